@@ -1,0 +1,217 @@
+"""The app's settings: defaults through django-appconf, read through typed properties at use.
+
+The package reads no environment. ``PAYMENT_MODEL``, ``PAYMENT_HOST`` and ``PAYMENT_VARIANTS`` belong to django-payments;
+they get working defaults here because importing ``payments.models`` without them raises before any system check can
+say what is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from appconf import AppConf
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+LOCALSTRIPE_API_KEY = "sk_test_123"
+STRIPE_PROVIDER = "django_stripe_gateway.providers.StripeProvider"
+
+
+def unset_payment_host() -> NoReturn:
+    """Stand in for ``PAYMENT_HOST`` until the host project sets it."""
+    raise ImproperlyConfigured(
+        'PAYMENT_HOST is not set. Add PAYMENT_HOST = "shop.example.com" to your settings, so that the URLs '
+        "Stripe sends customers back to can be built outside of a request."
+    )
+
+
+class StripeGatewayConf(AppConf):
+    """Defaults of every ``STRIPE_GATEWAY_*`` setting."""
+
+    API_KEY = ""
+    WEBHOOK_SECRET: str | Sequence[str] = ""
+    API_BASE = ""
+    API_VERSION = ""
+    USE_LOCALSTRIPE = False
+    LOCALSTRIPE_URL = "http://127.0.0.1:8420"
+    TEST_PAYMENT_METHOD = "pm_card_visa"
+    TIMEOUT = 20.0
+    MAX_NETWORK_RETRIES = 2
+    POOL_SIZE = 20
+    SUCCESS_URL = ""
+    FAILURE_URL = ""
+    CHECKOUT_EXPIRES_AFTER: int | None = None
+    WEBHOOK_TOLERANCE = 300
+    WEBHOOK_MAX_BYTES = 1024 * 1024
+    AUTHENTICATION_CLASSES: Sequence[str] | None = None
+    PERMISSION_CLASSES: Sequence[str] = ("rest_framework.permissions.IsAuthenticated",)
+    SERIALIZERS: Mapping[str, str] = {}
+    THROTTLE_RATES: Mapping[str, str | None] = {}
+    PAGE_SIZE = 25
+    IDEMPOTENCY_KEY_TTL = 24 * 60 * 60
+
+    class Meta:
+        prefix = "stripe_gateway"
+
+
+class PaymentsConf(AppConf):
+    """Defaults of the django-payments settings that a host project can leave out."""
+
+    MODEL = "django_stripe_gateway.Payment"
+    VARIANTS: Mapping[str, tuple[str, dict[str, Any]]] = {"stripe": (STRIPE_PROVIDER, {})}
+
+    class Meta:
+        prefix = "payment"
+
+
+def default_payment_host() -> None:
+    """Give ``PAYMENT_HOST`` a value when django-payments would refuse to be imported without one."""
+    if not getattr(settings, "PAYMENT_HOST", None) and "django.contrib.sites" not in settings.INSTALLED_APPS:
+        settings.PAYMENT_HOST = unset_payment_host
+
+
+default_payment_host()
+
+
+def split_secrets(value: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the webhook secrets in ``value``: one, several separated by commas, or a list."""
+    if not value:
+        return ()
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+class GatewaySettings:
+    """Typed, read-at-use view of the settings, so that ``override_settings`` works everywhere."""
+
+    def _get(self, name: str) -> Any:
+        return getattr(settings, f"STRIPE_GATEWAY_{name}")
+
+    @property
+    def api_key(self) -> str:
+        """Secret key of the default account."""
+        return str(self._get("API_KEY") or "")
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """Signing secrets of the default account, several while one is being rotated."""
+        return split_secrets(self._get("WEBHOOK_SECRET"))
+
+    @property
+    def api_base(self) -> str:
+        """Address of the Stripe API, empty for Stripe's own."""
+        return str(self._get("API_BASE") or "").rstrip("/")
+
+    @property
+    def localstripe_url(self) -> str:
+        """Address of localstripe."""
+        return str(self._get("LOCALSTRIPE_URL")).rstrip("/")
+
+    @property
+    def api_version(self) -> str:
+        """Pinned Stripe API version, empty for the one the SDK was made for."""
+        return str(self._get("API_VERSION") or "")
+
+    @property
+    def use_localstripe(self) -> bool:
+        """Whether payments go to localstripe instead of Stripe (development only)."""
+        return bool(self._get("USE_LOCALSTRIPE"))
+
+    @property
+    def test_payment_method(self) -> str:
+        """Payment method that confirms payments on localstripe."""
+        return str(self._get("TEST_PAYMENT_METHOD"))
+
+    @property
+    def timeout(self) -> float:
+        """Seconds to wait for Stripe's answer to one attempt."""
+        return float(self._get("TIMEOUT"))
+
+    @property
+    def max_network_retries(self) -> int:
+        """Attempts the SDK adds, with the same idempotency key, after a failed connection or a 5xx."""
+        return int(self._get("MAX_NETWORK_RETRIES"))
+
+    @property
+    def pool_size(self) -> int:
+        """Connections kept open to Stripe per account and process."""
+        return int(self._get("POOL_SIZE"))
+
+    @property
+    def success_url(self) -> str:
+        """Page of the host that customers see after paying; ``{payment_id}`` is filled in."""
+        return str(self._get("SUCCESS_URL") or "")
+
+    @property
+    def failure_url(self) -> str:
+        """Page of the host that customers see after giving up or failing."""
+        return str(self._get("FAILURE_URL") or "")
+
+    @property
+    def checkout_expires_after(self) -> int | None:
+        """Seconds a Checkout Session stays open (1800 to 86400), ``None`` for Stripe's 24 hours."""
+        value = self._get("CHECKOUT_EXPIRES_AFTER")
+        return None if value is None else int(value)
+
+    @property
+    def webhook_tolerance(self) -> int:
+        """Seconds by which a signature's timestamp may differ from now."""
+        return int(self._get("WEBHOOK_TOLERANCE"))
+
+    @property
+    def webhook_max_bytes(self) -> int:
+        """Largest webhook body that is read."""
+        return int(self._get("WEBHOOK_MAX_BYTES"))
+
+    @property
+    def authentication_classes(self) -> Sequence[str] | None:
+        """Dotted paths of the API's authentication classes, ``None`` for DRF's own setting."""
+        value = self._get("AUTHENTICATION_CLASSES")
+        return None if value is None else tuple(value)
+
+    @property
+    def permission_classes(self) -> Sequence[str]:
+        """Dotted paths of the API's permission classes."""
+        return tuple(self._get("PERMISSION_CLASSES"))
+
+    @property
+    def serializers(self) -> Mapping[str, str]:
+        """Serializer name → dotted path of the host's replacement."""
+        return dict(self._get("SERIALIZERS"))
+
+    @property
+    def throttle_rates(self) -> Mapping[str, str | None]:
+        """Throttle scope → rate as DRF writes it ("100/hour"), ``None`` or absent for no limit."""
+        return dict(self._get("THROTTLE_RATES"))
+
+    @property
+    def page_size(self) -> int:
+        """Rows on a page of a list."""
+        return int(self._get("PAGE_SIZE"))
+
+    @property
+    def idempotency_key_ttl(self) -> int:
+        """Seconds for which a repeated ``Idempotency-Key`` gets the first answer."""
+        return int(self._get("IDEMPOTENCY_KEY_TTL"))
+
+    @property
+    def variants(self) -> Mapping[str, tuple[str, Mapping[str, Any]]]:
+        """django-payments' ``PAYMENT_VARIANTS``."""
+        return getattr(settings, "PAYMENT_VARIANTS", None) or {}
+
+    @property
+    def payment_host(self) -> str:
+        """Host name for absolute URLs from ``PAYMENT_HOST``, empty when it is not set."""
+        host = getattr(settings, "PAYMENT_HOST", None)
+        if not host or host is unset_payment_host:
+            return ""
+        return str(host() if callable(host) else host)
+
+    @property
+    def payment_uses_ssl(self) -> bool:
+        """Whether absolute URLs are https (``PAYMENT_USES_SSL``, by default when DEBUG is off)."""
+        return bool(getattr(settings, "PAYMENT_USES_SSL", not settings.DEBUG))
+
+
+gateway_settings = GatewaySettings()

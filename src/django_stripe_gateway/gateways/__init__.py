@@ -1,0 +1,1 @@
+"""How providers are called: plain values in, frozen results out."""

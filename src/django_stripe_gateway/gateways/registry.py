@@ -1,0 +1,46 @@
+"""Find the gateway of a payment variant."""
+
+from __future__ import annotations
+
+from django.utils.module_loading import import_string
+
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.exceptions import GatewayConfigurationError
+from django_stripe_gateway.gateways.accounts import FLOW_CHECKOUT, FLOW_INTENT, is_stripe_variant, stripe_account
+from django_stripe_gateway.gateways.base import Gateway
+from django_stripe_gateway.gateways.stripe_checkout import StripeCheckoutGateway
+from django_stripe_gateway.gateways.stripe_intent import StripeIntentGateway
+
+STRIPE_FLOWS = {FLOW_CHECKOUT: StripeCheckoutGateway, FLOW_INTENT: StripeIntentGateway}
+
+
+def get_gateway(variant: str) -> Gateway:
+    """Return the gateway behind ``variant``.
+
+    A variant's option ``gateway`` may name a class of the host's, as a dotted path; it is called with the variant.
+
+    Raises:
+        GatewayConfigurationError: the settings name no such variant, or one that this app cannot call.
+    """
+    if variant not in gateway_settings.variants:
+        raise GatewayConfigurationError(f"PAYMENT_VARIANTS has no entry {variant!r}. Add it, or correct the gateway.")
+    if is_stripe_variant(variant):
+        account = stripe_account(variant)
+        if account.flow not in STRIPE_FLOWS:
+            raise GatewayConfigurationError(
+                f'The variant {variant!r} has the unknown flow {account.flow!r}. Use "checkout" or "intent".'
+            )
+        return STRIPE_FLOWS[account.flow](account)
+    path = gateway_settings.variants[variant][1].get("gateway")
+    if not path:
+        raise GatewayConfigurationError(
+            f"The variant {variant!r} belongs to another provider. Its payments are made with payment.get_form()."
+        )
+    gateway: Gateway = import_string(path)(variant)
+    return gateway
+
+
+def is_supported_variant(variant: str) -> bool:
+    """Return whether ``get_gateway`` would find a gateway for ``variant``."""
+    options = gateway_settings.variants.get(variant, ("", {}))[1]
+    return is_stripe_variant(variant) or bool(options.get("gateway"))

@@ -1,0 +1,64 @@
+"""The audit trail of payments: rows are added, never changed or removed."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NoReturn
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_stripe_gateway.choices import LogEvent, LogSource
+
+
+class AppendOnlyError(TypeError):
+    """Somebody tried to change or remove a line of the audit trail."""
+
+
+class PaymentLogQuerySet(models.QuerySet["PaymentLog"]):
+    """Lines of the audit trail; can be read and added to."""
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        """Refuse."""
+        raise AppendOnlyError("The audit trail can only be added to.")
+
+    def delete(self) -> NoReturn:
+        """Refuse."""
+        raise AppendOnlyError("The audit trail can only be added to.")
+
+
+class PaymentLog(models.Model):
+    """One thing that happened to a payment: what, from where, by whom, and the values that matter."""
+
+    payment = models.ForeignKey(
+        settings.PAYMENT_MODEL, on_delete=models.PROTECT, related_name="logs", db_index=False
+    )
+    event = models.CharField(_("event"), max_length=32, choices=LogEvent.choices)
+    source = models.CharField(_("source"), max_length=16, choices=LogSource.choices, default=LogSource.SYSTEM)
+    actor = models.CharField(_("actor"), max_length=64, blank=True, default="")
+    message = models.CharField(_("message"), max_length=255, blank=True, default="")
+    data = models.JSONField(_("data"), default=dict, blank=True)
+    # The provider's id of the webhook event that brought the change; kept when the stored event is purged.
+    event_id = models.CharField(_("webhook event"), max_length=255, blank=True, default="")
+    created = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = PaymentLogQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("payment log")
+        verbose_name_plural = _("payment logs")
+        ordering = ("id",)
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["payment", "id"], name="dsg_log_payment_id")]
+
+    def __str__(self) -> str:
+        return f"{self.event}: {self.message}" if self.message else str(self.event)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Add the line; a line that exists is never changed."""
+        if not self._state.adding:
+            raise AppendOnlyError("The audit trail can only be added to.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse."""
+        raise AppendOnlyError("The audit trail can only be added to.")

@@ -1,0 +1,85 @@
+"""Operations: what we are about to ask a provider, committed before it is asked."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from django_stripe_gateway.choices import OperationKind, OperationState
+from django_stripe_gateway.models.fields import MoneyField
+
+
+def new_idempotency_key() -> str:
+    """Return a fresh key for a call to a provider."""
+    return str(uuid.uuid4())
+
+
+class PaymentOperationQuerySet(models.QuerySet["PaymentOperation"]):
+    """Questions about operations."""
+
+    def pending(self) -> PaymentOperationQuerySet:
+        """Return the operations whose outcome is not known."""
+        return self.filter(state=OperationState.PENDING)
+
+    def abandoned(self, now: datetime | None = None) -> PaymentOperationQuerySet:
+        """Return the pending operations that nobody is working on: their process died or the provider was silent."""
+        return self.pending().filter(leased_until__lt=now or timezone.now())
+
+
+class PaymentOperation(models.Model):
+    """One thing asked of the provider, with the idempotency key that every attempt at it carries.
+
+    A payment has at most one pending operation (held by the payment's lock). ``leased_until`` says until when the
+    process that started it may still be waiting for the answer; after that the next request or a reconciliation takes
+    it over and ends in the same state, with one charge.
+    """
+
+    payment = models.ForeignKey(settings.PAYMENT_MODEL, on_delete=models.PROTECT, related_name="operations")
+    kind = models.CharField(_("kind"), max_length=16, choices=OperationKind.choices)
+    state = models.CharField(
+        _("state"), max_length=16, choices=OperationState.choices, default=OperationState.PENDING
+    )
+    amount = MoneyField(_("amount"), null=True, blank=True)
+    # What the caller asked for: empty for "all that there is".
+    requested_amount = MoneyField(null=True, blank=True, editable=False)
+    idempotency_key = models.CharField(_("idempotency key"), max_length=64, unique=True, default=new_idempotency_key)
+    # The caller's own key, scoped to owner and endpoint: finds the operation again when the caller repeats.
+    request_key = models.CharField(max_length=64, unique=True, null=True, blank=True, editable=False)
+    # What the call needs beside the payment, so that a repeat sends the same bytes.
+    params = models.JSONField(default=dict, blank=True, editable=False)
+    # What the call made at the provider: events about objects of earlier attempts are told from strangers by it.
+    object_id = models.CharField(_("object"), max_length=255, blank=True, default="")
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    leased_until = models.DateTimeField(_("leased until"))
+    error = models.JSONField(_("error"), default=dict, blank=True)
+    created = models.DateTimeField(_("created"), auto_now_add=True)
+    modified = models.DateTimeField(_("modified"), auto_now=True)
+
+    objects = PaymentOperationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("payment operation")
+        verbose_name_plural = _("payment operations")
+        ordering = ("id",)
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["payment", "state"], name="dsg_operation_payment_state"),
+            models.Index(fields=["state", "leased_until"], name="dsg_operation_state_lease"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} ({self.state})"
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the provider's answer is not known."""
+        return self.state == OperationState.PENDING
+
+    def is_leased(self, now: datetime) -> bool:
+        """Return whether a process may still be waiting for the provider's answer."""
+        return self.is_pending and self.leased_until > now

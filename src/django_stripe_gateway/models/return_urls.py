@@ -1,0 +1,65 @@
+"""The pages that a provider sends the customer's browser back to.
+
+The browser arrives without API credentials, so the address carries a signature that only this project can make.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode, urljoin
+
+from django.core import signing
+from django.urls import reverse
+
+from django_stripe_gateway.conf import gateway_settings
+
+if TYPE_CHECKING:
+    from django_stripe_gateway.models.payments import AbstractPayment
+
+_SALT = "django_stripe_gateway.return_url"
+
+
+def sign_payment_id(payment_id: int | str) -> str:
+    """Return the signature that opens the return pages of a payment."""
+    return signing.Signer(salt=_SALT).signature(str(payment_id))
+
+
+def is_valid_signature(payment_id: int | str, signature: str) -> bool:
+    """Return whether ``signature`` was made for ``payment_id``; compares in constant time, honours key rotation."""
+    signer = signing.Signer(salt=_SALT)
+    try:
+        signer.unsign(f"{payment_id}{signer.sep}{signature}")
+    except signing.BadSignature:
+        return False
+    return True
+
+
+def default_base_url() -> str:
+    """Return scheme and host for absolute URLs made outside of a request.
+
+    Raises:
+        ImproperlyConfigured: neither ``PAYMENT_HOST`` nor the sites framework names a host.
+    """
+    host = gateway_settings.payment_host
+    if host:
+        return f"{'https' if gateway_settings.payment_uses_ssl else 'http'}://{host}"
+    # Without PAYMENT_HOST django-payments asks the sites framework, or our stand-in raises the sentence to show.
+    from payments.core import get_base_url  # noqa: PLC0415 (payments.core reads the settings when it is imported)
+
+    return str(get_base_url())
+
+
+def success_url(payment: AbstractPayment, base_url: str = "") -> str:
+    """Return the absolute, signed URL of a payment's success page."""
+    return _return_url("payment-success", payment, base_url)
+
+
+def failure_url(payment: AbstractPayment, base_url: str = "") -> str:
+    """Return the absolute, signed URL of a payment's failure page."""
+    return _return_url("payment-failure", payment, base_url)
+
+
+def _return_url(view_name: str, payment: AbstractPayment, base_url: str) -> str:
+    path = reverse(f"django_stripe_gateway:{view_name}", kwargs={"payment_id": payment.pk})
+    query = urlencode({"signature": sign_payment_id(payment.pk)})
+    return urljoin(base_url or default_base_url(), f"{path}?{query}")

@@ -1,0 +1,120 @@
+"""Exact conversion between amounts (``Decimal``) and Stripe's integers of the smallest unit.
+
+Sources: https://docs.stripe.com/currencies (zero-decimal, three-decimal and special-case currencies; minimum and
+maximum amounts).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from django_stripe_gateway.exceptions import InvalidAmount, UnsupportedCurrency
+
+ZERO_DECIMAL = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
+THREE_DECIMAL = frozenset("BHD JOD KWD OMR TND".split())
+# Sent with two decimals that must be 00: Stripe kept the two-decimal form for compatibility.
+WHOLE_UNITS_AS_HUNDREDTHS = frozenset("ISK UGX".split())
+TWO_DECIMAL = frozenset(
+    """
+    AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP
+    CRC CVE CZK DKK DOP DZD EGP ETB EUR FJD FKP GBP GEL GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR JMD KES KGS KHR
+    KYD KZT LAK LBP LKR LRD LSL MAD MDL MKD MMK MNT MOP MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK
+    PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SEK SGD SHP SLE SOS SRD STD SZL THB TJS TOP TRY TTD TWD TZS UAH USD UYU
+    UZS WST XCD XCG YER ZAR ZMW
+    """.split()
+)
+CURRENCIES = ZERO_DECIMAL | THREE_DECIMAL | WHOLE_UNITS_AS_HUNDREDTHS | TWO_DECIMAL
+
+# The integer that is sent has at most twelve digits (IDR); most currencies stop at eight, which Stripe itself checks.
+MAX_MINOR_UNITS = 999_999_999_999
+# Columns for amounts: twelve digits before and three after the point hold every such integer in every currency.
+MAX_DIGITS = 15
+DECIMAL_PLACES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyFormat:
+    """How a currency is written: ``decimals`` for people, ``exponent`` and ``step`` for Stripe's integers."""
+
+    code: str
+    decimals: int
+    exponent: int
+    step: int = 1
+
+
+def currency_format(currency: str) -> CurrencyFormat:
+    """Return the format of ``currency`` (ISO code, any case).
+
+    Raises:
+        UnsupportedCurrency: Stripe does not charge in it.
+    """
+    code = currency.upper() if isinstance(currency, str) else ""
+    if code in TWO_DECIMAL:
+        return CurrencyFormat(code, decimals=2, exponent=2)
+    if code in ZERO_DECIMAL:
+        return CurrencyFormat(code, decimals=0, exponent=0)
+    if code in THREE_DECIMAL:
+        # The last digit of the thousandths must be 0, so that people pay in hundredths.
+        return CurrencyFormat(code, decimals=3, exponent=3, step=10)
+    if code in WHOLE_UNITS_AS_HUNDREDTHS:
+        return CurrencyFormat(code, decimals=0, exponent=2, step=100)
+    raise UnsupportedCurrency(
+        "This is not a currency that Stripe charges in. Use a three-letter ISO code such as USD.", field="currency"
+    )
+
+
+def to_minor_units(amount: Decimal, currency: str) -> int:
+    """Return ``amount`` as the integer that Stripe expects for ``currency``.
+
+    Args:
+        amount: in the currency's own units, e.g. ``Decimal("10.00")`` dollars.
+        currency: ISO code, any case.
+
+    Raises:
+        InvalidAmount: not a finite Decimal, negative, too large, or finer than the currency can be charged in.
+        UnsupportedCurrency: Stripe does not charge in it.
+    """
+    form = currency_format(currency)
+    if not isinstance(amount, Decimal) or not amount.is_finite():
+        raise InvalidAmount("The amount must be a finite decimal number.", field="amount")
+    if amount < 0:
+        raise InvalidAmount("The amount must not be negative.", field="amount")
+    # Checked before scaling: beyond the context's 28 digits scaleb would round.
+    if amount.adjusted() > 15 or len(amount.normalize().as_tuple().digits) > 18:
+        raise InvalidAmount(f"The amount is too large for {form.code}.", field="amount")
+    scaled = amount.scaleb(form.exponent)
+    minor = int(scaled)
+    if scaled != minor or minor % form.step:
+        smallest = Decimal(form.step).scaleb(-form.exponent)
+        raise InvalidAmount(f"{form.code} amounts must be multiples of {smallest:f}.", field="amount")
+    if minor > MAX_MINOR_UNITS:
+        raise InvalidAmount(f"The amount is too large for {form.code}.", field="amount")
+    return minor
+
+
+def from_minor_units(minor: int, currency: str) -> Decimal:
+    """Return Stripe's integer ``minor`` as an amount with the currency's own number of decimals."""
+    form = currency_format(currency)
+    return quantize_amount(Decimal(minor).scaleb(-form.exponent), currency)
+
+
+def quantize_amount(amount: Decimal, currency: str) -> Decimal:
+    """Return ``amount`` with exactly the currency's decimals; the value never changes.
+
+    Raises:
+        InvalidAmount: the amount is finer than the currency.
+    """
+    form = currency_format(currency)
+    try:
+        quantized = amount.quantize(Decimal(1).scaleb(-form.decimals))
+    except InvalidOperation:
+        raise InvalidAmount(f"The amount is too large for {form.code}.", field="amount") from None
+    if quantized != amount:
+        raise InvalidAmount(f"{form.code} has {form.decimals} decimals.", field="amount")
+    return quantized
+
+
+def format_amount(amount: Decimal, currency: str) -> str:
+    """Return ``amount`` as the API writes it: a plain decimal string in the currency's precision."""
+    return f"{quantize_amount(amount, currency):f}"

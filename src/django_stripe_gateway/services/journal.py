@@ -1,0 +1,84 @@
+"""The audit trail and the signals: both written where a change is made, both effective when it is committed."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.db import transaction
+from django.dispatch import Signal
+from payments.signals import status_changed
+
+from django_stripe_gateway import signals
+from django_stripe_gateway.choices import CaptureMethod, LogEvent, PaymentStatus
+from django_stripe_gateway.models import AbstractPayment, PaymentLog
+from django_stripe_gateway.money import format_amount
+from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.transactions import payments_database
+
+logger = logging.getLogger(__name__)
+
+
+def write_log(
+    payment: AbstractPayment, event: str, origin: Origin, message: str = "", data: dict[str, Any] | None = None
+) -> None:
+    """Add a line to the payment's audit trail."""
+    PaymentLog.objects.using(payments_database()).create(
+        payment=payment,
+        event=event,
+        source=origin.source,
+        actor=origin.actor,
+        event_id=origin.event_id,
+        message=message[:255],
+        data=data or {},
+    )
+
+
+def send_on_commit(signal: Signal, sender: type, **kwargs: Any) -> None:
+    """Send ``signal`` after the transaction; receivers that raise are logged."""
+
+    def send() -> None:
+        for receiver, answer in signal.send_robust(sender=sender, **kwargs):
+            if isinstance(answer, Exception):
+                logger.error("A receiver of a payment signal raised: %r", receiver, exc_info=answer)
+
+    transaction.on_commit(send, using=payments_database(), robust=True)
+
+
+def announce_status(payment: AbstractPayment, previous: str, origin: Origin) -> None:
+    """Log the payment's move from ``previous`` and tell receivers about it."""
+    data: dict[str, Any] = {"from": previous, "to": payment.status}
+    if payment.captured_amount:
+        data["captured_amount"] = format_amount(payment.captured_amount, payment.currency)
+    if payment.status in (PaymentStatus.ERROR, PaymentStatus.REJECTED) and payment.failure_code:
+        data |= {"code": payment.failure_code, "decline_code": payment.decline_code}
+    write_log(payment, LogEvent.STATUS_CHANGED, origin, f"{previous} → {payment.status}", data)
+    sender = type(payment)
+    send_on_commit(status_changed, sender, instance=payment)
+    match payment.status:
+        case PaymentStatus.CONFIRMED if previous != PaymentStatus.REFUNDED:
+            announce_confirmed(payment)
+        case PaymentStatus.REFUNDED if previous != PaymentStatus.CONFIRMED:
+            # The refund was heard of before the payment itself.
+            announce_confirmed(payment)
+        case PaymentStatus.PREAUTH:
+            send_on_commit(signals.payment_preauthorized, sender, payment=payment)
+        case PaymentStatus.CANCELLED:
+            send_on_commit(signals.payment_cancelled, sender, payment=payment)
+        case PaymentStatus.ERROR | PaymentStatus.REJECTED:
+            send_on_commit(
+                signals.payment_failed,
+                sender,
+                payment=payment,
+                code=payment.failure_code,
+                decline_code=payment.decline_code,
+                message=payment.message,
+            )
+
+
+def announce_confirmed(payment: AbstractPayment) -> None:
+    """Tell receivers that the money was taken, and by a capture if it was one."""
+    sender = type(payment)
+    send_on_commit(signals.payment_confirmed, sender, payment=payment)
+    if payment.capture_method == CaptureMethod.MANUAL:
+        send_on_commit(signals.payment_captured, sender, payment=payment, amount=payment.captured_amount)

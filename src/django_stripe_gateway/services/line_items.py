@@ -1,0 +1,47 @@
+"""The lines that a customer sees at the provider."""
+
+from __future__ import annotations
+
+import logging
+from decimal import Decimal
+
+from django.utils.translation import gettext as _
+
+from django_stripe_gateway.exceptions import GatewayError
+from django_stripe_gateway.gateways.base import LineItem
+from django_stripe_gateway.models import AbstractPayment
+from django_stripe_gateway.money import quantize_amount
+
+logger = logging.getLogger(__name__)
+
+NAME_LENGTH = 250
+
+
+def line_items(payment: AbstractPayment) -> list[LineItem]:
+    """Return the payment's purchased items, delivery and tax; one line with the total when they do not add up to it.
+
+    The total is what the payment promises to charge, so it decides; a discount, too, can only be shown that way,
+    because providers take no negative prices.
+    """
+    items = [
+        LineItem(name=str(item.name)[:NAME_LENGTH] or _("Item"), price=Decimal(item.price), quantity=int(item.quantity))
+        for item in payment.get_purchased_items()
+    ]
+    if payment.delivery:
+        items.append(LineItem(name=_("Delivery"), price=payment.delivery))
+    if payment.tax:
+        items.append(LineItem(name=_("Tax"), price=payment.tax))
+    if items and _add_up(items, payment):
+        return items
+    logger.warning("The purchased items of payment %s do not add up to its total; showing the total alone.", payment.pk)
+    return [LineItem(name=payment.description[:NAME_LENGTH] or _("Payment %s") % payment.pk, price=payment.total)]
+
+
+def _add_up(items: list[LineItem], payment: AbstractPayment) -> bool:
+    try:
+        exact = all(item.price >= 0 and item.quantity > 0 for item in items) and all(
+            quantize_amount(item.price, payment.currency) == item.price for item in items
+        )
+    except GatewayError:
+        return False
+    return exact and sum(item.price * item.quantity for item in items) == payment.total

@@ -1,0 +1,189 @@
+"""The life of an operation: committed before the call, leased while it runs, settled by its answer.
+
+Killed at any point, an operation stays pending. The next request about the payment, or ``resume_operation``, takes it
+over when its lease has run out, asks the provider what became of it, and repeats it under the same idempotency key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+
+from django_stripe_gateway.choices import LogEvent, OperationKind, OperationState, PaymentStatus
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.exceptions import GatewayError, OperationInProgress, ProviderUnavailable
+from django_stripe_gateway.models import AbstractPayment, PaymentOperation
+from django_stripe_gateway.models.operations import new_idempotency_key
+from django_stripe_gateway.services.journal import announce_status, write_log
+from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.refund_sync import fail_refund
+from django_stripe_gateway.services.transactions import (
+    lock_payment,
+    money_transaction,
+    payments_database,
+    retry_on_deadlock,
+)
+from django_stripe_gateway.transitions import can_transition
+
+# What the SDK may wait between its attempts, and we before and after.
+LEASE_MARGIN = 30
+MAX_CALLS_PER_OPERATION = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Intention:
+    """What a caller wants of a payment.
+
+    Args:
+        amount: in the payment's currency, ``None`` for all that there is.
+        check: raises if the locked payment does not allow it; returns the amount that will be asked for.
+        prepare: changes rows along with the operation's own, and fills its ``params``.
+        request_key: the caller's own idempotency key, already scoped to who asks for what.
+    """
+
+    kind: str
+    check: Callable[[AbstractPayment], Decimal | None]
+    amount: Decimal | None = None
+    prepare: Callable[[AbstractPayment, PaymentOperation], None] | None = None
+    request_key: str | None = None
+
+    def is_met_by(self, operation: PaymentOperation) -> bool:
+        """Return whether a pending operation is this very wish, made before and not answered."""
+        if self.request_key is not None:
+            return operation.request_key == self.request_key
+        return operation.kind == self.kind and operation.requested_amount == self.amount
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An operation that this process holds; ``is_own`` unless it is somebody else's that must be settled first."""
+
+    payment: AbstractPayment
+    operation: PaymentOperation
+    is_own: bool = True
+
+    @property
+    def is_first_attempt(self) -> bool:
+        """Whether the provider has certainly not been asked before."""
+        return self.operation.attempts <= 1
+
+
+def lease_end() -> datetime:
+    """Return until when a process that calls the provider now may still be waiting for its answer."""
+    per_call = gateway_settings.timeout * (gateway_settings.max_network_retries + 1)
+    return timezone.now() + timedelta(seconds=per_call * MAX_CALLS_PER_OPERATION + LEASE_MARGIN)
+
+
+@retry_on_deadlock
+def begin_operation(payment_id: Any, intention: Intention) -> Begun:
+    """Commit what is about to be asked of the provider, or take over the pending operation that stands in its way.
+
+    Raises:
+        OperationInProgress: another process is waiting for the provider's answer about this payment.
+        GatewayError: whatever ``intention.check`` raises.
+    """
+    with money_transaction():
+        payment = lock_payment(payment_id)
+        pending = payment.operations.using(payments_database()).pending().first()
+        if pending is not None:
+            _take_over(pending)
+            return Begun(payment, pending, is_own=intention.is_met_by(pending))
+        return Begun(payment, add_operation(payment, intention))
+
+
+def add_operation(payment: AbstractPayment, intention: Intention) -> PaymentOperation:
+    """Add the operation that ``intention`` asks for to the locked ``payment``, leased to this process."""
+    operation = PaymentOperation(
+        payment=payment,
+        kind=intention.kind,
+        amount=intention.check(payment),
+        requested_amount=intention.amount,
+        request_key=intention.request_key,
+        attempts=1,
+        leased_until=lease_end(),
+    )
+    operation.save(using=payments_database())
+    if intention.prepare is not None:
+        intention.prepare(payment, operation)
+        operation.save(using=payments_database(), update_fields=["params"])
+    return operation
+
+
+@retry_on_deadlock
+def take_over_operation(operation_id: int) -> Begun | None:
+    """Take over an abandoned operation; ``None`` when it was settled meanwhile.
+
+    Raises:
+        OperationInProgress: its process may still be waiting for the answer.
+    """
+    manager = PaymentOperation.objects.using(payments_database())
+    with money_transaction():
+        payment = lock_payment(manager.values_list("payment_id", flat=True).get(pk=operation_id))
+        operation = manager.get(pk=operation_id)
+        if not operation.is_pending:
+            return None
+        _take_over(operation)
+        return Begun(payment, operation)
+
+
+@retry_on_deadlock
+def settle_failed_call(begun: Begun, error: GatewayError, origin: Origin) -> None:
+    """Write down that the provider refused (the operation is over) or stayed silent (it can be taken over at once)."""
+    with money_transaction():
+        payment = lock_payment(begun.payment.pk)
+        operation = PaymentOperation.objects.using(payments_database()).get(pk=begun.operation.pk)
+        if not operation.is_pending:
+            return
+        operation.error = {"code": error.code, "detail": error.detail, "request_id": error.request_id}
+        if isinstance(error, ProviderUnavailable):
+            operation.leased_until = timezone.now()
+            if not error.replayable:
+                operation.idempotency_key = new_idempotency_key()
+        else:
+            close_operation(operation, OperationState.FAILED)
+            _undo_intention(payment, operation, error, origin)
+        operation.save()
+        data = {"kind": operation.kind, "code": error.code, "request_id": error.request_id}
+        write_log(payment, LogEvent.OPERATION_FAILED, origin, error.detail, data)
+
+
+def close_operation(operation: PaymentOperation, state: str, object_id: str = "") -> None:
+    """Set the outcome of an operation; the caller saves it in the transaction that writes the outcome's effect.
+
+    A failed operation had no effect, so that its caller's key may be used for another try.
+    """
+    operation.state = state
+    operation.leased_until = timezone.now()
+    if object_id:
+        operation.object_id = object_id
+    if state == OperationState.FAILED:
+        operation.request_key = None
+
+
+def _undo_intention(
+    payment: AbstractPayment, operation: PaymentOperation, error: GatewayError, origin: Origin
+) -> None:
+    """Let the rows that were prepared for a refused call say so."""
+    if operation.kind == OperationKind.REFUND:
+        fail_refund(payment, operation.refund, error.code, origin)
+    elif operation.kind == OperationKind.CREATE and can_transition(payment.status, PaymentStatus.ERROR):
+        previous, payment.status = payment.status, PaymentStatus.ERROR
+        payment.failure_code, payment.decline_code, payment.message = error.code[:64], "", error.detail
+        payment.save(update_fields=["status", "failure_code", "decline_code", "message", "modified"])
+        announce_status(payment, previous, origin)
+
+
+def _take_over(operation: PaymentOperation) -> None:
+    now = timezone.now()
+    if operation.is_leased(now):
+        raise OperationInProgress(
+            "Another operation on this payment is waiting for the provider. Try again in a moment.", retry_after=1
+        )
+    operation.attempts += 1
+    operation.leased_until = lease_end()
+    operation.save(update_fields=["attempts", "leased_until", "modified"])

@@ -1,0 +1,74 @@
+"""Run an operation from the wish to the written answer."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from django_stripe_gateway.exceptions import GatewayError, OperationInProgress, ProviderUnavailable
+from django_stripe_gateway.models import PaymentOperation
+from django_stripe_gateway.services.operations import Intention, begin_operation, take_over_operation
+from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.performing import perform_operation
+from django_stripe_gateway.services.transactions import payments_database
+
+MAX_ROUNDS = 3
+
+
+def run_operation(payment_id: Any, intention: Intention, origin: Origin) -> PaymentOperation:
+    """Do what ``intention`` asks for, once, and return the operation with the payment as it is afterwards.
+
+    An operation that an earlier process left behind is settled first. If it was this very wish, its answer is the
+    answer.
+
+    Raises:
+        GatewayError: see ``begin_operation`` and ``perform_operation``.
+    """
+    answered = _answered_before(payment_id, intention)
+    if answered is not None:
+        return answered
+    for _round in range(MAX_ROUNDS):
+        begun = begin_operation(payment_id, intention)
+        if begun.is_own:
+            return perform_operation(begun, origin)
+        try:
+            perform_operation(begun, origin)
+        except ProviderUnavailable:
+            raise
+        except GatewayError:
+            # The other operation failed for good; that is its caller's news, and the way is free.
+            continue
+    raise OperationInProgress("Other operations on this payment keep coming first. Try again.", retry_after=1)
+
+
+def resume_operation(operation_id: int, origin: Origin = SYSTEM) -> None:
+    """Settle an abandoned operation; does nothing if it is settled already.
+
+    Raises:
+        GatewayError: the provider refused (which settles it), or is still silent (which does not).
+    """
+    begun = take_over_operation(operation_id)
+    if begun is not None:
+        perform_operation(begun, origin)
+
+
+def scoped_request_key(idempotency_key: str | None, *scope: Any) -> str | None:
+    """Return the caller's key as stored on an operation: one-way, and apart for each owner and purpose."""
+    if not idempotency_key:
+        return None
+    text = "\n".join([idempotency_key, *(str(part) for part in scope)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def find_operation(request_key: str | None) -> PaymentOperation | None:
+    """Return the operation that was started under a caller's key."""
+    if request_key is None:
+        return None
+    return PaymentOperation.objects.using(payments_database()).filter(request_key=request_key).first()
+
+
+def _answered_before(payment_id: Any, intention: Intention) -> PaymentOperation | None:
+    operation = find_operation(intention.request_key)
+    if operation is None or operation.is_pending or operation.payment_id != payment_id:
+        return None
+    return operation

@@ -1,0 +1,185 @@
+"""Bring a payment's row to what its provider says: the one place where a provider's word becomes our state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django_stripe_gateway.choices import LogEvent, OperationKind, PaymentStatus
+from django_stripe_gateway.gateways.base import PaymentSnapshot, ProviderStatus
+from django_stripe_gateway.models import AbstractPayment, PaymentOperation
+from django_stripe_gateway.models.fields import ZERO
+from django_stripe_gateway.services.journal import announce_status, write_log
+from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.transitions import can_transition
+
+TARGETS: Mapping[ProviderStatus, str] = {
+    ProviderStatus.OPEN: PaymentStatus.WAITING,
+    ProviderStatus.REQUIRES_ACTION: PaymentStatus.WAITING,
+    ProviderStatus.PROCESSING: PaymentStatus.WAITING,
+    ProviderStatus.AUTHORIZED: PaymentStatus.PREAUTH,
+    ProviderStatus.SUCCEEDED: PaymentStatus.CONFIRMED,
+    ProviderStatus.FAILED: PaymentStatus.ERROR,
+    ProviderStatus.REJECTED: PaymentStatus.REJECTED,
+    ProviderStatus.CANCELED: PaymentStatus.REJECTED,
+}
+
+
+class SnapshotMismatch(Exception):
+    """What the provider says contradicts the payment; nothing may be changed by it."""
+
+
+class SupersededAttempt(Exception):
+    """The news is about an earlier attempt at the payment, which no longer matters."""
+
+
+def apply_snapshot(
+    payment: AbstractPayment,
+    snapshot: PaymentSnapshot,
+    origin: Origin,
+    *,
+    operation: PaymentOperation | None = None,
+) -> bool:
+    """Move the locked ``payment`` to what ``snapshot`` says, as far as the transition table allows.
+
+    Args:
+        operation: our own call that brought the snapshot; its objects are the payment's new ones.
+
+    Returns:
+        Whether the row changed.
+
+    Raises:
+        SnapshotMismatch: amount, currency, live mode or ids contradict the payment.
+        SupersededAttempt: the snapshot is about an object of an earlier attempt.
+    """
+    verify_snapshot(payment, snapshot, own=operation is not None)
+    previous = payment.status
+    before = _values(payment)
+    _take_ids(payment, snapshot, own=operation is not None)
+    _take_status(payment, snapshot, operation)
+    _record(payment, snapshot)
+    changed = [name for name, value in _values(payment).items() if value != before[name]]
+    if not changed:
+        return False
+    payment.save(update_fields=[*changed, "modified"])
+    if payment.status != previous:
+        announce_status(payment, previous, origin)
+    elif operation is not None:
+        write_log(payment, LogEvent.UPDATED, origin, f"{operation.kind}: {snapshot.status}", _ids(snapshot))
+    return True
+
+
+def verify_snapshot(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own: bool) -> None:
+    """Compare what a provider claims about money with the payment; see ``apply_snapshot`` for what is raised."""
+    if snapshot.livemode is not None and snapshot.livemode != payment.livemode:
+        raise SnapshotMismatch("live mode differs")
+    if not own:
+        _verify_ids(payment, snapshot)
+    if snapshot.currency and snapshot.currency != payment.currency.upper():
+        raise SnapshotMismatch("currency differs")
+    if snapshot.amount is not None and snapshot.amount != payment.total:
+        raise SnapshotMismatch("amount differs")
+    if snapshot.status == ProviderStatus.SUCCEEDED:
+        if snapshot.amount is None or not snapshot.currency:
+            raise SnapshotMismatch("amount or currency is missing")
+        if not _is_plausible(snapshot.amount_received, payment.total):
+            raise SnapshotMismatch("amount received differs")
+
+
+def snapshot_of_decline(payment: AbstractPayment, snapshot_ids: Mapping[str, str], failure: Any) -> PaymentSnapshot:
+    """Return the snapshot of an attempt whose decline was an error and not an object."""
+    return PaymentSnapshot(
+        kind="payment_intent",
+        status=ProviderStatus.FAILED,
+        object_id=snapshot_ids["object_id"],
+        intent_id=snapshot_ids["intent_id"],
+        amount=payment.total,
+        currency=payment.currency.upper(),
+        failure=failure,
+    )
+
+
+def _is_plausible(received: Decimal | None, total: Decimal) -> bool:
+    return received is not None and (ZERO < received <= total or received == total == ZERO)
+
+
+def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
+    session_differs = (
+        snapshot.kind == "checkout.session"
+        and bool(payment.transaction_id)
+        and snapshot.object_id != payment.transaction_id
+    )
+    intent_differs = bool(snapshot.intent_id and payment.intent_id) and snapshot.intent_id != payment.intent_id
+    if not session_differs and not intent_differs:
+        return
+    foreign = snapshot.object_id if session_differs else snapshot.intent_id
+    made_by_us = payment.operations.filter(
+        kind__in=(OperationKind.CREATE, OperationKind.CONFIRM), object_id=foreign
+    ).exists()
+    if made_by_us and snapshot.status not in (ProviderStatus.SUCCEEDED, ProviderStatus.AUTHORIZED):
+        raise SupersededAttempt(foreign)
+    raise SnapshotMismatch("session differs" if session_differs else "intent differs")
+
+
+def _take_ids(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own: bool) -> None:
+    is_session = snapshot.kind == "checkout.session"
+    if is_session and (own or not payment.transaction_id):
+        payment.transaction_id = snapshot.object_id
+    elif not is_session and not payment.transaction_id.startswith("cs_") and (own or not payment.transaction_id):
+        payment.transaction_id = snapshot.object_id
+    if snapshot.intent_id and (own or not payment.intent_id):
+        payment.intent_id = snapshot.intent_id
+
+
+def _take_status(payment: AbstractPayment, snapshot: PaymentSnapshot, operation: PaymentOperation | None) -> None:
+    kind = operation.kind if operation else None
+    target = TARGETS[snapshot.status]
+    if snapshot.status in (ProviderStatus.CANCELED, ProviderStatus.REJECTED) and kind == OperationKind.CANCEL:
+        target = PaymentStatus.CANCELLED
+    # Our own new attempt is what makes a failed payment wait again; an event of an old attempt is not.
+    new_attempt = kind in (OperationKind.CREATE, OperationKind.CONFIRM)
+    if not can_transition(payment.status, target, new_attempt=new_attempt):
+        return
+    payment.status = target
+    if target == PaymentStatus.CONFIRMED:
+        received = snapshot.amount_received
+        payment.captured_amount = payment.total if received is None else received
+        # A refund may have been heard of first.
+        if payment.captured_amount and payment.refunded_amount >= payment.captured_amount:
+            payment.status = PaymentStatus.REFUNDED
+        payment.failure_code = payment.decline_code = payment.message = ""
+    elif snapshot.status == ProviderStatus.CANCELED and target == PaymentStatus.REJECTED:
+        payment.message = "The payment was cancelled at the provider."
+    elif snapshot.status == ProviderStatus.REJECTED and not snapshot.failure:
+        payment.message = "The payment expired before it was paid."
+    if target in (PaymentStatus.ERROR, PaymentStatus.REJECTED) and snapshot.failure:
+        payment.failure_code = snapshot.failure.code[:64]
+        payment.decline_code = snapshot.failure.decline_code[:64]
+        payment.message = snapshot.failure.message
+
+
+def _record(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
+    """Keep the provider's object where django-payments' hosts look for it: ``attrs.session``, ``attrs.intent``."""
+    if not snapshot.raw:
+        return
+    try:
+        data = json.loads(payment.extra_data or "{}")
+    except ValueError:
+        data = {}
+    data["session" if snapshot.kind == "checkout.session" else "intent"] = dict(snapshot.raw)
+    payment.extra_data = json.dumps(data, sort_keys=True)
+
+
+WATCHED = (
+    "status transaction_id intent_id captured_amount extra_data failure_code decline_code message".split()
+)
+
+
+def _values(payment: AbstractPayment) -> dict[str, Any]:
+    return {name: getattr(payment, name) for name in WATCHED}
+
+
+def _ids(snapshot: PaymentSnapshot) -> dict[str, str]:
+    return {"object_id": snapshot.object_id} | ({"intent_id": snapshot.intent_id} if snapshot.intent_id else {})

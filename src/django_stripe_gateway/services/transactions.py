@@ -1,0 +1,78 @@
+"""Short transactions: lock a payment, change it, commit; never around a call to a provider."""
+
+from __future__ import annotations
+
+import functools
+import random
+import time
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from django.db import OperationalError, connections, router, transaction
+from payments import get_payment_model
+
+from django_stripe_gateway.models import AbstractPayment
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MAX_TRIES = 5
+# Two transactions that wait for each other are an accident of timing, and the database undoes one of them whole:
+# SQLSTATE of PostgreSQL (serialization failure, deadlock), error numbers of MariaDB and MySQL (lock wait, deadlock).
+RETRYABLE_SQLSTATES = frozenset({"40001", "40P01"})
+RETRYABLE_ERRNOS = frozenset({1205, 1213})
+
+
+def payments_database() -> str:
+    """Return the alias of the database that payments are written to."""
+    return router.db_for_write(get_payment_model())
+
+
+def money_transaction() -> Any:
+    """Return the atomic block in which money rows change.
+
+    Durable: what it writes is committed when it ends, because the next step is a call to the provider.
+
+    Raises:
+        RuntimeError: (on entering) the caller has already opened a transaction. Call the services outside of
+            ``atomic()``; views that call them must not run under ``ATOMIC_REQUESTS``.
+    """
+    return transaction.atomic(using=payments_database(), durable=True)
+
+
+def lock_payment(payment_id: Any) -> AbstractPayment:
+    """Return the payment, its row locked until the transaction ends.
+
+    Raises:
+        DoesNotExist: there is no such payment.
+    """
+    manager = get_payment_model()._default_manager.using(payments_database())
+    payment: AbstractPayment = manager.select_for_update().get(pk=payment_id)
+    return payment
+
+
+def retry_on_deadlock(function: Callable[P, T]) -> Callable[P, T]:
+    """Run a function that is one short transaction again when the database gave it up as a deadlock's victim."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        for attempt in range(1, MAX_TRIES + 1):
+            try:
+                return function(*args, **kwargs)
+            except OperationalError as error:
+                if attempt == MAX_TRIES or not _is_retryable(error):
+                    raise
+                # Without jitter the same two would meet again.
+                time.sleep(random.uniform(0.005, 0.05) * attempt)  # noqa: S311
+        raise AssertionError("unreachable")
+
+    return run
+
+
+def _is_retryable(error: OperationalError) -> bool:
+    if connections[payments_database()].in_atomic_block:
+        return False
+    sqlstate = getattr(error.__cause__, "sqlstate", None)
+    errno = error.args[0] if error.args else None
+    # SQLite has one lock for all; it says so when a transaction that has read meets one that has written.
+    return sqlstate in RETRYABLE_SQLSTATES or errno in RETRYABLE_ERRNOS or "database is locked" in str(error)

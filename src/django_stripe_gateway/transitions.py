@@ -1,0 +1,62 @@
+"""Which status a payment may move to, whatever arrives, in whatever order, however often.
+
+The order is one of knowledge, not of time: what proves that money moved outweighs what says that it did not. A payment
+that was cancelled here while the customer's bank had already accepted becomes confirmed, never the other way round, so
+that every order of the same events ends in the same status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django_stripe_gateway.choices import PaymentStatus as S
+from django_stripe_gateway.choices import RefundStatus as R
+
+ALLOWED_TRANSITIONS: Mapping[str, frozenset[str]] = {
+    S.WAITING: frozenset({S.INPUT, S.ERROR, S.PREAUTH, S.REJECTED, S.CANCELLED, S.CONFIRMED}),
+    S.INPUT: frozenset({S.ERROR, S.PREAUTH, S.REJECTED, S.CANCELLED, S.CONFIRMED}),
+    S.ERROR: frozenset({S.PREAUTH, S.REJECTED, S.CANCELLED, S.CONFIRMED}),
+    S.PREAUTH: frozenset({S.REJECTED, S.CANCELLED, S.CONFIRMED}),
+    S.REJECTED: frozenset({S.CANCELLED, S.CONFIRMED}),
+    S.CANCELLED: frozenset({S.CONFIRMED}),
+    S.CONFIRMED: frozenset({S.REFUNDED}),
+    S.REFUNDED: frozenset(),
+}
+
+# A refund that succeeded can still fail at the customer's bank: the money is back, and so is the status. Only the sum
+# of the refunds may say so; a late "paid" event must not turn a refunded payment back.
+REFUND_REVERSAL = (S.REFUNDED, S.CONFIRMED)
+
+# A new attempt that we start ourselves makes a failed payment payable again; an event never does.
+REOPENABLE = frozenset({S.ERROR, S.REJECTED})
+PAYABLE = frozenset({S.WAITING, S.INPUT, S.ERROR})
+CANCELLABLE = frozenset({S.WAITING, S.INPUT, S.ERROR, S.PREAUTH})
+PAID = frozenset({S.CONFIRMED, S.REFUNDED})
+
+
+ALLOWED_REFUND_TRANSITIONS: Mapping[str, frozenset[str]] = {
+    R.PENDING: frozenset({R.REQUIRES_ACTION, R.SUCCEEDED, R.FAILED, R.CANCELED}),
+    R.REQUIRES_ACTION: frozenset({R.SUCCEEDED, R.FAILED, R.CANCELED}),
+    R.SUCCEEDED: frozenset({R.FAILED, R.CANCELED}),
+    R.FAILED: frozenset(),
+    R.CANCELED: frozenset({R.FAILED}),
+}
+
+
+def can_transition(current: str, target: str, *, refund_reversed: bool = False, new_attempt: bool = False) -> bool:
+    """Return whether a payment may move from ``current`` to ``target``; staying is no move.
+
+    Args:
+        refund_reversed: the sum of the refunds has fallen below what was captured.
+        new_attempt: we ourselves have started a new attempt at a payment that had failed.
+    """
+    if refund_reversed and (current, target) == REFUND_REVERSAL:
+        return True
+    if new_attempt and current in REOPENABLE and target == S.WAITING:
+        return True
+    return target in ALLOWED_TRANSITIONS.get(current, frozenset())
+
+
+def can_transition_refund(current: str, target: str) -> bool:
+    """Return whether a refund may move from ``current`` to ``target``."""
+    return target in ALLOWED_REFUND_TRANSITIONS.get(current, frozenset())

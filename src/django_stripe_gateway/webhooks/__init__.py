@@ -1,0 +1,1 @@
+"""The inbox: deliveries are verified, stored once, and handled."""

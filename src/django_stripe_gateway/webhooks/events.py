@@ -1,0 +1,100 @@
+"""An event as handlers see it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from django_stripe_gateway.choices import LogSource
+from django_stripe_gateway.exceptions import WebhookRejected
+from django_stripe_gateway.models import WebhookEvent
+from django_stripe_gateway.services.origins import Origin
+
+_ID = re.compile(r"[\w.:-]{1,255}", re.ASCII)
+_TYPE = re.compile(r"[\w.\[\]-]{1,128}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a provider.
+
+    Args:
+        account: the payment variant whose secret verified it, empty when it was not signed.
+        object: what the event is about, as plain values.
+        fetched: what a handler has asked the provider for, after it raised ``FetchNeeded``.
+    """
+
+    id: str
+    type: str
+    provider: str
+    account: str = ""
+    api_version: str = ""
+    livemode: bool | None = None
+    created: datetime | None = None
+    object: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    fetched: Any = field(default=None, repr=False)
+
+    @property
+    def origin(self) -> Origin:
+        """Where changes made by this event come from."""
+        return Origin(source=LogSource.WEBHOOK, actor=self.provider, event_id=self.id)
+
+
+def parse_event(body: str, *, provider: str, account: str) -> Event:
+    """Return the event in ``body``.
+
+    Raises:
+        WebhookRejected: the body is not an event; the sentence says what is wrong with it.
+    """
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        raise WebhookRejected("The body is not JSON.", code="not_json") from None
+    if not isinstance(data, dict):
+        raise WebhookRejected("The body is not an event.", code="not_an_event")
+    event_id, event_type = data.get("id"), data.get("type")
+    if not isinstance(event_id, str) or not _ID.fullmatch(event_id):
+        raise WebhookRejected("The event has no id.", code="not_an_event")
+    if not isinstance(event_type, str) or not _TYPE.fullmatch(event_type):
+        raise WebhookRejected("The event has no type.", code="not_an_event")
+    livemode = data.get("livemode")
+    return Event(
+        id=event_id,
+        type=event_type,
+        provider=provider,
+        account=account,
+        api_version=str(data.get("api_version") or "")[:32],
+        livemode=livemode if isinstance(livemode, bool) else None,
+        created=_moment(data.get("created")),
+        object=_object(data),
+    )
+
+
+def event_of(row: WebhookEvent) -> Event:
+    """Return the event that a stored row holds."""
+    return parse_event(row.body, provider=row.provider, account=row.account)
+
+
+def _object(data: dict[str, Any]) -> dict[str, Any]:
+    inner = data.get("data")
+    if isinstance(inner, dict) and isinstance(inner.get("object"), dict):
+        found: dict[str, Any] = inner["object"]
+        return found
+    # Thin events (API v2) name their object and carry nothing of it.
+    if str(data.get("object", "")).startswith("v2.") or data.get("related_object") is not None:
+        related = data.get("related_object")
+        return related if isinstance(related, dict) else {}
+    raise WebhookRejected("The event is about no object.", code="not_an_event")
+
+
+def _moment(value: Any) -> datetime | None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None

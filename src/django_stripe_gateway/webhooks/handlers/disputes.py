@@ -1,0 +1,25 @@
+"""Disputes (chargebacks)."""
+
+from __future__ import annotations
+
+from django_stripe_gateway.choices import WebhookState
+from django_stripe_gateway.gateways.stripe_objects import dispute_snapshot
+from django_stripe_gateway.services.disputes import apply_dispute
+from django_stripe_gateway.webhooks.applying import changing_payment
+from django_stripe_gateway.webhooks.events import Event
+from django_stripe_gateway.webhooks.registry import handles
+
+
+@handles(
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+)
+def handle_dispute(event: Event) -> WebhookState:
+    """Mark the payment as disputed, won or lost."""
+    with changing_payment(event) as change:
+        if change.payment is not None:
+            apply_dispute(change.payment, dispute_snapshot(event.object), event.origin)
+    return change.state
