@@ -1,0 +1,145 @@
+"""What tests make customers, banks and the merchant's Dashboard do."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+from tests.fake_stripe import checkout, payments, refunding
+from tests.fake_stripe.state import Object, Scope, State
+
+Events = list[Object]
+
+
+class Controls:
+    """Methods of `FakeStripe`. Each returns the events that Stripe would send, in their order.
+
+    With `deliver` the events go to the webhook endpoints, if there are any (see `FakeStripe.deliver_to`).
+    """
+
+    state: State
+
+    def act(self, identifier: str, change: Callable[[Scope, Object], object], *, deliver: bool = True) -> Events:
+        """Call `change` with the object of this id and its account, under the lock; return the events it recorded."""
+        with self.state.acting(deliver=deliver) as events:
+            scope, obj = self.state.locate(identifier)
+            change(scope, obj)
+        return [copy.deepcopy(event) for event in events]
+
+    def complete_checkout(
+        self,
+        session_id: str,
+        payment_method: str = "card",
+        outcome: str | None = None,
+        *,
+        deliver: bool = True,
+    ) -> Events:
+        """Let the customer finish the hosted page.
+
+        `payment_method` is "card", "async" (a bank debit, settled later by `settle_async`) or a test name such as
+        "pm_card_chargeDeclined" (declined: the session stays open). `outcome` "unpaid" means "async" too, and
+        "no_payment_required" completes without an intent; "paid" is what a card does.
+        """
+        if outcome not in {None, "paid", "unpaid", "no_payment_required"}:
+            raise ValueError(f"Unknown outcome {outcome!r}")
+        kind = "async" if outcome == "unpaid" else payment_method
+        return self.act(
+            session_id, lambda scope, session: checkout.complete(scope, session, kind, outcome), deliver=deliver
+        )
+
+    def settle_async(self, session_id: str, succeeded: bool = True, *, deliver: bool = True) -> Events:
+        """Let the bank debit of a completed session succeed or fail."""
+        return self.act(
+            session_id,
+            lambda scope, session: checkout.settle(scope, session, succeeded=succeeded),
+            deliver=deliver,
+        )
+
+    def expire_session(self, session_id: str, *, deliver: bool = True) -> Events:
+        """Let an open session expire."""
+        return self.act(session_id, checkout.expire, deliver=deliver)
+
+    def customer_authenticates(self, intent_id: str, succeeds: bool = True, *, deliver: bool = True) -> Events:
+        """Let the customer pass or fail the authentication that an intent waits for."""
+
+        def change(scope: Scope, intent: Object) -> None:
+            if intent["status"] != "requires_action":
+                raise ValueError(f"The intent {intent['id']} is {intent['status']}, not requires_action")
+            if not succeeds:
+                payments.authentication_failed(scope, intent)
+                return
+            payments.succeed(scope, intent, scope.objects["payment_method"][intent["payment_method"]])
+            for session in scope.related("checkout.session", payment_intent=intent["id"], status="open"):
+                checkout.finish(scope, session)
+
+        return self.act(intent_id, change, deliver=deliver)
+
+    def settle_intent(self, intent_id: str, succeeded: bool = True, *, deliver: bool = True) -> Events:
+        """Let a processing intent (a bank debit confirmed without Checkout) succeed or fail."""
+
+        def change(scope: Scope, intent: Object) -> None:
+            method = scope.objects["payment_method"][intent["payment_method"]]
+            (payments.succeed if succeeded else payments.fail)(scope, intent, method)
+
+        return self.act(intent_id, change, deliver=deliver)
+
+    def expire_authorization(self, intent_id: str, *, deliver: bool = True) -> Events:
+        """Let an uncaptured authorisation run out, as after seven days: the intent is canceled."""
+        return self.act(intent_id, lambda scope, intent: payments.cancel(scope, intent, "automatic"), deliver=deliver)
+
+    def dashboard_refund(
+        self, intent_id: str, amount: int | None = None, *, reason: str | None = None, deliver: bool = True
+    ) -> Events:
+        """Let the merchant refund in the Dashboard: no API request, and metadata of nobody's."""
+
+        def change(scope: Scope, intent: Object) -> None:
+            refunding.create(scope, scope.objects["charge"][intent["latest_charge"]], amount, reason=reason)
+
+        return self.act(intent_id, change, deliver=deliver)
+
+    def settle_refund(self, refund_id: str, *, deliver: bool = True) -> Events:
+        """Let a pending refund succeed."""
+        return self.act(refund_id, refunding.settle, deliver=deliver)
+
+    def fail_refund(self, refund_id: str, reason: str = "expired_or_canceled_card", *, deliver: bool = True) -> Events:
+        """Let a refund fail, pending or already succeeded."""
+        return self.act(refund_id, lambda scope, refund: refunding.fail(scope, refund, reason), deliver=deliver)
+
+    def dispute(
+        self,
+        intent_id: str,
+        amount: int | None = None,
+        *,
+        reason: str = "fraudulent",
+        status: str = "needs_response",
+        deliver: bool = True,
+    ) -> Events:
+        """Let the customer's bank dispute a payment; with a status `warning_needs_response` it only inquires."""
+
+        def change(scope: Scope, intent: Object) -> None:
+            charge = scope.objects["charge"][intent["latest_charge"]]
+            refunding.open_dispute(scope, charge, amount=amount, reason=reason, status=status)
+
+        return self.act(intent_id, change, deliver=deliver)
+
+    def close_dispute(self, dispute_id: str, won: bool = False, *, deliver: bool = True) -> Events:
+        """Let the bank decide a dispute."""
+        return self.act(
+            dispute_id, lambda scope, dispute: refunding.close_dispute(scope, dispute, won=won), deliver=deliver
+        )
+
+
+#: What may be called over HTTP, at `/_fake/control/<name>`.
+OVER_HTTP = (
+    "complete_checkout",
+    "settle_async",
+    "expire_session",
+    "customer_authenticates",
+    "settle_intent",
+    "expire_authorization",
+    "dashboard_refund",
+    "settle_refund",
+    "fail_refund",
+    "dispute",
+    "close_dispute",
+)

@@ -1,0 +1,72 @@
+"""Which API keys the fake accepts."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+
+from tests.fake_stripe.errors import ApiError
+
+
+@dataclasses.dataclass(frozen=True)
+class ApiKey:
+    """A secret key: the account it belongs to, and the name that the request log shows for it."""
+
+    secret: str
+    account: str
+    name: str
+
+    @property
+    def livemode(self) -> bool:
+        """Tell a live key from a test key, by its prefix as at Stripe."""
+        return self.secret.startswith(("sk_live_", "rk_live_"))
+
+
+class ApiKeys:
+    """The accepted keys; with `accept_any` every well-formed test or live key belongs to one account."""
+
+    def __init__(self, account: str) -> None:
+        self.account = account
+        self.accept_any = False
+        self._keys: dict[str, ApiKey] = {}
+
+    def add(self, secret: str, account: str | None, name: str | None) -> ApiKey:
+        """Accept a key from now on."""
+        key = ApiKey(secret, account or self.account, name or secret)
+        self._keys[secret] = key
+        return key
+
+    def revoke(self, secret: str) -> None:
+        """Refuse a key from now on."""
+        del self._keys[secret]
+
+    def authenticate(self, authorization: str | None) -> ApiKey:
+        """Return the key in an Authorization header (Bearer, or Basic with the key as the name); raise ApiError 401."""
+        secret = _secret(authorization)
+        if not secret:
+            raise ApiError(
+                401,
+                "You did not provide an API key. You need to provide your API key in the Authorization header, using "
+                "Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
+                stored=False,
+            )
+        known = self._keys.get(secret)
+        if known:
+            return known
+        if self.accept_any and secret.startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_")):
+            return ApiKey(secret, self.account, f"{secret[:8]}…{secret[-4:]}")
+        shown = secret[:8] + "*" * (len(secret) - 8) + secret[12:][-4:]
+        raise ApiError(401, f"Invalid API Key provided: {shown}", stored=False)
+
+
+def _secret(authorization: str | None) -> str:
+    scheme, _, credentials = (authorization or "").partition(" ")
+    if scheme.lower() == "bearer":
+        return credentials.strip()
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(credentials).decode().partition(":")[0]
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
+    return ""

@@ -1,0 +1,91 @@
+"""What happens to refunds and disputes, whoever causes it. Call with the state's lock held."""
+
+from __future__ import annotations
+
+from tests.fake_stripe import money, objects
+from tests.fake_stripe.errors import ApiError, invalid
+from tests.fake_stripe.events import record
+from tests.fake_stripe.state import Object, Scope
+
+
+def create(scope: Scope, charge: Object, amount: int | None, **fields: object) -> Object:
+    """Refund a charge in part or, without an amount, all that is left; refuse what Stripe refuses."""
+    rest = charge["amount"] - charge["amount_refunded"]
+    _check(scope, charge, amount, rest)
+    status = "pending" if scope.state.refunds_stay_pending else "succeeded"
+    refund = objects.refund(scope, charge, amount=rest if amount is None else amount, status=status)
+    refund.update(fields)
+    scope.add(refund)
+    before = {"amount_refunded": charge["amount_refunded"], "refunded": charge["refunded"]}
+    _count(charge, refund["amount"])
+    record(scope, "refund.created", refund)
+    record(scope, "charge.refunded", charge, previous=before)
+    return refund
+
+
+def _check(scope: Scope, charge: Object, amount: int | None, rest: int) -> None:
+    if charge["status"] != "succeeded" or not charge["captured"]:
+        raise ApiError(400, f"Charge {charge['id']} has not succeeded or is not captured; it cannot be refunded.")
+    disputes = scope.related("dispute", charge=charge["id"])
+    if any(not dispute["is_charge_refundable"] for dispute in disputes):
+        raise ApiError(
+            400, f"Charge {charge['id']} has been charged back; cannot issue a refund.", code="charge_disputed"
+        )
+    if rest <= 0:
+        raise ApiError(400, f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
+    if amount is None:
+        return
+    if amount < 1:
+        raise invalid("This value must be greater than or equal to 1.", "amount", "parameter_invalid_integer")
+    if amount > rest:
+        asked, left = money.display(amount, charge["currency"]), money.display(rest, charge["currency"])
+        what = "unrefunded amount on charge" if charge["amount_refunded"] else "charge amount"
+        # Stripe sends no code with this one; the message is all that names it.
+        raise ApiError(400, f"Refund amount ({asked}) is greater than {what} ({left})", param="amount")
+
+
+def settle(scope: Scope, refund: Object) -> None:
+    """Let a pending refund succeed."""
+    before = {"status": refund["status"]}
+    refund["status"] = "succeeded"
+    refund["destination_details"]["card"].update(reference="74987501234567890123456", reference_status="available")
+    _updated(scope, refund, before)
+
+
+def fail(scope: Scope, refund: Object, reason: str) -> None:
+    """Let a refund fail, as it may days later: the money is back with the merchant."""
+    before = {"status": refund["status"]}
+    refund.update(status="failed", failure_reason=reason, failure_balance_transaction=scope.new_id("txn_"))
+    _count(scope.objects["charge"][refund["charge"]], -refund["amount"])
+    _updated(scope, refund, before)
+    record(scope, "refund.failed", refund)
+
+
+def _count(charge: Object, amount: int) -> None:
+    charge["amount_refunded"] += amount
+    charge["refunded"] = charge["amount_refunded"] == charge["amount"]
+
+
+def _updated(scope: Scope, refund: Object, before: Object) -> None:
+    record(scope, "refund.updated", refund, previous=before)
+    record(scope, "charge.refund.updated", refund, previous=before)
+
+
+def open_dispute(scope: Scope, charge: Object, *, amount: int | None, reason: str, status: str) -> Object:
+    """Let the customer's bank dispute a charge; an inquiry (a status `warning_…`) takes no funds."""
+    dispute = scope.add(objects.dispute(scope, charge, amount=amount or charge["amount"], reason=reason, status=status))
+    charge["disputed"] = True
+    record(scope, "charge.dispute.created", dispute)
+    if not status.startswith("warning"):
+        record(scope, "charge.dispute.funds_withdrawn", dispute)
+    return dispute
+
+
+def close_dispute(scope: Scope, dispute: Object, *, won: bool) -> None:
+    """Let the bank decide a dispute; a won one gives the funds back."""
+    before = {"status": dispute["status"]}
+    inquiry = dispute["status"].startswith("warning")
+    dispute["status"] = "warning_closed" if inquiry else "won" if won else "lost"
+    record(scope, "charge.dispute.closed", dispute, previous=before)
+    if won and not inquiry:
+        record(scope, "charge.dispute.funds_reinstated", dispute)

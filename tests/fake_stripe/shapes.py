@@ -1,0 +1,126 @@
+"""Render stored objects in the shape of an API generation.
+
+The store holds the current shape; keys that begin with an underscore are the fake's own and are never shown. Every
+difference between the generations stands here: add a function to `Generation.renderers` for a type whose shape moved
+(a subscription's period, an invoice's payment intent).
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+
+from tests.fake_stripe.errors import invalid
+from tests.fake_stripe.state import Object, Scope
+
+Renderer = Callable[[Object, Scope], Object]
+
+
+def _charge_with_refunds(obj: Object, scope: Scope) -> Object:
+    """Embed the refunds, as before 2022-11-15."""
+    refunds = [render(refund, scope, "legacy") for refund in scope.related("refund", charge=obj["id"])]
+    return {**obj, "refunds": listed(refunds, f"/v1/charges/{obj['id']}/refunds")}
+
+
+def _intent_with_charges(obj: Object, scope: Scope) -> Object:
+    """Embed the charges, as before 2022-11-15; `latest_charge` did not exist yet."""
+    charges = [render(charge, scope, "legacy") for charge in scope.related("charge", payment_intent=obj["id"])]
+    rest = {name: value for name, value in obj.items() if name != "latest_charge"}
+    return {**rest, "charges": listed(charges, f"/v1/charges?payment_intent={obj['id']}")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Generation:
+    """One generation of shapes: its API version, and a renderer by object type where it differs from the current."""
+
+    api_version: str
+    renderers: Mapping[str, Renderer] = dataclasses.field(default_factory=dict)
+
+
+GENERATIONS: dict[str, Generation] = {
+    "current": Generation("2026-10-28.endive"),
+    "legacy": Generation("2017-08-15", {"charge": _charge_with_refunds, "payment_intent": _intent_with_charges}),
+}
+
+#: The version that took the embedded lists away.
+_LISTS_REMOVED = "2022-11-15"
+
+
+def generation_of_version(stripe_version: str | None, default: str) -> str:
+    """Return the generation that a `Stripe-Version` header asks for; without one the account's default counts."""
+    if not stripe_version:
+        return default
+    return "legacy" if stripe_version < _LISTS_REMOVED else "current"
+
+
+def listed(data: list[Object], url: str, *, has_more: bool = False) -> Object:
+    """Return Stripe's list object."""
+    return {"object": "list", "data": data, "has_more": has_more, "url": url}
+
+
+def public(obj: Object) -> Object:
+    """Return a deep copy without the fake's own keys."""
+    return {name: copy.deepcopy(value) for name, value in obj.items() if not name.startswith("_")}
+
+
+def render(obj: Object, scope: Scope, generation: str, expand: list[str] | None = None) -> Object:
+    """Return `obj` as the API of a generation shows it; `expand` holds paths such as `latest_charge.refunds`."""
+    if obj.get("object") == "list":
+        return _render_list(obj, scope, generation, expand or [])
+    renderer = GENERATIONS[generation].renderers.get(obj["object"])
+    shown = public(renderer(obj, scope) if renderer else obj)
+    for path in expand or []:
+        first, _, rest = path.partition(".")
+        shown[first] = _expanded(obj, shown, first, rest, scope, generation)
+    return shown
+
+
+def _render_list(obj: Object, scope: Scope, generation: str, expand: list[str]) -> Object:
+    inner = []
+    for path in expand:
+        first, _, rest = path.partition(".")
+        if first != "data" or not rest:
+            raise _not_expandable(path)
+        inner.append(rest)
+    return {**obj, "data": [render(item, scope, generation, inner) for item in obj["data"]]}
+
+
+def _expanded(obj: Object, shown: Object, name: str, rest: str, scope: Scope, generation: str) -> object:
+    inner = [rest] if rest else []
+    included = _included_list(obj, name, scope)
+    if included is not None:
+        return render(included, scope, generation, inner)
+    value = shown.get(name)
+    if isinstance(value, dict):  # expanded by an earlier path already, or always a full object
+        for kind in scope.objects.values():
+            if value.get("id") in kind:
+                return {**value, **render(kind[value["id"]], scope, generation, inner)}
+        return value
+    if isinstance(value, str):
+        for kind in scope.objects.values():
+            if value in kind:
+                return render(kind[value], scope, generation, inner)
+        return value
+    if name not in shown:
+        raise _not_expandable(name)
+    return None
+
+
+def _included_list(obj: Object, name: str, scope: Scope) -> Object | None:
+    """Return a list that the API leaves out unless it is asked for."""
+    if obj["object"] == "checkout.session" and name == "line_items":
+        return listed(obj["_line_items"], f"/v1/checkout/sessions/{obj['id']}/line_items")
+    if obj["object"] == "charge" and name == "refunds":
+        return listed(scope.related("refund", charge=obj["id"]), f"/v1/charges/{obj['id']}/refunds")
+    return None
+
+
+def _not_expandable(path: str) -> Exception:
+    return invalid(f"This property cannot be expanded ({path}).", "expand")
+
+
+def as_body(obj: Object) -> bytes:
+    """Return the bytes that Stripe sends for an object or event: JSON with an indent of two."""
+    return json.dumps(obj, indent=2, ensure_ascii=False).encode()
