@@ -1,6 +1,6 @@
 """The app's settings: defaults through django-appconf, read through typed properties at use.
 
-The package reads no environment. ``PAYMENT_MODEL``, ``PAYMENT_HOST`` and ``PAYMENT_VARIANTS`` belong to django-payments;
+The package reads no environment. ``PAYMENT_MODEL``, ``PAYMENT_HOST`` and ``PAYMENT_VARIANTS`` are django-payments';
 they get working defaults here because importing ``payments.models`` without them raises before any system check can
 say what is missing.
 """
@@ -88,6 +88,11 @@ class GatewaySettings:
     def _get(self, name: str) -> Any:
         return getattr(settings, f"STRIPE_GATEWAY_{name}")
 
+    def _flag(self, name: str) -> bool:
+        value = self._get(name)
+        # The text "False" out of an environment variable must not switch the development mode on.
+        return value.strip().lower() in ("1", "true", "yes", "on") if isinstance(value, str) else bool(value)
+
     @property
     def api_key(self) -> str:
         """Secret key of the default account."""
@@ -116,7 +121,7 @@ class GatewaySettings:
     @property
     def use_localstripe(self) -> bool:
         """Whether payments go to localstripe instead of Stripe (development only)."""
-        return bool(self._get("USE_LOCALSTRIPE"))
+        return self._flag("USE_LOCALSTRIPE")
 
     @property
     def test_payment_method(self) -> str:

@@ -7,9 +7,9 @@ maximum amounts).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 
-from django_stripe_gateway.exceptions import InvalidAmount, UnsupportedCurrency
+from django_stripe_gateway.exceptions import InvalidAmount, InvalidInput, UnsupportedCurrency
 
 ZERO_DECIMAL = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
 THREE_DECIMAL = frozenset("BHD JOD KWD OMR TND".split())
@@ -17,11 +17,11 @@ THREE_DECIMAL = frozenset("BHD JOD KWD OMR TND".split())
 WHOLE_UNITS_AS_HUNDREDTHS = frozenset("ISK UGX".split())
 TWO_DECIMAL = frozenset(
     """
-    AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP
-    CRC CVE CZK DKK DOP DZD EGP ETB EUR FJD FKP GBP GEL GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR JMD KES KGS KHR
-    KYD KZT LAK LBP LKR LRD LSL MAD MDL MKD MMK MNT MOP MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK
-    PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SEK SGD SHP SLE SOS SRD STD SZL THB TJS TOP TRY TTD TWD TZS UAH USD UYU
-    UZS WST XCD XCG YER ZAR ZMW
+    AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC
+    CVE CZK DKK DOP DZD EGP ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR JMD KES KGS KHR KYD
+    KZT LAK LBP LKR LRD LSL MAD MDL MKD MMK MNT MOP MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR
+    PLN QAR RON RSD RUB SAR SBD SCR SEK SGD SHP SLE SOS SRD STD SVC SZL THB TJS TOP TRY TTD TWD TZS UAH USD UYU UZS WST
+    XCD XCG YER ZAR ZMW
     """.split()
 )
 CURRENCIES = ZERO_DECIMAL | THREE_DECIMAL | WHOLE_UNITS_AS_HUNDREDTHS | TWO_DECIMAL
@@ -31,6 +31,9 @@ MAX_MINOR_UNITS = 999_999_999_999
 # Columns for amounts: twelve digits before and three after the point hold every such integer in every currency.
 MAX_DIGITS = 15
 DECIMAL_PLACES = 3
+
+# Wide enough for every amount, whatever precision the host has set for its own thread.
+_CONTEXT = Context(prec=40, traps=[InvalidOperation])
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,34 +83,39 @@ def to_minor_units(amount: Decimal, currency: str) -> int:
         raise InvalidAmount("The amount must be a finite decimal number.", field="amount")
     if amount < 0:
         raise InvalidAmount("The amount must not be negative.", field="amount")
-    # Checked before scaling: beyond the context's 28 digits scaleb would round.
-    if amount.adjusted() > 15 or len(amount.normalize().as_tuple().digits) > 18:
+    # On the digits themselves: Decimal's own arithmetic rounds to its context, and turns very small amounts into zero.
+    _sign, digits, exponent = amount.as_tuple()
+    significant = "".join(map(str, digits)).rstrip("0")
+    if not significant:
+        return 0
+    shift = int(exponent) + len(digits) - len(significant) + form.exponent
+    if len(significant) + shift > len(str(MAX_MINOR_UNITS)):
         raise InvalidAmount(f"The amount is too large for {form.code}.", field="amount")
-    scaled = amount.scaleb(form.exponent)
-    minor = int(scaled)
-    if scaled != minor or minor % form.step:
-        smallest = Decimal(form.step).scaleb(-form.exponent)
+    minor: int | None = int(significant) * 10**shift if shift >= 0 else None
+    if minor is None or minor % form.step:
+        smallest = Decimal(form.step).scaleb(-form.exponent, _CONTEXT)
         raise InvalidAmount(f"{form.code} amounts must be multiples of {smallest:f}.", field="amount")
-    if minor > MAX_MINOR_UNITS:
-        raise InvalidAmount(f"The amount is too large for {form.code}.", field="amount")
     return minor
 
 
 def from_minor_units(minor: int, currency: str) -> Decimal:
     """Return Stripe's integer ``minor`` as an amount with the currency's own number of decimals."""
     form = currency_format(currency)
-    return quantize_amount(Decimal(minor).scaleb(-form.exponent), currency)
+    return quantize_amount(Decimal(minor).scaleb(-form.exponent, _CONTEXT), currency)
 
 
 def quantize_amount(amount: Decimal, currency: str) -> Decimal:
     """Return ``amount`` with exactly the currency's decimals; the value never changes.
 
     Raises:
-        InvalidAmount: the amount is finer than the currency.
+        InvalidAmount: the amount is not finite, or finer than the currency.
+        UnsupportedCurrency: Stripe does not charge in it.
     """
     form = currency_format(currency)
+    if not isinstance(amount, Decimal):
+        raise InvalidAmount("The amount must be a finite decimal number.", field="amount")
     try:
-        quantized = amount.quantize(Decimal(1).scaleb(-form.decimals))
+        quantized = amount.quantize(Decimal((0, (1,), -form.decimals)), context=_CONTEXT)
     except InvalidOperation:
         raise InvalidAmount(f"The amount is too large for {form.code}.", field="amount") from None
     if quantized != amount:
@@ -118,3 +126,11 @@ def quantize_amount(amount: Decimal, currency: str) -> Decimal:
 def format_amount(amount: Decimal, currency: str) -> str:
     """Return ``amount`` as the API writes it: a plain decimal string in the currency's precision."""
     return f"{quantize_amount(amount, currency):f}"
+
+
+def display_amount(amount: Decimal, currency: str) -> str:
+    """Return ``amount`` and ``currency`` for people; never raises, because rows of other providers are shown, too."""
+    try:
+        return f"{format_amount(amount, currency)} {currency.upper()}"
+    except InvalidInput:
+        return f"{amount} {currency}".strip()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from payments import PaymentError, RedirectNeeded
 from payments.stripe import StripeProviderV3
 
@@ -15,6 +15,9 @@ from django_stripe_gateway.exceptions import GatewayError, InvalidInput, WrongSt
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.money import to_minor_units
 from django_stripe_gateway.services import captures, payments, refunds, syncing
+from django_stripe_gateway.transitions import PAID, REOPENABLE
+
+_WEBHOOK_ADDRESS = "Send Stripe's webhooks to the webhooks/stripe/ URL of this app instead."
 
 
 class StripeProvider(StripeProviderV3):
@@ -33,44 +36,56 @@ class StripeProvider(StripeProviderV3):
         super().__init__(api_key=None, capture=options.get("capture", True))
 
     def get_form(self, payment: AbstractPayment, data: Any = None) -> NoReturn:
-        """Start the payment and send the customer to Stripe, or to the success page when it is paid already.
+        """Start the payment and send the customer to Stripe, or to the page that says how it stands.
 
         Raises:
             RedirectNeeded: always, unless the payment cannot be started.
-            PaymentError: Stripe refused or failed.
+            ValueError: the payment is not saved, or its amount or currency cannot be charged.
+            PaymentError: Stripe refused or failed, or the payment is confirmed in the customer's browser.
         """
-        with _payments_errors():
-            started = payments.start_payment(payment=payment)
-        payment.refresh_from_db()
-        raise RedirectNeeded(started.gateway_url or payment.get_success_url())
+        with _recorded(payment):
+            payment.refresh_from_db()
+            if payment.is_payable or payment.status in REOPENABLE:
+                started = payments.start_payment(payment=payment, base_url=payment.base_url)
+                payment.client_secret = started.client_secret
+        if payment.gateway_url:
+            raise RedirectNeeded(payment.gateway_url)
+        is_processing = payment.is_payable and payment.stored_session.get("status") == "complete"
+        if payment.status in PAID or payment.is_preauthorized or is_processing:
+            raise RedirectNeeded(payment.get_success_url())
+        if payment.is_payable:
+            raise PaymentError(
+                "This payment has no page at Stripe: its customer confirms it with payment.client_secret.",
+                code="no_redirect",
+            )
+        raise RedirectNeeded(payment.get_failure_url())
 
     def capture(self, payment: AbstractPayment, amount: Decimal | None = None) -> Decimal:
         """Capture the payment and return the captured amount."""
-        with _payments_errors():
-            captured: Decimal = captures.capture_payment(payment=payment, amount=amount).captured_amount
+        with _recorded(payment):
+            captured: Decimal = captures.capture_payment(payment=payment, amount=_decimal(amount)).captured_amount
         return captured
 
     def release(self, payment: AbstractPayment) -> None:
         """Release the authorised payment."""
-        with _payments_errors():
+        with _recorded(payment):
             captures.cancel_payment(payment=payment)
 
     def cancel(self, payment: AbstractPayment) -> None:
         """Cancel the waiting payment."""
-        with _payments_errors():
+        with _recorded(payment):
             captures.cancel_payment(payment=payment)
 
     def refund(self, payment: AbstractPayment, amount: Decimal | None = None) -> Decimal:
         """Refund the payment and return the refund's amount."""
-        with _payments_errors():
-            refunded: Decimal = refunds.refund_payment(payment=payment, amount=amount).amount
+        with _recorded(payment):
+            refunded: Decimal = refunds.refund_payment(payment=payment, amount=_decimal(amount)).amount
         return refunded
 
     def status(self, payment: AbstractPayment) -> AbstractPayment:
         """Ask Stripe where the payment stands, and return it."""
-        with _payments_errors():
+        with _recorded(payment):
             syncing.sync_payment(payment=payment)
-        payment.refresh_from_db()
         return payment
 
     def convert_amount(self, currency: str, amount: Decimal) -> int:
@@ -83,19 +98,33 @@ class StripeProvider(StripeProviderV3):
         Raises:
             PaymentError: always; the sentence says where Stripe's webhooks are received.
         """
-        raise PaymentError(code=400, message="Send Stripe's webhooks to the webhooks/stripe/ URL of this app instead.")
+        raise PaymentError(_WEBHOOK_ADDRESS, code=400)
 
-    def process_data(self, payment: AbstractPayment, request: HttpRequest) -> NoReturn:
-        """Refuse, like ``get_token_from_request``."""
-        self.get_token_from_request(payment, request)
+    def process_data(self, payment: AbstractPayment, request: HttpRequest) -> HttpResponse:
+        """Answer 400, like ``get_token_from_request``, which this callback does not pass through."""
+        return JsonResponse({"error": _WEBHOOK_ADDRESS, "variant": payment.variant}, status=400)
 
 
 @contextmanager
-def _payments_errors() -> Iterator[None]:
-    """Raise what django-payments' hosts expect: ``ValueError`` for a wrong call, ``PaymentError`` for the rest."""
+def _recorded(payment: AbstractPayment) -> Iterator[None]:
+    """Bring ``payment`` to what the services have written, whether they succeed or fail.
+
+    Raises what django-payments' hosts expect: ``ValueError`` for a wrong call, ``PaymentError`` for the rest.
+    """
+    if payment.pk is None:
+        raise ValueError("Save the payment first.")
     try:
         yield
     except (InvalidInput, WrongState) as error:
+        payment.refresh_from_db()
         raise ValueError(error.detail) from error
     except GatewayError as error:
+        payment.refresh_from_db()
         raise PaymentError(error.detail, code=error.code, gateway_message=error.request_id or None) from error
+    payment.refresh_from_db()
+
+
+def _decimal(amount: Decimal | int | None) -> Decimal | None:
+    """Return whole numbers as decimals; whatever else is no decimal is refused where amounts are checked."""
+    is_whole = isinstance(amount, int) and not isinstance(amount, bool)
+    return Decimal(amount) if is_whole else amount  # type: ignore[arg-type, return-value]

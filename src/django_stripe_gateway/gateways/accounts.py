@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,10 @@ class StripeAccount:
     flow: str
     manual_capture: bool
 
+    def __reduce__(self) -> tuple[Callable[[str], StripeAccount], tuple[str]]:
+        """Pickle the variant's name only: tasks are queued in pickles, and secrets do not belong there."""
+        return stripe_account, (self.variant,)
+
     @property
     def livemode(self) -> bool:
         """Whether the key moves real money."""
@@ -41,6 +45,7 @@ class StripeAccount:
 def is_stripe_variant(variant: str) -> bool:
     """Return whether ``PAYMENT_VARIANTS`` gives ``variant`` to this app's Stripe provider."""
     provider, options = gateway_settings.variants.get(variant, ("", {}))
+    options = options or {}
     return provider == STRIPE_PROVIDER or options.get("gateway") == "stripe"
 
 
@@ -55,13 +60,13 @@ def stripe_account(variant: str) -> StripeAccount:
             f"PAYMENT_VARIANTS has no Stripe variant {variant!r}. Add "
             f'"{variant}": ("{STRIPE_PROVIDER}", {{}}) to PAYMENT_VARIANTS.'
         )
-    _provider, options = gateway_settings.variants[variant]
+    options = gateway_settings.variants[variant][1] or {}
     local = bool(options.get("use_localstripe", gateway_settings.use_localstripe))
     default_flow = FLOW_INTENT if local else FLOW_CHECKOUT
     return StripeAccount(
         variant=variant,
         api_key=_api_key(options, local=local),
-        webhook_secrets=split_secrets(options.get("endpoint_secret")) or gateway_settings.webhook_secrets,
+        webhook_secrets=_webhook_secrets(options),
         api_base=_api_base(options, local=local),
         api_version=str(options.get("api_version") or gateway_settings.api_version),
         is_localstripe=local,
@@ -86,10 +91,21 @@ def share_account(one: str, other: str) -> bool:
     return stripe_account(one).api_key == stripe_account(other).api_key
 
 
-def _api_key(options: Any, *, local: bool) -> str:
-    return str(options.get("api_key") or gateway_settings.api_key or (LOCALSTRIPE_API_KEY if local else ""))
+def _api_key(options: Mapping[str, Any], *, local: bool) -> str:
+    key = str(options.get("api_key") or gateway_settings.api_key or (LOCALSTRIPE_API_KEY if local else ""))
+    return key.strip()
 
 
-def _api_base(options: Any, *, local: bool) -> str:
+def _webhook_secrets(options: Mapping[str, Any]) -> tuple[str, ...]:
+    own = split_secrets(options.get("endpoint_secret"))
+    api_key = str(options.get("api_key") or "").strip()
+    default_key = gateway_settings.api_key.strip()
+    if own or (api_key and default_key and api_key != default_key):
+        # The default secret signs the default account's events, which are not this one's.
+        return own
+    return gateway_settings.webhook_secrets
+
+
+def _api_base(options: Mapping[str, Any], *, local: bool) -> str:
     base = str(options.get("api_base") or "").rstrip("/")
     return base or (gateway_settings.localstripe_url if local else gateway_settings.api_base)

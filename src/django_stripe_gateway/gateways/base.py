@@ -169,9 +169,7 @@ class Gateway(ABC):
         """Start a payment; nothing is charged yet."""
 
     @abstractmethod
-    def confirm_payment(
-        self, ref: PaymentRef, request: PaymentRequest, *, idempotency_key: str
-    ) -> PaymentSnapshot:
+    def confirm_payment(self, ref: PaymentRef, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
         """Charge ``request.payment_method``, or carry on after the customer has authenticated.
 
         Raises:

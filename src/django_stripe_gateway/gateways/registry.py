@@ -31,16 +31,26 @@ def get_gateway(variant: str) -> Gateway:
                 f'The variant {variant!r} has the unknown flow {account.flow!r}. Use "checkout" or "intent".'
             )
         return STRIPE_FLOWS[account.flow](account)
-    path = gateway_settings.variants[variant][1].get("gateway")
+    path = (gateway_settings.variants[variant][1] or {}).get("gateway")
     if not path:
         raise GatewayConfigurationError(
             f"The variant {variant!r} belongs to another provider. Its payments are made with payment.get_form()."
         )
-    gateway: Gateway = import_string(path)(variant)
+    try:
+        gateway_class = import_string(path)
+    except ImportError as error:
+        raise GatewayConfigurationError(
+            f"The variant {variant!r} names the gateway {path!r}, which cannot be imported: {error}."
+        ) from error
+    gateway = gateway_class(variant)
+    if not isinstance(gateway, Gateway):
+        raise GatewayConfigurationError(
+            f"The variant {variant!r} names the gateway {path!r}, which is no subclass of {Gateway.__qualname__}."
+        )
     return gateway
 
 
 def is_supported_variant(variant: str) -> bool:
     """Return whether ``get_gateway`` would find a gateway for ``variant``."""
-    options = gateway_settings.variants.get(variant, ("", {}))[1]
+    options = gateway_settings.variants.get(variant, ("", {}))[1] or {}
     return is_stripe_variant(variant) or bool(options.get("gateway"))

@@ -6,7 +6,7 @@ from typing import Any
 
 from django_stripe_gateway.exceptions import ProviderError, UnsupportedByGateway
 from django_stripe_gateway.gateways.base import PaymentRef, PaymentRequest, PaymentSnapshot
-from django_stripe_gateway.gateways.stripe_errors import translated_errors
+from django_stripe_gateway.gateways.stripe_errors import ask
 from django_stripe_gateway.gateways.stripe_gateway import StripeGateway
 from django_stripe_gateway.gateways.stripe_objects import payment_snapshot
 from django_stripe_gateway.money import to_minor_units
@@ -19,18 +19,14 @@ class StripeCheckoutGateway(StripeGateway):
 
     def create_payment(self, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
         """Create a Checkout Session; its ``redirect_url`` is where the customer pays."""
-        with translated_errors():
-            answer = self.v1.checkout.sessions.create(
-                params=self._session_params(request), options={"idempotency_key": idempotency_key}
-            )
-        snapshot = payment_snapshot(answer.to_dict())
+        params = self._session_params(request)
+        options = {"idempotency_key": idempotency_key}
+        snapshot = ask(lambda: self.v1.checkout.sessions.create(params=params, options=options), payment_snapshot)
         if not snapshot.redirect_url:
             raise ProviderError("Stripe returned a Checkout Session without a URL.", code="malformed_object")
         return snapshot
 
-    def confirm_payment(
-        self, ref: PaymentRef, request: PaymentRequest, *, idempotency_key: str
-    ) -> PaymentSnapshot:
+    def confirm_payment(self, ref: PaymentRef, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
         """Refuse: the customer confirms on Stripe's page."""
         raise UnsupportedByGateway("This payment is confirmed by the customer on Stripe's page.")
 

@@ -8,6 +8,7 @@ views) would connect anew each time; one session shared by all threads does not.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
@@ -17,7 +18,13 @@ from django_stripe_gateway.exceptions import GatewayConfigurationError
 from django_stripe_gateway.gateways.accounts import StripeAccount
 
 if TYPE_CHECKING:
+    from requests import PreparedRequest, Session
     from stripe import StripeClient
+
+# Seconds for the connection alone: long enough for two lost packets. Whatever the time-out, a dead host shows soon.
+CONNECT_TIMEOUT = 5.0
+# Anything else would fail while the request's headers are written, in an exception that quotes them.
+API_KEY = re.compile(r"[!-~]+")
 
 _Key = tuple[str, str, str, float, int, int]
 
@@ -26,18 +33,23 @@ class ClientPool:
     """Clients by the settings that made them; a change of settings makes a new one."""
 
     def __init__(self) -> None:
-        self._clients: dict[_Key, StripeClient] = {}
+        self._clients: dict[_Key, tuple[StripeClient, Session]] = {}
         self._lock = threading.Lock()
 
     def get(self, account: StripeAccount) -> StripeClient:
         """Return the client of ``account``.
 
         Raises:
-            GatewayConfigurationError: the account has no key.
+            GatewayConfigurationError: the account has no key, or one that cannot be one.
         """
         if not account.api_key:
             raise GatewayConfigurationError(
                 f"No API key for the payment variant {account.variant!r}. Set STRIPE_GATEWAY_API_KEY in your settings."
+            )
+        if not API_KEY.fullmatch(account.api_key):
+            raise GatewayConfigurationError(
+                f"The API key of the payment variant {account.variant!r} holds spaces or characters that no key has. "
+                "Copy it again from Stripe's Dashboard."
             )
         key = (
             account.api_key,
@@ -47,12 +59,19 @@ class ClientPool:
             gateway_settings.max_network_retries,
             gateway_settings.pool_size,
         )
-        client = self._clients.get(key)
-        if client is None:
+        entry = self._clients.get(key)
+        if entry is None:
             with self._lock:
-                client = self._clients.get(key) or _make_client(account)
-                self._clients[key] = client
-        return client
+                entry = self._clients.get(key) or _make_client(account)
+                self._clients[key] = entry
+        return entry[0]
+
+    def close(self) -> None:
+        """Close every connection; the next call opens new ones."""
+        with self._lock:
+            clients, self._clients = self._clients, {}
+        for _client, session in clients.values():
+            session.close()
 
     def forget(self) -> None:
         """Drop every client, without closing sockets that a parent process may still use."""
@@ -60,23 +79,33 @@ class ClientPool:
         self._lock = threading.Lock()
 
 
-def _make_client(account: StripeAccount) -> StripeClient:
+def _make_client(account: StripeAccount) -> tuple[StripeClient, Session]:
     import requests  # noqa: PLC0415
     import stripe  # noqa: PLC0415 (0.3 s and 25 MB that a process which never pays should not spend)
 
     session = requests.Session()
     # Cookies would be the only state that threads share through the session.
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.auth = _keep_authorization
+    # The API never redirects; whoever does must not be sent the key or the request.
+    session.max_redirects = 0
     adapter = requests.adapters.HTTPAdapter(pool_maxsize=gateway_settings.pool_size)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
-    return stripe.StripeClient(
+    timeout = gateway_settings.timeout
+    client = stripe.StripeClient(
         account.api_key,
         stripe_version=account.api_version or None,
         base_addresses={"api": account.api_base} if account.api_base else {},
         max_network_retries=gateway_settings.max_network_retries,
-        http_client=stripe.RequestsClient(timeout=gateway_settings.timeout, session=session),
+        http_client=stripe.RequestsClient(timeout=(min(CONNECT_TIMEOUT, timeout), timeout), session=session),
     )
+    return client, session
+
+
+def _keep_authorization(request: PreparedRequest) -> PreparedRequest:
+    """Leave the request's own ``Authorization``: a line of ``~/.netrc`` for the host would replace it."""
+    return request
 
 
 pool = ClientPool()

@@ -8,14 +8,23 @@ from typing import Any
 
 from django_stripe_gateway.exceptions import ProviderStateError
 from django_stripe_gateway.gateways.accounts import StripeAccount
-from django_stripe_gateway.gateways.base import Gateway, PaymentRef, PaymentRequest, PaymentSnapshot, RefundSnapshot
+from django_stripe_gateway.gateways.base import (
+    Gateway,
+    PaymentRef,
+    PaymentRequest,
+    PaymentSnapshot,
+    ProviderStatus,
+    RefundSnapshot,
+)
 from django_stripe_gateway.gateways.stripe_client import pool
-from django_stripe_gateway.gateways.stripe_errors import translated_errors
-from django_stripe_gateway.gateways.stripe_objects import payment_snapshot, refund_snapshot
+from django_stripe_gateway.gateways.stripe_errors import ask, unreadable
+from django_stripe_gateway.gateways.stripe_objects import RefundPage, payment_snapshot, refund_page, refund_snapshot
 from django_stripe_gateway.money import to_minor_units
 
 SESSION_PREFIX = "cs_"
 PAGE = 100
+# Ten thousand refunds of one payment; more is a server that repeats itself.
+MAX_PAGES = 100
 
 
 class StripeGateway(Gateway):
@@ -44,32 +53,44 @@ class StripeGateway(Gateway):
 
     def retrieve_payment(self, ref: PaymentRef) -> PaymentSnapshot:
         """Ask Stripe for the session (with its intent), or for the intent."""
-        with translated_errors():
-            if ref.object_id.startswith(SESSION_PREFIX):
-                answer = self.v1.checkout.sessions.retrieve(ref.object_id, params={"expand": ["payment_intent"]})
-            else:
-                answer = self.v1.payment_intents.retrieve(ref.intent_id or ref.object_id)
-        return payment_snapshot(answer.to_dict())
+        if is_session(ref):
+            params = {"expand": ["payment_intent"]}
+            return ask(lambda: self.v1.checkout.sessions.retrieve(ref.object_id, params=params), payment_snapshot)
+        return ask(lambda: self.v1.payment_intents.retrieve(ref.intent_id or ref.object_id), payment_snapshot)
 
     def capture_payment(self, ref: PaymentRef, amount: Decimal, *, idempotency_key: str) -> PaymentSnapshot:
         """Capture ``amount`` of the intent; Stripe releases the rest."""
         params = {"amount_to_capture": to_minor_units(amount, ref.currency)}
-        with translated_errors():
-            answer = self.v1.payment_intents.capture(
-                self._intent_id(ref), params=params, options={"idempotency_key": idempotency_key}
-            )
-        return payment_snapshot(answer.to_dict())
+        options = {"idempotency_key": idempotency_key}
+        intent_id = self._intent_id(ref)
+        return ask(
+            lambda: self.v1.payment_intents.capture(intent_id, params=params, options=options),
+            payment_snapshot,
+            about_state=True,
+        )
 
     def cancel_payment(self, ref: PaymentRef, *, idempotency_key: str) -> PaymentSnapshot:
-        """Cancel the intent, which releases what it authorised; without an intent, expire the session."""
+        """Cancel the intent, which releases what it authorised; expire a session that is still open.
+
+        An open session's intent belongs to the session, and Stripe refuses to cancel it
+        (https://docs.stripe.com/api/payment_intents/cancel).
+        """
         options = {"idempotency_key": idempotency_key}
-        with translated_errors():
-            # The intent of an open session belongs to the session: only expiring that stops the customer.
-            if ref.object_id.startswith(SESSION_PREFIX) and not ref.intent_id:
-                answer = self.v1.checkout.sessions.expire(ref.object_id, options=options)
-            else:
-                answer = self.v1.payment_intents.cancel(ref.intent_id or ref.object_id, options=options)
-        return payment_snapshot(answer.to_dict())
+        intent_id = ref.intent_id or ref.object_id
+        if is_session(ref):
+            session = self.retrieve_payment(ref)
+            if session.status == ProviderStatus.OPEN:
+                return ask(
+                    lambda: self.v1.checkout.sessions.expire(ref.object_id, options=options),
+                    payment_snapshot,
+                    about_state=True,
+                )
+            intent_id = session.intent_id
+            if not intent_id:
+                raise ProviderStateError("The Checkout Session is closed; there is nothing to cancel.")
+        return ask(
+            lambda: self.v1.payment_intents.cancel(intent_id, options=options), payment_snapshot, about_state=True
+        )
 
     def refund_payment(
         self, ref: PaymentRef, amount: Decimal, *, reason: str, metadata: Mapping[str, str], idempotency_key: str
@@ -83,21 +104,23 @@ class StripeGateway(Gateway):
         # localstripe refuses parameters that it does not know.
         if reason and not self.account.is_localstripe:
             params["reason"] = reason
-        with translated_errors():
-            answer = self.v1.refunds.create(params=params, options={"idempotency_key": idempotency_key})
-        return refund_snapshot(answer.to_dict())
+        options = {"idempotency_key": idempotency_key}
+        return ask(lambda: self.v1.refunds.create(params=params, options=options), refund_snapshot, about_state=True)
 
     def list_refunds(self, ref: PaymentRef) -> Sequence[RefundSnapshot]:
         """Return the intent's refunds, without localstripe's entries for what a partial capture released."""
         found: list[RefundSnapshot] = []
         params: dict[str, Any] = {"payment_intent": self._intent_id(ref), "limit": PAGE}
-        while True:
-            with translated_errors():
-                page = self.v1.refunds.list(params=params).to_dict()
-            found += [refund_snapshot(obj) for obj in page["data"] if obj.get("payment_intent")]
-            if not page.get("has_more") or not page["data"]:
+        for _page in range(MAX_PAGES):
+            page = self._refund_page(params)
+            found += page.refunds
+            if not page.next_after:
                 return found
-            params["starting_after"] = page["data"][-1]["id"]
+            params = params | {"starting_after": page.next_after}
+        raise unreadable()
+
+    def _refund_page(self, params: dict[str, Any]) -> RefundPage:
+        return ask(lambda: self.v1.refunds.list(params=params), refund_page)
 
     def _intent_id(self, ref: PaymentRef) -> str:
         if ref.intent_id:
@@ -114,3 +137,8 @@ class StripeGateway(Gateway):
         if request.description and not self.account.is_localstripe:
             params["description"] = request.description[:1000]
         return params
+
+
+def is_session(ref: PaymentRef) -> bool:
+    """Return whether the payment was started as a Checkout Session."""
+    return ref.object_id.startswith(SESSION_PREFIX)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django_stripe_gateway.exceptions import PaymentDeclined
 from django_stripe_gateway.gateways.base import PaymentRef, PaymentRequest, PaymentSnapshot, ProviderStatus
-from django_stripe_gateway.gateways.stripe_errors import translated_errors
+from django_stripe_gateway.gateways.stripe_errors import ask
 from django_stripe_gateway.gateways.stripe_gateway import StripeGateway
 from django_stripe_gateway.gateways.stripe_objects import payment_snapshot
 from django_stripe_gateway.money import to_minor_units
@@ -35,13 +35,10 @@ class StripeIntentGateway(StripeGateway):
         }
         if request.payment_method:
             params["payment_method"] = request.payment_method
-        with translated_errors():
-            answer = self.v1.payment_intents.create(params=params, options={"idempotency_key": idempotency_key})
-        return payment_snapshot(answer.to_dict())
+        options = {"idempotency_key": idempotency_key}
+        return ask(lambda: self.v1.payment_intents.create(params=params, options=options), payment_snapshot)
 
-    def confirm_payment(
-        self, ref: PaymentRef, request: PaymentRequest, *, idempotency_key: str
-    ) -> PaymentSnapshot:
+    def confirm_payment(self, ref: PaymentRef, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
         """Confirm the intent if it still waits for that; otherwise say where it stands."""
         snapshot = self.retrieve_payment(ref)
         if snapshot.status not in (ProviderStatus.OPEN, ProviderStatus.FAILED):
@@ -56,11 +53,8 @@ class StripeIntentGateway(StripeGateway):
         return self._confirm(snapshot.object_id, params, idempotency_key)
 
     def _confirm(self, intent_id: str, params: dict[str, Any], idempotency_key: str) -> PaymentSnapshot:
-        with translated_errors():
-            answer = self.v1.payment_intents.confirm(
-                intent_id, params=params, options={"idempotency_key": idempotency_key}
-            )
-        return payment_snapshot(answer.to_dict())
+        options = {"idempotency_key": idempotency_key}
+        return ask(lambda: self.v1.payment_intents.confirm(intent_id, params=params, options=options), payment_snapshot)
 
     def _confirm_on_localstripe(
         self, snapshot: PaymentSnapshot, request: PaymentRequest, idempotency_key: str
@@ -71,12 +65,9 @@ class StripeIntentGateway(StripeGateway):
         if snapshot.status == ProviderStatus.FAILED:
             intent_id = self.create_payment(request, idempotency_key=f"{idempotency_key}-new").object_id
         elif request.payment_method:
-            with translated_errors():
-                self.v1.payment_intents.update(
-                    intent_id,
-                    params={"payment_method": request.payment_method},
-                    options={"idempotency_key": f"{idempotency_key}-update"},
-                )
+            params = {"payment_method": request.payment_method}
+            options = {"idempotency_key": f"{idempotency_key}-update"}
+            ask(lambda: self.v1.payment_intents.update(intent_id, params=params, options=options), payment_snapshot)
         try:
             return self._confirm(intent_id, {}, idempotency_key)
         except PaymentDeclined as error:

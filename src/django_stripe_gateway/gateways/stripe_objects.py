@@ -1,19 +1,26 @@
 """Stripe's objects, of both API generations and as localstripe makes them, as this app's frozen values.
 
 The only place that knows where a field lives. Input is plain ``dict``: what ``json.loads`` made of a webhook's body,
-or ``to_dict()`` of an answer.
+or ``plain()`` of an answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 from django_stripe_gateway.choices import RefundStatus
 from django_stripe_gateway.exceptions import GatewayError, ProviderError
-from django_stripe_gateway.gateways.base import DisputeSnapshot, Failure, PaymentSnapshot, ProviderStatus, RefundSnapshot
+from django_stripe_gateway.gateways.base import (
+    DisputeSnapshot,
+    Failure,
+    PaymentSnapshot,
+    ProviderStatus,
+    RefundSnapshot,
+)
 from django_stripe_gateway.money import from_minor_units
 
 Object = Mapping[str, Any]
@@ -35,11 +42,50 @@ RECORDED = (
 ).split()
 
 
+# What reading an object trips over when a field is missing or of the wrong type.
+READING_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+
+
+@dataclass(frozen=True, slots=True)
+class RefundPage:
+    """One page of a list of refunds; ``next_after`` is where the next one starts, empty on the last."""
+
+    refunds: Sequence[RefundSnapshot]
+    next_after: str
+
+
+def plain(answer: Any) -> dict[str, Any]:
+    """Return one of the SDK's objects as dicts, lists and JSON's own scalars, all the way down.
+
+    In stripe 13 and 14 they are dicts whose ``to_dict()`` warns and is shallow; later they are no dicts, and stripe 16
+    makes Decimals of some numbers.
+
+    Raises:
+        ProviderError: it is no object.
+    """
+    value = _plain_value(answer)
+    if not isinstance(value, dict):
+        raise ProviderError("Stripe sent something that is not an object.", code="malformed_object")
+    return value
+
+
+def _plain_value(value: Any) -> Any:
+    if not isinstance(value, Mapping) and hasattr(value, "to_dict"):
+        value = value.to_dict()
+    if isinstance(value, Mapping):
+        return {str(name): _plain_value(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_value(inner) for inner in value]
+    if isinstance(value, Decimal):
+        return int(value) if value.is_finite() and value == value.to_integral_value() else str(value)
+    return value
+
+
 def object_id(value: Any) -> str:
     """Return the id of ``value``: an id, or the expanded object."""
     if isinstance(value, Mapping):
         value = value.get("id")
-    return value if isinstance(value, str) else ""
+    return _optional_text(value)
 
 
 def payment_snapshot(obj: Object) -> PaymentSnapshot:
@@ -52,8 +98,8 @@ def payment_snapshot(obj: Object) -> PaymentSnapshot:
         if obj.get("object") == "checkout.session":
             return _session_snapshot(obj)
         return _intent_snapshot(obj)
-    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-        raise ProviderError("Stripe sent an object that is not complete.", code="malformed_object") from error
+    except READING_ERRORS as error:
+        _refuse("an object", error)
 
 
 def refund_snapshot(obj: Object) -> RefundSnapshot:
@@ -63,19 +109,35 @@ def refund_snapshot(obj: Object) -> RefundSnapshot:
         ProviderError: the object is half-formed.
     """
     try:
-        status = str(obj.get("status") or RefundStatus.SUCCEEDED)
+        status = _optional_text(obj.get("status") or RefundStatus.SUCCEEDED)
         return RefundSnapshot(
             refund_id=_text(obj["id"]),
             status=status if status in RefundStatus.values else RefundStatus.PENDING,
             amount=_amount(obj["amount"], _text(obj["currency"])),
             currency=_text(obj["currency"]).upper(),
             intent_id=object_id(obj.get("payment_intent")),
-            reason=str(obj.get("reason") or ""),
-            failure_reason=str(obj.get("failure_reason") or ""),
-            metadata={str(k): str(v) for k, v in (obj.get("metadata") or {}).items()},
+            reason=_optional_text(obj.get("reason")),
+            failure_reason=_optional_text(obj.get("failure_reason")),
+            metadata=_metadata(obj.get("metadata")),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise ProviderError("Stripe sent a refund that is not complete.", code="malformed_object") from error
+    except READING_ERRORS as error:
+        _refuse("a refund", error)
+
+
+def refund_page(obj: Object) -> RefundPage:
+    """Return a page of an intent's refunds, without localstripe's entries for what a partial capture released.
+
+    Raises:
+        ProviderError: the list is half-formed.
+    """
+    try:
+        data = obj["data"]
+        if not isinstance(data, list):
+            raise TypeError("a list has no data")
+        refunds = [refund_snapshot(refund) for refund in data if refund.get("payment_intent")]
+        return RefundPage(refunds, next_after=_text(data[-1]["id"]) if obj.get("has_more") and data else "")
+    except READING_ERRORS as error:
+        _refuse("a list of refunds", error)
 
 
 def dispute_snapshot(obj: Object) -> DisputeSnapshot:
@@ -89,18 +151,18 @@ def dispute_snapshot(obj: Object) -> DisputeSnapshot:
         return DisputeSnapshot(
             dispute_id=_text(obj["id"]),
             status=_text(obj["status"]),
-            reason=str(obj.get("reason") or ""),
+            reason=_optional_text(obj.get("reason")),
             amount=_amount(obj["amount"], currency),
             currency=currency.upper(),
             intent_id=object_id(obj.get("payment_intent")),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ProviderError("Stripe sent a dispute that is not complete.", code="malformed_object") from error
+    except READING_ERRORS as error:
+        _refuse("a dispute", error)
 
 
 def charge_refunds(obj: Object) -> list[RefundSnapshot] | None:
     """Return the refunds that a Charge embeds; ``None`` when it does not, as since API version 2022-11-15."""
-    refunds = obj.get("refunds")
+    refunds = obj.get("refunds") if isinstance(obj, Mapping) else None
     if not isinstance(refunds, Mapping) or not isinstance(refunds.get("data"), list) or refunds.get("has_more"):
         return None
     return [refund_snapshot(refund) for refund in refunds["data"]]
@@ -114,13 +176,17 @@ def refunded_total(obj: Object) -> Decimal:
     """
     try:
         return _amount(obj["amount_refunded"], _text(obj["currency"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ProviderError("Stripe sent a charge that is not complete.", code="malformed_object") from error
+    except READING_ERRORS as error:
+        _refuse("a charge", error)
+
+
+def _refuse(what: str, error: Exception) -> NoReturn:
+    raise ProviderError(f"Stripe sent {what} that is not complete.", code="malformed_object") from error
 
 
 def _intent_snapshot(obj: Object) -> PaymentSnapshot:
     currency = _text(obj["currency"])
-    status = INTENT_STATUSES.get(str(obj["status"]), ProviderStatus.PROCESSING)
+    status = INTENT_STATUSES.get(_text(obj["status"]), ProviderStatus.PROCESSING)
     failure = _failure(obj.get("last_payment_error"))
     if status == ProviderStatus.OPEN and failure:
         status = ProviderStatus.FAILED
@@ -133,7 +199,7 @@ def _intent_snapshot(obj: Object) -> PaymentSnapshot:
         amount_received=_received(obj, currency) if status == ProviderStatus.SUCCEEDED else None,
         currency=currency.upper(),
         livemode=_flag(obj.get("livemode")),
-        client_secret=str(obj.get("client_secret") or ""),
+        client_secret=_optional_text(obj.get("client_secret")),
         failure=failure,
         raw=recorded(obj),
     )
@@ -141,7 +207,7 @@ def _intent_snapshot(obj: Object) -> PaymentSnapshot:
 
 def _session_snapshot(obj: Object) -> PaymentSnapshot:
     intent = obj.get("payment_intent")
-    currency = str(obj.get("currency") or "")
+    currency = _optional_text(obj.get("currency"))
     total = obj.get("amount_total")
     amount = None if total is None or not currency else _amount(total, currency)
     status, received = _session_status(obj, amount)
@@ -153,7 +219,6 @@ def _session_snapshot(obj: Object) -> PaymentSnapshot:
             status, received = inner.status, inner.amount_received
             status = ProviderStatus.REJECTED if status == ProviderStatus.FAILED else status
         failure = inner.failure
-    expires = obj.get("expires_at")
     return PaymentSnapshot(
         kind="checkout.session",
         status=status,
@@ -163,15 +228,17 @@ def _session_snapshot(obj: Object) -> PaymentSnapshot:
         amount_received=received,
         currency=currency.upper(),
         livemode=_flag(obj.get("livemode")),
-        redirect_url=str(obj.get("url") or ""),
-        expires_at=datetime.fromtimestamp(int(expires), UTC) if expires else None,
+        redirect_url=_optional_text(obj.get("url")),
+        expires_at=_moment(obj.get("expires_at")),
         failure=failure,
         raw=recorded(obj),
     )
 
 
 def _session_status(obj: Object, amount: Decimal | None) -> tuple[ProviderStatus, Decimal | None]:
-    if obj.get("payment_status") in ("paid", "no_payment_required"):
+    if not isinstance(obj.get("payment_status"), str):
+        raise TypeError("the payment status is missing")
+    if obj["payment_status"] in ("paid", "no_payment_required"):
         return ProviderStatus.SUCCEEDED, amount
     if obj.get("status") == "expired":
         return ProviderStatus.REJECTED, None
@@ -185,35 +252,42 @@ def _received(obj: Object, currency: str) -> Decimal:
         return _amount(obj["amount_received"], currency)
     # localstripe's intents do not say. It books the part of an authorisation that was not captured as a refund of the
     # charge, which unlike every real refund of ours names no PaymentIntent.
-    taken = int(obj["amount"])
+    taken = _amount(obj["amount"], currency)
     charge = obj.get("latest_charge")
     if isinstance(charge, Mapping):
         refunds = (charge.get("refunds") or {}).get("data") or []
-        taken -= sum(int(refund["amount"]) for refund in refunds if not refund.get("payment_intent"))
-    return _amount(taken, currency)
+        released = [_amount(refund["amount"], currency) for refund in refunds if not refund.get("payment_intent")]
+        taken -= sum(released, Decimal(0))
+    return taken
 
 
 def _failure(error: Any) -> Failure | None:
     if not isinstance(error, Mapping):
         return None
-    code = str(error.get("code") or "payment_failed")
     return Failure(
-        code=code, decline_code=str(error.get("decline_code") or ""), message=str(error.get("message") or "")
+        code=_optional_text(error.get("code")) or "payment_failed",
+        decline_code=_optional_text(error.get("decline_code")),
+        message=_optional_text(error.get("message")),
     )
 
 
 def recorded(obj: Object) -> dict[str, Any]:
     """Return the part of ``obj`` that is kept on the payment."""
-    kept = {name: obj[name] for name in RECORDED if obj.get(name) is not None}
-    for name in ("payment_intent", "latest_charge"):
-        if name in kept:
-            kept[name] = object_id(kept[name])
+    found = {name: obj.get(name) for name in RECORDED}
+    found |= {name: object_id(found[name]) or None for name in ("payment_intent", "latest_charge")}
+    kept: dict[str, Any] = {name: value for name, value in found.items() if isinstance(value, str | int)}
+    if isinstance(found["metadata"], Mapping):
+        kept["metadata"] = _metadata(found["metadata"])
     return kept
 
 
+def _metadata(value: Any) -> dict[str, str]:
+    return {str(name): str(text) for name, text in value.items()} if isinstance(value, Mapping) else {}
+
+
 def _amount(minor: Any, currency: str) -> Decimal:
-    if isinstance(minor, bool) or not isinstance(minor, int):
-        raise TypeError("amounts are integers")
+    if isinstance(minor, bool) or not isinstance(minor, int) or minor < 0:
+        raise TypeError("amounts are integers of at least 0")
     try:
         return from_minor_units(minor, currency)
     except GatewayError as error:
@@ -224,6 +298,19 @@ def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise TypeError("a text is missing")
     return value
+
+
+def _optional_text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _moment(value: Any) -> datetime | None:
+    if not value:
+        return None
+    try:
+        return datetime.fromtimestamp(int(value), UTC)
+    except OSError as error:
+        raise ValueError("no moment in time") from error
 
 
 def _flag(value: Any) -> bool | None:

@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
                 ('gateway', models.CharField(blank=True, default='', max_length=64, verbose_name='gateway')),
                 ('order_id', models.CharField(blank=True, db_index=True, default='', max_length=255, verbose_name='order')),
                 ('metadata', models.JSONField(blank=True, default=dict, verbose_name='metadata')),
-                ('capture_method', models.CharField(choices=[('automatic', 'Automatic'), ('manual', 'Manual')], default='automatic', max_length=16, verbose_name='capture method')),
+                ('capture_method', models.CharField(blank=True, choices=[('automatic', 'Automatic'), ('manual', 'Manual')], default='', max_length=16, verbose_name='capture method')),
                 ('livemode', models.BooleanField(default=False, verbose_name='live mode')),
                 ('transaction_id', models.CharField(blank=True, db_index=True, max_length=255, verbose_name='transaction')),
                 ('intent_id', models.CharField(blank=True, db_index=True, default='', max_length=255, verbose_name='intent')),
@@ -139,7 +139,7 @@ class Migration(migrations.Migration):
                 ('error', models.JSONField(blank=True, default=dict, verbose_name='error')),
                 ('created', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('modified', models.DateTimeField(auto_now=True, verbose_name='modified')),
-                ('payment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='operations', to=settings.PAYMENT_MODEL)),
+                ('payment', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='operations', to=settings.PAYMENT_MODEL)),
             ],
             options={
                 'verbose_name': 'payment operation',

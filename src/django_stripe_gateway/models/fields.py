@@ -7,6 +7,8 @@ from typing import Any
 
 from django.db import models
 
+from django_stripe_gateway.choices import CaptureMethod
+from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.money import DECIMAL_PLACES, MAX_DIGITS
 
 
@@ -25,6 +27,29 @@ class MoneyField(models.DecimalField):  # type: ignore[type-arg]
         """Appear in migrations as the plain field, so that they do not depend on this class."""
         name, _path, args, kwargs = super().deconstruct()
         return name, "django.db.models.DecimalField", args, kwargs
+
+
+class CaptureMethodField(models.CharField):  # type: ignore[type-arg]
+    """When the money is taken; a row stored without it gets what its variant's ``capture`` option says."""
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        """Fill in the variant's capture method, in bulk_create() too."""
+        value = super().pre_save(model_instance, add)
+        if not value:
+            value = variant_capture_method(getattr(model_instance, "variant", ""))
+            setattr(model_instance, self.attname, value)
+        return value
+
+    def deconstruct(self) -> Any:
+        """Appear in migrations as the plain field, so that they do not depend on this class."""
+        name, _path, args, kwargs = super().deconstruct()
+        return name, "django.db.models.CharField", args, kwargs
+
+
+def variant_capture_method(variant: str) -> str:
+    """Return the capture method of payments of ``variant`` that do not name one."""
+    _provider, options = gateway_settings.variants.get(variant, ("", {}))
+    return CaptureMethod.MANUAL if options.get("capture") is False else CaptureMethod.AUTOMATIC
 
 
 ZERO = Decimal(0)

@@ -14,8 +14,15 @@ class PaymentGatewayConfigQuerySet(models.QuerySet["PaymentGatewayConfig"]):
         return self.filter(is_active=True)
 
     def named(self, name: str) -> PaymentGatewayConfigQuerySet:
-        """Return the gateways called ``name``, in any case, or that stand for the variant ``name``."""
-        return self.filter(models.Q(name__iexact=name) | models.Q(variant=name)).order_by("-is_default", "pk")
+        """Return the gateways called ``name``, in any case, or that stand for the variant ``name``; best first."""
+        closeness = models.Case(
+            models.When(name=name, then=0),
+            models.When(name__iexact=name, then=1),
+            default=2,
+            output_field=models.IntegerField(),
+        )
+        found = self.filter(models.Q(name__iexact=name) | models.Q(variant=name))
+        return found.order_by(closeness, "-is_default", "pk")
 
 
 class PaymentGatewayConfig(models.Model):

@@ -26,13 +26,21 @@ class PaymentLogQuerySet(models.QuerySet["PaymentLog"]):
         """Refuse."""
         raise AppendOnlyError("The audit trail can only be added to.")
 
+    def bulk_create(self, objs: Any, *args: Any, **kwargs: Any) -> list[PaymentLog]:
+        """Add lines; refuse to change those that exist."""
+        if kwargs.get("update_conflicts") or len(args) > 2:
+            raise AppendOnlyError("The audit trail can only be added to.")
+        return super().bulk_create(objs, *args, **kwargs)
+
+    def bulk_update(self, objs: Any, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse."""
+        raise AppendOnlyError("The audit trail can only be added to.")
+
 
 class PaymentLog(models.Model):
     """One thing that happened to a payment: what, from where, by whom, and the values that matter."""
 
-    payment = models.ForeignKey(
-        settings.PAYMENT_MODEL, on_delete=models.PROTECT, related_name="logs", db_index=False
-    )
+    payment = models.ForeignKey(settings.PAYMENT_MODEL, on_delete=models.PROTECT, related_name="logs", db_index=False)
     event = models.CharField(_("event"), max_length=32, choices=LogEvent.choices)
     source = models.CharField(_("source"), max_length=16, choices=LogSource.choices, default=LogSource.SYSTEM)
     actor = models.CharField(_("actor"), max_length=64, blank=True, default="")
@@ -53,11 +61,12 @@ class PaymentLog(models.Model):
     def __str__(self) -> str:
         return f"{self.event}: {self.message}" if self.message else str(self.event)
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
+    def save(self, **kwargs: Any) -> None:
         """Add the line; a line that exists is never changed."""
         if not self._state.adding:
             raise AppendOnlyError("The audit trail can only be added to.")
-        super().save(*args, **kwargs)
+        # With the number of an existing line Django would try an UPDATE first.
+        super().save(**kwargs | {"force_insert": True})
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -40,11 +40,11 @@ class PaymentOperation(models.Model):
     it over and ends in the same state, with one charge.
     """
 
-    payment = models.ForeignKey(settings.PAYMENT_MODEL, on_delete=models.PROTECT, related_name="operations")
-    kind = models.CharField(_("kind"), max_length=16, choices=OperationKind.choices)
-    state = models.CharField(
-        _("state"), max_length=16, choices=OperationState.choices, default=OperationState.PENDING
+    payment = models.ForeignKey(
+        settings.PAYMENT_MODEL, on_delete=models.PROTECT, related_name="operations", db_index=False
     )
+    kind = models.CharField(_("kind"), max_length=16, choices=OperationKind.choices)
+    state = models.CharField(_("state"), max_length=16, choices=OperationState.choices, default=OperationState.PENDING)
     amount = MoneyField(_("amount"), null=True, blank=True)
     # What the caller asked for: empty for "all that there is".
     requested_amount = MoneyField(null=True, blank=True, editable=False)

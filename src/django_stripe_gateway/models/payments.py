@@ -9,19 +9,22 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.core import checks
 from django.db import models, router, transaction
+from django.db.models.expressions import BaseExpression
 from django.utils.translation import gettext_lazy as _
 from payments import PurchasedItem
 from payments.core import provider_factory
 from payments.models import BasePayment
 from payments.signals import status_changed
 
-from django_stripe_gateway.choices import CaptureMethod, PaymentStatus, RefundStatus
+from django_stripe_gateway.choices import CaptureMethod, FraudStatus, LogEvent, PaymentStatus, RefundStatus
 from django_stripe_gateway.exceptions import WrongState
 from django_stripe_gateway.models import return_urls
-from django_stripe_gateway.models.fields import ZERO, MoneyField
+from django_stripe_gateway.models.fields import ZERO, CaptureMethodField, MoneyField
+from django_stripe_gateway.models.logs import PaymentLog
 from django_stripe_gateway.models.querysets import PaymentQuerySet
-from django_stripe_gateway.money import format_amount
+from django_stripe_gateway.money import display_amount
 from django_stripe_gateway.transitions import CANCELLABLE, PAYABLE, can_transition
 
 
@@ -38,6 +41,10 @@ class AbstractPayment(BasePayment):
     the row's lock, follow the transition table and keep the audit trail.
     """
 
+    # django-payments carries no types.
+    status: str
+    currency: str
+
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("owner"),
@@ -51,8 +58,9 @@ class AbstractPayment(BasePayment):
     gateway = models.CharField(_("gateway"), max_length=64, blank=True, default="")
     order_id = models.CharField(_("order"), max_length=255, blank=True, default="", db_index=True)
     metadata = models.JSONField(_("metadata"), blank=True, default=dict)
-    capture_method = models.CharField(
-        _("capture method"), max_length=16, choices=CaptureMethod.choices, default=CaptureMethod.AUTOMATIC
+    # Empty until the row is stored: then as the variant is configured.
+    capture_method = CaptureMethodField(
+        _("capture method"), max_length=16, choices=CaptureMethod.choices, blank=True, default=""
     )
     livemode = models.BooleanField(_("live mode"), default=False)
     # What was made at the provider to take the payment (cs_… or pi_…), and the intent that holds the money (pi_…).
@@ -88,10 +96,36 @@ class AbstractPayment(BasePayment):
     def __str__(self) -> str:
         return f"Payment {self.pk}: {self.display_amount()} ({self.status})"
 
+    @classmethod
+    def check(cls, **kwargs: Any) -> list[checks.CheckMessage]:
+        """Check the model; also that a subclass has kept every field."""
+        return [*super().check(**kwargs), *cls._check_kept_fields()]
+
+    @classmethod
+    def _check_kept_fields(cls) -> list[checks.CheckMessage]:
+        kept = {field.name for field in cls._meta.fields}
+        return [
+            # Django says nothing when a ForeignKey called "order" takes the place of "order_id".
+            checks.Error(
+                f"{cls.__name__} has lost the field {field.name} of AbstractPayment.",
+                hint=f"Rename what replaces it, such as a ForeignKey called {field.name.removesuffix('_id')!r}.",
+                obj=cls,
+                id="django_stripe_gateway.E040",
+            )
+            for field in AbstractPayment._meta.fields
+            if field.name not in kept
+        ]
+
     def save(self, **kwargs: Any) -> None:
         """Save without django-payments' query for a free token: the column is unique and its default random."""
         if not self.token:
             self.token = new_token()
+        self.currency = self.currency.upper()
+        for field in self._meta.concrete_fields:
+            # A host may have written 10 or "10.00"; what is compared and shown afterwards are decimals.
+            value = getattr(self, field.attname) if isinstance(field, MoneyField) else None
+            if value is not None and not isinstance(value, Decimal | BaseExpression):
+                setattr(self, field.attname, field.to_python(value))
         super().save(**kwargs)
 
     # Predicates; the queryset filters of the same names agree with them.
@@ -129,7 +163,9 @@ class AbstractPayment(BasePayment):
     def refundable_amount(self) -> Decimal:
         """Return what can still be given back: captured, less every refund that succeeded or is under way."""
         held = (RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION, RefundStatus.SUCCEEDED)
-        amounts = self.refunds.filter(status__in=held).values_list("amount", flat=True)
+        # From the database of this very row: a replica may not know the latest refund.
+        refunds = self.refunds.db_manager(self._state.db).filter(status__in=held)
+        amounts: Iterable[Decimal] = refunds.values_list("amount", flat=True)
         return self.captured_amount - sum(amounts, ZERO)
 
     @property
@@ -144,11 +180,13 @@ class AbstractPayment(BasePayment):
     @property
     def gateway_url(self) -> str:
         """Where the customer pays, while that is possible; empty otherwise."""
-        return str(self.stored_session.get("url") or "") if self.is_payable else ""
+        session = self.stored_session
+        is_open = self.is_payable and session.get("status", "open") == "open"
+        return str(session.get("url") or "") if is_open else ""
 
     def display_amount(self) -> str:
         """Return the total with its currency, in the currency's precision."""
-        return f"{format_amount(self.total, self.currency)} {self.currency}"
+        return display_amount(self.total, self.currency)
 
     # What django-payments asks of a payment.
 
@@ -179,11 +217,18 @@ class AbstractPayment(BasePayment):
         """
         if not self._through_provider("capture", amount):
             super().capture(amount)
+            # change_status() writes the status alone.
+            self.save(update_fields=["captured_amount", "modified"])
 
     def release(self) -> None:
         """Release an authorised payment; see ``capture`` for what is raised."""
-        if not self._through_provider("release"):
-            super().release()
+        if self._through_provider("release"):
+            return
+        if not self.is_preauthorized:
+            raise ValueError("Only pre-authorized payments can be released.")
+        provider_factory(self.variant, self).release(self)
+        # django-payments calls it refunded, but no money had been taken.
+        self.change_status(PaymentStatus.CANCELLED)
 
     def refund(self, amount: Decimal | None = None) -> None:
         """Give back the payment, wholly or in part; see ``capture`` for what is raised."""
@@ -198,20 +243,41 @@ class AbstractPayment(BasePayment):
     def change_status(self, status: Any, message: str = "") -> None:
         """Move to ``status`` under the row's lock, along the transition table.
 
-        For other providers of django-payments; the services do it themselves.
+        For other providers of django-payments; the services do it themselves. ``status_changed`` is sent after commit.
 
         Raises:
             WrongState: the table does not allow the move.
         """
         model = type(self)
-        with transaction.atomic(using=router.db_for_write(model, instance=self)):
-            current = model._default_manager.select_for_update().only("status").get(pk=self.pk).status
+        database = router.db_for_write(model, instance=self)
+        with transaction.atomic(using=database):
+            current = model._default_manager.using(database).select_for_update().only("status").get(pk=self.pk).status
             if current != status and not can_transition(current, status):
                 raise WrongState(f"A payment that is {current} cannot become {status}.")
             self.status = status
             self.message = message
-            self.save(update_fields=["status", "message", "modified"])
-        status_changed.send(sender=model, instance=self)
+            self.save(using=database, update_fields=["status", "message", "modified"])
+            if current != status:
+                PaymentLog.objects.using(database).create(
+                    payment=self,
+                    event=LogEvent.STATUS_CHANGED,
+                    message=f"{current} → {status}",
+                    data={"from": current, "to": status},
+                )
+            transaction.on_commit(lambda: status_changed.send(sender=model, instance=self), using=database, robust=True)
+
+    def change_fraud_status(self, status: Any, message: str = "", commit: bool = True) -> None:
+        """Set the fraud status, and write nothing but that: django-payments would write the whole row.
+
+        Raises:
+            ValueError: there is no such fraud status.
+        """
+        if status not in FraudStatus.values:
+            raise ValueError(f"The fraud status is one of {', '.join(FraudStatus.values)}.")
+        self.fraud_status = status
+        self.fraud_message = message
+        if commit:
+            self.save(update_fields=["fraud_status", "fraud_message", "modified"])
 
     def _through_provider(self, name: str, *args: Any) -> bool:
         """Call a provider of this app, which records the change itself; return False for any other provider."""
@@ -219,7 +285,6 @@ class AbstractPayment(BasePayment):
         if not getattr(provider, "records_changes", False):
             return False
         getattr(provider, name)(self, *args)
-        self.refresh_from_db()
         return True
 
 
@@ -228,5 +293,3 @@ class Payment(AbstractPayment):
 
     class Meta(AbstractPayment.Meta):
         swappable = "PAYMENT_MODEL"
-
-

@@ -7,10 +7,13 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from django.db import models
-from django.db.models import F, Sum
+from django.db.models import BigIntegerField, Exists, F, OuterRef, Sum
+from django.db.models.functions import Cast, Round
 from django.utils import timezone
 
-from django_stripe_gateway.choices import OperationState, PaymentStatus
+from django_stripe_gateway.choices import PaymentStatus
+from django_stripe_gateway.models.operations import PaymentOperation
+from django_stripe_gateway.money import DECIMAL_PLACES
 from django_stripe_gateway.transitions import CANCELLABLE, PAYABLE
 
 P = TypeVar("P", bound=models.Model)
@@ -57,21 +60,31 @@ class PaymentQuerySet(models.QuerySet[P]):
 
     def with_pending_operation(self) -> PaymentQuerySet[P]:
         """Return the payments for which a provider's answer is still missing."""
-        return self.filter(operations__state=OperationState.PENDING).distinct()
+        # Not a join with DISTINCT, which PostgreSQL cannot lock rows of.
+        return self.filter(Exists(PaymentOperation.objects.pending().filter(payment=OuterRef("pk"))))
 
     def totals(self) -> dict[str, dict[str, Decimal]]:
-        """Return captured, refunded and net amounts per currency, in one query."""
+        """Return captured, refunded and net amounts per currency, exact on every database, in one query."""
         rows = (
             self.order_by()
             .values("currency")
-            .annotate(captured=Sum("captured_amount"), refunded=Sum("refunded_amount"))
+            .annotate(captured=_sum("captured_amount"), refunded=_sum("refunded_amount"))
             .order_by("currency")
         )
         return {
             row["currency"]: {
-                "captured": row["captured"],
-                "refunded": row["refunded"],
-                "net": row["captured"] - row["refunded"],
+                "captured": _amount(row["captured"]),
+                "refunded": _amount(row["refunded"]),
+                "net": _amount(row["captured"] - row["refunded"]),
             }
             for row in rows
         }
+
+
+def _sum(column: str) -> Sum:
+    # In thousandths: SQLite adds decimals up as floats.
+    return Sum(Cast(Round(F(column) * 10**DECIMAL_PLACES), BigIntegerField()))
+
+
+def _amount(thousandths: int) -> Decimal:
+    return Decimal(int(thousandths)).scaleb(-DECIMAL_PLACES)

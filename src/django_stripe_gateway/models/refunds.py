@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.choices import RefundReason, RefundStatus
 from django_stripe_gateway.models.fields import MoneyField
-from django_stripe_gateway.money import format_amount
+from django_stripe_gateway.money import display_amount
 
 
 class RefundQuerySet(models.QuerySet["Refund"]):
@@ -44,9 +44,7 @@ class Refund(models.Model):
     refund_id = models.CharField(_("refund"), max_length=255, unique=True, null=True, blank=True)
     amount = MoneyField(_("amount"))
     currency = models.CharField(_("currency"), max_length=3)
-    status = models.CharField(
-        _("status"), max_length=16, choices=RefundStatus.choices, default=RefundStatus.PENDING
-    )
+    status = models.CharField(_("status"), max_length=16, choices=RefundStatus.choices, default=RefundStatus.PENDING)
     reason = models.CharField(_("reason"), max_length=32, choices=RefundReason.choices, blank=True, default="")
     failure_reason = models.CharField(_("failure reason"), max_length=64, blank=True, default="")
     created = models.DateTimeField(_("created"), auto_now_add=True)
@@ -63,7 +61,7 @@ class Refund(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.refund_id or 'refund'}: {format_amount(self.amount, self.currency)} {self.currency} ({self.status})"
+        return f"{self.refund_id or 'refund'}: {display_amount(self.amount, self.currency)} ({self.status})"
 
     @property
     def is_succeeded(self) -> bool:

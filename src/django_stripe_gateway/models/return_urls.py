@@ -8,10 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urljoin
 
+from django.apps import apps
+from django.contrib.sites.shortcuts import get_current_site
 from django.core import signing
+from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 from django.urls import reverse
 
-from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.conf import gateway_settings, unset_payment_host
 
 if TYPE_CHECKING:
     from django_stripe_gateway.models.payments import AbstractPayment
@@ -28,10 +31,9 @@ def is_valid_signature(payment_id: int | str, signature: str) -> bool:
     """Return whether ``signature`` was made for ``payment_id``; compares in constant time, honours key rotation."""
     signer = signing.Signer(salt=_SALT)
     try:
-        signer.unsign(f"{payment_id}{signer.sep}{signature}")
+        return signer.unsign(f"{payment_id}{signer.sep}{signature}") == str(payment_id)
     except signing.BadSignature:
         return False
-    return True
 
 
 def default_base_url() -> str:
@@ -40,13 +42,19 @@ def default_base_url() -> str:
     Raises:
         ImproperlyConfigured: neither ``PAYMENT_HOST`` nor the sites framework names a host.
     """
-    host = gateway_settings.payment_host
-    if host:
-        return f"{'https' if gateway_settings.payment_uses_ssl else 'http'}://{host}"
-    # Without PAYMENT_HOST django-payments asks the sites framework, or our stand-in raises the sentence to show.
-    from payments.core import get_base_url  # noqa: PLC0415 (payments.core reads the settings when it is imported)
+    host = gateway_settings.payment_host or _site_domain()
+    return f"{'https' if gateway_settings.payment_uses_ssl else 'http'}://{host}"
 
-    return str(get_base_url())
+
+def _site_domain() -> str:
+    if not apps.is_installed("django.contrib.sites"):
+        unset_payment_host()
+    try:
+        return str(get_current_site(None).domain)
+    except ObjectDoesNotExist as error:
+        raise ImproperlyConfigured(
+            'No Site has the id SITE_ID. Add one, or set PAYMENT_HOST = "shop.example.com".'
+        ) from error
 
 
 def success_url(payment: AbstractPayment, base_url: str = "") -> str:

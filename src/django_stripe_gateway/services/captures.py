@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from django_stripe_gateway.choices import OperationKind, PaymentStatus
-from django_stripe_gateway.exceptions import WrongState
+from django_stripe_gateway.exceptions import UnsupportedByGateway, WrongState
+from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.amounts import validate_part
 from django_stripe_gateway.services.journal import announce_status
@@ -42,7 +43,10 @@ def capture_payment(
     def check(locked: AbstractPayment) -> Decimal:
         if not locked.is_preauthorized:
             raise WrongState(f"Only an authorised payment can be captured; this one is {locked.status}.")
-        return validate_part(amount, locked.total, locked.currency)
+        part = validate_part(amount, locked.total, locked.currency)
+        if part != locked.total and not get_gateway(locked.variant).supports_partial_capture:
+            raise UnsupportedByGateway("This gateway can only capture the whole payment.")
+        return part
 
     intention = Intention(
         kind=OperationKind.CAPTURE,

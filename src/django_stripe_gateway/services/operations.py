@@ -61,11 +61,17 @@ class Intention:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An operation that this process holds; ``is_own`` unless it is somebody else's that must be settled first."""
+    """An operation that this process holds.
+
+    Args:
+        is_own: it is what the caller wishes, and not another one that must be settled first.
+        is_answered: the caller wished it before, and it is done.
+    """
 
     payment: AbstractPayment
     operation: PaymentOperation
     is_own: bool = True
+    is_answered: bool = False
 
     @property
     def is_first_attempt(self) -> bool:
@@ -93,7 +99,18 @@ def begin_operation(payment_id: Any, intention: Intention) -> Begun:
         if pending is not None:
             _take_over(pending)
             return Begun(payment, pending, is_own=intention.is_met_by(pending))
+        answered = find_operation(intention.request_key)
+        if answered is not None and answered.payment_id == payment.pk:
+            answered.payment = payment
+            return Begun(payment, answered, is_answered=True)
         return Begun(payment, add_operation(payment, intention))
+
+
+def find_operation(request_key: str | None) -> PaymentOperation | None:
+    """Return the operation that was started under a caller's key and has not failed."""
+    if request_key is None:
+        return None
+    return PaymentOperation.objects.using(payments_database()).filter(request_key=request_key).first()
 
 
 def add_operation(payment: AbstractPayment, intention: Intention) -> PaymentOperation:
@@ -165,9 +182,7 @@ def close_operation(operation: PaymentOperation, state: str, object_id: str = ""
         operation.request_key = None
 
 
-def _undo_intention(
-    payment: AbstractPayment, operation: PaymentOperation, error: GatewayError, origin: Origin
-) -> None:
+def _undo_intention(payment: AbstractPayment, operation: PaymentOperation, error: GatewayError, origin: Origin) -> None:
     """Let the rows that were prepared for a refused call say so."""
     if operation.kind == OperationKind.REFUND:
         fail_refund(payment, operation.refund, error.code, origin)

@@ -21,11 +21,12 @@ from django_stripe_gateway.money import format_amount
 from django_stripe_gateway.services.amounts import validate_amount
 from django_stripe_gateway.services.journal import send_on_commit, write_log
 from django_stripe_gateway.services.line_items import line_items
-from django_stripe_gateway.services.operations import Begun, Intention, add_operation
+from django_stripe_gateway.services.operations import Begun, Intention, add_operation, find_operation
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.performing import perform_operation
-from django_stripe_gateway.services.running import find_operation, run_operation, scoped_request_key
-from django_stripe_gateway.services.transactions import money_transaction, payments_database
+from django_stripe_gateway.services.running import run_operation, scoped_request_key
+from django_stripe_gateway.services.syncing import sync_payment
+from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 from django_stripe_gateway.transitions import REOPENABLE
 
 
@@ -99,6 +100,9 @@ def create_payment(
         payment = perform_operation(begun, origin).payment
     else:
         payment = run_operation(known.payment_id, intention, origin).payment
+        if payment.status == PaymentStatus.WAITING and not payment.client_secret and not payment.gateway_url:
+            # The answer that held the secret was never given; it is not stored, so Stripe is asked again.
+            payment = sync_payment(payment=payment, origin=origin)
     return _confirm_at_once(payment, origin) if confirm else payment
 
 
@@ -148,6 +152,7 @@ def find_gateway(name: str) -> PaymentGatewayConfig:
         raise UnknownGateway("No active gateway has this name. GET gateways/ lists them.", field="gateway")
     return config
 
+
 def _confirm_at_once(payment: AbstractPayment, origin: Origin) -> AbstractPayment:
     """Confirm a payment that waits on localstripe; the test payment method is on its intent already."""
     if payment.status != PaymentStatus.WAITING or not get_gateway(payment.variant).confirms_at_once:
@@ -158,10 +163,12 @@ def _confirm_at_once(payment: AbstractPayment, origin: Origin) -> AbstractPaymen
     return run_operation(payment.pk, _confirmation("", None), origin).payment
 
 
+@retry_on_deadlock
 def _store_payment(payment: AbstractPayment, intention: Intention, origin: Origin) -> Begun:
     """Commit a new payment together with the operation that will start it."""
     with money_transaction():
         payment.livemode = get_gateway(payment.variant).livemode
+        payment.pk = None
         payment.save(using=payments_database(), force_insert=True)
         amount = format_amount(payment.total, payment.currency)
         data = {"amount": amount, "currency": payment.currency, "gateway": payment.gateway}
@@ -208,7 +215,9 @@ def _confirmation(payment_method: str, request_key: str | None) -> Intention:
     def check(locked: AbstractPayment) -> None:
         gateway = get_gateway(locked.variant)
         if not gateway.supports_confirm:
-            raise WrongState("This payment is confirmed by its customer, on the provider's page.", code="not_confirmable")
+            raise WrongState(
+                "This payment is confirmed by its customer, on the provider's page.", code="not_confirmable"
+            )
         if not locked.is_payable:
             raise WrongState(f"A payment that is {locked.status} cannot be confirmed.")
         if not locked.transaction_id:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -13,6 +14,7 @@ from django_stripe_gateway.exceptions import (
     PaymentDeclined,
     ProviderError,
     ProviderStateError,
+    ProviderUnavailable,
     WrongState,
 )
 from django_stripe_gateway.gateways.base import (
@@ -31,7 +33,7 @@ from django_stripe_gateway.services.journal import write_log
 from django_stripe_gateway.services.operations import Begun, close_operation, settle_failed_call
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.refund_sync import apply_refund
-from django_stripe_gateway.services.sync import SnapshotMismatch, apply_snapshot, snapshot_of_decline
+from django_stripe_gateway.services.sync import SnapshotMismatch, SupersededAttempt, apply_snapshot, snapshot_of_decline
 from django_stripe_gateway.services.transactions import (
     lock_payment,
     money_transaction,
@@ -40,6 +42,8 @@ from django_stripe_gateway.services.transactions import (
 )
 
 Answer = PaymentSnapshot | RefundSnapshot
+
+logger = logging.getLogger(__name__)
 
 
 def perform_operation(begun: Begun, origin: Origin) -> PaymentOperation:
@@ -62,12 +66,14 @@ def perform_operation(begun: Begun, origin: Origin) -> PaymentOperation:
         else:
             settle_failed_call(begun, error, origin)
         raise
-    except ProviderStateError as error:
+    except ProviderUnavailable as error:
         settle_failed_call(begun, error, origin)
-        if begun.payment.transaction_id:
-            # The provider knows better: bring the payment up to date before saying what stood in the way.
-            sync_snapshot(begun.payment.pk, gateway.retrieve_payment(payment_ref(begun.payment)), origin)
-        raise WrongState(error.detail, code=error.code, request_id=error.request_id) from error
+        raise
+    except ProviderError as error:
+        settle_failed_call(begun, error, origin)
+        if _has_moved_on(gateway, begun, origin) or isinstance(error, ProviderStateError):
+            raise WrongState(error.detail, code=error.code, request_id=error.request_id) from error
+        raise
     except GatewayError as error:
         settle_failed_call(begun, error, origin)
         raise
@@ -80,6 +86,7 @@ def write_answer(begun: Begun, answer: Answer, origin: Origin) -> PaymentOperati
     with money_transaction():
         payment = lock_payment(begun.payment.pk)
         operation = PaymentOperation.objects.using(payments_database()).get(pk=begun.operation.pk)
+        state, object_id = OperationState.SUCCEEDED, ""
         try:
             if isinstance(answer, RefundSnapshot):
                 refund = Refund.objects.using(payments_database()).get(operation=operation)
@@ -90,12 +97,12 @@ def write_answer(begun: Begun, answer: Answer, origin: Origin) -> PaymentOperati
                 object_id = answer.object_id
         except SnapshotMismatch as mismatch:
             write_log(payment, LogEvent.MISMATCH, origin, str(mismatch), {"kind": operation.kind})
-            close_operation(operation, OperationState.FAILED)
-        else:
-            close_operation(operation, OperationState.SUCCEEDED, object_id)
-        operation.save()
-        failed = operation.state == OperationState.FAILED
-    if failed:
+            state = OperationState.FAILED
+        if operation.is_pending:
+            # Unless another process has taken it over and was faster.
+            close_operation(operation, state, object_id)
+            operation.save()
+    if state == OperationState.FAILED:
         raise ProviderError("The provider's answer contradicts the payment.", code="provider_mismatch")
     if isinstance(answer, PaymentSnapshot):
         payment.client_secret = answer.client_secret
@@ -110,6 +117,8 @@ def sync_snapshot(payment_id: Any, snapshot: PaymentSnapshot, origin: Origin) ->
         payment = lock_payment(payment_id)
         try:
             apply_snapshot(payment, snapshot, origin)
+        except SupersededAttempt:
+            logger.info("Payment %s was started anew while its earlier attempt was looked up.", payment_id)
         except SnapshotMismatch as mismatch:
             write_log(payment, LogEvent.MISMATCH, origin, str(mismatch), {"object_id": snapshot.object_id})
     return payment
@@ -215,3 +224,14 @@ def _write_decline(begun: Begun, error: PaymentDeclined, origin: Origin) -> None
         close_operation(operation, OperationState.FAILED, ids["object_id"])
         operation.save()
     error.extra.setdefault("payment_id", begun.payment.pk)
+
+
+def _has_moved_on(gateway: Gateway, begun: Begun, origin: Origin) -> bool:
+    """Bring the payment of a refused call up to date, and return whether its status was not what we thought."""
+    if not begun.payment.transaction_id:
+        return False
+    try:
+        snapshot = gateway.retrieve_payment(payment_ref(begun.payment))
+    except GatewayError:
+        return False
+    return bool(sync_snapshot(begun.payment.pk, snapshot, origin).status != begun.payment.status)

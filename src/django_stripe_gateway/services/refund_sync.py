@@ -94,7 +94,7 @@ def _verify(payment: AbstractPayment, snapshot: RefundSnapshot) -> None:
 def _find(payment: AbstractPayment, snapshot: RefundSnapshot) -> Refund | None:
     refunds = payment.refunds.using(payments_database())
     marker = snapshot.metadata.get("operation", "")
-    known = refunds.filter(refund_id=snapshot.refund_id).first()
+    known: Refund | None = refunds.filter(refund_id=snapshot.refund_id).first()
     if known is None and marker.isdecimal():
         # The event has overtaken the answer to our own call.
         known = refunds.filter(operation_id=int(marker), refund_id=None).first()

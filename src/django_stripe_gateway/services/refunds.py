@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from django_stripe_gateway.choices import LogEvent, OperationKind, RefundReason
-from django_stripe_gateway.exceptions import InvalidInput, WrongState
+from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway, WrongState
+from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.models import AbstractPayment, PaymentOperation, Refund
 from django_stripe_gateway.money import format_amount
 from django_stripe_gateway.services.amounts import validate_part
@@ -47,13 +48,20 @@ def refund_payment(
         left = locked.refundable_amount()
         if left <= 0:
             raise WrongState("Nothing is left to refund: the rest is being refunded already.")
-        return validate_part(amount, left, locked.currency)
+        part = validate_part(amount, left, locked.currency)
+        if part != locked.captured_amount and not get_gateway(locked.variant).supports_partial_refund:
+            raise UnsupportedByGateway("This gateway can only refund the whole payment.")
+        return part
 
     def prepare(locked: AbstractPayment, operation: PaymentOperation) -> None:
         operation.params = {"reason": reason}
         assert operation.amount is not None  # noqa: S101 (check has returned it)
         refund = Refund(
-            payment=locked, operation=operation, amount=operation.amount, currency=locked.currency.upper(), reason=reason
+            payment=locked,
+            operation=operation,
+            amount=operation.amount,
+            currency=locked.currency.upper(),
+            reason=reason,
         )
         refund.save(using=payments_database())
         data = {"amount": format_amount(refund.amount, locked.currency), "status": refund.status}

@@ -10,7 +10,6 @@ from django_stripe_gateway.models import PaymentOperation
 from django_stripe_gateway.services.operations import Intention, begin_operation, take_over_operation
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.performing import perform_operation
-from django_stripe_gateway.services.transactions import payments_database
 
 MAX_ROUNDS = 3
 
@@ -24,11 +23,10 @@ def run_operation(payment_id: Any, intention: Intention, origin: Origin) -> Paym
     Raises:
         GatewayError: see ``begin_operation`` and ``perform_operation``.
     """
-    answered = _answered_before(payment_id, intention)
-    if answered is not None:
-        return answered
     for _round in range(MAX_ROUNDS):
         begun = begin_operation(payment_id, intention)
+        if begun.is_answered:
+            return begun.operation
         if begun.is_own:
             return perform_operation(begun, origin)
         try:
@@ -58,17 +56,3 @@ def scoped_request_key(idempotency_key: str | None, *scope: Any) -> str | None:
         return None
     text = "\n".join([idempotency_key, *(str(part) for part in scope)])
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def find_operation(request_key: str | None) -> PaymentOperation | None:
-    """Return the operation that was started under a caller's key."""
-    if request_key is None:
-        return None
-    return PaymentOperation.objects.using(payments_database()).filter(request_key=request_key).first()
-
-
-def _answered_before(payment_id: Any, intention: Intention) -> PaymentOperation | None:
-    operation = find_operation(intention.request_key)
-    if operation is None or operation.is_pending or operation.payment_id != payment_id:
-        return None
-    return operation

@@ -124,10 +124,9 @@ def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
 
 
 def _take_ids(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own: bool) -> None:
-    is_session = snapshot.kind == "checkout.session"
-    if is_session and (own or not payment.transaction_id):
-        payment.transaction_id = snapshot.object_id
-    elif not is_session and not payment.transaction_id.startswith("cs_") and (own or not payment.transaction_id):
+    # The intent of a Checkout Session does not take the session's place.
+    is_part_of_session = snapshot.kind != "checkout.session" and payment.transaction_id.startswith("cs_")
+    if (own or not payment.transaction_id) and not is_part_of_session:
         payment.transaction_id = snapshot.object_id
     if snapshot.intent_id and (own or not payment.intent_id):
         payment.intent_id = snapshot.intent_id
@@ -172,9 +171,7 @@ def _record(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
     payment.extra_data = json.dumps(data, sort_keys=True)
 
 
-WATCHED = (
-    "status transaction_id intent_id captured_amount extra_data failure_code decline_code message".split()
-)
+WATCHED = "status transaction_id intent_id captured_amount extra_data failure_code decline_code message".split()
 
 
 def _values(payment: AbstractPayment) -> dict[str, Any]:

@@ -17,9 +17,7 @@ from django_stripe_gateway.services.sync import SnapshotMismatch
 from django_stripe_gateway.services.transactions import lock_payment, money_transaction, retry_on_deadlock
 
 
-def sync_payment(
-    *, payment: AbstractPayment, with_refunds: bool = False, origin: Origin = SYSTEM
-) -> AbstractPayment:
+def sync_payment(*, payment: AbstractPayment, with_refunds: bool = False, origin: Origin = SYSTEM) -> AbstractPayment:
     """Ask the provider where a payment stands, and bring it up to date.
 
     Args:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from payments import get_payment_model
@@ -13,78 +12,77 @@ from payments import get_payment_model
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import LogEvent, WebhookState
 from django_stripe_gateway.exceptions import ProviderError
-from django_stripe_gateway.gateways.accounts import share_account
-from django_stripe_gateway.gateways.base import ProviderStatus
+from django_stripe_gateway.gateways.base import Failure, ProviderStatus
 from django_stripe_gateway.gateways.stripe_objects import object_id, payment_snapshot
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.journal import send_on_commit, write_log
 from django_stripe_gateway.services.sync import SnapshotMismatch, SupersededAttempt, apply_snapshot
 from django_stripe_gateway.services.transactions import lock_payment, payments_database
-from django_stripe_gateway.webhooks.events import Event
+from django_stripe_gateway.webhooks.events import Event, clean_id
+from django_stripe_gateway.webhooks.verification import may_speak_for
 
 logger = logging.getLogger(__name__)
 
-
-@dataclasses.dataclass(slots=True)
-class PaymentChange:
-    """The locked payment of an event, ``None`` when there is none, and what became of the event."""
-
-    payment: AbstractPayment | None
-    state: WebhookState
+TOKEN_LENGTH = 36
 
 
-def apply_payment_event(event: Event, *, rejected: bool = False) -> WebhookState:
+def apply_payment_event(event: Event, kind: str, *, failure: Failure | None = None) -> WebhookState:
     """Bring the payment to the state of the session or intent in ``event``.
 
     Args:
-        rejected: the event's type says that the object failed for good, which the object itself does not.
+        kind: the object that events of this type are about.
+        failure: the event's type says that the object failed for good, which the object itself does not.
     """
-    with changing_payment(event) as change:
-        if change.payment is not None:
-            snapshot = payment_snapshot(event.object)
-            if rejected:
-                snapshot = dataclasses.replace(snapshot, status=ProviderStatus.REJECTED)
-            apply_snapshot(change.payment, snapshot, event.origin)
-    return change.state
+
+    def apply(payment: AbstractPayment) -> None:
+        snapshot = payment_snapshot(event.object)
+        if failure is not None:
+            snapshot = dataclasses.replace(snapshot, status=ProviderStatus.REJECTED, failure=failure)
+        apply_snapshot(payment, snapshot, event.origin)
+
+    return change_payment(event, kind, apply)
 
 
-@contextmanager
-def changing_payment(event: Event) -> Iterator[PaymentChange]:
-    """Lock the event's payment for a change; what contradicts the payment changes nothing, and is told."""
+def change_payment(event: Event, kind: str, change: Callable[[AbstractPayment], object]) -> WebhookState:
+    """Lock the event's payment and change it; what contradicts the payment changes nothing, and is told.
+
+    Args:
+        kind: the object that events of this type are about.
+        change: called with the locked payment; raises ``SnapshotMismatch`` before it has changed anything.
+    """
     payment = find_payment(event.object)
-    change = PaymentChange(payment, WebhookState.PROCESSED if payment else WebhookState.UNMATCHED)
+    if payment is None:
+        return WebhookState.UNMATCHED
     try:
-        if payment is not None:
-            _verify_delivery(event, payment)
-        yield change
+        _verify_delivery(event, kind, payment)
+        change(payment)
     except SupersededAttempt:
         logger.info("The event %s is about an earlier attempt at its payment.", event.id)
     except (SnapshotMismatch, ProviderError) as error:
-        change.state = WebhookState.MISMATCHED
-        if payment is not None:
-            _tell_mismatch(event, payment, str(error))
+        _tell_mismatch(event, payment, str(error))
+        return WebhookState.MISMATCHED
+    except RecursionError:
+        _tell_mismatch(event, payment, "nested too deeply")
+        return WebhookState.MISMATCHED
+    return WebhookState.PROCESSED
 
 
 def find_payment(obj: Mapping[str, Any]) -> AbstractPayment | None:
     """Return the payment that a provider's object belongs to, locked, or ``None``.
 
-    By the token, which only our own calls write; else by the provider's ids. An id alone, such as another system's
-    ``metadata.payment_id`` on a shared account, never matches. One indexed column a query: an OR over several would
-    make MariaDB lock every row that it reads.
+    By the token, which only our own calls write; else by the provider's ids. An id of ours alone, such as another
+    system's ``metadata.payment_id`` on a shared account, never matches. One indexed column a query: an OR over several
+    would make MariaDB lock every row that it reads.
     """
-    metadata = obj.get("metadata")
-    token = metadata.get("token") if isinstance(metadata, Mapping) else None
-    if obj.get("object") == "checkout.session":
-        token = token or obj.get("client_reference_id")
-    intent_id = object_id(obj.get("payment_intent"))
-    if obj.get("object") == "payment_intent":
-        intent_id = object_id(obj)
-    session_id = object_id(obj) if obj.get("object") == "checkout.session" else ""
     payments = get_payment_model()._default_manager.using(payments_database())
-    if isinstance(token, str) and token:
-        payment: AbstractPayment | None = payments.select_for_update().filter(token=token[:36]).first()
+    token = _token(obj)
+    if token:
+        payment: AbstractPayment | None = payments.select_for_update().filter(token=token).first()
         if payment is not None:
             return payment
+    own_id, kind = clean_id(obj.get("id")), obj.get("object")
+    intent_id = own_id if kind == "payment_intent" else clean_id(object_id(obj.get("payment_intent")))
+    session_id = own_id if kind == "checkout.session" else ""
     for column, value in (("intent_id", intent_id), ("transaction_id", session_id)):
         pk = payments.filter(**{column: value}).values_list("pk", flat=True).first() if value else None
         if pk is not None:
@@ -92,10 +90,25 @@ def find_payment(obj: Mapping[str, Any]) -> AbstractPayment | None:
     return None
 
 
-def _verify_delivery(event: Event, payment: AbstractPayment) -> None:
-    if event.livemode is not None and event.livemode != payment.livemode:
-        raise SnapshotMismatch("live mode differs")
-    if not share_account(event.account, payment.variant):
+def _token(obj: Mapping[str, Any]) -> str:
+    metadata = obj.get("metadata")
+    token = clean_id(metadata.get("token")) if isinstance(metadata, Mapping) else ""
+    if not token and obj.get("object") == "checkout.session":
+        token = clean_id(obj.get("client_reference_id"))
+    return token if len(token) <= TOKEN_LENGTH else ""
+
+
+def _verify_delivery(event: Event, kind: str, payment: AbstractPayment) -> None:
+    if event.object.get("object") != kind:
+        raise SnapshotMismatch(f"the event is not about a {kind}")
+    for name in ("id", "payment_intent"):
+        value = event.object.get(name)
+        if value is not None and not clean_id(object_id(value)):
+            raise SnapshotMismatch(f"{name} is malformed")
+    for livemode in (event.livemode, event.object.get("livemode")):
+        if livemode is not None and livemode != payment.livemode:
+            raise SnapshotMismatch("live mode differs")
+    if not may_speak_for(event.account, payment.variant):
         raise SnapshotMismatch("account differs")
 
 
@@ -104,6 +117,4 @@ def _tell_mismatch(event: Event, payment: AbstractPayment, reason: str) -> None:
     # The instance may hold values that were set before the contradiction was found.
     payment.refresh_from_db()
     write_log(payment, LogEvent.MISMATCH, event.origin, reason, {"type": event.type})
-    send_on_commit(
-        signals.payment_mismatch, type(payment), payment=payment, event_id=event.id, reason=reason
-    )
+    send_on_commit(signals.payment_mismatch, type(payment), payment=payment, event_id=event.id, reason=reason)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from django_stripe_gateway.choices import LogSource
 from django_stripe_gateway.exceptions import WebhookRejected
@@ -16,6 +16,15 @@ from django_stripe_gateway.services.origins import Origin
 
 _ID = re.compile(r"[\w.:-]{1,255}", re.ASCII)
 _TYPE = re.compile(r"[\w.\[\]-]{1,128}", re.ASCII)
+# Escapes of characters that are JSON but not text that a database takes: NUL, and halves of surrogate pairs.
+_UNSTORABLE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +32,7 @@ class Event:
     """One event of a provider.
 
     Args:
-        account: the payment variant whose secret verified it, empty when it was not signed.
+        account: the payment variant whose secret verified it.
         object: what the event is about, as plain values.
         fetched: what a handler has asked the provider for, after it raised ``FetchNeeded``.
     """
@@ -44,6 +53,11 @@ class Event:
         return Origin(source=LogSource.WEBHOOK, actor=self.provider, event_id=self.id)
 
 
+def clean_id(value: Any) -> str:
+    """Return ``value`` if it can be a provider's id, else an empty text; anything else never reaches a query."""
+    return value if isinstance(value, str) and _ID.fullmatch(value) else ""
+
+
 def parse_event(body: str, *, provider: str, account: str) -> Event:
     """Return the event in ``body``.
 
@@ -51,23 +65,25 @@ def parse_event(body: str, *, provider: str, account: str) -> Event:
         WebhookRejected: the body is not an event; the sentence says what is wrong with it.
     """
     try:
-        data = json.loads(body)
+        data = _decoder.decode(body)
+        if _UNSTORABLE.search(body):
+            data = _storable(data)
     except (ValueError, RecursionError):
         raise WebhookRejected("The body is not JSON.", code="not_json") from None
     if not isinstance(data, dict):
         raise WebhookRejected("The body is not an event.", code="not_an_event")
-    event_id, event_type = data.get("id"), data.get("type")
-    if not isinstance(event_id, str) or not _ID.fullmatch(event_id):
+    event_id, event_type = clean_id(data.get("id")), data.get("type")
+    if not event_id:
         raise WebhookRejected("The event has no id.", code="not_an_event")
     if not isinstance(event_type, str) or not _TYPE.fullmatch(event_type):
         raise WebhookRejected("The event has no type.", code="not_an_event")
-    livemode = data.get("livemode")
+    livemode, api_version = data.get("livemode"), data.get("api_version")
     return Event(
         id=event_id,
         type=event_type,
         provider=provider,
         account=account,
-        api_version=str(data.get("api_version") or "")[:32],
+        api_version=api_version[:32] if isinstance(api_version, str) else "",
         livemode=livemode if isinstance(livemode, bool) else None,
         created=_moment(data.get("created")),
         object=_object(data),
@@ -92,9 +108,23 @@ def _object(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _moment(value: Any) -> datetime | None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        return None
+    """Return the time in ``value``: seconds, or ISO 8601 in thin events."""
     try:
-        return datetime.fromtimestamp(value, UTC)
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value)
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value, UTC)
     except (OverflowError, OSError, ValueError):
-        return None
+        pass
+    return None
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_storable(name): _storable(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    return value

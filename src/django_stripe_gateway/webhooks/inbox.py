@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from django_stripe_gateway import signals
@@ -20,19 +21,45 @@ from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.services.journal import send_on_commit
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
-from django_stripe_gateway.webhooks.events import Event
-from django_stripe_gateway.webhooks.registry import FetchNeeded, handlers_for
+from django_stripe_gateway.webhooks.events import Event, clean_id
+from django_stripe_gateway.webhooks.registry import FetchNeeded, Handler, handlers_for
 
 logger = logging.getLogger(__name__)
 
 ERROR_LENGTH = 2000
-MAX_FETCHES = 2
 # The gravest of what several handlers say becomes the event's state.
 GRAVITY = (WebhookState.IGNORED, WebhookState.PROCESSED, WebhookState.UNMATCHED, WebhookState.MISMATCHED)
+
+Fetched = Mapping[Handler, Any]
 
 
 class AlreadyStored(Exception):
     """The event has been delivered before."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event with what is kept of the request that brought it."""
+
+    event: Event
+    body: str = dataclasses.field(repr=False)
+    headers: Mapping[str, str]
+
+    def new_row(self) -> WebhookEvent:
+        """Return a row for it, not stored yet."""
+        event = self.event
+        return WebhookEvent(
+            provider=event.provider,
+            account=event.account,
+            event_id=event.id,
+            type=event.type,
+            object_id=clean_id(event.object.get("id")),
+            api_version=event.api_version,
+            livemode=event.livemode,
+            occurred=event.created,
+            headers=dict(self.headers),
+            body=self.body,
+        )
 
 
 def receive_event(event: Event, body: str, headers: Mapping[str, str]) -> WebhookEvent:
@@ -41,76 +68,67 @@ def receive_event(event: Event, body: str, headers: Mapping[str, str]) -> Webhoo
     Raises:
         Exception: whatever a handler raised; the event is kept as failed, and its next delivery is handled again.
     """
-    row = WebhookEvent(
-        provider=event.provider,
-        account=event.account,
-        event_id=event.id,
-        type=event.type,
-        object_id=str(event.object.get("id") or "")[:255],
-        api_version=event.api_version,
-        livemode=event.livemode,
-        occurred=event.created,
-        headers=dict(headers),
-        body=body,
-    )
+    delivery = Delivery(event, body, headers)
     try:
-        return _with_fetches(event, lambda current: _store_and_handle(row, current))
+        return _with_fetches(event, lambda fetched: _store_and_handle(delivery, fetched))
     except AlreadyStored:
         return handle_again(event)
     except Exception as error:
-        _keep_failed(row, error)
+        _log_failure(event, error)
+        _keep_failed(delivery, error)
         raise
 
 
 def handle_again(event: Event) -> WebhookEvent:
     """Handle a stored event unless it is settled; see ``receive_event`` for what is raised."""
     try:
-        return _with_fetches(event, _handle_stored)
+        return _with_fetches(event, lambda fetched: _handle_stored(event, fetched))
     except Exception as error:
+        _log_failure(event, error)
         _note_failure(event, error)
         raise
 
 
-def _with_fetches(event: Event, run: Any) -> WebhookEvent:
-    for _fetch in range(MAX_FETCHES):
+def _with_fetches(event: Event, run: Callable[[Fetched], WebhookEvent]) -> WebhookEvent:
+    """Run the handlers, again after each time that one of them needed something from the provider."""
+    fetched: dict[Handler, Any] = {}
+    while True:
         try:
-            row: WebhookEvent = run(event)
+            return run(fetched)
         except FetchNeeded as needed:
-            event = dataclasses.replace(event, fetched=needed.fetch())
-        else:
-            return row
-    raise RuntimeError(f"The handlers of {event.type} keep asking the provider.")
+            if needed.handler is None or needed.handler in fetched:
+                raise RuntimeError(f"A handler of {event.type} keeps asking the provider.") from None
+            fetched[needed.handler] = needed.fetch()
 
 
 @retry_on_deadlock
-def _store_and_handle(row: WebhookEvent, event: Event) -> WebhookEvent:
+def _store_and_handle(delivery: Delivery, fetched: Fetched) -> WebhookEvent:
     with money_transaction():
-        row.pk = None
+        row = delivery.new_row()
         try:
             row.save(using=payments_database(), force_insert=True)
         except IntegrityError as error:
             raise AlreadyStored from error
         send_on_commit(signals.webhook_received, WebhookEvent, event=row)
-        _settle(row, event)
+        _settle(row, delivery.event, fetched)
     return row
 
 
 @retry_on_deadlock
-def _handle_stored(event: Event) -> WebhookEvent:
+def _handle_stored(event: Event, fetched: Fetched) -> WebhookEvent:
     with money_transaction():
-        row = _row(event, lock=False)
+        row = _rows(event).get()
         if row.is_settled:
             return row
-        row = _row(event, lock=True)
+        row = _rows(event).select_for_update().get()
         if not row.is_settled:
-            _settle(row, event)
+            _settle(row, event, fetched)
     return row
 
 
-def _settle(row: WebhookEvent, event: Event) -> None:
+def _settle(row: WebhookEvent, event: Event, fetched: Fetched) -> None:
     """Run the handlers and write what became of the event."""
-    handlers = handlers_for(event.type)
-    states = [handler(event) or WebhookState.PROCESSED for handler in handlers]
+    states = [_run(handler, event, fetched) for handler in handlers_for(event.type)]
     row.state = max(states, key=GRAVITY.index, default=WebhookState.IGNORED)
     row.attempts += 1
     row.error = ""
@@ -118,16 +136,30 @@ def _settle(row: WebhookEvent, event: Event) -> None:
     row.save(using=payments_database(), update_fields=["state", "attempts", "error", "processed"])
 
 
-def _keep_failed(row: WebhookEvent, error: Exception) -> None:
+def _run(handler: Handler, event: Event, fetched: Fetched) -> WebhookState:
+    if handler in fetched:
+        event = dataclasses.replace(event, fetched=fetched[handler])
+    try:
+        state = handler(event)
+    except FetchNeeded as needed:
+        needed.handler = handler
+        raise
+    if state is None:
+        return WebhookState.PROCESSED
+    if state not in GRAVITY:
+        raise TypeError(f"{handler!r} returned {state!r}; return None or one of {', '.join(GRAVITY)}.")
+    return state
+
+
+@retry_on_deadlock
+def _keep_failed(delivery: Delivery, error: Exception) -> None:
     """Store the event after its transaction was undone, so that its failure can be seen and repeated."""
-    logger.exception("The event %s (%s) could not be handled.", row.event_id, row.type)
-    row.pk = None
+    row = delivery.new_row()
     row.state = WebhookState.FAILED
     row.attempts = 1
     row.error = _describe(error)
-    row.processed = None
     try:
-        with transaction.atomic(using=payments_database()):
+        with money_transaction():
             row.save(using=payments_database(), force_insert=True)
             send_on_commit(signals.webhook_received, WebhookEvent, event=row)
     except IntegrityError:
@@ -135,11 +167,11 @@ def _keep_failed(row: WebhookEvent, error: Exception) -> None:
         logger.info("The event %s was stored by another delivery.", row.event_id)
 
 
+@retry_on_deadlock
 def _note_failure(event: Event, error: Exception) -> None:
-    logger.exception("The event %s (%s) could not be handled.", event.id, event.type)
     with money_transaction():
-        row = _row(event, lock=True)
-        if row.is_settled:
+        row = _rows(event).select_for_update().first()
+        if row is None or row.is_settled:
             return
         row.state = WebhookState.FAILED
         row.attempts += 1
@@ -147,12 +179,18 @@ def _note_failure(event: Event, error: Exception) -> None:
         row.save(using=payments_database(), update_fields=["state", "attempts", "error"])
 
 
-def _row(event: Event, *, lock: bool) -> WebhookEvent:
+def _rows(event: Event) -> QuerySet[WebhookEvent]:
     rows = WebhookEvent.objects.using(payments_database())
-    if lock:
-        rows = rows.select_for_update()
-    return rows.get(provider=event.provider, account=event.account, event_id=event.id)
+    return rows.filter(provider=event.provider, account=event.account, event_id=event.id)
+
+
+def _log_failure(event: Event, error: Exception) -> None:
+    # A database quotes the row that it refuses, with whatever is in it: that stays on the stored event.
+    exc_info = None if isinstance(error, DatabaseError) else error
+    name = type(error).__name__
+    logger.error("The event %s (%s) could not be handled: %s.", event.id, event.type, name, exc_info=exc_info)
 
 
 def _describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:ERROR_LENGTH]
+    text = f"{type(error).__name__}: {error}"[:ERROR_LENGTH]
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
-from django.db import transaction
+from django.db import connections
 from django.http import HttpRequest, JsonResponse
+from django.http.request import UnreadablePostError
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.exceptions import GatewayError, WebhookRejected
+from django_stripe_gateway.exceptions import GatewayConfigurationError, GatewayError, WebhookRejected
 from django_stripe_gateway.webhooks.inbox import receive_event
 from django_stripe_gateway.webhooks.verification import verify_stripe_delivery
 
@@ -22,25 +24,37 @@ AUDITED_HEADERS = ("User-Agent", "Content-Type")
 
 
 @method_decorator(csrf_exempt, name="dispatch")
-# The event is committed by its own transaction, before the answer: not by one around the request.
-@method_decorator(transaction.non_atomic_requests, name="dispatch")
 class StripeWebhookView(View):
     """``POST webhooks/stripe/``: 200 once the event is stored and handled, 400 if it is not genuine, 500 to retry."""
 
     http_method_names = ("post",)
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """Return the view, outside of ``ATOMIC_REQUESTS`` on whichever database holds the payments.
+
+        The event is committed by its own transaction, before the answer: not by one around the request.
+        """
+        view: Any = super().as_view(**initkwargs)
+        view._non_atomic_requests = set(connections)
+        return view
 
     def post(self, request: HttpRequest, variant: str = "") -> JsonResponse:
         """Receive one event."""
         try:
             body = _read_body(request)
             event, text = verify_stripe_delivery(body, request.headers.get("Stripe-Signature", ""), variant)
+        except GatewayConfigurationError:
+            logger.warning("A webhook was refused: PAYMENT_VARIANTS has no Stripe variant %s.", variant)
+            unknown = WebhookRejected("There is no such webhook address.", code="unknown_variant")
+            return JsonResponse(unknown.as_dict(), status=404)
         except GatewayError as error:
             logger.warning("A webhook was refused (%s): %s", error.code, error.detail)
             return JsonResponse(error.as_dict(), status=400)
-        headers = {name: request.headers[name][:255] for name in AUDITED_HEADERS if name in request.headers}
         try:
-            row = receive_event(event, text, headers)
-        except Exception:  # noqa: BLE001 (logged and stored by the inbox; the provider delivers again)
+            row = receive_event(event, text, _audited_headers(request))
+        except Exception:
+            # Logged and stored by the inbox; the provider delivers again.
             body_of_failure = {"type": "api_error", "code": "event_failed", "detail": "The event will be retried."}
             return JsonResponse(body_of_failure, status=500)
         return JsonResponse({"received": True, "state": row.state})
@@ -54,7 +68,15 @@ def _read_body(request: HttpRequest) -> bytes:
         length = 0
     if length > limit:
         raise WebhookRejected(f"The body is larger than {limit} bytes.", code="too_large")
-    body = request.read(limit + 1)
+    try:
+        body = request.read(limit + 1)
+    except UnreadablePostError:
+        raise WebhookRejected("The body could not be read to its end.", code="truncated") from None
     if len(body) > limit:
         raise WebhookRejected(f"The body is larger than {limit} bytes.", code="too_large")
     return body
+
+
+def _audited_headers(request: HttpRequest) -> dict[str, str]:
+    found = {name: request.headers[name] for name in AUDITED_HEADERS if name in request.headers}
+    return {name: "".join(char for char in value[:255] if char.isprintable()) for name, value in found.items()}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.gateways.stripe_objects import dispute_snapshot
+from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.disputes import apply_dispute
-from django_stripe_gateway.webhooks.applying import changing_payment
+from django_stripe_gateway.webhooks.applying import change_payment
 from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.registry import handles
 
@@ -19,7 +20,8 @@ from django_stripe_gateway.webhooks.registry import handles
 )
 def handle_dispute(event: Event) -> WebhookState:
     """Mark the payment as disputed, won or lost."""
-    with changing_payment(event) as change:
-        if change.payment is not None:
-            apply_dispute(change.payment, dispute_snapshot(event.object), event.origin)
-    return change.state
+
+    def apply(payment: AbstractPayment) -> None:
+        apply_dispute(payment, dispute_snapshot(event.object), event.origin)
+
+    return change_payment(event, "dispute", apply)

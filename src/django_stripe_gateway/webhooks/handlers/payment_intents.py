@@ -18,4 +18,4 @@ from django_stripe_gateway.webhooks.registry import handles
 )
 def handle_payment_intent(event: Event) -> WebhookState:
     """Bring the payment to its intent's state."""
-    return apply_payment_event(event)
+    return apply_payment_event(event, "payment_intent")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.gateways.stripe_objects import refund_snapshot
+from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.refund_sync import apply_refund
-from django_stripe_gateway.webhooks.applying import changing_payment
+from django_stripe_gateway.webhooks.applying import change_payment
 from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.registry import handles
 
@@ -13,7 +14,8 @@ from django_stripe_gateway.webhooks.registry import handles
 @handles("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
 def handle_refund(event: Event) -> WebhookState:
     """Bring the refund, and with it the payment, to the provider's state."""
-    with changing_payment(event) as change:
-        if change.payment is not None:
-            apply_refund(change.payment, refund_snapshot(event.object), event.origin)
-    return change.state
+
+    def apply(payment: AbstractPayment) -> None:
+        apply_refund(payment, refund_snapshot(event.object), event.origin)
+
+    return change_payment(event, "refund", apply)

@@ -1,0 +1,1 @@
+"""Settings, URLs and servers' entry points of the example site."""

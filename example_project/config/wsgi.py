@@ -1,0 +1,13 @@
+"""Entry point for WSGI servers."""
+
+from __future__ import annotations
+
+from config.environment import check_configuration, prepare_environment
+
+prepare_environment()
+check_configuration()
+
+# Reads DJANGO_CONFIGURATION when it is imported.
+from configurations.wsgi import application  # noqa: E402
+
+__all__ = ["application"]

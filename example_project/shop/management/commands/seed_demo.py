@@ -1,0 +1,52 @@
+"""Fill a development database with what the demo shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rest_framework.authtoken.models import Token
+
+from shop.demo import CREDENTIALS
+
+
+class Command(BaseCommand):
+    """Add the demo user with its token, and an administrator; running it again restores them."""
+
+    help = "Add the demo user with its token, and an administrator, to a development database."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Accept --migrate."""
+        parser.add_argument("--migrate", action="store_true", help="bring the database up to date before")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Seed each part; every part can be repeated."""
+        if not settings.DEBUG:
+            raise CommandError("The demo's passwords are public: seed_demo runs in development only.")
+        if options["migrate"]:
+            call_command("migrate", interactive=False, verbosity=0)
+        self.seed_users()
+
+    def seed_users(self) -> None:
+        """Add the two users, whose passwords are known."""
+        user = self.seed_user(CREDENTIALS.username, CREDENTIALS.password, is_admin=False)
+        self.seed_user(CREDENTIALS.admin_username, CREDENTIALS.admin_password, is_admin=True)
+        if not Token.objects.filter(user=user, key=CREDENTIALS.token).exists():
+            Token.objects.filter(user=user).delete()
+            Token.objects.create(user=user, key=CREDENTIALS.token)
+
+    def seed_user(self, username: str, password: str, *, is_admin: bool) -> Any:
+        """Add one user, or bring it back to what the demo says about it."""
+        user, _created = get_user_model().objects.get_or_create(
+            username=username, defaults={"email": f"{username}@example.com"}
+        )
+        user.is_active = True
+        user.is_staff = user.is_superuser = is_admin
+        # A new hash would log the user out.
+        if not user.check_password(password):
+            user.set_password(password)
+        user.save()
+        return user

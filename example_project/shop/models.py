@@ -1,0 +1,81 @@
+"""Orders: what the shop keeps itself. Everything about money is on the payment, tied by ``order_id``."""
+
+from __future__ import annotations
+
+import secrets
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+from payments import get_payment_model
+
+from django_stripe_gateway.money import format_amount
+
+
+def new_number() -> str:
+    """Return a number for an order that is hard to guess and easy to read."""
+    return f"{secrets.randbelow(10**12):012d}"
+
+
+class OrderStatus(models.TextChoices):
+    """What the shop has to do with an order."""
+
+    OPEN = "open", "Not paid"
+    RESERVED = "reserved", "Reserved"
+    PAID = "paid", "Paid"
+    CANCELLED = "cancelled", "Cancelled"
+    REFUNDED = "refunded", "Refunded"
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
+    """Questions about orders."""
+
+    def visible_to(self, user: Any) -> OrderQuerySet:
+        """Return a customer's own orders; staff see all of them."""
+        return self if user.is_staff else self.filter(owner=user)
+
+    def paid_by(self, payment: Any) -> OrderQuerySet:
+        """Return the order that ``payment`` really is for.
+
+        The API lets a user make a payment with any ``order_id`` and any amount, so the number alone proves nothing.
+        """
+        return self.filter(
+            number=payment.order_id, owner=payment.owner, amount=payment.total, currency=payment.currency
+        )
+
+
+class Order(models.Model):
+    """One product that somebody wants."""
+
+    number = models.CharField(max_length=12, unique=True, default=new_number, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="orders")
+    product = models.CharField(max_length=32)
+    description = models.CharField(max_length=255)
+    amount = models.DecimalField(max_digits=12, decimal_places=3)
+    currency = models.CharField(max_length=3)
+    status = models.CharField(max_length=16, choices=OrderStatus.choices, default=OrderStatus.OPEN)
+    created = models.DateTimeField(auto_now_add=True)
+
+    objects = OrderQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-id"]
+
+    def __str__(self) -> str:
+        return f"Order {self.number}"
+
+    def get_absolute_url(self) -> str:
+        """Return the address of the order's page."""
+        return reverse("shop:order", kwargs={"number": self.number})
+
+    @cached_property
+    def payment(self) -> Any | None:
+        """The payment for the order: the shop makes one, and goes on with it after a failed attempt."""
+        payments = get_payment_model().objects.for_owner(self.owner).for_order(self.number)
+        return payments.filter(total=self.amount, currency=self.currency).order_by("pk").first()
+
+    def display_amount(self) -> str:
+        """Return the price with its currency."""
+        return f"{format_amount(self.amount, self.currency)} {self.currency}"

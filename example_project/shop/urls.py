@@ -1,0 +1,19 @@
+"""URLs of the shop's pages."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from shop import views
+
+app_name = "shop"
+
+urlpatterns = [
+    path("", views.ProductsView.as_view(), name="products"),
+    path("buy/<slug:slug>/", views.BuyView.as_view(), name="buy"),
+    path("orders/", views.OrdersView.as_view(), name="orders"),
+    path("orders/<str:number>/", views.OrderView.as_view(), name="order"),
+    path("orders/<str:number>/<slug:action>/", views.OrderActionView.as_view(), name="order-action"),
+    # Where STRIPE_GATEWAY_SUCCESS_URL and STRIPE_GATEWAY_FAILURE_URL point.
+    path("payments/<int:payment_id>/<slug:outcome>/", views.ReturnView.as_view(), name="return"),
+]

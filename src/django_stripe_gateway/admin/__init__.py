@@ -1,0 +1,28 @@
+"""The admin. Subclass ``PaymentAdmin`` (or mix in ``PaymentAdminMixin``) for a payment model of your own."""
+
+from __future__ import annotations
+
+from django_stripe_gateway.admin.events import WebhookEventAdmin
+from django_stripe_gateway.admin.gateways import PaymentGatewayConfigAdmin
+from django_stripe_gateway.admin.inlines import OperationInline, PaymentLogInline, RefundInline
+from django_stripe_gateway.admin.logs import PaymentLogAdmin
+from django_stripe_gateway.admin.operations import PaymentOperationAdmin
+from django_stripe_gateway.admin.payments import PaymentAdmin, PaymentAdminMixin
+from django_stripe_gateway.admin.refunds import RefundAdmin
+from django_stripe_gateway.admin.registration import register_payment_admin
+
+__all__ = [
+    "OperationInline",
+    "PaymentAdmin",
+    "PaymentAdminMixin",
+    "PaymentGatewayConfigAdmin",
+    "PaymentLogAdmin",
+    "PaymentLogInline",
+    "PaymentOperationAdmin",
+    "RefundAdmin",
+    "RefundInline",
+    "WebhookEventAdmin",
+]
+
+# Last, because a host's admin module that it imports subclasses what stands above.
+register_payment_admin(PaymentAdmin)

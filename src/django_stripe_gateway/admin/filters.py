@@ -1,0 +1,71 @@
+"""Filters for the questions that staff ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from django_stripe_gateway.models import PaymentGatewayConfig
+
+
+class GatewayFilter(admin.SimpleListFilter):
+    """Payments by gateway; the names come from the gateways' own table, not from every payment."""
+
+    title = _("gateway")
+    parameter_name = "gateway"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the gateways' names."""
+        return [(name, name) for name in PaymentGatewayConfig.objects.values_list("name", flat=True)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the payments of the gateway."""
+        return queryset.filter(gateway=self.value()) if self.value() else queryset
+
+
+# Method of ``PaymentQuerySet`` → the question it answers.
+MONEY_QUESTIONS = {
+    "refundable": _("Can be refunded"),
+    "partially_refunded": _("Refunded in part"),
+    "stale": _("Waiting for more than a day"),
+    "with_pending_operation": _("The provider's answer is missing"),
+}
+
+
+class MoneyFilter(admin.SimpleListFilter):
+    """Payments by what can or should be done about them."""
+
+    title = _("money")
+    parameter_name = "money"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Return the questions; none if the host's own manager does not know them."""
+        known = model_admin.model._default_manager.all()
+        return [(name, label) for name, label in MONEY_QUESTIONS.items() if hasattr(known, name)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the payments that answer the question."""
+        question = self.value()
+        if question not in MONEY_QUESTIONS or not hasattr(queryset, question):
+            return queryset
+        answer: QuerySet[Any] = getattr(queryset, question)()
+        return answer
+
+
+class AbandonedFilter(admin.SimpleListFilter):
+    """Operations that nobody is working on."""
+
+    title = _("abandoned")
+    parameter_name = "abandoned"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Return the one question."""
+        return [("yes", _("Pending, and nobody is working on it"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the abandoned operations."""
+        return queryset.abandoned() if self.value() == "yes" else queryset  # type: ignore[attr-defined]

@@ -1,0 +1,171 @@
+"""Admin of payments: searchable, read-only where money is."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from django_stripe_gateway.admin.actions import MoveActionsMixin
+from django_stripe_gateway.admin.atomicity import NonAtomicActionsMixin
+from django_stripe_gateway.admin.display import display_json, money_column
+from django_stripe_gateway.admin.filters import GatewayFilter, MoneyFilter
+from django_stripe_gateway.admin.inlines import OperationInline, PaymentLogInline, RefundInline
+from django_stripe_gateway.admin.lists import DatedListMixin
+from django_stripe_gateway.admin.pages import MovePagesMixin
+from django_stripe_gateway.models import AbstractPayment
+
+if TYPE_CHECKING:
+    _Base = admin.ModelAdmin[Any]
+else:
+    _Base = object
+
+OWN_FIELDS = frozenset(field.name for field in AbstractPayment._meta.get_fields())
+SECTIONS: Sequence[tuple[Any, Sequence[str]]] = (
+    (None, "status owner gateway order_id description metadata created modified".split()),
+    (_("Money"), "total_money captured_money refunded_money delivery_money tax_money capture_method".split()),
+    (
+        _("Provider"),
+        "variant livemode transaction_id intent_id failure_code decline_code message fraud_status fraud_message "
+        "provider_record".split(),
+    ),
+    (
+        _("Billing"),
+        "billing_first_name billing_last_name billing_address_1 billing_address_2 billing_city billing_postcode "
+        "billing_country_code billing_country_area billing_email billing_phone customer_ip_address".split(),
+    ),
+)
+
+
+class PaymentAdminMixin(NonAtomicActionsMixin, MoveActionsMixin, MovePagesMixin, DatedListMixin, _Base):
+    """Everything that the admin of a payment model needs; put it before ``ModelAdmin``.
+
+    Money moves through the actions and pages only. ``editable_fields`` are this app's fields that can be edited;
+    those that a host's model adds always can.
+    """
+
+    editable_fields: Sequence[str] = ("order_id", "description", "metadata")
+    list_display = (
+        "id",
+        "created",
+        "status",
+        "total_money",
+        "captured_money",
+        "refunded_money",
+        "gateway",
+        "order_id",
+        "owner",
+    )
+    list_filter = ("status", MoneyFilter, GatewayFilter, "capture_method", "livemode", "created")
+    list_select_related = ("owner",)
+    list_per_page = 50
+    date_hierarchy = "created"
+    # A count of the whole table for "x results (y total)" is what makes the page slow on a large one.
+    show_full_result_count = False
+    search_help_text = _("Id, order, provider's id (cs_…, pi_…, re_…), token, or the owner's name or e-mail address")
+    inlines = (RefundInline, OperationInline, PaymentLogInline)
+
+    total_money = staticmethod(money_column("total", _("amount")))
+    captured_money = staticmethod(money_column("captured_amount", _("captured")))
+    refunded_money = staticmethod(money_column("refunded_amount", _("refunded")))
+    delivery_money = staticmethod(money_column("delivery", _("delivery")))
+    tax_money = staticmethod(money_column("tax", _("tax")))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: payments are made by customers."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: what was done with money is kept."""
+        return False
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the sections, with the fields that a host's model adds in one of their own."""
+        if self.fieldsets or self.fields:
+            return super().get_fieldsets(request, obj)
+        sections = [(title, {"fields": list(names)}) for title, names in SECTIONS]
+        further = [
+            field.name
+            for field in (*self.opts.fields, *self.opts.many_to_many)
+            if field.name not in OWN_FIELDS and field.editable and not field.primary_key
+        ]
+        if further:
+            sections.insert(1, (_("Further fields"), {"fields": further}))
+        return sections
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return all of this app's fields except ``editable_fields``."""
+        shown = {name for _title, names in SECTIONS for name in names}
+        return [
+            *super().get_readonly_fields(request, obj),
+            *sorted((OWN_FIELDS | shown) - set(self.editable_fields)),
+        ]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Write the edited columns only: the others may have been changed by the provider since the form was read."""
+        columns = {field.name for field in obj._meta.concrete_fields}
+        edited = [name for name in form.changed_data if name in columns]
+        if edited:
+            obj.save(update_fields=[*edited, "modified"])
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        """Return what is searched for a text: ids, the order, and the owner by the user model's own names."""
+        if self.search_fields:
+            return self.search_fields
+        user = get_user_model()
+        names = [user.USERNAME_FIELD]
+        email = user.get_email_field_name() if hasattr(user, "get_email_field_name") else ""
+        if email and email not in names and any(field.name == email for field in user._meta.fields):
+            names.append(email)
+        return ("pk__exact", "order_id", *(f"owner__{name}" for name in names))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find a provider's id or a token by its index; search the rest as text."""
+        exact = exact_match(search_term.strip())
+        if exact is not None:
+            return queryset.filter(exact), False
+        return super().get_search_results(request, queryset, search_term)
+
+    @admin.display(description=_("provider's record"))
+    def provider_record(self, payment: Any) -> SafeString | str:
+        """Return what the provider's objects said last, without secrets."""
+        return display_json(stored_objects(payment.extra_data))
+
+
+def stored_objects(extra_data: str) -> dict[str, Any]:
+    """Return the provider's objects in ``extra_data``; other providers of django-payments keep tokens beside them."""
+    try:
+        data = json.loads(extra_data or "{}")
+    except ValueError:
+        return {}
+    if not isinstance(data, dict):
+        return {}
+    return {name: data[name] for name in ("session", "intent") if name in data}
+
+
+def exact_match(term: str) -> Q | None:
+    """Return the condition for a term that names one object, ``None`` for any other text."""
+    if term.startswith("cs_"):
+        return Q(transaction_id=term)
+    if term.startswith("pi_"):
+        return Q(transaction_id=term) | Q(intent_id=term)
+    if term.startswith("re_"):
+        return Q(refunds__refund_id=term)
+    try:
+        return Q(token=str(uuid.UUID(term)))
+    except ValueError:
+        return None
+
+
+class PaymentAdmin(PaymentAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]
+    """Admin of the payment model, unless the host registers its own."""

@@ -1,0 +1,1 @@
+"""The JSON API: views that validate, call one service and answer."""

@@ -1,0 +1,118 @@
+"""Fields for money and metadata."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from django_stripe_gateway.api.schema import field_schema
+from django_stripe_gateway.exceptions import InvalidInput
+from django_stripe_gateway.money import format_amount
+
+# Long enough for any amount with any number of zeros that somebody means.
+AMOUNT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,10})?", re.ASCII)
+MAX_KEYS = 50
+MAX_KEY_LENGTH = 40
+MAX_VALUE_LENGTH = 500
+MAX_INTEGER = 2**53
+NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+
+AMOUNT_SCHEMA = {
+    "type": "string",
+    "pattern": r"^[0-9]+(\.[0-9]+)?$",
+    "description": "In the currency's own units and precision.",
+}
+ASKED_AMOUNT_SCHEMA = {
+    "oneOf": [{"type": "string", "pattern": AMOUNT_SCHEMA["pattern"]}, {"type": "number", "exclusiveMinimum": 0}],
+    "description": "In the currency's own units; a string is the better choice.",
+}
+METADATA_SCHEMA = {
+    "type": "object",
+    "maxProperties": MAX_KEYS,
+    "additionalProperties": {
+        "oneOf": [{"type": "string", "maxLength": MAX_VALUE_LENGTH}, {"type": "number"}, {"type": "boolean"}]
+    },
+    "description": "Flat; keys of up to 40 characters.",
+}
+
+
+@field_schema(ASKED_AMOUNT_SCHEMA)
+class AmountField(serializers.Field):  # type: ignore[type-arg]
+    """An amount that a caller asks for: a decimal string, or a JSON number. Its currency decides about the rest."""
+
+    default_error_messages = {"invalid": _('Write the amount as a decimal string such as "10.00".')}
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        """Return the amount exactly as it was written."""
+        # A JSON number with a point is a Decimal already; written with an exponent it has none of ours.
+        text = data.strip() if isinstance(data, str) else str(data)
+        if isinstance(data, bool) or not isinstance(data, str | int | Decimal) or not AMOUNT.fullmatch(text):
+            self.fail("invalid")
+        return Decimal(text)
+
+    def to_representation(self, value: Decimal) -> str:
+        """Return the amount as a plain decimal string."""
+        return f"{value:f}"
+
+
+@field_schema(AMOUNT_SCHEMA)
+class FormattedAmountField(serializers.Field):  # type: ignore[type-arg]
+    """An amount of an object with a currency, in that currency's precision."""
+
+    def get_attribute(self, instance: Any) -> str:
+        """Return the amount as the API writes it."""
+        amount = Decimal(super().get_attribute(instance))  # type: ignore[arg-type]
+        try:
+            return format_amount(amount, instance.currency)
+        except InvalidInput:
+            # A row that the host wrote itself, in a currency Stripe does not know, is still shown.
+            return f"{amount:f}"
+
+    def to_representation(self, value: str) -> str:
+        """Return the text."""
+        return value
+
+
+@field_schema(METADATA_SCHEMA)
+class MetadataField(serializers.Field):  # type: ignore[type-arg]
+    """A small flat object that the host keeps with a payment."""
+
+    default_error_messages = {
+        "not_an_object": _("Metadata is an object."),
+        "too_many_keys": _("Metadata has at most 50 keys."),
+        "invalid_key": _("A key of metadata has 1 to 40 characters."),
+        "invalid_value": _("A value of metadata is a string of at most 500 characters, a number or a boolean."),
+    }
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Return the metadata with plain JSON values."""
+        if not isinstance(data, Mapping):
+            self.fail("not_an_object")
+        if len(data) > MAX_KEYS:
+            self.fail("too_many_keys")
+        for key in data:
+            if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY_LENGTH or NOT_TEXT.search(key):
+                self.fail("invalid_key")
+        return {key: self._value(value) for key, value in data.items()}
+
+    def to_representation(self, value: Any) -> Any:
+        """Return the metadata."""
+        return value
+
+    def _value(self, value: Any) -> str | int | float | bool:
+        match value:
+            case bool():
+                return value
+            case str() if len(value) <= MAX_VALUE_LENGTH and not NOT_TEXT.search(value):
+                return value
+            case int() if abs(value) <= MAX_INTEGER:
+                return value
+            case Decimal() if abs(value) <= MAX_INTEGER:
+                # A number of the host's, not money of ours: JSON columns have nothing else for it.
+                return float(value)
+        return self.fail("invalid_value")

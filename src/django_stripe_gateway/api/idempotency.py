@@ -1,0 +1,156 @@
+"""``Idempotency-Key``: a repeated request gets the first answer again, and never does its work twice.
+
+A key is claimed by a committed row before the work begins. The answer is stored on the row; until then a repeat of the
+same request carries on with the same operations, because the services get a key that belongs to the row. So a process
+that dies in between locks nothing for ever, and two requests at once lead to one provider call.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, router, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.encoders import JSONEncoder
+
+from django_stripe_gateway.api.base import GatewayAPIView
+from django_stripe_gateway.api.errors import error_body, status_of
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.exceptions import IdempotencyKeyReused, InvalidInput, OperationInProgress, PaymentDeclined
+from django_stripe_gateway.models import IdempotencyKey
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotent-Replayed"
+KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
+MAX_TRIES = 3
+# Secrets of the provider are handed on, never stored; the view fetches them again for a replay.
+WITHHELD = ("client_secret",)
+# Nothing was begun when these are answered, so the key may come back with a corrected request.
+RELEASING = frozenset(range(400, 500)) - {status.HTTP_402_PAYMENT_REQUIRED, status.HTTP_409_CONFLICT}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A key that this request may work under, or whose answer is known."""
+
+    row: IdempotencyKey
+    is_new: bool
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the first answer is known."""
+        return self.row.response_status is not None
+
+    @property
+    def operation_key(self) -> str:
+        """Key for the services; apart for each life of a key, which can be used again when it has expired."""
+        return f"{self.row.pk}:{self.row.key}"
+
+
+def idempotent(handler: Callable[..., Response]) -> Callable[..., Response]:
+    """Let a ``post`` handler accept ``Idempotency-Key``; the handler gets ``idempotency_key`` for its service."""
+
+    @functools.wraps(handler)
+    def post(view: GatewayAPIView, request: Request, *args: Any, **kwargs: Any) -> Response:
+        key = read_key(request)
+        if key is None:
+            return handler(view, request, *args, idempotency_key=None, **kwargs)
+        claim = claim_key(view.owner, key, fingerprint(key, request))
+        if claim.is_answered:
+            return _replay(view, claim.row)
+        try:
+            response = handler(view, request, *args, idempotency_key=claim.operation_key, **kwargs)
+        except PaymentDeclined as error:
+            _store(claim.row, error.status_code, error_body(error))
+            raise
+        except Exception as error:
+            if claim.is_new and status_of(error) in RELEASING:
+                claim.row.delete()
+            raise
+        _store(claim.row, response.status_code, response.data)
+        return response
+
+    return post
+
+
+def read_key(request: Request) -> str | None:
+    """Return the request's key, ``None`` when it has none.
+
+    Raises:
+        InvalidInput: it is empty, too long or not printable ASCII.
+    """
+    key = request.headers.get(HEADER)
+    if key is not None and not KEY.fullmatch(key):
+        raise InvalidInput(
+            _("An Idempotency-Key has 1 to 255 printable ASCII characters."),
+            code="invalid_idempotency_key",
+            field=HEADER,
+        )
+    return key
+
+
+def fingerprint(key: str, request: Request) -> str:
+    """Return what must be the same for a repeat: the key to the letter (a database may compare without case), method,
+    path and body.
+    """
+    body = json.dumps(request.data, sort_keys=True, separators=(",", ":"), default=str)
+    text = "\n".join([key, str(request.method), request.path, body])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def claim_key(owner: Any, key: str, request_fingerprint: str) -> Claim:
+    """Return the claim on ``key``: a new one, or the one of the first request.
+
+    Raises:
+        IdempotencyKeyReused: it belongs to another request.
+    """
+    database = router.db_for_write(IdempotencyKey)
+    rows = IdempotencyKey.objects.using(database)
+    for _try in range(MAX_TRIES):
+        row = rows.filter(owner=owner, key=key).first()
+        if row is None:
+            try:
+                with transaction.atomic(using=database):
+                    return Claim(rows.create(owner=owner, key=key, fingerprint=request_fingerprint), is_new=True)
+            except IntegrityError:
+                # Another request with this key was first.
+                continue
+        is_repeat = row.fingerprint == request_fingerprint
+        # What has not been answered may still be under way at the provider: a repeat carries on, however late.
+        if _has_expired(row) and not (is_repeat and row.response_status is None):
+            rows.filter(pk=row.pk, created=row.created).delete()
+            continue
+        if not is_repeat:
+            raise IdempotencyKeyReused(_("This Idempotency-Key was used with another request. Use a new one."))
+        return Claim(row, is_new=False)
+    raise OperationInProgress(_("Other requests with this Idempotency-Key keep coming first."), retry_after=1)
+
+
+def _has_expired(row: IdempotencyKey) -> bool:
+    return row.created < timezone.now() - timedelta(seconds=gateway_settings.idempotency_key_ttl)
+
+
+def _store(row: IdempotencyKey, response_status: int, data: Any) -> None:
+    """Keep the answer; of two requests that carried on at once, the first one's."""
+    kept = {name: "" if name in WITHHELD else value for name, value in data.items()}
+    IdempotencyKey.objects.using(router.db_for_write(IdempotencyKey)).filter(pk=row.pk, response_status=None).update(
+        response_status=response_status, response_body=json.dumps(kept, cls=JSONEncoder)
+    )
+
+
+def _replay(view: GatewayAPIView, row: IdempotencyKey) -> Response:
+    body = json.loads(row.response_body)
+    if any(name in body for name in WITHHELD):
+        body |= view.withheld(body)
+    return Response(body, status=row.response_status, headers={REPLAYED: "true"})

@@ -1,0 +1,1 @@
+"""Gateways and one-off payments."""

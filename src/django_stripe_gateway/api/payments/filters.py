@@ -1,0 +1,59 @@
+"""The filters of a list of payments."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from django_stripe_gateway.choices import PaymentStatus
+
+
+class PaymentFilterSerializer(serializers.Serializer[Any]):
+    """Query parameters; one that cannot be understood is an error, because a wider list would be a wrong one."""
+
+    status = serializers.MultipleChoiceField(
+        choices=PaymentStatus.choices, required=False, help_text="May be repeated: any of them."
+    )
+    order_id = serializers.CharField(max_length=255, required=False)
+    created = serializers.DateField(required=False, help_text="A day, in the site's time zone.")
+    created_after = serializers.DateTimeField(required=False, help_text="From this moment on, ISO 8601.")
+    created_before = serializers.DateTimeField(required=False, help_text="Before this moment, ISO 8601.")
+
+    def validate_created(self, value: date) -> tuple[datetime, datetime]:
+        """Return the moments at which the day begins and ends."""
+        try:
+            begin = timezone.make_aware(datetime.combine(value, time.min))
+            end = timezone.make_aware(datetime.combine(value + timedelta(days=1), time.min))
+            # Databases keep UTC, where the first and the last day of the calendar may not exist.
+            begin.timestamp(), end.timestamp()
+            begin.astimezone(timezone.get_default_timezone())
+        except (OverflowError, ValueError):
+            raise serializers.ValidationError(_("This day is out of range."), code="overflow") from None
+        return begin, end
+
+
+def filter_values(query: QueryDict) -> dict[str, Any]:
+    """Return the query's parameters as plain values: an empty one is no form's empty field, but an error."""
+    return {name: values if name == "status" else values[-1] for name, values in query.lists()}
+
+
+def filter_payments(payments: QuerySet[Any], wanted: dict[str, Any]) -> QuerySet[Any]:
+    """Return the payments that the validated filters ask for."""
+    if "status" in wanted:
+        payments = payments.filter(status__in=sorted(wanted["status"]))
+    if "order_id" in wanted:
+        payments = payments.filter(order_id=wanted["order_id"])
+    if "created" in wanted:
+        begin, end = wanted["created"]
+        payments = payments.filter(created__gte=begin, created__lt=end)
+    if "created_after" in wanted:
+        payments = payments.filter(created__gte=wanted["created_after"])
+    if "created_before" in wanted:
+        payments = payments.filter(created__lt=wanted["created_before"])
+    return payments

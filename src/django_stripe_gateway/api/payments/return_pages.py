@@ -1,0 +1,201 @@
+"""Where a provider's page sends the customer's browser back to: no credentials, but a signature in the address."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from django.template import loader
+from django.utils.translation import gettext_lazy as _
+from payments import get_payment_model
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import NotFound
+from rest_framework.permissions import BasePermission
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from django_stripe_gateway.api.base import GatewayAPIView
+from django_stripe_gateway.api.pagination import is_key
+from django_stripe_gateway.api.payments import schema
+from django_stripe_gateway.api.payments.serializers import ReturnPageSerializer
+from django_stripe_gateway.choices import LogSource, PaymentStatus
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.exceptions import GatewayError
+from django_stripe_gateway.models import AbstractPayment
+from django_stripe_gateway.models.return_urls import is_valid_signature
+from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.syncing import sync_payment
+from django_stripe_gateway.services.transactions import payments_database
+
+logger = logging.getLogger(__name__)
+
+PAID = "paid"
+AUTHORIZED = "authorized"
+REFUNDED = "refunded"
+UNPAID = "unpaid"
+PROCESSING = "processing"
+FAILED = "failed"
+CANCELLED = "cancelled"
+
+OUTCOMES: Mapping[str, str] = {
+    PaymentStatus.CONFIRMED: PAID,
+    PaymentStatus.PREAUTH: AUTHORIZED,
+    PaymentStatus.REFUNDED: REFUNDED,
+    PaymentStatus.ERROR: FAILED,
+    PaymentStatus.REJECTED: FAILED,
+    PaymentStatus.CANCELLED: CANCELLED,
+}
+WORDS: Mapping[str, tuple[Any, Any]] = {
+    PAID: (_("Payment received"), _("Thank you. We have received your payment.")),
+    AUTHORIZED: (_("Payment authorized"), _("Thank you. Your payment has been authorized.")),
+    REFUNDED: (_("Payment refunded"), _("This payment has been given back.")),
+    UNPAID: (_("Payment not completed"), _("Your payment has not been completed.")),
+    PROCESSING: (
+        _("Payment is being processed"),
+        _("Your payment is being processed. This can take a while; you do not need to pay again."),
+    ),
+    FAILED: (_("Payment failed"), _("Your payment did not go through.")),
+    CANCELLED: (_("Payment cancelled"), _("This payment was cancelled.")),
+}
+GOOD = frozenset({PAID, AUTHORIZED, REFUNDED})
+BAD = frozenset({FAILED, CANCELLED})
+
+
+class ReturnPageRenderer(BaseRenderer):
+    """The page for a browser; templates of the same names in the host project take the place of ours."""
+
+    media_type = "text/html"
+    format = "html"
+    charset = "utf-8"
+    template_name = "django_stripe_gateway/payment_return.html"
+    error_template_name = "django_stripe_gateway/payment_unavailable.html"
+
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+    ) -> str:
+        """Return the page, or the one that says that there is none."""
+        context = renderer_context or {}
+        response = context["response"]
+        if "Location" in response:
+            return ""
+        if response.status_code >= 400:
+            return loader.render_to_string(self.error_template_name, {"error": data}, context["request"])
+        return loader.render_to_string(self.template_name, context["view"].page, context["request"])
+
+
+class ReturnView(GatewayAPIView):
+    """A page that shows amount and status to whoever holds its signed address, and nothing private."""
+
+    rate_scope = "payments.return"
+    renderer_classes = (ReturnPageRenderer, JSONRenderer)
+    #: What the provider's page has told the browser by coming here, as long as the payment does not know better.
+    expects_success: ClassVar[bool]
+    page: dict[str, Any]
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        """Ask for no credentials: the browser may be a customer's without an account here."""
+        return []
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Let the signature alone decide."""
+        return []
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Keep the address, which opens the page, out of caches and of other sites' logs."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response["Cache-Control"] = "no-store"
+        response["Referrer-Policy"] = "no-referrer"
+        return response
+
+    def signed_payment(self, payment_id: str) -> AbstractPayment:
+        """Return the payment that the request's signature opens.
+
+        Raises:
+            NotFound: the signature is not right, or there is no such payment.
+        """
+        signature = self.request.query_params.get("signature", "")
+        if not is_key(get_payment_model(), payment_id) or not is_valid_signature(payment_id, signature):
+            raise NotFound
+        payments = get_payment_model()._default_manager.using(payments_database())
+        payment: AbstractPayment | None = payments.filter(pk=payment_id).first()
+        if payment is None:
+            raise NotFound
+        return payment
+
+    def show(self, payment: AbstractPayment, *, is_current: bool) -> Response:
+        """Send the browser to the host's page, or answer with our own.
+
+        Args:
+            is_current: the provider has just been asked, so that "not paid" can be relied on.
+        """
+        outcome = self.outcome(payment, is_current=is_current)
+        page = self.host_page(payment, outcome)
+        if page:
+            return Response(status=302, headers={"Location": page})
+        data = self.represented(ReturnPageSerializer, payment)
+        heading, message = WORDS[outcome]
+        self.page = {
+            **data,
+            "outcome": outcome,
+            "heading": heading,
+            "message": message,
+            "description": payment.description,
+            "gateway_url": payment.gateway_url if outcome in (UNPAID, FAILED) else "",
+        }
+        return Response(data)
+
+    def outcome(self, payment: AbstractPayment, *, is_current: bool) -> str:
+        """Return what there is to say about the payment."""
+        if payment.status in OUTCOMES:
+            return OUTCOMES[payment.status]
+        # A session that has been completed has no address any more: a slow payment method is under way.
+        is_open = bool(payment.gateway_url) or not payment.transaction_id
+        return UNPAID if is_open and (is_current or not self.expects_success) else PROCESSING
+
+    def host_page(self, payment: AbstractPayment, outcome: str) -> str:
+        """Return the address of the host's page for the outcome, empty when none is configured.
+
+        Never taken from the request, so that nobody can be sent anywhere else.
+        """
+        is_good = outcome in GOOD or (outcome not in BAD and self.expects_success)
+        template = gateway_settings.success_url if is_good else gateway_settings.failure_url
+        if not template:
+            return ""
+        parts = urlsplit(template.replace("{payment_id}", quote(str(payment.pk), safe="")))
+        told = {"payment_id": str(payment.pk), "status": payment.status}
+        query = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in told]
+        return parts._replace(query=urlencode([*query, *told.items()])).geturl()
+
+
+class SuccessView(ReturnView):
+    """Where a paying customer comes back to."""
+
+    expects_success = True
+
+    @schema.success_page
+    def get(self, request: Request, payment_id: str) -> Response:
+        """Ask the provider what became of the payment, unless that is known, and show it."""
+        payment = self.signed_payment(payment_id)
+        is_current = False
+        if payment.is_payable:
+            try:
+                payment = sync_payment(payment=payment, origin=Origin(source=LogSource.API, actor="customer"))
+                is_current = True
+            except GatewayError as error:
+                # The webhook will bring it; the customer is told that it takes a while.
+                logger.warning("The success page of payment %s could not ask (%s).", payment.pk, error.code)
+        return self.show(payment, is_current=is_current)
+
+
+class FailureView(ReturnView):
+    """Where a customer comes back to who gave up."""
+
+    expects_success = False
+
+    @schema.failure_page
+    def get(self, request: Request, payment_id: str) -> Response:
+        """Show where the payment stands, and the way back to it."""
+        return self.show(self.signed_payment(payment_id), is_current=False)

@@ -1,0 +1,172 @@
+"""What goes into the payments API and what comes out of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from django_stripe_gateway.api.errors import PRIVATE_CODES, configuration_detail
+from django_stripe_gateway.api.fields import AmountField, FormattedAmountField, MetadataField
+from django_stripe_gateway.api.replaceable import serializer_class
+from django_stripe_gateway.api.schema import serializer_field_schema
+from django_stripe_gateway.choices import CaptureMethod, LogEvent, LogSource, PaymentStatus, RefundReason, RefundStatus
+from django_stripe_gateway.models import AbstractPayment, PaymentLog, Refund
+
+# What is told only when there is something to tell.
+OPTIONAL = ("intent_id", "gateway_url", "client_secret", "failure_code", "decline_code")
+
+
+class GatewaySerializer(serializers.Serializer[Any]):
+    """A gateway that customers may pay through."""
+
+    name = serializers.CharField(help_text="What create_payment takes as gateway.")
+    variant = serializers.CharField(help_text="Name of the account behind it; create_payment takes it as well.")
+    description = serializers.CharField(allow_blank=True)
+    is_default = serializers.BooleanField()
+
+
+class RefundSerializer(serializers.Serializer[Refund]):
+    """A refund as callers see it."""
+
+    refund_id = serializers.CharField(allow_null=True, help_text="The provider's id.")
+    amount = FormattedAmountField()
+    currency = serializers.CharField()
+    status = serializers.ChoiceField(choices=RefundStatus.choices)
+    reason = serializers.CharField(allow_blank=True)
+    created = serializers.DateTimeField()
+
+
+@serializer_field_schema(RefundSerializer)
+class _RefundOfAnswer(serializers.Field):  # type: ignore[type-arg]
+    """The refund that the request has made. Never read from the payment: its ``refund`` is a method that refunds."""
+
+    def get_attribute(self, instance: AbstractPayment) -> Refund:
+        """Return the refund of the request, if it has made one."""
+        refund: Refund | None = self.context.get("refund")
+        if refund is None:
+            raise serializers.SkipField
+        return refund
+
+    def to_representation(self, value: Refund) -> Any:
+        """Return the refund."""
+        return serializer_class(RefundSerializer)(value, context=self.context).data
+
+
+class PaymentSerializer(serializers.Serializer[AbstractPayment]):
+    """A payment as its owner sees it."""
+
+    payment_id = serializers.IntegerField(source="pk")
+    status = serializers.ChoiceField(choices=PaymentStatus.choices)
+    amount = FormattedAmountField(source="total")
+    currency = serializers.CharField()
+    captured_amount = FormattedAmountField()
+    refunded_amount = FormattedAmountField()
+    gateway = serializers.CharField(allow_blank=True)
+    order_id = serializers.CharField(allow_blank=True)
+    description = serializers.CharField(allow_blank=True)
+    metadata = MetadataField()
+    capture_method = serializers.ChoiceField(choices=CaptureMethod.choices)
+    created = serializers.DateTimeField()
+    modified = serializers.DateTimeField()
+    intent_id = serializers.CharField(required=False, help_text="The PaymentIntent that holds the money.")
+    gateway_url = serializers.CharField(required=False, help_text="Where the customer pays, while that is possible.")
+    client_secret = serializers.CharField(
+        required=False, help_text="For Stripe.js in the customer's browser. Do not store or log it."
+    )
+    requires_action = serializers.BooleanField(
+        required=False, source="is_payable", help_text="The customer has to authenticate with the client secret."
+    )
+    failure_code = serializers.CharField(required=False)
+    decline_code = serializers.CharField(required=False)
+    refund = _RefundOfAnswer(required=False, help_text="Only in the answer of refund_payment.")
+
+    def to_representation(self, instance: AbstractPayment) -> dict[str, Any]:
+        """Return the payment without what is empty or not for this answer."""
+        data: dict[str, Any] = super().to_representation(instance)
+        data["currency"] = instance.currency.upper()
+        data["requires_action"] = requires_action(instance)
+        if not self.context.get("with_client_secret"):
+            data.pop("client_secret", None)
+        for name in (*OPTIONAL, "requires_action"):
+            if name in data and not data[name]:
+                del data[name]
+        return data
+
+
+class PaymentLogSerializer(serializers.Serializer[PaymentLog]):
+    """A line of a payment's audit trail. Who made a change is for the people who run the site."""
+
+    log_id = serializers.IntegerField(source="pk")
+    event = serializers.ChoiceField(choices=LogEvent.choices)
+    source = serializers.ChoiceField(choices=LogSource.choices)  # type: ignore[assignment]
+    message = serializers.CharField(allow_blank=True)
+    data = serializers.DictField()  # type: ignore[assignment]
+    created = serializers.DateTimeField()
+
+    def to_representation(self, instance: PaymentLog) -> dict[str, Any]:
+        """Return the line; what names settings is said in other words."""
+        data: dict[str, Any] = super().to_representation(instance)
+        if instance.event == LogEvent.OPERATION_FAILED and instance.data.get("code") in PRIVATE_CODES:
+            data["message"] = configuration_detail()
+        return data
+
+
+class CreatePaymentSerializer(serializers.Serializer[Any]):
+    """What a new payment needs; the fields are the arguments of ``services.payments.create_payment``."""
+
+    gateway = serializers.CharField(max_length=64, help_text="Name of an active gateway.")
+    amount = AmountField()
+    currency = serializers.CharField(max_length=16, help_text="ISO code, any case.")
+    description = serializers.CharField(max_length=1000, required=False, allow_blank=True)
+    order_id = serializers.CharField(max_length=255, required=False, allow_blank=True)
+    metadata = MetadataField(required=False)
+    capture_method = serializers.ChoiceField(choices=CaptureMethod.choices, required=False)
+    payment_method = serializers.RegexField(
+        r"\A[A-Za-z0-9_]{1,255}\Z",
+        required=False,
+        help_text="The provider's id of a payment method (PaymentIntents only).",
+    )
+    confirm = serializers.BooleanField(
+        required=False, help_text="false: leave a payment that development would confirm at once to confirm_intent."
+    )
+
+
+class CapturePaymentSerializer(serializers.Serializer[Any]):
+    """How much of an authorised payment to take."""
+
+    amount = AmountField(required=False, help_text="All of it when left out.")
+
+
+class ConfirmPaymentSerializer(serializers.Serializer[Any]):
+    """What to confirm a payment with."""
+
+    payment_method = serializers.RegexField(
+        r"\A[A-Za-z0-9_]{1,255}\Z", required=False, help_text="The provider's id; the one it already has when left out."
+    )
+
+
+class RefundPaymentSerializer(serializers.Serializer[Any]):
+    """How much to give back, and why."""
+
+    amount = AmountField(required=False, help_text="All that is left when left out.")
+    reason = serializers.ChoiceField(choices=RefundReason.choices, required=False)
+
+
+class ReturnPageSerializer(serializers.Serializer[AbstractPayment]):
+    """What the bearer of a signed return address may know of a payment."""
+
+    payment_id = serializers.IntegerField(source="pk")
+    status = serializers.CharField(help_text="As in the payment.")
+    amount = FormattedAmountField(source="total")
+    currency = serializers.CharField()
+
+
+def requires_action(payment: AbstractPayment) -> bool:
+    """Return whether the customer has to authenticate before the payment can go on."""
+    try:
+        intent = getattr(payment.attrs, "intent", None) if payment.is_payable else None
+    except ValueError:
+        # What a host has written there itself need not be JSON.
+        return False
+    return isinstance(intent, dict) and intent.get("status") == "requires_action"

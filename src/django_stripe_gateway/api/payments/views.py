@@ -1,0 +1,107 @@
+"""Read gateways and payments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from payments import get_payment_model
+from rest_framework.exceptions import NotFound
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from django_stripe_gateway.api.base import GatewayAPIView
+from django_stripe_gateway.api.pagination import NewestFirst, OldestFirst, is_key
+from django_stripe_gateway.api.payments import schema
+from django_stripe_gateway.api.payments.filters import PaymentFilterSerializer, filter_payments, filter_values
+from django_stripe_gateway.api.payments.serializers import (
+    GatewaySerializer,
+    PaymentLogSerializer,
+    PaymentSerializer,
+)
+from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig
+from django_stripe_gateway.services.transactions import payments_database
+
+
+class PaymentView(GatewayAPIView):
+    """A view of the user's own payments; anybody else's do not exist for it, whoever asks."""
+
+    rate_scope = "payments.read"
+
+    def own_payments(self) -> QuerySet[Any]:
+        """Return the payments of the user who asks."""
+        payments: QuerySet[Any] = get_payment_model()._default_manager.filter(owner=self.owner)
+        if self.request.method not in SAFE_METHODS:
+            # A replica may not have heard of a payment that was made a moment ago.
+            payments = payments.using(payments_database())
+        return payments
+
+    def get_payment(self, payment_id: str) -> AbstractPayment:
+        """Return one of the user's payments.
+
+        Raises:
+            NotFound: there is none with this id, or it is somebody else's.
+        """
+        payment: AbstractPayment | None = None
+        if is_key(get_payment_model(), payment_id):
+            payment = self.own_payments().filter(pk=payment_id).first()
+        if payment is None:
+            raise NotFound
+        self.check_object_permissions(self.request, payment)
+        return payment
+
+    def answer(self, payment: AbstractPayment, *, status: int = 200, **context: Any) -> Response:
+        """Answer with the payment."""
+        return Response(self.represented(PaymentSerializer, payment, **context), status=status)
+
+
+class GatewayListView(GatewayAPIView):
+    """The gateways that take payments."""
+
+    rate_scope = "gateways"
+    pagination_class = OldestFirst
+
+    @schema.list_gateways
+    def get(self, request: Request) -> Response:
+        """List the active gateways."""
+        paginator = self.pagination_class()
+        page = paginator.paginate_queryset(PaymentGatewayConfig.objects.active(), request, self)
+        return paginator.get_paginated_response(self.represented(GatewaySerializer, page))
+
+
+class PaymentListView(PaymentView):
+    """The user's payments."""
+
+    pagination_class = NewestFirst
+
+    @schema.list_payments
+    def get(self, request: Request) -> Response:
+        """List the user's payments, the newest first."""
+        wanted = self.validated(PaymentFilterSerializer, filter_values(request.query_params))
+        paginator = self.pagination_class()
+        page = paginator.paginate_queryset(filter_payments(self.own_payments(), wanted), request, self)
+        return paginator.get_paginated_response(self.represented(PaymentSerializer, page))
+
+
+class PaymentDetailView(PaymentView):
+    """One payment."""
+
+    @schema.read_payment
+    def get(self, request: Request, payment_id: str) -> Response:
+        """Show one of the user's payments."""
+        return self.answer(self.get_payment(payment_id))
+
+
+class PaymentLogListView(PaymentView):
+    """The audit trail of one payment."""
+
+    pagination_class = OldestFirst
+
+    @schema.list_logs
+    def get(self, request: Request, payment_id: str) -> Response:
+        """List what has happened to a payment, the oldest first."""
+        logs = self.get_payment(payment_id).logs.all()
+        paginator = self.pagination_class()
+        page = paginator.paginate_queryset(logs, request, self)
+        return paginator.get_paginated_response(self.represented(PaymentLogSerializer, page))

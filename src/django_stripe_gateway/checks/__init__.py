@@ -1,0 +1,83 @@
+"""System checks: what is missing or wrong in a host's set-up, each with the line that puts it right.
+
+``manage.py check --tag django_stripe_gateway`` runs them alone. They never raise, and never show a key or a secret.
+
+===== ======= ======== ====================================================================================
+id    level   when     what
+===== ======= ======== ====================================================================================
+E001  Error   always   ``PAYMENT_VARIANTS`` is malformed or empty
+E002  Error   always   a variant has no API key
+E003  Error   always   a variant has no webhook signing secret
+E004  Error   always   an API key is no secret key (publishable, a webhook secret, spaces in it)
+E005  Error   always   a live key would be sent to localstripe
+E006  Error   always   a variant has an unknown flow
+E007  Error   always   a provider or gateway named in ``PAYMENT_VARIANTS`` cannot be imported
+E008  Error   always   an option of a variant has the wrong type
+E009  Error   always   a provider that extends this app's one lacks the option ``gateway``
+E010  Error   always   ``PAYMENT_MODEL`` is malformed, not installed or no ``AbstractPayment``
+E011  Error   always   an app that this one needs is not installed
+E012  Error   always   the URLs are not included
+E013  Error   always   a ``STRIPE_GATEWAY_*`` setting has the wrong type or is out of range
+E014  Error   always   a dotted path in a setting cannot be imported
+E015  Error   always   the models are routed to several databases
+E016  Error   always   ``PAYMENT_HOST`` is no host name
+E020  Error   database the database has no transactions
+E021  Error   database the database cannot lock rows
+E030  Error   deploy   localstripe with ``DEBUG = False``
+E031  Error   deploy   a dummy API key with ``DEBUG = False``
+E032  Error   deploy   the key would be sent over plain http
+W001  Warning always   a ``STRIPE_GATEWAY_*`` setting that does not exist
+W002  Warning always   an option of a variant that does not exist
+W003  Warning always   a webhook secret does not look like one
+W004  Warning always   a variant uses django-payments' own Stripe provider
+W005  Warning always   a template override stands in an app that comes too late
+W020  Warning database an active gateway names a variant that cannot be called
+W021  Warning database the database cannot store every character
+W030  Warning deploy   neither ``PAYMENT_HOST`` nor the sites framework
+W031  Warning deploy   customers are sent back over plain http
+W032  Warning deploy   a test key with ``DEBUG = False``
+W033  Warning deploy   each request connects to PostgreSQL anew
+W034  Warning deploy   SQLite without ``IMMEDIATE`` transactions
+===== ======= ======== ====================================================================================
+
+Those of ``database`` run in ``check --database default`` and ``migrate``, those of ``deploy`` in ``check --deploy``.
+"""
+
+from __future__ import annotations
+
+from django.core.checks import Tags, register
+
+from django_stripe_gateway.checks.accounts import check_accounts
+from django_stripe_gateway.checks.databases import check_database, check_gateway_rows, check_routing
+from django_stripe_gateway.checks.deployment import check_deployment, check_deployment_databases
+from django_stripe_gateway.checks.project import (
+    check_apps,
+    check_payment_host,
+    check_payment_model,
+    check_template_order,
+    check_urls,
+)
+from django_stripe_gateway.checks.settings import check_setting_names, check_setting_values
+from django_stripe_gateway.checks.variants import check_variants
+
+TAG = "django_stripe_gateway"
+
+for _check in (
+    check_accounts,
+    check_apps,
+    check_payment_host,
+    check_payment_model,
+    check_routing,
+    check_setting_names,
+    check_setting_values,
+    check_template_order,
+    check_urls,
+    check_variants,
+):
+    register(_check, TAG)
+for _check in (check_database, check_gateway_rows):
+    register(_check, TAG, Tags.database)
+for _check in (check_deployment, check_deployment_databases):
+    register(_check, TAG, deploy=True)
+
+__all__ = ["TAG"]

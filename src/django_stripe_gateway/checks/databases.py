@@ -1,0 +1,99 @@
+"""The database that payments are kept in, and the gateways' rows in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.checks import CheckMessage
+from django.core.exceptions import ImproperlyConfigured
+from django.db import Error, connections, router
+from django.db.models import Model
+from payments import get_payment_model
+
+from django_stripe_gateway.checks.messages import error, warning
+from django_stripe_gateway.checks.variants import is_stripe, readable_variants
+from django_stripe_gateway.models import PaymentGatewayConfig, PaymentLog, PaymentOperation, Refund, WebhookEvent
+
+
+def check_routing(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Check that the router keeps a payment and what belongs to it where one transaction can hold them."""
+    aliases = {router.db_for_write(model) for model in _money_models()}
+    if len(aliases) <= 1:
+        return []
+    message = f"The models are written to several databases: {', '.join(sorted(aliases))}."
+    hint = "Let DATABASE_ROUTERS send the payment model and the app django_stripe_gateway to the same database."
+    return [error("015", message, hint)]
+
+
+def check_database(app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Check what the payments' database can do."""
+    alias = payments_alias()
+    if alias not in (databases or ()):
+        return []
+    connection = connections[alias]
+    found: list[CheckMessage] = []
+    try:
+        if connection.vendor == "mysql":
+            found.extend(_check_mysql(connection))
+        # SQLite has one lock for the whole database instead.
+        if not connection.features.has_select_for_update and connection.vendor != "sqlite":
+            message = f"The database {alias!r} cannot lock rows (SELECT … FOR UPDATE)."
+            found.append(error("021", message, "Use PostgreSQL, MariaDB, MySQL or SQLite."))
+    except Error:
+        # A database that does not answer is for the command itself to tell.
+        return found
+    return found
+
+
+def check_gateway_rows(app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Warn about active gateways that no payment could be made through."""
+    alias = router.db_for_read(PaymentGatewayConfig)
+    if alias not in (databases or ()):
+        return []
+    callable_names = {
+        name
+        for name, (provider, options) in readable_variants().items()
+        if is_stripe(provider, options) or options.get("gateway")
+    }
+    rows = PaymentGatewayConfig.objects.using(alias).active().values_list("name", "variant")
+    found = []
+    try:
+        for name, variant in rows:
+            if variant not in callable_names:
+                message = f"The active payment gateway {name!r} has the variant {variant!r}, which cannot be called."
+                hint = f"Add {variant!r} to PAYMENT_VARIANTS, or correct or deactivate the gateway in the admin."
+                found.append(warning("020", message, hint))
+    except Error:
+        # The table comes with the first migration.
+        return []
+    return found
+
+
+def payments_alias() -> str:
+    """Return the alias of the database that payments are written to."""
+    return router.db_for_write(_money_models()[0])
+
+
+def _money_models() -> list[type[Model]]:
+    belonging: list[type[Model]] = [PaymentLog, PaymentOperation, Refund, WebhookEvent]
+    try:
+        return [get_payment_model(), *belonging]
+    except (ImproperlyConfigured, LookupError, TypeError):
+        return belonging
+
+
+def _check_mysql(connection: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if not connection.features.supports_transactions:
+        message = f"The database {connection.alias!r} keeps new tables in MyISAM, which has no transactions."
+        hint = 'Add "init_command": "SET default_storage_engine=INNODB" to its OPTIONS, and convert the tables.'
+        found.append(error("020", message, hint))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@character_set_database")
+        charset = cursor.fetchone()[0]
+    if charset != "utf8mb4":
+        message = f"The database {connection.alias!r} is in {charset}, which cannot store every character."
+        hint = f"Run ALTER DATABASE `{connection.settings_dict['NAME']}` CHARACTER SET utf8mb4; and convert the tables."
+        found.append(warning("021", message, hint))
+    return found

@@ -1,0 +1,1 @@
+"""A host project that brings a payment model of its own."""

@@ -1,0 +1,169 @@
+"""What a host project can change: serializers, authentication, permissions, throttles, DRF's own settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connections
+from rest_framework import permissions, serializers
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.test import APIClient
+
+from django_stripe_gateway.api.payments.serializers import CreatePaymentSerializer, PaymentSerializer
+from tests.factories import make_payment
+from tests.fake_stripe.server import FakeStripe
+from tests.test_api.calls import ROOT, act, assert_error, create
+from tests.test_api.test_return_pages import visit
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class ShopPaymentSerializer(PaymentSerializer):
+    """A payment with a word of the shop's."""
+
+    shop = serializers.CharField(default="ours", source="get_gateway_name_of_shop", required=False)
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """Return the payment."""
+        return super().to_representation(instance) | {"shop": "ours"}
+
+
+class ShopCreateSerializer(CreatePaymentSerializer):
+    """Takes the customer's e-mail address, which goes into the payment's own field."""
+
+    billing_email = serializers.EmailField()
+
+
+class HeaderAuthentication(BaseAuthentication):
+    """Believe a header."""
+
+    def authenticate(self, request: Any) -> Any:
+        """Return the user that the header names."""
+        from django.contrib.auth import get_user_model
+
+        name = request.headers.get("X-User")
+        user = get_user_model().objects.filter(username=name).first() if name else None
+        return (user, None) if user else None
+
+
+class StaffOnly(permissions.BasePermission):
+    """Let staff in."""
+
+    def has_permission(self, request: Any, view: Any) -> bool:
+        """Return whether the user is staff."""
+        return bool(request.user and request.user.is_staff)
+
+
+class NoPreauth(permissions.BasePermission):
+    """Hide nothing, but refuse authorised payments."""
+
+    def has_object_permission(self, request: Any, view: Any, obj: Any) -> bool:
+        """Return whether this payment may be touched."""
+        return bool(obj.status != "preauth")
+
+
+HERE = "tests.test_api.test_host_settings"
+
+
+def test_serializers(stripe_server: FakeStripe, api_client: APIClient, settings: Any) -> None:
+    settings.STRIPE_GATEWAY_SERIALIZERS = {
+        "Payment": f"{HERE}.ShopPaymentSerializer",
+        "CreatePayment": f"{HERE}.ShopCreateSerializer",
+    }
+    assert_error(create(api_client), 400, "required", "billing_email")
+    shown = create(api_client, billing_email="ada@example.com").json()
+    assert shown["shop"] == "ours"
+    assert stripe_server.all("checkout.session")[0]["customer_email"] == "ada@example.com"
+    assert api_client.get(f"{ROOT}payments/").json()["results"][0]["shop"] == "ours"
+
+
+def test_authentication(user: Any, settings: Any) -> None:
+    settings.STRIPE_GATEWAY_AUTHENTICATION_CLASSES = [f"{HERE}.HeaderAuthentication"]
+    client = APIClient()
+    assert client.get(f"{ROOT}payments/", headers={"X-User": "ada"}).status_code == 200
+    # A scheme that names no header to ask with has no 401.
+    assert_error(client.get(f"{ROOT}payments/"), 403, "not_authenticated")
+
+
+def test_authentication__of_drf_at_use(token_client: APIClient, settings: Any) -> None:
+    assert token_client.get(f"{ROOT}payments/").status_code == 200
+    settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {
+        "DEFAULT_AUTHENTICATION_CLASSES": [f"{HERE}.HeaderAuthentication"]
+    }
+    assert token_client.get(f"{ROOT}payments/").status_code == 403
+
+
+def test_permissions(api_client: APIClient, staff_client: APIClient, settings: Any) -> None:
+    settings.STRIPE_GATEWAY_PERMISSION_CLASSES = [f"{HERE}.StaffOnly"]
+    assert_error(api_client.get(f"{ROOT}payments/"), 403, "permission_denied")
+    assert staff_client.get(f"{ROOT}payments/").status_code == 200
+
+
+def test_permissions__of_the_object(api_client: APIClient, user: Any, settings: Any) -> None:
+    settings.STRIPE_GATEWAY_PERMISSION_CLASSES = [f"{HERE}.NoPreauth"]
+    payment = make_payment(owner=user, status="preauth")
+    assert_error(api_client.get(f"{ROOT}payments/{payment.pk}/"), 403, "permission_denied")
+    assert_error(act(api_client, payment.pk, "capture_payment"), 403, "permission_denied")
+
+
+def test_permissions__that_let_everybody_in_show_nobodys_payments(
+    stripe_server: FakeStripe, anonymous_client: APIClient, settings: Any
+) -> None:
+    settings.STRIPE_GATEWAY_PERMISSION_CLASSES = ["rest_framework.permissions.AllowAny"]
+    payment = make_payment(owner=None)
+    for path in ("payments/", f"payments/{payment.pk}/", f"payments/{payment.pk}/logs/"):
+        assert_error(anonymous_client.get(ROOT + path), 401, "not_authenticated")
+    assert_error(create(anonymous_client), 401, "not_authenticated")
+    assert_error(create(anonymous_client, "key"), 401, "not_authenticated")
+    assert_error(act(anonymous_client, payment.pk, "cancel_payment"), 401, "not_authenticated")
+    assert anonymous_client.get(f"{ROOT}gateways/").status_code == 200
+
+
+class TestThrottles:
+    @pytest.mark.parametrize(
+        ("scope", "path"), [("gateways", "gateways/"), ("payments.read", "payments/"), ("payments.read", "payments/1/")]
+    )
+    def test_reading(
+        self, api_client: APIClient, other_client: APIClient, settings: Any, scope: str, path: str
+    ) -> None:
+        settings.STRIPE_GATEWAY_THROTTLE_RATES = {scope: "2/min"}
+        for _number in range(2):
+            assert api_client.get(ROOT + path).status_code in (200, 404)
+        answer = api_client.get(ROOT + path)
+        assert assert_error(answer, 429, "throttled")["type"] == "rate_limit_error"
+        assert 0 < int(answer["Retry-After"]) <= 60
+        assert other_client.get(ROOT + path).status_code in (200, 404)
+
+    def test_writing(self, stripe_server: FakeStripe, api_client: APIClient, settings: Any) -> None:
+        settings.STRIPE_GATEWAY_THROTTLE_RATES = {"payments.write": "1/hour", "payments.read": None}
+        payment_id = create(api_client).json()["payment_id"]
+        assert_error(act(api_client, payment_id, "cancel_payment"), 429, "throttled")
+        assert api_client.get(f"{ROOT}payments/{payment_id}/").json()["status"] == "waiting"
+
+    def test_return_pages(self, anonymous_client: APIClient, settings: Any) -> None:
+        settings.STRIPE_GATEWAY_THROTTLE_RATES = {"payments.return": "1/hour"}
+        payment = make_payment(status="confirmed")
+        assert visit(anonymous_client, payment.pk).status_code == 200
+        assert visit(anonymous_client, payment.pk).status_code == 429
+        assert_error(visit(anonymous_client, payment.pk, accept="application/json"), 429, "throttled")
+
+    def test_none_by_default(self, api_client: APIClient) -> None:
+        assert {api_client.get(f"{ROOT}gateways/").status_code for _number in range(30)} == {200}
+
+
+def test_versioning_of_the_host(api_client: APIClient, settings: Any) -> None:
+    settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {
+        "DEFAULT_VERSIONING_CLASS": "rest_framework.versioning.NamespaceVersioning",
+        "ALLOWED_VERSIONS": ["v9"],
+    }
+    assert api_client.get(f"{ROOT}gateways/").status_code == 200
+
+
+def test_atomic_requests(stripe_server: FakeStripe, api_client: APIClient, monkeypatch: Any) -> None:
+    """The services commit before they call Stripe, whatever the host wraps its own views in."""
+    monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)
+    shown = create(api_client, "key").json()
+    assert shown["gateway_url"]
+    assert act(api_client, shown["payment_id"], "cancel_payment").json()["status"] == "cancelled"
+    assert visit(api_client, shown["payment_id"]).status_code == 200

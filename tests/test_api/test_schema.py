@@ -1,0 +1,185 @@
+"""``schema/`` and ``docs/``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from io import StringIO
+from typing import Any
+
+import pytest
+import yaml
+from django.core.management import call_command
+from django.test import Client
+from jsonschema import Draft202012Validator
+from rest_framework.test import APIClient
+
+from tests.fake_stripe.server import FakeStripe
+from tests.test_api.calls import ROOT, act, create
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+OPERATIONS = {
+    ("get", "gateways/"): {200, 400, 401, 403, 429},
+    ("get", "payments/"): {200, 400, 401, 403, 429},
+    ("post", "payments/create_payment/"): {201, 400, 401, 402, 403, 409, 429, 502, 504},
+    ("get", "payments/{payment_id}/"): {200, 401, 403, 404, 429},
+    ("get", "payments/{payment_id}/logs/"): {200, 400, 401, 403, 404, 429},
+    ("post", "payments/{payment_id}/capture_payment/"): {200, 400, 401, 403, 404, 409, 429, 502, 504},
+    ("post", "payments/{payment_id}/capture_intent/"): {200, 400, 401, 403, 404, 409, 429, 502, 504},
+    ("post", "payments/{payment_id}/confirm_intent/"): {200, 400, 401, 402, 403, 404, 409, 429, 502, 504},
+    ("post", "payments/{payment_id}/cancel_payment/"): {200, 400, 401, 403, 404, 409, 429, 502, 504},
+    ("post", "payments/{payment_id}/refund_payment/"): {200, 400, 401, 403, 404, 409, 429, 502, 504},
+    ("get", "payments/{payment_id}/success/"): {200, 302, 404, 429},
+    ("get", "payments/{payment_id}/failure/"): {200, 302, 404, 429},
+}
+
+
+@pytest.fixture
+def document() -> Any:
+    """Return the document that the API serves."""
+    answer = Client().get(f"{ROOT}schema/", {"format": "json"})
+    assert answer.status_code == 200
+    return json.loads(answer.content)
+
+
+def resolved(document: Any, schema: Any) -> Any:
+    """Return ``schema`` so that its references are found."""
+    return {**schema, "components": document["components"]}
+
+
+def payment_operations(document: Any) -> dict[tuple[str, str], Any]:
+    """Return the operations of this part of the API by method and path."""
+    return {
+        (method, path.removeprefix(ROOT)): operation
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if path.removeprefix(ROOT).startswith(("gateways/", "payments/"))
+    }
+
+
+def test_no_warnings() -> None:
+    out = StringIO()
+    call_command("spectacular", "--validate", "--fail-on-warn", stdout=out)
+    assert yaml.safe_load(out.getvalue())["openapi"] == "3.1.0"
+
+
+def test_every_operation_and_answer(document: Any) -> None:
+    operations = payment_operations(document)
+    assert {key: set(map(int, operation["responses"])) for key, operation in operations.items()} == OPERATIONS
+    for operation in operations.values():
+        assert operation["summary"]
+        assert operation["tags"]
+        assert operation["operationId"]
+
+
+def test_openapi_31_whatever_the_host_has(document: Any) -> None:
+    assert document["openapi"] == "3.1.0"
+    assert document["info"]["title"] == "Payments"
+    assert all(path.startswith(ROOT) for path in document["paths"])
+
+
+def test_idempotency_key(document: Any) -> None:
+    for (method, path), operation in payment_operations(document).items():
+        names = [parameter["name"] for parameter in operation.get("parameters", [])]
+        assert ("Idempotency-Key" in names) == (method == "post"), path
+
+
+def test_return_pages_need_no_credentials(document: Any) -> None:
+    for (_method, path), operation in payment_operations(document).items():
+        is_public = not any(operation.get("security") or [])
+        assert is_public == path.endswith(("success/", "failure/"))
+
+
+def test_examples_fit_their_schemas(document: Any) -> None:
+    checked = 0
+    for operation in payment_operations(document).values():
+        bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+        for content in (entry for body in bodies for entry in body.get("content", {}).values()):
+            schema = resolved(document, content["schema"])
+            for example in content["examples"].values():
+                Draft202012Validator(schema).validate(example["value"])
+                checked += 1
+    assert checked > 80
+
+
+def test_answers_fit_their_schemas(intent_server: FakeStripe, api_client: APIClient, document: Any) -> None:
+    created = create(api_client, payment_method="pm_card_visa", metadata={"a": 1})
+    payment_id = created.json()["payment_id"]
+    answers = {
+        ("post", "payments/create_payment/", 201): created,
+        ("post", "payments/{payment_id}/confirm_intent/", 200): act(api_client, payment_id, "confirm_intent"),
+        ("post", "payments/{payment_id}/refund_payment/", 200): act(
+            api_client, payment_id, "refund_payment", {"amount": "1"}
+        ),
+        ("post", "payments/{payment_id}/cancel_payment/", 409): act(api_client, payment_id, "cancel_payment"),
+        ("get", "payments/{payment_id}/", 200): api_client.get(f"{ROOT}payments/{payment_id}/"),
+        ("get", "payments/", 200): api_client.get(f"{ROOT}payments/"),
+        ("get", "gateways/", 200): api_client.get(f"{ROOT}gateways/"),
+        ("get", "payments/{payment_id}/logs/", 200): api_client.get(f"{ROOT}payments/{payment_id}/logs/"),
+    }
+    operations = payment_operations(document)
+    for (method, path, status), answer in answers.items():
+        assert answer.status_code == status, answer.content
+        schema = operations[method, path]["responses"][str(status)]["content"]["application/json"]["schema"]
+        Draft202012Validator(resolved(document, schema)).validate(answer.json())
+
+
+def test_serializers_of_the_host(settings: Any) -> None:
+    settings.STRIPE_GATEWAY_SERIALIZERS = {
+        "CreatePayment": "tests.test_api.test_host_settings.ShopCreateSerializer",
+        "Payment": "tests.test_api.test_host_settings.ShopPaymentSerializer",
+    }
+    document = json.loads(Client().get(f"{ROOT}schema/", {"format": "json"}).content)
+    operation = document["paths"][f"{ROOT}payments/create_payment/"]["post"]
+    name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+    assert "billing_email" in document["components"]["schemas"][name]["properties"]
+    assert "shop" in document["components"]["schemas"]["ShopPayment"]["properties"]
+
+
+def test_yaml_by_default() -> None:
+    assert yaml.safe_load(Client().get(f"{ROOT}schema/").content)["openapi"] == "3.1.0"
+
+
+def test_docs__from_our_own_server() -> None:
+    page = Client().get(f"{ROOT}docs/")
+    assert page.status_code == 200
+    text = page.content.decode()
+    assert "/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js" in text
+    assert "jsdelivr" not in text
+    assert "//cdn" not in text
+    script = Client().get(f"{ROOT}docs/", {"script": ""}).content.decode()
+    assert f"{ROOT}schema/" in script
+
+
+WITHOUT = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0].startswith("drf_spectacular"):
+            raise ImportError(name)
+sys.meta_path.insert(0, Absent())
+from django.conf import settings
+from tests import settings as ours
+apps = [app for app in ours.INSTALLED_APPS if not app.startswith("drf_spectacular")]
+values = {name: getattr(ours, name) for name in dir(ours) if name.isupper()}
+values |= {"INSTALLED_APPS": apps, "REST_FRAMEWORK": {}}
+settings.configure(**values)
+import django
+django.setup()
+from django.core.management import call_command
+call_command("check")
+from django.urls import NoReverseMatch, reverse
+print(reverse("django_stripe_gateway:payment-list"))
+try:
+    reverse("django_stripe_gateway:schema")
+except NoReverseMatch:
+    print("no schema")
+"""
+
+
+def test_without_drf_spectacular() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-2:] == [f"{ROOT}payments/", "no schema"]

@@ -1,0 +1,83 @@
+"""``check --deploy``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.db.utils import load_backend
+from django.test import override_settings
+
+from django_stripe_gateway.checks.deployment import check_deployment, check_deployment_databases
+from django_stripe_gateway.conf import unset_payment_host
+from tests.test_checks.running import run
+
+LIVE = "sk_live_" + "a" * 24
+TEST = "sk_test_" + "a" * 24
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, []),
+        ({"USE_LOCALSTRIPE": True, "API_KEY": ""}, ["E030"]),
+        ({"API_KEY": "sk_test_123"}, ["E031"]),
+        ({"API_KEY": "sk_live_your_key_goes_here"}, ["E031"]),
+        ({"API_KEY": TEST}, ["W032"]),
+        ({"API_KEY": "rk_live_" + "A1" * 20}, []),
+        ({"API_BASE": "http://proxy.example.com"}, ["E032"]),
+        ({"API_BASE": "http://127.0.0.1:12111"}, []),
+        ({"API_BASE": "http://[::1]:12111"}, []),
+        ({"API_BASE": "http://localhost:12111"}, []),
+        ({"API_BASE": "https://proxy.example.com"}, []),
+        ({"SUCCESS_URL": "http://shop.example.com/"}, ["W031"]),
+        ({"FAILURE_URL": "http://shop.example.com/"}, ["W031"]),
+        ({"SUCCESS_URL": "https://shop.example.com/", "FAILURE_URL": "/sorry/"}, []),
+    ],
+)
+def test_accounts_and_addresses(settings: dict[str, Any], expected: list[str]) -> None:
+    named = {f"STRIPE_GATEWAY_{name}": value for name, value in {"API_KEY": LIVE, **settings}.items()}
+    with override_settings(DEBUG=False, **named):
+        assert run(check_deployment) == expected
+    with override_settings(DEBUG=True, **named):
+        assert run(check_deployment) == []
+
+
+@override_settings(DEBUG=False, STRIPE_GATEWAY_API_KEY=LIVE)
+@pytest.mark.parametrize(("host", "expected"), [("shop.test", []), (None, ["W030"]), (unset_payment_host, ["W030"])])
+def test_w030__payment_host(host: Any, expected: list[str]) -> None:
+    with override_settings(PAYMENT_HOST=host):
+        assert run(check_deployment) == expected
+
+
+@override_settings(DEBUG=False, STRIPE_GATEWAY_API_KEY=LIVE)
+@pytest.mark.parametrize(("uses_ssl", "expected"), [(True, []), (False, ["W031"])])
+def test_w031__payment_uses_ssl(uses_ssl: bool, expected: list[str]) -> None:
+    with override_settings(PAYMENT_USES_SSL=uses_ssl):
+        assert run(check_deployment) == expected
+
+
+@pytest.mark.parametrize(
+    ("engine", "settings", "expected"),
+    [
+        ("sqlite3", {"OPTIONS": {}}, ["W034"]),
+        ("sqlite3", {"OPTIONS": {"transaction_mode": "DEFERRED"}}, ["W034"]),
+        ("sqlite3", {"OPTIONS": {"transaction_mode": "IMMEDIATE"}}, []),
+        ("postgresql", {"CONN_MAX_AGE": 0}, ["W033"]),
+        ("postgresql", {"CONN_MAX_AGE": 60}, []),
+        ("postgresql", {"CONN_MAX_AGE": None}, []),
+        ("postgresql", {"CONN_MAX_AGE": 0, "OPTIONS": {"pool": True}}, []),
+    ],
+)
+def test_databases(monkeypatch: Any, engine: str, settings: dict[str, Any], expected: list[str]) -> None:
+    if engine == "postgresql":
+        pytest.importorskip("psycopg")
+    backend = f"django.db.backends.{engine}"
+    base = {**connections["default"].settings_dict, "ENGINE": backend, "OPTIONS": {}}
+    fake = load_backend(backend).DatabaseWrapper({**base, **settings}, "default")
+    monkeypatch.setattr(connections._connections, "default", fake, raising=False)
+    with override_settings(DEBUG=False):
+        assert run(check_deployment_databases) == expected
+    with override_settings(DEBUG=True):
+        assert run(check_deployment_databases) == []

@@ -1,0 +1,79 @@
+"""Types, ranges and names of the settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import override_settings
+
+from django_stripe_gateway.checks.settings import check_setting_names, check_setting_values
+from tests.test_checks.running import run
+
+GOOD = [
+    ("API_KEY", None), ("API_KEY", "sk_test_x"), ("WEBHOOK_SECRET", ["whsec_a", "whsec_b"]),
+    ("WEBHOOK_SECRET", "whsec_a,whsec_b"), ("API_BASE", "https://proxy.example.com"),
+    ("API_VERSION", "2026-10-28.endive"),
+    ("API_VERSION", "2017-08-15"), ("USE_LOCALSTRIPE", True), ("LOCALSTRIPE_URL", "http://127.0.0.1:8420"),
+    ("TIMEOUT", 0.5), ("TIMEOUT", 300), ("MAX_NETWORK_RETRIES", 0), ("POOL_SIZE", 1),
+    ("SUCCESS_URL", "https://shop.example.com/thanks/{payment_id}/"), ("SUCCESS_URL", "/thanks/"),
+    ("FAILURE_URL", None),
+    ("CHECKOUT_EXPIRES_AFTER", None), ("CHECKOUT_EXPIRES_AFTER", 1800), ("CHECKOUT_EXPIRES_AFTER", 86400),
+    ("WEBHOOK_TOLERANCE", 1), ("WEBHOOK_MAX_BYTES", 65536), ("AUTHENTICATION_CLASSES", []),
+    ("PERMISSION_CLASSES", ("rest_framework.permissions.AllowAny",)), ("SERIALIZERS", {}),
+    ("THROTTLE_RATES", {"payments": "100/hour", "webhooks": None}), ("THROTTLE_RATES", {"payments": "5/m"}),
+    ("PAGE_SIZE", 1), ("PAGE_SIZE", 100), ("IDEMPOTENCY_KEY_TTL", 60),
+]  # fmt: skip
+BAD = [
+    ("API_KEY", 5), ("WEBHOOK_SECRET", {"a"}), ("WEBHOOK_SECRET", [None]), ("API_BASE", "proxy.example.com"),
+    ("API_BASE", "ftp://x"), ("API_VERSION", "latest"), ("USE_LOCALSTRIPE", "False"), ("USE_LOCALSTRIPE", 0),
+    ("LOCALSTRIPE_URL", ""), ("TEST_PAYMENT_METHOD", ""), ("TIMEOUT", 0), ("TIMEOUT", "20"), ("TIMEOUT", True),
+    ("TIMEOUT", 301), ("MAX_NETWORK_RETRIES", -1), ("MAX_NETWORK_RETRIES", 11), ("POOL_SIZE", 0),
+    ("SUCCESS_URL", "shop.example.com"), ("SUCCESS_URL", "javascript:alert(1)"), ("FAILURE_URL", "/x/{order}/"),
+    ("CHECKOUT_EXPIRES_AFTER", 1799), ("CHECKOUT_EXPIRES_AFTER", 86401), ("WEBHOOK_TOLERANCE", 0),
+    ("WEBHOOK_MAX_BYTES", 10), ("AUTHENTICATION_CLASSES", "a.b"), ("PERMISSION_CLASSES", None),
+    ("SERIALIZERS", {"Payment": None}), ("THROTTLE_RATES", {"payments": "often"}), ("THROTTLE_RATES", []),
+    ("PAGE_SIZE", 0), ("PAGE_SIZE", 101), ("PAGE_SIZE", 25.0), ("IDEMPOTENCY_KEY_TTL", 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), GOOD)
+def test_e013__good_values(name: str, value: Any) -> None:
+    with override_settings(**{f"STRIPE_GATEWAY_{name}": value}):
+        assert run(check_setting_values) == []
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_e013__bad_values(name: str, value: Any) -> None:
+    with override_settings(**{f"STRIPE_GATEWAY_{name}": value}):
+        found = check_setting_values(None)
+    assert [message.id for message in found] == ["django_stripe_gateway.E013"]
+    assert f"STRIPE_GATEWAY_{name}" in found[0].msg
+    assert f"STRIPE_GATEWAY_{name}" in (found[0].hint or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("PERMISSION_CLASSES", ["rest_framework.permissions.AllowAny"], []),
+        ("PERMISSION_CLASSES", ["rest_framework.permissions.Nobody"], ["E014"]),
+        ("AUTHENTICATION_CLASSES", ["no.such.Module"], ["E014"]),
+        ("SERIALIZERS", {"Payment": "shop.serializers.Payment"}, ["E014"]),
+        ("SERIALIZERS", {"Payment": "nodots"}, ["E014"]),
+    ],
+)
+def test_e014__dotted_paths(name: str, value: Any, expected: list[str]) -> None:
+    with override_settings(**{f"STRIPE_GATEWAY_{name}": value}):
+        assert run(check_setting_values) == expected
+
+
+@override_settings(STRIPE_GATEWAY_WEBHOOK_SECRETS="x", STRIPE_GATEWAY_ZZZZZZ=1)
+def test_w001__typos() -> None:
+    first, second = check_setting_names(None)
+    assert "STRIPE_GATEWAY_WEBHOOK_SECRETS" in first.msg
+    assert first.hint == "Did you mean STRIPE_GATEWAY_WEBHOOK_SECRET?"
+    assert "STRIPE_GATEWAY_ZZZZZZ" in second.msg
+
+
+def test_w001__known_names() -> None:
+    assert run(check_setting_names) == []

@@ -1,0 +1,187 @@
+"""The settings: a default for each, read at use, and a host that sets next to nothing."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+
+from django_stripe_gateway.conf import (
+    STRIPE_PROVIDER,
+    GatewaySettings,
+    StripeGatewayConf,
+    gateway_settings,
+    split_secrets,
+    unset_payment_host,
+)
+
+DEFAULTS = {name: value for name, value in vars(StripeGatewayConf).items() if name.isupper()}
+PROPERTIES = dict(inspect.getmembers(GatewaySettings, lambda value: isinstance(value, property)))
+OF_DJANGO_PAYMENTS = {"variants", "payment_host", "payment_uses_ssl"}
+RENAMED = {"WEBHOOK_SECRET": "webhook_secrets"}
+
+OVERRIDES: list[tuple[str, Any, Any]] = [
+    ("API_KEY", "sk_test_other", "sk_test_other"),
+    ("API_KEY", None, ""),
+    ("API_BASE", "https://stripe.test/", "https://stripe.test"),
+    ("API_BASE", None, ""),
+    ("API_VERSION", "2026-10-28.endive", "2026-10-28.endive"),
+    ("LOCALSTRIPE_URL", "http://localhost:8421/", "http://localhost:8421"),
+    ("TEST_PAYMENT_METHOD", "pm_card_chargeDeclined", "pm_card_chargeDeclined"),
+    ("TIMEOUT", "2.5", 2.5),
+    ("MAX_NETWORK_RETRIES", "3", 3),
+    ("POOL_SIZE", 5, 5),
+    ("SUCCESS_URL", "/thanks/{payment_id}/", "/thanks/{payment_id}/"),
+    ("FAILURE_URL", None, ""),
+    ("CHECKOUT_EXPIRES_AFTER", "1800", 1800),
+    ("CHECKOUT_EXPIRES_AFTER", None, None),
+    ("WEBHOOK_TOLERANCE", 60, 60),
+    ("WEBHOOK_MAX_BYTES", 10, 10),
+    ("AUTHENTICATION_CLASSES", ["a.B"], ("a.B",)),
+    ("AUTHENTICATION_CLASSES", None, None),
+    ("PERMISSION_CLASSES", [], ()),
+    ("SERIALIZERS", {"payment": "a.B"}, {"payment": "a.B"}),
+    ("THROTTLE_RATES", {"payments": None}, {"payments": None}),
+    ("PAGE_SIZE", "50", 50),
+    ("IDEMPOTENCY_KEY_TTL", 3600, 3600),
+    ("WEBHOOK_SECRET", "whsec_1, whsec_2,,", ("whsec_1", "whsec_2")),
+    ("WEBHOOK_SECRET", ["whsec_1", " whsec_2 "], ("whsec_1", "whsec_2")),
+    ("WEBHOOK_SECRET", None, ()),
+]
+
+
+def test_every_setting__has_a_property() -> None:
+    assert {RENAMED.get(name, name.lower()) for name in DEFAULTS} == set(PROPERTIES) - OF_DJANGO_PAYMENTS
+    assert all(prop.fget.__doc__ and prop.fget.__annotations__["return"] for prop in PROPERTIES.values())
+
+
+def test_every_setting__is_overridden_in_these_tests() -> None:
+    assert {name for name, _value, _expected in OVERRIDES} | {"USE_LOCALSTRIPE"} == set(DEFAULTS)
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), OVERRIDES)
+def test_override__is_seen_at_once(name: str, value: Any, expected: Any) -> None:
+    attribute = RENAMED.get(name, name.lower())
+    before = getattr(gateway_settings, attribute)
+    with override_settings(**{f"STRIPE_GATEWAY_{name}": value}):
+        assert getattr(gateway_settings, attribute) == expected
+        assert type(getattr(gateway_settings, attribute)) is type(expected)
+    assert getattr(gateway_settings, attribute) == before
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (True, True),
+        (False, False),
+        (None, False),
+        ("True", True),
+        ("1", True),
+        ("yes", True),
+        # Whatever is not clearly "on" keeps the production path.
+        ("False", False),
+        ("0", False),
+        ("no", False),
+        ("", False),
+        ("off", False),
+        ("maybe", False),
+    ],
+)
+def test_use_localstripe__needs_a_clear_yes(value: Any, expected: bool) -> None:
+    with override_settings(STRIPE_GATEWAY_USE_LOCALSTRIPE=value):
+        assert gateway_settings.use_localstripe is expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(None, ()), ("", ()), (" , ", ()), ("a", ("a",)), ("a,b", ("a", "b")), (("a", ""), ("a",)), ([], ())],
+)
+def test_split_secrets(value: Any, expected: tuple[str, ...]) -> None:
+    assert split_secrets(value) == expected
+
+
+def test_variants(settings: Any) -> None:
+    assert gateway_settings.variants["stripe"][0] == STRIPE_PROVIDER
+    settings.PAYMENT_VARIANTS = None
+    assert gateway_settings.variants == {}
+
+
+def test_payment_host(settings: Any) -> None:
+    for value, expected in [("a.test", "a.test"), (lambda: "b.test", "b.test"), (None, ""), (unset_payment_host, "")]:
+        settings.PAYMENT_HOST = value
+        assert gateway_settings.payment_host == expected
+    with pytest.raises(ImproperlyConfigured, match=r"PAYMENT_HOST is not set\. Add"):
+        unset_payment_host()
+
+
+MINIMAL = """
+import django
+from django.conf import settings
+
+settings.configure(
+    SECRET_KEY="x",
+    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", {apps}],
+    DATABASES={{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}}},
+    {extra}
+)
+django.setup()
+"""
+SHOWN = """
+from payments import get_payment_model
+from payments.core import provider_factory
+from django.core.management import call_command
+from django_stripe_gateway.conf import gateway_settings
+print(settings.PAYMENT_MODEL, get_payment_model().__name__, list(settings.PAYMENT_VARIANTS))
+print(type(provider_factory("stripe")).__name__, repr(gateway_settings.payment_host), gateway_settings.payment_uses_ssl)
+call_command("migrate", verbosity=0)
+get_payment_model().objects.create(variant="stripe", currency="USD", total=10)
+print(get_payment_model().objects.get())
+"""
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    "apps",
+    ['"django_stripe_gateway"', '"payments", "django_stripe_gateway"', '"django_stripe_gateway", "payments"'],
+)
+def test_host_that_sets_nothing(apps: str) -> None:
+    answer = run(MINIMAL.format(apps=apps, extra="") + SHOWN)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.splitlines() == [
+        "django_stripe_gateway.Payment Payment ['stripe']",
+        "StripeProvider '' True",
+        "Payment 1: 10.00 USD (waiting)",
+    ]
+
+
+def test_host_with_the_sites_framework() -> None:
+    apps = '"django.contrib.sites", "django_stripe_gateway"'
+    answer = run(MINIMAL.format(apps=apps, extra="") + 'print(hasattr(settings, "PAYMENT_HOST"))' + SHOWN)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.splitlines()[0] == "False"
+
+
+def test_host_with_its_own_values() -> None:
+    extra = (
+        'PAYMENT_HOST="a.test", PAYMENT_VARIANTS={"cards": ("payments.dummy.DummyProvider", {})}, PAYMENT_USES_SSL=0'
+    )
+    show = "print(settings.PAYMENT_HOST, list(settings.PAYMENT_VARIANTS), settings.PAYMENT_USES_SSL)"
+    answer = run(MINIMAL.format(apps='"django_stripe_gateway"', extra=extra) + show)
+    assert answer.stdout.strip() == "a.test ['cards'] 0", answer.stderr
+
+
+def test_host_without_a_host_name__is_told_at_checkout() -> None:
+    code = MINIMAL.format(apps='"django_stripe_gateway"', extra="") + (
+        "from django_stripe_gateway.models.return_urls import default_base_url\ndefault_base_url()"
+    )
+    assert 'PAYMENT_HOST is not set. Add PAYMENT_HOST = "shop.example.com"' in run(code).stderr

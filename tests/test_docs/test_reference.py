@@ -1,0 +1,292 @@
+"""The reference says what the code says."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.urls import URLPattern, get_resolver
+
+import django_stripe_gateway
+from django_stripe_gateway import choices, conf, exceptions, money, transitions
+from django_stripe_gateway.gateways.base import Gateway
+from django_stripe_gateway.gateways.stripe_checkout import StripeCheckoutGateway
+from django_stripe_gateway.gateways.stripe_intent import StripeIntentGateway
+from django_stripe_gateway.models import AbstractPayment
+from django_stripe_gateway.models.querysets import PaymentQuerySet
+from django_stripe_gateway.webhooks import registry
+from tests.conftest import SIGNALS
+from tests.test_docs.blocks import DOCS
+from tests.test_docs.guide import guide
+from tests.test_docs.tables import codes, rows, sections
+
+REFERENCE = DOCS / "reference"
+SOURCE = Path(django_stripe_gateway.__file__).parent
+
+
+def read(name: str) -> str:
+    """Return a page of the reference."""
+    return (REFERENCE / f"{name}.md").read_text(encoding="utf-8")
+
+
+def source_text() -> str:
+    """Return all of the package's Python."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
+
+
+def test_settings() -> None:
+    documented = {codes(row[0])[0]: row for row in rows(read("settings"))}
+    defaults = conf.StripeGatewayConf._meta.defaults
+    assert documented.keys() == defaults.keys()
+    for name, row in documented.items():
+        assert eval(codes(row[2])[0]) == defaults[name], name
+    own = {codes(row[0])[0]: row for row in rows(sections(REFERENCE / "settings.md")["django-payments' settings"])}
+    assert set(own) == {*conf.PaymentsConf._meta.defaults, "PAYMENT_HOST", "PAYMENT_USES_SSL"}
+    for name, default in conf.PaymentsConf._meta.defaults.items():
+        assert eval(codes(own[name][1])[0]) == default, name
+
+
+def test_settings__checks_exist() -> None:
+    known = {codes(row[0])[0] for row in rows(read("checks"), "id")}
+    named = set(re.findall(r"\b[EW]\d{3}\b", read("settings")))
+    assert named <= known
+
+
+def test_checks() -> None:
+    documented = {codes(row[0])[0]: row for row in rows(read("checks"), "id")}
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (SOURCE / "checks").glob("*.py"))
+    made = {
+        ("E" if kind == "error" else "W") + number
+        for kind, number in re.findall(r"(error|warning)\(\s*\"(\d{3})\"", sources)
+    }
+    assert set(documented) == made
+    stated = dict(re.findall(r"^([EW]\d{3})\s+\w+\s+(\w+)", sources, re.MULTILINE))
+    assert {name: row[2] for name, row in documented.items()} == stated
+    for name, row in documented.items():
+        assert row[1] == ("error" if name.startswith("E") else "warning"), name
+
+
+def test_errors() -> None:
+    text = source_text()
+    used = set(re.findall(r"code=\"([a-z_]+)\"", text)) - {"async_payment_failed", "no_redirect"}
+    used |= {"internal_error", "event_failed", "no_status"}
+    base = exceptions.GatewayError
+    classes = {value for value in vars(exceptions).values() if inspect.isclass(value) and issubclass(value, base)}
+    used |= {cls.default_code for cls in classes}
+    documented = {codes(row[0])[0]: row for row in rows(read("errors"), "code")}
+    assert set(documented) == used
+    by_name = {cls.__name__: cls for cls in classes}
+    for code, row in documented.items():
+        if not row[3] or code in ("provider_state", "unknown_variant"):
+            continue
+        cls = by_name[codes(row[3])[0]]
+        assert (row[1], codes(row[2])) == (str(cls.status_code), [cls.type]), code
+
+
+def test_troubleshooting__codes_exist() -> None:
+    documented = {codes(row[0])[0] for row in rows(read("errors"), "code")}
+    section = sections(DOCS / "howto" / "troubleshooting.md")["Error codes"]
+    assert {code for row in rows(section) for code in codes(row[0])} <= documented
+
+
+def test_endpoints() -> None:
+    documented = {(codes(row[1])[0], row[0], (codes(row[2]) or [""])[0]) for row in rows(read("http-api"))}
+    actual = set()
+    for path, pattern in endpoints():
+        view: Any = getattr(pattern.callback, "cls", None) or pattern.callback.view_class
+        methods = [name.upper() for name in ("get", "post", "put", "patch", "delete") if hasattr(view, name)]
+        path = path.replace("<str:payment_id>", "{id}").replace("<slug:variant>", "{variant}")
+        actual |= {(path, method, getattr(view, "rate_scope", "")) for method in methods}
+    assert documented == actual
+
+
+def endpoints() -> list[tuple[str, URLPattern]]:
+    """Return the app's addresses."""
+
+    def walk(resolver: Any, prefix: str) -> Any:
+        for pattern in resolver.url_patterns:
+            path = prefix + str(pattern.pattern)
+            yield from [(path, pattern)] if isinstance(pattern, URLPattern) else walk(pattern, path)
+
+    return [
+        (path.removeprefix("^/"), pattern) for path, pattern in walk(get_resolver("django_stripe_gateway.urls"), "")
+    ]
+
+
+def test_api__fields() -> None:
+    from django_stripe_gateway.api.payments import serializers
+    from django_stripe_gateway.api.payments.filters import PaymentFilterSerializer
+
+    found = sections(REFERENCE / "http-api.md")
+    shown = {name for row in rows(found["The payment"]) for name in codes(row[0])}
+    assert shown == set(serializers.PaymentSerializer().fields)
+    asked = {codes(row[0])[0] for row in rows(found["POST payments/create_payment/"])}
+    assert asked == set(serializers.CreatePaymentSerializer().fields)
+    filters = {codes(row[0])[0] for row in rows(found["Lists"])}
+    assert filters == set(PaymentFilterSerializer().fields)
+
+
+def test_serializers__can_all_be_replaced() -> None:
+    from django_stripe_gateway.api.payments import filters, serializers
+
+    names = {
+        name.removesuffix("Serializer")
+        for module in (serializers, filters)
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and value.__module__ == module.__name__ and name.endswith("Serializer")
+    }
+    section = sections(DOCS / "howto" / "override.md")["Serializers"]
+    assert {name for row in rows(section) for name in codes(row[0])} == names
+
+
+def test_signals() -> None:
+    comments = (SOURCE / "signals.py").read_text(encoding="utf-8")
+    commented = re.findall(r"^# ((?:[^:(]|\([^)]*\))*): .*\n(\w+) = Signal", comments, re.MULTILINE)
+    stated = {name: arguments for arguments, name in commented}
+    found = sections(REFERENCE / "signals.md")
+    documented = {name: text for name, text in found.items() if "Arguments:" in text}
+    assert documented.keys() == SIGNALS.keys() == stated.keys()
+    for name, text in documented.items():
+        line = bare_arguments(text[text.index("Arguments:") :].splitlines()[0].replace("`", ""))
+        assert line == bare_arguments(stated[name]), name
+
+
+def bare_arguments(text: str) -> list[str]:
+    """Return the names of arguments, without what stands in brackets."""
+    return re.findall(r"\w+", re.sub(r"\([^)]*\)", "", text.removeprefix("Arguments: ")))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_signals__receivers_take_what_is_sent(settings: Any, user: Any, stripe_server: Any, capsys: Any) -> None:
+    with guide(settings, user, stripe_server) as followed:
+        followed.follow(REFERENCE / "signals.md")
+        payment = followed.authorized_payment()
+        from django_stripe_gateway.services.captures import cancel_payment, capture_payment
+        from django_stripe_gateway.services.refunds import refund_payment
+
+        capture_payment(payment=payment, amount=Decimal("8.00"))
+        refund_payment(payment=payment, amount=Decimal("3.00"))
+        cancel_payment(payment=followed.waiting_payment())
+    printed = capsys.readouterr().out
+    for words in ("new payment", "ship, then", "captured 8.00 of", "paid", "refunded", "cancelled"):
+        assert words in printed
+
+
+@pytest.mark.parametrize("name", sorted(SIGNALS))
+def test_signals__example(name: str, settings: Any) -> None:
+    arguments = re.search(r"def \w+\((.*?)\)", sections(REFERENCE / "signals.md")[name])
+    assert arguments is not None
+    assert arguments[1].startswith("sender, ")
+    assert arguments[1].endswith(", **kwargs")
+
+
+def test_event_types() -> None:
+    documented = {codes(row[0])[0] for row in rows(read("webhooks"), "event")}
+    own = {
+        event_type
+        for event_type in registry.handled_types()
+        if any(handler.__module__.startswith("django_stripe_gateway.") for handler in registry.handlers_for(event_type))
+    }
+    assert documented == own
+    listed = sections(DOCS / "howto" / "checkout-in-production.md")["The webhook endpoint"]
+    assert {code for code in codes(listed) if re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", code)} == own - {
+        "charge.refund.updated"
+    }
+
+
+def test_event_states() -> None:
+    documented = [codes(row[0])[0] for row in rows(read("webhooks"), "state")]
+    assert documented == choices.WebhookState.values
+
+
+def test_transitions() -> None:
+    text = (DOCS / "explanation" / "status-and-order.md").read_text(encoding="utf-8")
+    documented = {codes(row[0])[0]: set(codes(row[1])) for row in rows(text)}
+    assert documented == {key: set(value) for key, value in transitions.ALLOWED_TRANSITIONS.items()}
+    section = sections(REFERENCE / "models.md")["Refund"]
+    documented = {codes(row[0])[0]: set(codes(row[1])) for row in rows(section)}
+    assert documented == {key: set(value) for key, value in transitions.ALLOWED_REFUND_TRANSITIONS.items()}
+
+
+def test_statuses() -> None:
+    documented = {codes(row[0])[0] for row in rows(sections(REFERENCE / "models.md")["Status"])}
+    assert documented == set(choices.PaymentStatus.values)
+
+
+def test_payment__fields() -> None:
+    documented = {name for row in rows(sections(REFERENCE / "models.md")["Payment"]) for name in codes(row[0])}
+    fields = {field.name for field in AbstractPayment._meta.get_fields()}
+    assert {name for name in fields if not name.startswith("billing_")} == documented - {"billing_…"}
+
+
+def test_payment__predicates() -> None:
+    found = rows(sections(REFERENCE / "models.md")["Predicates and querysets"])
+    predicates = {
+        name for name, value in vars(AbstractPayment).items() if name.startswith("is_") and isinstance(value, property)
+    }
+    assert {codes(row[0])[0] for row in found} == predicates
+    for row in found:
+        method = codes(row[1])[0].removesuffix("()")
+        assert hasattr(PaymentQuerySet, method), method
+
+
+@pytest.mark.parametrize(
+    "name", ["Refund", "PaymentGatewayConfig", "PaymentLog", "PaymentOperation", "WebhookEvent", "IdempotencyKey"]
+)
+def test_models__fields_exist(name: str) -> None:
+    model = getattr(django_stripe_gateway.models, name)
+    text = re.split(r"^\||Querysets:|`\w+` is one of", sections(REFERENCE / "models.md")[name], flags=re.MULTILINE)[0]
+    known = {*(field.name for field in model._meta.get_fields()), "payload", "AppendOnlyError"}
+    words = [code for code in codes(text) if re.fullmatch(r"\w+", code)]
+    assert set(words) <= known
+
+
+def test_log__values() -> None:
+    text = sections(REFERENCE / "models.md")["PaymentLog"]
+    assert {*choices.LogEvent.values, *choices.LogSource.values} <= set(codes(text))
+
+
+def test_gateways() -> None:
+    flags = ["redirect", "confirm", "manual_capture", "partial_capture", "partial_refund"]
+    for row in rows(read("gateways")):
+        gateway = {"StripeCheckoutGateway": StripeCheckoutGateway, "StripeIntentGateway": StripeIntentGateway}[
+            codes(row[0])[0]
+        ]
+        assert [cell == "yes" for cell in row[2:]] == [getattr(gateway, f"supports_{flag}") for flag in flags]
+    assert {f"supports_{flag}" for flag in flags} == {name for name in vars(Gateway) if name.startswith("supports_")}
+
+
+def test_variant_options() -> None:
+    from django_stripe_gateway.checks.variants import OPTIONS
+
+    text = (DOCS / "howto" / "several-accounts.md").read_text(encoding="utf-8")
+    assert {codes(row[0])[0] for row in rows(text)} == set(OPTIONS)
+
+
+def test_currencies() -> None:
+    found = [set(row[3].split(", ")) for row in rows(read("currencies"))]
+    assert found == [money.ZERO_DECIMAL, money.WHOLE_UNITS_AS_HUNDREDTHS, money.THREE_DECIMAL, money.TWO_DECIMAL]
+    for row in rows(read("currencies")):
+        amount, currency = codes(row[1])[0], row[1].split()[-1]
+        assert str(money.to_minor_units(Decimal(amount), currency)) == codes(row[2])[0]
+        assert money.format_amount(Decimal(amount), currency) == amount
+
+
+def test_services__all_are_there() -> None:
+    from importlib import import_module
+
+    documented = re.findall(r"auto(?:function|class):: (\S+)", read("services"))
+    for path in documented:
+        module, _, name = path.rpartition(".")
+        assert hasattr(import_module(module), name), path
+
+
+def test_example_environment() -> None:
+    settings_py = (DOCS.parent / "example_project" / "config" / "settings.py").read_text(encoding="utf-8")
+    read_there = set(re.findall(r"environment\.\w+\(\s*\"([A-Z_]+)\"", settings_py)) | {"DJANGO_CONFIGURATION"}
+    section = sections(DOCS / "howto" / "local-development.md")["The example project"]
+    assert {name for row in rows(section) for name in codes(row[0])} == read_there
