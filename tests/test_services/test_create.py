@@ -223,6 +223,22 @@ def test_start__new_session_when_the_old_one_expired(shop: Shop) -> None:
     assert syncing.sync_payment(payment=payment).status == "confirmed"
 
 
+def test_start__bank_debit(shop: Shop) -> None:
+    payment = shop.waiting()
+    session = payment.transaction_id
+    shop.stripe.complete_checkout(session, "async")
+    payment = syncing.sync_payment(payment=payment)
+    assert payment.status == "waiting"
+    assert payments.start_payment(payment=payment).transaction_id == session
+
+    shop.stripe.settle_async(session, succeeded=False)
+    payment = syncing.sync_payment(payment=payment)
+    assert payment.status in ("error", "rejected")
+    payment = payments.start_payment(payment=payment)
+    assert payment.transaction_id != session
+    assert payment.gateway_url
+
+
 def test_start__paid_is_refused(shop: Shop) -> None:
     with pytest.raises(exceptions.WrongState):
         payments.start_payment(payment=shop.completed())

@@ -308,6 +308,26 @@ def test_event_of_a_new_attempt_overtakes_its_answer(shop: Shop, client: Any) ->
     assert started.transaction_id == session["id"]
 
 
+@pytest.mark.parametrize("path", ["/v1/refunds", "/v1/checkout/sessions/*"])
+def test_look_up_that_fails_leaves_the_outcome_unknown(shop: Shop, settings: Any, path: str) -> None:
+    act = _refund if path == "/v1/refunds" else _capture
+    payment = shop.completed() if path == "/v1/refunds" else shop.authorized()
+    shop.stripe.fault("POST", path_of(payment, "/refunds" if act is _refund else "/capture"), kind="reset_after")
+    with pytest.raises(exceptions.ProviderUnavailable):
+        act(payment)
+    shop.stripe.fault("GET", path, kind="garbage")
+    with pytest.raises(exceptions.ProviderUnavailable):
+        act(payment)
+    settings.STRIPE_GATEWAY_API_KEY = "sk_test_revoked"
+    with pytest.raises(exceptions.GatewayConfigurationError):
+        act(payment)
+    assert PaymentOperation.objects.pending().count() == 1
+    settings.STRIPE_GATEWAY_API_KEY = "sk_test_fake"
+    act(payment)
+    assert not PaymentOperation.objects.pending().exists()
+    assert effects(shop, "/refunds" if act is _refund else "/capture") == 1
+
+
 def test_operation_states(shop: Shop) -> None:
     payment = shop.completed()
     assert set(payment.operations.values_list("state", flat=True)) == {OperationState.SUCCEEDED}

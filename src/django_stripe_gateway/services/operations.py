@@ -16,7 +16,12 @@ from django.utils import timezone
 
 from django_stripe_gateway.choices import LogEvent, OperationKind, OperationState, PaymentStatus
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.exceptions import GatewayError, OperationInProgress, ProviderUnavailable
+from django_stripe_gateway.exceptions import (
+    GatewayConfigurationError,
+    GatewayError,
+    OperationInProgress,
+    ProviderUnavailable,
+)
 from django_stripe_gateway.models import AbstractPayment, PaymentOperation
 from django_stripe_gateway.models.operations import new_idempotency_key
 from django_stripe_gateway.services.journal import announce_status, write_log
@@ -150,16 +155,21 @@ def take_over_operation(operation_id: int) -> Begun | None:
 
 @retry_on_deadlock
 def settle_failed_call(begun: Begun, error: GatewayError, origin: Origin) -> None:
-    """Write down that the provider refused (the operation is over) or stayed silent (it can be taken over at once)."""
+    """Write down that the provider refused (the operation is over) or stayed silent (it can be taken over at once).
+
+    A key that is not accepted any more says nothing about what an earlier attempt under the old one has done.
+    """
+    is_known = begun.is_first_attempt or not isinstance(error, GatewayConfigurationError)
+    is_unanswered = isinstance(error, ProviderUnavailable) or not is_known
     with money_transaction():
         payment = lock_payment(begun.payment.pk)
         operation = PaymentOperation.objects.using(payments_database()).get(pk=begun.operation.pk)
         if not operation.is_pending:
             return
         operation.error = {"code": error.code, "detail": error.detail, "request_id": error.request_id}
-        if isinstance(error, ProviderUnavailable):
+        if is_unanswered:
             operation.leased_until = timezone.now()
-            if not error.replayable:
+            if isinstance(error, ProviderUnavailable) and not error.replayable:
                 operation.idempotency_key = new_idempotency_key()
         else:
             close_operation(operation, OperationState.FAILED)

@@ -252,4 +252,7 @@ def _session_has_closed(payment: AbstractPayment) -> bool:
     expires_at = session.get("expires_at")
     if session.get("status") == "expired":
         return True
+    if session.get("status") == "complete":
+        # Closed to its customer; the bank debit that it started is under way, or has failed.
+        return bool(payment.status == PaymentStatus.ERROR)
     return isinstance(expires_at, int) and timezone.now().timestamp() >= expires_at

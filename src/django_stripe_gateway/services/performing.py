@@ -6,10 +6,11 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from django_stripe_gateway.choices import CaptureMethod, LogEvent, OperationKind, OperationState
 from django_stripe_gateway.exceptions import (
+    GatewayConfigurationError,
     GatewayError,
     PaymentDeclined,
     ProviderError,
@@ -42,6 +43,7 @@ from django_stripe_gateway.services.transactions import (
 )
 
 Answer = PaymentSnapshot | RefundSnapshot
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -169,7 +171,7 @@ def _confirm(gateway: Gateway, begun: Begun) -> Answer:
 def _capture(gateway: Gateway, begun: Begun) -> Answer:
     ref = payment_ref(begun.payment)
     if not begun.is_first_attempt:
-        snapshot = gateway.retrieve_payment(ref)
+        snapshot = _look_up(lambda: gateway.retrieve_payment(ref))
         if snapshot.status == ProviderStatus.SUCCEEDED:
             return snapshot
     amount = begun.operation.amount or begun.payment.total
@@ -179,7 +181,7 @@ def _capture(gateway: Gateway, begun: Begun) -> Answer:
 def _cancel(gateway: Gateway, begun: Begun) -> Answer:
     ref = payment_ref(begun.payment)
     if not begun.is_first_attempt:
-        snapshot = gateway.retrieve_payment(ref)
+        snapshot = _look_up(lambda: gateway.retrieve_payment(ref))
         if snapshot.status in (ProviderStatus.CANCELED, ProviderStatus.REJECTED):
             return snapshot
     return gateway.cancel_payment(ref, idempotency_key=begun.operation.idempotency_key)
@@ -190,7 +192,7 @@ def _refund(gateway: Gateway, begun: Begun) -> Answer:
     operation = begun.operation
     marker = str(operation.pk)
     if not begun.is_first_attempt:
-        for snapshot in gateway.list_refunds(ref):
+        for snapshot in _look_up(lambda: gateway.list_refunds(ref)):
             if snapshot.metadata.get("operation") == marker:
                 return snapshot
     return gateway.refund_payment(
@@ -200,6 +202,16 @@ def _refund(gateway: Gateway, begun: Begun) -> Answer:
         metadata=payment_metadata(begun.payment) | {"operation": marker},
         idempotency_key=operation.idempotency_key,
     )
+
+
+def _look_up(ask: Callable[[], T]) -> T:
+    """Ask what became of an earlier attempt; whatever stands in the way of knowing leaves its outcome unknown."""
+    try:
+        return ask()
+    except GatewayConfigurationError:
+        raise
+    except ProviderError as error:
+        raise ProviderUnavailable(error.detail, code=error.code, request_id=error.request_id) from error
 
 
 CALLS: Mapping[str, Callable[[Gateway, Begun], Answer]] = {

@@ -65,7 +65,7 @@ def refund_payment(
         )
         refund.save(using=payments_database())
         data = {"amount": format_amount(refund.amount, locked.currency), "status": refund.status}
-        write_log(locked, LogEvent.REFUND_CREATED, origin, "refund asked for", data)
+        write_log(locked, LogEvent.REFUND_CREATED, origin, f"refund of {data['amount']} {refund.currency}", data)
 
     request_key = scoped_request_key(idempotency_key, "refund", payment.pk)
     intention = Intention(
