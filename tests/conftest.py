@@ -122,9 +122,7 @@ def localstripe_url() -> Iterator[str]:
         command = [sys.executable, str(launcher), "--port", str(port), "--store", folder, "--from-scratch"]
         # Coverage's start-up hook has no business in another project's process.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-        process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
-        )
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
         try:
             wait_for_port(port, process)
             yield f"http://127.0.0.1:{port}"

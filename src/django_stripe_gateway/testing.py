@@ -22,6 +22,10 @@ from typing import Any
 from django.test import Client
 from django.urls import reverse
 
+from django_stripe_gateway.webhooks.registry import temporary_handlers
+
+__all__ = ["deliver_event", "make_event", "sign_body", "temporary_handlers"]
+
 
 def make_event(event_type: str, obj: Mapping[str, Any], **fields: Any) -> dict[str, Any]:
     """Return an event about ``obj`` with a new id, as Stripe writes it; ``fields`` replace its own."""

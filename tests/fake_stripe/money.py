@@ -14,7 +14,7 @@ CURRENCIES = (
         "aed sar try all amd ang awg azn bam bbd bdt bmd bnd bob bsd bwp bzd cdf cny cop crc cve dop dzd egp etb fjd "
         "fkp gel gip gmd gtq gyd hnl htg jmd kes kgs khr kyd kzt lak lbp lkr lrd lsl mad mdl mkd mmk mnt mop mur mvr "
         "mwk mzn nad ngn nio npr pab pen pgk pkr qar rsd rub sbd scr shp sle sos srd std szl tjs top ttd tzs uah uyu "
-        "uzs wst xcd yer zmw".split()
+        "uzs wst xcd xcg btn ghs svc yer zmw".split()
     )
     | ZERO_DECIMAL
     | THREE_DECIMAL

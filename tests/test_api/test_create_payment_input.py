@@ -62,10 +62,10 @@ def test_amount(api_client: APIClient, amount: Any, currency: str, code: str) ->
     assert_error(create(api_client, amount=amount, currency=currency), 400, code, "amount")
 
 
-@pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity", "1e400000000000000000000", "1" * 5000, "01", "+1"])
+@pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity", "1e9999999999999999999", "1" * 5000, "01", "+1"])
 def test_amount__json_that_is_none(api_client: APIClient, literal: str) -> None:
     raw = json.dumps(body(amount="?")).replace('"?"', literal)
-    assert_error(api_client.post(CREATE, raw, content_type="application/json"), 400)
+    assert_error(api_client.post(CREATE, raw, content_type="application/json"), 400, "parse_error")
 
 
 @pytest.mark.parametrize("literal", ["1e3", "1E+30", "1e-400", "1.5e999999999"])

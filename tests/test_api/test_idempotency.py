@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 from payments import get_payment_model
 from rest_framework.test import APIClient
 
 from django_stripe_gateway.api import idempotency
+from django_stripe_gateway.exceptions import IdempotencyKeyReused
 from django_stripe_gateway.models import IdempotencyKey, PaymentOperation
 from django_stripe_gateway.services import performing
 from tests.fake_stripe.server import FakeStripe
@@ -219,6 +221,8 @@ class TestNotStored:
     def test_wrong_state__asked_again(self, intent_server: FakeStripe, api_client: APIClient) -> None:
         shown = create(api_client, capture_method="manual", payment_method="pm_card_visa").json()
         assert_error(act(api_client, shown["payment_id"], "capture_payment", {}, KEY), 409, "wrong_state")
+        other = act(api_client, shown["payment_id"], "capture_payment", {"amount": "1"}, KEY)
+        assert_error(other, 409, "idempotency_key_reused")
         act(api_client, shown["payment_id"], "confirm_intent")
         answer = act(api_client, shown["payment_id"], "capture_payment", {}, KEY)
         assert answer.json()["status"] == "confirmed"
@@ -316,6 +320,30 @@ class TestAtOnce:
         assert refused["Retry-After"] == "1"
         assert answered.status_code == 201
         assert_replayed(create(second, KEY), answered)
+
+    def test_first_answer_stays(self, user: Any) -> None:
+        """Of two requests that carried on at once, both with the payment, one was answered first."""
+        claim = idempotency.claim_key(user, KEY, "a" * 64)
+        for status in ("waiting", "confirmed"):
+            idempotency._store(claim.row, 201, {"status": status})
+        assert IdempotencyKey.objects.get().response_body == '{"status": "waiting"}'
+
+    def test_claimed_between_look_and_insert(self, user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The database decides who was first."""
+        first = idempotency.claim_key(user, KEY, "a" * 64)
+        looked = []
+
+        def see_nothing_at_first(queryset: Any) -> Any:
+            looked.append(1)
+            return None if len(looked) == 1 else queryset.get()
+
+        monkeypatch.setattr(QuerySet, "first", see_nothing_at_first)
+        second = idempotency.claim_key(user, KEY, "a" * 64)
+        assert (first.is_new, second.is_new) == (True, False)
+        assert second.row == first.row
+        looked.clear()
+        with pytest.raises(IdempotencyKeyReused):
+            idempotency.claim_key(user, KEY, "b" * 64)
 
 
 class TestExpiry:

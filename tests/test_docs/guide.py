@@ -14,7 +14,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -130,9 +129,7 @@ class Guide:
     def _python(self, step: Step, verb: str, argument: str) -> None:
         code: Any = step.compiled()
         if verb == "settings":
-            values: dict[str, Any] = {"INSTALLED_APPS": [], "DATABASES": {"default": {}}, "DEBUG": False, "os": None}
-            names = {name: getattr(django_settings, name) for name in dir(django_settings) if name.isupper()}
-            values |= {"STRIPE_GATEWAY_API_KEY": names["STRIPE_GATEWAY_API_KEY"]}
+            values: dict[str, Any] = {"INSTALLED_APPS": [], "DATABASES": {"default": {}}, "DEBUG": False}
             exec(code, values)
             for name, value in values.items():
                 if name.isupper() and name not in ("INSTALLED_APPS", "DATABASES", "DEBUG"):
@@ -141,10 +138,6 @@ class Guide:
             module = self.stub(argument)
             exec(code, module.__dict__)
             self.namespace[argument.rpartition(".")[2]] = module
-        elif verb == "urls":
-            module = self.stub("documented_urls")
-            exec(code, module.__dict__)
-            self.settings.ROOT_URLCONF = "documented_urls"
         else:
             assert not verb, f"{step.place}: what is {verb!r}?"
             exec(code, self.namespace)

@@ -8,7 +8,7 @@ import pytest
 
 from django_stripe_gateway.conf import STRIPE_PROVIDER, gateway_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError, GatewayError
-from django_stripe_gateway.gateways.accounts import share_account, stripe_account, stripe_accounts
+from django_stripe_gateway.gateways.accounts import stripe_account, stripe_accounts
 from django_stripe_gateway.gateways.registry import get_gateway
 from tests.test_gateways.accounts import make_account
 
@@ -131,21 +131,6 @@ def test_webhook_secrets__no_default_key(settings: Any) -> None:
     settings.STRIPE_GATEWAY_API_KEY = ""
     settings.PAYMENT_VARIANTS = {"one": (STRIPE_PROVIDER, {"api_key": OWN_KEY})}
     assert stripe_account("one").webhook_secrets == (SECRET,)
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "expected"),
-    [
-        ("stripe", "stripe", True),
-        ("stripe", "subclass", True),
-        ("stripe", "shop", False),
-        ("stripe", "dummy", False),
-        ("nobody", "stripe", False),
-        ("dummy", "dummy", True),
-    ],
-)
-def test_share_account(one: str, other: str, expected: bool) -> None:
-    assert share_account(one, other) is expected
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,9 @@ def test_create__checkout(shop: Shop, recorded_signals: SignalRecorder) -> None:
     assert session["amount_total"] == 1000
     assert session["client_reference_id"] == payment.token
     identity = {"payment_id": str(payment.pk), "token": payment.token, "order_id": "ord_1"}
-    assert session["metadata"] == identity
+    assert session["metadata"] == identity | {"attempt": str(PaymentOperation.objects.get().pk)}
     (request,) = shop.mutations()
-    assert request.params["payment_intent_data"]["metadata"] == identity
+    assert request.params["payment_intent_data"]["metadata"] == session["metadata"]
     assert request.params["success_url"].startswith("https://shop.test/api/v1/payments/")
     operation = PaymentOperation.objects.get()
     assert request.idempotency_key == operation.idempotency_key

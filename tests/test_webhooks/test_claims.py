@@ -250,7 +250,6 @@ def test_unknown_token__with_our_intent() -> None:
     assert deliver(make_event("payment_intent.succeeded", obj)).json()["state"] == "processed"
 
 
-@pytest.mark.xfail(reason="refund_sync.apply_refund meets the unique constraint instead of a mismatch")
 def test_refund_of_another_payment() -> None:
     payment, other = make_paid_payment(), make_paid_payment()
     obj = refund_object(payment, 300)

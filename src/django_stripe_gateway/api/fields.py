@@ -49,9 +49,9 @@ class AmountField(serializers.Field):  # type: ignore[type-arg]
 
     def to_internal_value(self, data: Any) -> Decimal:
         """Return the amount exactly as it was written."""
-        # A JSON number with a point is a Decimal already; written with an exponent it has none of ours.
+        # A JSON number with a point is a Decimal already; true, exponents and the like do not look like an amount.
         text = data.strip() if isinstance(data, str) else str(data)
-        if isinstance(data, bool) or not isinstance(data, str | int | Decimal) or not AMOUNT.fullmatch(text):
+        if not isinstance(data, str | int | Decimal) or not AMOUNT.fullmatch(text):
             self.fail("invalid")
         return Decimal(text)
 

@@ -18,7 +18,7 @@ from rest_framework.parsers import JSONParser
 class ExactJSONParser(JSONParser):
     """Numbers with a point become ``Decimal``; ``NaN`` and ``Infinity`` are no JSON.
 
-    Bodies above ``DATA_UPLOAD_MAX_MEMORY_SIZE`` are refused, which DRF's own parser leaves to the server.
+    Bodies above ``DATA_UPLOAD_MAX_MEMORY_SIZE`` are refused, which older releases of DRF leave to the server.
     """
 
     def parse(

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from rest_framework import serializers
+from rest_framework.schemas import DefaultSchema
 from rest_framework.schemas.inspectors import ViewInspector
-from rest_framework.schemas.openapi import AutoSchema as PlainSchema
 
 from django_stripe_gateway.api.replaceable import serializer_class
 
@@ -138,8 +138,8 @@ if AVAILABLE:
 
 
 def view_schema() -> ViewInspector:
-    """Return the inspector for a view's ``schema``, whatever the host's ``DEFAULT_SCHEMA_CLASS`` is."""
-    inspector: ViewInspector = GatewaySchema() if AVAILABLE else PlainSchema()
+    """Return the inspector for a view's ``schema``: drf-spectacular's, even if the host's own views use another."""
+    inspector: ViewInspector = GatewaySchema() if AVAILABLE else DefaultSchema()
     return inspector
 
 

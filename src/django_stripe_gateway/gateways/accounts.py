@@ -82,15 +82,6 @@ def stripe_accounts() -> Iterator[StripeAccount]:
             yield stripe_account(variant)
 
 
-def share_account(one: str, other: str) -> bool:
-    """Return whether two variants stand for the same account: the same one, or the same key."""
-    if one == other:
-        return True
-    if not is_stripe_variant(one) or not is_stripe_variant(other):
-        return False
-    return stripe_account(one).api_key == stripe_account(other).api_key
-
-
 def _api_key(options: Mapping[str, Any], *, local: bool) -> str:
     key = str(options.get("api_key") or gateway_settings.api_key or (LOCALSTRIPE_API_KEY if local else ""))
     return key.strip()

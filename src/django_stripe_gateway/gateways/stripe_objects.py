@@ -169,13 +169,17 @@ def charge_refunds(obj: Object) -> list[RefundSnapshot] | None:
 
 
 def refunded_total(obj: Object) -> Decimal:
-    """Return how much of a Charge was refunded.
+    """Return how much of a Charge was refunded; what a partial capture has released is not.
 
     Raises:
         ProviderError: the object is half-formed.
     """
     try:
-        return _amount(obj["amount_refunded"], _text(obj["currency"]))
+        released = 0
+        if obj.get("captured") and obj.get("amount_captured") is not None:
+            # Stripe counts the rest of the authorisation as refunded.
+            released = int(obj["amount"]) - int(obj["amount_captured"])
+        return _amount(max(obj["amount_refunded"] - released, 0), _text(obj["currency"]))
     except READING_ERRORS as error:
         _refuse("a charge", error)
 

@@ -49,7 +49,7 @@ class CaptureMethodField(models.CharField):  # type: ignore[type-arg]
 def variant_capture_method(variant: str) -> str:
     """Return the capture method of payments of ``variant`` that do not name one."""
     _provider, options = gateway_settings.variants.get(variant, ("", {}))
-    return CaptureMethod.MANUAL if options.get("capture") is False else CaptureMethod.AUTOMATIC
+    return CaptureMethod.MANUAL if (options or {}).get("capture") is False else CaptureMethod.AUTOMATIC
 
 
 ZERO = Decimal(0)

@@ -165,8 +165,8 @@ class AbstractPayment(BasePayment):
         held = (RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION, RefundStatus.SUCCEEDED)
         # From the database of this very row: a replica may not know the latest refund.
         refunds = self.refunds.db_manager(self._state.db).filter(status__in=held)
-        amounts: Iterable[Decimal] = refunds.values_list("amount", flat=True)
-        return self.captured_amount - sum(amounts, ZERO)
+        left: Decimal = self.captured_amount - sum(refunds.values_list("amount", flat=True), ZERO)
+        return left
 
     @property
     def stored_session(self) -> dict[str, Any]:

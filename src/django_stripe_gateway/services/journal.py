@@ -66,14 +66,25 @@ def announce_status(payment: AbstractPayment, previous: str, origin: Origin) -> 
         case PaymentStatus.CANCELLED:
             send_on_commit(signals.payment_cancelled, sender, payment=payment)
         case PaymentStatus.ERROR | PaymentStatus.REJECTED:
-            send_on_commit(
-                signals.payment_failed,
-                sender,
-                payment=payment,
-                code=payment.failure_code,
-                decline_code=payment.decline_code,
-                message=payment.message,
-            )
+            _send_failed(payment)
+
+
+def announce_failure(payment: AbstractPayment, origin: Origin) -> None:
+    """Log and tell that another attempt at a payment has failed, which leaves it as it was."""
+    data = {"code": payment.failure_code, "decline_code": payment.decline_code}
+    write_log(payment, LogEvent.UPDATED, origin, payment.message or payment.failure_code, data)
+    _send_failed(payment)
+
+
+def _send_failed(payment: AbstractPayment) -> None:
+    send_on_commit(
+        signals.payment_failed,
+        type(payment),
+        payment=payment,
+        code=payment.failure_code,
+        decline_code=payment.decline_code,
+        message=payment.message,
+    )
 
 
 def announce_confirmed(payment: AbstractPayment) -> None:

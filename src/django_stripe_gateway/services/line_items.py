@@ -10,11 +10,13 @@ from django.utils.translation import gettext as _
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.base import LineItem
 from django_stripe_gateway.models import AbstractPayment
-from django_stripe_gateway.money import quantize_amount
+from django_stripe_gateway.money import to_minor_units
 
 logger = logging.getLogger(__name__)
 
 NAME_LENGTH = 250
+# https://docs.stripe.com/api/checkout/sessions/create: at most 100 line items.
+MAX_ITEMS = 100
 
 
 def line_items(payment: AbstractPayment) -> list[LineItem]:
@@ -26,6 +28,7 @@ def line_items(payment: AbstractPayment) -> list[LineItem]:
     items = [
         LineItem(name=str(item.name)[:NAME_LENGTH] or _("Item"), price=Decimal(item.price), quantity=int(item.quantity))
         for item in payment.get_purchased_items()
+        if int(item.quantity) == item.quantity
     ]
     if payment.delivery:
         items.append(LineItem(name=_("Delivery"), price=payment.delivery))
@@ -39,9 +42,9 @@ def line_items(payment: AbstractPayment) -> list[LineItem]:
 
 def _add_up(items: list[LineItem], payment: AbstractPayment) -> bool:
     try:
-        exact = all(item.price >= 0 and item.quantity > 0 for item in items) and all(
-            quantize_amount(item.price, payment.currency) == item.price for item in items
-        )
+        total = sum(to_minor_units(item.price, payment.currency) * item.quantity for item in items)
+        is_whole = total == to_minor_units(payment.total, payment.currency)
     except GatewayError:
+        # A discount, or a price that is finer than the currency.
         return False
-    return exact and sum(item.price * item.quantity for item in items) == payment.total
+    return is_whole and len(items) <= MAX_ITEMS and all(item.quantity > 0 for item in items)

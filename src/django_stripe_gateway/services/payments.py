@@ -17,6 +17,7 @@ from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import InvalidInput, UnknownGateway, WrongState
 from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig, PaymentOperation
+from django_stripe_gateway.models.fields import variant_capture_method
 from django_stripe_gateway.money import format_amount
 from django_stripe_gateway.services.amounts import validate_amount
 from django_stripe_gateway.services.journal import send_on_commit, write_log
@@ -236,12 +237,12 @@ def _confirmation(payment_method: str, request_key: str | None) -> Intention:
 
 def _capture_method(variant: str, asked: str | None) -> str:
     """Return the capture method: what was asked for, else what the variant's ``capture`` option says."""
+    gateway = get_gateway(variant)
     if asked is None:
-        manual = gateway_settings.variants[variant][1].get("capture") is False
-        return CaptureMethod.MANUAL if manual else CaptureMethod.AUTOMATIC
+        return variant_capture_method(variant)
     if asked not in CaptureMethod.values:
         raise InvalidInput('The capture method is "automatic" or "manual".', field="capture_method")
-    if asked == CaptureMethod.MANUAL and not get_gateway(variant).supports_manual_capture:
+    if asked == CaptureMethod.MANUAL and not gateway.supports_manual_capture:
         raise InvalidInput("This gateway cannot capture later.", field="capture_method")
     return asked
 

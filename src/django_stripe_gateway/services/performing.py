@@ -145,7 +145,7 @@ def payment_request(payment: AbstractPayment, operation: PaymentOperation) -> Pa
         amount=payment.total,
         currency=payment.currency,
         token=str(payment.token),
-        metadata=payment_metadata(payment),
+        metadata=payment_metadata(payment) | {"attempt": str(operation.pk)},
         description=payment.description,
         manual_capture=payment.capture_method == CaptureMethod.MANUAL,
         items=[LineItem(item["name"], Decimal(item["price"]), item["quantity"]) for item in params.get("items", [])],

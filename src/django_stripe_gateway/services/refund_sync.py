@@ -14,6 +14,8 @@ from django_stripe_gateway.services.sync import SnapshotMismatch
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import can_transition, can_transition_refund
 
+# A row's number has at most as many digits; longer ones are not worth parsing.
+ID_DIGITS = 19
 GONE = (RefundStatus.FAILED, RefundStatus.CANCELED)
 
 
@@ -92,12 +94,14 @@ def _verify(payment: AbstractPayment, snapshot: RefundSnapshot) -> None:
 
 
 def _find(payment: AbstractPayment, snapshot: RefundSnapshot) -> Refund | None:
-    refunds = payment.refunds.using(payments_database())
+    refunds = Refund.objects.using(payments_database())
+    known = refunds.filter(refund_id=snapshot.refund_id).first()
+    if known is not None and known.payment_id != payment.pk:
+        raise SnapshotMismatch("the refund is another payment's")
     marker = snapshot.metadata.get("operation", "")
-    known: Refund | None = refunds.filter(refund_id=snapshot.refund_id).first()
-    if known is None and marker.isdecimal():
+    if known is None and marker.isdecimal() and len(marker) <= ID_DIGITS:
         # The event has overtaken the answer to our own call.
-        known = refunds.filter(operation_id=int(marker), refund_id=None).first()
+        known = refunds.filter(payment=payment, operation_id=int(marker), refund_id=None).first()
     return known
 
 

@@ -11,8 +11,9 @@ from django_stripe_gateway.choices import LogEvent, OperationKind, PaymentStatus
 from django_stripe_gateway.gateways.base import PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.models import AbstractPayment, PaymentOperation
 from django_stripe_gateway.models.fields import ZERO
-from django_stripe_gateway.services.journal import announce_status, write_log
+from django_stripe_gateway.services.journal import announce_failure, announce_status, write_log
 from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import can_transition
 
 TARGETS: Mapping[ProviderStatus, str] = {
@@ -25,6 +26,9 @@ TARGETS: Mapping[ProviderStatus, str] = {
     ProviderStatus.REJECTED: PaymentStatus.REJECTED,
     ProviderStatus.CANCELED: PaymentStatus.REJECTED,
 }
+
+
+UNPAID = (ProviderStatus.FAILED, ProviderStatus.REJECTED, ProviderStatus.CANCELED)
 
 
 class SnapshotMismatch(Exception):
@@ -66,6 +70,8 @@ def apply_snapshot(
     payment.save(update_fields=[*changed, "modified"])
     if payment.status != previous:
         announce_status(payment, previous, origin)
+    elif payment.status == PaymentStatus.ERROR and {"failure_code", "decline_code", "message"} & set(changed):
+        announce_failure(payment, origin)
     elif operation is not None:
         write_log(payment, LogEvent.UPDATED, origin, f"{operation.kind}: {snapshot.status}", _ids(snapshot))
     return True
@@ -108,9 +114,11 @@ def _is_plausible(received: Decimal | None, total: Decimal) -> bool:
 def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
     session_differs = (
         snapshot.kind == "checkout.session"
-        and bool(payment.transaction_id)
+        and payment.transaction_id.startswith("cs_")
         and snapshot.object_id != payment.transaction_id
     )
+    if _is_of_earlier_attempt(payment, snapshot):
+        raise SupersededAttempt(snapshot.object_id)
     intent_differs = bool(snapshot.intent_id and payment.intent_id) and snapshot.intent_id != payment.intent_id
     if not session_differs and not intent_differs:
         return
@@ -123,10 +131,23 @@ def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
     raise SnapshotMismatch("session differs" if session_differs else "intent differs")
 
 
+def _is_of_earlier_attempt(payment: AbstractPayment, snapshot: PaymentSnapshot) -> bool:
+    """Return whether an unpaid intent was made for another attempt than the one that waits for its intent."""
+    if snapshot.kind != "payment_intent" or payment.intent_id or snapshot.status not in UNPAID:
+        return False
+    attempt = snapshot.raw.get("metadata", {}).get("attempt", "")
+    creations = payment.operations.using(payments_database()).filter(kind=OperationKind.CREATE)
+    latest = creations.order_by("-pk").values_list("pk", flat=True).first()
+    return bool(attempt) and attempt != str(latest)
+
+
 def _take_ids(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own: bool) -> None:
     # The intent of a Checkout Session does not take the session's place.
     is_part_of_session = snapshot.kind != "checkout.session" and payment.transaction_id.startswith("cs_")
-    if (own or not payment.transaction_id) and not is_part_of_session:
+    is_session = snapshot.kind == "checkout.session"
+    # An intent that was heard of before its session makes way for it.
+    is_free = not payment.transaction_id or (is_session and not payment.transaction_id.startswith("cs_"))
+    if (own or is_free) and not is_part_of_session:
         payment.transaction_id = snapshot.object_id
     if snapshot.intent_id and (own or not payment.intent_id):
         payment.intent_id = snapshot.intent_id
@@ -134,14 +155,13 @@ def _take_ids(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own: bool)
 
 def _take_status(payment: AbstractPayment, snapshot: PaymentSnapshot, operation: PaymentOperation | None) -> None:
     kind = operation.kind if operation else None
-    target = TARGETS[snapshot.status]
-    if snapshot.status in (ProviderStatus.CANCELED, ProviderStatus.REJECTED) and kind == OperationKind.CANCEL:
-        target = PaymentStatus.CANCELLED
+    target = _target(payment, snapshot, operation)
     # Our own new attempt is what makes a failed payment wait again; an event of an old attempt is not.
     new_attempt = kind in (OperationKind.CREATE, OperationKind.CONFIRM)
-    if not can_transition(payment.status, target, new_attempt=new_attempt):
+    if can_transition(payment.status, target, new_attempt=new_attempt):
+        payment.status = target
+    elif not (new_attempt and target == payment.status == PaymentStatus.ERROR):
         return
-    payment.status = target
     if target == PaymentStatus.CONFIRMED:
         received = snapshot.amount_received
         payment.captured_amount = payment.total if received is None else received
@@ -159,15 +179,36 @@ def _take_status(payment: AbstractPayment, snapshot: PaymentSnapshot, operation:
         payment.message = snapshot.failure.message
 
 
+def _target(payment: AbstractPayment, snapshot: PaymentSnapshot, operation: PaymentOperation | None) -> str:
+    """Return the status that the snapshot stands for; what our own cancellation has ended is cancelled."""
+    if snapshot.status not in (ProviderStatus.CANCELED, ProviderStatus.REJECTED):
+        return TARGETS[snapshot.status]
+    if operation is None:
+        # The event of our own cancellation may have overtaken its answer.
+        pending = payment.operations.using(payments_database()).pending()
+        is_own = pending.filter(kind=OperationKind.CANCEL).exists()
+    else:
+        is_own = operation.kind == OperationKind.CANCEL
+    return PaymentStatus.CANCELLED if is_own else TARGETS[snapshot.status]
+
+
 def _record(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
-    """Keep the provider's object where django-payments' hosts look for it: ``attrs.session``, ``attrs.intent``."""
+    """Keep the provider's object where django-payments' hosts look for it: ``attrs.session``, ``attrs.intent``.
+
+    News that came too late to move the payment does not replace what did.
+    """
     if not snapshot.raw:
         return
+    name = "session" if snapshot.kind == "checkout.session" else "intent"
     try:
         data = json.loads(payment.extra_data or "{}")
     except ValueError:
         data = {}
-    data["session" if snapshot.kind == "checkout.session" else "intent"] = dict(snapshot.raw)
+    known = data.get(name)
+    is_late = TARGETS[snapshot.status] != payment.status and isinstance(known, dict)
+    if is_late and known.get("id") == snapshot.raw.get("id"):
+        return
+    data[name] = dict(snapshot.raw)
     payment.extra_data = json.dumps(data, sort_keys=True)
 
 

@@ -17,7 +17,6 @@ from django_stripe_gateway.api.payments.serializers import (
 )
 from django_stripe_gateway.api.payments.views import PaymentView
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.captures import cancel_payment, capture_payment
 from django_stripe_gateway.services.payments import confirm_payment, create_payment
 from django_stripe_gateway.services.refunds import refund_payment
