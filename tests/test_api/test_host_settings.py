@@ -69,7 +69,7 @@ class OnlyVersionNine(AcceptHeaderVersioning):
     """Serve nothing that does not ask for version 9."""
 
     allowed_versions = ("9",)
-    default_version = "1"
+    default_version = None
 
 
 HERE = "tests.test_api.test_host_settings"
