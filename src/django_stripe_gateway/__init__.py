@@ -1,3 +1,3 @@
-"""Payments and subscriptions through Stripe, as a pluggable Django app."""
+"""Payments through Stripe, as a pluggable Django app."""
 
 __version__ = "0.1.0"

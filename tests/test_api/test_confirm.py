@@ -87,7 +87,7 @@ def test_decline__402_then_another_card(intent_server: FakeStripe, api_client: A
 def test_unknown_payment_method__stripe_says_so(intent_server: FakeStripe, api_client: APIClient) -> None:
     shown = create(api_client).json()
     answer = act(api_client, shown["payment_id"], "confirm_intent", {"payment_method": "pm_none"})
-    assert_error(answer, 502)
+    assert_error(answer, 400, "resource_missing", "payment_method")
     assert api_client.get(f"{ROOT}payments/{shown['payment_id']}/").json()["status"] in ("waiting", "error")
 
 

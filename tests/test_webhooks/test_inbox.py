@@ -161,7 +161,7 @@ def test_failed_handler__that_caught_the_database_error() -> None:
     assert row_of(event).state == "failed"
 
 
-@pytest.mark.parametrize("text", ["a\0b", "a\ud800b", "x" * 5000])
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b", "x" * 5000], ids=["nul", "surrogate", "long"])
 def test_failed_handler__whose_message_no_database_takes(text: str) -> None:
     fails(1, ValueError(text))
     event = make_event(TYPE, intent_object(make_payment()))

@@ -101,6 +101,18 @@ ERRORS: Mapping[int, tuple[str, Example]] = {
             "detail": "Request was throttled. Expected available in 17 seconds.",
         },
     ),
+    500: (
+        "Something is wrong on the server; its log says what.",
+        {"type": "configuration_error", "code": "not_configured", "detail": "The payment gateway is not configured."},
+    ),
+    501: (
+        "The payment's gateway cannot do this.",
+        {
+            "type": "invalid_request_error",
+            "code": "unsupported_by_gateway",
+            "detail": "This gateway can only capture the whole payment.",
+        },
+    ),
     502: (
         "The provider failed or refused. Repeat the request with the same Idempotency-Key.",
         {
@@ -120,7 +132,7 @@ ERRORS: Mapping[int, tuple[str, Example]] = {
     ),
 }
 READ_ERRORS = (401, 403, 404, 429)
-WRITE_ERRORS = (400, 401, 403, 404, 409, 429, 502, 504)
+WRITE_ERRORS = (400, 401, 403, 404, 409, 429, 500, 501, 502, 504)
 
 
 if AVAILABLE:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
     GatewayError,
+    InvalidInput,
     PaymentDeclined,
     ProviderError,
     ProviderStateError,
@@ -113,17 +114,20 @@ def translate(error: StripeError, *, about_state: bool = False) -> GatewayError:
         # Something between Stripe and us answered; the same key still brings Stripe's own answer.
         return unreadable(request_id=request_id)
     if details is None:
+        logger.error(
+            "A request to Stripe was refused with HTTP status %s, but not by Stripe. Check STRIPE_GATEWAY_API_BASE and "
+            "what stands between this server and Stripe.",
+            status,
+        )
         return ProviderError(
-            f"The request was refused with HTTP status {status}, but not by Stripe. Check STRIPE_GATEWAY_API_BASE "
-            "and what stands between this server and Stripe.",
-            request_id=request_id,
+            f"The request was refused with HTTP status {status}, but not by Stripe.", request_id=request_id
         )
     return _refusal(details, code, request_id, about_state=about_state)
 
 
 def _refusal(
     details: Mapping[str, Any], code: str, request_id: str, *, about_state: bool
-) -> ProviderError | PaymentDeclined:
+) -> ProviderError | PaymentDeclined | InvalidInput:
     message = readable_message(details.get("message"))
     # localstripe calls its declines invalid requests.
     if details.get("type") == "card_error" or code == "card_declined":
@@ -136,6 +140,8 @@ def _refusal(
         declined.intent_id = object_id(details.get("payment_intent"))
         return declined
     message = message or "Stripe refused the request."
+    if details.get("param") == "payment_method":
+        return InvalidInput(message, code=code, field="payment_method", request_id=request_id)
     if code in STATE_CODES or (about_state and code in ("", AMOUNT_TOO_LARGE)):
         return ProviderStateError(message, code=code, request_id=request_id)
     return ProviderError(message, code=code, request_id=request_id)

@@ -72,7 +72,7 @@ def cancel_payment(
             raise WrongState(f"A payment that is {locked.status} cannot be cancelled.")
 
     if not payment.transaction_id:
-        cancelled = _cancel_unstarted(payment.pk, origin)
+        cancelled = _cancel_unstarted(payment.pk, origin, is_repeat=idempotency_key is not None)
         if cancelled is not None:
             return cancelled
     intention = Intention(
@@ -84,12 +84,20 @@ def cancel_payment(
 
 
 @retry_on_deadlock
-def _cancel_unstarted(payment_id: Any, origin: Origin) -> AbstractPayment | None:
-    """Cancel a payment that nothing was made for at the provider; ``None`` if something was, or may have been."""
+def _cancel_unstarted(payment_id: Any, origin: Origin, *, is_repeat: bool) -> AbstractPayment | None:
+    """Cancel a payment that nothing was made for at the provider; ``None`` if something was, or may have been.
+
+    Args:
+        is_repeat: the caller may be asking again for what is done; no operation was needed that would tell.
+    """
     with money_transaction():
         payment = lock_payment(payment_id)
         pending = payment.operations.using(payments_database()).pending().exists()
-        if payment.transaction_id or pending or not payment.is_cancellable:
+        if payment.transaction_id or pending:
+            return None
+        if payment.status == PaymentStatus.CANCELLED and is_repeat:
+            return payment
+        if not payment.is_cancellable:
             return None
         previous, payment.status = payment.status, PaymentStatus.CANCELLED
         payment.save(update_fields=["status", "modified"])

@@ -38,6 +38,8 @@ from django_stripe_gateway.transitions import can_transition
 # What the SDK may wait between its attempts, and we before and after.
 LEASE_MARGIN = 30
 MAX_CALLS_PER_OPERATION = 3
+# Customers read the audit trail: what is wrong with the settings is for the log and the error alone.
+NOT_CONFIGURED = "The payment gateway is not configured."
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,17 +168,18 @@ def settle_failed_call(begun: Begun, error: GatewayError, origin: Origin) -> Non
         operation = PaymentOperation.objects.using(payments_database()).get(pk=begun.operation.pk)
         if not operation.is_pending:
             return
-        operation.error = {"code": error.code, "detail": error.detail, "request_id": error.request_id}
+        detail = NOT_CONFIGURED if isinstance(error, GatewayConfigurationError) else error.detail
+        operation.error = {"code": error.code, "detail": detail, "request_id": error.request_id}
         if is_unanswered:
             operation.leased_until = timezone.now()
             if isinstance(error, ProviderUnavailable) and not error.replayable:
                 operation.idempotency_key = new_idempotency_key()
         else:
             close_operation(operation, OperationState.FAILED)
-            _undo_intention(payment, operation, error, origin)
+            _undo_intention(payment, operation, error.code, detail, origin)
         operation.save()
         data = {"kind": operation.kind, "code": error.code, "request_id": error.request_id}
-        write_log(payment, LogEvent.OPERATION_FAILED, origin, error.detail, data)
+        write_log(payment, LogEvent.OPERATION_FAILED, origin, detail, data)
 
 
 def close_operation(operation: PaymentOperation, state: str, object_id: str = "") -> None:
@@ -192,13 +195,15 @@ def close_operation(operation: PaymentOperation, state: str, object_id: str = ""
         operation.request_key = None
 
 
-def _undo_intention(payment: AbstractPayment, operation: PaymentOperation, error: GatewayError, origin: Origin) -> None:
+def _undo_intention(
+    payment: AbstractPayment, operation: PaymentOperation, code: str, detail: str, origin: Origin
+) -> None:
     """Let the rows that were prepared for a refused call say so."""
     if operation.kind == OperationKind.REFUND:
-        fail_refund(payment, operation.refund, error.code, origin)
+        fail_refund(payment, operation.refund, code, origin)
     elif operation.kind == OperationKind.CREATE and can_transition(payment.status, PaymentStatus.ERROR):
         previous, payment.status = payment.status, PaymentStatus.ERROR
-        payment.failure_code, payment.decline_code, payment.message = error.code[:64], "", error.detail
+        payment.failure_code, payment.decline_code, payment.message = code[:64], "", detail
         payment.save(update_fields=["status", "failure_code", "decline_code", "message", "modified"])
         announce_status(payment, previous, origin)
 

@@ -128,10 +128,15 @@ def confirm_payment(
     *,
     payment: AbstractPayment,
     payment_method: str = "",
+    base_url: str = "",
     idempotency_key: str | None = None,
     origin: Origin = SYSTEM,
 ) -> AbstractPayment:
     """Charge a payment method, or carry on after the customer has authenticated.
+
+    Args:
+        payment_method: the provider's id; by default the one that the intent has already.
+        base_url: scheme and host for the return URL when ``PAYMENT_HOST`` is not set.
 
     Raises:
         WrongState: the payment is not waiting, or its customer confirms on the provider's page.
@@ -139,7 +144,7 @@ def confirm_payment(
         ProviderError: the provider refused or failed.
     """
     key = scoped_request_key(idempotency_key, "confirm", payment.pk)
-    return run_operation(payment.pk, _confirmation(payment_method, key), origin).payment
+    return run_operation(payment.pk, _confirmation(payment_method, key, base_url), origin).payment
 
 
 def find_gateway(name: str) -> PaymentGatewayConfig:
@@ -212,7 +217,7 @@ def _creation(payment_method: str, request_key: str | None, base_url: str = "") 
     return Intention(kind=OperationKind.CREATE, check=check, prepare=prepare, request_key=request_key)
 
 
-def _confirmation(payment_method: str, request_key: str | None) -> Intention:
+def _confirmation(payment_method: str, request_key: str | None, base_url: str = "") -> Intention:
     def check(locked: AbstractPayment) -> None:
         gateway = get_gateway(locked.variant)
         if not gateway.supports_confirm:
@@ -230,6 +235,7 @@ def _confirmation(payment_method: str, request_key: str | None) -> Intention:
             method = gateway_settings.test_payment_method
         operation.params = {"payment_method": method}
         if not get_gateway(locked.variant).confirms_at_once:
+            locked.base_url = base_url
             operation.params["success_url"] = locked.get_success_url()
 
     return Intention(kind=OperationKind.CONFIRM, check=check, prepare=prepare, request_key=request_key)

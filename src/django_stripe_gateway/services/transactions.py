@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from django.db import OperationalError, connections, router, transaction
@@ -28,16 +29,26 @@ def payments_database() -> str:
     return router.db_for_write(get_payment_model())
 
 
-def money_transaction() -> Any:
-    """Return the atomic block in which money rows change.
+@contextmanager
+def money_transaction() -> Iterator[None]:
+    """Open the transaction in which money rows change.
 
     Durable: what it writes is committed when it ends, because the next step is a call to the provider.
 
     Raises:
-        RuntimeError: (on entering) the caller has already opened a transaction. Call the services outside of
-            ``atomic()``; views that call them must not run under ``ATOMIC_REQUESTS``.
+        RuntimeError: the caller has already opened a transaction.
     """
-    return transaction.atomic(using=payments_database(), durable=True)
+    using = payments_database()
+    block = transaction.atomic(using=using, durable=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(block)
+        except RuntimeError as error:
+            raise RuntimeError(
+                "The payment services commit before they call the provider, so they cannot run inside a transaction. "
+                "Call them outside of atomic(), and mark views that call them with transaction.non_atomic_requests."
+            ) from error
+        yield
 
 
 def lock_payment(payment_id: Any) -> AbstractPayment:

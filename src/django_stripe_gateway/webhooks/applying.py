@@ -10,15 +10,17 @@ from typing import Any
 from payments import get_payment_model
 
 from django_stripe_gateway import signals
-from django_stripe_gateway.choices import LogEvent, WebhookState
-from django_stripe_gateway.exceptions import ProviderError
-from django_stripe_gateway.gateways.base import Failure, ProviderStatus
+from django_stripe_gateway.choices import CaptureMethod, LogEvent, WebhookState
+from django_stripe_gateway.exceptions import ProviderError, ProviderUnavailable
+from django_stripe_gateway.gateways.base import Failure, PaymentRef, PaymentSnapshot, ProviderStatus
+from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.gateways.stripe_objects import object_id, payment_snapshot
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.journal import send_on_commit, write_log
 from django_stripe_gateway.services.sync import SnapshotMismatch, SupersededAttempt, apply_snapshot
 from django_stripe_gateway.services.transactions import lock_payment, payments_database
 from django_stripe_gateway.webhooks.events import Event, clean_id
+from django_stripe_gateway.webhooks.registry import FetchNeeded
 from django_stripe_gateway.webhooks.verification import may_speak_for
 
 logger = logging.getLogger(__name__)
@@ -38,9 +40,31 @@ def apply_payment_event(event: Event, kind: str, *, failure: Failure | None = No
         snapshot = payment_snapshot(event.object)
         if failure is not None:
             snapshot = dataclasses.replace(snapshot, status=ProviderStatus.REJECTED, failure=failure)
+        elif event.fetched is not None:
+            snapshot = event.fetched
+        elif _hides_authorization(payment, snapshot):
+            raise FetchNeeded(lambda: _look_up(payment, snapshot))
         apply_snapshot(payment, snapshot, event.origin)
 
     return change_payment(event, kind, apply)
+
+
+def _hides_authorization(payment: AbstractPayment, snapshot: PaymentSnapshot) -> bool:
+    """Return whether a completed session may stand for an authorisation: like a slow bank debit it says "unpaid"."""
+    is_open_question = snapshot.kind == "checkout.session" and snapshot.status == ProviderStatus.PROCESSING
+    return is_open_question and payment.capture_method == CaptureMethod.MANUAL and payment.is_payable
+
+
+def _look_up(payment: AbstractPayment, snapshot: PaymentSnapshot) -> PaymentSnapshot:
+    """Ask for the session with its intent; what the provider does not tell stays an open question."""
+    ref = PaymentRef(snapshot.object_id, snapshot.intent_id, payment.currency)
+    try:
+        return get_gateway(payment.variant).retrieve_payment(ref)
+    except ProviderUnavailable:
+        raise
+    except ProviderError as error:
+        logger.warning("The session of payment %s could not be looked up: %s", payment.pk, error.code)
+        return snapshot
 
 
 def change_payment(event: Event, kind: str, change: Callable[[AbstractPayment], object]) -> WebhookState:

@@ -28,6 +28,11 @@ class PaymentActionView(PaymentView):
 
     rate_scope = "payments.write"
 
+    @property
+    def base_url(self) -> str:
+        """Scheme and host for return URLs while the settings name none."""
+        return "" if gateway_settings.payment_host else self.request.build_absolute_uri("/")
+
     def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
         """Ask the provider again for the client secret of an answer given earlier."""
         payment = self.get_payment(str(body["payment_id"]))
@@ -44,7 +49,7 @@ class CreatePaymentView(PaymentActionView):
         values = self.validated(CreatePaymentSerializer, request.data)
         payment = create_payment(
             owner=self.owner,
-            base_url="" if gateway_settings.payment_host else request.build_absolute_uri("/"),
+            base_url=self.base_url,
             idempotency_key=idempotency_key,
             origin=self.origin,
             **values,
@@ -83,7 +88,13 @@ class ConfirmIntentView(PaymentActionView):
         """Confirm a PaymentIntent, or carry on after its customer has authenticated."""
         payment = self.get_payment(payment_id)
         values = self.validated(ConfirmPaymentSerializer, request.data)
-        payment = confirm_payment(payment=payment, idempotency_key=idempotency_key, origin=self.origin, **values)
+        payment = confirm_payment(
+            payment=payment,
+            base_url=self.base_url,
+            idempotency_key=idempotency_key,
+            origin=self.origin,
+            **values,
+        )
         if payment.is_payable and not payment.client_secret:
             # A repeat finds the work done; the secret came with the answer that was never given.
             payment = sync_payment(payment=payment, origin=self.origin)
