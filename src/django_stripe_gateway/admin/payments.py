@@ -30,8 +30,8 @@ else:
 
 OWN_FIELDS = frozenset(field.name for field in AbstractPayment._meta.get_fields())
 SECTIONS: Sequence[tuple[Any, Sequence[str]]] = (
-    (None, "status owner gateway order_id description metadata created modified".split()),
-    (_("Money"), "total_money captured_money refunded_money delivery_money tax_money capture_method".split()),
+    (None, "status total_money captured_money refunded_money owner gateway created modified".split()),
+    (_("Order"), "order_id description metadata delivery_money tax_money capture_method".split()),
     (
         _("Provider"),
         "variant livemode transaction_id intent_id failure_code decline_code message fraud_status fraud_message "
@@ -78,6 +78,13 @@ class PaymentAdminMixin(NonAtomicActionsMixin, MoveActionsMixin, MovePagesMixin,
     refunded_money = staticmethod(money_column("refunded_amount", _("refunded")))
     delivery_money = staticmethod(money_column("delivery", _("delivery")))
     tax_money = staticmethod(money_column("tax", _("tax")))
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Give the longer texts two lines to begin with."""
+        formfield = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if formfield is not None and db_field.name in ("description", "metadata"):
+            formfield.widget.attrs["rows"] = 2
+        return formfield
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: payments are made by customers."""

@@ -73,7 +73,9 @@ def apply_snapshot(
     elif payment.status == PaymentStatus.ERROR and {"failure_code", "decline_code", "message"} & set(changed):
         announce_failure(payment, origin)
     elif operation is not None:
-        write_log(payment, LogEvent.UPDATED, origin, f"{operation.kind}: {snapshot.status}", _ids(snapshot))
+        is_new = operation.kind == OperationKind.CREATE
+        message = "started at the provider" if is_new else f"{operation.kind}: {snapshot.status}"
+        write_log(payment, LogEvent.UPDATED, origin, message, _ids(snapshot))
     return True
 
 
