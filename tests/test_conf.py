@@ -24,7 +24,7 @@ from django_stripe_gateway.conf import (
 DEFAULTS = {name: value for name, value in vars(StripeGatewayConf).items() if name.isupper()}
 PROPERTIES = dict(inspect.getmembers(GatewaySettings, lambda value: isinstance(value, property)))
 OF_DJANGO_PAYMENTS = {"variants", "payment_host", "payment_uses_ssl"}
-RENAMED = {"WEBHOOK_SECRET": "webhook_secrets"}
+RENAMED = {"WEBHOOK_SECRET": "webhook_secrets", "PAYPAL_WEBHOOK_ID": "paypal_webhook_ids"}
 
 OVERRIDES: list[tuple[str, Any, Any]] = [
     ("API_KEY", "sk_test_other", "sk_test_other"),
@@ -50,6 +50,15 @@ OVERRIDES: list[tuple[str, Any, Any]] = [
     ("THROTTLE_RATES", {"payments": None}, {"payments": None}),
     ("PAGE_SIZE", "50", 50),
     ("IDEMPOTENCY_KEY_TTL", 3600, 3600),
+    ("PAYPAL_CLIENT_ID", " id ", "id"),
+    ("PAYPAL_CLIENT_SECRET", None, ""),
+    ("PAYPAL_CLIENT_SECRET", "secret", "secret"),
+    ("PAYPAL_WEBHOOK_ID", "A, B", ("A", "B")),
+    ("PAYPAL_SANDBOX", "true", True),
+    ("PAYPAL_API_BASE", "https://paypal.test/", "https://paypal.test"),
+    ("PAYPAL_WEBHOOK_VERIFICATION", "api", "api"),
+    ("PAYPAL_WEBHOOK_TOLERANCE", "60", 60),
+    ("PAYPAL_CA_BUNDLE", "/etc/authorities.pem", "/etc/authorities.pem"),
     ("WEBHOOK_SECRET", "whsec_1, whsec_2,,", ("whsec_1", "whsec_2")),
     ("WEBHOOK_SECRET", ["whsec_1", " whsec_2 "], ("whsec_1", "whsec_2")),
     ("WEBHOOK_SECRET", None, ()),

@@ -16,6 +16,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 LOCALSTRIPE_API_KEY = "sk_test_123"
 STRIPE_PROVIDER = "django_stripe_gateway.providers.StripeProvider"
+PAYPAL_PROVIDER = "django_stripe_gateway.providers_paypal.PayPalProvider"
+DAY = 24 * 60 * 60
 
 
 def unset_payment_host() -> NoReturn:
@@ -50,6 +52,14 @@ class StripeGatewayConf(AppConf):
     THROTTLE_RATES: Mapping[str, str | None] = {}
     PAGE_SIZE = 25
     IDEMPOTENCY_KEY_TTL = 24 * 60 * 60
+    PAYPAL_CLIENT_ID = ""
+    PAYPAL_CLIENT_SECRET = ""
+    PAYPAL_WEBHOOK_ID: str | Sequence[str] = ""
+    PAYPAL_SANDBOX = False
+    PAYPAL_API_BASE = ""
+    PAYPAL_WEBHOOK_VERIFICATION = "offline"
+    PAYPAL_WEBHOOK_TOLERANCE = 4 * DAY
+    PAYPAL_CA_BUNDLE = ""
 
     class Meta:
         prefix = "stripe_gateway"
@@ -199,6 +209,46 @@ class GatewaySettings:
     def idempotency_key_ttl(self) -> int:
         """Seconds for which a repeated ``Idempotency-Key`` gets the first answer."""
         return int(self._get("IDEMPOTENCY_KEY_TTL"))
+
+    @property
+    def paypal_client_id(self) -> str:
+        """Client id of the default PayPal app."""
+        return str(self._get("PAYPAL_CLIENT_ID") or "").strip()
+
+    @property
+    def paypal_client_secret(self) -> str:
+        """Secret of the default PayPal app."""
+        return str(self._get("PAYPAL_CLIENT_SECRET") or "").strip()
+
+    @property
+    def paypal_webhook_ids(self) -> tuple[str, ...]:
+        """Ids of the default app's webhooks, several while an address is being moved."""
+        return split_secrets(self._get("PAYPAL_WEBHOOK_ID"))
+
+    @property
+    def paypal_sandbox(self) -> bool:
+        """Whether PayPal's sandbox is used, where no real money moves."""
+        return self._flag("PAYPAL_SANDBOX")
+
+    @property
+    def paypal_api_base(self) -> str:
+        """Address of the PayPal API, empty for PayPal's own."""
+        return str(self._get("PAYPAL_API_BASE") or "").rstrip("/")
+
+    @property
+    def paypal_webhook_verification(self) -> str:
+        """How PayPal's webhooks are verified: "offline" with its certificate, or "api" by asking PayPal."""
+        return str(self._get("PAYPAL_WEBHOOK_VERIFICATION"))
+
+    @property
+    def paypal_webhook_tolerance(self) -> int:
+        """Age in seconds up to which a delivery of PayPal's is accepted; PayPal repeats them for three days."""
+        return int(self._get("PAYPAL_WEBHOOK_TOLERANCE"))
+
+    @property
+    def paypal_ca_bundle(self) -> str:
+        """File of the authorities that may issue PayPal's signing certificate, empty for those of ``certifi``."""
+        return str(self._get("PAYPAL_CA_BUNDLE") or "")
 
     @property
     def variants(self) -> Mapping[str, tuple[str, Mapping[str, Any]]]:

@@ -43,7 +43,7 @@ class StripeProvider(StripeProviderV3):
             ValueError: the payment is not saved, or its amount or currency cannot be charged.
             PaymentError: Stripe refused or failed, or the payment is confirmed in the customer's browser.
         """
-        with _recorded(payment):
+        with recorded(payment):
             payment.refresh_from_db()
             if payment.is_payable or payment.status in REOPENABLE:
                 started = payments.start_payment(payment=payment, base_url=payment.base_url)
@@ -62,29 +62,29 @@ class StripeProvider(StripeProviderV3):
 
     def capture(self, payment: AbstractPayment, amount: Decimal | None = None) -> Decimal:
         """Capture the payment and return the captured amount."""
-        with _recorded(payment):
-            captured: Decimal = captures.capture_payment(payment=payment, amount=_decimal(amount)).captured_amount
+        with recorded(payment):
+            captured: Decimal = captures.capture_payment(payment=payment, amount=as_decimal(amount)).captured_amount
         return captured
 
     def release(self, payment: AbstractPayment) -> None:
         """Release the authorised payment."""
-        with _recorded(payment):
+        with recorded(payment):
             captures.cancel_payment(payment=payment)
 
     def cancel(self, payment: AbstractPayment) -> None:
         """Cancel the waiting payment."""
-        with _recorded(payment):
+        with recorded(payment):
             captures.cancel_payment(payment=payment)
 
     def refund(self, payment: AbstractPayment, amount: Decimal | None = None) -> Decimal:
         """Refund the payment and return the refund's amount."""
-        with _recorded(payment):
-            refunded: Decimal = refunds.refund_payment(payment=payment, amount=_decimal(amount)).amount
+        with recorded(payment):
+            refunded: Decimal = refunds.refund_payment(payment=payment, amount=as_decimal(amount)).amount
         return refunded
 
     def status(self, payment: AbstractPayment) -> AbstractPayment:
         """Ask Stripe where the payment stands, and return it."""
-        with _recorded(payment):
+        with recorded(payment):
             syncing.sync_payment(payment=payment)
         return payment
 
@@ -106,7 +106,7 @@ class StripeProvider(StripeProviderV3):
 
 
 @contextmanager
-def _recorded(payment: AbstractPayment) -> Iterator[None]:
+def recorded(payment: AbstractPayment) -> Iterator[None]:
     """Bring ``payment`` to what the services have written, whether they succeed or fail.
 
     Raises what django-payments' hosts expect: ``ValueError`` for a wrong call, ``PaymentError`` for the rest.
@@ -124,7 +124,7 @@ def _recorded(payment: AbstractPayment) -> Iterator[None]:
     payment.refresh_from_db()
 
 
-def _decimal(amount: Decimal | int | None) -> Decimal | None:
+def as_decimal(amount: Decimal | int | None) -> Decimal | None:
     """Return whole numbers as decimals; whatever else is no decimal is refused where amounts are checked."""
     is_whole = isinstance(amount, int) and not isinstance(amount, bool)
     return Decimal(amount) if is_whole else amount  # type: ignore[arg-type, return-value]

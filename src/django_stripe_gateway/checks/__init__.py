@@ -26,6 +26,11 @@ E021  Error   database the database cannot lock rows
 E030  Error   deploy   localstripe with ``DEBUG = False``
 E031  Error   deploy   a dummy API key with ``DEBUG = False``
 E032  Error   deploy   the key would be sent over plain http
+E060  Error   always   a PayPal variant has no credentials
+E061  Error   always   a PayPal variant has no webhook id
+E062  Error   always   PayPal webhooks cannot be verified: ``cryptography`` is not installed
+E063  Error   always   the file of trusted authorities does not exist
+E064  Error   deploy   PayPal credentials would be sent over plain http
 W001  Warning always   a ``STRIPE_GATEWAY_*`` setting that does not exist
 W002  Warning always   an option of a variant that does not exist
 W003  Warning always   a webhook secret does not look like one
@@ -38,6 +43,7 @@ W031  Warning deploy   customers are sent back over plain http
 W032  Warning deploy   a test key with ``DEBUG = False``
 W033  Warning deploy   each request connects to PostgreSQL anew
 W034  Warning deploy   SQLite without ``IMMEDIATE`` transactions
+W035  Warning deploy   PayPal's sandbox with ``DEBUG = False``
 ===== ======= ======== ====================================================================================
 
 Those of ``database`` run in ``check --database default`` and ``migrate``, those of ``deploy`` in ``check --deploy``.
@@ -50,6 +56,7 @@ from django.core.checks import Tags, register
 from django_stripe_gateway.checks.accounts import check_accounts
 from django_stripe_gateway.checks.databases import check_database, check_gateway_rows, check_routing
 from django_stripe_gateway.checks.deployment import check_deployment, check_deployment_databases
+from django_stripe_gateway.checks.paypal import check_paypal, check_paypal_deployment
 from django_stripe_gateway.checks.project import (
     check_apps,
     check_payment_host,
@@ -67,6 +74,7 @@ for _check in (
     check_apps,
     check_payment_host,
     check_payment_model,
+    check_paypal,
     check_routing,
     check_setting_names,
     check_setting_values,
@@ -77,7 +85,7 @@ for _check in (
     register(_check, TAG)
 for _check in (check_database, check_gateway_rows):
     register(_check, TAG, Tags.database)
-for _check in (check_deployment, check_deployment_databases):
+for _check in (check_deployment, check_deployment_databases, check_paypal_deployment):
     register(_check, TAG, deploy=True)
 
 __all__ = ["TAG"]

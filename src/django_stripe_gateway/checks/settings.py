@@ -43,6 +43,14 @@ RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "THROTTLE_RATES": ('a dictionary of scopes and rates such as "100/hour" or None', rules.is_rates),
     "PAGE_SIZE": ("a whole number from 1 to 100", rules.integer(1, 100)),
     "IDEMPOTENCY_KEY_TTL": ("a whole number of seconds, at least 60", rules.integer(60)),
+    "PAYPAL_CLIENT_ID": ("a string", rules.is_optional_text),
+    "PAYPAL_CLIENT_SECRET": ("a string", rules.is_optional_text),
+    "PAYPAL_WEBHOOK_ID": ("a string, or a list of strings", rules.is_texts),
+    "PAYPAL_SANDBOX": ("True or False, and no string", rules.is_bool),
+    "PAYPAL_API_BASE": ("an address, or empty for PayPal's own", rules.is_optional_address),
+    "PAYPAL_WEBHOOK_VERIFICATION": ('"offline" or "api"', lambda value: value in ("offline", "api")),
+    "PAYPAL_WEBHOOK_TOLERANCE": ("a whole number of seconds from 1 to 2592000", rules.integer(1, 30 * DAY)),
+    "PAYPAL_CA_BUNDLE": ("the path of a file, or empty", rules.is_optional_text),
 }
 
 

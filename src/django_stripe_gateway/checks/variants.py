@@ -11,7 +11,7 @@ from django.utils.module_loading import import_string
 
 from django_stripe_gateway.checks import rules
 from django_stripe_gateway.checks.messages import error, nearest, warning
-from django_stripe_gateway.conf import STRIPE_PROVIDER
+from django_stripe_gateway.conf import PAYPAL_PROVIDER, STRIPE_PROVIDER
 from django_stripe_gateway.gateways.accounts import FLOW_CHECKOUT, FLOW_INTENT
 
 EXAMPLE = f'PAYMENT_VARIANTS = {{"stripe": ("{STRIPE_PROVIDER}", {{}})}}'
@@ -83,7 +83,7 @@ def _check_variant(name: str, provider: str, options: Mapping[str, Any]) -> Iter
         yield warning("004", message, f'Replace "{provider}" by "{STRIPE_PROVIDER}".')
     yield from _check_provider(name, provider, options)
     path = options.get("gateway")
-    if isinstance(path, str) and path not in ("", "stripe"):
+    if isinstance(path, str) and path not in ("", "paypal", "stripe"):
         problem = rules.import_problem(path)
         if problem:
             message = f"The gateway {path!r} of the variant {name!r} cannot be imported: {problem}."
@@ -97,7 +97,8 @@ def _check_provider(name: str, provider: str, options: Mapping[str, Any]) -> Ite
         yield error("007", message, "Correct PAYMENT_VARIANTS, or install what the provider needs.")
         return
     extends_ours = getattr(import_string(provider), "records_changes", False)
-    if extends_ours and not is_stripe(provider, options) and not options.get("gateway"):
+    is_known = is_stripe(provider, options) or provider == PAYPAL_PROVIDER
+    if extends_ours and not is_known and not options.get("gateway"):
         message = f"The provider {provider!r} of the variant {name!r} extends this app's, but no gateway is named."
         yield error("009", message, f'Add "gateway": "stripe" to the options of {name!r}.')
 

@@ -19,6 +19,7 @@ class ProviderStatus(StrEnum):
     """Where a payment stands at its provider."""
 
     OPEN = "open"  # the customer has still to pay
+    APPROVED = "approved"  # the customer has agreed; the money is taken when we confirm
     REQUIRES_ACTION = "requires_action"  # the customer has to authenticate
     PROCESSING = "processing"  # an asynchronous payment method has not settled
     AUTHORIZED = "authorized"  # waits for its capture
@@ -26,6 +27,10 @@ class ProviderStatus(StrEnum):
     FAILED = "failed"  # the attempt failed; another one may be made on the same object
     REJECTED = "rejected"  # failed or expired for good; only a new object can be paid
     CANCELED = "canceled"
+
+
+#: Pages of a provider that the customer pays on: the object that holds the money has an id of its own.
+SESSION_KINDS = frozenset({"checkout.session", "paypal.order"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,11 @@ class PaymentSnapshot:
     client_secret: str = field(default="", repr=False)
     failure: Failure | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def is_session(self) -> bool:
+        """Whether the object is the page that the customer pays on, and not what holds the money."""
+        return self.kind in SESSION_KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +161,8 @@ class Gateway(ABC):
     supports_partial_capture: ClassVar[bool] = False
     #: A refund may be for less than what was captured, and be repeated.
     supports_partial_refund: ClassVar[bool] = False
+    #: What the customer has approved on the provider's page is taken by ``confirm_payment``, once they are back.
+    confirms_on_return: ClassVar[bool] = False
 
     provider: ClassVar[str] = ""
 

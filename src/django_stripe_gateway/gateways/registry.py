@@ -8,6 +8,8 @@ from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError
 from django_stripe_gateway.gateways.accounts import FLOW_CHECKOUT, FLOW_INTENT, is_stripe_variant, stripe_account
 from django_stripe_gateway.gateways.base import Gateway
+from django_stripe_gateway.gateways.paypal import PayPalGateway
+from django_stripe_gateway.gateways.paypal_account import is_paypal_variant, paypal_account
 from django_stripe_gateway.gateways.stripe_checkout import StripeCheckoutGateway
 from django_stripe_gateway.gateways.stripe_intent import StripeIntentGateway
 
@@ -31,6 +33,8 @@ def get_gateway(variant: str) -> Gateway:
                 f'The variant {variant!r} has the unknown flow {account.flow!r}. Use "checkout" or "intent".'
             )
         return STRIPE_FLOWS[account.flow](account)
+    if is_paypal_variant(variant):
+        return PayPalGateway(paypal_account(variant))
     path = (gateway_settings.variants[variant][1] or {}).get("gateway")
     if not path:
         raise GatewayConfigurationError(
@@ -53,4 +57,4 @@ def get_gateway(variant: str) -> Gateway:
 def is_supported_variant(variant: str) -> bool:
     """Return whether ``get_gateway`` would find a gateway for ``variant``."""
     options = gateway_settings.variants.get(variant, ("", {}))[1] or {}
-    return is_stripe_variant(variant) or bool(options.get("gateway"))
+    return is_stripe_variant(variant) or is_paypal_variant(variant) or bool(options.get("gateway"))

@@ -234,7 +234,8 @@ def _confirmation(payment_method: str, request_key: str | None, base_url: str = 
         if not method and locked.status == PaymentStatus.ERROR and get_gateway(locked.variant).confirms_at_once:
             method = gateway_settings.test_payment_method
         operation.params = {"payment_method": method}
-        if not get_gateway(locked.variant).confirms_at_once:
+        gateway = get_gateway(locked.variant)
+        if not gateway.confirms_at_once and not gateway.confirms_on_return:
             locked.base_url = base_url
             operation.params["success_url"] = locked.get_success_url()
 

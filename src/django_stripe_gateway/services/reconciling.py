@@ -12,8 +12,8 @@ from django_stripe_gateway.exceptions import GatewayError, OperationInProgress, 
 from django_stripe_gateway.gateways.registry import is_supported_variant
 from django_stripe_gateway.models import PaymentOperation
 from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.returns import complete_return
 from django_stripe_gateway.services.running import resume_operation
-from django_stripe_gateway.services.syncing import sync_payment
 from django_stripe_gateway.services.transactions import payments_database
 
 
@@ -50,7 +50,7 @@ def reconcile_payments(older_than: timedelta, origin: Origin = SYSTEM) -> Iterat
             continue
         subject = f"payment {payment.pk}"
         try:
-            current = sync_payment(payment=payment, origin=origin)
+            current = complete_return(payment=payment, origin=origin)
         except GatewayError as error:
             yield Reconciled(subject, "silent", error.detail)
         else:

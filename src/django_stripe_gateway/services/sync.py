@@ -18,6 +18,7 @@ from django_stripe_gateway.transitions import can_transition
 
 TARGETS: Mapping[ProviderStatus, str] = {
     ProviderStatus.OPEN: PaymentStatus.WAITING,
+    ProviderStatus.APPROVED: PaymentStatus.WAITING,
     ProviderStatus.REQUIRES_ACTION: PaymentStatus.WAITING,
     ProviderStatus.PROCESSING: PaymentStatus.WAITING,
     ProviderStatus.AUTHORIZED: PaymentStatus.PREAUTH,
@@ -115,8 +116,9 @@ def _is_plausible(received: Decimal | None, total: Decimal) -> bool:
 
 def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
     session_differs = (
-        snapshot.kind == "checkout.session"
-        and payment.transaction_id.startswith("cs_")
+        snapshot.is_session
+        and bool(snapshot.object_id)
+        and _knows_session(payment, snapshot)
         and snapshot.object_id != payment.transaction_id
     )
     if _is_of_earlier_attempt(payment, snapshot):
@@ -131,6 +133,13 @@ def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
     if made_by_us and snapshot.status not in (ProviderStatus.SUCCEEDED, ProviderStatus.AUTHORIZED):
         raise SupersededAttempt(foreign)
     raise SnapshotMismatch("session differs" if session_differs else "intent differs")
+
+
+def _knows_session(payment: AbstractPayment, snapshot: PaymentSnapshot) -> bool:
+    """Return whether the payment's transaction is such a page; of Stripe's, the intent may be heard of first."""
+    if snapshot.kind == "checkout.session":
+        return payment.transaction_id.startswith("cs_")
+    return bool(payment.transaction_id)
 
 
 def _is_of_earlier_attempt(payment: AbstractPayment, snapshot: PaymentSnapshot) -> bool:
@@ -149,7 +158,7 @@ def _take_ids(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own: bool)
     is_session = snapshot.kind == "checkout.session"
     # An intent that was heard of before its session makes way for it.
     is_free = not payment.transaction_id or (is_session and not payment.transaction_id.startswith("cs_"))
-    if (own or is_free) and not is_part_of_session:
+    if snapshot.object_id and (own or is_free) and not is_part_of_session:
         payment.transaction_id = snapshot.object_id
     if snapshot.intent_id and (own or not payment.intent_id):
         payment.intent_id = snapshot.intent_id
@@ -201,7 +210,7 @@ def _record(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
     """
     if not snapshot.raw:
         return
-    name = "session" if snapshot.kind == "checkout.session" else "intent"
+    name = "session" if snapshot.is_session else "intent"
     try:
         data = json.loads(payment.extra_data or "{}")
     except ValueError:

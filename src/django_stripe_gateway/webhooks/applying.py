@@ -74,11 +74,21 @@ def change_payment(event: Event, kind: str, change: Callable[[AbstractPayment], 
         kind: the object that events of this type are about.
         change: called with the locked payment; raises ``SnapshotMismatch`` before it has changed anything.
     """
-    payment = find_payment(event.object)
+
+    def verify_and_change(payment: AbstractPayment) -> None:
+        _verify_delivery(event, kind, payment)
+        change(payment)
+
+    return change_found(event, find_payment(event.object), verify_and_change)
+
+
+def change_found(
+    event: Event, payment: AbstractPayment | None, change: Callable[[AbstractPayment], object]
+) -> WebhookState:
+    """Change a locked payment, or none; see ``change_payment``."""
     if payment is None:
         return WebhookState.UNMATCHED
     try:
-        _verify_delivery(event, kind, payment)
         change(payment)
     except SupersededAttempt:
         logger.info("The event %s is about an earlier attempt at its payment.", event.id)

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from django_stripe_gateway.choices import LogSource
 from django_stripe_gateway.exceptions import WebhookRejected
+from django_stripe_gateway.gateways.paypal_events import as_envelope
 from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.services.origins import Origin
 
@@ -72,6 +73,8 @@ def parse_event(body: str, *, provider: str, account: str) -> Event:
         raise WebhookRejected("The body is not JSON.", code="not_json") from None
     if not isinstance(data, dict):
         raise WebhookRejected("The body is not an event.", code="not_an_event")
+    if provider == "paypal":
+        data = as_envelope(data)
     event_id, event_type = clean_id(data.get("id")), data.get("type")
     if not event_id:
         raise WebhookRejected("The event has no id.", code="not_an_event")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import connections
 from django.http import HttpRequest, JsonResponse
@@ -13,14 +13,20 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.exceptions import GatewayConfigurationError, GatewayError, WebhookRejected
+from django_stripe_gateway.exceptions import (
+    GatewayConfigurationError,
+    GatewayError,
+    ProviderUnavailable,
+    WebhookRejected,
+)
+from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.inbox import receive_event
 from django_stripe_gateway.webhooks.verification import verify_stripe_delivery
 
 logger = logging.getLogger(__name__)
 
 # Enough to look a delivery up at the provider; no signature, which would verify again within its tolerance.
-AUDITED_HEADERS = ("User-Agent", "Content-Type")
+AUDITED_HEADERS = ("User-Agent", "Content-Type", "Paypal-Transmission-Id")
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -28,6 +34,7 @@ class StripeWebhookView(View):
     """``POST webhooks/stripe/``: 200 once the event is stored and handled, 400 if it is not genuine, 500 to retry."""
 
     http_method_names = ("post",)
+    provider_name: ClassVar[str] = "Stripe"
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
@@ -39,18 +46,23 @@ class StripeWebhookView(View):
         view._non_atomic_requests = set(connections)
         return view
 
+    def verify(self, request: HttpRequest, body: bytes, variant: str) -> tuple[Event, str]:
+        """Return the event of a genuine delivery and its body as text; see ``verify_stripe_delivery``."""
+        return verify_stripe_delivery(body, request.headers.get("Stripe-Signature", ""), variant)
+
     def post(self, request: HttpRequest, variant: str = "") -> JsonResponse:
         """Receive one event."""
         try:
             body = _read_body(request)
-            event, text = verify_stripe_delivery(body, request.headers.get("Stripe-Signature", ""), variant)
+            event, text = self.verify(request, body, variant)
         except GatewayConfigurationError:
-            logger.warning("A webhook was refused: PAYMENT_VARIANTS has no Stripe variant %s.", variant)
+            logger.warning("A webhook was refused: PAYMENT_VARIANTS has no %s variant %s.", self.provider_name, variant)
             unknown = WebhookRejected("There is no such webhook address.", code="unknown_variant")
             return JsonResponse(unknown.as_dict(), status=404)
         except GatewayError as error:
             logger.warning("A webhook was refused (%s): %s", error.code, error.detail)
-            return JsonResponse(error.as_dict(), status=400)
+            # A provider that has to be asked first and is silent delivers again.
+            return JsonResponse(error.as_dict(), status=503 if isinstance(error, ProviderUnavailable) else 400)
         try:
             row = receive_event(event, text, _audited_headers(request))
         except Exception:

@@ -27,7 +27,7 @@ from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.models.return_urls import is_valid_signature
 from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.syncing import sync_payment
+from django_stripe_gateway.services.returns import complete_return
 from django_stripe_gateway.services.transactions import payments_database
 
 logger = logging.getLogger(__name__)
@@ -182,7 +182,7 @@ class SuccessView(ReturnView):
         is_current = False
         if payment.is_payable:
             try:
-                payment = sync_payment(payment=payment, origin=Origin(source=LogSource.API, actor="customer"))
+                payment = complete_return(payment=payment, origin=Origin(source=LogSource.API, actor="customer"))
                 is_current = True
             except GatewayError as error:
                 # The webhook will bring it; the customer is told that it takes a while.

@@ -1,5 +1,5 @@
 """This app's handlers; importing them registers them."""
 
-from django_stripe_gateway.webhooks.handlers import charges, checkout, disputes, payment_intents, refunds
+from django_stripe_gateway.webhooks.handlers import charges, checkout, disputes, payment_intents, paypal, refunds
 
-__all__ = ["charges", "checkout", "disputes", "payment_intents", "refunds"]
+__all__ = ["charges", "checkout", "disputes", "payment_intents", "paypal", "refunds"]

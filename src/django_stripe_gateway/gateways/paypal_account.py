@@ -1,0 +1,92 @@
+"""The PayPal accounts that the settings describe, one per payment variant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django_stripe_gateway.conf import PAYPAL_PROVIDER, gateway_settings, split_secrets
+from django_stripe_gateway.exceptions import GatewayConfigurationError
+
+LIVE_API = "https://api-m.paypal.com"
+SANDBOX_API = "https://api-m.sandbox.paypal.com"
+
+
+@dataclass(frozen=True, slots=True)
+class PayPalAccount:
+    """One account: how it is reached, and how its webhooks are verified. The secret stays out of its repr."""
+
+    variant: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    webhook_ids: tuple[str, ...]
+    api_base: str
+    is_sandbox: bool
+    manual_capture: bool
+
+    def __reduce__(self) -> tuple[Callable[[str], PayPalAccount], tuple[str]]:
+        """Pickle the variant's name only: tasks are queued in pickles, and secrets do not belong there."""
+        return paypal_account, (self.variant,)
+
+    @property
+    def livemode(self) -> bool:
+        """Whether the account moves real money."""
+        return not self.is_sandbox
+
+
+def is_paypal_variant(variant: str) -> bool:
+    """Return whether ``PAYMENT_VARIANTS`` gives ``variant`` to this app's PayPal provider."""
+    provider, options = gateway_settings.variants.get(variant, ("", {}))
+    return provider == PAYPAL_PROVIDER or (options or {}).get("gateway") == "paypal"
+
+
+def paypal_account(variant: str) -> PayPalAccount:
+    """Return the account of ``variant``: its own options, and the ``STRIPE_GATEWAY_PAYPAL_*`` settings for the rest.
+
+    A variant with credentials of its own has webhook ids of its own: the default ones are another app's at PayPal.
+
+    Raises:
+        GatewayConfigurationError: the variant is not one of this app's PayPal variants.
+    """
+    if not is_paypal_variant(variant):
+        raise GatewayConfigurationError(
+            f"PAYMENT_VARIANTS has no PayPal variant {variant!r}. Add "
+            f'"{variant}": ("{PAYPAL_PROVIDER}", {{}}) to PAYMENT_VARIANTS.'
+        )
+    options: Mapping[str, Any] = gateway_settings.variants[variant][1] or {}
+    own_id = str(options.get("client_id") or "").strip()
+    client_id = own_id or gateway_settings.paypal_client_id
+    is_default = not own_id or own_id == gateway_settings.paypal_client_id
+    default_secret = gateway_settings.paypal_client_secret if is_default else ""
+    default_webhooks = gateway_settings.paypal_webhook_ids if is_default else ()
+    is_sandbox = bool(options.get("sandbox", gateway_settings.paypal_sandbox))
+    base = str(options.get("api_base") or "").rstrip("/") or gateway_settings.paypal_api_base
+    return PayPalAccount(
+        variant=variant,
+        client_id=client_id,
+        client_secret=str(options.get("client_secret") or "").strip() or default_secret,
+        webhook_ids=split_secrets(options.get("webhook_id")) or default_webhooks,
+        api_base=base or (SANDBOX_API if is_sandbox else LIVE_API),
+        is_sandbox=is_sandbox,
+        manual_capture=options.get("capture") is False,
+    )
+
+
+def paypal_accounts() -> Iterator[PayPalAccount]:
+    """Yield the account of every PayPal variant."""
+    for variant in gateway_settings.variants:
+        if is_paypal_variant(variant):
+            yield paypal_account(variant)
+
+
+def share_paypal_account(one: str, other: str) -> bool:
+    """Return whether two variants stand for the same account at PayPal."""
+    if one == other:
+        return True
+    if not is_paypal_variant(one) or not is_paypal_variant(other):
+        return False
+    first, second = paypal_account(one), paypal_account(other)
+    same_keys = bool(first.client_id) and first.client_id == second.client_id
+    shared_webhook = not set(first.webhook_ids).isdisjoint(second.webhook_ids)
+    return first.is_sandbox == second.is_sandbox and (same_keys or shared_webhook)
