@@ -38,7 +38,12 @@ class GatewayError(Exception):
 
 
 class GatewayConfigurationError(GatewayError):
-    """The host project's settings do not allow what was asked."""
+    """The host project's settings do not allow what was asked.
+
+    ``may_have_acted`` says that the provider was asked more than once and the first time may have been heard.
+    """
+
+    may_have_acted: bool = False
 
     type = "configuration_error"
     default_code = "not_configured"

@@ -239,6 +239,30 @@ def test_start__bank_debit(shop: Shop) -> None:
     assert payment.gateway_url
 
 
+def test_start__stale_instance(shop: Shop) -> None:
+    payment = make_payment(owner=shop.user)
+    stale = type(payment).objects.get(pk=payment.pk)
+    started = payments.start_payment(payment=payment)
+    assert payments.start_payment(payment=stale).gateway_url == started.gateway_url
+    assert len(shop.stripe.all("checkout.session")) == 1
+
+
+def test_start__paid_without_our_having_heard(shop: Shop, settings: Any) -> None:
+    settings.STRIPE_GATEWAY_CHECKOUT_EXPIRES_AFTER = 1800
+    payment = shop.waiting()
+    shop.stripe.complete_checkout(payment.transaction_id)
+    payment.extra_data = payment.extra_data.replace(str(payment.stored_session["expires_at"]), "1000000000")
+    payment.save(update_fields=["extra_data"])
+    assert payments.start_payment(payment=payment).status == "confirmed"
+    assert len(shop.stripe.all("checkout.session")) == 1
+
+
+@pytest.mark.parametrize("amount", ["0.10", "9999999.00"])
+def test_create__amount_that_stripe_does_not_take(shop: Shop, amount: str) -> None:
+    with pytest.raises(exceptions.InvalidAmount):
+        shop.waiting(amount)
+
+
 def test_start__paid_is_refused(shop: Shop) -> None:
     with pytest.raises(exceptions.WrongState):
         payments.start_payment(payment=shop.completed())

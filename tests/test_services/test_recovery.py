@@ -11,69 +11,20 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 from django.db import connection
 from payments import get_payment_model
 
 from django_stripe_gateway import exceptions
 from django_stripe_gateway.choices import OperationState
 from django_stripe_gateway.models import PaymentOperation, Refund
-from django_stripe_gateway.services import captures, payments, performing, refunds, syncing
+from django_stripe_gateway.services import payments, performing, refunds, syncing
 from django_stripe_gateway.testing import deliver_event
 from tests.conftest import SignalRecorder
+from tests.test_services.acts import CASES, FAULTS, capture_six, effects, holds, path_of, refund_six
 from tests.test_services.conftest import Shop, run_out_leases
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-Act = Callable[[Any], Any]
-
-
-def _capture(payment: Any) -> Any:
-    return captures.capture_payment(payment=payment, amount=Decimal(6))
-
-
-def _refund(payment: Any) -> Any:
-    return refunds.refund_payment(payment=payment, amount=Decimal(6)).payment
-
-
-def _cancel(payment: Any) -> Any:
-    return captures.cancel_payment(payment=payment)
-
-
-#: name → (how to start, what to do, Stripe's path, what is true once it is done)
-CASES: dict[str, tuple[str, Act, str, dict[str, Any]]] = {
-    "capture": ("authorized", _capture, "/capture", {"status": "confirmed", "captured_amount": Decimal(6)}),
-    "refund": ("completed", _refund, "/refunds", {"status": "confirmed", "refunded_amount": Decimal(6)}),
-    "release": ("authorized", _cancel, "/cancel", {"status": "cancelled", "captured_amount": Decimal(0)}),
-    "expire": ("waiting", _cancel, "/expire", {"status": "cancelled", "captured_amount": Decimal(0)}),
-}
-FAULTS = ["error_500_before", "error_500_after", "reset_before", "reset_after", "rate_limit"]
-
-
-def path_of(payment: Any, end: str) -> str:
-    """Return the path that an act posts to."""
-    if end == "/refunds":
-        return "/v1/refunds"
-    return f"/v1/checkout/sessions/*{end}" if end == "/expire" else f"/v1/payment_intents/*{end}"
-
-
-def effects(shop: Shop, end: str) -> int:
-    """Return how many times Stripe has acted on requests to a path."""
-    if end == "/refunds":
-        return len(shop.stripe.all("refund"))
-    kind = {
-        "/capture": "payment_intent.succeeded",
-        "/cancel": "payment_intent.canceled",
-        "/expire": "checkout.session.expired",
-    }[end]
-    return len(shop.stripe.events(kind))
-
-
-def holds(payment: Any, expected: dict[str, Any]) -> None:
-    """Assert the payment's end state."""
-    fresh = get_payment_model().objects.get(pk=payment.pk)
-    assert {name: getattr(fresh, name) for name in expected} == expected
-    assert not PaymentOperation.objects.pending().exists()
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -222,10 +173,10 @@ def test_stripe_has_forgotten_the_key(shop: Shop) -> None:
     payment = shop.completed()
     shop.stripe.fault("POST", "/v1/refunds", kind="reset_after")
     with pytest.raises(exceptions.ProviderUnavailable):
-        _refund(payment)
+        refund_six(payment)
     # As 24 hours later.
     shop.stripe.forget_idempotency_keys()
-    _refund(payment)
+    refund_six(payment)
     assert len(shop.stripe.all("refund")) == 1
 
 
@@ -233,7 +184,7 @@ def test_network_retries_of_the_sdk_carry_the_key(shop: Shop, settings: Any) -> 
     settings.STRIPE_GATEWAY_MAX_NETWORK_RETRIES = 2
     payment = shop.completed()
     shop.stripe.fault("POST", "/v1/refunds", kind="reset_after")
-    _refund(payment)
+    refund_six(payment)
     assert len({call.idempotency_key for call in shop.mutations("/refunds")}) == 1
     assert len(shop.mutations("/refunds")) == 2
     assert len(shop.stripe.all("refund")) == 1
@@ -242,33 +193,8 @@ def test_network_retries_of_the_sdk_carry_the_key(shop: Shop, settings: Any) -> 
 def test_doubled_by_the_network(shop: Shop) -> None:
     payment = shop.completed()
     shop.stripe.fault("POST", "/v1/refunds", kind="twice")
-    assert _refund(payment).refunded_amount == Decimal(6)
+    assert refund_six(payment).refunded_amount == Decimal(6)
     assert len(shop.stripe.all("refund")) == 1
-
-
-def test_reconcile__stripe_stays_silent(shop: Shop) -> None:
-    payment = shop.completed()
-    shop.stripe.fault("POST", "/v1/refunds", kind="reset_before", times=2)
-    with pytest.raises(exceptions.ProviderUnavailable):
-        _refund(payment)
-    with pytest.raises(CommandError, match="Run the command again"):
-        call_command("reconcile", verbosity=0)
-    call_command("reconcile")
-    assert len(shop.stripe.all("refund")) == 1
-
-
-def test_reconcile__finds_payments_whose_news_never_came(shop: Shop, capsys: Any) -> None:
-    payment = shop.waiting()
-    idle = shop.waiting()
-    shop.stripe.complete_checkout(payment.transaction_id)
-    call_command("reconcile", "--older-than", "0", verbosity=2)
-    payment.refresh_from_db()
-    assert payment.status == "confirmed"
-    out = capsys.readouterr().out
-    assert f"payment {payment.pk}: changed waiting → confirmed" in out
-    assert f"payment {idle.pk}: unchanged" in out
-    with pytest.raises(CommandError):
-        call_command("reconcile", "--older-than", "-1")
 
 
 def test_failed_operation_frees_its_key(shop: Shop) -> None:
@@ -310,9 +236,9 @@ def test_event_of_a_new_attempt_overtakes_its_answer(shop: Shop, client: Any) ->
 
 @pytest.mark.parametrize("path", ["/v1/refunds", "/v1/checkout/sessions/*"])
 def test_look_up_that_fails_leaves_the_outcome_unknown(shop: Shop, settings: Any, path: str) -> None:
-    act = _refund if path == "/v1/refunds" else _capture
+    act = refund_six if path == "/v1/refunds" else capture_six
     payment = shop.completed() if path == "/v1/refunds" else shop.authorized()
-    shop.stripe.fault("POST", path_of(payment, "/refunds" if act is _refund else "/capture"), kind="reset_after")
+    shop.stripe.fault("POST", path_of(payment, "/refunds" if act is refund_six else "/capture"), kind="reset_after")
     with pytest.raises(exceptions.ProviderUnavailable):
         act(payment)
     shop.stripe.fault("GET", path, kind="garbage")
@@ -325,7 +251,45 @@ def test_look_up_that_fails_leaves_the_outcome_unknown(shop: Shop, settings: Any
     settings.STRIPE_GATEWAY_API_KEY = "sk_test_fake"
     act(payment)
     assert not PaymentOperation.objects.pending().exists()
-    assert effects(shop, "/refunds" if act is _refund else "/capture") == 1
+    assert effects(shop, "/refunds" if act is refund_six else "/capture") == 1
+
+
+def test_hidden_retry_that_is_refused_says_nothing(shop: Shop, settings: Any) -> None:
+    """The SDK's first try acted and its connection broke; its second met a key that had been revoked meanwhile."""
+    settings.STRIPE_GATEWAY_MAX_NETWORK_RETRIES = 1
+    payment = shop.completed()
+    shop.stripe.fault("POST", "/v1/refunds", kind="reset_after")
+    with ThreadPoolExecutor(1) as threads:
+        with shop.stripe.hold("POST", "/v1/refunds", when="after") as hold:
+            refunding = threads.submit(_closing, lambda: refund_six(payment))
+            hold.wait()
+            shop.stripe.revoke_key("sk_test_fake")
+            hold.release()
+        with pytest.raises(exceptions.GatewayConfigurationError):
+            refunding.result()
+    assert PaymentOperation.objects.pending().count() == 1
+    shop.stripe.add_key("sk_test_fake")
+    assert refund_six(payment).refunded_amount == Decimal(6)
+    assert len(shop.stripe.all("refund")) == 1
+
+
+def _closing(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    finally:
+        connection.close()
+
+
+def test_refund_given_up_by_mistake_follows_the_provider(shop: Shop) -> None:
+    payment = shop.completed()
+    shop.stripe.fault("POST", "/v1/refunds", kind="reset_after")
+    with pytest.raises(exceptions.ProviderUnavailable):
+        refund_six(payment)
+    PaymentOperation.objects.pending().update(state=OperationState.FAILED)
+    Refund.objects.update(status="failed")
+    payment = syncing.sync_payment(payment=payment, with_refunds=True)
+    assert payment.refunded_amount == Decimal(6)
+    assert Refund.objects.get().status == "succeeded"
 
 
 def test_operation_states(shop: Shop) -> None:

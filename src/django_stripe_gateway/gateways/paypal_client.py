@@ -32,6 +32,7 @@ CONNECT_TIMEOUT = 5.0
 TOKEN_MARGIN = 60.0
 LONGEST_PAUSE = 2.0
 UNAUTHORIZED = 401
+FORBIDDEN = 403
 NO_CONTENT = 204
 # PayPal has not acted, or answers the same id with what became of it: 409 is "the first one is still being worked on".
 RETRIED = frozenset({409, 429, 500, 502, 503, 504})
@@ -169,6 +170,9 @@ def _send(account: PayPalAccount, method: str, path: str, data: str | None, head
             if is_last:
                 raise
         else:
+            if attempt > 1 and response.status_code in (UNAUTHORIZED, FORBIDDEN):
+                # Refused now; the first try may have been heard.
+                raise unreadable()
             if is_last or response.status_code not in RETRIED:
                 return response
         # Without jitter those who failed together would meet again.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from contextvars import ContextVar
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
 
@@ -103,8 +104,13 @@ def _make_client(account: StripeAccount) -> tuple[StripeClient, Session]:
     return client, session
 
 
+#: How often the current call of the SDK has gone out: it repeats a request whose connection broke.
+http_attempts: ContextVar[int] = ContextVar("http_attempts", default=0)
+
+
 def _keep_authorization(request: PreparedRequest) -> PreparedRequest:
-    """Leave the request's own ``Authorization``: a line of ``~/.netrc`` for the host would replace it."""
+    """Leave the request's own ``Authorization``: a line of ``~/.netrc`` for the host would replace it. Count it."""
+    http_attempts.set(http_attempts.get() + 1)
     return request
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
     GatewayError,
+    InvalidAmount,
     InvalidInput,
     PaymentDeclined,
     ProviderError,
@@ -17,6 +17,8 @@ from django_stripe_gateway.exceptions import (
     ProviderTimeout,
     ProviderUnavailable,
 )
+from django_stripe_gateway.gateways.stripe_client import http_attempts
+from django_stripe_gateway.gateways.stripe_messages import readable_message
 from django_stripe_gateway.gateways.stripe_objects import object_id, plain
 
 if TYPE_CHECKING:
@@ -46,11 +48,7 @@ AMOUNT_TOO_LARGE = "amount_too_large"
 # Stripe did nothing and says that the same request may be sent again.
 BUSY_CODES = frozenset({"lock_timeout", "rate_limit"})
 REQUEST_TIMEOUT = 408
-LONGEST_MESSAGE = 500
-# Stripe's sentences quote what was sent: keys, client secrets, e-mail addresses, card numbers.
-PRIVATE = re.compile(
-    r"\b(?:[rsp]k_(?:test|live)_|whsec_)\S+|\b\w+_secret_\w+|[^\s'\"<>:]+@[^\s'\"<>]+|\b\d(?:[ -]?\d){11,18}\b"
-)
+AMOUNT_CODES = frozenset({"amount_too_large", "amount_too_small"})
 
 
 def ask(call: Callable[[], Any], read: Callable[[Mapping[str, Any]], Value], *, about_state: bool = False) -> Value:
@@ -67,10 +65,13 @@ def ask(call: Callable[[], Any], read: Callable[[Mapping[str, Any]], Value], *, 
     import stripe  # noqa: PLC0415
 
     failure: GatewayError
+    http_attempts.set(0)
     try:
         return read(plain(call()))
     except stripe.StripeError as error:
         failure = translate(error, about_state=about_state)
+        if isinstance(failure, GatewayConfigurationError):
+            failure.may_have_acted = http_attempts.get() > 1
     except ProviderError as error:
         failure = unreadable(error.code)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
@@ -119,8 +120,11 @@ def translate(error: StripeError, *, about_state: bool = False) -> GatewayError:
             "what stands between this server and Stripe.",
             status,
         )
-        return ProviderError(
-            f"The request was refused with HTTP status {status}, but not by Stripe.", request_id=request_id
+        # Who answered cannot tell what Stripe did with an earlier try of the SDK's.
+        return ProviderUnavailable(
+            f"The request was refused with HTTP status {status}, but not by Stripe.",
+            code="provider_error",
+            request_id=request_id,
         )
     return _refusal(details, code, request_id, about_state=about_state)
 
@@ -140,16 +144,13 @@ def _refusal(
         declined.intent_id = object_id(details.get("payment_intent"))
         return declined
     message = message or "Stripe refused the request."
+    if not about_state and code in AMOUNT_CODES:
+        return InvalidAmount(message, code=code, field="amount", request_id=request_id)
     if details.get("param") == "payment_method":
         return InvalidInput(message, code=code, field="payment_method", request_id=request_id)
     if code in STATE_CODES or (about_state and code in ("", AMOUNT_TOO_LARGE)):
         return ProviderStateError(message, code=code, request_id=request_id)
     return ProviderError(message, code=code, request_id=request_id)
-
-
-def readable_message(message: Any) -> str:
-    """Return one of Stripe's sentences without what is private in it."""
-    return PRIVATE.sub("[…]", message)[:LONGEST_MESSAGE] if isinstance(message, str) else ""
 
 
 def _details(error: StripeError) -> Mapping[str, Any] | None:

@@ -21,6 +21,7 @@ from django_stripe_gateway.gateways.base import (
     ProviderStatus,
     RefundSnapshot,
 )
+from django_stripe_gateway.gateways.stripe_messages import readable_message
 from django_stripe_gateway.money import from_minor_units
 
 Object = Mapping[str, Any]
@@ -271,7 +272,7 @@ def _failure(error: Any) -> Failure | None:
     return Failure(
         code=_optional_text(error.get("code")) or "payment_failed",
         decline_code=_optional_text(error.get("decline_code")),
-        message=_optional_text(error.get("message")),
+        message=readable_message(error.get("message")),
     )
 
 

@@ -52,7 +52,8 @@ def announce_status(payment: AbstractPayment, previous: str, origin: Origin) -> 
         data["captured_amount"] = format_amount(payment.captured_amount, payment.currency)
     if payment.status in (PaymentStatus.ERROR, PaymentStatus.REJECTED) and payment.failure_code:
         data |= {"code": payment.failure_code, "decline_code": payment.decline_code}
-    write_log(payment, LogEvent.STATUS_CHANGED, origin, f"{previous} → {payment.status}", data)
+    reason = f" ({data['decline_code'] or data['code']})" if "code" in data else ""
+    write_log(payment, LogEvent.STATUS_CHANGED, origin, f"{previous} → {payment.status}{reason}", data)
     sender = type(payment)
     send_on_commit(status_changed, sender, instance=payment)
     match payment.status:

@@ -6,8 +6,8 @@ over when its lease has run out, asks the provider what became of it, and repeat
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -38,6 +38,8 @@ from django_stripe_gateway.transitions import can_transition
 # What the SDK may wait between its attempts, and we before and after.
 LEASE_MARGIN = 30
 MAX_CALLS_PER_OPERATION = 3
+# What the column holds.
+MAX_ATTEMPTS_COUNTED = 32_767
 # Customers read the audit trail: what is wrong with the settings is for the log and the error alone.
 NOT_CONFIGURED = "The payment gateway is not configured."
 
@@ -50,6 +52,7 @@ class Intention:
         amount: in the payment's currency, ``None`` for all that there is.
         check: raises if the locked payment does not allow it; returns the amount that will be asked for.
         prepare: changes rows along with the operation's own, and fills its ``params``.
+        details: what ``params`` must hold for a pending operation to be this wish.
         request_key: the caller's own idempotency key, already scoped to who asks for what.
     """
 
@@ -58,12 +61,14 @@ class Intention:
     amount: Decimal | None = None
     prepare: Callable[[AbstractPayment, PaymentOperation], None] | None = None
     request_key: str | None = None
+    details: Mapping[str, str] = field(default_factory=dict)
 
     def is_met_by(self, operation: PaymentOperation) -> bool:
         """Return whether a pending operation is this very wish, made before and not answered."""
         if self.request_key is not None:
             return operation.request_key == self.request_key
-        return operation.kind == self.kind and operation.requested_amount == self.amount
+        same_details = all(operation.params.get(name) == value for name, value in self.details.items())
+        return operation.kind == self.kind and operation.requested_amount == self.amount and same_details
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,7 @@ def lease_end() -> datetime:
 
 
 @retry_on_deadlock
-def begin_operation(payment_id: Any, intention: Intention) -> Begun:
+def begin_operation(payment_id: Any, intention: Intention, origin: Origin) -> Begun:
     """Commit what is about to be asked of the provider, or take over the pending operation that stands in its way.
 
     Raises:
@@ -110,7 +115,7 @@ def begin_operation(payment_id: Any, intention: Intention) -> Begun:
         if answered is not None and answered.payment_id == payment.pk:
             answered.payment = payment
             return Begun(payment, answered, is_answered=True)
-        return Begun(payment, add_operation(payment, intention))
+        return Begun(payment, add_operation(payment, intention, origin))
 
 
 def find_operation(request_key: str | None) -> PaymentOperation | None:
@@ -120,7 +125,7 @@ def find_operation(request_key: str | None) -> PaymentOperation | None:
     return PaymentOperation.objects.using(payments_database()).filter(request_key=request_key).first()
 
 
-def add_operation(payment: AbstractPayment, intention: Intention) -> PaymentOperation:
+def add_operation(payment: AbstractPayment, intention: Intention, origin: Origin) -> PaymentOperation:
     """Add the operation that ``intention`` asks for to the locked ``payment``, leased to this process."""
     operation = PaymentOperation(
         payment=payment,
@@ -134,8 +139,25 @@ def add_operation(payment: AbstractPayment, intention: Intention) -> PaymentOper
     operation.save(using=payments_database())
     if intention.prepare is not None:
         intention.prepare(payment, operation)
-        operation.save(using=payments_database(), update_fields=["params"])
+    # Whoever carries it on says in the audit trail who had asked for it.
+    operation.params["origin"] = asdict(origin)
+    operation.save(using=payments_database(), update_fields=["params"])
     return operation
+
+
+def recorded_origin(operation: PaymentOperation) -> Origin | None:
+    """Return who asked for an operation."""
+    recorded = operation.params.get("origin")
+    return Origin(**recorded) if isinstance(recorded, dict) else None
+
+
+@retry_on_deadlock
+def release_operation(begun: Begun) -> None:
+    """Let the next process take over an operation that this one does not carry on."""
+    with money_transaction():
+        lock_payment(begun.payment.pk)
+        pending = PaymentOperation.objects.using(payments_database()).pending()
+        pending.filter(pk=begun.operation.pk).update(leased_until=timezone.now())
 
 
 @retry_on_deadlock
@@ -161,7 +183,7 @@ def settle_failed_call(begun: Begun, error: GatewayError, origin: Origin) -> Non
 
     A key that is not accepted any more says nothing about what an earlier attempt under the old one has done.
     """
-    is_known = begun.is_first_attempt or not isinstance(error, GatewayConfigurationError)
+    is_known = not isinstance(error, GatewayConfigurationError) or (begun.is_first_attempt and not error.may_have_acted)
     is_unanswered = isinstance(error, ProviderUnavailable) or not is_known
     with money_transaction():
         payment = lock_payment(begun.payment.pk)
@@ -193,6 +215,8 @@ def close_operation(operation: PaymentOperation, state: str, object_id: str = ""
         operation.object_id = object_id
     if state == OperationState.FAILED:
         operation.request_key = None
+    else:
+        operation.error = {}
 
 
 def _undo_intention(
@@ -214,6 +238,6 @@ def _take_over(operation: PaymentOperation) -> None:
         raise OperationInProgress(
             "Another operation on this payment is waiting for the provider. Try again in a moment.", retry_after=1
         )
-    operation.attempts += 1
+    operation.attempts = min(operation.attempts + 1, MAX_ATTEMPTS_COUNTED)
     operation.leased_until = lease_end()
     operation.save(update_fields=["attempts", "leased_until", "modified"])

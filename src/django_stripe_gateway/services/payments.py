@@ -117,10 +117,19 @@ def start_payment(*, payment: AbstractPayment, base_url: str = "", origin: Origi
         ProviderError: the provider refused or failed.
     """
     payment.base_url = base_url
-    if payment.is_payable and payment.transaction_id and not _session_has_closed(payment):
+    if _is_open(payment):
         return payment
+    if payment.transaction_id and (payment.is_payable or payment.status in REOPENABLE):
+        # It may have been paid without our having heard of it: only the provider knows.
+        payment = sync_payment(payment=payment, origin=origin)
+        payment.base_url = base_url
+        if _is_open(payment) or not (payment.is_payable or payment.status in REOPENABLE):
+            return payment
     validate_amount(payment.total, payment.currency)
-    payment = run_operation(payment.pk, _creation("", None, base_url=base_url), origin).payment
+    try:
+        payment = run_operation(payment.pk, _creation("", None, base_url=base_url), origin).payment
+    except _AlreadyOpen as open_:
+        return open_.payment
     return _confirm_at_once(payment, origin)
 
 
@@ -180,13 +189,15 @@ def _store_payment(payment: AbstractPayment, intention: Intention, origin: Origi
         data = {"amount": amount, "currency": payment.currency, "gateway": payment.gateway}
         write_log(payment, LogEvent.CREATED, origin, f"{amount} {payment.currency}", data)
         send_on_commit(signals.payment_created, type(payment), payment=payment)
-        return Begun(payment, add_operation(payment, intention))
+        return Begun(payment, add_operation(payment, intention, origin))
 
 
 def _creation(payment_method: str, request_key: str | None, base_url: str = "") -> Intention:
     """Return the wish to make the provider's object; for a failed payment, a new one in place of the old."""
 
     def check(locked: AbstractPayment) -> None:
+        if _is_open(locked):
+            raise _AlreadyOpen(locked)
         if locked.is_payable or locked.status in REOPENABLE:
             return
         raise WrongState(f"A payment that is {locked.status} cannot be started again.")
@@ -239,7 +250,8 @@ def _confirmation(payment_method: str, request_key: str | None, base_url: str = 
             locked.base_url = base_url
             operation.params["success_url"] = locked.get_success_url()
 
-    return Intention(kind=OperationKind.CONFIRM, check=check, prepare=prepare, request_key=request_key)
+    details = {"payment_method": payment_method} if payment_method else {}
+    return Intention(kind=OperationKind.CONFIRM, check=check, prepare=prepare, request_key=request_key, details=details)
 
 
 def _capture_method(variant: str, asked: str | None) -> str:
@@ -252,6 +264,19 @@ def _capture_method(variant: str, asked: str | None) -> str:
     if asked == CaptureMethod.MANUAL and not gateway.supports_manual_capture:
         raise InvalidInput("This gateway cannot capture later.", field="capture_method")
     return asked
+
+
+class _AlreadyOpen(Exception):
+    """Another request has started the payment meanwhile."""
+
+    def __init__(self, payment: AbstractPayment) -> None:
+        super().__init__()
+        self.payment = payment
+
+
+def _is_open(payment: AbstractPayment) -> bool:
+    """Return whether the payment can be paid on what was made for it at the provider."""
+    return payment.is_payable and bool(payment.transaction_id) and not _session_has_closed(payment)
 
 
 def _session_has_closed(payment: AbstractPayment) -> bool:

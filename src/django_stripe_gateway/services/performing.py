@@ -171,7 +171,7 @@ def _confirm(gateway: Gateway, begun: Begun) -> Answer:
 def _capture(gateway: Gateway, begun: Begun) -> Answer:
     ref = payment_ref(begun.payment)
     if not begun.is_first_attempt:
-        snapshot = _look_up(lambda: gateway.retrieve_payment(ref))
+        snapshot = look_up(lambda: gateway.retrieve_payment(ref))
         if snapshot.status == ProviderStatus.SUCCEEDED:
             return snapshot
     amount = begun.operation.amount or begun.payment.total
@@ -181,30 +181,35 @@ def _capture(gateway: Gateway, begun: Begun) -> Answer:
 def _cancel(gateway: Gateway, begun: Begun) -> Answer:
     ref = payment_ref(begun.payment)
     if not begun.is_first_attempt:
-        snapshot = _look_up(lambda: gateway.retrieve_payment(ref))
+        snapshot = look_up(lambda: gateway.retrieve_payment(ref))
         if snapshot.status in (ProviderStatus.CANCELED, ProviderStatus.REJECTED):
             return snapshot
     return gateway.cancel_payment(ref, idempotency_key=begun.operation.idempotency_key)
 
 
 def _refund(gateway: Gateway, begun: Begun) -> Answer:
-    ref = payment_ref(begun.payment)
     operation = begun.operation
-    marker = str(operation.pk)
     if not begun.is_first_attempt:
-        for snapshot in _look_up(lambda: gateway.list_refunds(ref)):
-            if snapshot.metadata.get("operation") == marker:
-                return snapshot
+        made = find_made_refund(gateway, begun)
+        if made is not None:
+            return made
     return gateway.refund_payment(
-        ref,
+        payment_ref(begun.payment),
         operation.amount or begun.payment.total,
         reason=operation.params.get("reason", ""),
-        metadata=payment_metadata(begun.payment) | {"operation": marker},
+        metadata=payment_metadata(begun.payment) | {"operation": str(operation.pk)},
         idempotency_key=operation.idempotency_key,
     )
 
 
-def _look_up(ask: Callable[[], T]) -> T:
+def find_made_refund(gateway: Gateway, begun: Begun) -> RefundSnapshot | None:
+    """Return the refund that an earlier attempt at an operation has made at the provider."""
+    refunds = look_up(lambda: gateway.list_refunds(payment_ref(begun.payment)))
+    marker = str(begun.operation.pk)
+    return next((made for made in refunds if made.metadata.get("operation") == marker), None)
+
+
+def look_up(ask: Callable[[], T]) -> T:
     """Ask what became of an earlier attempt; whatever stands in the way of knowing leaves its outcome unknown."""
     try:
         return ask()

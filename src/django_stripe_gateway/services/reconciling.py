@@ -1,25 +1,39 @@
-"""Settle what was left open: operations whose process died, and payments whose news never came."""
+"""Settle what was left open: operations whose process died, and payments and refunds whose news never came."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
 from payments import get_payment_model
 
+from django_stripe_gateway.choices import PaymentStatus
 from django_stripe_gateway.exceptions import GatewayError, OperationInProgress, ProviderUnavailable
 from django_stripe_gateway.gateways.registry import is_supported_variant
-from django_stripe_gateway.models import PaymentOperation
+from django_stripe_gateway.models import PaymentOperation, Refund
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.returns import complete_return
 from django_stripe_gateway.services.running import resume_operation
+from django_stripe_gateway.services.syncing import sync_payment
 from django_stripe_gateway.services.transactions import payments_database
+from django_stripe_gateway.transitions import PAYABLE
+
+#: The provider did not answer; with any other code it did, and what it said does not tell the outcome.
+SILENT = frozenset({"provider_unavailable", "provider_timeout"})
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """What became of one row: ``outcome`` is "settled", "refused", "silent", "changed" or "unchanged"."""
+    """What became of one row.
+
+    ``outcome`` is "settled", "refused", "in progress" (its process may still be waiting), "silent" (no answer) or
+    "unclear" (an answer that does not tell) for an operation, and "changed", "unchanged", "silent" or "unclear" for a
+    payment.
+    """
 
     subject: str
     outcome: str
@@ -28,31 +42,53 @@ class Reconciled:
 
 def reconcile_operations(origin: Origin = SYSTEM) -> Iterator[Reconciled]:
     """Take over every operation whose process died, and yield what became of it."""
-    abandoned = PaymentOperation.objects.using(payments_database()).abandoned().order_by("pk")
-    for pk, kind in list(abandoned.values_list("pk", "kind")):
-        subject = f"operation {pk} ({kind})"
+    pending = PaymentOperation.objects.using(payments_database()).pending().order_by("pk")
+    now = timezone.now()
+    for operation in list(pending.only("pk", "kind", "payment_id", "state", "leased_until")):
+        subject = f"operation {operation.pk} ({operation.kind} of payment {operation.payment_id})"
+        if operation.is_leased(now):
+            yield Reconciled(subject, "in progress", f"until {operation.leased_until:%Y-%m-%d %H:%M:%S %Z}".strip())
+            continue
         try:
-            resume_operation(pk, origin)
-        except (ProviderUnavailable, OperationInProgress) as error:
-            yield Reconciled(subject, "silent", error.detail)
+            resume_operation(operation.pk, origin)
+        except OperationInProgress as error:
+            yield Reconciled(subject, "in progress", error.detail)
         except GatewayError as error:
-            yield Reconciled(subject, "refused", error.detail)
+            is_open = pending.filter(pk=operation.pk).exists()
+            yield Reconciled(subject, _failure(error) if is_open else "refused", error.detail)
         else:
             yield Reconciled(subject, "settled")
 
 
 def reconcile_payments(older_than: timedelta, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
-    """Ask the provider about every payment that has waited longer than ``older_than``, and yield what it said."""
-    payments = get_payment_model()._default_manager.using(payments_database())
-    stale = payments.stale(older_than).exclude(transaction_id="").order_by("pk")
-    for payment in stale.iterator(chunk_size=500):
+    """Ask the provider about every payment that waits longer than ``older_than``, and yield what it said.
+
+    Waiting are payments that nobody has paid, authorisations that nobody has captured, and refunds under way.
+    """
+    for payment in _waiting(older_than).iterator(chunk_size=500):
         if not is_supported_variant(payment.variant):
             continue
         subject = f"payment {payment.pk}"
+        before = (payment.status, payment.refunded_amount)
         try:
-            current = complete_return(payment=payment, origin=origin)
+            if payment.is_payable:
+                current = complete_return(payment=payment, origin=origin)
+            else:
+                current = sync_payment(payment=payment, with_refunds=payment.is_confirmed, origin=origin)
         except GatewayError as error:
-            yield Reconciled(subject, "silent", error.detail)
+            yield Reconciled(subject, _failure(error), error.detail)
         else:
-            changed = current.status != payment.status
-            yield Reconciled(subject, "changed" if changed else "unchanged", f"{payment.status} → {current.status}")
+            is_changed = (current.status, current.refunded_amount) != before
+            detail = f"{payment.status} → {current.status}"
+            yield Reconciled(subject, "changed" if is_changed else "unchanged", detail)
+
+
+def _waiting(older_than: timedelta) -> Any:
+    payments = get_payment_model()._default_manager.using(payments_database())
+    refunds = Refund.objects.under_way().filter(payment=OuterRef("pk"))
+    waits = Q(status__in=[*PAYABLE, PaymentStatus.PREAUTH]) | Q(Exists(refunds), status=PaymentStatus.CONFIRMED)
+    return payments.filter(waits, created__lt=timezone.now() - older_than).exclude(transaction_id="").order_by("pk")
+
+
+def _failure(error: GatewayError) -> str:
+    return "silent" if isinstance(error, ProviderUnavailable) and error.code in SILENT else "unclear"

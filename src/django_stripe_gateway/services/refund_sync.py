@@ -41,8 +41,10 @@ def apply_refund(
         raise SnapshotMismatch("refund amount differs")
     previous = None if refund._state.adding else refund.status
     changed = refund.refund_id != snapshot.refund_id or previous is None
+    # A refund that we gave up without the provider's word is whatever the provider says that it is.
+    was_never_answered = refund.refund_id is None and refund.status == RefundStatus.FAILED
     refund.refund_id = snapshot.refund_id
-    if can_transition_refund(refund.status, snapshot.status):
+    if was_never_answered or can_transition_refund(refund.status, snapshot.status):
         refund.status = snapshot.status
         refund.failure_reason = snapshot.failure_reason[:64]
         changed = True

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from django_stripe_gateway.exceptions import GatewayError, OperationInProgress, ProviderUnavailable
+from django_stripe_gateway.exceptions import OperationInProgress
 from django_stripe_gateway.models import PaymentOperation
-from django_stripe_gateway.services.operations import Intention, begin_operation, take_over_operation
+from django_stripe_gateway.services.operations import Intention, begin_operation, recorded_origin, take_over_operation
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.performing import perform_operation
+from django_stripe_gateway.services.superseding import make_way
 
 MAX_ROUNDS = 3
 
@@ -17,37 +18,30 @@ MAX_ROUNDS = 3
 def run_operation(payment_id: Any, intention: Intention, origin: Origin) -> PaymentOperation:
     """Do what ``intention`` asks for, once, and return the operation with the payment as it is afterwards.
 
-    An operation that an earlier process left behind is settled first. If it was this very wish, its answer is the
-    answer.
+    An operation that an earlier process left behind is carried on if it was this very wish; another one makes way.
 
     Raises:
         GatewayError: see ``begin_operation`` and ``perform_operation``.
     """
     for _round in range(MAX_ROUNDS):
-        begun = begin_operation(payment_id, intention)
+        begun = begin_operation(payment_id, intention, origin)
         if begun.is_answered:
             return begun.operation
         if begun.is_own:
             return perform_operation(begun, origin)
-        try:
-            perform_operation(begun, origin)
-        except ProviderUnavailable:
-            raise
-        except GatewayError:
-            # The other operation failed for good; that is its caller's news, and the way is free.
-            continue
+        make_way(begun, recorded_origin(begun.operation) or origin)
     raise OperationInProgress("Other operations on this payment keep coming first. Try again.", retry_after=1)
 
 
 def resume_operation(operation_id: int, origin: Origin = SYSTEM) -> None:
-    """Settle an abandoned operation; does nothing if it is settled already.
+    """Settle an abandoned operation in the name of who asked for it; does nothing if it is settled already.
 
     Raises:
         GatewayError: the provider refused (which settles it), or is still silent (which does not).
     """
     begun = take_over_operation(operation_id)
     if begun is not None:
-        perform_operation(begun, origin)
+        perform_operation(begun, recorded_origin(begun.operation) or origin)
 
 
 def scoped_request_key(idempotency_key: str | None, *scope: Any) -> str | None:

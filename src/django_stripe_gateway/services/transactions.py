@@ -83,7 +83,8 @@ def retry_on_deadlock(function: Callable[P, T]) -> Callable[P, T]:
 def _is_retryable(error: OperationalError) -> bool:
     if connections[payments_database()].in_atomic_block:
         return False
-    sqlstate = getattr(error.__cause__, "sqlstate", None)
+    # psycopg 3 and 2 name it differently.
+    sqlstate = getattr(error.__cause__, "sqlstate", None) or getattr(error.__cause__, "pgcode", None)
     errno = error.args[0] if error.args else None
     # SQLite has one lock for all; it says so when a transaction that has read meets one that has written.
     return sqlstate in RETRYABLE_SQLSTATES or errno in RETRYABLE_ERRNOS or "database is locked" in str(error)

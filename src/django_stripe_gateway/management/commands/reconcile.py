@@ -12,7 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_stripe_gateway.services.reconciling import reconcile_operations, reconcile_payments
 
-NOTABLE = {"settled", "refused", "silent", "changed"}
+OUTCOMES = ("settled", "refused", "changed", "unchanged", "in progress", "silent", "unclear")
+NOTABLE = frozenset(OUTCOMES) - {"unchanged"}
 
 
 class Command(BaseCommand):
@@ -40,7 +41,12 @@ class Command(BaseCommand):
             outcomes[result.outcome] += 1
             if result.outcome in NOTABLE or options["verbosity"] > 1:
                 self.stdout.write(f"{result.subject}: {result.outcome} {result.detail}".rstrip())
-        for outcome in ("settled", "refused", "changed", "unchanged", "silent"):
-            self.stdout.write(f"{outcome:>10}  {outcomes[outcome]}")
+        for outcome in OUTCOMES:
+            self.stdout.write(f"{outcome:>11}  {outcomes[outcome]}")
+        if outcomes["unclear"]:
+            raise CommandError(
+                "The provider's answers do not tell what became of some of them. Check that the key is valid and "
+                "belongs to the account and mode that they were made in, and run the command again."
+            )
         if outcomes["silent"]:
             raise CommandError("The provider did not answer for some of them. Run the command again.")

@@ -1,0 +1,89 @@
+"""Asking for something else does not carry out what got no answer."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from django_stripe_gateway import exceptions
+from django_stripe_gateway.models import PaymentOperation
+from django_stripe_gateway.services import captures, payments, refunds
+from tests.test_services.acts import capture_six, effects, holds, refund_six
+from tests.test_services.conftest import Shop
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class TestGivenUp:
+    """Asking for something else does not carry out what got no answer."""
+
+    @pytest.fixture
+    def intents(self, settings: Any) -> None:
+        provider = "django_stripe_gateway.providers.StripeProvider"
+        settings.PAYMENT_VARIANTS = {"stripe": (provider, {"flow": "intent"})}
+
+    def test_cancel_after_a_lost_capture(self, shop: Shop) -> None:
+        payment = shop.authorized()
+        shop.stripe.fault("POST", "/v1/payment_intents/*/capture", kind="reset_before")
+        with pytest.raises(exceptions.ProviderUnavailable):
+            capture_six(payment)
+        assert captures.cancel_payment(payment=payment).status == "cancelled"
+        assert effects(shop, "/capture") == 0
+        assert not PaymentOperation.objects.pending().exists()
+
+    def test_cancel_after_a_capture_that_happened(self, shop: Shop) -> None:
+        payment = shop.authorized()
+        shop.stripe.fault("POST", "/v1/payment_intents/*/capture", kind="reset_after")
+        with pytest.raises(exceptions.ProviderUnavailable):
+            capture_six(payment)
+        with pytest.raises(exceptions.WrongState):
+            captures.cancel_payment(payment=payment)
+        holds(payment, {"status": "confirmed", "captured_amount": Decimal(6)})
+
+    def test_another_amount_after_a_lost_capture(self, shop: Shop) -> None:
+        payment = shop.authorized()
+        shop.stripe.fault("POST", "/v1/payment_intents/*/capture", kind="reset_before")
+        with pytest.raises(exceptions.ProviderUnavailable):
+            captures.capture_payment(payment=payment, amount=Decimal(2))
+        assert captures.capture_payment(payment=payment, amount=Decimal(9)).captured_amount == Decimal(9)
+
+    def test_cancel_after_a_lost_confirmation(self, shop: Shop, intents: None) -> None:
+        payment = shop.waiting()
+        shop.stripe.fault("POST", "/v1/payment_intents/*/confirm", kind="reset_before")
+        with pytest.raises(exceptions.ProviderUnavailable):
+            payments.confirm_payment(payment=payment, payment_method="pm_card_visa")
+        assert captures.cancel_payment(payment=payment).status == "cancelled"
+        assert effects(shop, "/capture") == 0
+
+    def test_another_card_after_a_lost_confirmation(self, shop: Shop, intents: None) -> None:
+        payment = shop.waiting()
+        shop.stripe.fault("POST", "/v1/payment_intents/*/confirm", kind="reset_before")
+        with pytest.raises(exceptions.ProviderUnavailable):
+            payments.confirm_payment(payment=payment, payment_method="pm_card_visa")
+        assert payments.confirm_payment(payment=payment, payment_method="pm_card_mastercard").status == "confirmed"
+        asked = [call.params.get("payment_method") for call in shop.mutations("/confirm") if call.acts]
+        assert asked == ["pm_card_mastercard"]
+
+    def test_another_refund_after_a_lost_one(self, shop: Shop) -> None:
+        payment = shop.completed()
+        shop.stripe.fault("POST", "/v1/refunds", kind="reset_before")
+        with pytest.raises(exceptions.ProviderUnavailable):
+            refund_six(payment)
+        with pytest.raises(exceptions.OperationInProgress, match=r"6\.00 USD"):
+            refunds.refund_payment(payment=payment, amount=Decimal(4))
+        assert shop.stripe.all("refund") == []
+        assert refund_six(payment).refunded_amount == Decimal(6)
+        assert refunds.refund_payment(payment=payment, amount=Decimal(4)).payment.status == "refunded"
+
+    def test_look_up_fails(self, shop: Shop) -> None:
+        payment = shop.authorized()
+        shop.stripe.fault("POST", "/v1/payment_intents/*/capture", kind="reset_before")
+        with pytest.raises(exceptions.ProviderUnavailable):
+            capture_six(payment)
+        shop.stripe.fault("GET", "/v1/checkout/sessions/*", kind="error_500_before")
+        with pytest.raises(exceptions.ProviderUnavailable):
+            captures.cancel_payment(payment=payment)
+        assert PaymentOperation.objects.pending().count() == 1
+        assert captures.cancel_payment(payment=payment).status == "cancelled"
