@@ -116,7 +116,7 @@ def run(options: argparse.Namespace, children: ExitStack) -> None:
         [str(MANAGE), "runserver", "--noreload", f"{LOOPBACK}:{site_port}"],
         environment=environment,
         folder=EXAMPLE,
-        log=options.state / "site.log",
+        log=options.state / f"site-{site_port}.log",
         shown=str if options.verbose else site_line,
     )
     children.callback(server.stop)
@@ -167,7 +167,7 @@ def start_localstripe(port: int, options: argparse.Namespace, *, site: str, envi
         [str(EXAMPLE / "localstripe_server.py"), "--port", str(port), "--store", str(store)],
         environment=environment,
         folder=EXAMPLE,
-        log=options.state / "localstripe.log",
+        log=options.state / f"localstripe-{port}.log",
         shown=str if options.verbose else localstripe_line,
     )
 
@@ -182,7 +182,7 @@ def start_fake_stripe(port: int, options: argparse.Namespace, *, site: str, envi
         ["-m", "tests.fake_stripe", "--port", str(port), *webhook],
         environment=environment,
         folder=ROOT,
-        log=options.state / "fake_stripe.log",
+        log=options.state / f"fake_stripe-{port}.log",
     )
 
 

@@ -140,7 +140,9 @@ def run_all(
     servers = {factor: threading.Lock() for factor in ("postgres", "mariadb")}
 
     def use(number: int, name: str, held_by: Progress | None) -> Result:
-        command = [*TOX, "run", *options, "--skip-pkg-install", "-e", name, "--", *pytest_arguments]
+        # Without arguments no "--" either: it would replace what tox.ini runs by nothing.
+        arguments = ["--", *pytest_arguments] if pytest_arguments else []
+        command = [*TOX, "run", *options, "--skip-pkg-install", "-e", name, *arguments]
         if held_by is None:
             say(f"Environment {number + 1} of {len(names)}: {name}")
         else:

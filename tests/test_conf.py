@@ -46,6 +46,7 @@ OVERRIDES: list[tuple[str, Any, Any]] = [
     ("AUTHENTICATION_CLASSES", ["a.B"], ("a.B",)),
     ("AUTHENTICATION_CLASSES", None, None),
     ("PERMISSION_CLASSES", [], ()),
+    ("ACTION_PERMISSIONS", {"refund_payment": ["a.B"]}, {"refund_payment": ("a.B",)}),
     ("SERIALIZERS", {"payment": "a.B"}, {"payment": "a.B"}),
     ("THROTTLE_RATES", {"payments": None}, {"payments": None}),
     ("PAGE_SIZE", "50", 50),

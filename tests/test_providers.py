@@ -12,7 +12,7 @@ from payments.core import PROVIDER_CACHE, provider_factory
 from payments.signals import status_changed
 from payments.stripe import StripeProviderV3
 
-from django_stripe_gateway.conf import STRIPE_PROVIDER
+from django_stripe_gateway.conf import STRIPE_PROVIDER, unset_payment_host
 from django_stripe_gateway.exceptions import InvalidAmount
 from django_stripe_gateway.providers import StripeProvider
 from tests.factories import make_payment
@@ -323,6 +323,15 @@ def test_provider__options_are_read_at_each_use(stripe_server: FakeStripe, setti
     settings.PAYMENT_VARIANTS = {"stripe": (STRIPE_PROVIDER, {"api_key": "sk_test_second"})}
     redirect(make_payment())
     assert stripe_server.requests[-1].key_name == "second"
+
+
+@pytest.mark.parametrize("status", ["waiting", "confirmed", "rejected"])
+def test_no_host__a_payment_error(stripe_server: FakeStripe, settings: Any, status: str) -> None:
+    settings.PAYMENT_HOST = unset_payment_host
+    with pytest.raises(PaymentError, match="PAYMENT_HOST is not set") as caught:
+        make_payment(status=status).get_form()
+    assert caught.value.code == "not_configured"
+    assert not asked(stripe_server, "POST", SESSIONS)
 
 
 # Purchased items

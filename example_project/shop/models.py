@@ -55,7 +55,7 @@ class Order(models.Model):
     description = models.CharField(max_length=255)
     amount = models.DecimalField(max_digits=12, decimal_places=3)
     currency = models.CharField(max_length=3)
-    status = models.CharField(max_length=16, choices=OrderStatus.choices, default=OrderStatus.OPEN)
+    status = models.CharField(max_length=16, choices=OrderStatus, default=OrderStatus.OPEN)
     created = models.DateTimeField(auto_now_add=True)
 
     objects = OrderQuerySet.as_manager()

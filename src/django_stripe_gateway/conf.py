@@ -18,6 +18,8 @@ LOCALSTRIPE_API_KEY = "sk_test_123"
 STRIPE_PROVIDER = "django_stripe_gateway.providers.StripeProvider"
 PAYPAL_PROVIDER = "django_stripe_gateway.providers_paypal.PayPalProvider"
 DAY = 24 * 60 * 60
+# What the API does with payments, as STRIPE_GATEWAY_ACTION_PERMISSIONS names it.
+PAYMENT_ACTIONS = ("create_payment", "capture_payment", "confirm_intent", "cancel_payment", "refund_payment")
 
 
 def unset_payment_host() -> NoReturn:
@@ -48,6 +50,7 @@ class StripeGatewayConf(AppConf):
     WEBHOOK_MAX_BYTES = 1024 * 1024
     AUTHENTICATION_CLASSES: Sequence[str] | None = None
     PERMISSION_CLASSES: Sequence[str] = ("rest_framework.permissions.IsAuthenticated",)
+    ACTION_PERMISSIONS: Mapping[str, Sequence[str]] = {}
     SERIALIZERS: Mapping[str, str] = {}
     THROTTLE_RATES: Mapping[str, str | None] = {}
     PAGE_SIZE = 25
@@ -189,6 +192,11 @@ class GatewaySettings:
     def permission_classes(self) -> Sequence[str]:
         """Dotted paths of the API's permission classes."""
         return tuple(self._get("PERMISSION_CLASSES"))
+
+    @property
+    def action_permissions(self) -> Mapping[str, Sequence[str]]:
+        """Action of ``PAYMENT_ACTIONS`` → dotted paths of the permission classes that it needs besides the API's."""
+        return {action: tuple(paths) for action, paths in self._get("ACTION_PERMISSIONS").items()}
 
     @property
     def serializers(self) -> Mapping[str, str]:

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, NoReturn
 
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from payments import PaymentError, RedirectNeeded
 from payments.stripe import StripeProviderV3
 
-from django_stripe_gateway.exceptions import GatewayError, InvalidInput, WrongState
+from django_stripe_gateway.exceptions import GatewayConfigurationError, GatewayError, InvalidInput, WrongState
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.money import to_minor_units
 from django_stripe_gateway.services import captures, payments, refunds, syncing
@@ -51,14 +52,17 @@ class StripeProvider(StripeProviderV3):
         if payment.gateway_url:
             raise RedirectNeeded(payment.gateway_url)
         is_processing = payment.is_payable and payment.stored_session.get("status") == "complete"
-        if payment.status in PAID or payment.is_preauthorized or is_processing:
-            raise RedirectNeeded(payment.get_success_url())
-        if payment.is_payable:
+        is_good = payment.status in PAID or payment.is_preauthorized or is_processing
+        if payment.is_payable and not is_good:
             raise PaymentError(
                 "This payment has no page at Stripe: its customer confirms it with payment.client_secret.",
                 code="no_redirect",
             )
-        raise RedirectNeeded(payment.get_failure_url())
+        try:
+            page = payment.get_success_url() if is_good else payment.get_failure_url()
+        except ImproperlyConfigured as error:
+            raise _misconfigured(error) from error
+        raise RedirectNeeded(page)
 
     def capture(self, payment: AbstractPayment, amount: Decimal | None = None) -> Decimal:
         """Capture the payment and return the captured amount."""
@@ -121,7 +125,14 @@ def recorded(payment: AbstractPayment) -> Iterator[None]:
     except GatewayError as error:
         payment.refresh_from_db()
         raise PaymentError(error.detail, code=error.code, gateway_message=error.request_id or None) from error
+    except ImproperlyConfigured as error:
+        payment.refresh_from_db()
+        raise _misconfigured(error) from error
     payment.refresh_from_db()
+
+
+def _misconfigured(error: ImproperlyConfigured) -> PaymentError:
+    return PaymentError(str(error), code=GatewayConfigurationError.default_code)
 
 
 def as_decimal(amount: Decimal | int | None) -> Decimal | None:

@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 
 from django_stripe_gateway.api.errors import first_error
 from tests.fake_stripe.server import FakeStripe
-from tests.test_api.calls import CREATE, ROOT, assert_error, body, create
+from tests.test_api.calls import CREATE, ROOT, act, assert_error, body, create
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -81,6 +81,13 @@ def test_key_revoked(stripe_server: FakeStripe, api_client: APIClient, caplog: A
     error = assert_error(create(api_client), 500, "provider_authentication")
     assert error["request_id"]
     assert "sk_test" not in caplog.text
+
+
+def test_failure__the_log_names_the_payment(stripe_server: FakeStripe, api_client: APIClient, caplog: Any) -> None:
+    payment_id = create(api_client).json()["payment_id"]
+    stripe_server.revoke_key("sk_test_fake")
+    assert_error(act(api_client, payment_id, "cancel_payment"), 500)
+    assert f"payment {payment_id})" in caplog.text
 
 
 def test_unknown_variant(api_client: APIClient, settings: Any) -> None:

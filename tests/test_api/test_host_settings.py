@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
+from django.core.handlers.base import BaseHandler
 from django.db import connections
+from payments import get_payment_model
 from rest_framework import permissions, serializers
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.test import APIClient
 from rest_framework.versioning import AcceptHeaderVersioning
 from rest_framework.views import APIView
 
+from django_stripe_gateway.api.payments.actions import CreatePaymentView
+from django_stripe_gateway.api.payments.return_pages import SuccessView
 from django_stripe_gateway.api.payments.serializers import CreatePaymentSerializer, PaymentSerializer
+from django_stripe_gateway.api.payments.views import PaymentListView
 from tests.factories import make_payment
 from tests.fake_stripe.server import FakeStripe
 from tests.test_api.calls import ROOT, act, assert_error, create
@@ -55,6 +61,25 @@ class StaffOnly(permissions.BasePermission):
     def has_permission(self, request: Any, view: Any) -> bool:
         """Return whether the user is staff."""
         return bool(request.user and request.user.is_staff)
+
+
+class TokenUser:
+    """A user who is known from a signed token alone, without a query; its key is text there."""
+
+    is_authenticated = True
+    is_staff = False
+
+    def __init__(self, pk: str) -> None:
+        self.pk = self.id = pk
+
+
+class StatelessAuthentication(BaseAuthentication):
+    """Believe a header, and look nobody up."""
+
+    def authenticate(self, request: Any) -> Any:
+        """Return a user who has the key that the header names."""
+        key = request.headers.get("X-User")
+        return (TokenUser(key), None) if key else None
 
 
 class NoPreauth(permissions.BasePermission):
@@ -174,3 +199,87 @@ def test_atomic_requests(stripe_server: FakeStripe, api_client: APIClient, monke
     assert shown["gateway_url"]
     assert act(api_client, shown["payment_id"], "cancel_payment").json()["status"] == "cancelled"
     assert visit(api_client, shown["payment_id"]).status_code == 200
+
+
+def test_atomic_requests__of_another_database(monkeypatch: Any) -> None:
+    """A router may send the payments to any database."""
+    other = {**connections["default"].settings_dict, "ATOMIC_REQUESTS": True}
+    monkeypatch.setitem(connections.settings, "payments", other)
+    for view_class in (CreatePaymentView, PaymentListView, SuccessView):
+        view = view_class.as_view()
+        assert BaseHandler().make_view_atomic(view) is view
+
+
+def test_stateless_user(stripe_server: FakeStripe, user: Any, other_user: Any, settings: Any) -> None:
+    settings.STRIPE_GATEWAY_AUTHENTICATION_CLASSES = [f"{HERE}.StatelessAuthentication"]
+    client = APIClient(headers={"X-User": str(user.pk)})
+    shown = create(client, "key").json()
+    assert create(client, "key").json()["payment_id"] == shown["payment_id"]
+    assert client.get(f"{ROOT}payments/{shown['payment_id']}/").json()["status"] == "waiting"
+    assert len(client.get(f"{ROOT}payments/").json()["results"]) == 1
+    assert get_payment_model().objects.get().owner == user
+    assert act(client, shown["payment_id"], "cancel_payment", "again").json()["status"] == "cancelled"
+    other = APIClient(headers={"X-User": str(other_user.pk)})
+    assert_error(other.get(f"{ROOT}payments/{shown['payment_id']}/"), 404)
+    assert_error(create(APIClient(headers={"X-User": "987654"})), 403, "not_authenticated")
+
+
+class TestActionPermissions:
+    def test_of_one_action(self, stripe_server: FakeStripe, api_client: APIClient, settings: Any) -> None:
+        settings.STRIPE_GATEWAY_ACTION_PERMISSIONS = {
+            "capture_payment": [f"{HERE}.StaffOnly"],
+            "refund_payment": [f"{HERE}.StaffOnly"],
+        }
+        payment_id = create(api_client).json()["payment_id"]
+        for action in ("capture_payment", "capture_intent", "refund_payment"):
+            assert_error(act(api_client, payment_id, action), 403, "permission_denied")
+        assert api_client.get(f"{ROOT}payments/{payment_id}/").status_code == 200
+        assert act(api_client, payment_id, "cancel_payment").status_code == 200
+
+    @pytest.mark.parametrize(
+        ("action", "path"),
+        [
+            ("create_payment", "payments/create_payment/"),
+            ("capture_payment", "payments/1/capture_payment/"),
+            ("capture_payment", "payments/1/capture_intent/"),
+            ("confirm_intent", "payments/1/confirm_intent/"),
+            ("cancel_payment", "payments/1/cancel_payment/"),
+            ("refund_payment", "payments/1/refund_payment/"),
+        ],
+    )
+    def test_each(self, api_client: APIClient, settings: Any, action: str, path: str) -> None:
+        settings.STRIPE_GATEWAY_ACTION_PERMISSIONS = {action: [f"{HERE}.StaffOnly"]}
+        assert_error(api_client.post(ROOT + path, {}), 403, "permission_denied")
+        settings.STRIPE_GATEWAY_ACTION_PERMISSIONS = {}
+        assert api_client.post(ROOT + path, {}).status_code in (400, 404)
+
+    def test_open_nothing(self, anonymous_client: APIClient, api_client: APIClient, settings: Any) -> None:
+        """They come on top: a list that forgets `IsAuthenticated` lets nobody else in."""
+        settings.STRIPE_GATEWAY_PERMISSION_CLASSES = [f"{HERE}.StaffOnly"]
+        settings.STRIPE_GATEWAY_ACTION_PERMISSIONS = {"create_payment": ["rest_framework.permissions.AllowAny"]}
+        assert_error(create(anonymous_client), 401, "not_authenticated")
+        assert_error(create(api_client), 403, "permission_denied")
+
+
+class TestWithoutTimeZones:
+    def test_filters(self, api_client: APIClient, user: Any, settings: Any) -> None:
+        settings.USE_TZ = False
+        payment = make_payment(owner=user)
+        type(payment).objects.filter(pk=payment.pk).update(created=datetime(2026, 3, 1, 12))  # noqa: DTZ001
+
+        def found(**query: str) -> int:
+            answer = api_client.get(f"{ROOT}payments/", query)
+            assert answer.status_code == 200, answer.json()
+            return len(answer.json()["results"])
+
+        # 12:00 in Chicago, the time zone of the settings by default.
+        assert found(created_after="2026-03-01T18:00:00Z") == found(created_before="2026-03-01T18:00:01Z") == 1
+        assert found(created_after="2026-03-01T18:00:01Z") == found(created_before="2026-03-01T18:00:00Z") == 0
+        assert found(created_after="2026-03-01T12:00:00") == 1
+        assert (found(created="2026-03-01"), found(created="2026-03-02")) == (1, 0)
+
+    @pytest.mark.parametrize("use_tz", [True, False])
+    def test_filters__out_of_range(self, api_client: APIClient, settings: Any, use_tz: bool) -> None:
+        settings.USE_TZ = use_tz
+        for text in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+            assert_error(api_client.get(f"{ROOT}payments/", {"created_after": text}), 400, "overflow", "created_after")

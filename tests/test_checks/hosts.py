@@ -50,11 +50,15 @@ urlpatterns = [
     path("api/v1/", include("django_stripe_gateway.urls")),
 ]
 """
-KEYS = {"STRIPE_GATEWAY_API_KEY": "sk_test_" + "a" * 24, "STRIPE_GATEWAY_WEBHOOK_SECRET": "whsec_secret"}
+KEYS = {
+    "STRIPE_GATEWAY_API_KEY": "sk_test_" + "a" * 24,
+    "STRIPE_GATEWAY_WEBHOOK_SECRET": "whsec_secret",
+    "PAYMENT_HOST": "shop.test",
+}
 
 
 class Host:
-    """A project that has this app in `INSTALLED_APPS`, its keys and its URLs: the smallest set-up.
+    """A project that has this app in `INSTALLED_APPS`, its keys, its host and its URLs: the smallest set-up.
 
     Settings given by keyword are added; `apps` go before the app, `later_apps` after it. `None` removes a setting.
     """

@@ -23,8 +23,8 @@ class LogsElsewhere:
 
 
 class FakeCursor:
-    def __init__(self, charset: str) -> None:
-        self.charset = charset
+    def __init__(self, charset: str, isolation: str) -> None:
+        self.charset, self.isolation = charset, isolation
 
     def __enter__(self) -> FakeCursor:
         return self
@@ -39,9 +39,17 @@ class FakeCursor:
     def fetchone(self) -> tuple[str]:
         return (self.charset,)
 
+    def fetchall(self) -> list[tuple[str, str]]:
+        return [("transaction_isolation", self.isolation), ("tx_isolation", self.isolation)]
+
 
 def fake_connection(
-    monkeypatch: Any, vendor: str = "mysql", charset: str = "utf8mb4", transactions: bool = True, locks: bool = True
+    monkeypatch: Any,
+    vendor: str = "mysql",
+    charset: str = "utf8mb4",
+    transactions: bool = True,
+    locks: bool = True,
+    isolation: str = "READ-COMMITTED",
 ) -> None:
     features = SimpleNamespace(supports_transactions=transactions, has_select_for_update=locks)
     fake = SimpleNamespace(
@@ -49,7 +57,7 @@ def fake_connection(
         alias="default",
         features=features,
         settings_dict={"NAME": "shop"},
-        cursor=lambda: FakeCursor(charset),
+        cursor=lambda: FakeCursor(charset, isolation),
     )
     monkeypatch.setattr(databases, "connections", {"default": fake})
 
@@ -68,11 +76,25 @@ def test_database__the_one_of_the_tests() -> None:
         ({"vendor": "other", "locks": False}, ["E021"]),
         ({"vendor": "sqlite", "locks": False}, []),
         ({"charset": "broken"}, []),
+        ({"isolation": "REPEATABLE-READ"}, ["E022"]),
+        ({"isolation": "READ-UNCOMMITTED"}, ["E022"]),
+        ({"isolation": "SERIALIZABLE"}, []),
     ],
 )
 def test_database__features(monkeypatch: Any, kwargs: dict[str, Any], expected: list[str]) -> None:
     fake_connection(monkeypatch, **kwargs)
     assert run(check_database, databases=["default"]) == expected
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "mysql", reason="the level is MySQL's and MariaDB's")
+def test_e022__asked_of_the_server() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    try:
+        assert run(check_database, databases=["default"]) == ["E022"]
+    finally:
+        connection.close()
 
 
 def test_database__not_asked_for() -> None:

@@ -10,7 +10,6 @@ from django.db.utils import load_backend
 from django.test import override_settings
 
 from django_stripe_gateway.checks.deployment import check_deployment, check_deployment_databases
-from django_stripe_gateway.conf import unset_payment_host
 from tests.test_checks.running import run
 
 LIVE = "sk_live_" + "a" * 24
@@ -42,13 +41,6 @@ def test_accounts_and_addresses(settings: dict[str, Any], expected: list[str]) -
         assert run(check_deployment) == expected
     with override_settings(DEBUG=True, **named):
         assert run(check_deployment) == []
-
-
-@override_settings(DEBUG=False, STRIPE_GATEWAY_API_KEY=LIVE)
-@pytest.mark.parametrize(("host", "expected"), [("shop.test", []), (None, ["W030"]), (unset_payment_host, ["W030"])])
-def test_w030__payment_host(host: Any, expected: list[str]) -> None:
-    with override_settings(PAYMENT_HOST=host):
-        assert run(check_deployment) == expected
 
 
 @override_settings(DEBUG=False, STRIPE_GATEWAY_API_KEY=LIVE)

@@ -18,6 +18,7 @@ from django_stripe_gateway.models import AbstractPayment
 class Payment(AbstractPayment):
     table_number = models.IntegerField(default=0)
 """
+TOKENS = ["rest_framework.authentication.TokenAuthentication"]
 
 
 def test_smallest_set_up__clean(tmp_path: Path) -> None:
@@ -30,6 +31,17 @@ def test_own_payment_model__clean(tmp_path: Path, position: str) -> None:
     host.add_app("shop", models=PAYMENT_MODELS)
     printed = host.check(PAYMENT_MODEL="shop.Payment", DEFAULT_AUTO_FIELD="django.db.models.BigAutoField")
     assert printed.strip() == CLEAN
+
+
+def test_own_payment_model__key_is_no_number(tmp_path: Path) -> None:
+    host = Host(tmp_path, apps=("shop",))
+    key = "    id = models.UUIDField(primary_key=True)\n"
+    host.add_app("shop", models=PAYMENT_MODELS + key)
+    fields = {"DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField"}
+    assert "django_stripe_gateway.E017" in host.check(PAYMENT_MODEL="shop.Payment", **fields)
+    key = "    id = models.PositiveSmallIntegerField(primary_key=True)\n"
+    host.add_app("shop", models=PAYMENT_MODELS + key)
+    assert host.check(PAYMENT_MODEL="shop.Payment", **fields).strip() == CLEAN
 
 
 @pytest.mark.parametrize(
@@ -50,6 +62,12 @@ def test_own_payment_model__clean(tmp_path: Path, position: str) -> None:
         ({"PAYMENT_MODEL": "nonsense"}, ["E010"]),
         ({"PAYMENT_MODEL": "auth.User"}, ["E010"]),
         ({"PAYMENT_HOST": "https://shop.example.com"}, ["E016"]),
+        ({"PAYMENT_HOST": None}, ["W030", 'Add PAYMENT_HOST = "shop.example.com"']),
+        (
+            {"STRIPE_GATEWAY_AUTHENTICATION_CLASSES": TOKENS},
+            ["E011", 'Add "rest_framework.authtoken" to INSTALLED_APPS.'],
+        ),
+        ({"REST_FRAMEWORK": {"DEFAULT_AUTHENTICATION_CLASSES": TOKENS}}, ["E011", "rest_framework.authtoken"]),
     ],
 )
 def test_broken__a_sentence(tmp_path: Path, settings: dict[str, Any], expected: list[str]) -> None:
@@ -89,7 +107,7 @@ def test_deploy__localstripe_in_production(tmp_path: Path) -> None:
 def test_deploy__warnings_of_the_smallest_set_up(tmp_path: Path) -> None:
     printed = Host(tmp_path).check("--deploy", DEBUG=False, ALLOWED_HOSTS=["shop.test"])
     assert "E03" not in printed
-    for number in ("W030", "W032", "W034"):
+    for number in ("W032", "W034"):
         assert f"django_stripe_gateway.{number}" in printed
 
 

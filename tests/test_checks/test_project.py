@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.test import override_settings
+from rest_framework.authentication import TokenAuthentication
 
 from django_stripe_gateway.checks import project
 from django_stripe_gateway.checks.project import (
@@ -17,6 +18,7 @@ from django_stripe_gateway.checks.project import (
     check_template_order,
     check_urls,
 )
+from django_stripe_gateway.conf import unset_payment_host
 from tests.test_checks.running import run
 
 
@@ -31,6 +33,32 @@ def test_e011__missing_app(settings: Any, monkeypatch: Any, missing: str) -> Non
 
 def test_e011__all_there() -> None:
     assert run(check_apps) == []
+
+
+class OwnTokens(TokenAuthentication):
+    """Tokens in a model of the host's."""
+
+    model = object
+
+
+@pytest.mark.parametrize(
+    ("own", "of_drf", "expected"),
+    [
+        (["rest_framework.authentication.TokenAuthentication"], [], ["E011"]),
+        (None, ["rest_framework.authentication.TokenAuthentication"], ["E011"]),
+        (["rest_framework.authentication.SessionAuthentication"], ["no.such.Thing"], []),
+        ([f"{__name__}.OwnTokens"], [], []),
+        (["no.such.Thing"], [], []),
+        (None, ["no.such.Thing"], []),
+        ("wrong", [], []),
+    ],
+)
+def test_e011__tokens(monkeypatch: Any, settings: Any, own: Any, of_drf: list[str], expected: list[str]) -> None:
+    real = project.apps.is_installed
+    monkeypatch.setattr(project.apps, "is_installed", lambda name: name != "rest_framework.authtoken" and real(name))
+    settings.STRIPE_GATEWAY_AUTHENTICATION_CLASSES = own
+    settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"DEFAULT_AUTHENTICATION_CLASSES": of_drf}
+    assert run(check_apps) == expected
 
 
 @pytest.mark.parametrize(
@@ -58,13 +86,14 @@ def test_e010__payment_model(value: Any, expected: list[str]) -> None:
         ("localhost:8000", []),
         ("[::1]:8000", []),
         (lambda: "shop.example.com", []),
-        (None, []),
+        (None, ["W030"]),
+        (unset_payment_host, ["W030"]),
         ("https://shop.example.com", ["E016"]),
         ("shop.example.com/pay", ["E016"]),
         (5, ["E016"]),
     ],
 )
-def test_e016__payment_host(value: Any, expected: list[str]) -> None:
+def test_e016_w030__payment_host(value: Any, expected: list[str]) -> None:
     with override_settings(PAYMENT_HOST=value):
         assert run(check_payment_host) == expected
 

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 from django.test import override_settings
+from rest_framework.permissions import IsAdminUser, IsAuthenticated
 
 from django_stripe_gateway.checks.settings import check_setting_names, check_setting_values
 from tests.test_checks.running import run
+
+COMBINED = IsAdminUser | ~IsAuthenticated
 
 GOOD = [
     ("API_KEY", None), ("API_KEY", "sk_test_x"), ("WEBHOOK_SECRET", ["whsec_a", "whsec_b"]),
@@ -23,6 +26,7 @@ GOOD = [
     ("PERMISSION_CLASSES", ("rest_framework.permissions.AllowAny",)), ("SERIALIZERS", {}),
     ("THROTTLE_RATES", {"payments": "100/hour", "webhooks": None}), ("THROTTLE_RATES", {"payments": "5/m"}),
     ("PAGE_SIZE", 1), ("PAGE_SIZE", 100), ("IDEMPOTENCY_KEY_TTL", 60),
+    ("ACTION_PERMISSIONS", {"refund_payment": ["rest_framework.permissions.IsAdminUser"], "create_payment": []}),
 ]  # fmt: skip
 BAD = [
     ("API_KEY", 5), ("WEBHOOK_SECRET", {"a"}), ("WEBHOOK_SECRET", [None]), ("API_BASE", "proxy.example.com"),
@@ -34,6 +38,8 @@ BAD = [
     ("WEBHOOK_MAX_BYTES", 10), ("AUTHENTICATION_CLASSES", "a.b"), ("PERMISSION_CLASSES", None),
     ("SERIALIZERS", {"Payment": None}), ("THROTTLE_RATES", {"payments": "often"}), ("THROTTLE_RATES", []),
     ("PAGE_SIZE", 0), ("PAGE_SIZE", 101), ("PAGE_SIZE", 25.0), ("IDEMPOTENCY_KEY_TTL", 0),
+    ("ACTION_PERMISSIONS", ["a.b"]), ("ACTION_PERMISSIONS", {"refund": []}),
+    ("ACTION_PERMISSIONS", {"refund_payment": "a.b"}),
 ]  # fmt: skip
 
 
@@ -60,6 +66,14 @@ def test_e013__bad_values(name: str, value: Any) -> None:
         ("AUTHENTICATION_CLASSES", ["no.such.Module"], ["E014"]),
         ("SERIALIZERS", {"Payment": "shop.serializers.Payment"}, ["E014"]),
         ("SERIALIZERS", {"Payment": "nodots"}, ["E014"]),
+        ("ACTION_PERMISSIONS", {"refund_payment": ["shop.permissions.Staff"]}, ["E014"]),
+        # Something else than a class of the right kind.
+        ("PERMISSION_CLASSES", ["rest_framework.authentication.TokenAuthentication"], ["E014"]),
+        ("PERMISSION_CLASSES", ["rest_framework.permissions.SAFE_METHODS"], ["E014"]),
+        ("AUTHENTICATION_CLASSES", ["rest_framework.permissions.IsAuthenticated"], ["E014"]),
+        ("AUTHENTICATION_CLASSES", [f"{__name__}.COMBINED"], ["E014"]),
+        ("ACTION_PERMISSIONS", {"refund_payment": ["rest_framework.authentication.TokenAuthentication"]}, ["E014"]),
+        ("PERMISSION_CLASSES", [f"{__name__}.COMBINED"], []),
     ],
 )
 def test_e014__dotted_paths(name: str, value: Any, expected: list[str]) -> None:

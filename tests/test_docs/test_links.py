@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from tests.test_docs.tables import FENCED, sections
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 # Hosts that a reader may be sent to; everything else is a page of ours.
 HOSTS = ("https://github.com/", "https://docs.stripe.com/")
+# The package index shows the README as well, and knows no neighbouring files.
+REPOSITORY = "https://github.com/django-stripe-gateway/django-stripe-gateway"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 
 
@@ -29,6 +32,12 @@ def slug(heading: str) -> str:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links(path: Path) -> None:
     for target in links(path):
+        in_repository = re.fullmatch(rf"{REPOSITORY}/(?:blob|raw)/main/([^#]+)(?:#(.+))?", target)
+        if in_repository:
+            page, anchor = ROOT / in_repository[1], in_repository[2]
+            assert page.is_file(), f"{target} does not exist"
+            assert not anchor or anchor in {slug(heading) for heading in sections(page)}, target
+            continue
         if target.startswith("https:"):
             assert target.startswith(HOSTS), target
             continue
@@ -45,6 +54,12 @@ def test_pages__stay_inside_the_documentation(path: Path) -> None:
         for target in links(path):
             if not target.startswith("https:") and target.partition("#")[0]:
                 assert (path.parent / target.partition("#")[0]).resolve().is_relative_to(DOCS), target
+
+
+def test_readme__can_be_read_on_the_package_index() -> None:
+    assert [target for target in links(ROOT / "README.md") if not target.startswith(("https:", "#"))] == []
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
+    assert urls["Source"] == REPOSITORY
 
 
 def test_index__names_every_page() -> None:

@@ -87,7 +87,10 @@ def test_keeps_to_its_directory(running_demo: Demo) -> None:
     state = running_demo.site.example / ".demo"
     assert state.stat().st_mode & 0o077 == 0
     assert (state / f"localstripe-{running_demo.stripe_port}").is_dir()
-    assert {path.name for path in state.glob("*.log")} == {"site.log", "localstripe.log"}
+    assert {path.name for path in state.glob("*.log")} == {
+        f"site-{running_demo.port}.log",
+        f"localstripe-{running_demo.stripe_port}.log",
+    }
 
 
 def end(demo: Demo, number: int) -> None:

@@ -138,3 +138,35 @@ def test_return_page_tells_strangers_nothing(running_demo: Demo, customer: Visit
     page, missing = stranger.get(f"/payments/{payment_id}/paid/"), stranger.get("/payments/999999/paid/")
     assert page.text == missing.text
     assert number not in page.text
+
+
+@pytest.mark.parametrize(
+    ("path", "heading"),
+    [
+        ("paid/?status=confirmed", "Thank you"),
+        ("paid/", "Thank you"),
+        ("paid/?status=waiting", "Payment under way"),
+        ("unpaid/?status=waiting", "Not paid yet"),
+        ("unpaid/?status=error", "Payment failed"),
+        ("unpaid/?status=rejected", "Payment cancelled"),
+        ("paid/?status=refunded", "Payment refunded"),
+        ("paid/?status=%3Cscript%3E", "Thank you"),
+    ],
+)
+def test_return_page(running_demo: Demo, path: str, heading: str) -> None:
+    page = Visitor(running_demo.url).get(f"/payments/1/{path}")
+    assert f"<h1>{heading}</h1>" in page.text
+    assert "<script>" not in page.text
+
+
+def test_return_page__reserved(running_demo: Demo) -> None:
+    assert "The money is reserved." in Visitor(running_demo.url).get("/payments/1/paid/?status=preauth").text
+
+
+def test_hint__beside_buttons_only(customer: Visitor) -> None:
+    hint = "Everybody gets these buttons in development"
+    order = customer.buy("cabin").location
+    page = customer.get(order)
+    assert hint in page.text
+    assert "localstripe sends none about a reservation" in page.text
+    assert hint not in act(customer, order, "release").text

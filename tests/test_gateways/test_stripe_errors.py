@@ -17,6 +17,7 @@ import pytest
 from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
     GatewayError,
+    InvalidAmount,
     PaymentDeclined,
     ProviderError,
     ProviderStateError,
@@ -125,7 +126,7 @@ def test_wrong_state(call: Call, code: str) -> None:
     ("name", "code", "expected"),
     [
         ("create", "", ProviderError),
-        ("create", "amount_too_large", ProviderError),
+        ("create", "amount_too_large", InvalidAmount),
         ("create", "parameter_invalid_integer", ProviderError),
         ("capture", "", ProviderStateError),
         ("capture", "amount_too_large", ProviderStateError),

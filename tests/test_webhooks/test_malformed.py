@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.handlers.wsgi import WSGIRequest
@@ -310,6 +312,28 @@ def test_thin_event() -> None:
     assert deliver(THIN).json()["state"] == "ignored"
     row = row_of(THIN)
     assert (row.object_id, row.livemode, row.occurred.year) == ("mtr_1", False, 2024)
+
+
+@pytest.mark.parametrize(
+    "created", [1700000000, "2023-11-14T22:13:20Z", "2023-11-15T12:13:20+14:00", "2023-11-14T22:13:20"]
+)
+def test_time__without_time_zones(settings: Any, created: Any) -> None:
+    settings.USE_TZ = False
+    assert deliver(THIN | {"created": created}).status_code == 200
+    # In the time zone of the settings, as Django writes all other moments then.
+    zone = ZoneInfo(settings.TIME_ZONE)
+    assert row_of(THIN).occurred == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
+
+
+@pytest.mark.parametrize("use_tz", [True, False])
+@pytest.mark.parametrize(
+    "created",
+    ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00Z", -62135596800, 253402300799],
+)
+def test_time__at_the_ends_of_the_calendar(settings: Any, created: Any, use_tz: bool) -> None:
+    settings.USE_TZ = use_tz
+    assert deliver(THIN | {"created": created}).status_code == 200
+    assert row_of(THIN).occurred is None
 
 
 @pytest.mark.parametrize("related", [None, [], "mtr_1", 1, {}])

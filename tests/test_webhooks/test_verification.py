@@ -292,3 +292,11 @@ def test_atomic_requests__of_every_database(settings: Any) -> None:
     from django.db import connections
 
     assert StripeWebhookView.as_view()._non_atomic_requests == set(connections)
+
+
+def test_refused__logged_once(event: dict[str, Any], caplog: Any) -> None:
+    assert post(as_body(event), secret="whsec_wrong").status_code == 400
+    assert post(b"hello").status_code == 400
+    first, second = [record.getMessage() for record in caplog.records if "was refused" in record.getMessage()]
+    assert "no configured secret signed it" in first
+    assert "not_json" in second

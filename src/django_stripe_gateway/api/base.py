@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from django.db import transaction
-from django.utils.decorators import method_decorator
+from django.contrib.auth import get_user_model
+from django.db import connections
 from django.utils.module_loading import import_string
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import NotAuthenticated
@@ -33,8 +33,6 @@ def _default_authentication() -> Sequence[type[BaseAuthentication]]:
     return classes
 
 
-# The services commit what they are about to do before they call the provider: no transaction may be around them.
-@method_decorator(transaction.non_atomic_requests, name="dispatch")
 class GatewayAPIView(APIView):
     """Authentication, permissions, throttles and error shape, from the settings as they are at the request."""
 
@@ -44,6 +42,16 @@ class GatewayAPIView(APIView):
     #: Name of the rate in ``STRIPE_GATEWAY_THROTTLE_RATES``.
     rate_scope: ClassVar[str] = ""
     schema = view_schema()
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """Return the view, outside of ``ATOMIC_REQUESTS`` on whichever database holds the payments.
+
+        The services commit what they are about to do before they call the provider: no transaction may be around them.
+        """
+        view: Any = super().as_view(**initkwargs)
+        view._non_atomic_requests = set(connections)
+        return view
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """Return the authentication of the settings, DRF's own by default."""
@@ -75,6 +83,22 @@ class GatewayAPIView(APIView):
         if user is None or not user.is_authenticated:
             raise NotAuthenticated
         return user
+
+    @property
+    def owner_row(self) -> Any:
+        """The row of that user, also where the credentials alone say who it is (a token that is not looked up).
+
+        Raises:
+            NotAuthenticated: there is no such user any more.
+        """
+        model = get_user_model()
+        owner = self.owner
+        if isinstance(owner, model):
+            return owner
+        row = model._default_manager.filter(pk=owner.pk).first()
+        if row is None:
+            raise NotAuthenticated
+        return row
 
     @property
     def origin(self) -> Origin:

@@ -33,7 +33,7 @@ def handle_exception(exc: Exception, context: Mapping[str, Any]) -> Response:
     exc = _as_known(exc)
     set_rollback()
     if isinstance(exc, GatewayError):
-        return _gateway_answer(exc)
+        return _gateway_answer(exc, context)
     if isinstance(exc, exceptions.APIException):
         return _api_answer(exc)
     return _unexpected_answer(exc, context)
@@ -75,14 +75,27 @@ def _as_known(exc: Exception) -> Exception:
     return exc
 
 
-def _gateway_answer(exc: GatewayError) -> Response:
+def _gateway_answer(exc: GatewayError, context: Mapping[str, Any]) -> Response:
     if exc.status_code >= status.HTTP_500_INTERNAL_SERVER_ERROR:
         level = logging.ERROR if isinstance(exc, GatewayConfigurationError) else logging.WARNING
-        logger.log(level, "A request to the API failed (%s, %s): %s", exc.code, exc.request_id or "-", exc.detail)
+        logger.log(
+            level,
+            "A request to the API failed (%s, %s, payment %s): %s",
+            exc.code,
+            exc.request_id or "-",
+            exc.extra.get("payment_id") or _asked_payment(context),
+            exc.detail,
+        )
     headers = {}
     if "retry_after" in exc.extra:
         headers["Retry-After"] = str(exc.extra["retry_after"])
     return Response(error_body(exc), status=exc.status_code, headers=headers)
+
+
+def _asked_payment(context: Mapping[str, Any]) -> str:
+    """Return the id of the payment in the request's path, for the log; it is anything that somebody wrote there."""
+    asked = str(getattr(context.get("view"), "kwargs", {}).get("payment_id", ""))
+    return asked if asked.isascii() and asked.isdigit() else "-"
 
 
 def _api_answer(exc: exceptions.APIException) -> Response:

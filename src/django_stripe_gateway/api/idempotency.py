@@ -118,11 +118,11 @@ def claim_key(owner: Any, key: str, request_fingerprint: str) -> Claim:
     database = router.db_for_write(IdempotencyKey)
     rows = IdempotencyKey.objects.using(database)
     for _try in range(MAX_TRIES):
-        row = rows.filter(owner=owner, key=key).first()
+        row = rows.filter(owner_id=owner.pk, key=key).first()
         if row is None:
             try:
                 with transaction.atomic(using=database):
-                    return Claim(rows.create(owner=owner, key=key, fingerprint=request_fingerprint), is_new=True)
+                    return Claim(rows.create(owner_id=owner.pk, key=key, fingerprint=request_fingerprint), is_new=True)
             except IntegrityError:
                 # Another request with this key was first.
                 continue

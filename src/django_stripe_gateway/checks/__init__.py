@@ -15,14 +15,16 @@ E007  Error   always   a provider or gateway named in ``PAYMENT_VARIANTS`` canno
 E008  Error   always   an option of a variant has the wrong type
 E009  Error   always   a provider that extends this app's one lacks the option ``gateway``
 E010  Error   always   ``PAYMENT_MODEL`` is malformed, not installed or no ``AbstractPayment``
-E011  Error   always   an app that this one needs is not installed
+E011  Error   always   an app that this one or its authentication needs is not installed
 E012  Error   always   the URLs are not included
 E013  Error   always   a ``STRIPE_GATEWAY_*`` setting has the wrong type or is out of range
-E014  Error   always   a dotted path in a setting cannot be imported
+E014  Error   always   a dotted path in a setting cannot be imported, or names the wrong kind of thing
 E015  Error   always   the models are routed to several databases
 E016  Error   always   ``PAYMENT_HOST`` is no host name
+E017  Error   always   the primary key of ``PAYMENT_MODEL`` is no whole number
 E020  Error   database the database has no transactions
 E021  Error   database the database cannot lock rows
+E022  Error   database transactions do not see what was committed while they waited for a lock
 E030  Error   deploy   localstripe with ``DEBUG = False``
 E031  Error   deploy   a dummy API key with ``DEBUG = False``
 E032  Error   deploy   the key would be sent over plain http
@@ -33,12 +35,12 @@ E063  Error   always   the file of trusted authorities does not exist
 E064  Error   deploy   PayPal credentials would be sent over plain http
 W001  Warning always   a ``STRIPE_GATEWAY_*`` setting that does not exist
 W002  Warning always   an option of a variant that does not exist
-W003  Warning always   a webhook secret does not look like one
+W003  Warning always   a webhook secret of Stripe's does not begin with ``whsec_``
 W004  Warning always   a variant uses django-payments' own Stripe provider
 W005  Warning always   a template override stands in an app that comes too late
 W020  Warning database an active gateway names a variant that cannot be called
 W021  Warning database the database cannot store every character
-W030  Warning deploy   neither ``PAYMENT_HOST`` nor the sites framework
+W030  Warning always   neither ``PAYMENT_HOST`` nor the sites framework
 W031  Warning deploy   customers are sent back over plain http
 W032  Warning deploy   a test key with ``DEBUG = False``
 W033  Warning deploy   each request connects to PostgreSQL anew

@@ -15,6 +15,9 @@ from django_stripe_gateway.checks.messages import error, warning
 from django_stripe_gateway.checks.variants import is_stripe, readable_variants
 from django_stripe_gateway.models import PaymentGatewayConfig, PaymentLog, PaymentOperation, Refund, WebhookEvent
 
+# Levels at which a transaction that has waited for a payment's lock sees what the one before it has written.
+SEEING_WHAT_IS_COMMITTED = frozenset({"READ-COMMITTED", "SERIALIZABLE"})
+
 
 def check_routing(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Check that the router keeps a payment and what belongs to it where one transaction can hold them."""
@@ -92,6 +95,13 @@ def _check_mysql(connection: Any) -> list[CheckMessage]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT @@character_set_database")
         charset = cursor.fetchone()[0]
+        # Older MariaDB and MySQL know the one name only, newer MySQL the other.
+        cursor.execute("SHOW VARIABLES WHERE Variable_name IN ('transaction_isolation', 'tx_isolation')")
+        isolation = {str(value).upper() for _name, value in cursor.fetchall()}
+    if not isolation <= SEEING_WHAT_IS_COMMITTED:
+        level = ", ".join(sorted(isolation - SEEING_WHAT_IS_COMMITTED)).replace("-", " ")
+        message = f"Transactions on the database {connection.alias!r} are {level}: they miss refunds made meanwhile."
+        found.append(error("022", message, 'Add "isolation_level": "read committed" to its OPTIONS.'))
     if charset != "utf8mb4":
         message = f"The database {connection.alias!r} is in {charset}, which cannot store every character."
         hint = f"Run ALTER DATABASE `{connection.settings_dict['NAME']}` CHARACTER SET utf8mb4; and convert the tables."

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage
 from django.db import connections
@@ -17,7 +16,7 @@ from django_stripe_gateway.checks.accounts import readable_accounts
 from django_stripe_gateway.checks.databases import payments_alias
 from django_stripe_gateway.checks.messages import error, warning
 from django_stripe_gateway.checks.settings import wrong_settings
-from django_stripe_gateway.conf import gateway_settings, unset_payment_host
+from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.gateways.accounts import StripeAccount
 
 # Stripe's keys are long and without punctuation after their prefix; made-up ones are not.
@@ -75,10 +74,6 @@ def _check_account(account: StripeAccount) -> Iterator[CheckMessage]:
 
 
 def _check_addresses() -> Iterator[CheckMessage]:
-    host = getattr(settings, "PAYMENT_HOST", None)
-    if (not host or host is unset_payment_host) and not apps.is_installed("django.contrib.sites"):
-        message = "Neither PAYMENT_HOST nor the sites framework names this site: payments start in requests only."
-        yield warning("030", message, 'Add PAYMENT_HOST = "shop.example.com" to your settings.')
     if not gateway_settings.payment_uses_ssl:
         message = "PAYMENT_USES_SSL is False with DEBUG = False: customers are sent back over plain http."
         yield warning("031", message, "Set PAYMENT_USES_SSL = True, or remove the line.")

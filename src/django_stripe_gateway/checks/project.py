@@ -10,24 +10,53 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage
+from django.db import models
 from django.urls import NoReverseMatch, reverse
+from django.utils.module_loading import import_string
+from rest_framework.authentication import TokenAuthentication
+from rest_framework.settings import api_settings
 
 from django_stripe_gateway.checks.messages import error, warning
+from django_stripe_gateway.checks.settings import wrong_settings
+from django_stripe_gateway.conf import gateway_settings, unset_payment_host
 from django_stripe_gateway.models import AbstractPayment
 
 OWN_APP = "django_stripe_gateway"
 HOST = re.compile(r"[^\s/:@?#\[\]]+(:\d+)?|\[[0-9a-fA-F:.]+\](:\d+)?")
 NEEDED_APPS = ("django.contrib.auth", "django.contrib.contenttypes", "rest_framework")
+TOKENS_APP = "rest_framework.authtoken"
 TEMPLATE_FOLDERS = (OWN_APP, f"admin/{OWN_APP}")
 
 
 def check_apps(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Check that the apps that this one needs are installed."""
+    needed = [(name, f"{name} is not installed.") for name in NEEDED_APPS]
+    if _uses_tokens():
+        needed.append((TOKENS_APP, f"The API authenticates with tokens, but {TOKENS_APP} is not installed."))
     return [
-        error("011", f"{name} is not installed.", f'Add "{name}" to INSTALLED_APPS.')
-        for name in NEEDED_APPS
+        error("011", message, f'Add "{name}" to INSTALLED_APPS.')
+        for name, message in needed
         if not apps.is_installed(name)
     ]
+
+
+def _uses_tokens() -> bool:
+    """Return whether one of the API's authentication classes looks DRF's own tokens up."""
+    if "STRIPE_GATEWAY_AUTHENTICATION_CLASSES" in wrong_settings():
+        return False
+    paths = gateway_settings.authentication_classes
+    try:
+        classes = api_settings.DEFAULT_AUTHENTICATION_CLASSES if paths is None else map(import_string, paths)
+        return any(
+            isinstance(found, type)
+            and issubclass(found, TokenAuthentication)
+            and found.model is None
+            and found.get_model is TokenAuthentication.get_model
+            for found in classes
+        )
+    except Exception:
+        # A path that cannot be imported is told elsewhere; a module can raise anything when it is imported.
+        return False
 
 
 def check_payment_model(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -45,12 +74,19 @@ def check_payment_model(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if not issubclass(model, AbstractPayment):
         hint = f"Write class {model.__name__}(AbstractPayment), from django_stripe_gateway.models."
         return [error("010", f"PAYMENT_MODEL names {name!r}, which is not a subclass of AbstractPayment.", hint)]
+    if not isinstance(model._meta.pk, models.IntegerField):
+        message = f"The primary key of PAYMENT_MODEL ({name!r}) is no whole number, as which the API shows it."
+        hint = f"Remove the primary key of {model.__name__} to get Django's own; AbstractPayment has a token for links."
+        return [error("017", message, hint)]
     return []
 
 
 def check_payment_host(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Check that ``PAYMENT_HOST``, if there is one, can stand between ``https://`` and a path."""
+    """Check that there is a host for return addresses, and that it can stand between ``https://`` and a path."""
     host = getattr(settings, "PAYMENT_HOST", None)
+    if (not host or host is unset_payment_host) and not apps.is_installed("django.contrib.sites"):
+        message = "Neither PAYMENT_HOST nor the sites framework names this site: payments start in API requests only."
+        return [warning("030", message, 'Add PAYMENT_HOST = "shop.example.com" to your settings.')]
     if not host or callable(host) or (isinstance(host, str) and HOST.fullmatch(host)):
         return []
     message = "PAYMENT_HOST must be a host name without scheme and path, or a function that returns one."

@@ -10,6 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.utils.module_loading import import_string
+from rest_framework.permissions import OperationHolderMixin
+
+from django_stripe_gateway.conf import PAYMENT_ACTIONS
 
 Rule = Callable[[Any], bool]
 PAGE = "an address or a path of your site, in which {payment_id} is the only placeholder, or empty"
@@ -96,12 +99,27 @@ def is_path_mapping(value: Any) -> bool:
     return isinstance(value, Mapping) and all(is_text(key) and is_text(item) for key, item in value.items())
 
 
+def is_action_permissions(value: Any) -> bool:
+    """Return whether ``value`` maps actions of the API to lists of dotted paths."""
+    return isinstance(value, Mapping) and all(
+        action in PAYMENT_ACTIONS and is_paths(paths) for action, paths in value.items()
+    )
+
+
 def is_rates(value: Any) -> bool:
     """Return whether ``value`` maps scopes to rates as DRF reads them."""
     return isinstance(value, Mapping) and all(
         is_text(scope) and (rate is None or (isinstance(rate, str) and RATE.fullmatch(rate) is not None))
         for scope, rate in value.items()
     )
+
+
+def is_class_with(path: str, method: str) -> bool:
+    """Return whether ``path`` names a class that has ``method``, or permissions combined with ``&``, ``|`` or ``~``."""
+    found = import_string(path)
+    if isinstance(found, type):
+        return callable(getattr(found, method, None))
+    return method == "has_permission" and isinstance(found, OperationHolderMixin)
 
 
 def import_problem(path: str) -> str:

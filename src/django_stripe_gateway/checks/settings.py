@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage
 
 from django_stripe_gateway.checks import rules
 from django_stripe_gateway.checks.messages import error, nearest, warning
-from django_stripe_gateway.conf import StripeGatewayConf
+from django_stripe_gateway.conf import PAYMENT_ACTIONS, StripeGatewayConf
 
 PREFIX = "STRIPE_GATEWAY_"
 DAY = 24 * 60 * 60
@@ -39,6 +39,10 @@ RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "WEBHOOK_MAX_BYTES": ("a whole number of bytes, at least 65536", rules.integer(65536)),
     "AUTHENTICATION_CLASSES": ("a list of dotted paths, or None for DRF's setting", rules.optional(rules.is_paths)),
     "PERMISSION_CLASSES": ("a list of dotted paths", rules.is_paths),
+    "ACTION_PERMISSIONS": (
+        f"a dictionary of actions ({', '.join(PAYMENT_ACTIONS)}) and lists of dotted paths",
+        rules.is_action_permissions,
+    ),
     "SERIALIZERS": ("a dictionary of names and dotted paths", rules.is_path_mapping),
     "THROTTLE_RATES": ('a dictionary of scopes and rates such as "100/hour" or None', rules.is_rates),
     "PAGE_SIZE": ("a whole number from 1 to 100", rules.integer(1, 100)),
@@ -51,6 +55,13 @@ RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "PAYPAL_WEBHOOK_VERIFICATION": ('"offline" or "api"', lambda value: value in ("offline", "api")),
     "PAYPAL_WEBHOOK_TOLERANCE": ("a whole number of seconds from 1 to 2592000", rules.integer(1, 30 * DAY)),
     "PAYPAL_CA_BUNDLE": ("the path of a file, or empty", rules.is_optional_text),
+}
+
+# What the classes that a setting names must be able to do.
+METHODS: Mapping[str, str] = {
+    "AUTHENTICATION_CLASSES": "authenticate",
+    "PERMISSION_CLASSES": "has_permission",
+    "ACTION_PERMISSIONS": "has_permission",
 }
 
 
@@ -69,6 +80,9 @@ def check_setting_values(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             if problem:
                 hint = f"Correct the dotted path in {full_name}."
                 found.append(error("014", f"{full_name} names {path!r}, which cannot be imported: {problem}.", hint))
+            elif name in METHODS and not rules.is_class_with(path, METHODS[name]):
+                hint = f"Name a class that has the method {METHODS[name]}()."
+                found.append(error("014", f"{full_name} names {path!r}, which is no such class.", hint))
     return found
 
 
@@ -101,5 +115,8 @@ def wrong_settings() -> frozenset[str]:
 def _dotted_paths(name: str, value: Any) -> Iterator[str]:
     if name.endswith("_CLASSES"):
         yield from value or ()
+    elif name == "ACTION_PERMISSIONS":
+        for paths in value.values():
+            yield from paths
     elif name == "SERIALIZERS":
         yield from value.values()

@@ -6,8 +6,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Any, NoReturn
+
+from django.conf import settings
+from django.utils import timezone
 
 from django_stripe_gateway.choices import LogSource
 from django_stripe_gateway.exceptions import WebhookRejected
@@ -118,16 +121,21 @@ def _kind(event_type: str) -> str:
 
 
 def _moment(value: Any) -> datetime | None:
-    """Return the time in ``value``: seconds, or ISO 8601 in thin events."""
+    """Return the time in ``value`` (seconds, or ISO 8601 as in thin events) as this site's databases hold times."""
     try:
         if isinstance(value, str):
             moment = datetime.fromisoformat(value)
-            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return datetime.fromtimestamp(value, UTC)
+            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            moment = datetime.fromtimestamp(value, UTC)
+        else:
+            return None
     except (OverflowError, OSError, ValueError):
-        pass
-    return None
+        return None
+    if not MINYEAR < moment.year < MAXYEAR:
+        # At the ends of the calendar the moment does not exist in every time zone.
+        return None
+    return moment if settings.USE_TZ else timezone.make_naive(moment, timezone.get_default_timezone())
 
 
 def _storable(value: Any) -> Any:

@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 # Enough to look a delivery up at the provider; no signature, which would verify again within its tolerance.
 AUDITED_HEADERS = ("User-Agent", "Content-Type", "Paypal-Transmission-Id")
 
+# The verification has logged these refusals, with the reason that the answer does not give.
+LOGGED_CODES = frozenset({"bad_signature"})
+
 
 @method_decorator(csrf_exempt, name="dispatch")
 class StripeWebhookView(View):
@@ -60,7 +63,8 @@ class StripeWebhookView(View):
             unknown = WebhookRejected("There is no such webhook address.", code="unknown_variant")
             return JsonResponse(unknown.as_dict(), status=404)
         except GatewayError as error:
-            logger.warning("A webhook was refused (%s): %s", error.code, error.detail)
+            if error.code not in LOGGED_CODES:
+                logger.warning("A webhook was refused (%s): %s", error.code, error.detail)
             # A provider that has to be asked first and is silent delivers again.
             return JsonResponse(error.as_dict(), status=503 if isinstance(error, ProviderUnavailable) else 400)
         try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
+from django.utils.module_loading import import_string
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -27,6 +29,13 @@ class PaymentActionView(PaymentView):
     """A view that changes payments."""
 
     rate_scope = "payments.write"
+    #: Its name in ``STRIPE_GATEWAY_ACTION_PERMISSIONS``.
+    action: ClassVar[str]
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Return the permissions of the API, and those of this action."""
+        own = gateway_settings.action_permissions.get(self.action, ())
+        return [*super().get_permissions(), *(import_string(path)() for path in own)]
 
     @property
     def base_url(self) -> str:
@@ -42,13 +51,15 @@ class PaymentActionView(PaymentView):
 class CreatePaymentView(PaymentActionView):
     """Create a payment and start it at its gateway."""
 
+    action = "create_payment"
+
     @schema.create_payment
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
         """Create a payment: confirmed at once in development, with a page to send the customer to in production."""
         values = self.validated(CreatePaymentSerializer, request.data)
         payment = create_payment(
-            owner=self.owner,
+            owner=self.owner_row,
             base_url=self.base_url,
             idempotency_key=idempotency_key,
             origin=self.origin,
@@ -59,6 +70,8 @@ class CreatePaymentView(PaymentActionView):
 
 class CapturePaymentView(PaymentActionView):
     """Take an authorised payment."""
+
+    action = "capture_payment"
 
     @schema.capture_payment
     @idempotent
@@ -82,6 +95,8 @@ class CaptureIntentView(CapturePaymentView):
 class ConfirmIntentView(PaymentActionView):
     """Charge a payment method from the server."""
 
+    action = "confirm_intent"
+
     @schema.confirm_intent
     @idempotent
     def post(self, request: Request, payment_id: str, *, idempotency_key: str | None) -> Response:
@@ -104,6 +119,8 @@ class ConfirmIntentView(PaymentActionView):
 class CancelPaymentView(PaymentActionView):
     """Cancel a payment before its money is taken."""
 
+    action = "cancel_payment"
+
     @schema.cancel_payment
     @idempotent
     def post(self, request: Request, payment_id: str, *, idempotency_key: str | None) -> Response:
@@ -115,6 +132,8 @@ class CancelPaymentView(PaymentActionView):
 
 class RefundPaymentView(PaymentActionView):
     """Give money back."""
+
+    action = "refund_payment"
 
     @schema.refund_payment
     @idempotent

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils import timezone
@@ -12,6 +13,23 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from django_stripe_gateway.choices import PaymentStatus
+
+
+class MomentField(serializers.DateTimeField):
+    """A moment that the database can be asked with: in the site's own time where ``USE_TZ`` is off."""
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        """Return the moment as this site's databases hold moments."""
+        try:
+            if not settings.USE_TZ:
+                zone = timezone.get_default_timezone()
+                return timezone.make_naive(value, zone) if timezone.is_aware(value) else value
+            moment = super().enforce_timezone(value)
+            # Databases keep UTC, where the moment may be before the first or after the last day of the calendar.
+            moment.astimezone(UTC)
+        except OverflowError:
+            self.fail("overflow", timezone=timezone.get_default_timezone())
+        return moment
 
 
 class PaymentFilterSerializer(serializers.Serializer[Any]):
@@ -22,14 +40,17 @@ class PaymentFilterSerializer(serializers.Serializer[Any]):
     )
     order_id = serializers.CharField(max_length=255, required=False)
     created = serializers.DateField(required=False, help_text="A day, in the site's time zone.")
-    created_after = serializers.DateTimeField(required=False, help_text="From this moment on, ISO 8601.")
-    created_before = serializers.DateTimeField(required=False, help_text="Before this moment, ISO 8601.")
+    created_after = MomentField(required=False, help_text="From this moment on, ISO 8601.")
+    created_before = MomentField(required=False, help_text="Before this moment, ISO 8601.")
 
     def validate_created(self, value: date) -> tuple[datetime, datetime]:
         """Return the moments at which the day begins and ends."""
         try:
-            begin = timezone.make_aware(datetime.combine(value, time.min))
-            end = timezone.make_aware(datetime.combine(value + timedelta(days=1), time.min))
+            begin = datetime.combine(value, time.min)
+            end = datetime.combine(value + timedelta(days=1), time.min)
+            if not settings.USE_TZ:
+                return begin, end
+            begin, end = timezone.make_aware(begin), timezone.make_aware(end)
             # Databases keep UTC, where the first and the last day of the calendar may not exist.
             begin.timestamp(), end.timestamp()
             begin.astimezone(timezone.get_default_timezone())

@@ -31,7 +31,7 @@ class PaymentView(GatewayAPIView):
 
     def own_payments(self) -> QuerySet[Any]:
         """Return the payments of the user who asks."""
-        payments: QuerySet[Any] = get_payment_model()._default_manager.filter(owner=self.owner)
+        payments: QuerySet[Any] = get_payment_model()._default_manager.filter(owner_id=self.owner.pk)
         if self.request.method not in SAFE_METHODS:
             # A replica may not have heard of a payment that was made a moment ago.
             payments = payments.using(payments_database())
