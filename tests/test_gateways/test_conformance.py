@@ -244,7 +244,10 @@ def test_list_refunds__none(provider: Provider) -> None:
 def test_unknown_object(provider: Provider, object_id: str) -> None:
     with pytest.raises(ProviderError) as caught:
         provider.gateway.retrieve_payment(PaymentRef(object_id, "", "USD"))
-    assert not isinstance(caught.value, ProviderUnavailable | ProviderStateError)
+    # localstripe has no such address: what answers there is its web server, which knows nothing of the object.
+    is_no_answer = provider.gateway.account.is_localstripe and object_id.startswith("cs_")
+    assert isinstance(caught.value, ProviderUnavailable) == is_no_answer
+    assert not isinstance(caught.value, ProviderStateError)
 
 
 @pytest.mark.parametrize(("amount", "currency"), [("1000", "JPY"), ("12.340", "KWD"), ("500", "ISK"), ("10.00", "EUR")])

@@ -14,6 +14,7 @@ from tests.fake_paypal.server import FakePayPal
 from tests.test_checks.running import run, run_all
 
 
+@pytest.mark.django_db
 def test_complete(paypal: FakePayPal, settings: Any) -> None:
     assert run(check_paypal) == []
     assert run(check_variants) == []
