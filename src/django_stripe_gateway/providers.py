@@ -21,7 +21,36 @@ from django_stripe_gateway.transitions import PAID, REOPENABLE
 _WEBHOOK_ADDRESS = "Send Stripe's webhooks to the webhooks/stripe/ URL of this app instead."
 
 
-class StripeProvider(StripeProviderV3):
+class ServiceMethods:
+    """What a provider does through this app's services, whichever gateway stands behind its variant."""
+
+    #: The models' methods leave writing the result to the services.
+    records_changes = True
+
+    def capture(self, payment: AbstractPayment, amount: Decimal | None = None) -> Decimal:
+        """Capture the payment and return the captured amount."""
+        with recorded(payment):
+            captured: Decimal = captures.capture_payment(payment=payment, amount=as_decimal(amount)).captured_amount
+        return captured
+
+    def release(self, payment: AbstractPayment) -> None:
+        """Release the authorised payment."""
+        with recorded(payment):
+            captures.cancel_payment(payment=payment)
+
+    def cancel(self, payment: AbstractPayment) -> None:
+        """Cancel the waiting payment."""
+        with recorded(payment):
+            captures.cancel_payment(payment=payment)
+
+    def refund(self, payment: AbstractPayment, amount: Decimal | None = None) -> Decimal:
+        """Refund the payment and return the refund's amount."""
+        with recorded(payment):
+            refunded: Decimal = refunds.refund_payment(payment=payment, amount=as_decimal(amount)).amount
+        return refunded
+
+
+class StripeProvider(ServiceMethods, StripeProviderV3):
     """Stripe through this app's services, on every SDK from 13 to 16.
 
     Options, all of them optional, in ``PAYMENT_VARIANTS``: ``api_key``, ``endpoint_secret`` (one, a list, or separated
@@ -29,9 +58,6 @@ class StripeProvider(StripeProviderV3):
     only), ``use_localstripe``. Whatever is left out comes from the ``STRIPE_GATEWAY_*`` settings. The options are read
     from the settings at each use; this object, which django-payments caches, keeps none of them.
     """
-
-    #: The models' methods leave writing the result to the services.
-    records_changes = True
 
     def __init__(self, **options: Any) -> None:
         super().__init__(api_key=None, capture=options.get("capture", True))
@@ -63,28 +89,6 @@ class StripeProvider(StripeProviderV3):
         except ImproperlyConfigured as error:
             raise _misconfigured(error) from error
         raise RedirectNeeded(page)
-
-    def capture(self, payment: AbstractPayment, amount: Decimal | None = None) -> Decimal:
-        """Capture the payment and return the captured amount."""
-        with recorded(payment):
-            captured: Decimal = captures.capture_payment(payment=payment, amount=as_decimal(amount)).captured_amount
-        return captured
-
-    def release(self, payment: AbstractPayment) -> None:
-        """Release the authorised payment."""
-        with recorded(payment):
-            captures.cancel_payment(payment=payment)
-
-    def cancel(self, payment: AbstractPayment) -> None:
-        """Cancel the waiting payment."""
-        with recorded(payment):
-            captures.cancel_payment(payment=payment)
-
-    def refund(self, payment: AbstractPayment, amount: Decimal | None = None) -> Decimal:
-        """Refund the payment and return the refund's amount."""
-        with recorded(payment):
-            refunded: Decimal = refunds.refund_payment(payment=payment, amount=as_decimal(amount)).amount
-        return refunded
 
     def status(self, payment: AbstractPayment) -> AbstractPayment:
         """Ask Stripe where the payment stands, and return it."""

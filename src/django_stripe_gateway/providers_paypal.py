@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any, NoReturn
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -10,15 +9,15 @@ from payments import PaymentError, RedirectNeeded
 from payments.core import BasicProvider
 
 from django_stripe_gateway.models import AbstractPayment
-from django_stripe_gateway.providers import as_decimal, recorded
-from django_stripe_gateway.services import captures, payments, refunds
+from django_stripe_gateway.providers import ServiceMethods, recorded
+from django_stripe_gateway.services import payments
 from django_stripe_gateway.services.returns import complete_return
 from django_stripe_gateway.transitions import PAID, REOPENABLE
 
 _WEBHOOK_ADDRESS = "Send PayPal's webhooks to the webhooks/paypal/ URL of this app instead."
 
 
-class PayPalProvider(BasicProvider):
+class PayPalProvider(ServiceMethods, BasicProvider):
     """PayPal through this app's services, on Orders v2 and Payments v2.
 
     Options, all of them optional, in ``PAYMENT_VARIANTS``: ``client_id``, ``client_secret``, ``webhook_id`` (one, a
@@ -26,9 +25,6 @@ class PayPalProvider(BasicProvider):
     out comes from the ``STRIPE_GATEWAY_PAYPAL_*`` settings. The options are read from the settings at each use; this
     object, which django-payments caches, keeps none of them.
     """
-
-    #: The models' methods leave writing the result to the services.
-    records_changes = True
 
     def __init__(self, **options: Any) -> None:
         super().__init__(capture=options.get("capture", True))
@@ -51,28 +47,6 @@ class PayPalProvider(BasicProvider):
         if payment.status in PAID or payment.is_preauthorized or is_processing:
             raise RedirectNeeded(payment.get_success_url())
         raise RedirectNeeded(payment.get_failure_url())
-
-    def capture(self, payment: AbstractPayment, amount: Decimal | None = None) -> Decimal:
-        """Capture the payment and return the captured amount."""
-        with recorded(payment):
-            captured: Decimal = captures.capture_payment(payment=payment, amount=as_decimal(amount)).captured_amount
-        return captured
-
-    def release(self, payment: AbstractPayment) -> None:
-        """Void the authorisation."""
-        with recorded(payment):
-            captures.cancel_payment(payment=payment)
-
-    def cancel(self, payment: AbstractPayment) -> None:
-        """Cancel the waiting payment."""
-        with recorded(payment):
-            captures.cancel_payment(payment=payment)
-
-    def refund(self, payment: AbstractPayment, amount: Decimal | None = None) -> Decimal:
-        """Refund the payment and return the refund's amount."""
-        with recorded(payment):
-            refunded: Decimal = refunds.refund_payment(payment=payment, amount=as_decimal(amount)).amount
-        return refunded
 
     def status(self, payment: AbstractPayment) -> AbstractPayment:
         """Ask PayPal where the payment stands, take the money of an approved one, and return the payment."""
