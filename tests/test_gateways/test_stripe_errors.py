@@ -247,7 +247,7 @@ def test_5xx__not_json(call: Call, status: str) -> None:
     with RawServer(answering(b"<html>ada@example.com", status, "text/html")) as server:
         error = caught(call, server.url)
     assert type(error) is ProviderUnavailable
-    assert "ada" not in everything_in(error)
+    assert "ada@" not in everything_in(error)
 
 
 def test_429(fake_stripe: FakeStripe) -> None:
