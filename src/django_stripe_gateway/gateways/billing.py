@@ -1,0 +1,205 @@
+"""The interface of what is billed again and again.
+
+Like the interface for payments in ``base``: a gateway talks to one account, holds no state, knows neither models nor
+requests, takes the idempotency key under which its caller has committed the intention, and raises only the exceptions
+of ``django_stripe_gateway.exceptions``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django_stripe_gateway.gateways.billing_values import (
+    BillingCheckoutSnapshot,
+    CustomerRequest,
+    CustomerSnapshot,
+    InvoiceSnapshot,
+    PaymentMethodSnapshot,
+    PriceRequest,
+    PriceSnapshot,
+    ProductRequest,
+    ProductSnapshot,
+    PromotionCodeSnapshot,
+    SetupSnapshot,
+    SubscriptionChange,
+    SubscriptionCheckoutRequest,
+    SubscriptionRequest,
+    SubscriptionSnapshot,
+)
+
+
+class BillingGateway(ABC):
+    """One account that bills customers.
+
+    Raised everywhere: ``ProviderTimeout`` and ``ProviderUnavailable`` when the outcome is unknown,
+    ``ProviderStateError`` when the object's state forbids it, ``UnsupportedByGateway`` when this provider cannot do it,
+    ``PaymentDeclined`` when a card was declined, ``ProviderError`` for any other refusal.
+    """
+
+    #: A first payment can be left open for the customer to confirm in the browser.
+    supports_incomplete: ClassVar[bool] = False
+    #: The provider has a page that starts subscriptions.
+    supports_checkout: ClassVar[bool] = False
+    #: The provider has a page where customers manage what they pay.
+    supports_portal: ClassVar[bool] = False
+    supports_pause: ClassVar[bool] = False
+    supports_promotion_codes: ClassVar[bool] = False
+    supports_preview: ClassVar[bool] = False
+
+    provider: ClassVar[str] = ""
+
+    @property
+    @abstractmethod
+    def livemode(self) -> bool:
+        """Whether real money moves."""
+
+    # Catalogue.
+
+    @abstractmethod
+    def create_product(self, request: ProductRequest, *, idempotency_key: str) -> ProductSnapshot:
+        """Make a product."""
+
+    @abstractmethod
+    def update_product(
+        self, product_id: str, request: ProductRequest, *, is_active: bool, idempotency_key: str
+    ) -> ProductSnapshot:
+        """Change a product's name and description, or archive it."""
+
+    @abstractmethod
+    def create_price(self, request: PriceRequest, *, idempotency_key: str) -> PriceSnapshot:
+        """Make a price, or a legacy plan where there are no prices."""
+
+    @abstractmethod
+    def archive_price(self, price_id: str, *, idempotency_key: str) -> PriceSnapshot:
+        """Take a price out of sale; subscriptions that have it keep it."""
+
+    @abstractmethod
+    def list_products(self) -> Sequence[ProductSnapshot]:
+        """Return all products, the archived ones too."""
+
+    @abstractmethod
+    def list_prices(self) -> Sequence[PriceSnapshot]:
+        """Return all recurring prices, the archived ones too."""
+
+    @abstractmethod
+    def find_promotion_code(self, code: str) -> PromotionCodeSnapshot | None:
+        """Return the active promotion code that customers know as ``code``."""
+
+    # Customers and their payment methods.
+
+    @abstractmethod
+    def create_customer(self, request: CustomerRequest, *, idempotency_key: str) -> CustomerSnapshot:
+        """Make a customer."""
+
+    @abstractmethod
+    def update_customer(self, customer_id: str, request: CustomerRequest, *, idempotency_key: str) -> CustomerSnapshot:
+        """Change a customer's details."""
+
+    @abstractmethod
+    def retrieve_customer(self, customer_id: str) -> CustomerSnapshot:
+        """Ask for a customer; one that was deleted says so."""
+
+    @abstractmethod
+    def list_payment_methods(self, customer_id: str) -> Sequence[PaymentMethodSnapshot]:
+        """Return the customer's payment methods, the newest first."""
+
+    @abstractmethod
+    def create_setup(self, customer_id: str, *, idempotency_key: str) -> SetupSnapshot:
+        """Let the customer add a payment method in the browser."""
+
+    @abstractmethod
+    def attach_payment_method(
+        self, payment_method_id: str, customer_id: str, *, idempotency_key: str
+    ) -> PaymentMethodSnapshot:
+        """Give the customer a payment method (a test one, or one made in the browser)."""
+
+    @abstractmethod
+    def set_default_payment_method(
+        self, customer_id: str, payment_method_id: str, *, idempotency_key: str
+    ) -> CustomerSnapshot:
+        """Charge this one from now on."""
+
+    @abstractmethod
+    def detach_payment_method(self, payment_method_id: str, *, idempotency_key: str) -> PaymentMethodSnapshot:
+        """Take a payment method from its customer."""
+
+    @abstractmethod
+    def retrieve_payment_method(self, payment_method_id: str) -> PaymentMethodSnapshot:
+        """Ask for a payment method; ``customer_id`` says whose it is."""
+
+    @abstractmethod
+    def create_portal_url(self, customer_id: str, return_url: str, *, idempotency_key: str) -> str:
+        """Return the address of a page where the customer manages what they pay."""
+
+    # Subscriptions and invoices.
+
+    @abstractmethod
+    def create_subscription(self, request: SubscriptionRequest, *, idempotency_key: str) -> SubscriptionSnapshot:
+        """Start a subscription; an unpaid first invoice leaves it ``incomplete`` with a client secret."""
+
+    @abstractmethod
+    def create_subscription_checkout(
+        self, request: SubscriptionCheckoutRequest, *, idempotency_key: str
+    ) -> BillingCheckoutSnapshot:
+        """Make a page that starts a subscription."""
+
+    @abstractmethod
+    def retrieve_subscription_checkout(self, session_id: str) -> BillingCheckoutSnapshot:
+        """Ask where such a page stands."""
+
+    @abstractmethod
+    def expire_subscription_checkout(self, session_id: str, *, idempotency_key: str) -> BillingCheckoutSnapshot:
+        """Close such a page before it is used."""
+
+    @abstractmethod
+    def retrieve_subscription(self, subscription_id: str) -> SubscriptionSnapshot:
+        """Ask where a subscription stands."""
+
+    @abstractmethod
+    def list_subscriptions(self, customer_id: str) -> Sequence[SubscriptionSnapshot]:
+        """Return all subscriptions of a customer, ended ones too."""
+
+    @abstractmethod
+    def change_subscription(
+        self, subscription_id: str, change: SubscriptionChange, *, idempotency_key: str
+    ) -> SubscriptionSnapshot:
+        """Change price, quantity or what happens at the period's end."""
+
+    @abstractmethod
+    def preview_change(self, subscription_id: str, customer_id: str, change: SubscriptionChange) -> InvoiceSnapshot:
+        """Return the invoice that a change would lead to; nothing is changed."""
+
+    @abstractmethod
+    def cancel_subscription(self, subscription_id: str, *, idempotency_key: str) -> SubscriptionSnapshot:
+        """End a subscription at once."""
+
+    @abstractmethod
+    def pause_subscription(
+        self, subscription_id: str, *, behavior: str, resumes_at: datetime | None, idempotency_key: str
+    ) -> SubscriptionSnapshot:
+        """Stop collecting money; ``behavior`` is "void", "keep_as_draft" or "mark_uncollectible"."""
+
+    @abstractmethod
+    def unpause_subscription(self, subscription_id: str, *, idempotency_key: str) -> SubscriptionSnapshot:
+        """Collect money again; a subscription that was paused after its trial becomes active."""
+
+    @abstractmethod
+    def retrieve_invoice(self, invoice_id: str) -> InvoiceSnapshot:
+        """Ask for an invoice."""
+
+    @abstractmethod
+    def list_invoices(self, customer_id: str) -> Sequence[InvoiceSnapshot]:
+        """Return the customer's invoices, the newest first."""
+
+    # Reading what webhooks bring.
+
+    @abstractmethod
+    def read_subscription(self, obj: Mapping[str, Any]) -> SubscriptionSnapshot:
+        """Return the snapshot of an event's object, of whichever API generation."""
+
+    @abstractmethod
+    def read_invoice(self, obj: Mapping[str, Any]) -> InvoiceSnapshot:
+        """Return the snapshot of an event's object, of whichever API generation."""

@@ -1,0 +1,272 @@
+"""What crosses the interface of billing: plain, frozen values; amounts in the currency's units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ProductRequest:
+    """What a customer buys."""
+
+    name: str
+    description: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRequest:
+    """What it costs; ``amount`` is in the currency's units for each ``interval_count`` intervals."""
+
+    product_id: str
+    amount: Decimal
+    currency: str
+    interval: str
+    interval_count: int = 1
+    nickname: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ProductSnapshot:
+    """A product as its provider sees it."""
+
+    product_id: str
+    name: str
+    is_active: bool = True
+    description: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PriceSnapshot:
+    """A price (or a legacy plan); ``amount`` is ``None`` where it is tiered or metered."""
+
+    price_id: str
+    product_id: str
+    currency: str
+    amount: Decimal | None
+    interval: str = ""
+    interval_count: int = 1
+    is_active: bool = True
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerRequest:
+    """Who is billed; empty fields are not sent."""
+
+    email: str = field(default="", repr=False)
+    name: str = field(default="", repr=False)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerSnapshot:
+    """A customer as the provider sees it."""
+
+    customer_id: str
+    is_deleted: bool = False
+    livemode: bool | None = None
+    email: str = field(default="", repr=False)
+    name: str = field(default="", repr=False)
+    default_payment_method: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceSnapshot:
+    """An invoice; amounts are in the currency's units, and a credit makes them negative.
+
+    Args:
+        status: the provider's word (draft, open, paid, uncollectible, void).
+        client_secret: confirms its payment in the customer's browser; never stored or logged.
+        requires_action: the customer has to authenticate before it can be paid.
+        lines: what it charges for: description, amount, quantity, price id, whether it is a proration.
+    """
+
+    invoice_id: str
+    status: str
+    currency: str
+    total: Decimal
+    subtotal: Decimal
+    amount_due: Decimal
+    amount_paid: Decimal
+    amount_remaining: Decimal
+    tax: Decimal = Decimal(0)
+    number: str = ""
+    customer_id: str = ""
+    subscription_id: str = ""
+    billing_reason: str = ""
+    hosted_url: str = field(default="", repr=False)
+    pdf_url: str = field(default="", repr=False)
+    intent_id: str = ""
+    livemode: bool | None = None
+    attempt_count: int = 0
+    requires_action: bool = False
+    created: datetime | None = None
+    due: datetime | None = None
+    period_start: datetime | None = None
+    period_end: datetime | None = None
+    paid_at: datetime | None = None
+    next_payment_attempt: datetime | None = None
+    client_secret: str = field(default="", repr=False)
+    lines: Sequence[InvoiceLine] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceLine:
+    """One line of an invoice."""
+
+    description: str
+    amount: Decimal
+    quantity: int | None = None
+    price_id: str = ""
+    is_proration: bool = False
+    period_start: datetime | None = None
+    period_end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionSnapshot:
+    """A subscription as the provider sees it, with the period of its (first) item in both API generations.
+
+    Args:
+        status: the provider's word, one of ``SubscriptionStatus``.
+        item_id: the subscription item that carries price and quantity; a change names it.
+        client_secret: of the first invoice's payment or of the pending SetupIntent, when the customer must act.
+        client_secret_kind: "payment" or "setup": what the secret confirms.
+        pause_behavior: empty unless collection is paused.
+        has_pending_update: a change waits for its payment.
+    """
+
+    subscription_id: str
+    status: str
+    customer_id: str
+    item_id: str = ""
+    price_id: str = ""
+    product_id: str = ""
+    quantity: int = 1
+    livemode: bool | None = None
+    cancel_at_period_end: bool = False
+    cancel_at: datetime | None = None
+    canceled_at: datetime | None = None
+    ended_at: datetime | None = None
+    current_period_start: datetime | None = None
+    current_period_end: datetime | None = None
+    trial_start: datetime | None = None
+    trial_end: datetime | None = None
+    start: datetime | None = None
+    pause_behavior: str = ""
+    pause_resumes_at: datetime | None = None
+    has_pending_update: bool = False
+    latest_invoice_id: str = ""
+    default_payment_method: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    client_secret: str = field(default="", repr=False)
+    client_secret_kind: str = ""
+    latest_invoice: InvoiceSnapshot | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionRequest:
+    """What a gateway needs to start a subscription.
+
+    Args:
+        price_id: id of the Price, or of the legacy plan on localstripe.
+        trial_end: when a trial ends; ``None`` for none.
+        promotion_code: the provider's id of a promotion code (``promo_…``); ``coupon`` the id of a coupon.
+        billing_cycle_anchor: when the first full period begins.
+        metadata: kept on the subscription, so that its events find our row.
+        default_payment_method: charged instead of the customer's default one.
+    """
+
+    customer_id: str
+    price_id: str
+    quantity: int = 1
+    trial_end: datetime | None = None
+    promotion_code: str = ""
+    coupon: str = ""
+    automatic_tax: bool = False
+    cancel_at_period_end: bool = False
+    billing_cycle_anchor: datetime | None = None
+    default_payment_method: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionCheckoutRequest:
+    """A page of the provider's that starts ``subscription`` once the customer has paid on it."""
+
+    subscription: SubscriptionRequest
+    success_url: str = field(repr=False)
+    cancel_url: str = field(repr=False)
+    allow_promotion_codes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BillingCheckoutSnapshot:
+    """A Checkout Session in subscription mode; ``status`` is open, complete or expired."""
+
+    session_id: str
+    status: str
+    url: str = field(default="", repr=False)
+    subscription_id: str = ""
+    customer_id: str = ""
+    expires_at: datetime | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionChange:
+    """What becomes of a subscription; ``None`` leaves a value as it is.
+
+    Args:
+        item_id: the item to change.
+        proration: "create_prorations", "always_invoice" or "none".
+        proration_date: the moment that a preview was made for, so that the change costs what it had said.
+    """
+
+    item_id: str
+    price_id: str | None = None
+    quantity: int | None = None
+    proration: str = "create_prorations"
+    proration_date: datetime | None = None
+    cancel_at_period_end: bool | None = None
+    trial_end_now: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentMethodSnapshot:
+    """A customer's payment method: what may be shown of it, and nothing else."""
+
+    payment_method_id: str
+    kind: str
+    brand: str = ""
+    last4: str = ""
+    exp_month: int | None = None
+    exp_year: int | None = None
+    customer_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetupSnapshot:
+    """A SetupIntent, by which a customer adds a payment method in the browser."""
+
+    setup_id: str
+    status: str
+    client_secret: str = field(default="", repr=False)
+    payment_method_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionCodeSnapshot:
+    """A code that customers enter."""
+
+    promotion_code_id: str
+    code: str
+    is_active: bool = True
+    coupon_id: str = ""
