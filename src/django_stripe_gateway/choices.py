@@ -103,3 +103,75 @@ class WebhookState(models.TextChoices):
     UNMATCHED = "unmatched", _("Unmatched: its object is unknown here")
     MISMATCHED = "mismatched", _("Mismatched: it contradicts the payment")
     FAILED = "failed", _("Failed")
+
+
+class PlanInterval(models.TextChoices):
+    """How often a price is charged, as Stripe names it."""
+
+    DAY = "day", _("Day")
+    WEEK = "week", _("Week")
+    MONTH = "month", _("Month")
+    YEAR = "year", _("Year")
+
+
+class LimitPeriod(models.TextChoices):
+    """After which time the use of a limited thing starts from zero again."""
+
+    DAY = "day", _("Day")
+    WEEK = "week", _("Week")
+    MONTH = "month", _("Month")
+    BILLING_PERIOD = "billing_period", _("Billing period")
+    LIFETIME = "lifetime", _("Never")
+
+
+class SubscriptionStatus(models.TextChoices):
+    """Status of a subscription, as Stripe names it; ``STARTING`` is ours, before Stripe has answered."""
+
+    STARTING = "starting", pgettext_lazy("subscription status", "Starting")
+    INCOMPLETE = "incomplete", pgettext_lazy("subscription status", "Waiting for its first payment")
+    INCOMPLETE_EXPIRED = "incomplete_expired", pgettext_lazy("subscription status", "Never paid")
+    TRIALING = "trialing", pgettext_lazy("subscription status", "In trial")
+    ACTIVE = "active", pgettext_lazy("subscription status", "Active")
+    PAST_DUE = "past_due", pgettext_lazy("subscription status", "Past due")
+    UNPAID = "unpaid", pgettext_lazy("subscription status", "Unpaid")
+    CANCELED = "canceled", pgettext_lazy("subscription status", "Ended")
+    PAUSED = "paused", pgettext_lazy("subscription status", "Paused")
+
+
+class InvoiceStatus(models.TextChoices):
+    """Status of an invoice, as Stripe names it."""
+
+    DRAFT = "draft", pgettext_lazy("invoice status", "Draft")
+    OPEN = "open", pgettext_lazy("invoice status", "Open")
+    PAID = "paid", pgettext_lazy("invoice status", "Paid")
+    UNCOLLECTIBLE = "uncollectible", pgettext_lazy("invoice status", "Uncollectible")
+    VOID = "void", pgettext_lazy("invoice status", "Void")
+
+
+class BillingOperationKind(models.TextChoices):
+    """What a billing operation asks the provider to do."""
+
+    CREATE_CUSTOMER = "create_customer", _("Create a customer")
+    UPDATE_CUSTOMER = "update_customer", _("Update a customer")
+    SUBSCRIBE = "subscribe", _("Subscribe")
+    CHECKOUT = "checkout", _("Subscribe through Checkout")
+    CHANGE = "change", _("Change")
+    CANCEL = "cancel", _("Cancel")
+    RESUME = "resume", _("Resume")
+    PAUSE = "pause", _("Pause")
+    UNPAUSE = "unpause", _("Unpause")
+    ADD_PAYMENT_METHOD = "add_payment_method", _("Add a payment method")
+    SET_DEFAULT_PAYMENT_METHOD = "set_default_pm", _("Set the default payment method")
+    REMOVE_PAYMENT_METHOD = "remove_payment_method", _("Remove a payment method")
+    PORTAL = "portal", _("Open the portal")
+
+
+class SubscriptionLogEvent(models.TextChoices):
+    """What a line of a subscription's audit trail is about."""
+
+    CREATED = "created", _("Created")
+    STATUS_CHANGED = "status_changed", _("Status changed")
+    UPDATED = "updated", _("Updated")
+    INVOICE = "invoice", _("Invoice")
+    OPERATION_FAILED = "operation_failed", _("Operation failed")
+    MISMATCH = "mismatch", _("Mismatch")

@@ -55,6 +55,10 @@ class StripeGatewayConf(AppConf):
     THROTTLE_RATES: Mapping[str, str | None] = {}
     PAGE_SIZE = 25
     IDEMPOTENCY_KEY_TTL = 24 * 60 * 60
+    OWNER_MODEL = settings.AUTH_USER_MODEL
+    OWNER_RESOLVER = ""
+    BILLING_VARIANT = ""
+    PAST_DUE_GRACE_DAYS: int | None = 7
     PAYPAL_CLIENT_ID = ""
     PAYPAL_CLIENT_SECRET = ""
     PAYPAL_WEBHOOK_ID: str | Sequence[str] = ""
@@ -217,6 +221,27 @@ class GatewaySettings:
     def idempotency_key_ttl(self) -> int:
         """Seconds for which a repeated ``Idempotency-Key`` gets the first answer."""
         return int(self._get("IDEMPOTENCY_KEY_TTL"))
+
+    @property
+    def owner_model(self) -> str:
+        """Model that is billed for subscriptions, as "app.Model"; read when the models are loaded."""
+        return str(self._get("OWNER_MODEL"))
+
+    @property
+    def owner_resolver(self) -> str:
+        """Dotted path of a function that returns a request's owner, empty for the user."""
+        return str(self._get("OWNER_RESOLVER") or "")
+
+    @property
+    def billing_variant(self) -> str:
+        """Payment variant whose account sells subscriptions, empty for the first of Stripe's."""
+        return str(self._get("BILLING_VARIANT") or "")
+
+    @property
+    def past_due_grace_days(self) -> int | None:
+        """Days for which a past-due subscription stays valid, 0 for none, ``None`` for as long as Stripe tries."""
+        value = self._get("PAST_DUE_GRACE_DAYS")
+        return None if value is None else int(value)
 
     @property
     def paypal_client_id(self) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from django_stripe_gateway.choices import PaymentStatus as S
 from django_stripe_gateway.choices import RefundStatus as R
+from django_stripe_gateway.choices import SubscriptionStatus as Sub
 
 ALLOWED_TRANSITIONS: Mapping[str, frozenset[str]] = {
     S.WAITING: frozenset({S.INPUT, S.ERROR, S.PREAUTH, S.REJECTED, S.CANCELLED, S.CONFIRMED}),
@@ -60,3 +61,22 @@ def can_transition(current: str, target: str, *, refund_reversed: bool = False, 
 def can_transition_refund(current: str, target: str) -> bool:
     """Return whether a refund may move from ``current`` to ``target``."""
     return target in ALLOWED_REFUND_TRANSITIONS.get(current, frozenset())
+
+
+ENDED_SUBSCRIPTIONS = frozenset({Sub.CANCELED, Sub.INCOMPLETE_EXPIRED})
+_RUNNING = frozenset({Sub.TRIALING, Sub.ACTIVE, Sub.PAST_DUE, Sub.UNPAID, Sub.PAUSED})
+
+# Stripe moves a running subscription in every direction; what has ended stays so, and nothing becomes new again
+# (https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses).
+ALLOWED_SUBSCRIPTION_TRANSITIONS: Mapping[str, frozenset[str]] = {
+    Sub.STARTING: frozenset({Sub.INCOMPLETE}) | _RUNNING | ENDED_SUBSCRIPTIONS,
+    Sub.INCOMPLETE: _RUNNING | ENDED_SUBSCRIPTIONS,
+    **{status: (_RUNNING - {status}) | {Sub.CANCELED} for status in _RUNNING},
+    Sub.CANCELED: frozenset(),
+    Sub.INCOMPLETE_EXPIRED: frozenset(),
+}
+
+
+def can_transition_subscription(current: str, target: str) -> bool:
+    """Return whether a subscription may move from ``current`` to ``target``."""
+    return target in ALLOWED_SUBSCRIPTION_TRANSITIONS.get(current, frozenset())

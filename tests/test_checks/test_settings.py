@@ -27,6 +27,8 @@ GOOD = [
     ("THROTTLE_RATES", {"payments": "100/hour", "webhooks": None}), ("THROTTLE_RATES", {"payments": "5/m"}),
     ("PAGE_SIZE", 1), ("PAGE_SIZE", 100), ("IDEMPOTENCY_KEY_TTL", 60),
     ("ACTION_PERMISSIONS", {"refund_payment": ["rest_framework.permissions.IsAdminUser"], "create_payment": []}),
+    ("OWNER_MODEL", "teams.Team"), ("OWNER_RESOLVER", ""), ("BILLING_VARIANT", None), ("PAST_DUE_GRACE_DAYS", 0),
+    ("PAST_DUE_GRACE_DAYS", None),
 ]  # fmt: skip
 BAD = [
     ("API_KEY", 5), ("WEBHOOK_SECRET", {"a"}), ("WEBHOOK_SECRET", [None]), ("API_BASE", "proxy.example.com"),
@@ -39,7 +41,8 @@ BAD = [
     ("SERIALIZERS", {"Payment": None}), ("THROTTLE_RATES", {"payments": "often"}), ("THROTTLE_RATES", []),
     ("PAGE_SIZE", 0), ("PAGE_SIZE", 101), ("PAGE_SIZE", 25.0), ("IDEMPOTENCY_KEY_TTL", 0),
     ("ACTION_PERMISSIONS", ["a.b"]), ("ACTION_PERMISSIONS", {"refund": []}),
-    ("ACTION_PERMISSIONS", {"refund_payment": "a.b"}),
+    ("ACTION_PERMISSIONS", {"refund_payment": "a.b"}), ("OWNER_MODEL", "Team"), ("OWNER_RESOLVER", 5),
+    ("BILLING_VARIANT", []), ("PAST_DUE_GRACE_DAYS", -1), ("PAST_DUE_GRACE_DAYS", 366),
 ]  # fmt: skip
 
 

@@ -33,6 +33,7 @@ E061  Error   always   a PayPal variant has no webhook id
 E062  Error   always   PayPal webhooks cannot be verified: ``cryptography`` is not installed
 E063  Error   always   the file of trusted authorities does not exist
 E064  Error   deploy   PayPal credentials would be sent over plain http
+E070  Error   always   ``STRIPE_GATEWAY_BILLING_VARIANT`` is no Stripe variant
 W001  Warning always   a ``STRIPE_GATEWAY_*`` setting that does not exist
 W002  Warning always   an option of a variant that does not exist
 W003  Warning always   a webhook secret of Stripe's does not begin with ``whsec_``
@@ -56,6 +57,7 @@ from __future__ import annotations
 from django.core.checks import Tags, register
 
 from django_stripe_gateway.checks.accounts import check_accounts
+from django_stripe_gateway.checks.billing import check_billing_variant
 from django_stripe_gateway.checks.databases import check_database, check_gateway_rows, check_routing
 from django_stripe_gateway.checks.deployment import check_deployment, check_deployment_databases
 from django_stripe_gateway.checks.paypal import check_paypal, check_paypal_deployment
@@ -74,6 +76,7 @@ TAG = "django_stripe_gateway"
 for _check in (
     check_accounts,
     check_apps,
+    check_billing_variant,
     check_payment_host,
     check_payment_model,
     check_paypal,

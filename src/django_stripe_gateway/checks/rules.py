@@ -17,6 +17,7 @@ from django_stripe_gateway.conf import PAYMENT_ACTIONS
 Rule = Callable[[Any], bool]
 PAGE = "an address or a path of your site, in which {payment_id} is the only placeholder, or empty"
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.\w+)?")
+MODEL = re.compile(r"\w+\.\w+")
 RATE = re.compile(r"\d+/[smhd]\w*")
 
 
@@ -48,6 +49,11 @@ def is_text(value: Any) -> bool:
 def is_optional_text(value: Any) -> bool:
     """Return whether ``value`` is a string or ``None``, as an unset environment variable is."""
     return value is None or isinstance(value, str)
+
+
+def is_model_name(value: Any) -> bool:
+    """Return whether ``value`` is written as a model's name with its app's."""
+    return isinstance(value, str) and MODEL.fullmatch(value) is not None
 
 
 def is_texts(value: Any) -> bool:

@@ -47,6 +47,13 @@ RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "THROTTLE_RATES": ('a dictionary of scopes and rates such as "100/hour" or None', rules.is_rates),
     "PAGE_SIZE": ("a whole number from 1 to 100", rules.integer(1, 100)),
     "IDEMPOTENCY_KEY_TTL": ("a whole number of seconds, at least 60", rules.integer(60)),
+    "OWNER_MODEL": ('the name of a model such as "auth.User"', rules.is_model_name),
+    "OWNER_RESOLVER": ("a dotted path, or empty", rules.is_optional_text),
+    "BILLING_VARIANT": ("the name of a payment variant, or empty", rules.is_optional_text),
+    "PAST_DUE_GRACE_DAYS": (
+        "a whole number of days from 0 to 365, or None for as long as Stripe tries",
+        rules.optional(rules.integer(0, 365)),
+    ),
     "PAYPAL_CLIENT_ID": ("a string", rules.is_optional_text),
     "PAYPAL_CLIENT_SECRET": ("a string", rules.is_optional_text),
     "PAYPAL_WEBHOOK_ID": ("a string, or a list of strings", rules.is_texts),
@@ -113,7 +120,9 @@ def wrong_settings() -> frozenset[str]:
 
 
 def _dotted_paths(name: str, value: Any) -> Iterator[str]:
-    if name.endswith("_CLASSES"):
+    if name == "OWNER_RESOLVER":
+        yield from [value] if value else ()
+    elif name.endswith("_CLASSES"):
         yield from value or ()
     elif name == "ACTION_PERMISSIONS":
         for paths in value.values():

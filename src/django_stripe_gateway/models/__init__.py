@@ -1,20 +1,32 @@
 """The app's models."""
 
+from django_stripe_gateway.models.customers import Customer
 from django_stripe_gateway.models.events import WebhookEvent
 from django_stripe_gateway.models.gateways import PaymentGatewayConfig
 from django_stripe_gateway.models.idempotency import IdempotencyKey
-from django_stripe_gateway.models.logs import PaymentLog
-from django_stripe_gateway.models.operations import PaymentOperation
+from django_stripe_gateway.models.invoices import Invoice
+from django_stripe_gateway.models.logs import PaymentLog, SubscriptionLog
+from django_stripe_gateway.models.operations import BillingOperation, PaymentOperation
 from django_stripe_gateway.models.payments import AbstractPayment, Payment
+from django_stripe_gateway.models.plans import Plan, PlanLimit, PlanPricing
 from django_stripe_gateway.models.refunds import Refund
+from django_stripe_gateway.models.subscriptions import Subscription
 
 __all__ = [
     "AbstractPayment",
+    "BillingOperation",
+    "Customer",
     "IdempotencyKey",
+    "Invoice",
     "Payment",
     "PaymentGatewayConfig",
     "PaymentLog",
     "PaymentOperation",
+    "Plan",
+    "PlanLimit",
+    "PlanPricing",
     "Refund",
+    "Subscription",
+    "SubscriptionLog",
     "WebhookEvent",
 ]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_stripe_gateway.choices import OperationKind, OperationState
+from django_stripe_gateway.choices import BillingOperationKind, OperationKind, OperationState
 from django_stripe_gateway.models.fields import MoneyField
 
 
@@ -20,34 +20,30 @@ def new_idempotency_key() -> str:
     return str(uuid.uuid4())
 
 
-class PaymentOperationQuerySet(models.QuerySet["PaymentOperation"]):
+Operation = TypeVar("Operation", bound=models.Model)
+
+
+class OperationQuerySet(models.QuerySet[Operation]):
     """Questions about operations."""
 
-    def pending(self) -> PaymentOperationQuerySet:
+    def pending(self) -> OperationQuerySet[Operation]:
         """Return the operations whose outcome is not known."""
         return self.filter(state=OperationState.PENDING)
 
-    def abandoned(self, now: datetime | None = None) -> PaymentOperationQuerySet:
+    def abandoned(self, now: datetime | None = None) -> OperationQuerySet[Operation]:
         """Return the pending operations that nobody is working on: their process died or the provider was silent."""
         return self.pending().filter(leased_until__lt=now or timezone.now())
 
 
-class PaymentOperation(models.Model):
+class AbstractOperation(models.Model):
     """One thing asked of the provider, with the idempotency key that every attempt at it carries.
 
-    A payment has at most one pending operation (held by the payment's lock). ``leased_until`` says until when the
+    What it is about has at most one pending operation (held by that row's lock). ``leased_until`` says until when the
     process that started it may still be waiting for the answer; after that the next request or a reconciliation takes
-    it over and ends in the same state, with one charge.
+    it over and ends in the same state, with one effect.
     """
 
-    payment = models.ForeignKey(
-        settings.PAYMENT_MODEL, on_delete=models.PROTECT, related_name="operations", db_index=False
-    )
-    kind = models.CharField(_("kind"), max_length=16, choices=OperationKind.choices)
     state = models.CharField(_("state"), max_length=16, choices=OperationState.choices, default=OperationState.PENDING)
-    amount = MoneyField(_("amount"), null=True, blank=True)
-    # What the caller asked for: empty for "all that there is".
-    requested_amount = MoneyField(null=True, blank=True, editable=False)
     idempotency_key = models.CharField(_("idempotency key"), max_length=64, unique=True, default=new_idempotency_key)
     # The caller's own key, scoped to owner and endpoint: finds the operation again when the caller repeats.
     request_key = models.CharField(max_length=64, unique=True, null=True, blank=True, editable=False)
@@ -61,7 +57,31 @@ class PaymentOperation(models.Model):
     created = models.DateTimeField(_("created"), auto_now_add=True)
     modified = models.DateTimeField(_("modified"), auto_now=True)
 
-    objects = PaymentOperationQuerySet.as_manager()
+    class Meta:
+        abstract = True
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the provider's answer is not known."""
+        return self.state == OperationState.PENDING
+
+    def is_leased(self, now: datetime) -> bool:
+        """Return whether a process may still be waiting for the provider's answer."""
+        return self.is_pending and self.leased_until > now
+
+
+class PaymentOperation(AbstractOperation):
+    """One thing asked of the provider about a payment."""
+
+    payment = models.ForeignKey(
+        settings.PAYMENT_MODEL, on_delete=models.PROTECT, related_name="operations", db_index=False
+    )
+    kind = models.CharField(_("kind"), max_length=16, choices=OperationKind.choices)
+    amount = MoneyField(_("amount"), null=True, blank=True)
+    # What the caller asked for: empty for "all that there is".
+    requested_amount = MoneyField(null=True, blank=True, editable=False)
+
+    objects: ClassVar[OperationQuerySet[PaymentOperation]] = OperationQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         verbose_name = _("payment operation")
@@ -75,11 +95,31 @@ class PaymentOperation(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} ({self.state})"
 
-    @property
-    def is_pending(self) -> bool:
-        """Whether the provider's answer is not known."""
-        return self.state == OperationState.PENDING
 
-    def is_leased(self, now: datetime) -> bool:
-        """Return whether a process may still be waiting for the provider's answer."""
-        return self.is_pending and self.leased_until > now
+class BillingOperation(AbstractOperation):
+    """One thing asked of the provider about a customer, or about what they have subscribed to.
+
+    A customer has at most one pending operation, so that two requests of one owner never start two subscriptions.
+    """
+
+    customer = models.ForeignKey(
+        "django_stripe_gateway.Customer", on_delete=models.PROTECT, related_name="operations", db_index=False
+    )
+    subscription = models.ForeignKey(
+        "django_stripe_gateway.Subscription", null=True, blank=True, on_delete=models.PROTECT, related_name="operations"
+    )
+    kind = models.CharField(_("kind"), max_length=24, choices=BillingOperationKind.choices)
+
+    objects: ClassVar[OperationQuerySet[BillingOperation]] = OperationQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = _("billing operation")
+        verbose_name_plural = _("billing operations")
+        ordering = ("id",)
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["customer", "state"], name="dsg_billing_op_customer"),
+            models.Index(fields=["state", "leased_until"], name="dsg_billing_op_lease"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} ({self.state})"

@@ -1,0 +1,64 @@
+"""Customers: who is billed, in each account of the provider."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class CustomerQuerySet(models.QuerySet["Customer"]):
+    """Questions about customers."""
+
+    def for_owner(self, owner: Any) -> CustomerQuerySet:
+        """Return the customers that stand for one owner, one for each account."""
+        return self.filter(owner=owner)
+
+
+class Customer(models.Model):
+    """An owner (a user, or whatever ``STRIPE_GATEWAY_OWNER_MODEL`` names) as one account knows it.
+
+    The row is made before the provider is asked; its lock keeps two requests of one owner apart.
+    """
+
+    owner = models.ForeignKey(
+        settings.STRIPE_GATEWAY_OWNER_MODEL,
+        verbose_name=_("owner"),
+        null=True,
+        blank=True,
+        # The provider's records outlive the user.
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    account = models.CharField(_("account"), max_length=64)
+    customer_id = models.CharField(_("customer"), max_length=255, null=True, blank=True)
+    livemode = models.BooleanField(_("live mode"), default=False)
+    default_payment_method = models.CharField(_("payment method"), max_length=255, blank=True, default="")
+    # What was last sent of the owner's details, as a digest: enough to see that they have changed.
+    details_digest = models.CharField(max_length=64, blank=True, default="", editable=False)
+    deleted = models.DateTimeField(_("deleted at the provider"), null=True, blank=True)
+    # Until when what we know is certainly true: see Subscription.provider_time.
+    provider_time = models.DateTimeField(null=True, blank=True, editable=False)
+    created = models.DateTimeField(_("created"), auto_now_add=True)
+    modified = models.DateTimeField(_("modified"), auto_now=True)
+
+    objects = CustomerQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("customer")
+        verbose_name_plural = _("customers")
+        ordering = ("-id",)
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["owner", "account"], name="dsg_customer_owner_once"),
+            models.UniqueConstraint(fields=["account", "customer_id"], name="dsg_customer_id_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.customer_id or f"customer {self.pk}"
+
+    @property
+    def exists_at_provider(self) -> bool:
+        """Whether the provider can bill it."""
+        return bool(self.customer_id) and self.deleted is None

@@ -1,0 +1,104 @@
+"""Invoices, as their provider sees them."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_stripe_gateway.choices import InvoiceStatus
+from django_stripe_gateway.models.customers import Customer
+from django_stripe_gateway.models.fields import ZERO, MoneyField
+from django_stripe_gateway.models.subscriptions import Subscription
+from django_stripe_gateway.money import display_amount
+
+
+class InvoiceQuerySet(models.QuerySet["Invoice"]):
+    """Questions about invoices."""
+
+    def for_owner(self, owner: Any) -> InvoiceQuerySet:
+        """Return the invoices of one owner, in all accounts."""
+        return self.filter(customer__owner=owner)
+
+    def paid(self) -> InvoiceQuerySet:
+        """Return the invoices that are paid."""
+        return self.filter(status=InvoiceStatus.PAID)
+
+    def open(self) -> InvoiceQuerySet:
+        """Return the invoices that wait for their payment."""
+        return self.filter(status=InvoiceStatus.OPEN)
+
+    def shown(self) -> InvoiceQuerySet:
+        """Return the invoices that a customer is shown: all but drafts."""
+        return self.exclude(status=InvoiceStatus.DRAFT)
+
+
+class Invoice(models.Model):
+    """One invoice of a customer; amounts are in its currency's units, and a credit makes them negative."""
+
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, related_name="invoices", verbose_name=_("customer")
+    )
+    subscription = models.ForeignKey(
+        Subscription,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="invoices",
+        verbose_name=_("subscription"),
+    )
+    account = models.CharField(_("account"), max_length=64)
+    invoice_id = models.CharField(_("invoice"), max_length=255)
+    number = models.CharField(_("number"), max_length=64, blank=True, default="")
+    status = models.CharField(_("status"), max_length=16, choices=InvoiceStatus.choices)
+    billing_reason = models.CharField(_("reason"), max_length=64, blank=True, default="")
+    currency = models.CharField(_("currency"), max_length=3)
+    subtotal = MoneyField(_("subtotal"), default=ZERO)
+    tax = MoneyField(_("tax"), default=ZERO)
+    total = MoneyField(_("total"), default=ZERO)
+    amount_due = MoneyField(_("due"), default=ZERO)
+    amount_paid = MoneyField(_("paid"), default=ZERO)
+    amount_remaining = MoneyField(_("remaining"), default=ZERO)
+    hosted_url = models.URLField(_("page"), max_length=1000, blank=True, default="")
+    pdf_url = models.URLField(_("PDF"), max_length=1000, blank=True, default="")
+    intent_id = models.CharField(_("intent"), max_length=255, blank=True, default="")
+    livemode = models.BooleanField(_("live mode"), default=False)
+    attempt_count = models.PositiveIntegerField(_("attempts"), default=0)
+    requires_action = models.BooleanField(_("customer must act"), default=False)
+    period_start = models.DateTimeField(_("period starts"), null=True, blank=True)
+    period_end = models.DateTimeField(_("period ends"), null=True, blank=True)
+    issued = models.DateTimeField(_("issued"), null=True, blank=True)
+    due = models.DateTimeField(_("due on"), null=True, blank=True)
+    paid_at = models.DateTimeField(_("paid on"), null=True, blank=True)
+    next_payment_attempt = models.DateTimeField(_("next attempt"), null=True, blank=True)
+    # See Subscription.provider_time.
+    provider_time = models.DateTimeField(null=True, blank=True, editable=False)
+    created = models.DateTimeField(_("created"), auto_now_add=True)
+    modified = models.DateTimeField(_("modified"), auto_now=True)
+
+    objects = InvoiceQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("invoice")
+        verbose_name_plural = _("invoices")
+        ordering = ("-id",)
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["account", "invoice_id"], name="dsg_invoice_id_once"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["customer", "-id"], name="dsg_invoice_customer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number or self.invoice_id}: {display_amount(self.total, self.currency)} ({self.status})"
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether it is paid."""
+        return self.status == InvoiceStatus.PAID
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits for its payment."""
+        return self.status == InvoiceStatus.OPEN

@@ -1,0 +1,134 @@
+"""The catalogue: what customers can subscribe to, what it costs, and what it allows."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_stripe_gateway.choices import LimitPeriod, PlanInterval
+from django_stripe_gateway.models.fields import MoneyField
+from django_stripe_gateway.money import display_amount
+
+
+class PlanQuerySet(models.QuerySet["Plan"]):
+    """Questions about plans."""
+
+    def active(self) -> PlanQuerySet:
+        """Return the plans that are offered."""
+        return self.filter(is_active=True)
+
+    def default(self) -> Plan | None:
+        """Return the plan of everybody without a subscription."""
+        return self.filter(is_default=True, is_active=True).order_by("pk").first()
+
+
+class Plan(models.Model):
+    """One thing that customers subscribe to; a Product at Stripe."""
+
+    slug = models.SlugField(_("key"), max_length=64, unique=True, help_text=_("The plan's name in code: “premium”."))
+    name = models.CharField(_("name"), max_length=128)
+    description = models.TextField(_("description"), blank=True, default="")
+    auto_renew = models.BooleanField(
+        _("renews"), default=True, help_text=_("A plan that does not renew ends after the period that was paid for.")
+    )
+    is_default = models.BooleanField(
+        _("default"), default=False, help_text=_("Its limits apply to everybody without a subscription.")
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+    created = models.DateTimeField(_("created"), auto_now_add=True)
+    modified = models.DateTimeField(_("modified"), auto_now=True)
+
+    objects = PlanQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("plan")
+        verbose_name_plural = _("plans")
+        ordering = ("position", "id")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PlanPricingQuerySet(models.QuerySet["PlanPricing"]):
+    """Questions about prices."""
+
+    def active(self) -> PlanPricingQuerySet:
+        """Return the prices at which plans are sold."""
+        return self.filter(is_active=True)
+
+
+class PlanPricing(models.Model):
+    """One price of a plan, in one account; a Price at Stripe, which cannot be changed, only replaced.
+
+    ``stripe_price_id`` also keeps the id of a legacy Plan, where there are no Prices (localstripe).
+    """
+
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="pricing", verbose_name=_("plan"))
+    # The payment variant that sells it.
+    account = models.CharField(_("account"), max_length=64, default="stripe")
+    amount = MoneyField(_("amount"))
+    currency = models.CharField(_("currency"), max_length=3)
+    interval = models.CharField(_("interval"), max_length=8, choices=PlanInterval.choices, default=PlanInterval.MONTH)
+    interval_count = models.PositiveSmallIntegerField(_("intervals"), default=1)
+    trial_days = models.PositiveSmallIntegerField(_("days of trial"), default=0)
+    is_per_seat = models.BooleanField(_("per seat"), default=False)
+    is_active = models.BooleanField(_("active"), default=True)
+    stripe_price_id = models.CharField(_("price at Stripe"), max_length=255, null=True, blank=True)
+    stripe_product_id = models.CharField(_("product at Stripe"), max_length=255, blank=True, default="")
+    created = models.DateTimeField(_("created"), auto_now_add=True)
+    modified = models.DateTimeField(_("modified"), auto_now=True)
+
+    objects = PlanPricingQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("price")
+        verbose_name_plural = _("prices")
+        ordering = ("plan", "amount", "id")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["account", "stripe_price_id"], name="dsg_pricing_price_once"),
+            models.CheckConstraint(condition=models.Q(interval_count__gte=1), name="dsg_pricing_interval_count"),
+            models.CheckConstraint(condition=models.Q(amount__gte=0), name="dsg_pricing_amount"),
+        ]
+
+    def __str__(self) -> str:
+        every = f"{self.interval_count} {self.interval}s" if self.interval_count > 1 else self.interval
+        return f"{display_amount(self.amount, self.currency)} / {every}"
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing is charged."""
+        return not self.amount
+
+
+class PlanLimit(models.Model):
+    """How much of something a plan allows.
+
+    ``limit`` counts whole units in each period, and empty means without limit. A feature that a plan has or has not is
+    a limit of 1 or 0 whose period never ends.
+    """
+
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="limits", verbose_name=_("plan"))
+    metric = models.SlugField(_("metric"), max_length=64, help_text=_("What is counted: “minutes”, “seats”."))
+    limit = models.PositiveBigIntegerField(_("limit"), null=True, blank=True, help_text=_("Empty for no limit."))
+    period = models.CharField(_("period"), max_length=16, choices=LimitPeriod.choices, default=LimitPeriod.DAY)
+    created = models.DateTimeField(_("created"), auto_now_add=True)
+    modified = models.DateTimeField(_("modified"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("limit")
+        verbose_name_plural = _("limits")
+        ordering = ("plan", "id")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["plan", "metric"], name="dsg_limit_metric_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.metric}: {'∞' if self.is_unlimited else self.limit} / {self.period}"
+
+    @property
+    def is_unlimited(self) -> bool:
+        """Whether everything is allowed."""
+        return self.limit is None

@@ -1,0 +1,216 @@
+"""Subscriptions, as their provider sees them."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from django_stripe_gateway.choices import SubscriptionStatus
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.models.customers import Customer
+from django_stripe_gateway.models.plans import Plan, PlanPricing
+from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
+
+PAYING = (SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING)
+INCOMPLETE = (SubscriptionStatus.STARTING, SubscriptionStatus.INCOMPLETE)
+
+
+def new_token() -> str:
+    """Return an unguessable token, written into a subscription's metadata, by which its events find the row."""
+    return str(uuid.uuid4())
+
+
+def past_due_cutoff(now: datetime | None = None) -> datetime | None:
+    """Return since when a subscription may be past due and still count; ``None`` when it may be for ever."""
+    days = gateway_settings.past_due_grace_days
+    return None if days is None else (now or timezone.now()) - timedelta(days=days)
+
+
+class SubscriptionQuerySet(models.QuerySet["Subscription"]):
+    """Each filter stands for the predicate of the same name on the model."""
+
+    def for_owner(self, owner: Any) -> SubscriptionQuerySet:
+        """Return the subscriptions of one owner, in all accounts."""
+        return self.filter(customer__owner=owner)
+
+    def valid(self) -> SubscriptionQuerySet:
+        """Return the subscriptions that give what their plan promises."""
+        return self.filter(self._valid())
+
+    def on_trial(self) -> SubscriptionQuerySet:
+        """Return the subscriptions in their trial."""
+        return self.filter(status=SubscriptionStatus.TRIALING)
+
+    def on_grace_period(self) -> SubscriptionQuerySet:
+        """Return the cancelled subscriptions that run until the end of what was paid."""
+        ends = Q(cancel_at_period_end=True) | Q(cancel_at__gt=timezone.now())
+        return self.filter(ends, self._valid())
+
+    def recurring(self) -> SubscriptionQuerySet:
+        """Return the valid subscriptions that will be charged again."""
+        ends = Q(cancel_at_period_end=True) | Q(cancel_at__gt=timezone.now())
+        return self.filter(self._valid()).exclude(ends)
+
+    def has_ended(self) -> SubscriptionQuerySet:
+        """Return the subscriptions that are over."""
+        return self.filter(status__in=ENDED_SUBSCRIPTIONS)
+
+    def not_ended(self) -> SubscriptionQuerySet:
+        """Return the subscriptions that are not over, those that wait for their first payment included."""
+        return self.exclude(status__in=ENDED_SUBSCRIPTIONS)
+
+    def has_incomplete_payment(self) -> SubscriptionQuerySet:
+        """Return the subscriptions whose customer has to pay or to authenticate."""
+        return self.filter(status__in=(SubscriptionStatus.INCOMPLETE, SubscriptionStatus.PAST_DUE))
+
+    def past_due(self) -> SubscriptionQuerySet:
+        """Return the subscriptions whose last payment failed and is being tried again."""
+        return self.filter(status=SubscriptionStatus.PAST_DUE)
+
+    def paused(self) -> SubscriptionQuerySet:
+        """Return the subscriptions that are paused, or whose collection is."""
+        return self.filter(Q(status=SubscriptionStatus.PAUSED) | ~Q(pause_behavior=""))
+
+    @staticmethod
+    def _valid() -> Q:
+        cutoff = past_due_cutoff()
+        late = Q(status=SubscriptionStatus.PAST_DUE)
+        if cutoff is not None:
+            late &= Q(past_due_since__gt=cutoff)
+        return Q(status__in=PAYING) | late
+
+
+class Subscription(models.Model):
+    """One subscription of a customer; Stripe is the authority, and this row follows it.
+
+    Change it through the services: they ask Stripe, hold the row's lock, keep the audit trail and send the signals.
+    """
+
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, related_name="subscriptions", verbose_name=_("customer")
+    )
+    plan = models.ForeignKey(
+        Plan, null=True, blank=True, on_delete=models.PROTECT, related_name="subscriptions", verbose_name=_("plan")
+    )
+    pricing = models.ForeignKey(
+        PlanPricing,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="subscriptions",
+        verbose_name=_("price"),
+    )
+    account = models.CharField(_("account"), max_length=64)
+    subscription_id = models.CharField(_("subscription"), max_length=255, null=True, blank=True)
+    token = models.CharField(max_length=36, unique=True, default=new_token, editable=False)
+    status = models.CharField(
+        _("status"), max_length=24, choices=SubscriptionStatus.choices, default=SubscriptionStatus.STARTING
+    )
+    quantity = models.PositiveIntegerField(_("quantity"), default=1)
+    price_id = models.CharField(_("price at the provider"), max_length=255, blank=True, default="")
+    item_id = models.CharField(max_length=255, blank=True, default="", editable=False)
+    cancel_at_period_end = models.BooleanField(_("cancels at period end"), default=False)
+    cancel_at = models.DateTimeField(_("cancels at"), null=True, blank=True)
+    canceled_at = models.DateTimeField(_("cancelled"), null=True, blank=True)
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    start = models.DateTimeField(_("started"), null=True, blank=True)
+    current_period_start = models.DateTimeField(_("period starts"), null=True, blank=True)
+    current_period_end = models.DateTimeField(_("period ends"), null=True, blank=True)
+    trial_start = models.DateTimeField(_("trial starts"), null=True, blank=True)
+    trial_end = models.DateTimeField(_("trial ends"), null=True, blank=True)
+    past_due_since = models.DateTimeField(_("past due since"), null=True, blank=True)
+    pause_behavior = models.CharField(_("paused"), max_length=24, blank=True, default="")
+    pause_resumes_at = models.DateTimeField(_("pause ends"), null=True, blank=True)
+    has_pending_update = models.BooleanField(_("change waits for its payment"), default=False)
+    latest_invoice_id = models.CharField(_("latest invoice"), max_length=255, blank=True, default="")
+    default_payment_method = models.CharField(_("payment method"), max_length=255, blank=True, default="")
+    livemode = models.BooleanField(_("live mode"), default=False)
+    metadata = models.JSONField(_("metadata"), default=dict, blank=True)
+    # The page of a subscription that is started through Checkout.
+    checkout_id = models.CharField(_("Checkout Session"), max_length=255, blank=True, default="", db_index=True)
+    # Up to here what we know is certainly true: an event that is not newer is looked up instead of believed.
+    provider_time = models.DateTimeField(null=True, blank=True, editable=False)
+    created = models.DateTimeField(_("created"), auto_now_add=True)
+    modified = models.DateTimeField(_("modified"), auto_now=True)
+
+    objects = SubscriptionQuerySet.as_manager()
+
+    # Secret for the customer's browser, and what it confirms; handed on after a call, never stored.
+    client_secret: str = ""
+    client_secret_kind: str = ""
+    gateway_url: str = ""
+
+    class Meta:
+        verbose_name = _("subscription")
+        verbose_name_plural = _("subscriptions")
+        ordering = ("-id",)
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["account", "subscription_id"], name="dsg_subscription_id_once"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["customer", "status"], name="dsg_sub_customer_status"),
+            models.Index(fields=["status", "current_period_end"], name="dsg_sub_status_end"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subscription_id or f'subscription {self.pk}'} ({self.status})"
+
+    # Predicates; the queryset filters of the same names agree with them.
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether it gives what its plan promises: active, in trial, or past due within the time that is allowed."""
+        if self.status == SubscriptionStatus.PAST_DUE:
+            cutoff = past_due_cutoff()
+            return cutoff is None or (self.past_due_since is not None and self.past_due_since > cutoff)
+        return self.status in PAYING
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether it is in its trial."""
+        return self.status == SubscriptionStatus.TRIALING
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it will end, or has ended."""
+        return self.has_ended or self.cancel_at_period_end or self._ends_later
+
+    @property
+    def on_grace_period(self) -> bool:
+        """Whether it was cancelled and runs until the end of what was paid."""
+        return self.is_valid and (self.cancel_at_period_end or self._ends_later)
+
+    @property
+    def is_recurring(self) -> bool:
+        """Whether it is valid and will be charged again."""
+        return self.is_valid and not self.on_grace_period
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is over."""
+        return self.status in ENDED_SUBSCRIPTIONS
+
+    @property
+    def has_incomplete_payment(self) -> bool:
+        """Whether the customer has to pay or to authenticate."""
+        return self.status in (SubscriptionStatus.INCOMPLETE, SubscriptionStatus.PAST_DUE)
+
+    @property
+    def is_past_due(self) -> bool:
+        """Whether its last payment failed and is being tried again."""
+        return self.status == SubscriptionStatus.PAST_DUE
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it is paused, or its collection is."""
+        return self.status == SubscriptionStatus.PAUSED or bool(self.pause_behavior)
+
+    @property
+    def _ends_later(self) -> bool:
+        return self.cancel_at is not None and self.cancel_at > timezone.now()
