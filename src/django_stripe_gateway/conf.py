@@ -58,7 +58,13 @@ class StripeGatewayConf(AppConf):
     OWNER_MODEL = settings.AUTH_USER_MODEL
     OWNER_RESOLVER = ""
     BILLING_VARIANT = ""
+    CUSTOMER_DETAILS = ""
     PAST_DUE_GRACE_DAYS: int | None = 7
+    ALLOW_REPEATED_TRIALS = False
+    ALLOW_DUPLICATE_SUBSCRIPTIONS = False
+    AUTOMATIC_TAX = False
+    PRORATION_BEHAVIOR = "create_prorations"
+    PORTAL_RETURN_URL = ""
     PAYPAL_CLIENT_ID = ""
     PAYPAL_CLIENT_SECRET = ""
     PAYPAL_WEBHOOK_ID: str | Sequence[str] = ""
@@ -236,6 +242,36 @@ class GatewaySettings:
     def billing_variant(self) -> str:
         """Payment variant whose account sells subscriptions, empty for the first of Stripe's."""
         return str(self._get("BILLING_VARIANT") or "")
+
+    @property
+    def customer_details(self) -> str:
+        """Dotted path of a function that returns an owner's ``name`` and ``email``, empty for the owner's fields."""
+        return str(self._get("CUSTOMER_DETAILS") or "")
+
+    @property
+    def allow_repeated_trials(self) -> bool:
+        """Whether an owner may have a trial of a plan more than once."""
+        return self._flag("ALLOW_REPEATED_TRIALS")
+
+    @property
+    def allow_duplicate_subscriptions(self) -> bool:
+        """Whether an owner may subscribe to a plan that they are subscribed to already."""
+        return self._flag("ALLOW_DUPLICATE_SUBSCRIPTIONS")
+
+    @property
+    def automatic_tax(self) -> bool:
+        """Whether Stripe calculates taxes on subscriptions (Stripe Tax)."""
+        return self._flag("AUTOMATIC_TAX")
+
+    @property
+    def proration_behavior(self) -> str:
+        """What a change in the middle of a period costs, as Stripe names it."""
+        return str(self._get("PRORATION_BEHAVIOR"))
+
+    @property
+    def portal_return_url(self) -> str:
+        """Page of the host that customers come back to from Stripe's portal."""
+        return str(self._get("PORTAL_RETURN_URL") or "")
 
     @property
     def past_due_grace_days(self) -> int | None:

@@ -37,3 +37,45 @@ payment_mismatch = Signal()
 
 # event (WebhookEvent): an event was accepted and stored for the first time.
 webhook_received = Signal()
+
+# subscription: a subscription has begun to give what its plan promises: paid for the first time, or in trial.
+subscription_activated = Signal()
+
+# subscription, invoice: a further period has been paid.
+subscription_renewed = Signal()
+
+# subscription, previous_pricing (PlanPricing or None), previous_quantity: plan, price or quantity is another.
+subscription_changed = Signal()
+
+# subscription: its trial ends soon (Stripe tells three days before).
+subscription_trial_ending = Signal()
+
+# subscription, invoice: a payment has failed; Stripe tries again as its settings say.
+subscription_payment_failed = Signal()
+
+# subscription, invoice: the customer has to authenticate before an invoice can be paid.
+subscription_action_required = Signal()
+
+# subscription: it is past due.
+subscription_past_due = Signal()
+
+# subscription: it was cancelled and ends at subscription.cancel_at or with its period; or it has ended at once.
+subscription_cancelled = Signal()
+
+# subscription: its cancellation was taken back.
+subscription_resumed = Signal()
+
+# subscription: it is paused, or its collection is.
+subscription_paused = Signal()
+
+# subscription: its pause is over.
+subscription_unpaused = Signal()
+
+# subscription: it is over.
+subscription_ended = Signal()
+
+# subscription: its first payment was never made.
+subscription_expired = Signal()
+
+# customer: the customer was deleted at the provider.
+customer_deleted = Signal()

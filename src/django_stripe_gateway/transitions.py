@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from django_stripe_gateway.choices import InvoiceStatus as Inv
 from django_stripe_gateway.choices import PaymentStatus as S
 from django_stripe_gateway.choices import RefundStatus as R
 from django_stripe_gateway.choices import SubscriptionStatus as Sub
@@ -80,3 +81,18 @@ ALLOWED_SUBSCRIPTION_TRANSITIONS: Mapping[str, frozenset[str]] = {
 def can_transition_subscription(current: str, target: str) -> bool:
     """Return whether a subscription may move from ``current`` to ``target``."""
     return target in ALLOWED_SUBSCRIPTION_TRANSITIONS.get(current, frozenset())
+
+
+# https://docs.stripe.com/invoicing/overview#invoice-statuses; a paid or void invoice stays what it is.
+ALLOWED_INVOICE_TRANSITIONS: Mapping[str, frozenset[str]] = {
+    Inv.DRAFT: frozenset({Inv.OPEN, Inv.PAID, Inv.UNCOLLECTIBLE, Inv.VOID}),
+    Inv.OPEN: frozenset({Inv.PAID, Inv.UNCOLLECTIBLE, Inv.VOID}),
+    Inv.UNCOLLECTIBLE: frozenset({Inv.PAID, Inv.VOID}),
+    Inv.PAID: frozenset(),
+    Inv.VOID: frozenset(),
+}
+
+
+def can_transition_invoice(current: str, target: str) -> bool:
+    """Return whether an invoice may move from ``current`` to ``target``."""
+    return target in ALLOWED_INVOICE_TRANSITIONS.get(current, frozenset())

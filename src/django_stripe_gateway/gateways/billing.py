@@ -56,6 +56,11 @@ class BillingGateway(ABC):
     def livemode(self) -> bool:
         """Whether real money moves."""
 
+    @property
+    def test_payment_method(self) -> str:
+        """What new customers are given to pay with (development), empty where they bring their own."""
+        return ""
+
     # Catalogue.
 
     @abstractmethod
@@ -203,3 +208,7 @@ class BillingGateway(ABC):
     @abstractmethod
     def read_invoice(self, obj: Mapping[str, Any]) -> InvoiceSnapshot:
         """Return the snapshot of an event's object, of whichever API generation."""
+
+    @abstractmethod
+    def read_subscription_checkout(self, obj: Mapping[str, Any]) -> BillingCheckoutSnapshot:
+        """Return the snapshot of an event's Checkout Session in subscription mode."""

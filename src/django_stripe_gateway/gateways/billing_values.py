@@ -177,7 +177,7 @@ class SubscriptionRequest:
 
     Args:
         price_id: id of the Price, or of the legacy plan on localstripe.
-        trial_end: when a trial ends; ``None`` for none.
+        trial_days: length of a trial, 0 for none.
         promotion_code: the provider's id of a promotion code (``promo_…``); ``coupon`` the id of a coupon.
         billing_cycle_anchor: when the first full period begins.
         metadata: kept on the subscription, so that its events find our row.
@@ -187,7 +187,7 @@ class SubscriptionRequest:
     customer_id: str
     price_id: str
     quantity: int = 1
-    trial_end: datetime | None = None
+    trial_days: int = 0
     promotion_code: str = ""
     coupon: str = ""
     automatic_tax: bool = False

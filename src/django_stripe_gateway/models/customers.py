@@ -39,8 +39,9 @@ class Customer(models.Model):
     # What was last sent of the owner's details, as a digest: enough to see that they have changed.
     details_digest = models.CharField(max_length=64, blank=True, default="", editable=False)
     deleted = models.DateTimeField(_("deleted at the provider"), null=True, blank=True)
-    # Until when what we know is certainly true: see Subscription.provider_time.
+    # See Subscription.provider_time.
     provider_time = models.DateTimeField(null=True, blank=True, editable=False)
+    fetched_at = models.DateTimeField(null=True, blank=True, editable=False)
     created = models.DateTimeField(_("created"), auto_now_add=True)
     modified = models.DateTimeField(_("modified"), auto_now=True)
 

@@ -74,6 +74,7 @@ class Invoice(models.Model):
     next_payment_attempt = models.DateTimeField(_("next attempt"), null=True, blank=True)
     # See Subscription.provider_time.
     provider_time = models.DateTimeField(null=True, blank=True, editable=False)
+    fetched_at = models.DateTimeField(null=True, blank=True, editable=False)
     created = models.DateTimeField(_("created"), auto_now_add=True)
     modified = models.DateTimeField(_("modified"), auto_now=True)
 

@@ -134,8 +134,10 @@ class Subscription(models.Model):
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)
     # The page of a subscription that is started through Checkout.
     checkout_id = models.CharField(_("Checkout Session"), max_length=255, blank=True, default="", db_index=True)
-    # Up to here what we know is certainly true: an event that is not newer is looked up instead of believed.
+    # The provider's time of the newest event that was taken in, and our time of the last look: an event that is not
+    # newer than both is looked up instead of believed.
     provider_time = models.DateTimeField(null=True, blank=True, editable=False)
+    fetched_at = models.DateTimeField(null=True, blank=True, editable=False)
     created = models.DateTimeField(_("created"), auto_now_add=True)
     modified = models.DateTimeField(_("modified"), auto_now=True)
 

@@ -23,7 +23,7 @@ from django_stripe_gateway.exceptions import (
     ProviderUnavailable,
 )
 from django_stripe_gateway.models import AbstractPayment, PaymentOperation
-from django_stripe_gateway.models.operations import new_idempotency_key
+from django_stripe_gateway.models.operations import AbstractOperation, new_idempotency_key
 from django_stripe_gateway.services.journal import announce_status, write_log
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.refund_sync import fail_refund
@@ -109,7 +109,7 @@ def begin_operation(payment_id: Any, intention: Intention, origin: Origin) -> Be
         payment = lock_payment(payment_id)
         pending = payment.operations.using(payments_database()).pending().first()
         if pending is not None:
-            _take_over(pending)
+            take_over(pending)
             return Begun(payment, pending, is_own=intention.is_met_by(pending))
         answered = find_operation(intention.request_key)
         if answered is not None and answered.payment_id == payment.pk:
@@ -145,7 +145,7 @@ def add_operation(payment: AbstractPayment, intention: Intention, origin: Origin
     return operation
 
 
-def recorded_origin(operation: PaymentOperation) -> Origin | None:
+def recorded_origin(operation: AbstractOperation) -> Origin | None:
     """Return who asked for an operation."""
     recorded = operation.params.get("origin")
     return Origin(**recorded) if isinstance(recorded, dict) else None
@@ -173,7 +173,7 @@ def take_over_operation(operation_id: int) -> Begun | None:
         operation = manager.get(pk=operation_id)
         if not operation.is_pending:
             return None
-        _take_over(operation)
+        take_over(operation)
         return Begun(payment, operation)
 
 
@@ -204,7 +204,7 @@ def settle_failed_call(begun: Begun, error: GatewayError, origin: Origin) -> Non
         write_log(payment, LogEvent.OPERATION_FAILED, origin, detail, data)
 
 
-def close_operation(operation: PaymentOperation, state: str, object_id: str = "") -> None:
+def close_operation(operation: AbstractOperation, state: str, object_id: str = "") -> None:
     """Set the outcome of an operation; the caller saves it in the transaction that writes the outcome's effect.
 
     A failed operation had no effect, so that its caller's key may be used for another try.
@@ -232,11 +232,19 @@ def _undo_intention(
         announce_status(payment, previous, origin)
 
 
-def _take_over(operation: PaymentOperation) -> None:
+def take_over(operation: AbstractOperation, subject: str = "payment") -> None:
+    """Lease a pending operation to this process; the caller holds the lock of what it is about.
+
+    Args:
+        subject: what that is, for the sentence of the error.
+
+    Raises:
+        OperationInProgress: its process may still be waiting for the answer.
+    """
     now = timezone.now()
     if operation.is_leased(now):
         raise OperationInProgress(
-            "Another operation on this payment is waiting for the provider. Try again in a moment.", retry_after=1
+            f"Another operation on this {subject} is waiting for the provider. Try again in a moment.", retry_after=1
         )
     operation.attempts = min(operation.attempts + 1, MAX_ATTEMPTS_COUNTED)
     operation.leased_until = lease_end()

@@ -1,5 +1,29 @@
 """This app's handlers; importing them registers them."""
 
-from django_stripe_gateway.webhooks.handlers import charges, checkout, disputes, payment_intents, paypal, refunds
+from django_stripe_gateway.webhooks.handlers import (
+    catalogue,
+    charges,
+    checkout,
+    customers,
+    disputes,
+    invoices,
+    payment_intents,
+    paypal,
+    refunds,
+    subscription_checkout,
+    subscriptions,
+)
 
-__all__ = ["charges", "checkout", "disputes", "payment_intents", "paypal", "refunds"]
+__all__ = [
+    "catalogue",
+    "charges",
+    "checkout",
+    "customers",
+    "disputes",
+    "invoices",
+    "payment_intents",
+    "paypal",
+    "refunds",
+    "subscription_checkout",
+    "subscriptions",
+]

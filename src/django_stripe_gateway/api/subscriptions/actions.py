@@ -1,0 +1,218 @@
+"""Start, change and end subscriptions. Each view validates, calls one service and answers."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from django_stripe_gateway.api.idempotency import idempotent
+from django_stripe_gateway.api.subscriptions import schema
+from django_stripe_gateway.api.subscriptions.input_serializers import (
+    CancelSubscriptionSerializer,
+    ChangeSubscriptionSerializer,
+    PauseSubscriptionSerializer,
+    SubscribeSerializer,
+    SubscriptionIdSerializer,
+)
+from django_stripe_gateway.api.subscriptions.previews import preview_answer
+from django_stripe_gateway.api.subscriptions.serializers import PreviewSerializer
+from django_stripe_gateway.api.subscriptions.views import BillingView
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.exceptions import InvalidInput
+from django_stripe_gateway.models import Plan, PlanPricing, Subscription
+from django_stripe_gateway.services.billing.changing import (
+    cancel_subscription,
+    change_subscription,
+    pause_subscription,
+    preview_change,
+    resume_subscription,
+    unpause_subscription,
+)
+from django_stripe_gateway.services.billing.looking import look_up_subscription
+from django_stripe_gateway.services.billing.return_addresses import return_addresses
+from django_stripe_gateway.services.billing.subscribing import choose_pricing, subscribe
+from django_stripe_gateway.services.transactions import payments_database
+
+
+class BillingActionView(BillingView):
+    """A view that changes what its owner is billed for."""
+
+    rate_scope = "subscriptions.write"
+    #: Its name in ``STRIPE_GATEWAY_ACTION_PERMISSIONS``.
+    action: ClassVar[str]
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Return the permissions of the API, and those of this action."""
+        own = gateway_settings.action_permissions.get(self.action, ())
+        return [*super().get_permissions(), *(import_string(path)() for path in own)]
+
+    @property
+    def base_url(self) -> str:
+        """Scheme and host for addresses that customers come back to, while the settings name none."""
+        return "" if gateway_settings.payment_host else self.request.build_absolute_uri("/")
+
+    def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Ask the provider again for the client secret of an answer given earlier."""
+        subscription = self.get_subscription(str(body["subscription_id"]))
+        return {"client_secret": look_up_subscription(subscription.pk, self.origin).client_secret}
+
+    def shown(self, subscription: Subscription, **kwargs: Any) -> Response:
+        """Answer with the subscription as it is now, and what only this answer holds."""
+        current = self.own_subscriptions().get(pk=subscription.pk)
+        for name in ("client_secret", "client_secret_kind", "gateway_url"):
+            setattr(current, name, getattr(subscription, name))
+        return self.answer(current, with_client_secret=True, **kwargs)
+
+
+class SubscribeView(BillingActionView):
+    """Subscribe to a plan."""
+
+    action = "subscribe"
+
+    @schema.subscribe
+    @idempotent
+    def post(self, request: Request, *, idempotency_key: str | None) -> Response:
+        """Subscribe to a plan; a client secret says that the customer must act, an address where they pay."""
+        values = self.validated(SubscribeSerializer, request.data)
+        plan = find_plan(values.pop("plan_id"))
+        pricing = choose_pricing(plan, values.pop("pricing_id", None))
+        success_url, cancel_url = return_addresses(self.base_url)
+        subscription = subscribe(
+            owner=self.billed_owner,
+            plan=plan,
+            pricing=pricing,
+            success_url=success_url,
+            cancel_url=cancel_url,
+            idempotency_key=idempotency_key,
+            origin=self.origin,
+            **values,
+        )
+        return self.shown(subscription, status=201)
+
+
+class CancelView(BillingActionView):
+    """Cancel a subscription."""
+
+    action = "cancel_subscription"
+
+    @schema.cancel
+    @idempotent
+    def post(self, request: Request, *, idempotency_key: str | None) -> Response:
+        """Let a subscription end with its period, or at once."""
+        values = self.validated(CancelSubscriptionSerializer, request.data)
+        subscription = self.get_subscription(values["subscription_id"])
+        changed = cancel_subscription(
+            subscription=subscription,
+            at_period_end=values["at_period_end"],
+            idempotency_key=idempotency_key,
+            origin=self.origin,
+        )
+        return self.shown(changed)
+
+
+class ResumeView(BillingActionView):
+    """Take back a cancellation."""
+
+    action = "resume_subscription"
+
+    @schema.resume
+    @idempotent
+    def post(self, request: Request, *, idempotency_key: str | None) -> Response:
+        """Take back a cancellation while the period still runs."""
+        values = self.validated(SubscriptionIdSerializer, request.data)
+        subscription = self.get_subscription(values["subscription_id"])
+        changed = resume_subscription(
+            subscription=subscription, idempotency_key=idempotency_key, origin=self.origin
+        )
+        return self.shown(changed)
+
+
+class ChangeView(BillingActionView):
+    """Change plan, price or quantity."""
+
+    action = "change_subscription"
+
+    @schema.change
+    @idempotent
+    def post(self, request: Request, *, idempotency_key: str | None) -> Response:
+        """Change plan, price or quantity, or say what that would cost."""
+        values = self.validated(ChangeSubscriptionSerializer, request.data)
+        subscription = self.get_subscription(values.pop("subscription_id"))
+        plan_id, pricing_id = values.pop("plan_id", None), values.pop("pricing_id", None)
+        pricing = asked_pricing(subscription, plan_id, pricing_id)
+        if values.pop("preview"):
+            moment = values.pop("proration_date", None) or timezone.now().replace(microsecond=0)
+            snapshot = preview_change(subscription=subscription, pricing=pricing, proration_date=moment, **values)
+            return Response(self.represented(PreviewSerializer, preview_answer(snapshot, moment)))
+        changed = change_subscription(
+            subscription=subscription,
+            pricing=pricing,
+            idempotency_key=idempotency_key,
+            origin=self.origin,
+            **values,
+        )
+        return self.shown(changed)
+
+
+class PauseView(BillingActionView):
+    """Stop collecting money."""
+
+    action = "pause_subscription"
+
+    @schema.pause
+    @idempotent
+    def post(self, request: Request, *, idempotency_key: str | None) -> Response:
+        """Stop collecting money for a subscription."""
+        values = self.validated(PauseSubscriptionSerializer, request.data)
+        subscription = self.get_subscription(values.pop("subscription_id"))
+        changed = pause_subscription(
+            subscription=subscription, idempotency_key=idempotency_key, origin=self.origin, **values
+        )
+        return self.shown(changed)
+
+
+class UnpauseView(BillingActionView):
+    """Collect money again."""
+
+    action = "unpause_subscription"
+
+    @schema.unpause
+    @idempotent
+    def post(self, request: Request, *, idempotency_key: str | None) -> Response:
+        """Collect money for a subscription again."""
+        values = self.validated(SubscriptionIdSerializer, request.data)
+        subscription = self.get_subscription(values["subscription_id"])
+        changed = unpause_subscription(
+            subscription=subscription, idempotency_key=idempotency_key, origin=self.origin
+        )
+        return self.shown(changed)
+
+
+def find_plan(plan_id: int) -> Plan:
+    """Return a plan that is for sale.
+
+    Raises:
+        InvalidInput: there is none with this id.
+    """
+    plan = Plan.objects.using(payments_database()).active().filter(pk=plan_id).first()
+    if plan is None:
+        raise InvalidInput("There is no such plan.", code="unknown_plan", field="plan_id")
+    return plan
+
+
+def asked_pricing(subscription: Subscription, plan_id: int | None, pricing_id: int | None) -> PlanPricing | None:
+    """Return the price that a change names, by the plan, the price or both; ``None`` when it names none."""
+    if plan_id is not None:
+        return choose_pricing(find_plan(plan_id), pricing_id)
+    if pricing_id is None:
+        return None
+    rows = PlanPricing.objects.using(payments_database()).active().select_related("plan")
+    pricing = rows.filter(pk=pricing_id, account=subscription.account).first()
+    if pricing is None:
+        raise InvalidInput("There is no such price.", code="unknown_pricing", field="pricing_id")
+    return pricing

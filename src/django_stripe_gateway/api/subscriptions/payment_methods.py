@@ -1,0 +1,118 @@
+"""A customer's payment methods, and the provider's page to manage what is paid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.http import url_has_allowed_host_and_scheme
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from django_stripe_gateway.api.idempotency import idempotent
+from django_stripe_gateway.api.subscriptions import schema
+from django_stripe_gateway.api.subscriptions.actions import BillingActionView
+from django_stripe_gateway.api.subscriptions.input_serializers import OpenPortalSerializer
+from django_stripe_gateway.api.subscriptions.serializers import (
+    PaymentMethodSerializer,
+    PortalSerializer,
+    SetupSerializer,
+)
+from django_stripe_gateway.exceptions import InvalidInput
+from django_stripe_gateway.services.billing.customers import ensure_customer
+from django_stripe_gateway.services.billing.payment_methods import (
+    add_payment_method,
+    list_payment_methods,
+    portal_url,
+    remove_payment_method,
+    retrieve_setup,
+    set_default_payment_method,
+)
+from django_stripe_gateway.services.billing.return_addresses import portal_return_address
+
+
+class PaymentMethodListView(BillingActionView):
+    """The owner's payment methods."""
+
+    action = "add_payment_method"
+    rate_scope = "payment_methods"
+
+    @schema.list_payment_methods
+    def get(self, request: Request) -> Response:
+        """List what the owner can be charged on, asked of the provider."""
+        customer = self.find_customer()
+        found = list(list_payment_methods(customer))
+        default = customer.default_payment_method if customer is not None else ""
+        results = self.represented(PaymentMethodSerializer, found, default_payment_method=default)
+        return Response({"next": None, "previous": None, "results": results})
+
+    @schema.add_payment_method
+    @idempotent
+    def post(self, request: Request, *, idempotency_key: str | None) -> Response:
+        """Let the customer add a payment method in the browser, with the client secret of a SetupIntent."""
+        customer = ensure_customer(owner=self.billed_owner, origin=self.origin)
+        setup = add_payment_method(customer=customer, origin=self.origin)
+        return Response(self.represented(SetupSerializer, setup), status=201)
+
+    def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Ask the provider again for the client secret of an answer given earlier."""
+        setup = retrieve_setup(customer=self.customer(), setup_id=str(body["setup_id"]))
+        return {"client_secret": setup.client_secret}
+
+
+class PaymentMethodView(BillingActionView):
+    """One of the owner's payment methods."""
+
+    action = "remove_payment_method"
+    rate_scope = "payment_methods"
+
+    @schema.remove_payment_method
+    def delete(self, request: Request, payment_method_id: str) -> Response:
+        """Take a payment method from the customer."""
+        remove_payment_method(
+            customer=self.customer(), payment_method_id=payment_method_id, origin=self.origin
+        )
+        return Response(status=204)
+
+
+class DefaultPaymentMethodView(BillingActionView):
+    """What the owner is charged on."""
+
+    action = "set_default_payment_method"
+    rate_scope = "payment_methods"
+
+    @schema.set_default_payment_method
+    @idempotent
+    def post(self, request: Request, payment_method_id: str, *, idempotency_key: str | None) -> Response:
+        """Charge this payment method from now on."""
+        customer = set_default_payment_method(
+            customer=self.customer(), payment_method_id=payment_method_id, origin=self.origin
+        )
+        method = next(
+            found for found in list_payment_methods(customer) if found.payment_method_id == payment_method_id
+        )
+        default = customer.default_payment_method
+        return Response(self.represented(PaymentMethodSerializer, method, default_payment_method=default))
+
+
+class PortalView(BillingActionView):
+    """The provider's page where customers manage what they pay."""
+
+    action = "open_portal"
+    rate_scope = "portal"
+
+    @schema.open_portal
+    @idempotent
+    def post(self, request: Request, *, idempotency_key: str | None) -> Response:
+        """Return the address of the page."""
+        values = self.validated(OpenPortalSerializer, request.data)
+        return_url = values.get("return_url") or portal_return_address(self.base_url)
+        if "return_url" in values and not self._is_own(return_url):
+            raise InvalidInput("The address is not on this site.", field="return_url")
+        customer = ensure_customer(owner=self.billed_owner, origin=self.origin)
+        url = portal_url(customer=customer, return_url=return_url, origin=self.origin)
+        return Response(self.represented(PortalSerializer, {"url": url}), status=201)
+
+    def _is_own(self, url: str) -> bool:
+        own = portal_return_address(self.base_url)
+        hosts = {self.request.get_host(), own.split("/")[2]}
+        return url_has_allowed_host_and_scheme(url, allowed_hosts=hosts)

@@ -1,0 +1,171 @@
+"""What comes out of the subscriptions API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from django_stripe_gateway.api.fields import FormattedAmountField, MetadataField
+from django_stripe_gateway.choices import InvoiceStatus, LimitPeriod, PlanInterval, SubscriptionStatus
+from django_stripe_gateway.models import Invoice, Plan, PlanLimit, PlanPricing, Subscription
+
+# What is told only when there is something to tell.
+OPTIONAL = ("client_secret", "client_secret_kind", "gateway_url")
+
+
+class PricingSerializer(serializers.Serializer[PlanPricing]):
+    """One price of a plan."""
+
+    pricing_id = serializers.IntegerField(source="pk")
+    amount = FormattedAmountField()
+    currency = serializers.CharField()
+    interval = serializers.ChoiceField(choices=PlanInterval.choices)
+    interval_count = serializers.IntegerField()
+    trial_days = serializers.IntegerField()
+    is_per_seat = serializers.BooleanField()
+
+
+class LimitSerializer(serializers.Serializer[PlanLimit]):
+    """How much of something a plan allows."""
+
+    metric = serializers.CharField()
+    limit = serializers.IntegerField(allow_null=True, help_text="null for no limit.")
+    period = serializers.ChoiceField(choices=LimitPeriod.choices)
+
+
+class SubscribedPlanSerializer(serializers.Serializer[Plan]):
+    """The plan of a subscription."""
+
+    plan_id = serializers.IntegerField(source="pk")
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    limits = LimitSerializer(many=True, source="limits.all")
+
+
+class PlanSerializer(serializers.Serializer[Plan]):
+    """A plan with what it costs and allows."""
+
+    plan_id = serializers.IntegerField(source="pk")
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField(allow_blank=True)
+    auto_renew = serializers.BooleanField()
+    is_default = serializers.BooleanField()
+    pricing = PricingSerializer(many=True, source="sold")
+    limits = LimitSerializer(many=True, source="limits.all")
+
+
+class SubscriptionSerializer(serializers.Serializer[Subscription]):
+    """A subscription as its owner sees it."""
+
+    subscription_id = serializers.CharField(allow_null=True, help_text="The provider's id; null before it has begun.")
+    status = serializers.ChoiceField(choices=SubscriptionStatus.choices)
+    is_valid = serializers.BooleanField(help_text="Whether it gives what its plan promises now.")
+    plan = SubscribedPlanSerializer(allow_null=True)
+    pricing = PricingSerializer(allow_null=True)
+    quantity = serializers.IntegerField()
+    cancel_at_period_end = serializers.BooleanField()
+    cancel_at = serializers.DateTimeField(allow_null=True)
+    canceled_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+    current_period_start = serializers.DateTimeField(allow_null=True)
+    current_period_end = serializers.DateTimeField(allow_null=True)
+    trial_end = serializers.DateTimeField(allow_null=True)
+    is_paused = serializers.BooleanField()
+    pause_resumes_at = serializers.DateTimeField(allow_null=True)
+    has_pending_update = serializers.BooleanField(help_text="A change waits for its payment.")
+    metadata = MetadataField()
+    created = serializers.DateTimeField()
+    client_secret = serializers.CharField(
+        required=False, help_text="For Stripe.js, when the customer must act. Do not store or log it."
+    )
+    client_secret_kind = serializers.ChoiceField(
+        choices=["payment", "setup"], required=False, help_text="What the secret confirms."
+    )
+    gateway_url = serializers.CharField(required=False, help_text="Where the customer pays (Checkout).")
+
+    def to_representation(self, instance: Subscription) -> dict[str, Any]:
+        """Return the subscription without what is empty or not for this answer."""
+        data: dict[str, Any] = super().to_representation(instance)
+        if not self.context.get("with_client_secret"):
+            data.pop("client_secret", None)
+        for name in OPTIONAL:
+            if name in data and not data[name]:
+                del data[name]
+        if "client_secret" not in data:
+            data.pop("client_secret_kind", None)
+        return data
+
+
+class InvoiceSerializer(serializers.Serializer[Invoice]):
+    """An invoice as its owner sees it."""
+
+    invoice_id = serializers.CharField()
+    number = serializers.CharField(allow_blank=True)
+    status = serializers.ChoiceField(choices=InvoiceStatus.choices)
+    subscription_id = serializers.CharField(source="subscription.subscription_id", allow_null=True, default=None)
+    currency = serializers.CharField()
+    subtotal = FormattedAmountField()
+    tax = FormattedAmountField()
+    total = FormattedAmountField()
+    amount_due = FormattedAmountField()
+    amount_paid = FormattedAmountField()
+    amount_remaining = FormattedAmountField()
+    hosted_url = serializers.CharField(allow_blank=True, help_text="Page on which it can be paid.")
+    pdf_url = serializers.CharField(allow_blank=True)
+    requires_action = serializers.BooleanField()
+    period_start = serializers.DateTimeField(allow_null=True)
+    period_end = serializers.DateTimeField(allow_null=True)
+    issued = serializers.DateTimeField(allow_null=True)
+    due = serializers.DateTimeField(allow_null=True)
+    paid_at = serializers.DateTimeField(allow_null=True)
+
+
+class PreviewLineSerializer(serializers.Serializer[Any]):
+    """One line of what a change would cost."""
+
+    description = serializers.CharField()
+    amount = serializers.CharField()
+    quantity = serializers.IntegerField(allow_null=True)
+    is_proration = serializers.BooleanField()
+
+
+class PreviewSerializer(serializers.Serializer[Any]):
+    """What a change would cost."""
+
+    currency = serializers.CharField()
+    total = FormattedAmountField()
+    amount_due = FormattedAmountField()
+    tax = FormattedAmountField()
+    proration_date = serializers.DateTimeField(help_text="Give it to the change, so that it costs this.")
+    lines = PreviewLineSerializer(many=True)
+
+
+class PaymentMethodSerializer(serializers.Serializer[Any]):
+    """What can be shown of a payment method."""
+
+    payment_method_id = serializers.CharField()
+    kind = serializers.CharField()
+    brand = serializers.CharField(allow_blank=True)
+    last4 = serializers.CharField(allow_blank=True)
+    exp_month = serializers.IntegerField(allow_null=True)
+    exp_year = serializers.IntegerField(allow_null=True)
+    is_default = serializers.SerializerMethodField()
+
+    def get_is_default(self, instance: Any) -> bool:
+        """Return whether it is charged unless something else is said."""
+        return bool(instance.payment_method_id == self.context.get("default_payment_method"))
+
+
+class SetupSerializer(serializers.Serializer[Any]):
+    """A SetupIntent, by which the customer adds a payment method in the browser."""
+
+    setup_id = serializers.CharField()
+    client_secret = serializers.CharField(help_text="For Stripe.js. Do not store or log it.")
+
+
+class PortalSerializer(serializers.Serializer[Any]):
+    """Where the customer manages what they pay."""
+
+    url = serializers.CharField()

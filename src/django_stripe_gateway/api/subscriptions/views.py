@@ -1,0 +1,119 @@
+"""Read plans, subscriptions and invoices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+from rest_framework.exceptions import NotFound
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from django_stripe_gateway.api.base import GatewayAPIView
+from django_stripe_gateway.api.owners import request_owner
+from django_stripe_gateway.api.pagination import NewestFirst, OldestFirst
+from django_stripe_gateway.api.subscriptions import schema
+from django_stripe_gateway.api.subscriptions.serializers import (
+    InvoiceSerializer,
+    PlanSerializer,
+    SubscriptionSerializer,
+)
+from django_stripe_gateway.models import Customer, Invoice, Plan, PlanPricing, Subscription
+from django_stripe_gateway.services.billing.customers import billing_account, customer_row
+from django_stripe_gateway.services.transactions import payments_database
+
+
+class BillingView(GatewayAPIView):
+    """A view of what the request's owner is billed for; anybody else's does not exist for it, whoever asks."""
+
+    rate_scope = "subscriptions.read"
+
+    @property
+    def billed_owner(self) -> Any:
+        """The owner whom the request is about: the user, or whom the host's resolver names.
+
+        Raises:
+            NotAuthenticated: nobody.
+        """
+        # Permissions that let everybody in make nobody's objects everybody's.
+        _user = self.owner
+        return request_owner(self.request)
+
+    def own_subscriptions(self) -> QuerySet[Subscription]:
+        """Return the owner's subscriptions with all that is shown of them."""
+        rows = Subscription.objects.for_owner(self.billed_owner).using(payments_database())
+        return rows.select_related("customer", "plan", "pricing__plan").prefetch_related("plan__limits")
+
+    def get_subscription(self, subscription_id: str) -> Subscription:
+        """Return one of the owner's subscriptions.
+
+        Raises:
+            NotFound: there is none with this id, or it is somebody else's.
+        """
+        subscription = self.own_subscriptions().filter(subscription_id=subscription_id).first()
+        if subscription is None:
+            raise NotFound
+        self.check_object_permissions(self.request, subscription)
+        return subscription
+
+    def find_customer(self) -> Customer | None:
+        """Return the owner's customer in the selling account, ``None`` for whoever is none yet."""
+        rows = Customer.objects.using(payments_database()).for_owner(self.billed_owner)
+        return rows.filter(account=billing_account()).first()
+
+    def customer(self) -> Customer:
+        """Return the owner's customer in the selling account; the provider may not know it yet."""
+        return customer_row(self.billed_owner, billing_account())
+
+    def answer(self, subscription: Subscription, *, status: int = 200, **context: Any) -> Response:
+        """Answer with the subscription."""
+        return Response(self.represented(SubscriptionSerializer, subscription, **context), status=status)
+
+
+class PlanListView(GatewayAPIView):
+    """The plans that are for sale; public."""
+
+    rate_scope = "subscriptions.plans"
+    pagination_class = OldestFirst
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Let everybody in: a page with prices is the first that a visitor sees."""
+        return []
+
+    @schema.list_plans
+    def get(self, request: Request) -> Response:
+        """List the active plans with their prices and limits."""
+        sold = PlanPricing.objects.active().filter(account=billing_account())
+        plans = Plan.objects.active().prefetch_related(Prefetch("pricing", sold, to_attr="sold"), "limits")
+        paginator = self.pagination_class()
+        page = paginator.paginate_queryset(plans, request, self)
+        return paginator.get_paginated_response(self.represented(PlanSerializer, page))
+
+
+class SubscriptionStatusView(BillingView):
+    """The owner's subscriptions."""
+
+    pagination_class = NewestFirst
+
+    @schema.list_subscriptions
+    def get(self, request: Request) -> Response:
+        """List the owner's subscriptions with their plans, the newest first."""
+        paginator = self.pagination_class()
+        page = paginator.paginate_queryset(self.own_subscriptions(), request, self)
+        return paginator.get_paginated_response(self.represented(SubscriptionSerializer, page))
+
+
+class InvoiceListView(BillingView):
+    """The owner's invoices."""
+
+    rate_scope = "invoices.read"
+    pagination_class = NewestFirst
+
+    @schema.list_invoices
+    def get(self, request: Request) -> Response:
+        """List the owner's invoices, the newest first; drafts are not shown."""
+        invoices = Invoice.objects.for_owner(self.billed_owner).shown().select_related("subscription")
+        paginator = self.pagination_class()
+        page = paginator.paginate_queryset(invoices, request, self)
+        return paginator.get_paginated_response(self.represented(InvoiceSerializer, page))

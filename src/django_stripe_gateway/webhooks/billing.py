@@ -1,0 +1,223 @@
+"""Find the row that an event of billing is about, and apply the event if it is newer than what is known."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.utils import timezone
+
+from django_stripe_gateway.choices import InvoiceStatus, SubscriptionLogEvent, WebhookState
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.exceptions import ProviderError
+from django_stripe_gateway.gateways.billing_registry import get_billing_gateway
+from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
+from django_stripe_gateway.models import Customer, Invoice, Subscription
+from django_stripe_gateway.services.billing.freshness import (
+    Known,
+    Look,
+    is_newer_event,
+    is_overtaken_look,
+    is_usable_look,
+    mark_event,
+    mark_look,
+)
+from django_stripe_gateway.services.billing.invoice_storing import add_invoice, lock_invoice
+from django_stripe_gateway.services.billing.invoice_sync import apply_invoice
+from django_stripe_gateway.services.billing.journal import log_subscription
+from django_stripe_gateway.services.billing.operations import lock_customer, lock_subscription
+from django_stripe_gateway.services.billing.subscription_sync import add_subscription, apply_subscription
+from django_stripe_gateway.services.sync import SnapshotMismatch
+from django_stripe_gateway.services.transactions import payments_database
+from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
+from django_stripe_gateway.webhooks.events import Event, clean_id
+from django_stripe_gateway.webhooks.registry import FetchNeeded
+from django_stripe_gateway.webhooks.verification import may_speak_for
+
+logger = logging.getLogger(__name__)
+
+TOKEN_LENGTH = 36
+SETTLED_INVOICES = (InvoiceStatus.PAID, InvoiceStatus.VOID)
+
+
+def apply_subscription_event(
+    event: Event, then: Callable[[Subscription], object] = lambda subscription: None
+) -> WebhookState:
+    """Bring a subscription to the state in ``event``.
+
+    Args:
+        then: called with the locked subscription afterwards.
+    """
+    snapshot = _read(event, "subscription")
+    if snapshot is None:
+        return WebhookState.MISMATCHED
+    subscription = _find_or_add(event, snapshot)
+    if subscription is None:
+        return WebhookState.UNMATCHED
+    try:
+        _verify_livemode(event, subscription.livemode)
+        _take_subscription(event, subscription, snapshot)
+    except SnapshotMismatch as mismatch:
+        logger.error("The event %s contradicts subscription %s: %s.", event.id, subscription.pk, mismatch)
+        log_subscription(subscription, SubscriptionLogEvent.MISMATCH, event.origin, str(mismatch), {"type": event.type})
+        return WebhookState.MISMATCHED
+    then(subscription)
+    return WebhookState.PROCESSED
+
+
+def _take_subscription(event: Event, subscription: Subscription, snapshot: SubscriptionSnapshot) -> None:
+    if isinstance(event.fetched, Look):
+        if is_usable_look(subscription, event.fetched):
+            mark_look(subscription, event.fetched)
+            snapshot = event.fetched.answer
+        elif not is_overtaken_look(subscription, event.fetched):
+            raise _look_needed(subscription)
+        else:
+            # Whoever looked later has written what this event tells.
+            mark_event(subscription, event.created)
+            subscription.save(using=payments_database(), update_fields=["provider_time", "modified"])
+            return
+    elif snapshot.status not in ENDED_SUBSCRIPTIONS and not is_newer_event(subscription, event.created):
+        if subscription.has_ended:
+            return
+        raise _look_needed(subscription)
+    mark_event(subscription, event.created)
+    apply_subscription(subscription, snapshot, event.origin)
+
+
+def _look_needed(subscription: Subscription) -> FetchNeeded:
+    known, account = Known.of(subscription), subscription.account
+    subscription_id = subscription.subscription_id or ""
+
+    def look() -> Look[SubscriptionSnapshot]:
+        began = timezone.now()
+        return Look(known, began, get_billing_gateway(account).retrieve_subscription(subscription_id))
+
+    return FetchNeeded(look)
+
+
+def apply_invoice_event(event: Event, then: Callable[[Invoice], object] = lambda invoice: None) -> WebhookState:
+    """Bring an invoice to the state in ``event``; ``then`` is called with the locked invoice afterwards."""
+    snapshot = _read(event, "invoice")
+    if snapshot is None:
+        return WebhookState.MISMATCHED
+    if not snapshot.invoice_id:
+        # An upcoming invoice is no object yet.
+        return WebhookState.PROCESSED
+    invoice = _find_or_add_invoice(event, snapshot)
+    if invoice is None:
+        return WebhookState.UNMATCHED
+    try:
+        _verify_livemode(event, invoice.livemode)
+        _take_invoice(event, invoice, snapshot)
+    except SnapshotMismatch as mismatch:
+        logger.error("The event %s contradicts invoice %s: %s.", event.id, invoice.pk, mismatch)
+        return WebhookState.MISMATCHED
+    then(invoice)
+    return WebhookState.PROCESSED
+
+
+def _take_invoice(event: Event, invoice: Invoice, snapshot: InvoiceSnapshot) -> None:
+    if isinstance(event.fetched, Look):
+        if is_usable_look(invoice, event.fetched):
+            mark_look(invoice, event.fetched)
+            snapshot = event.fetched.answer
+        elif not is_overtaken_look(invoice, event.fetched):
+            raise _invoice_look_needed(invoice)
+        else:
+            mark_event(invoice, event.created)
+            invoice.save(using=payments_database(), update_fields=["provider_time", "modified"])
+            return
+    elif snapshot.status not in SETTLED_INVOICES and not is_newer_event(invoice, event.created):
+        if invoice.status in SETTLED_INVOICES:
+            return
+        raise _invoice_look_needed(invoice)
+    mark_event(invoice, event.created)
+    apply_invoice(invoice, snapshot, event.origin)
+
+
+def _invoice_look_needed(invoice: Invoice) -> FetchNeeded:
+    known, account, invoice_id = Known.of(invoice), invoice.account, invoice.invoice_id
+
+    def look() -> Look[InvoiceSnapshot]:
+        began = timezone.now()
+        return Look(known, began, get_billing_gateway(account).retrieve_invoice(invoice_id))
+
+    return FetchNeeded(look)
+
+
+def find_subscription(event: Event, subscription_id: str, metadata: Mapping[str, Any] | None = None) -> int | None:
+    """Return the key of our row of a subscription: found by the token that only our calls write, else by its id."""
+    rows = Subscription.objects.using(payments_database())
+    token = clean_id((metadata or {}).get("token"))
+    accounts = speaks_for(event)
+    for column, value in (("token", token if len(token) <= TOKEN_LENGTH else ""), ("subscription_id", subscription_id)):
+        if not value:
+            continue
+        found = rows.filter(**{column: value}, account__in=accounts).values_list("pk", flat=True).first()
+        if found is not None:
+            return found
+    return None
+
+
+def find_customer(event: Event, customer_id: str) -> Customer | None:
+    """Return the customer that an event names, locked, or ``None``."""
+    rows = Customer.objects.using(payments_database())
+    found = rows.filter(customer_id=customer_id, account__in=speaks_for(event)) if customer_id else rows.none()
+    pk = found.values_list("pk", flat=True).first()
+    return None if pk is None else lock_customer(pk)
+
+
+def speaks_for(event: Event) -> list[str]:
+    """Return the payment variants whose objects an event may change."""
+    return [variant for variant in gateway_settings.variants if may_speak_for(event.account, variant)]
+
+
+def _find_or_add(event: Event, snapshot: SubscriptionSnapshot) -> Subscription | None:
+    pk = find_subscription(event, snapshot.subscription_id, snapshot.metadata)
+    if pk is None:
+        customer = find_customer(event, snapshot.customer_id)
+        if customer is None:
+            return None
+        # Under the customer's lock nobody else adds it.
+        pk = find_subscription(event, snapshot.subscription_id, snapshot.metadata)
+        if pk is None:
+            pk = add_subscription(customer, snapshot, event.origin).pk
+    return lock_subscription(pk)
+
+
+def _find_or_add_invoice(event: Event, snapshot: InvoiceSnapshot) -> Invoice | None:
+    for account in speaks_for(event):
+        invoice = lock_invoice(account, snapshot.invoice_id)
+        if invoice is not None:
+            return invoice
+    customer = find_customer(event, snapshot.customer_id)
+    if customer is None:
+        return None
+    subscription = None
+    if snapshot.subscription_id:
+        pk = find_subscription(event, snapshot.subscription_id)
+        if pk is None:
+            # Its subscription is told of by an event that is still under way.
+            return None
+        subscription = Subscription.objects.using(payments_database()).get(pk=pk)
+    return lock_invoice(customer.account, snapshot.invoice_id) or add_invoice(customer, snapshot, subscription)
+
+
+def _read(event: Event, kind: str) -> Any:
+    """Return the event's object as a value, ``None`` if it cannot be read."""
+    gateway = get_billing_gateway(event.account)
+    try:
+        if event.object.get("object") != kind:
+            raise ProviderError(f"the event is not about a {kind}")
+        return gateway.read_subscription(event.object) if kind == "subscription" else gateway.read_invoice(event.object)
+    except (ProviderError, RecursionError):
+        logger.error("The event %s (%s) holds no readable %s.", event.id, event.type, kind)
+        return None
+
+
+def _verify_livemode(event: Event, livemode: bool) -> None:
+    for claimed in (event.livemode, event.object.get("livemode")):
+        if claimed is not None and claimed != livemode:
+            raise SnapshotMismatch("live mode differs")
