@@ -49,7 +49,16 @@ KEPT_RESOURCES = (
 )
 
 #: Objects whose response schema is kept, with whatever it refers to.
-KEPT_OBJECTS = ("charge", "checkout.session", "dispute", "event", "item", "payment_intent", "refund")
+KEPT_OBJECTS = (
+    "charge",
+    "checkout.session",
+    "dispute",
+    "event",
+    "item",
+    "payment_intent",
+    "refund",
+    "webhook_endpoint",
+)
 
 DROPPED_KEYS = {"description", "title", "x-expandableFields", "x-resourceId", "x-stripeBypassValidation", "maxLength"}
 

@@ -79,9 +79,14 @@ class FakeStripe(Controls):
 
     # Accounts and API generations
 
-    def add_key(self, secret: str, account: str | None = None, name: str | None = None) -> ApiKey:
-        """Accept a secret key, of the default account or another; the prefix `sk_live_` makes it a live key."""
-        return self._keys.add(secret, account, name)
+    def add_key(
+        self, secret: str, account: str | None = None, name: str | None = None, *, forbidden: tuple[str, ...] = ()
+    ) -> ApiKey:
+        """Accept a secret key, of the default account or another; the prefix `sk_live_` makes it a live key.
+
+        `forbidden` are the beginnings of paths that a restricted key has no permission for.
+        """
+        return self._keys.add(secret, account, name, forbidden)
 
     def revoke_key(self, secret: str) -> None:
         """Answer 401 to a key from now on."""
