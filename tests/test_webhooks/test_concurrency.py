@@ -44,7 +44,7 @@ def test_same_event_at_once(recorded_signals: SignalRecorder) -> None:
     assert Counter(answer.status_code for answer in answers) == {200: THREADS}
     assert {answer.json()["state"] for answer in answers} == {"processed"}
     assert (WebhookEvent.objects.get().attempts, PaymentLog.objects.count()) == (1, 1)
-    assert recorded_signals.names == ["webhook_received", "payment_confirmed"]
+    assert recorded_signals.names == ["webhook_received", "payment_confirmed", "webhook_processed"]
 
 
 @pytest.mark.slow
@@ -72,7 +72,7 @@ def test_same_events_at_once(recorded_signals: SignalRecorder) -> None:
     assert WebhookEvent.objects.count() == 20
     assert set(WebhookEvent.objects.values_list("state", "attempts")) == {("processed", 1)}
     counts = Counter(recorded_signals.names)
-    assert counts == {"webhook_received": 20, "payment_confirmed": 5, "payment_refunded": 10}
+    assert counts == {"webhook_received": 20, "webhook_processed": 20, "payment_confirmed": 5, "payment_refunded": 10}
     assert Counter(PaymentLog.objects.values_list("event", flat=True)) == {"status_changed": 10, "refund_created": 10}
     assert Refund.objects.count() == 10
     model = type(payment)
@@ -98,7 +98,7 @@ def test_failed_event_at_once(recorded_signals: SignalRecorder) -> None:
     assert {answer.status_code for answer in answers} == {200}
     assert (row_of(event).state, row_of(event).attempts) == ("processed", 2)
     assert len(calls) == 1
-    assert recorded_signals.names == ["webhook_received"]
+    assert recorded_signals.names == ["webhook_received", "webhook_failed", "webhook_processed"]
 
 
 @pytest.mark.usefixtures("registry")
