@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 from django.core.handlers.wsgi import WSGIRequest
@@ -111,3 +112,11 @@ def in_threads(calls: Iterable[Callable[[], Any]], workers: int) -> list[Any]:
 
     with ThreadPoolExecutor(workers) as pool:
         return [future.result() for future in [pool.submit(run, call) for call in calls]]
+
+
+def pass_time(**units: float) -> None:
+    """Make every stored event older, as if so much time had passed since."""
+    columns = ("received", "processed", "next_attempt", "leased_until")
+    for row in WebhookEvent.objects.all():
+        earlier = {name: getattr(row, name) and getattr(row, name) - timedelta(**units) for name in columns}
+        WebhookEvent.objects.filter(pk=row.pk).update(**earlier)

@@ -48,7 +48,7 @@ def test_same_event_at_once(recorded_signals: SignalRecorder) -> None:
     assert Counter(answer.status_code for answer in answers) == {200: THREADS}
     assert {answer.json()["state"] for answer in answers} == {"processed"}
     assert (WebhookEvent.objects.get().attempts, PaymentLog.objects.count()) == (1, 1)
-    assert recorded_signals.names == ["webhook_received", "payment_confirmed"]
+    assert recorded_signals.names == ["webhook_received", "payment_confirmed", "webhook_processed"]
 
 
 @pytest.mark.slow
@@ -95,6 +95,7 @@ def test_same_events_at_once(recorded_signals: SignalRecorder) -> None:
     refunds_heard = 2 * payments
     assert counts == {
         "webhook_received": len(events),
+        "webhook_processed": len(events),
         "payment_confirmed": payments,
         "payment_refunded": refunds_heard,
     }
@@ -126,7 +127,7 @@ def test_failed_event_at_once(recorded_signals: SignalRecorder) -> None:
     assert {answer.status_code for answer in answers} == {200}
     assert (row_of(event).state, row_of(event).attempts) == ("processed", 2)
     assert len(calls) == 1
-    assert recorded_signals.names == ["webhook_received"]
+    assert recorded_signals.names == ["webhook_received", "webhook_failed", "webhook_processed"]
 
 
 @pytest.mark.usefixtures("registry")
