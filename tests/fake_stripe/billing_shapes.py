@@ -32,7 +32,7 @@ def old_invoice(obj: Object, scope: Scope) -> Object:
     intent = scope.find("payment_intent", obj["_intent"])
     taxes = sum(tax["amount"] for tax in obj["total_taxes"])
     discounts = [old_discount(scope.objects["discount"][identifier], scope) for identifier in obj["discounts"]]
-    new = {"parent", "confirmation_secret", "total_taxes", "total_pretax_credit_amounts", "amount_overpaid"}
+    new = {"parent", "total_taxes", "total_pretax_credit_amounts", "amount_overpaid"}
     return {
         **{name: value for name, value in obj.items() if name not in new},
         "billing": obj["collection_method"],

@@ -74,7 +74,7 @@ def _description(scope: Scope, price: Object, quantity: int) -> str:
 
 
 _NULL_FIELDS = (
-    "account_tax_ids application automatically_finalizes_at confirmation_secret custom_fields customer_account "
+    "account_tax_ids application automatically_finalizes_at custom_fields customer_account "
     "customer_address customer_phone customer_shipping default_payment_method default_source description due_date "
     "effective_at ending_balance footer from_invoice hosted_invoice_url invoice_pdf last_finalization_error "
     "latest_revision next_payment_attempt number on_behalf_of receipt_number rendering shipping_cost shipping_details "

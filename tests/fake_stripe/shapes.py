@@ -100,6 +100,8 @@ def _render_list(obj: Object, scope: Scope, generation: str, expand: list[str]) 
 def _expanded(obj: Object, shown: Object, name: str, rest: str, scope: Scope, generation: str) -> object:
     inner = [rest] if rest else []
     included = _included_list(obj, name, scope)
+    if generation == "current" and obj["object"] == "invoice" and name == "payments":
+        included = billing_shapes.payments(obj, scope)
     if included is not None:
         earlier = shown.get(name)
         rendered = render(included, scope, generation, inner)
@@ -139,8 +141,6 @@ def _included_list(obj: Object, name: str, scope: Scope) -> Object | None:
     """Return a list that the API leaves out unless it is asked for."""
     if obj["object"] == "checkout.session" and name == "line_items":
         return listed(obj["_line_items"], f"/v1/checkout/sessions/{obj['id']}/line_items")
-    if obj["object"] == "invoice" and name == "payments" and "parent" in obj:
-        return billing_shapes.payments(obj, scope)
     if obj["object"] == "charge" and name == "refunds":
         return listed(scope.related("refund", charge=obj["id"]), f"/v1/charges/{obj['id']}/refunds")
     return None
