@@ -8,6 +8,8 @@ import dataclasses
 
 from tests.fake_stripe.errors import ApiError
 
+DEFAULT_ACCOUNT = "acct_1FakeStripe000000"
+
 
 @dataclasses.dataclass(frozen=True)
 class ApiKey:
