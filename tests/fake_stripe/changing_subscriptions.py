@@ -18,6 +18,19 @@ from tests.fake_stripe.subscription_objects import (
     subscription_item,
 )
 
+#: https://docs.stripe.com/billing/subscriptions/pending-updates-reference#supported-attributes
+_PENDING = {
+    "add_invoice_items",
+    "billing_cycle_anchor",
+    "expand",
+    "items",
+    "payment_behavior",
+    "proration_behavior",
+    "proration_date",
+    "trial_end",
+    "trial_from_plan",
+}
+
 
 def update(scope: Scope, found: Object, params: Object) -> None:
     """Change a subscription from an API request."""
@@ -28,11 +41,16 @@ def update(scope: Scope, found: Object, params: Object) -> None:
     if params.get("cancel_at_period_end") and params.get("cancel_at"):
         raise invalid("You may only specify one of these: cancel_at, cancel_at_period_end.", "cancel_at_period_end")
     behavior = params.get("payment_behavior", "allow_incomplete")
+    if behavior == "pending_if_incomplete" and set(params) - _PENDING:
+        wrong = sorted(set(params) - _PENDING)[0]
+        raise invalid(f"`{wrong}` is not supported with `payment_behavior=pending_if_incomplete`.", wrong)
     changed = _changed_copy(scope, found, params)
-    if behavior in {"error_if_incomplete", "pending_if_incomplete"}:
+    if behavior in {"error_if_incomplete", "pending_if_incomplete"} and _due_now(scope, found, changed, params):
         method = invoicing.method_of(scope, found)
-        if _due_now(scope, found, changed, params) and method and cards.behaviour_of(method).outcome != "succeeds":
-            if behavior == "error_if_incomplete":
+        if behavior == "error_if_incomplete" and method is None:
+            raise invoicing.no_method()
+        if method is None or cards.behaviour_of(method).outcome != "succeeds":
+            if behavior == "error_if_incomplete" and method:
                 subscribing.check_card(method)
             _wait_for_payment(scope, found, changed, params)
             return
@@ -232,7 +250,7 @@ def _wait_for_payment(scope: Scope, found: Object, changed: Object, params: Obje
             "billing_cycle_anchor": None,
             "discount": None,
             "discounts": None,
-            "expires_at": scope.now() + 23 * HOUR,
+            "expires_at": min(scope.now() + 23 * HOUR, period(found)[1]),
             "metadata": None,
             "subscription_items": copy.deepcopy(items(changed)),
             "trial_end": None,
@@ -314,7 +332,8 @@ def preview(scope: Scope, found: Object, details: Object) -> Object:
 def upcoming(scope: Scope, found: Object) -> Object:
     """Return the next invoice as it stands now."""
     lines = [*_pending_lines(scope, found), *_next_period(scope, found)]
-    return invoicing.draft(scope, found, lines, "upcoming")
+    start, end = period(found)
+    return {**invoicing.draft(scope, found, lines, "upcoming"), "period_start": start, "period_end": end}
 
 
 def _pending_lines(scope: Scope, found: Object) -> list[Object]:

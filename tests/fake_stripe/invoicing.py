@@ -42,10 +42,6 @@ def draft(scope: Scope, subscription: Object, lines: list[Object], reason: str) 
     """Return an invoice that is counted, and not kept."""
     customer = scope.objects["customer"][subscription["customer"]]
     invoice = invoice_objects.invoice(scope, customer, subscription, lines, reason)
-    if lines:
-        period = [line["period"] for line in lines]
-        invoice["period_start"] = min(item["start"] for item in period)
-        invoice["period_end"] = max(item["end"] for item in period)
     _count(scope, subscription, customer, invoice, lines)
     return invoice
 
@@ -86,9 +82,13 @@ def _tax(amount: int, taxable: int) -> Object:
     }
 
 
-def create(scope: Scope, subscription: Object, lines: list[Object], reason: str) -> Object:
-    """Keep a draft; what was pending is on it from now on."""
+def create(
+    scope: Scope, subscription: Object, lines: list[Object], reason: str, *, period: tuple[int, int] | None = None
+) -> Object:
+    """Keep a draft; what was pending is on it from now on. `period` is the one that is over, now unless given."""
     invoice = scope.add(draft(scope, subscription, lines, reason))
+    if period:
+        invoice.update(period_start=period[0], period_end=period[1])
     for discount in (scope.objects["discount"][identifier] for identifier in invoice["discounts"]):
         discount["invoice"] = discount["invoice"] or invoice["id"]
     discounting.drop_used(scope, subscription)

@@ -96,7 +96,7 @@ def renew(scope: Scope, found: Object) -> None:
             found["status"] = "active"
         lines = [*changing_subscriptions.take_pending(scope, found), *usage]
         lines += proration.period_lines(scope, found, *period(found))
-        invoice = invoicing.create(scope, found, lines, "subscription_cycle")
+        invoice = invoicing.create(scope, found, lines, "subscription_cycle", period=(start, end))
     pause = found["pause_collection"]
     if found["status"] == "unpaid" or (pause and pause["behavior"] == "keep_as_draft"):
         invoice["auto_advance"] = False

@@ -57,6 +57,7 @@ GENERATIONS: dict[str, Generation] = {
     ),
 }
 
+_DEEPEST = 4
 #: The versions that took the embedded lists away, and that moved periods and payments.
 _LISTS_REMOVED, _BILLING_MOVED = "2022-11-15", "2025-03-31"
 
@@ -77,6 +78,9 @@ def public(obj: Object) -> Object:
 
 def render(obj: Object, scope: Scope, generation: str, expand: list[str] | None = None) -> Object:
     """Return `obj` as the API of a generation shows it; `expand` holds paths such as `latest_charge.refunds`."""
+    for path in expand or []:
+        if path.count(".") >= _DEEPEST:
+            raise invalid(f"You cannot expand more than {_DEEPEST} levels of a property. Property: {path}", "expand")
     if obj.get("object") == "list":
         return _render_list(obj, scope, generation, expand or [])
     renderer = GENERATIONS[generation].renderers.get(obj["object"])

@@ -21,6 +21,7 @@ from django_stripe_gateway.gateways.stripe_fields import (
     metadata_of,
     moment,
     object_id,
+    optional_entries,
     optional_text,
     part,
     refuse,
@@ -124,7 +125,7 @@ def _invoice_snapshot(obj: Object) -> InvoiceSnapshot:
     paid = signed_amount_of(obj["amount_paid"], currency)
     remaining = obj.get("amount_remaining")
     intent = _intent(obj)
-    lines = [_line(line, currency) for line in entries(obj.get("lines"))]
+    lines = [_line(line, currency) for line in optional_entries(obj.get("lines"))]
     start, end = _service_period(obj)
     return InvoiceSnapshot(
         invoice_id=optional_text(obj.get("id")),
@@ -169,7 +170,7 @@ def _intent(obj: Object) -> Any:
     if obj.get("payment_intent"):
         return obj["payment_intent"]
     found: Any = None
-    for payment in entries(obj.get("payments")):
+    for payment in optional_entries(obj.get("payments")):
         intent = part(payment.get("payment")).get("payment_intent")
         if intent and (found is None or payment.get("is_default") is True):
             found = intent
@@ -194,7 +195,7 @@ def _service_period(obj: Object) -> tuple[datetime | None, datetime | None]:
     An invoice's own period is the one in which its items were collected, and looks one period back
     (https://docs.stripe.com/api/invoices/object#invoice_object-period_end).
     """
-    spans = [part(line.get("period")) for line in entries(obj.get("lines")) if _is_period_line(line)]
+    spans = [part(line.get("period")) for line in optional_entries(obj.get("lines")) if _is_period_line(line)]
     starts = [span["start"] for span in spans if span.get("start")] or [obj.get("period_start")]
     ends = [span["end"] for span in spans if span.get("end")] or [obj.get("period_end")]
     return moment(min(starts)), moment(max(ends))

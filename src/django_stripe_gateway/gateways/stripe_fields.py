@@ -122,10 +122,13 @@ def part(value: Any) -> Object:
 
 
 def entries(value: Any) -> list[Object]:
-    """Return the objects of a list, empty if there is none."""
-    if value is None:
-        return []
+    """Return the objects of a list that must be there."""
     data = value["data"]
     if not isinstance(data, list) or not all(isinstance(item, Mapping) for item in data):
         raise TypeError("a list has no data")
     return data
+
+
+def optional_entries(value: Any) -> list[Object]:
+    """Return the objects of a list, none where there is no list."""
+    return [] if value is None else entries(value)
