@@ -28,7 +28,7 @@ GOOD = [
     ("PAGE_SIZE", 1), ("PAGE_SIZE", 100), ("IDEMPOTENCY_KEY_TTL", 60),
     ("ACTION_PERMISSIONS", {"refund_payment": ["rest_framework.permissions.IsAdminUser"], "create_payment": []}),
     ("WEBHOOK_PROCESSING", "inline"), ("WEBHOOK_UNHANDLED", ["charge.*", "*"]), ("WEBHOOK_MAX_ATTEMPTS", 1),
-    ("WEBHOOK_RETRY_DELAY", 0.1), ("WEBHOOK_RETRY_JITTER", 0), ("WEBHOOK_RETRY_JITTER", 1), ("WEBHOOK_LEASE", 10),
+    ("WEBHOOK_RETRY_DELAY", 0.1), ("WEBHOOK_RETRY_JITTER", 0), ("WEBHOOK_RETRY_JITTER", 1), ("WEBHOOK_LEASE", 1),
     ("WEBHOOK_RETENTION_DAYS", 7), ("WEBHOOK_HEALTH_LIMITS", {}), ("WEBHOOK_HEALTH_LIMITS", {"unmatched": 100}),
 ]  # fmt: skip
 BAD = [
@@ -46,7 +46,7 @@ BAD = [
     ("WEBHOOK_PROCESSING", "celery"), ("WEBHOOK_QUEUE", ""), ("WEBHOOK_ENQUEUE", None),
     ("WEBHOOK_UNHANDLED", "charge.*"),
     ("WEBHOOK_UNHANDLED", ["*.created"]), ("WEBHOOK_MAX_ATTEMPTS", 0), ("WEBHOOK_RETRY_DELAY", 0),
-    ("WEBHOOK_RETRY_MAX_DELAY", 7 * 86400 + 1), ("WEBHOOK_RETRY_JITTER", 1.1), ("WEBHOOK_LEASE", 9),
+    ("WEBHOOK_RETRY_MAX_DELAY", 7 * 86400 + 1), ("WEBHOOK_RETRY_JITTER", 1.1), ("WEBHOOK_LEASE", 0),
     ("WEBHOOK_RETENTION_DAYS", 6), ("WEBHOOK_HEALTH_LIMITS", {"late": 1}), ("WEBHOOK_HEALTH_LIMITS", {"dead": -1}),
     ("WEBHOOK_HEALTH_PERMISSION_CLASSES", None),
 ]  # fmt: skip
