@@ -45,7 +45,7 @@ RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "WEBHOOK_RETRY_DELAY": ("a number of seconds above 0, at most 86400", rules.number(above=0, most=DAY)),
     "WEBHOOK_RETRY_MAX_DELAY": ("a number of seconds above 0, at most 604800", rules.number(above=0, most=7 * DAY)),
     "WEBHOOK_RETRY_JITTER": ("a number from 0 to 1", rules.fraction),
-    "WEBHOOK_LEASE": ("a whole number of seconds from 10 to 86400", rules.integer(10, DAY)),
+    "WEBHOOK_LEASE": ("a whole number of seconds from 1 to 86400", rules.integer(1, DAY)),
     # Providers repeat an event for days; one that was forgotten by then would be handled a second time.
     "WEBHOOK_RETENTION_DAYS": ("a whole number of days, at least 7", rules.integer(7)),
     "WEBHOOK_HEALTH_LIMITS": (
