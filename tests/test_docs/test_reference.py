@@ -289,7 +289,7 @@ def test_commands() -> None:
     for name in names:
         command = load_command_class("django_stripe_gateway", name)
         own = {
-            action.option_strings[-1]
+            action.option_strings[-1] if action.option_strings else action.metavar
             for action in command.create_parser("manage.py", name)._actions
             if action.dest not in common
         }
