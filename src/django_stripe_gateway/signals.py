@@ -38,6 +38,12 @@ payment_mismatch = Signal()
 # event (WebhookEvent): an event was accepted and stored for the first time.
 webhook_received = Signal()
 
+# event (WebhookEvent): the handlers of an event have run, and their effect is committed.
+webhook_processed = Signal()
+
+# event (WebhookEvent), error (str): a handler of an event has failed; event.state says whether it was the last attempt.
+webhook_failed = Signal()
+
 # subscription: a subscription has begun to give what its plan promises: paid for the first time, or in trial.
 subscription_activated = Signal()
 

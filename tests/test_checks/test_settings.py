@@ -29,6 +29,9 @@ GOOD = [
     ("ACTION_PERMISSIONS", {"refund_payment": ["rest_framework.permissions.IsAdminUser"], "create_payment": []}),
     ("OWNER_MODEL", "teams.Team"), ("OWNER_RESOLVER", ""), ("BILLING_VARIANT", None), ("PAST_DUE_GRACE_DAYS", 0),
     ("PAST_DUE_GRACE_DAYS", None),
+    ("WEBHOOK_PROCESSING", "inline"), ("WEBHOOK_UNHANDLED", ["charge.*", "*"]), ("WEBHOOK_MAX_ATTEMPTS", 1),
+    ("WEBHOOK_RETRY_DELAY", 0.1), ("WEBHOOK_RETRY_JITTER", 0), ("WEBHOOK_RETRY_JITTER", 1), ("WEBHOOK_LEASE", 1),
+    ("WEBHOOK_RETENTION_DAYS", 7), ("WEBHOOK_HEALTH_LIMITS", {}), ("WEBHOOK_HEALTH_LIMITS", {"unmatched": 100}),
 ]  # fmt: skip
 BAD = [
     ("API_KEY", 5), ("WEBHOOK_SECRET", {"a"}), ("WEBHOOK_SECRET", [None]), ("API_BASE", "proxy.example.com"),
@@ -43,6 +46,12 @@ BAD = [
     ("ACTION_PERMISSIONS", ["a.b"]), ("ACTION_PERMISSIONS", {"refund": []}),
     ("ACTION_PERMISSIONS", {"refund_payment": "a.b"}), ("OWNER_MODEL", "Team"), ("OWNER_RESOLVER", 5),
     ("BILLING_VARIANT", []), ("PAST_DUE_GRACE_DAYS", -1), ("PAST_DUE_GRACE_DAYS", 366),
+    ("WEBHOOK_PROCESSING", "celery"), ("WEBHOOK_QUEUE", ""), ("WEBHOOK_ENQUEUE", None),
+    ("WEBHOOK_UNHANDLED", "charge.*"),
+    ("WEBHOOK_UNHANDLED", ["*.created"]), ("WEBHOOK_MAX_ATTEMPTS", 0), ("WEBHOOK_RETRY_DELAY", 0),
+    ("WEBHOOK_RETRY_MAX_DELAY", 7 * 86400 + 1), ("WEBHOOK_RETRY_JITTER", 1.1), ("WEBHOOK_LEASE", 0),
+    ("WEBHOOK_RETENTION_DAYS", 6), ("WEBHOOK_HEALTH_LIMITS", {"late": 1}), ("WEBHOOK_HEALTH_LIMITS", {"dead": -1}),
+    ("WEBHOOK_HEALTH_PERMISSION_CLASSES", None),
 ]  # fmt: skip
 
 

@@ -116,6 +116,10 @@ class BillingGateway(ABC):
         """Let the customer add a payment method in the browser."""
 
     @abstractmethod
+    def retrieve_setup(self, setup_id: str) -> SetupSnapshot:
+        """Ask for a SetupIntent, with its client secret."""
+
+    @abstractmethod
     def attach_payment_method(
         self, payment_method_id: str, customer_id: str, *, idempotency_key: str
     ) -> PaymentMethodSnapshot:

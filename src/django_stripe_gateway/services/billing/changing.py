@@ -12,7 +12,7 @@ from django_stripe_gateway.choices import BillingOperationKind as Kind
 from django_stripe_gateway.choices import SubscriptionStatus
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway, WrongState
-from django_stripe_gateway.gateways.billing_registry import get_billing_gateway
+from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot
 from django_stripe_gateway.models import Customer, PlanPricing, Subscription
 from django_stripe_gateway.services.billing.calls import subscription_change
@@ -230,9 +230,15 @@ def _change_params(
         "quantity": quantity,
         "proration": proration,
         "proration_date": proration_date.isoformat() if proration_date else None,
-        # A plan that does not renew ends with its period; one that renews goes on.
-        "cancel_at_period_end": None if same_price or pricing is None else not pricing.plan.auto_renew,
+        "cancel_at_period_end": _ends_with_period(subscription, pricing),
     }
+
+
+def _ends_with_period(subscription: Subscription, pricing: PlanPricing | None) -> bool | None:
+    """Return what must become of the renewal: a plan that does not renew ends with its period; one that does goes on."""
+    if pricing is None or subscription.plan is None or pricing.plan.auto_renew == subscription.plan.auto_renew:
+        return None
+    return not pricing.plan.auto_renew
 
 
 def _check_pricing(subscription: Subscription, pricing: PlanPricing) -> None:

@@ -16,7 +16,7 @@ from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError
 from django_stripe_gateway.gateways.accounts import stripe_accounts
-from django_stripe_gateway.gateways.billing_registry import get_billing_gateway
+from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer
 from django_stripe_gateway.services.billing.operations import BillingIntention, lock_customer
 from django_stripe_gateway.services.billing.performing import run_billing

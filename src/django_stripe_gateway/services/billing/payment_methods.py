@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from django_stripe_gateway.choices import BillingOperationKind as Kind
 from django_stripe_gateway.exceptions import InvalidInput, ProviderError, UnsupportedByGateway
-from django_stripe_gateway.gateways.billing_registry import get_billing_gateway
+from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.gateways.billing_values import PaymentMethodSnapshot, SetupSnapshot
 from django_stripe_gateway.models import Customer
 from django_stripe_gateway.services.billing.operations import BillingIntention

@@ -20,7 +20,7 @@ from django_stripe_gateway.exceptions import (
     WrongState,
 )
 from django_stripe_gateway.gateways.billing import BillingGateway
-from django_stripe_gateway.gateways.billing_registry import get_billing_gateway
+from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.gateways.billing_values import (
     BillingCheckoutSnapshot,
     CustomerSnapshot,

@@ -17,7 +17,7 @@ from django_stripe_gateway.exceptions import (
     WrongState,
 )
 from django_stripe_gateway.gateways.billing import BillingGateway
-from django_stripe_gateway.gateways.billing_registry import get_billing_gateway
+from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer, Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.billing.checkouts import close_open_checkouts
 from django_stripe_gateway.services.billing.customers import billing_account, ensure_customer, mark_customer_deleted

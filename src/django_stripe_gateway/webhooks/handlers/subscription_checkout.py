@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django_stripe_gateway.choices import WebhookState
-from django_stripe_gateway.gateways.billing_registry import get_billing_gateway
+from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.billing.checkouts import note_checkout
 from django_stripe_gateway.services.billing.operations import lock_subscription
