@@ -14,14 +14,28 @@ from appconf import AppConf
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from django_stripe_gateway.conf_billing import BillingSettings
+
 LOCALSTRIPE_API_KEY = "sk_test_123"
 STRIPE_PROVIDER = "django_stripe_gateway.providers.StripeProvider"
 PAYPAL_PROVIDER = "django_stripe_gateway.providers_paypal.PayPalProvider"
 DAY = 24 * 60 * 60
 # What is counted of the inbox, as STRIPE_GATEWAY_WEBHOOK_HEALTH_LIMITS names it.
 INBOX_COUNTS = ("received", "failed", "dead", "unmatched", "oldest_age")
-# What the API does with payments, as STRIPE_GATEWAY_ACTION_PERMISSIONS names it.
+# What the API does, as STRIPE_GATEWAY_ACTION_PERMISSIONS names it.
 PAYMENT_ACTIONS = ("create_payment", "capture_payment", "confirm_intent", "cancel_payment", "refund_payment")
+SUBSCRIPTION_ACTIONS = (
+    "subscribe",
+    "cancel_subscription",
+    "resume_subscription",
+    "change_subscription",
+    "pause_subscription",
+    "unpause_subscription",
+    "add_payment_method",
+    "set_default_payment_method",
+    "remove_payment_method",
+    "open_portal",
+)
 
 
 def unset_payment_host() -> NoReturn:
@@ -78,6 +92,8 @@ class StripeGatewayConf(AppConf):
     ALLOW_DUPLICATE_SUBSCRIPTIONS = False
     AUTOMATIC_TAX = False
     PRORATION_BEHAVIOR = "create_prorations"
+    SUBSCRIPTION_SUCCESS_URL = ""
+    SUBSCRIPTION_CANCEL_URL = ""
     PORTAL_RETURN_URL = ""
     PAYPAL_CLIENT_ID = ""
     PAYPAL_CLIENT_SECRET = ""
@@ -119,16 +135,8 @@ def split_secrets(value: str | Sequence[str] | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
-class GatewaySettings:
+class GatewaySettings(BillingSettings):
     """Typed, read-at-use view of the settings, so that ``override_settings`` works everywhere."""
-
-    def _get(self, name: str) -> Any:
-        return getattr(settings, f"STRIPE_GATEWAY_{name}")
-
-    def _flag(self, name: str) -> bool:
-        value = self._get(name)
-        # The text "False" out of an environment variable must not switch the development mode on.
-        return value.strip().lower() in ("1", "true", "yes", "on") if isinstance(value, str) else bool(value)
 
     @property
     def api_key(self) -> str:
@@ -279,7 +287,7 @@ class GatewaySettings:
 
     @property
     def action_permissions(self) -> Mapping[str, Sequence[str]]:
-        """Action of ``PAYMENT_ACTIONS`` → dotted paths of the permission classes that it needs besides the API's."""
+        """Action of the API → dotted paths of the permission classes that it needs besides the API's."""
         return {action: tuple(paths) for action, paths in self._get("ACTION_PERMISSIONS").items()}
 
     @property
@@ -301,57 +309,6 @@ class GatewaySettings:
     def idempotency_key_ttl(self) -> int:
         """Seconds for which a repeated ``Idempotency-Key`` gets the first answer."""
         return int(self._get("IDEMPOTENCY_KEY_TTL"))
-
-    @property
-    def owner_model(self) -> str:
-        """Model that is billed for subscriptions, as "app.Model"; read when the models are loaded."""
-        return str(self._get("OWNER_MODEL"))
-
-    @property
-    def owner_resolver(self) -> str:
-        """Dotted path of a function that returns a request's owner, empty for the user."""
-        return str(self._get("OWNER_RESOLVER") or "")
-
-    @property
-    def billing_variant(self) -> str:
-        """Payment variant whose account sells subscriptions, empty for the first of Stripe's."""
-        return str(self._get("BILLING_VARIANT") or "")
-
-    @property
-    def customer_details(self) -> str:
-        """Dotted path of a function that returns an owner's ``name`` and ``email``, empty for the owner's fields."""
-        return str(self._get("CUSTOMER_DETAILS") or "")
-
-    @property
-    def allow_repeated_trials(self) -> bool:
-        """Whether an owner may have a trial of a plan more than once."""
-        return self._flag("ALLOW_REPEATED_TRIALS")
-
-    @property
-    def allow_duplicate_subscriptions(self) -> bool:
-        """Whether an owner may subscribe to a plan that they are subscribed to already."""
-        return self._flag("ALLOW_DUPLICATE_SUBSCRIPTIONS")
-
-    @property
-    def automatic_tax(self) -> bool:
-        """Whether Stripe calculates taxes on subscriptions (Stripe Tax)."""
-        return self._flag("AUTOMATIC_TAX")
-
-    @property
-    def proration_behavior(self) -> str:
-        """What a change in the middle of a period costs, as Stripe names it."""
-        return str(self._get("PRORATION_BEHAVIOR"))
-
-    @property
-    def portal_return_url(self) -> str:
-        """Page of the host that customers come back to from Stripe's portal."""
-        return str(self._get("PORTAL_RETURN_URL") or "")
-
-    @property
-    def past_due_grace_days(self) -> int | None:
-        """Days for which a past-due subscription stays valid, 0 for none, ``None`` for as long as Stripe tries."""
-        value = self._get("PAST_DUE_GRACE_DAYS")
-        return None if value is None else int(value)
 
     @property
     def paypal_client_id(self) -> str:

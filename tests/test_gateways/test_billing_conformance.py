@@ -70,12 +70,12 @@ def test_subscribe__repeated_with_the_same_key(stripe_biller: OnFakeStripe) -> N
 
 def test_subscribe__trial(biller: Biller) -> None:
     end = in_days(14)
-    made = biller.subscribe(biller.customer(), biller.price(), trial_end=end)
+    made = biller.subscribe(biller.customer(), biller.price(), trial_days=14)
     assert (made.status, made.trial_end, made.current_period_end) == ("trialing", end, end)
 
 
 def test_subscribe__trial_without_a_card(stripe_biller: OnFakeStripe) -> None:
-    made = stripe_biller.subscribe(stripe_biller.customer(""), stripe_biller.price(), trial_end=in_days(14))
+    made = stripe_biller.subscribe(stripe_biller.customer(""), stripe_biller.price(), trial_days=14)
     assert (made.status, made.client_secret_kind) == ("trialing", "setup")
     stripe_biller.fake.customer_sets_up(made.client_secret.partition("_secret_")[0])
     found = stripe_biller.gateway.retrieve_subscription(made.subscription_id)
@@ -240,7 +240,7 @@ def test_pause(stripe_biller: OnFakeStripe) -> None:
 
 
 def test_unpause__after_a_trial(stripe_biller: OnFakeStripe) -> None:
-    made = stripe_biller.subscribe(stripe_biller.customer(""), stripe_biller.price(), trial_end=in_days(2))
+    made = stripe_biller.subscribe(stripe_biller.customer(""), stripe_biller.price(), trial_days=2)
     settings = {"trial_settings": {"end_behavior": {"missing_payment_method": "pause"}}}
     stripe_biller.fake.change_subscription(made.subscription_id, settings)
     stripe_biller.fake.advance(days=3)

@@ -226,11 +226,11 @@ def operation(
     return decorate
 
 
-def path_parameter(name: str, description: str) -> Any:
+def path_parameter(name: str, description: str, kind: type = int) -> Any:
     """Describe a part of the path."""
     if not AVAILABLE:
         return None
-    return OpenApiParameter(name, int, OpenApiParameter.PATH, description=description)
+    return OpenApiParameter(name, kind, OpenApiParameter.PATH, description=description)
 
 
 def query_parameter(name: str, description: str, *, required: bool = False) -> Any:

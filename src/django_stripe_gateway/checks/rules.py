@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 from django.utils.module_loading import import_string
 from rest_framework.permissions import OperationHolderMixin
 
-from django_stripe_gateway.conf import INBOX_COUNTS, PAYMENT_ACTIONS
+from django_stripe_gateway.conf import INBOX_COUNTS, PAYMENT_ACTIONS, SUBSCRIPTION_ACTIONS
 
 Rule = Callable[[Any], bool]
 PAGE = "an address or a path of your site, in which {payment_id} is the only placeholder, or empty"
+PLAIN_PAGE = "an address or a path of your site, or empty"
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.\w+)?")
 MODEL = re.compile(r"\w+\.\w+")
 RATE = re.compile(r"\d+/[smhd]\w*")
@@ -100,6 +101,16 @@ def is_optional_page(value: Any) -> bool:
     return names <= {"payment_id"}
 
 
+def is_optional_plain_page(value: Any) -> bool:
+    """Return whether ``value`` is an address or a path without placeholders, or nothing."""
+    return value in (None, "") or (is_optional_page(value) and "{" not in value)
+
+
+def is_proration(value: Any) -> bool:
+    """Return whether ``value`` is what Stripe can do about a change in the middle of a period."""
+    return isinstance(value, str) and value in ("create_prorations", "always_invoice", "none")
+
+
 def is_paths(value: Any) -> bool:
     """Return whether ``value`` is a list of dotted paths."""
     return isinstance(value, list | tuple) and all(is_text(item) for item in value)
@@ -113,7 +124,7 @@ def is_path_mapping(value: Any) -> bool:
 def is_action_permissions(value: Any) -> bool:
     """Return whether ``value`` maps actions of the API to lists of dotted paths."""
     return isinstance(value, Mapping) and all(
-        action in PAYMENT_ACTIONS and is_paths(paths) for action, paths in value.items()
+        action in PAYMENT_ACTIONS + SUBSCRIPTION_ACTIONS and is_paths(paths) for action, paths in value.items()
     )
 
 

@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage
 
 from django_stripe_gateway.checks import rules
 from django_stripe_gateway.checks.messages import error, nearest, warning
-from django_stripe_gateway.conf import INBOX_COUNTS, PAYMENT_ACTIONS, StripeGatewayConf
+from django_stripe_gateway.conf import INBOX_COUNTS, PAYMENT_ACTIONS, SUBSCRIPTION_ACTIONS, StripeGatewayConf
 
 PREFIX = "STRIPE_GATEWAY_"
 DAY = 24 * 60 * 60
@@ -56,7 +56,7 @@ RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "AUTHENTICATION_CLASSES": ("a list of dotted paths, or None for DRF's setting", rules.optional(rules.is_paths)),
     "PERMISSION_CLASSES": ("a list of dotted paths", rules.is_paths),
     "ACTION_PERMISSIONS": (
-        f"a dictionary of actions ({', '.join(PAYMENT_ACTIONS)}) and lists of dotted paths",
+        f"a dictionary of actions ({', '.join(PAYMENT_ACTIONS + SUBSCRIPTION_ACTIONS)}) and lists of dotted paths",
         rules.is_action_permissions,
     ),
     "SERIALIZERS": ("a dictionary of names and dotted paths", rules.is_path_mapping),
@@ -66,6 +66,14 @@ RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "OWNER_MODEL": ('the name of a model such as "auth.User"', rules.is_model_name),
     "OWNER_RESOLVER": ("a dotted path, or empty", rules.is_optional_text),
     "BILLING_VARIANT": ("the name of a payment variant, or empty", rules.is_optional_text),
+    "CUSTOMER_DETAILS": ("a dotted path, or empty", rules.is_optional_text),
+    "ALLOW_REPEATED_TRIALS": ("True or False, and no string", rules.is_bool),
+    "ALLOW_DUPLICATE_SUBSCRIPTIONS": ("True or False, and no string", rules.is_bool),
+    "AUTOMATIC_TAX": ("True or False, and no string", rules.is_bool),
+    "PRORATION_BEHAVIOR": ('"create_prorations", "always_invoice" or "none"', rules.is_proration),
+    "SUBSCRIPTION_SUCCESS_URL": (rules.PLAIN_PAGE, rules.is_optional_plain_page),
+    "SUBSCRIPTION_CANCEL_URL": (rules.PLAIN_PAGE, rules.is_optional_plain_page),
+    "PORTAL_RETURN_URL": (rules.PLAIN_PAGE, rules.is_optional_plain_page),
     "PAST_DUE_GRACE_DAYS": (
         "a whole number of days from 0 to 365, or None for as long as Stripe tries",
         rules.optional(rules.integer(0, 365)),
@@ -137,7 +145,7 @@ def wrong_settings() -> frozenset[str]:
 
 
 def _dotted_paths(name: str, value: Any) -> Iterator[str]:
-    if name == "OWNER_RESOLVER":
+    if name in ("OWNER_RESOLVER", "CUSTOMER_DETAILS"):
         yield from [value] if value else ()
     elif name.endswith("_CLASSES"):
         yield from value or ()

@@ -11,8 +11,8 @@ from django.utils import timezone
 from django_stripe_gateway.choices import InvoiceStatus, SubscriptionLogEvent, WebhookState
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import ProviderError
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
+from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer, Invoice, Subscription
 from django_stripe_gateway.services.billing.freshness import (
     Known,

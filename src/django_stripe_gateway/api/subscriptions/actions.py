@@ -126,9 +126,7 @@ class ResumeView(BillingActionView):
         """Take back a cancellation while the period still runs."""
         values = self.validated(SubscriptionIdSerializer, request.data)
         subscription = self.get_subscription(values["subscription_id"])
-        changed = resume_subscription(
-            subscription=subscription, idempotency_key=idempotency_key, origin=self.origin
-        )
+        changed = resume_subscription(subscription=subscription, idempotency_key=idempotency_key, origin=self.origin)
         return self.shown(changed)
 
 
@@ -187,9 +185,7 @@ class UnpauseView(BillingActionView):
         """Collect money for a subscription again."""
         values = self.validated(SubscriptionIdSerializer, request.data)
         subscription = self.get_subscription(values["subscription_id"])
-        changed = unpause_subscription(
-            subscription=subscription, idempotency_key=idempotency_key, origin=self.origin
-        )
+        changed = unpause_subscription(subscription=subscription, idempotency_key=idempotency_key, origin=self.origin)
         return self.shown(changed)
 
 

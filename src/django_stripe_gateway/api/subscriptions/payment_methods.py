@@ -68,9 +68,7 @@ class PaymentMethodView(BillingActionView):
     @schema.remove_payment_method
     def delete(self, request: Request, payment_method_id: str) -> Response:
         """Take a payment method from the customer."""
-        remove_payment_method(
-            customer=self.customer(), payment_method_id=payment_method_id, origin=self.origin
-        )
+        remove_payment_method(customer=self.customer(), payment_method_id=payment_method_id, origin=self.origin)
         return Response(status=204)
 
 
@@ -87,9 +85,7 @@ class DefaultPaymentMethodView(BillingActionView):
         customer = set_default_payment_method(
             customer=self.customer(), payment_method_id=payment_method_id, origin=self.origin
         )
-        method = next(
-            found for found in list_payment_methods(customer) if found.payment_method_id == payment_method_id
-        )
+        method = next(found for found in list_payment_methods(customer) if found.payment_method_id == payment_method_id)
         default = customer.default_payment_method
         return Response(self.represented(PaymentMethodSerializer, method, default_payment_method=default))
 

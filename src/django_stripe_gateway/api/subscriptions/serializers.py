@@ -61,7 +61,7 @@ class SubscriptionSerializer(serializers.Serializer[Subscription]):
 
     subscription_id = serializers.CharField(allow_null=True, help_text="The provider's id; null before it has begun.")
     status = serializers.ChoiceField(choices=SubscriptionStatus.choices)
-    is_valid = serializers.BooleanField(help_text="Whether it gives what its plan promises now.")
+    valid = serializers.BooleanField(source="is_valid", help_text="Whether it gives what its plan promises now.")
     plan = SubscribedPlanSerializer(allow_null=True)
     pricing = PricingSerializer(allow_null=True)
     quantity = serializers.IntegerField()

@@ -12,8 +12,8 @@ from django_stripe_gateway.choices import BillingOperationKind as Kind
 from django_stripe_gateway.choices import SubscriptionStatus
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway, WrongState
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot
+from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer, PlanPricing, Subscription
 from django_stripe_gateway.services.billing.calls import subscription_change
 from django_stripe_gateway.services.billing.operations import BillingIntention
@@ -235,7 +235,7 @@ def _change_params(
 
 
 def _ends_with_period(subscription: Subscription, pricing: PlanPricing | None) -> bool | None:
-    """Return what must become of the renewal: a plan that does not renew ends with its period; one that does goes on."""
+    """Return what must become of the renewal; ``None`` where both plans renew, or neither does."""
     if pricing is None or subscription.plan is None or pricing.plan.auto_renew == subscription.plan.auto_renew:
         return None
     return not pricing.plan.auto_renew

@@ -6,8 +6,8 @@ from django.utils import timezone
 
 from django_stripe_gateway.choices import BillingOperationKind, SubscriptionLogEvent, SubscriptionStatus
 from django_stripe_gateway.exceptions import ProviderStateError, WrongState
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.gateways.billing_values import BillingCheckoutSnapshot
+from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Customer, Plan, Subscription
 from django_stripe_gateway.services.billing.journal import log_subscription
 from django_stripe_gateway.services.billing.looking import look_up_subscription

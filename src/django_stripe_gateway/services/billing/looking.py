@@ -6,8 +6,8 @@ import logging
 
 from django_stripe_gateway.choices import SubscriptionLogEvent
 from django_stripe_gateway.exceptions import OperationInProgress
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
+from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.billing.freshness import (
     Look,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from django_stripe_gateway.choices import BillingOperationKind as Kind
 from django_stripe_gateway.exceptions import InvalidInput, ProviderError, UnsupportedByGateway
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.gateways.billing_values import PaymentMethodSnapshot, SetupSnapshot
+from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer
 from django_stripe_gateway.services.billing.operations import BillingIntention
 from django_stripe_gateway.services.billing.performing import run_billing
@@ -29,6 +29,11 @@ def add_payment_method(*, customer: Customer, origin: Origin = SYSTEM) -> SetupS
     """
     setup: SetupSnapshot = run_billing(customer.pk, BillingIntention(Kind.ADD_PAYMENT_METHOD), origin).answer
     return setup
+
+
+def retrieve_setup(*, customer: Customer, setup_id: str) -> SetupSnapshot:
+    """Return a SetupIntent that was made for ``customer``, with its client secret."""
+    return get_billing_gateway(customer.account).retrieve_setup(setup_id)
 
 
 def set_default_payment_method(*, customer: Customer, payment_method_id: str, origin: Origin = SYSTEM) -> Customer:

@@ -20,12 +20,12 @@ from django_stripe_gateway.exceptions import (
     WrongState,
 )
 from django_stripe_gateway.gateways.billing import BillingGateway
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.gateways.billing_values import (
     BillingCheckoutSnapshot,
     CustomerSnapshot,
     SubscriptionSnapshot,
 )
+from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Customer, Subscription
 from django_stripe_gateway.services.billing import calls
 from django_stripe_gateway.services.billing.checkouts import write_checkout
