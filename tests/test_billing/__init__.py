@@ -1,0 +1,1 @@
+"""Subscriptions: services, API and webhooks."""

@@ -1,0 +1,30 @@
+"""A host that sells subscriptions, against the fake Stripe in both generations of its API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from tests.fake_stripe import FakeStripe
+from tests.test_billing.host import SubscriptionHost
+
+OLDER_VERSION = "2024-06-20"
+
+
+@pytest.fixture
+def host(stripe_server: FakeStripe, user: Any, api_client: APIClient) -> SubscriptionHost:
+    """Return a host on the current API."""
+    return SubscriptionHost(stripe_server, user, api_client)
+
+
+@pytest.fixture(params=["current", "legacy"])
+def either_host(
+    request: pytest.FixtureRequest, stripe_server: FakeStripe, settings: Any, user: Any, api_client: APIClient
+) -> SubscriptionHost:
+    """Return a host on each generation of the API: its requests, answers and events."""
+    stripe_server.generation = request.param
+    if request.param == "legacy":
+        settings.STRIPE_GATEWAY_API_VERSION = OLDER_VERSION
+    return SubscriptionHost(stripe_server, user, api_client)

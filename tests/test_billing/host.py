@@ -1,0 +1,86 @@
+"""Short ways to sell, to deliver what Stripe says, and to look at what that did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from rest_framework.test import APIClient
+
+from django_stripe_gateway.gateways.billing_values import PriceRequest, ProductRequest
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.models import Customer, Plan, PlanPricing, Subscription
+from tests.billing_factories import make_plan
+from tests.fake_stripe import FakeStripe
+from tests.test_webhooks.support import deliver_all
+
+ROOT = "/api/v1/subscriptions/"
+
+
+class SubscriptionHost:
+    """A site whose plans are known to the fake Stripe, and one of its customers."""
+
+    def __init__(self, fake: FakeStripe, user: Any, client: APIClient) -> None:
+        self.fake, self.user, self.client = fake, user, client
+        self.seen: set[str] = set()
+        self.basic = self.sell("basic", Decimal("20.00"))
+        self.premium = self.sell("premium", Decimal("50.00"))
+
+    def sell(self, slug: str, amount: Decimal, **fields: Any) -> PlanPricing:
+        """Return a price of a plan that both sides know."""
+        plan_fields = {name: fields.pop(name) for name in ("auto_renew", "is_default") if name in fields}
+        plan = Plan.objects.filter(slug=slug).first() or make_plan(slug, **plan_fields)
+        gateway = get_billing_gateway("stripe")
+        product = gateway.create_product(ProductRequest(plan.name), idempotency_key=f"product-{slug}-{amount}")
+        values = {"currency": "USD", "interval": "month"} | fields
+        request = PriceRequest(
+            product.product_id, amount, values["currency"], values["interval"], values.get("interval_count", 1)
+        )
+        price = gateway.create_price(request, idempotency_key=f"price-{slug}-{amount}-{values['interval']}")
+        return PlanPricing.objects.create(
+            plan=plan, amount=amount, stripe_price_id=price.price_id, stripe_product_id=product.product_id, **values
+        )
+
+    def post(self, path: str, body: dict[str, Any] | None = None, *, client: APIClient | None = None, **kw: Any) -> Any:
+        """Post to the API."""
+        return (client or self.client).post(f"{ROOT}{path}/", body or {}, format="json", **kw)
+
+    def get(self, path: str, *, client: APIClient | None = None) -> Any:
+        """Get from the API."""
+        return (client or self.client).get(f"{ROOT}{path}/")
+
+    def subscribe(self, pricing: PlanPricing | None = None, **body: Any) -> Any:
+        """Subscribe and return the answer's body."""
+        answer = self.post("subscribe", {"plan_id": (pricing or self.basic).plan_id, **body})
+        assert answer.status_code == 201, answer.content
+        return answer.json()
+
+    def subscribed(self, pricing: PlanPricing | None = None, **body: Any) -> Subscription:
+        """Subscribe, pay, deliver what Stripe says, and return the subscription."""
+        made = self.subscribe(pricing, **body)
+        if made["status"] == "incomplete":
+            self.fake.customer_pays(made["subscription_id"], "pm_card_visa")
+        self.deliver_new()
+        return Subscription.objects.get(subscription_id=made["subscription_id"])
+
+    def deliver_new(self, *, order: Any = None) -> list[str]:
+        """Deliver what Stripe has to say since the last time, and return the states of the events."""
+        events = [event for event in self.fake.events() if event["id"] not in self.seen]
+        self.seen |= {event["id"] for event in events}
+        return self.deliver(order(events) if order else events)
+
+    def deliver(self, events: Iterable[dict[str, Any]]) -> list[str]:
+        """Deliver events in their order."""
+        return deliver_all(events)
+
+    def new_events(self) -> list[dict[str, Any]]:
+        """Return what Stripe has to say since the last time, without delivering it."""
+        events = [event for event in self.fake.events() if event["id"] not in self.seen]
+        self.seen |= {event["id"] for event in events}
+        return events
+
+    @property
+    def customer(self) -> Customer:
+        """Return the user's customer."""
+        return Customer.objects.get(owner=self.user)
