@@ -181,6 +181,16 @@ def stripe_biller_card(biller: Biller, customer_id: str) -> str:
     return attached.payment_method_id
 
 
+def test_change__without_a_payment_method(stripe_biller: OnFakeStripe) -> None:
+    """A free subscription has none; it is asked for before anything changes."""
+    found = stripe_biller.subscribe(stripe_biller.customer(""), stripe_biller.price("0.00"))
+    dear = SubscriptionChange(found.item_id, price_id=stripe_biller.price().price_id, cancel_at_period_end=True)
+    with pytest.raises(PaymentDeclined) as caught:
+        stripe_biller.gateway.change_subscription(found.subscription_id, dear, idempotency_key=stripe_biller.key())
+    assert (caught.value.code, caught.value.status_code) == ("payment_method_missing", 402)
+    assert stripe_biller.gateway.retrieve_subscription(found.subscription_id).price_id == found.price_id
+
+
 def test_change__refused_if_both_and_the_payment_fails(stripe_biller: OnFakeStripe) -> None:
     found = stripe_biller.active()
     stripe_biller.fake.change_subscription(
