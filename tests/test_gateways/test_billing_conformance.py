@@ -263,11 +263,11 @@ def test_changes_of_what_has_ended(stripe_biller: OnFakeStripe) -> None:
 
 
 def test_pause(stripe_biller: OnFakeStripe) -> None:
-    found = stripe_biller.active()
+    found, until = stripe_biller.active(), in_days(30)
     paused = stripe_biller.gateway.pause_subscription(
-        found.subscription_id, behavior="void", resumes_at=in_days(30), idempotency_key=stripe_biller.key()
+        found.subscription_id, behavior="void", resumes_at=until, idempotency_key=stripe_biller.key()
     )
-    assert (paused.status, paused.pause_behavior, paused.pause_resumes_at) == ("active", "void", in_days(30))
+    assert (paused.status, paused.pause_behavior, paused.pause_resumes_at) == ("active", "void", until)
     going_on = stripe_biller.gateway.unpause_subscription(found.subscription_id, idempotency_key=stripe_biller.key())
     assert (going_on.pause_behavior, going_on.pause_resumes_at) == ("", None)
 
