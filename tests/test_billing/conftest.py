@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import requests
 from rest_framework.test import APIClient
 
 from tests.fake_stripe import FakeStripe
@@ -28,3 +29,10 @@ def either_host(
     if request.param == "legacy":
         settings.STRIPE_GATEWAY_API_VERSION = OLDER_VERSION
     return SubscriptionHost(stripe_server, user, api_client)
+
+
+@pytest.fixture
+def fresh_localstripe(localstripe: str) -> str:
+    """Return a localstripe that holds nothing."""
+    requests.delete(f"{localstripe}/_config/data", timeout=10).raise_for_status()
+    return localstripe
