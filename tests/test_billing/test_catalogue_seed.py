@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from django.core.management.base import CommandError
@@ -12,22 +11,8 @@ from django_stripe_gateway.models import Plan, PlanLimit, PlanPricing
 from tests.billing_factories import make_subscription
 from tests.fake_stripe.server import FakeStripe
 from tests.test_billing.catalogue_shop import CatalogueShop, seed
-from tests.test_billing.conftest import OLDER_VERSION
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(params=["current", "legacy", pytest.param("localstripe", marks=pytest.mark.localstripe)])
-def shop(request: pytest.FixtureRequest, settings: Any) -> CatalogueShop:
-    """Return a shop at each provider that bills."""
-    if request.param == "localstripe":
-        request.getfixturevalue("fresh_localstripe")
-        return CatalogueShop()
-    stripe = request.getfixturevalue("stripe_server")
-    stripe.generation = request.param
-    if request.param == "legacy":
-        settings.STRIPE_GATEWAY_API_VERSION = OLDER_VERSION
-    return CatalogueShop()
 
 
 def test_seed(shop: CatalogueShop) -> None:
