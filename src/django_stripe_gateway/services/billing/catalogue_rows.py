@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -54,17 +54,30 @@ def succeed_row(row: PlanPricing, terms: Mapping[str, Any]) -> PlanPricing:
 
     Subscriptions that have the old price keep it, and so does its row.
     """
-    successor = PlanPricing(
-        plan_id=row.plan_id,
-        account=row.account,
-        is_active=row.is_active,
-        stripe_product_id=row.stripe_product_id,
-        **{name: getattr(row, name) for name in (*TERMS, "trial_days", "is_per_seat")} | dict(terms),
-    )
+    kept = ("plan_id", "account", "is_active", "stripe_product_id", *TERMS, "trial_days", "is_per_seat")
+    successor = PlanPricing(**{name: getattr(row, name) for name in kept} | dict(terms))
     successor.save(using=payments_database())
     price_rows().filter(pk=row.pk).update(is_active=False)
     row.is_active = False
     return successor
+
+
+def store_edited_row(plan: Plan, edited: PlanPricing, fields: Collection[str]) -> PlanPricing:
+    """Write ``fields`` of a row that was edited, or its successor with other terms; return what is sold now.
+
+    The caller holds the lock of ``plan``, and pushes it when its transaction is committed.
+    """
+    if edited._state.adding:
+        edited.save(using=payments_database())
+        return edited
+    stored = price_rows().get(pk=edited.pk)
+    has_new_terms = any(getattr(stored, name) != getattr(edited, name) for name in TERMS)
+    if has_new_terms and is_offered(plan, stored):
+        successor = succeed_row(stored, {name: getattr(edited, name) for name in fields})
+        edited.is_active = False
+        return successor
+    edited.save(using=payments_database(), update_fields=[*fields, "modified"])
+    return edited
 
 
 def take_terms(row: PlanPricing, price: PriceSnapshot) -> None:
