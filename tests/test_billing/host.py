@@ -64,6 +64,12 @@ class SubscriptionHost:
         self.deliver_new()
         return Subscription.objects.get(subscription_id=made["subscription_id"])
 
+    def change_card(self, subscription: Subscription, method: str) -> None:
+        """Let the customer pay with another card from now on."""
+        self.fake.customer_changes_card(self.customer.customer_id, method)
+        new = self.fake.get(self.customer.customer_id)["invoice_settings"]["default_payment_method"]
+        self.fake.change_subscription(subscription.subscription_id, {"default_payment_method": new})
+
     def deliver_new(self, *, order: Any = None) -> list[str]:
         """Deliver what Stripe has to say since the last time, and return the states of the events."""
         events = [event for event in self.fake.events() if event["id"] not in self.seen]

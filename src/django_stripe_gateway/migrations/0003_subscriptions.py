@@ -42,6 +42,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('account', models.CharField(max_length=64, verbose_name='account')),
                 ('customer_id', models.CharField(blank=True, max_length=255, null=True, verbose_name='customer')),
+                ('former_ids', models.JSONField(blank=True, default=list, editable=False)),
                 ('livemode', models.BooleanField(default=False, verbose_name='live mode')),
                 ('default_payment_method', models.CharField(blank=True, default='', max_length=255, verbose_name='payment method')),
                 ('details_digest', models.CharField(blank=True, default='', editable=False, max_length=64)),
@@ -232,7 +233,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='customer',
-            constraint=models.UniqueConstraint(fields=('account', 'customer_id'), name='dsg_customer_id_once'),
+            constraint=models.UniqueConstraint(fields=('customer_id', 'account'), name='dsg_customer_id_once'),
         ),
         migrations.AddConstraint(
             model_name='planlimit',
@@ -240,7 +241,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='planpricing',
-            constraint=models.UniqueConstraint(fields=('account', 'stripe_price_id'), name='dsg_pricing_price_once'),
+            constraint=models.UniqueConstraint(fields=('stripe_price_id', 'account'), name='dsg_pricing_price_once'),
         ),
         migrations.AddConstraint(
             model_name='planpricing',
@@ -260,7 +261,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='subscription',
-            constraint=models.UniqueConstraint(fields=('account', 'subscription_id'), name='dsg_subscription_id_once'),
+            constraint=models.UniqueConstraint(fields=('subscription_id', 'account'), name='dsg_subscription_id_once'),
         ),
         migrations.AddIndex(
             model_name='invoice',
@@ -268,7 +269,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='invoice',
-            constraint=models.UniqueConstraint(fields=('account', 'invoice_id'), name='dsg_invoice_id_once'),
+            constraint=models.UniqueConstraint(fields=('invoice_id', 'account'), name='dsg_invoice_id_once'),
         ),
         migrations.AddIndex(
             model_name='billingoperation',

@@ -34,6 +34,8 @@ class Customer(models.Model):
     )
     account = models.CharField(_("account"), max_length=64)
     customer_id = models.CharField(_("customer"), max_length=255, null=True, blank=True)
+    # Ids of those that the provider has deleted; what they had subscribed to keeps telling of them.
+    former_ids = models.JSONField(default=list, blank=True, editable=False)
     livemode = models.BooleanField(_("live mode"), default=False)
     default_payment_method = models.CharField(_("payment method"), max_length=255, blank=True, default="")
     # What was last sent of the owner's details, as a digest: enough to see that they have changed.
@@ -53,7 +55,7 @@ class Customer(models.Model):
         ordering = ("-id",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["owner", "account"], name="dsg_customer_owner_once"),
-            models.UniqueConstraint(fields=["account", "customer_id"], name="dsg_customer_id_once"),
+            models.UniqueConstraint(fields=["customer_id", "account"], name="dsg_customer_id_once"),
         ]
 
     def __str__(self) -> str:
@@ -63,3 +65,7 @@ class Customer(models.Model):
     def exists_at_provider(self) -> bool:
         """Whether the provider can bill it."""
         return bool(self.customer_id) and self.deleted is None
+
+    def is_known_as(self, customer_id: str) -> bool:
+        """Return whether ``customer_id`` is, or was, the provider's name of this customer."""
+        return customer_id == self.customer_id or customer_id in self.former_ids

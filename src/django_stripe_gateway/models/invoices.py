@@ -85,7 +85,7 @@ class Invoice(models.Model):
         verbose_name_plural = _("invoices")
         ordering = ("-id",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["account", "invoice_id"], name="dsg_invoice_id_once"),
+            models.UniqueConstraint(fields=["invoice_id", "account"], name="dsg_invoice_id_once"),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["customer", "-id"], name="dsg_invoice_customer"),

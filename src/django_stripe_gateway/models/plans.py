@@ -92,7 +92,7 @@ class PlanPricing(models.Model):
         verbose_name_plural = _("prices")
         ordering = ("plan", "amount", "id")
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["account", "stripe_price_id"], name="dsg_pricing_price_once"),
+            models.UniqueConstraint(fields=["stripe_price_id", "account"], name="dsg_pricing_price_once"),
             models.CheckConstraint(condition=models.Q(interval_count__gte=1), name="dsg_pricing_interval_count"),
             models.CheckConstraint(condition=models.Q(amount__gte=0), name="dsg_pricing_amount"),
         ]

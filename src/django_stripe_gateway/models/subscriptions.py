@@ -153,7 +153,7 @@ class Subscription(models.Model):
         verbose_name_plural = _("subscriptions")
         ordering = ("-id",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["account", "subscription_id"], name="dsg_subscription_id_once"),
+            models.UniqueConstraint(fields=["subscription_id", "account"], name="dsg_subscription_id_once"),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["customer", "status"], name="dsg_sub_customer_status"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,9 @@ from payments import get_payment_model
 from django_stripe_gateway.choices import PaymentStatus
 from django_stripe_gateway.exceptions import GatewayError, OperationInProgress, ProviderUnavailable
 from django_stripe_gateway.gateways.registry import is_supported_variant
-from django_stripe_gateway.models import PaymentOperation, Refund
+from django_stripe_gateway.models import BillingOperation, PaymentOperation, Refund
+from django_stripe_gateway.models.operations import OperationQuerySet
+from django_stripe_gateway.services.billing.performing import resume_billing
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.returns import complete_return
 from django_stripe_gateway.services.running import resume_operation
@@ -42,15 +44,26 @@ class Reconciled:
 
 def reconcile_operations(origin: Origin = SYSTEM) -> Iterator[Reconciled]:
     """Take over every operation whose process died, and yield what became of it."""
-    pending = PaymentOperation.objects.using(payments_database()).pending().order_by("pk")
+    payments = PaymentOperation.objects.using(payments_database()).pending()
+    billing = BillingOperation.objects.using(payments_database()).pending()
+    yield from _settle(payments, lambda found: f"{found.kind} of payment {found.payment_id}", resume_operation, origin)
+    yield from _settle(billing, lambda found: f"{found.kind} of customer {found.customer_id}", resume_billing, origin)
+
+
+def _settle(
+    pending: OperationQuerySet[Any],
+    describe: Callable[[Any], str],
+    resume: Callable[[int, Origin], None],
+    origin: Origin,
+) -> Iterator[Reconciled]:
     now = timezone.now()
-    for operation in list(pending.only("pk", "kind", "payment_id", "state", "leased_until")):
-        subject = f"operation {operation.pk} ({operation.kind} of payment {operation.payment_id})"
+    for operation in list(pending.order_by("pk").defer("params", "error")):
+        subject = f"operation {operation.pk} ({describe(operation)})"
         if operation.is_leased(now):
             yield Reconciled(subject, "in progress", f"until {operation.leased_until:%Y-%m-%d %H:%M:%S %Z}".strip())
             continue
         try:
-            resume_operation(operation.pk, origin)
+            resume(operation.pk, origin)
         except OperationInProgress as error:
             yield Reconciled(subject, "in progress", error.detail)
         except GatewayError as error:

@@ -14,6 +14,7 @@ from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer, Invoice, Subscription
+from django_stripe_gateway.services.billing.ending import end_with_period
 from django_stripe_gateway.services.billing.freshness import (
     Known,
     Look,
@@ -62,6 +63,7 @@ def apply_subscription_event(
         logger.error("The event %s contradicts subscription %s: %s.", event.id, subscription.pk, mismatch)
         log_subscription(subscription, SubscriptionLogEvent.MISMATCH, event.origin, str(mismatch), {"type": event.type})
         return WebhookState.MISMATCHED
+    end_with_period(subscription, event.origin)
     then(subscription)
     return WebhookState.PROCESSED
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -24,6 +25,8 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 ERROR_LENGTH = 2000
+# A handler asks again when somebody has changed its row while it asked.
+MAX_FETCHES = 5
 # The gravest of what several handlers say becomes the event's state.
 GRAVITY = (WebhookState.IGNORED, WebhookState.PROCESSED, WebhookState.UNMATCHED, WebhookState.MISMATCHED)
 WRITTEN = ("state", "attempts", "error", "processed", "next_attempt", "leased_until")
@@ -34,12 +37,14 @@ Fetched = Mapping[Handler, Any]
 def with_fetches(event_type: str, run: Callable[[Fetched], T]) -> T:
     """Run the handlers, again after each time that one of them needed something from the provider."""
     fetched: dict[Handler, Any] = {}
+    asked: Counter[Handler] = Counter()
     while True:
         try:
             return run(fetched)
         except FetchNeeded as needed:
-            if needed.handler is None or needed.handler in fetched:
+            if needed.handler is None or asked[needed.handler] >= MAX_FETCHES:
                 raise RuntimeError(f"A handler of {event_type} keeps asking the provider.") from None
+            asked[needed.handler] += 1
             fetched[needed.handler] = needed.fetch()
 
 

@@ -9,6 +9,7 @@ from django_stripe_gateway.exceptions import ProviderStateError, WrongState
 from django_stripe_gateway.gateways.billing_values import BillingCheckoutSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Customer, Plan, Subscription
+from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.billing.journal import log_subscription
 from django_stripe_gateway.services.billing.looking import look_up_subscription
 from django_stripe_gateway.services.billing.operations import lock_subscription
@@ -76,3 +77,4 @@ def note_checkout(subscription: Subscription, page: BillingCheckoutSnapshot, ori
         log_subscription(subscription, SubscriptionLogEvent.STATUS_CHANGED, origin, "the page was never used")
     if changed:
         subscription.save(using=payments_database(), update_fields=[*changed, "modified"])
+        handle_arrivals(page.session_id, page.subscription_id)

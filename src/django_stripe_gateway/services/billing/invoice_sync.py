@@ -57,8 +57,7 @@ def verify_invoice(invoice: Invoice, snapshot: InvoiceSnapshot) -> None:
         raise SnapshotMismatch("invoice differs")
     if snapshot.livemode is not None and snapshot.livemode != invoice.livemode:
         raise SnapshotMismatch("live mode differs")
-    customer_id = invoice.customer.customer_id
-    if snapshot.customer_id and customer_id and snapshot.customer_id != customer_id:
+    if snapshot.customer_id and not invoice.customer.is_known_as(snapshot.customer_id):
         raise SnapshotMismatch("customer differs")
     if invoice.currency and snapshot.currency != invoice.currency:
         raise SnapshotMismatch("currency differs")

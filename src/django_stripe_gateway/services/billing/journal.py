@@ -96,14 +96,20 @@ def _announce_rest(subscription: Subscription, before: Before) -> None:
                 previous_pricing=before.pricing,
                 previous_quantity=before.quantity,
             )
-    if not subscription.has_ended:
-        # A plan that does not renew is told of as activated; nobody has cancelled it.
-        if subscription.is_cancelled and not before.is_cancelled and before.status != SubscriptionStatus.STARTING:
-            tell(signals.subscription_cancelled, subscription)
-        elif before.is_cancelled and not subscription.is_cancelled:
-            tell(signals.subscription_resumed, subscription)
+        _announce_cancellation(subscription, before)
     if subscription.is_paused != before.is_paused and not subscription.has_ended:
         tell(signals.subscription_paused if subscription.is_paused else signals.subscription_unpaused, subscription)
+
+
+def _announce_cancellation(subscription: Subscription, before: Before) -> None:
+    plan = subscription.plan
+    if subscription.has_ended or (plan is not None and not plan.auto_renew):
+        # Nobody has cancelled a plan that does not renew.
+        return
+    if subscription.is_cancelled and not before.is_cancelled:
+        tell(signals.subscription_cancelled, subscription)
+    elif before.is_cancelled and not subscription.is_cancelled:
+        tell(signals.subscription_resumed, subscription)
 
 
 def tell(signal: Any, subscription: Subscription, **values: Any) -> None:

@@ -27,6 +27,7 @@ from django_stripe_gateway.gateways.billing_values import (
 )
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Customer, Subscription
+from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.billing import calls
 from django_stripe_gateway.services.billing.checkouts import write_checkout
 from django_stripe_gateway.services.billing.freshness import Known, Look
@@ -161,6 +162,8 @@ def _write_customer(begun: BillingBegun, answer: Any, began: datetime) -> Custom
         if isinstance(answer, CustomerSnapshot):
             kind, params = begun.operation.kind, begun.operation.params
             if kind == Kind.CREATE_CUSTOMER:
+                if customer.customer_id and customer.customer_id != answer.customer_id:
+                    customer.former_ids = [*customer.former_ids, customer.customer_id]
                 customer.customer_id, customer.deleted = answer.customer_id, None
             if kind in (Kind.CREATE_CUSTOMER, Kind.UPDATE_CUSTOMER):
                 customer.details_digest = params.get("digest", "")
@@ -168,6 +171,7 @@ def _write_customer(begun: BillingBegun, answer: Any, began: datetime) -> Custom
             customer.livemode = bool(answer.livemode)
             customer.fetched_at = began
             customer.save(using=payments_database())
+            handle_arrivals(customer.customer_id or "")
     return customer
 
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django_stripe_gateway.choices import SubscriptionLogEvent, SubscriptionStatus
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.models import Customer, PlanPricing, Subscription
+from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.billing.journal import Before, announce_change, log_subscription
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.sync import SnapshotMismatch
@@ -46,6 +47,8 @@ def apply_subscription(subscription: Subscription, snapshot: SubscriptionSnapsho
         _take_status(subscription, snapshot)
         _take_values(subscription, snapshot)
     changed = [name for name, value in _values(subscription).items() if value != old[name]]
+    if "subscription_id" in changed:
+        handle_arrivals(snapshot.subscription_id)
     subscription.save(using=payments_database(), update_fields=[*changed, *NEWS, "modified"])
     if not changed:
         return False
@@ -57,8 +60,7 @@ def verify_subscription(subscription: Subscription, snapshot: SubscriptionSnapsh
     """Compare what a provider claims with the row; see ``apply_subscription`` for what is raised."""
     if subscription.subscription_id and snapshot.subscription_id != subscription.subscription_id:
         raise SnapshotMismatch("subscription differs")
-    customer_id = subscription.customer.customer_id
-    if snapshot.customer_id and customer_id and snapshot.customer_id != customer_id:
+    if snapshot.customer_id and not subscription.customer.is_known_as(snapshot.customer_id):
         raise SnapshotMismatch("customer differs")
     if snapshot.livemode is not None and snapshot.livemode != subscription.livemode:
         raise SnapshotMismatch("live mode differs")
@@ -74,6 +76,7 @@ def add_subscription(customer: Customer, snapshot: SubscriptionSnapshot, origin:
         metadata=dict(snapshot.metadata),
     )
     subscription.save(using=payments_database())
+    handle_arrivals(snapshot.subscription_id)
     log_subscription(subscription, SubscriptionLogEvent.CREATED, origin, "found at the provider")
     return subscription
 
