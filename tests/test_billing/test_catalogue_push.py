@@ -220,7 +220,8 @@ def test_two_seeds_at_once__without_idempotency_keys(fresh_localstripe: str) -> 
     assert [result for result in results if isinstance(result, Exception)] == []
     shop = CatalogueShop()
     assert len(shop.catalogue.products) == 3
-    assert len(shop.catalogue.prices) == 4
+    # One of the two may have replaced the other's price before Stripe was told of it.
+    assert len(shop.catalogue.prices) == PlanPricing.objects.exclude(stripe_price_id=None).count()
     (price,) = shop.prices("premium")
     assert price.price_id == shop.row("premium").stripe_price_id
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 
 from django.utils import timezone
@@ -11,15 +11,41 @@ from django.utils import timezone
 from django_stripe_gateway.exceptions import GatewayError, OperationInProgress
 from django_stripe_gateway.models import Plan
 from django_stripe_gateway.services.billing.catalogue import push_plan
-from django_stripe_gateway.services.billing.catalogue_steps import CatalogueStep
-from django_stripe_gateway.services.operations import lease_end
+from django_stripe_gateway.services.billing.catalogue_leases import plan_lease_end
+from django_stripe_gateway.services.billing.catalogue_rows import rows_of, taken_prices
+from django_stripe_gateway.services.billing.catalogue_state import read_catalogue
+from django_stripe_gateway.services.billing.catalogue_steps import CatalogueStep, steps_for
 
 PAUSE_SECONDS = 0.25
 
 
-def push_when_free(plan: Plan, account: str, tell: Callable[[str], object]) -> list[CatalogueStep]:
-    """Push a plan, as soon as no other process does; one that was killed holds it until its lease has run out."""
-    deadline = lease_end() + timedelta(seconds=1)
+def push_each(
+    plans: Iterable[Plan], account: str, tell: Callable[[str], object], *, is_dry_run: bool = False
+) -> Iterator[tuple[Plan, list[CatalogueStep], str]]:
+    """Push the plans that differ at the provider, or say what that would do.
+
+    Yields:
+        Each plan, what was done, and what went wrong.
+
+    Raises:
+        ProviderError: the provider could not be asked what it has.
+    """
+    catalogue = read_catalogue(account)
+    for plan in plans:
+        steps, failure = steps_for(plan, rows_of(plan, account), catalogue, taken_prices()), ""
+        if (steps or plan.push_key) and not is_dry_run:
+            try:
+                steps = _push_when_free(plan, account, tell)
+            except GatewayError as error:
+                steps, failure = [], f"{plan.slug}: {sentence_of(error)}"
+        for step in steps:
+            tell(f"{plan.slug}: Stripe: {step}")
+        yield plan, steps, failure
+
+
+def _push_when_free(plan: Plan, account: str, tell: Callable[[str], object]) -> list[CatalogueStep]:
+    """Push a plan as soon as no other process does; one that was killed holds it until its lease has run out."""
+    deadline = plan_lease_end() + timedelta(seconds=1)
     is_told = False
     while True:
         try:

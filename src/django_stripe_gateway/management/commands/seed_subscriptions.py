@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,13 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.management.catalogue import push_when_free, sentence_of
+from django_stripe_gateway.management.catalogue import push_each, sentence_of
 from django_stripe_gateway.management.tables import as_table
 from django_stripe_gateway.models import Plan
 from django_stripe_gateway.services.billing.catalogue_entries import PlanEntry, standard_entries
 from django_stripe_gateway.services.billing.catalogue_files import read_catalogue_file
 from django_stripe_gateway.services.billing.catalogue_rows import rows_of
-from django_stripe_gateway.services.billing.catalogue_seed import preview_entry, store_entry
+from django_stripe_gateway.services.billing.catalogue_seed import SeededPlan, preview_entry, store_entry
 from django_stripe_gateway.services.billing.catalogue_state import read_catalogue
 from django_stripe_gateway.services.billing.customers import billing_account
 from django_stripe_gateway.services.transactions import payments_database
@@ -59,7 +59,8 @@ class Command(BaseCommand):
                 return
         except GatewayError as error:
             raise CommandError(sentence_of(error)) from None
-        failed = [sentence for entry in entries if (sentence := self.seed(entry, account))]
+        stored = {entry.slug: self.store(entry, account) for entry in entries}
+        failed = self.push(stored, account)
         self.stdout.write(as_table(HEADER, summary(entries, account)))
         if failed:
             raise CommandError("\n".join([*failed, "The plans are stored. Run the command again to tell Stripe."]))
@@ -76,20 +77,26 @@ class Command(BaseCommand):
                 raise CommandError(f"--{name} takes an amount, such as 9.99, not {options[name]!r}.") from None
         return standard_entries(currency=options["currency"], **amounts)
 
-    def seed(self, entry: PlanEntry, account: str) -> str:
-        """Store one plan and tell Stripe; return what went wrong."""
+    def store(self, entry: PlanEntry, account: str) -> SeededPlan:
+        """Write the rows of one plan."""
         seeded = store_entry(entry=entry, account=account)
         for change in seeded.changes:
             self.stdout.write(f"{entry.slug}: {change}")
+        return seeded
+
+    def push(self, stored: Mapping[str, SeededPlan], account: str) -> list[str]:
+        """Tell Stripe; return what went wrong."""
+        failed = []
         try:
-            steps = push_when_free(seeded.plan, account, self.stdout.write)
+            plans = [seeded.plan for seeded in stored.values()]
+            for plan, steps, failure in push_each(plans, account, self.stdout.write):
+                if failure:
+                    failed.append(failure)
+                elif not steps and not stored[plan.slug].changes:
+                    self.stdout.write(f"{plan.slug}: unchanged")
         except GatewayError as error:
-            return f"{entry.slug}: {sentence_of(error)}"
-        for step in steps:
-            self.stdout.write(f"{entry.slug}: Stripe: {step}")
-        if not seeded.changes and not steps:
-            self.stdout.write(f"{entry.slug}: unchanged")
-        return ""
+            failed.append(sentence_of(error))
+        return failed
 
     def preview(self, entries: Sequence[PlanEntry], account: str) -> None:
         """Print what would be done."""

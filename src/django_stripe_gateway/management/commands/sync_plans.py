@@ -10,15 +10,13 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.management.catalogue import push_when_free, sentence_of
+from django_stripe_gateway.management.catalogue import push_each, sentence_of
 from django_stripe_gateway.management.progress import table
 from django_stripe_gateway.management.tables import as_table
 from django_stripe_gateway.models import Plan
 from django_stripe_gateway.services.billing.catalogue_drift import Drift, find_drift
 from django_stripe_gateway.services.billing.catalogue_pull import pull_catalogue
-from django_stripe_gateway.services.billing.catalogue_rows import rows_of, taken_prices
-from django_stripe_gateway.services.billing.catalogue_state import read_catalogue
-from django_stripe_gateway.services.billing.catalogue_steps import steps_for
+from django_stripe_gateway.services.billing.catalogue_rows import rows_of
 from django_stripe_gateway.services.billing.customers import billing_account
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -80,21 +78,10 @@ class Command(BaseCommand):
 
     def push(self, account: str, *, is_dry_run: bool) -> tuple[int, list[str]]:
         """Tell Stripe what is here; return how many plans that changes, and what went wrong."""
-        catalogue = read_catalogue(account)
-        changed, failed = 0, []
-        for plan in Plan.objects.using(payments_database()).order_by("position", "pk"):
-            steps = steps_for(plan, rows_of(plan, account), catalogue, taken_prices())
-            if not steps and not plan.push_key:
-                continue
-            if not is_dry_run:
-                try:
-                    steps = push_when_free(plan, account, self.stdout.write)
-                except GatewayError as error:
-                    failed.append(f"{plan.slug}: {sentence_of(error)}")
-                    continue
-            changed += bool(steps)
-            for step in steps:
-                self.stdout.write(f"{plan.slug}: Stripe: {step}")
+        plans = Plan.objects.using(payments_database()).order_by("position", "pk")
+        results = list(push_each(plans, account, self.stdout.write, is_dry_run=is_dry_run))
+        changed = sum(bool(steps) for _plan, steps, _failure in results)
+        failed = [failure for _plan, _steps, failure in results if failure]
         return changed, failed
 
     def report(self, found: Sequence[Drift]) -> None:

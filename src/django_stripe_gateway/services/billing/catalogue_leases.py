@@ -7,10 +7,11 @@ looks what there is at the provider, and repeats what is missing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
     GatewayError,
@@ -20,8 +21,10 @@ from django_stripe_gateway.exceptions import (
 from django_stripe_gateway.models import Plan
 from django_stripe_gateway.models.operations import new_idempotency_key
 from django_stripe_gateway.models.plans import PlanQuerySet
-from django_stripe_gateway.services.operations import lease_end
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
+
+# What the SDK may wait between its attempts, and we before and after.
+MARGIN_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,12 @@ class PlanLease:
     plan_id: int
     key: str
     until: datetime
+
+
+def plan_lease_end() -> datetime:
+    """Return until when a process that makes one call now may still be waiting for its answer."""
+    per_call = gateway_settings.timeout * (gateway_settings.max_network_retries + 1)
+    return timezone.now() + timedelta(seconds=per_call + MARGIN_SECONDS)
 
 
 def lock_plan(plan_id: int) -> Plan:
@@ -57,7 +66,7 @@ def lease_plan(plan_id: int) -> PlanLease:
                 f"Another process is telling Stripe about the plan {plan.slug}. Try again in a moment.", retry_after=1
             )
         plan.push_key = plan.push_key or new_idempotency_key()
-        plan.push_leased_until = lease_end()
+        plan.push_leased_until = plan_lease_end()
         plan.save(using=payments_database(), update_fields=["push_key", "push_leased_until"])
         return PlanLease(plan_id, plan.push_key, plan.push_leased_until)
 
@@ -69,7 +78,7 @@ def renew_lease(lease: PlanLease) -> PlanLease:
     Raises:
         OperationInProgress: it was too slow, and another one has taken over.
     """
-    renewed = PlanLease(lease.plan_id, lease.key, lease_end())
+    renewed = PlanLease(lease.plan_id, lease.key, plan_lease_end())
     with money_transaction():
         check_lease(lease)
         _held(lease).update(push_leased_until=renewed.until)
