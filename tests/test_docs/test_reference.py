@@ -240,7 +240,11 @@ def test_payment__predicates() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Refund", "PaymentGatewayConfig", "PaymentLog", "PaymentOperation", "WebhookEvent", "IdempotencyKey"]
+    "name",
+    [
+        *("Refund", "PaymentGatewayConfig", "PaymentLog", "PaymentOperation", "WebhookEvent", "IdempotencyKey"),
+        *("Plan", "PlanPricing", "PlanLimit"),
+    ],
 )
 def test_models__fields_exist(name: str) -> None:
     model = getattr(django_stripe_gateway.models, name)
