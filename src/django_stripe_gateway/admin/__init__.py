@@ -8,6 +8,7 @@ from django_stripe_gateway.admin.inlines import OperationInline, PaymentLogInlin
 from django_stripe_gateway.admin.logs import PaymentLogAdmin
 from django_stripe_gateway.admin.operations import PaymentOperationAdmin
 from django_stripe_gateway.admin.payments import PaymentAdmin, PaymentAdminMixin
+from django_stripe_gateway.admin.plans import PlanAdmin, PlanLimitInline, PlanPricingInline
 from django_stripe_gateway.admin.refunds import RefundAdmin
 from django_stripe_gateway.admin.registration import register_payment_admin
 
@@ -19,6 +20,9 @@ __all__ = [
     "PaymentLogAdmin",
     "PaymentLogInline",
     "PaymentOperationAdmin",
+    "PlanAdmin",
+    "PlanLimitInline",
+    "PlanPricingInline",
     "RefundAdmin",
     "RefundInline",
     "WebhookEventAdmin",
