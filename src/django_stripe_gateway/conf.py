@@ -59,6 +59,10 @@ class StripeGatewayConf(AppConf):
     OWNER_RESOLVER = ""
     BILLING_VARIANT = ""
     PAST_DUE_GRACE_DAYS: int | None = 7
+    OWNER_TIME_ZONE_RESOLVER = ""
+    USAGE_THRESHOLDS: Sequence[int] = (80, 100)
+    USAGE_RESERVATION_SECONDS = 15 * 60
+    USAGE_METERS: Mapping[str, str] = {}
     PAYPAL_CLIENT_ID = ""
     PAYPAL_CLIENT_SECRET = ""
     PAYPAL_WEBHOOK_ID: str | Sequence[str] = ""
@@ -242,6 +246,26 @@ class GatewaySettings:
         """Days for which a past-due subscription stays valid, 0 for none, ``None`` for as long as Stripe tries."""
         value = self._get("PAST_DUE_GRACE_DAYS")
         return None if value is None else int(value)
+
+    @property
+    def owner_time_zone_resolver(self) -> str:
+        """Dotted path of a function that returns an owner's time zone, empty for the site's."""
+        return str(self._get("OWNER_TIME_ZONE_RESOLVER") or "")
+
+    @property
+    def usage_thresholds(self) -> tuple[int, ...]:
+        """Parts of a limit, in percent and rising, whose reaching is signalled."""
+        return tuple(sorted(set(self._get("USAGE_THRESHOLDS"))))
+
+    @property
+    def usage_reservation_seconds(self) -> int:
+        """Seconds after which reserved units that nobody used are free again."""
+        return int(self._get("USAGE_RESERVATION_SECONDS"))
+
+    @property
+    def usage_meters(self) -> Mapping[str, str]:
+        """Metric → event name of the Stripe Billing Meter that is told about its use."""
+        return dict(self._get("USAGE_METERS"))
 
     @property
     def paypal_client_id(self) -> str:

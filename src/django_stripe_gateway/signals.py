@@ -37,3 +37,6 @@ payment_mismatch = Signal()
 
 # event (WebhookEvent): an event was accepted and stored for the first time.
 webhook_received = Signal()
+
+# owner, metric, threshold (percent), used, limit, resets_at (datetime or None): use has come to a part of its limit.
+usage_threshold_reached = Signal()

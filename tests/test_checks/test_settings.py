@@ -28,7 +28,8 @@ GOOD = [
     ("PAGE_SIZE", 1), ("PAGE_SIZE", 100), ("IDEMPOTENCY_KEY_TTL", 60),
     ("ACTION_PERMISSIONS", {"refund_payment": ["rest_framework.permissions.IsAdminUser"], "create_payment": []}),
     ("OWNER_MODEL", "teams.Team"), ("OWNER_RESOLVER", ""), ("BILLING_VARIANT", None), ("PAST_DUE_GRACE_DAYS", 0),
-    ("PAST_DUE_GRACE_DAYS", None),
+    ("PAST_DUE_GRACE_DAYS", None), ("OWNER_TIME_ZONE_RESOLVER", ""), ("USAGE_THRESHOLDS", [1, 100]),
+    ("USAGE_THRESHOLDS", ()), ("USAGE_METERS", {"a": "b"}), ("USAGE_RESERVATION_SECONDS", 1),
 ]  # fmt: skip
 BAD = [
     ("API_KEY", 5), ("WEBHOOK_SECRET", {"a"}), ("WEBHOOK_SECRET", [None]), ("API_BASE", "proxy.example.com"),
@@ -43,6 +44,9 @@ BAD = [
     ("ACTION_PERMISSIONS", ["a.b"]), ("ACTION_PERMISSIONS", {"refund": []}),
     ("ACTION_PERMISSIONS", {"refund_payment": "a.b"}), ("OWNER_MODEL", "Team"), ("OWNER_RESOLVER", 5),
     ("BILLING_VARIANT", []), ("PAST_DUE_GRACE_DAYS", -1), ("PAST_DUE_GRACE_DAYS", 366),
+    ("OWNER_TIME_ZONE_RESOLVER", 1), ("USAGE_THRESHOLDS", 80), ("USAGE_THRESHOLDS", [0]), ("USAGE_THRESHOLDS", [0.8]),
+    ("USAGE_THRESHOLDS", [101]), ("USAGE_RESERVATION_SECONDS", 0), ("USAGE_METERS", ["minutes"]),
+    ("USAGE_METERS", {"a": ""}),
 ]  # fmt: skip
 
 

@@ -112,6 +112,12 @@ def is_action_permissions(value: Any) -> bool:
     )
 
 
+def is_percentages(value: Any) -> bool:
+    """Return whether ``value`` is a list of whole percentages."""
+    is_percentage = integer(1, 100)
+    return isinstance(value, list | tuple) and all(is_percentage(item) for item in value)
+
+
 def is_rates(value: Any) -> bool:
     """Return whether ``value`` maps scopes to rates as DRF reads them."""
     return isinstance(value, Mapping) and all(
