@@ -21,9 +21,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
-from urllib import parse
 
-from launcher.children import DIRECT, Child, DemoError
+from launcher.children import Child, DemoError
 from launcher.ports import LOOPBACK, find_port
 from shop.demo import CREDENTIALS
 
@@ -106,10 +105,11 @@ def run(options: argparse.Namespace, children: ExitStack) -> None:
     start = start_fake_stripe if options.checkout else start_localstripe
     provider = start(stripe_port, options, site=site, environment=environment)
     children.callback(provider.stop)
-    seed(environment)
+    manage(environment, "seed_demo", "--migrate", problem="The database could not be prepared.")
     provider.wait_until_ready(stripe)
     if not options.checkout:
-        register_webhook(stripe, site)
+        # localstripe forgets it when it ends.
+        manage(environment, "register_webhook_endpoint", problem="localstripe could not be told where its events go.")
 
     server = Child(
         "site",
@@ -186,24 +186,17 @@ def start_fake_stripe(port: int, options: argparse.Namespace, *, site: str, envi
     )
 
 
-def seed(environment: dict[str, str]) -> None:
-    """Bring the database up to date and fill it with what the demo shows."""
+def manage(environment: dict[str, str], *arguments: str, problem: str) -> None:
+    """Run a command of the site to its end; ``problem`` is what is wrong if it fails."""
     done = subprocess.run(
-        [sys.executable, str(MANAGE), "seed_demo", "--migrate"],
+        [sys.executable, str(MANAGE), *arguments],
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
-        raise DemoError(f"The database could not be prepared. {(done.stderr or done.stdout).strip()}")
-
-
-def register_webhook(stripe: str, site: str) -> None:
-    """Tell localstripe where to send its events; it forgets when it ends."""
-    form = {"url": f"{site}{WEBHOOK_PATH}", "secret": WEBHOOK_SECRET}
-    with DIRECT.open(f"{stripe}/_config/webhooks/django", parse.urlencode(form).encode(), timeout=10):
-        pass
+        raise DemoError(f"{problem} {(done.stderr or done.stdout).strip()}")
 
 
 def site_line(line: str) -> str:

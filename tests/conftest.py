@@ -14,17 +14,27 @@ from typing import Any
 
 import pytest
 from django.dispatch import Signal
+from django.test import TransactionTestCase
 from rest_framework.test import APIClient
 
 from django_stripe_gateway import signals
 from django_stripe_gateway.gateways.stripe_client import pool
 from django_stripe_gateway.models import PaymentGatewayConfig
+from tests.emptying import teardown
 from tests.factories import make_user
 from tests.fake_stripe.server import FakeStripe
 
 pytest_plugins = ["tests.fake_stripe.fixtures"]
 
 SIGNALS: dict[str, Signal] = {name: value for name, value in vars(signals).items() if isinstance(value, Signal)}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick_teardown() -> Iterator[None]:
+    """Empty tables the short way."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", teardown)
+        yield
 
 
 @pytest.fixture(autouse=True)

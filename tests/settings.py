@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 
 import dj_database_url
 
@@ -37,6 +38,10 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_stripe_gateway",
 ]
+
+if find_spec("django_tasks_db"):
+    INSTALLED_APPS.append("django_tasks_db")
+    TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": []}}
 
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -15,6 +15,6 @@ class StripeGatewayConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks and the webhook handlers."""
+        """Register the system checks, the webhook handlers and what handles events that came too early."""
         from django_stripe_gateway import checks  # noqa: F401, PLC0415
-        from django_stripe_gateway.webhooks import handlers  # noqa: F401, PLC0415
+        from django_stripe_gateway.webhooks import arrivals, handlers  # noqa: F401, PLC0415

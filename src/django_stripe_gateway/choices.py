@@ -103,6 +103,7 @@ class WebhookState(models.TextChoices):
     UNMATCHED = "unmatched", _("Unmatched: its object is unknown here")
     MISMATCHED = "mismatched", _("Mismatched: it contradicts the payment")
     FAILED = "failed", _("Failed")
+    DEAD = "dead", _("Dead: given up after too many attempts")
 
 
 class PlanInterval(models.TextChoices):

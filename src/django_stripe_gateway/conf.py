@@ -18,6 +18,8 @@ LOCALSTRIPE_API_KEY = "sk_test_123"
 STRIPE_PROVIDER = "django_stripe_gateway.providers.StripeProvider"
 PAYPAL_PROVIDER = "django_stripe_gateway.providers_paypal.PayPalProvider"
 DAY = 24 * 60 * 60
+# What is counted of the inbox, as STRIPE_GATEWAY_WEBHOOK_HEALTH_LIMITS names it.
+INBOX_COUNTS = ("received", "failed", "dead", "unmatched", "oldest_age")
 # What the API does with payments, as STRIPE_GATEWAY_ACTION_PERMISSIONS names it.
 PAYMENT_ACTIONS = ("create_payment", "capture_payment", "confirm_intent", "cancel_payment", "refund_payment")
 
@@ -48,6 +50,18 @@ class StripeGatewayConf(AppConf):
     CHECKOUT_EXPIRES_AFTER: int | None = None
     WEBHOOK_TOLERANCE = 300
     WEBHOOK_MAX_BYTES = 1024 * 1024
+    WEBHOOK_PROCESSING = "inline"
+    WEBHOOK_QUEUE = "default"
+    WEBHOOK_ENQUEUE = "django_stripe_gateway.webhooks.tasks.enqueue_event"
+    WEBHOOK_UNHANDLED: Sequence[str] = ()
+    WEBHOOK_MAX_ATTEMPTS = 15
+    WEBHOOK_RETRY_DELAY = 30.0
+    WEBHOOK_RETRY_MAX_DELAY = 6 * 60 * 60
+    WEBHOOK_RETRY_JITTER = 0.2
+    WEBHOOK_LEASE = 300
+    WEBHOOK_RETENTION_DAYS = 90
+    WEBHOOK_HEALTH_LIMITS: Mapping[str, int] = {"dead": 0, "oldest_age": 60 * 60}
+    WEBHOOK_HEALTH_PERMISSION_CLASSES: Sequence[str] = ("rest_framework.permissions.IsAdminUser",)
     AUTHENTICATION_CLASSES: Sequence[str] | None = None
     PERMISSION_CLASSES: Sequence[str] = ("rest_framework.permissions.IsAuthenticated",)
     ACTION_PERMISSIONS: Mapping[str, Sequence[str]] = {}
@@ -189,6 +203,66 @@ class GatewaySettings:
     def webhook_max_bytes(self) -> int:
         """Largest webhook body that is read."""
         return int(self._get("WEBHOOK_MAX_BYTES"))
+
+    @property
+    def webhook_processing(self) -> str:
+        """Where events are handled: "inline" in the request that brings them, or "task" by workers."""
+        return str(self._get("WEBHOOK_PROCESSING"))
+
+    @property
+    def webhook_queue(self) -> str:
+        """Queue of the tasks that handle events."""
+        return str(self._get("WEBHOOK_QUEUE"))
+
+    @property
+    def webhook_enqueue(self) -> str:
+        """Dotted path of the function that hands an event, by its primary key, to a worker."""
+        return str(self._get("WEBHOOK_ENQUEUE"))
+
+    @property
+    def webhook_unhandled(self) -> Sequence[str]:
+        """Event types, with wildcards, that this app's own handlers leave alone."""
+        return tuple(self._get("WEBHOOK_UNHANDLED"))
+
+    @property
+    def webhook_max_attempts(self) -> int:
+        """Attempts after which an event is dead."""
+        return int(self._get("WEBHOOK_MAX_ATTEMPTS"))
+
+    @property
+    def webhook_retry_delay(self) -> float:
+        """Seconds until the second attempt; each further one waits twice as long."""
+        return float(self._get("WEBHOOK_RETRY_DELAY"))
+
+    @property
+    def webhook_retry_max_delay(self) -> float:
+        """Longest time in seconds between two attempts."""
+        return float(self._get("WEBHOOK_RETRY_MAX_DELAY"))
+
+    @property
+    def webhook_retry_jitter(self) -> float:
+        """Part of the delay (0 to 1) that is added at random, so that many events do not come back at once."""
+        return float(self._get("WEBHOOK_RETRY_JITTER"))
+
+    @property
+    def webhook_lease(self) -> int:
+        """Seconds after which a worker that has not finished an event is taken for dead."""
+        return int(self._get("WEBHOOK_LEASE"))
+
+    @property
+    def webhook_retention_days(self) -> int:
+        """Days that settled events are kept before ``purge_webhook_events`` deletes them."""
+        return int(self._get("WEBHOOK_RETENTION_DAYS"))
+
+    @property
+    def webhook_health_limits(self) -> Mapping[str, int]:
+        """Name of a count of the inbox → the most that is healthy."""
+        return {name: int(most) for name, most in self._get("WEBHOOK_HEALTH_LIMITS").items()}
+
+    @property
+    def webhook_health_permission_classes(self) -> Sequence[str]:
+        """Dotted paths of the permission classes of ``webhooks/health/``."""
+        return tuple(self._get("WEBHOOK_HEALTH_PERMISSION_CLASSES"))
 
     @property
     def authentication_classes(self) -> Sequence[str] | None:

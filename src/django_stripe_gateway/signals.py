@@ -38,5 +38,11 @@ payment_mismatch = Signal()
 # event (WebhookEvent): an event was accepted and stored for the first time.
 webhook_received = Signal()
 
+# event (WebhookEvent): the handlers of an event have run, and their effect is committed.
+webhook_processed = Signal()
+
+# event (WebhookEvent), error (str): a handler of an event has failed; event.state says whether it was the last attempt.
+webhook_failed = Signal()
+
 # owner, metric, threshold (percent), used, limit, resets_at (datetime or None): use has come to a part of its limit.
 usage_threshold_reached = Signal()

@@ -15,7 +15,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.fake_stripe", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8421)
-    parser.add_argument("--generation", default="current", choices=("current", "legacy"))
+    parser.add_argument("--generation", default="current", choices=("current", "acacia", "legacy"))
     parser.add_argument("--webhook-url", help="where to deliver events")
     parser.add_argument("--webhook-secret", help="the whsec_… that the receiver checks with")
     parser.add_argument("--api-key", action="append", default=[], help="accept only these keys (default: any)")

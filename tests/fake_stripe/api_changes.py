@@ -31,6 +31,11 @@ ADDED = (
     Added("POST", "/v1/subscriptions", ("items", "*"), "plan", {"type": "string"}),
 )
 
+#: Values that newer versions know: (method, path, parameter) → values. An endpoint is pinned to the SDK's own version.
+ADDED_VALUES = {
+    ("POST", "/v1/webhook_endpoints", "api_version"): ("2026-09-30.endive", "2026-10-28.endive"),
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Removed:
@@ -58,6 +63,9 @@ def apply_additions(paths: dict[str, Any]) -> None:
         for step in added.into:
             schema = schema["items"] if step == "*" else schema["properties"][step]
         schema["properties"].setdefault(added.name, added.schema)
+    for (method, path, name), values in ADDED_VALUES.items():
+        known = paths[path][method]["properties"][name]["enum"]
+        known += [value for value in values if value not in known]
 
 
 def check_removals(path: str, params: dict[str, Any], stripe_version: str | None) -> None:

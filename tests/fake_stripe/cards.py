@@ -13,7 +13,10 @@ Outcome = Literal["succeeds", "declined", "requires_action", "processing"]
 
 @dataclasses.dataclass(frozen=True)
 class Behaviour:
-    """What a payment method does; `code` and `decline_code` say why a declined one is."""
+    """What a payment method does; `code` and `decline_code` say why a declined one is.
+
+    `attaches` tells whether a customer can save it; `once` whether one authentication is enough for ever.
+    """
 
     outcome: Outcome = "succeeds"
     last4: str = "4242"
@@ -22,10 +25,12 @@ class Behaviour:
     decline_code: str | None = None
     message: str = "Your card was declined."
     type: str = "card"
+    attaches: bool = True
+    once: bool = False
 
 
 def _declined(last4: str, decline_code: str, message: str = "Your card was declined.") -> Behaviour:
-    return Behaviour("declined", last4, decline_code=decline_code, message=message)
+    return Behaviour("declined", last4, decline_code=decline_code, message=message, attaches=False)
 
 
 _GENERIC = _declined("0002", "generic_decline")
@@ -47,18 +52,22 @@ METHODS: dict[str, Behaviour] = {
     "pm_card_visa_chargeDeclinedLostCard": _declined("9987", "lost_card"),
     "pm_card_visa_chargeDeclinedStolenCard": _declined("9979", "stolen_card"),
     "pm_card_chargeDeclinedExpiredCard": Behaviour(
-        "declined", "0069", code="expired_card", message="Your card has expired."
+        "declined", "0069", code="expired_card", message="Your card has expired.", attaches=False
     ),
     "pm_card_chargeDeclinedIncorrectCvc": Behaviour(
-        "declined", "0127", code="incorrect_cvc", message="Your card's security code is incorrect."
+        "declined", "0127", code="incorrect_cvc", message="Your card's security code is incorrect.", attaches=False
     ),
     "pm_card_chargeDeclinedProcessingError": Behaviour(
         "declined",
         "0119",
         code="processing_error",
         message="An error occurred while processing your card. Try again in a little bit.",
+        attaches=False,
     ),
+    # Can be saved, and fails only when it is charged.
+    "pm_card_chargeCustomerFail": Behaviour("declined", "0341", decline_code="generic_decline"),
     "pm_card_authenticationRequired": Behaviour("requires_action", "3184"),
+    "pm_card_authenticationRequiredOnSetup": Behaviour("requires_action", "3155", once=True),
     "pm_card_threeDSecure2Required": Behaviour("requires_action", "3220"),
     "pm_card_threeDSecureRequired": Behaviour("requires_action", "3220"),
     "pm_usBankAccount_success": _BANK,
@@ -83,6 +92,17 @@ def behaviour_of(method: Object) -> Behaviour:
     return found
 
 
+def authenticated(method: Object) -> None:
+    """Remember that the customer has authenticated; some cards ask for it once only."""
+    if behaviour_of(method).once:
+        pass_authentication(method)
+
+
+def pass_authentication(method: Object) -> None:
+    """Let a payment method be charged, as on a page that the customer is looking at."""
+    method["_behaviour"] = dataclasses.replace(behaviour_of(method), outcome="succeeds")
+
+
 def checkout_method(scope: Scope, kind: str) -> Object:
     """Return a new payment method as a customer gives it on the hosted page: "card", or "async" for a bank debit."""
     behaviour = _BANK if kind == "async" else METHODS.get(kind, Behaviour())
@@ -103,12 +123,21 @@ def _payment_method(scope: Scope, behaviour: Behaviour) -> Object:
         },
         "created": scope.now(),
         "customer": None,
+        "customer_account": None,
         "livemode": scope.livemode,
         "metadata": {},
         "type": behaviour.type,
         "_behaviour": behaviour,
     }
     method[behaviour.type] = details(behaviour)
+    if behaviour.type == "card":
+        method["card"].update(
+            display_brand=behaviour.brand,
+            generated_from=None,
+            networks={"available": [behaviour.brand], "preferred": None},
+            regulated_status="unregulated",
+            three_d_secure_usage={"supported": True},
+        )
     return method
 
 

@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from tests.fake_stripe import cards, money, objects, payments
+from tests.fake_stripe import cards, discounting, money, objects, payments, price_objects
 from tests.fake_stripe.errors import ApiError, invalid, missing_param
 from tests.fake_stripe.events import record
 from tests.fake_stripe.state import Object, Scope
 
-#: What completing a session of a mode does before the session is complete: (scope, session, payment method kind).
-#: Add "subscription" and "setup" here from the file that implements them.
-MODES: dict[str, Callable[[Scope, Object, str], None]] = {}
+#: What completing a session of a mode does before the session is complete: (scope, session, payment method kind). It
+#: returns whether the session is complete then.
+MODES: dict[str, Callable[[Scope, Object, str], bool]] = {}
 
 _COPIED = ("client_reference_id", "customer", "customer_email", "locale", "submit_type", "cancel_url", "success_url")
 _HALF_HOUR, _DAY = 1800, 86400
@@ -30,8 +30,16 @@ def create(scope: Scope, params: Object) -> Object:
     _check(params)
     metadata = objects.merged_metadata({}, params.get("metadata"))
     items = [_line_item(scope, item, index) for index, item in enumerate(params.get("line_items", []))]
+    recurring = [item for item in items if item["price"]["recurring"]]
+    if (mode == "subscription") != bool(recurring):
+        raise invalid(f"You specified `{mode}` mode but passed prices that do not fit it.", "line_items")
     currency = _one_currency(items)
-    total = sum(item["amount_total"] for item in items)
+    subtotal = sum(item["amount_total"] for item in items)
+    used = discounting.discounts(scope, params.get("discounts"), None)
+    off = sum(discounting.amounts(scope, subtotal, used))
+    data = params.get("subscription_data", {})
+    # A trial is paid for when it ends.
+    total = 0 if data.get("trial_end") or data.get("trial_period_days") else subtotal - off
     if total and mode == "payment":
         money.check_amount(total, currency, "line_items")
     session = _session(scope, mode, params.get("expires_at"))
@@ -39,15 +47,19 @@ def create(scope: Scope, params: Object) -> Object:
     if params.get("ui_mode", "hosted_page") != "hosted_page":
         session.update(ui_mode=params["ui_mode"], url=None, client_secret=f"{session['id']}_secret_fake")
     session.update(
-        amount_subtotal=total,
+        amount_subtotal=subtotal,
         amount_total=total,
         currency=currency,
         metadata=metadata,
         payment_method_types=params.get("payment_method_types") or params.get("allowed_payment_method_types", ["card"]),
         _line_items=items,
+        _automatic_tax=params.get("automatic_tax", {}).get("enabled", False),
+        _discounts=params.get("discounts"),
         _payment_intent_data=params.get("payment_intent_data", {}),
+        _setup_intent_data=params.get("setup_intent_data", {}),
         _subscription_data=params.get("subscription_data", {}),
     )
+    session["total_details"]["amount_discount"] = off
     session["customer_details"] = {"email": params["customer_email"]} if "customer_email" in params else None
     if session["customer_details"]:
         session["customer_details"].update(address=None, name=None, phone=None, tax_exempt="none", tax_ids=None)
@@ -101,46 +113,11 @@ def _price(scope: Scope, item: Object, param: str) -> tuple[Object, str]:
     if "price_data" not in item:
         raise missing_param(f"{param}[price_data]")
     data = item["price_data"]
-    currency = data["currency"].lower()
-    money.check_currency(currency, f"{param}[price_data][currency]")
-    amount = _unit_amount(data, f"{param}[price_data]")
-    money.check_amount(amount, currency, f"{param}[price_data][unit_amount]", minimum=False)
     if "product_data" not in data and "product" not in data:
         raise missing_param(f"{param}[price_data][product_data]")
-    price = {
-        "id": scope.new_id("price_"),
-        "object": "price",
-        "active": False,
-        "billing_scheme": "per_unit",
-        "created": scope.now(),
-        "currency": currency,
-        "custom_unit_amount": None,
-        "livemode": scope.livemode,
-        "lookup_key": None,
-        "metadata": {},
-        "nickname": None,
-        "product": data.get("product") or scope.new_id("prod_"),
-        "recurring": data.get("recurring"),
-        "tax_behavior": "unspecified",
-        "tiers_mode": None,
-        "transform_quantity": None,
-        "type": "recurring" if "recurring" in data else "one_time",
-        "unit_amount": amount,
-        "unit_amount_decimal": str(amount),
-    }
-    return price, data.get("product_data", {}).get("name", price["product"])
-
-
-def _unit_amount(data: Object, param: str) -> int:
-    if "unit_amount" in data:
-        amount: int = data["unit_amount"]
-    elif re.fullmatch(r"[0-9]+", data.get("unit_amount_decimal", "")):
-        amount = int(data["unit_amount_decimal"])
-    else:
-        raise missing_param(f"{param}[unit_amount]")
-    if amount < 0:
-        raise invalid("Invalid non-negative integer", f"{param}[unit_amount]", "parameter_invalid_integer")
-    return amount
+    product = data.get("product") or scope.new_id("prod_")
+    price = price_objects.price(scope, product, data, f"{param}[price_data]", active=False)
+    return price, data.get("product_data", {}).get("name", product)
 
 
 def _one_currency(items: list[Object]) -> str:
@@ -221,9 +198,11 @@ def intent_of(scope: Scope, session: Object) -> Object:
     return intent
 
 
-def _complete_payment(scope: Scope, session: Object, kind: str) -> None:
+def _complete_payment(scope: Scope, session: Object, kind: str) -> bool:
     """Charge the session's intent."""
-    payments.attempt(scope, intent_of(scope, session), cards.checkout_method(scope, kind))
+    intent = intent_of(scope, session)
+    payments.attempt(scope, intent, cards.checkout_method(scope, kind))
+    return intent["status"] not in {"requires_payment_method", "requires_action"}
 
 
 MODES["payment"] = _complete_payment
@@ -234,11 +213,8 @@ def complete(scope: Scope, session: Object, kind: str, outcome: str | None) -> N
     require_open(session)
     if outcome == "no_payment_required" or (session["mode"] == "payment" and not session["amount_total"]):
         session["payment_status"] = "no_payment_required"
-    else:
-        MODES[session["mode"]](scope, session, kind)
-        intent = scope.find("payment_intent", session["payment_intent"])
-        if intent and intent["status"] in {"requires_payment_method", "requires_action"}:
-            return
+    elif not MODES[session["mode"]](scope, session, kind):
+        return
     finish(scope, session)
 
 

@@ -7,13 +7,16 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tests.fake_stripe.controls import OVER_HTTP
+from tests.fake_stripe.billing_controls import BILLING_OVER_HTTP
+from tests.fake_stripe.controls import OVER_HTTP as PAYMENTS_OVER_HTTP
 from tests.fake_stripe.dispatch import Answer, Incoming
 from tests.fake_stripe.errors import ApiError
 from tests.fake_stripe.forms import decode
 
 if TYPE_CHECKING:
     from tests.fake_stripe.server import FakeStripe
+
+OVER_HTTP = (*PAYMENTS_OVER_HTTP, *BILLING_OVER_HTTP)
 
 
 def respond(fake: FakeStripe, incoming: Incoming) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 
-from tests.fake_stripe import checkout, payments, refunding
+from tests.fake_stripe import cards, checkout, customers, payments, refunding
 from tests.fake_stripe.state import Object, Scope, State
 
 Events = list[Object]
@@ -60,15 +60,20 @@ class Controls:
         return self.act(session_id, checkout.expire, deliver=deliver)
 
     def customer_authenticates(self, intent_id: str, succeeds: bool = True, *, deliver: bool = True) -> Events:
-        """Let the customer pass or fail the authentication that an intent waits for."""
+        """Let the customer pass or fail the authentication that a PaymentIntent or SetupIntent waits for."""
 
         def change(scope: Scope, intent: Object) -> None:
             if intent["status"] != "requires_action":
                 raise ValueError(f"The intent {intent['id']} is {intent['status']}, not requires_action")
+            if intent["object"] == "setup_intent":
+                customers.authenticate_setup(scope, intent, succeeds=succeeds)
+                return
             if not succeeds:
                 payments.authentication_failed(scope, intent)
                 return
-            payments.succeed(scope, intent, scope.objects["payment_method"][intent["payment_method"]])
+            method = scope.objects["payment_method"][intent["payment_method"]]
+            cards.authenticated(method)
+            payments.succeed(scope, intent, method)
             for session in scope.related("checkout.session", payment_intent=intent["id"], status="open"):
                 checkout.finish(scope, session)
 

@@ -39,7 +39,7 @@ def post(state: State, event: Object, url: str, secret: str, timeout: float = 10
     body = shapes.as_body(event)
     headers = {
         "Content-Type": "application/json; charset=utf-8",
-        "Stripe-Signature": events.signature_header(body, secret, state.now()),
+        "Stripe-Signature": events.signature_header(body, secret, int(state.clock())),
         "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
     }
     request = urllib.request.Request(url, data=body, headers=headers, method="POST")

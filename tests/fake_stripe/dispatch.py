@@ -130,6 +130,7 @@ class Dispatcher:
     def _answer(self, incoming: Incoming, request_id: str, fault: Fault | None, position: int) -> Answer:
         key = self.keys.authenticate(incoming.headers.get("authorization"))
         self._change_record(position, key_name=key.name)
+        key.check_permission(incoming.path)
         try:
             params = forms.decode(incoming.form)
         except ValueError as error:

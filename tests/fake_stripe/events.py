@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
+from collections.abc import Iterator
 
 from tests.fake_stripe import shapes
 from tests.fake_stripe.state import Object, Scope
@@ -29,6 +31,18 @@ def record(scope: Scope, type: str, obj: Object, *, previous: Object | None = No
     scope.add(event)
     state.event_log.append(event)
     return event
+
+
+@contextlib.contextmanager
+def changing(scope: Scope, obj: Object, *types: str) -> Iterator[None]:
+    """Record `types` if the block changed `obj`, with what was there before, in the shape of the state's generation."""
+    before = shapes.render(obj, scope, scope.state.generation)
+    yield
+    after = shapes.render(obj, scope, scope.state.generation)
+    previous = {name: before.get(name) for name in after if before.get(name) != after[name]}
+    if previous:
+        for type in types:
+            record(scope, type, obj, previous=previous)
 
 
 def signature_header(body: bytes, secret: str, timestamp: int) -> str:

@@ -8,19 +8,32 @@ import dataclasses
 
 from tests.fake_stripe.errors import ApiError
 
+DEFAULT_ACCOUNT = "acct_1FakeStripe000000"
+
 
 @dataclasses.dataclass(frozen=True)
 class ApiKey:
-    """A secret key: the account it belongs to, and the name that the request log shows for it."""
+    """A secret key: its account, the name that the request log shows, and the paths that it has no permission for."""
 
     secret: str
     account: str
     name: str
+    forbidden: tuple[str, ...] = ()
 
     @property
     def livemode(self) -> bool:
         """Tell a live key from a test key, by its prefix as at Stripe."""
         return self.secret.startswith(("sk_live_", "rk_live_"))
+
+    def check_permission(self, path: str) -> None:
+        """Refuse what a restricted key may not ask for."""
+        if path.startswith(self.forbidden or ("\0",)):
+            raise ApiError(
+                403,
+                f"The provided key '{self.secret[:8]}***' does not have the required permissions for this endpoint on "
+                f"account '{self.account}'.",
+                stored=False,
+            )
 
 
 class ApiKeys:
@@ -31,9 +44,9 @@ class ApiKeys:
         self.accept_any = False
         self._keys: dict[str, ApiKey] = {}
 
-    def add(self, secret: str, account: str | None, name: str | None) -> ApiKey:
+    def add(self, secret: str, account: str | None, name: str | None, forbidden: tuple[str, ...] = ()) -> ApiKey:
         """Accept a key from now on."""
-        key = ApiKey(secret, account or self.account, name or secret)
+        key = ApiKey(secret, account or self.account, name or secret, forbidden)
         self._keys[secret] = key
         return key
 

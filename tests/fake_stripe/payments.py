@@ -5,10 +5,21 @@ Every function changes the store and records the events that Stripe sends. Call 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tests.fake_stripe import cards, objects, shapes
 from tests.fake_stripe.errors import ApiError
 from tests.fake_stripe.events import record
 from tests.fake_stripe.state import Object, Scope
+
+#: What else happens when an attempt to pay has come to something: (scope, intent, "succeeded" | "failed" |
+#: "requires_action"). Invoices listen here.
+LISTENERS: list[Callable[[Scope, Object, str], None]] = []
+
+
+def _tell(scope: Scope, intent: Object, outcome: str) -> None:
+    for listener in LISTENERS:
+        listener(scope, intent, outcome)
 
 
 def attempt(scope: Scope, intent: Object, method: Object, *, return_url: str | None = None) -> str:
@@ -39,6 +50,7 @@ def require_action(scope: Scope, intent: Object, return_url: str | None) -> None
     else:
         intent["next_action"] = {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}
     record(scope, "payment_intent.requires_action", intent)
+    _tell(scope, intent, "requires_action")
 
 
 def process(scope: Scope, intent: Object, method: Object) -> None:
@@ -67,6 +79,7 @@ def succeed(scope: Scope, intent: Object, method: Object) -> None:
         intent.update(status="succeeded", amount_received=intent["amount"])
         record(scope, "charge.succeeded", charge)
         record(scope, "payment_intent.succeeded", intent)
+        _tell(scope, intent, "succeeded")
 
 
 def fail(scope: Scope, intent: Object, method: Object, error: Object | None = None) -> None:
@@ -95,6 +108,7 @@ def fail(scope: Scope, intent: Object, method: Object, error: Object | None = No
     )
     record(scope, "charge.failed", charge)
     record(scope, "payment_intent.payment_failed", intent)
+    _tell(scope, intent, "failed")
 
 
 def authentication_failed(scope: Scope, intent: Object) -> None:
@@ -113,6 +127,7 @@ def authentication_failed(scope: Scope, intent: Object) -> None:
         },
     )
     record(scope, "payment_intent.payment_failed", intent)
+    _tell(scope, intent, "failed")
 
 
 def capture(scope: Scope, intent: Object, amount: int | None) -> None:

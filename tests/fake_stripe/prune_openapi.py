@@ -49,7 +49,36 @@ KEPT_RESOURCES = (
 )
 
 #: Objects whose response schema is kept, with whatever it refers to.
-KEPT_OBJECTS = ("charge", "checkout.session", "dispute", "event", "item", "payment_intent", "refund")
+KEPT_OBJECTS = (
+    "billing.meter",
+    "billing.meter_event",
+    "billing.meter_event_summary",
+    "billing_portal.session",
+    "charge",
+    "checkout.session",
+    "coupon",
+    "customer",
+    "deleted_customer",
+    "discount",
+    "dispute",
+    "event",
+    "invoice",
+    "invoice_payment",
+    "invoiceitem",
+    "item",
+    "line_item",
+    "payment_intent",
+    "payment_method",
+    "plan",
+    "price",
+    "product",
+    "promotion_code",
+    "refund",
+    "setup_intent",
+    "subscription",
+    "subscription_item",
+    "webhook_endpoint",
+)
 
 DROPPED_KEYS = {"description", "title", "x-expandableFields", "x-resourceId", "x-stripeBypassValidation", "maxLength"}
 

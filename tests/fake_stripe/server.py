@@ -8,25 +8,24 @@ from contextlib import AbstractContextManager
 from typing import Self
 
 from tests.fake_stripe import checkout_page, control_api, delivery, events, resources, shapes
-from tests.fake_stripe.controls import Controls
+from tests.fake_stripe.billing_controls import BillingControls
 from tests.fake_stripe.delivery import Courier, Delivery, Endpoint
 from tests.fake_stripe.dispatch import Answer, Dispatcher, Incoming
 from tests.fake_stripe.faults import Fault, Faults, Hold, Kind, When
 from tests.fake_stripe.http_server import Server
-from tests.fake_stripe.keys import ApiKey, ApiKeys
+from tests.fake_stripe.keys import DEFAULT_ACCOUNT, ApiKey, ApiKeys
 from tests.fake_stripe.records import RequestRecord, Violation
 from tests.fake_stripe.state import Object, State
 
 DEFAULT_KEY = "sk_test_fake"
 DEFAULT_LIVE_KEY = "sk_live_fake"
-DEFAULT_ACCOUNT = "acct_1FakeStripe000000"
 
 
-class FakeStripe(Controls):
+class FakeStripe(BillingControls):
     """A fake Stripe on a loopback port. Use as a context manager, or `start` and `stop`.
 
-    `generation` ("current" or "legacy") is the API version of the events, and of answers to requests without a
-    `Stripe-Version`. Answers follow that header as at Stripe; set `response_generation` to force one.
+    `generation` ("current", "acacia" or "legacy") is the API version of the events, and of answers to requests without
+    a `Stripe-Version`. Answers follow that header as at Stripe; set `response_generation` to force one.
     """
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, generation: str = "current") -> None:
@@ -79,9 +78,14 @@ class FakeStripe(Controls):
 
     # Accounts and API generations
 
-    def add_key(self, secret: str, account: str | None = None, name: str | None = None) -> ApiKey:
-        """Accept a secret key, of the default account or another; the prefix `sk_live_` makes it a live key."""
-        return self._keys.add(secret, account, name)
+    def add_key(
+        self, secret: str, account: str | None = None, name: str | None = None, *, forbidden: tuple[str, ...] = ()
+    ) -> ApiKey:
+        """Accept a secret key, of the default account or another; the prefix `sk_live_` makes it a live key.
+
+        `forbidden` are the beginnings of paths that a restricted key has no permission for.
+        """
+        return self._keys.add(secret, account, name, forbidden)
 
     def revoke_key(self, secret: str) -> None:
         """Answer 401 to a key from now on."""
@@ -181,7 +185,7 @@ class FakeStripe(Controls):
 
     def sign(self, body: bytes, secret: str, timestamp: int | None = None) -> str:
         """Return the `Stripe-Signature` header; `timestamp` in seconds, now unless given."""
-        return events.signature_header(body, secret, self.state.now() if timestamp is None else timestamp)
+        return events.signature_header(body, secret, int(self.state.clock()) if timestamp is None else timestamp)
 
     def deliver(self, event: Object, url: str, secret: str) -> Delivery:
         """Send one event to a webhook endpoint now, and return what it answered."""

@@ -12,8 +12,11 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 
+from tests.fake_stripe import billing_shapes
 from tests.fake_stripe.errors import invalid
-from tests.fake_stripe.state import Object, Scope
+from tests.fake_stripe.state import Object, Scope, listed
+
+__all__ = ["GENERATIONS", "as_body", "generation_of_version", "listed", "public", "render"]
 
 Renderer = Callable[[Object, Scope], Object]
 
@@ -27,8 +30,13 @@ def _charge_with_refunds(obj: Object, scope: Scope) -> Object:
 def _intent_with_charges(obj: Object, scope: Scope) -> Object:
     """Embed the charges, as before 2022-11-15; `latest_charge` did not exist yet."""
     charges = [render(charge, scope, "legacy") for charge in scope.related("charge", payment_intent=obj["id"])]
-    rest = {name: value for name, value in obj.items() if name != "latest_charge"}
+    rest = {name: value for name, value in _intent_with_invoice(obj, scope).items() if name != "latest_charge"}
     return {**rest, "charges": listed(charges, f"/v1/charges?payment_intent={obj['id']}")}
+
+
+def _intent_with_invoice(obj: Object, scope: Scope) -> Object:
+    """Name the invoice that an intent pays, as before 2025-03-31."""
+    return {**obj, "invoice": obj.get("_invoice")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,23 +49,26 @@ class Generation:
 
 GENERATIONS: dict[str, Generation] = {
     "current": Generation("2026-10-28.endive"),
-    "legacy": Generation("2017-08-15", {"charge": _charge_with_refunds, "payment_intent": _intent_with_charges}),
+    # Payments as they are now, billing as it was until 2025: what many webhook endpoints still get.
+    "acacia": Generation("2025-02-24.acacia", {**billing_shapes.RENDERERS, "payment_intent": _intent_with_invoice}),
+    "legacy": Generation(
+        "2017-08-15",
+        {**billing_shapes.RENDERERS, "charge": _charge_with_refunds, "payment_intent": _intent_with_charges},
+    ),
 }
 
-#: The version that took the embedded lists away.
-_LISTS_REMOVED = "2022-11-15"
+_DEEPEST = 4
+#: The versions that took the embedded lists away, and that moved periods and payments.
+_LISTS_REMOVED, _BILLING_MOVED = "2022-11-15", "2025-03-31"
 
 
 def generation_of_version(stripe_version: str | None, default: str) -> str:
     """Return the generation that a `Stripe-Version` header asks for; without one the account's default counts."""
     if not stripe_version:
         return default
-    return "legacy" if stripe_version < _LISTS_REMOVED else "current"
-
-
-def listed(data: list[Object], url: str, *, has_more: bool = False) -> Object:
-    """Return Stripe's list object."""
-    return {"object": "list", "data": data, "has_more": has_more, "url": url}
+    if stripe_version < _LISTS_REMOVED:
+        return "legacy"
+    return "acacia" if stripe_version < _BILLING_MOVED else "current"
 
 
 def public(obj: Object) -> Object:
@@ -67,6 +78,9 @@ def public(obj: Object) -> Object:
 
 def render(obj: Object, scope: Scope, generation: str, expand: list[str] | None = None) -> Object:
     """Return `obj` as the API of a generation shows it; `expand` holds paths such as `latest_charge.refunds`."""
+    for path in expand or []:
+        if path.count(".") >= _DEEPEST:
+            raise invalid(f"You cannot expand more than {_DEEPEST} levels of a property. Property: {path}", "expand")
     if obj.get("object") == "list":
         return _render_list(obj, scope, generation, expand or [])
     renderer = GENERATIONS[generation].renderers.get(obj["object"])
@@ -90,22 +104,41 @@ def _render_list(obj: Object, scope: Scope, generation: str, expand: list[str]) 
 def _expanded(obj: Object, shown: Object, name: str, rest: str, scope: Scope, generation: str) -> object:
     inner = [rest] if rest else []
     included = _included_list(obj, name, scope)
+    if generation == "current" and obj["object"] == "invoice" and name == "payments":
+        included = billing_shapes.payments(obj, scope)
     if included is not None:
-        return render(included, scope, generation, inner)
+        earlier = shown.get(name)
+        rendered = render(included, scope, generation, inner)
+        return {**earlier, **rendered} if isinstance(earlier, dict) else rendered
+    if generation == "current" and obj["object"] == "invoice" and name == "confirmation_secret":
+        return billing_shapes.confirmation_secret(obj, scope)
     value = shown.get(name)
+    if isinstance(value, dict) and "object" not in value:
+        if rest:
+            first, _, deeper = rest.partition(".")
+            return {**value, first: _expanded({"object": ""}, value, first, deeper, scope, generation)}
+        return value
+    if isinstance(value, dict) and value["object"] == "list":
+        return render(value, scope, generation, inner)
     if isinstance(value, dict):  # expanded by an earlier path already, or always a full object
         for kind in scope.objects.values():
             if value.get("id") in kind:
                 return {**value, **render(kind[value["id"]], scope, generation, inner)}
         return value
     if isinstance(value, str):
-        for kind in scope.objects.values():
-            if value in kind:
-                return render(kind[value], scope, generation, inner)
-        return value
+        return _expanded_id(value, scope, generation, inner)
+    if isinstance(value, list):
+        return [_expanded_id(item, scope, generation, inner) if isinstance(item, str) else item for item in value]
     if name not in shown:
         raise _not_expandable(name)
     return None
+
+
+def _expanded_id(identifier: str, scope: Scope, generation: str, inner: list[str]) -> object:
+    for kind in scope.objects.values():
+        if identifier in kind:
+            return render(kind[identifier], scope, generation, inner)
+    return identifier
 
 
 def _included_list(obj: Object, name: str, scope: Scope) -> Object | None:

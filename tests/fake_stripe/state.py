@@ -16,8 +16,30 @@ from tests.fake_stripe.errors import no_such
 Object = dict[str, Any]
 
 #: Total length of an id by prefix, as Stripe makes them, so that a column too short for them shows.
-_ID_LENGTHS = {"cs_test_": 66, "cs_live_": 66, "req_": 18, "li_": 27, "evt_": 28, "cus_": 18, "sub_": 28}
+_ID_LENGTHS = {
+    "cs_test_": 66,
+    "cs_live_": 66,
+    "req_": 18,
+    "li_": 27,
+    "evt_": 28,
+    "cus_": 18,
+    "sub_": 28,
+    "prod_": 19,
+    "price_": 30,
+    "plan_": 19,
+    "promo_": 30,
+    "si_": 17,
+    "seti_": 29,
+    "bps_": 28,
+    "mtr_test_": 41,
+    "mtr_live_": 41,
+}
 _DEFAULT_ID_LENGTH = 27
+
+
+def listed(data: list[Object], url: str, *, has_more: bool = False) -> Object:
+    """Return Stripe's list object."""
+    return {"object": "list", "data": data, "has_more": has_more, "url": url}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +59,9 @@ class State:
         self.generation = "current"
         self.refunds_stay_pending = False
         self.clock: Callable[[], float] = time.time
+        self.ahead = 0
+        self.after_retries = "canceled"
+        self.tax_percent = 0
         self.event_log: list[Object] = []
         self.deliver: Callable[[Object], None] = lambda event: None
         self.cause = Cause()
@@ -45,8 +70,8 @@ class State:
         self._scopes: dict[tuple[str, bool], Scope] = {}
 
     def now(self) -> int:
-        """Return the present as Stripe writes it, in whole seconds."""
-        return int(self.clock())
+        """Return the present as Stripe writes it, in whole seconds; `ahead` of the clock where a test moved time on."""
+        return int(self.clock()) + self.ahead
 
     def new_id(self, prefix: str) -> str:
         """Return a fresh id: the prefix, some random letters of this instance, and a counter."""

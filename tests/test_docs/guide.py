@@ -20,7 +20,7 @@ from rest_framework.test import APIClient
 
 from django_stripe_gateway import signals
 from django_stripe_gateway.models import PaymentOperation
-from django_stripe_gateway.services import payments, syncing
+from django_stripe_gateway.services import arrivals, payments, syncing
 from django_stripe_gateway.testing import deliver_event, make_event
 from django_stripe_gateway.webhooks.registry import temporary_handlers
 from tests.conftest import SIGNALS
@@ -178,6 +178,7 @@ class Guide:
 def guide(settings: Any, user: Any, fake: Any) -> Iterator[Guide]:
     """Give a guide, and forget afterwards what its document has registered."""
     receivers = {name: list(signal.receivers) for name, signal in SIGNALS.items()}
+    finders = list(arrivals._finders)
     with temporary_handlers():
         followed = Guide(settings, user, fake)
         try:
@@ -188,3 +189,4 @@ def guide(settings: Any, user: Any, fake: Any) -> Iterator[Guide]:
                 getattr(signals, name).sender_receivers_cache.clear()
             for name in followed.modules:
                 sys.modules.pop(name, None)
+            arrivals._finders[:] = finders

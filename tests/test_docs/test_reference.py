@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import BaseCommand, get_commands, load_command_class
 from django.urls import URLPattern, get_resolver
 
 import django_stripe_gateway
@@ -277,6 +278,22 @@ def test_currencies() -> None:
         amount, currency = codes(row[1])[0], row[1].split()[-1]
         assert str(money.to_minor_units(Decimal(amount), currency)) == codes(row[2])[0]
         assert money.format_amount(Decimal(amount), currency) == amount
+
+
+def test_commands() -> None:
+    documented = sections(REFERENCE / "commands.md")
+    names = {name for name, app in get_commands().items() if app == "django_stripe_gateway"}
+    assert names <= documented.keys()
+    # Django's own options, which every command has.
+    common = {action.dest for action in BaseCommand().create_parser("manage.py", "x")._actions}
+    for name in names:
+        command = load_command_class("django_stripe_gateway", name)
+        own = {
+            action.option_strings[-1] if action.option_strings else action.metavar
+            for action in command.create_parser("manage.py", name)._actions
+            if action.dest not in common
+        }
+        assert {codes(row[0])[0] for row in rows(documented[name], "option")} == own, name
 
 
 def test_services__all_are_there() -> None:

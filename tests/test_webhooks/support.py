@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
+from django.core.handlers.wsgi import WSGIRequest
 from django.db import connections
 from django.test import Client
 from payments import get_payment_model
@@ -37,6 +40,21 @@ def post(
         headers.setdefault("HTTP_STRIPE_SIGNATURE", signature_header(body, secret, moment))
     client = client or Client(enforce_csrf_checks=True)
     return client.post(url, body, content_type="application/json; charset=utf-8", **headers)
+
+
+def wsgi_request(body: bytes, **headers: str) -> WSGIRequest:
+    """Return the request that a WSGI server makes of a delivery."""
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": URL,
+        "SERVER_NAME": "testserver",
+        "SERVER_PORT": "80",
+        "CONTENT_TYPE": "application/json; charset=utf-8",
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.url_scheme": "http",
+    }
+    return WSGIRequest(environ | headers)
 
 
 def deliver(event: Event, **options: Any) -> Any:
@@ -94,3 +112,11 @@ def in_threads(calls: Iterable[Callable[[], Any]], workers: int) -> list[Any]:
 
     with ThreadPoolExecutor(workers) as pool:
         return [future.result() for future in [pool.submit(run, call) for call in calls]]
+
+
+def pass_time(**units: float) -> None:
+    """Make every stored event older, as if so much time had passed since."""
+    columns = ("received", "processed", "next_attempt", "leased_until")
+    for row in WebhookEvent.objects.all():
+        earlier = {name: getattr(row, name) and getattr(row, name) - timedelta(**units) for name in columns}
+        WebhookEvent.objects.filter(pk=row.pk).update(**earlier)

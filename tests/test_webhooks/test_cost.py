@@ -27,6 +27,11 @@ class Cost:
     bounds: list[str]
 
 
+def first_word(sql: str) -> str:
+    """Return what kind of statement it is; a union begins with a bracket on some databases."""
+    return sql.lstrip("(").split()[0]
+
+
 @contextmanager
 def counted() -> Iterator[Cost]:
     """Count the statements of a block."""
@@ -34,14 +39,14 @@ def counted() -> Iterator[Cost]:
     cost.statements = []
 
     def count(execute: Any, sql: str, *rest: Any) -> Any:
-        if sql.split()[0] in DATA:
-            cost.statements.append(sql.split()[0])
+        if first_word(sql) in DATA:
+            cost.statements.append(first_word(sql))
         return execute(sql, *rest)
 
     # Not every driver's log of queries shows a statement that failed.
     with CaptureQueriesContext(connection) as captured, connection.execute_wrapper(count):
         yield cost
-    words = [query["sql"].split()[0].upper() for query in captured.captured_queries if query["sql"]]
+    words = [first_word(query["sql"]).upper() for query in captured.captured_queries if query["sql"]]
     cost.bounds = [word for word in words if word not in DATA]
 
 
@@ -50,16 +55,18 @@ def confirming_events() -> list[tuple[str, dict[str, Any], list[str]]]:
     session = make_payment(transaction_id="cs_1")
     intent, unknown = make_payment(transaction_id="pi_1", intent_id="pi_1"), make_payment()
     plain = make_payment(transaction_id="pi_2", intent_id="pi_2")
-    first = ["INSERT", "SELECT", "UPDATE", "INSERT", "UPDATE"]
+    known = ["INSERT", "SELECT", "UPDATE", "INSERT"]
+    # An id that was not known: events about it may have come before.
+    first = [*known, "SELECT"]
     return [
         ("session", make_event("checkout.session.completed", session_object(session)), first),
-        ("intent", make_event("payment_intent.succeeded", intent_object(intent)), first),
+        ("intent", make_event("payment_intent.succeeded", intent_object(intent)), known),
         ("not started", make_event("payment_intent.succeeded", intent_object(unknown)), first),
         # Without the token one query finds the row and another locks it.
         (
             "by id",
             make_event("payment_intent.succeeded", intent_object(plain, metadata={})),
-            ["INSERT", "SELECT", "SELECT", "UPDATE", "INSERT", "UPDATE"],
+            ["INSERT", "SELECT", "SELECT", "UPDATE", "INSERT"],
         ),
     ]
 
@@ -77,7 +84,7 @@ def test_confirming() -> None:
         with counted() as cost:
             assert deliver(event).json()["state"] == "processed"
         assert cost.statements == expected, name
-        assert name == "by id" or len(cost.statements) <= 5
+        assert len(cost.statements) <= 5
         assert_one_transaction(cost.bounds)
 
 
@@ -92,10 +99,11 @@ def test_duplicate() -> None:
 def test_ignored_and_unmatched() -> None:
     with counted() as cost:
         deliver(make_event("customer.created", {"id": "cus_1", "object": "customer"}))
-    assert cost.statements == ["INSERT", "UPDATE"]
+    assert cost.statements == ["INSERT"]
     with counted() as cost:
         deliver(make_event("payment_intent.succeeded", {"id": "pi_9", "object": "payment_intent"}))
-    assert cost.statements == ["INSERT", "SELECT", "UPDATE"]
+    # After the commit it is looked whether the object has appeared meanwhile.
+    assert cost.statements == ["INSERT", "SELECT", "UPDATE", "SELECT"]
 
 
 def test_refused() -> None:
@@ -110,7 +118,7 @@ def test_nothing_new() -> None:
     deliver(make_event("payment_intent.succeeded", intent_object(payment)))
     with counted() as cost:
         deliver(make_event("payment_intent.succeeded", intent_object(payment)))
-    assert cost.statements == ["INSERT", "SELECT", "UPDATE"]
+    assert cost.statements == ["INSERT", "SELECT"]
 
 
 def test_refund() -> None:

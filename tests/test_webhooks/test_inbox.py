@@ -43,7 +43,7 @@ def test_duplicates(recorded_signals: SignalRecorder) -> None:
     assert [deliver(event).json()["state"] for _time in range(4)] == ["processed"] * 4
     assert WebhookEvent.objects.get().attempts == 1
     assert PaymentLog.objects.count() == 1
-    assert recorded_signals.names == ["webhook_received", "payment_confirmed"]
+    assert recorded_signals.names == ["webhook_received", "payment_confirmed", "webhook_processed"]
 
 
 def test_duplicates__with_another_body() -> None:
@@ -109,7 +109,7 @@ def test_failed_handler(error: Exception, recorded_signals: SignalRecorder, capl
     # Our own handler ran before the one that failed: undone.
     payment.refresh_from_db()
     assert (payment.status, PaymentLog.objects.count()) == ("waiting", 0)
-    assert recorded_signals.names == ["webhook_received"]
+    assert recorded_signals.names == ["webhook_received", "webhook_failed"]
     assert f"{event['id']} ({TYPE}) could not be handled: {type(error).__name__}" in caplog.text
 
     assert deliver(event).status_code == 500
@@ -120,7 +120,7 @@ def test_failed_handler(error: Exception, recorded_signals: SignalRecorder, capl
     assert (row.state, row.attempts, row.error) == ("processed", 3, "")
     payment.refresh_from_db()
     assert (payment.status, PaymentLog.objects.count()) == ("confirmed", 1)
-    assert recorded_signals.names == ["webhook_received", "payment_confirmed"]
+    assert recorded_signals.names[2:] == ["webhook_failed", "payment_confirmed", "webhook_processed"]
 
     assert deliver(event).json()["state"] == "processed"
     assert len(calls) == 3
@@ -178,7 +178,7 @@ def test_deadlock__is_tried_again(errno: int, victims: int, recorded_signals: Si
     assert deliver(event).json()["state"] == "processed"
     row = row_of(event)
     assert (row.attempts, row.error, len(calls)) == (1, "", victims + 1)
-    assert recorded_signals.names == ["webhook_received", "payment_confirmed"]
+    assert recorded_signals.names == ["webhook_received", "payment_confirmed", "webhook_processed"]
     assert PaymentLog.objects.count() == 1
 
 
@@ -230,18 +230,18 @@ def test_failed__while_another_delivery_succeeded(caplog: Any) -> None:
 
     from django_stripe_gateway.webhooks import inbox
 
-    original = inbox._log_failure
+    original = inbox.log_failure
 
     def other_delivery(*args: Any) -> None:
         original(*args)
-        inbox._log_failure = original
+        inbox.log_failure = original
         assert deliver(event).status_code == 200
 
-    inbox._log_failure = other_delivery
+    inbox.log_failure = other_delivery
     try:
         assert deliver(event).status_code == 500
     finally:
-        inbox._log_failure = original
+        inbox.log_failure = original
     assert (row_of(event).state, row_of(event).attempts) == ("processed", 1)
     assert "was stored by another delivery" in caplog.text
 

@@ -12,6 +12,7 @@ from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.registry import (
     FetchNeeded,
+    handled_patterns,
     handled_types,
     handlers_for,
     handles,
@@ -89,6 +90,93 @@ def test_beside_ours() -> None:
     assert seen == [1]
 
 
+def named(calls: list[str], name: str) -> Any:
+    """Return a handler that notes its name."""
+
+    def handle(event: Event) -> None:
+        calls.append(name)
+
+    return handle
+
+
+@pytest.mark.parametrize(
+    ("pattern", "event_type", "is_called"),
+    [
+        ("*", "shop.opened", True),
+        ("shop.*", "shop.opened", True),
+        ("shop.*", "shop.door.opened", True),
+        ("shop.*", "shop", False),
+        ("shop.*", "shopping.opened", False),
+        ("shop.op*", "shop.opened", True),
+        ("shop.opened", "shop.opened.twice", False),
+    ],
+)
+def test_wildcard(pattern: str, event_type: str, is_called: bool) -> None:
+    calls: list[str] = []
+    handles(pattern)(named(calls, "called"))
+    assert deliver(event(event_type)).json()["state"] == ("processed" if is_called else "ignored")
+    assert bool(calls) is is_called
+
+
+@pytest.mark.parametrize("pattern", ["*.opened", "shop.*.opened", "**"])
+def test_wildcard__in_the_middle(pattern: str) -> None:
+    with pytest.raises(ValueError, match="wildcard in the middle"):
+        handles(pattern)
+
+
+def test_wildcard__is_no_type() -> None:
+    """What is registered with a provider must be a name that the provider knows."""
+    before = handled_types()
+    handles("invoice.*", "*", "invoice.paid")(named([], ""))
+    assert handled_types() == sorted([*before, "invoice.paid"])
+    assert handled_patterns() == ["*", "invoice.*"]
+
+
+def test_several_patterns__call_once() -> None:
+    calls: list[str] = []
+    handles("shop.opened", "shop.*", "*")(named(calls, "called"))
+    deliver(event())
+    assert calls == ["called"]
+
+
+def test_before_and_after_ours() -> None:
+    payment = make_paid_payment()
+    calls: list[int] = []
+    for before in (False, True):
+        handles("refund.*", before=before)(lambda event: calls.append(payment.refunds.count()))
+    deliver(make_event("refund.created", refund_object(payment, 100)))
+    assert calls == [0, 1]
+
+
+def test_account(settings: Any) -> None:
+    provider = "django_stripe_gateway.providers.StripeProvider"
+    settings.PAYMENT_VARIANTS = {
+        "stripe": (provider, {}),
+        "second": (provider, {"api_key": "sk_test_two", "endpoint_secret": "whsec_two"}),
+    }
+    calls: list[str] = []
+    handles("shop.opened", account="second")(named(calls, "second"))
+    handles("shop.opened", account="stripe")(named(calls, "stripe"))
+    handles("shop.opened")(named(calls, "all"))
+    deliver(event())
+    assert calls == ["stripe", "all"]
+    calls.clear()
+    deliver(event(), secret="whsec_two")
+    assert calls == ["second", "all"]
+
+
+@pytest.mark.parametrize("patterns", [["refund.created"], ["refund.*"], ["*"]])
+def test_ours_turned_off(patterns: list[str], settings: Any) -> None:
+    payment = make_paid_payment()
+    settings.STRIPE_GATEWAY_WEBHOOK_UNHANDLED = patterns
+    assert "refund.created" not in handled_types()
+    assert deliver(make_event("refund.created", refund_object(payment, 100))).json()["state"] == "ignored"
+    handles("refund.created")(lambda event: None)
+    assert "refund.created" in handled_types()
+    assert deliver(make_event("refund.created", refund_object(payment, 100))).json()["state"] == "processed"
+    assert payment.refunds.count() == 0
+
+
 def test_temporary_handlers() -> None:
     before = {name: handlers_for(name) for name in handled_types()}
     with temporary_handlers():
@@ -147,7 +235,7 @@ def test_fetch(recorded_signals: SignalRecorder) -> None:
     assert deliver(sent).json()["state"] == "processed"
     assert log == [None, ("fetch", False, 0), "answer"]
     assert row_of(sent).attempts == 1
-    assert recorded_signals.names == ["webhook_received"]
+    assert recorded_signals.names == ["webhook_received", "webhook_processed"]
 
 
 def test_fetch__each_handler_gets_its_own() -> None:

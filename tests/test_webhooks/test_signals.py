@@ -46,6 +46,7 @@ def test_arguments(recorded_signals: SignalRecorder) -> None:
     assert recorded_signals.sent == [
         ("webhook_received", {"event": row_of(event)}),
         ("payment_confirmed", {"payment": payment}),
+        ("webhook_processed", {"event": row_of(event)}),
     ]
     assert recorded_signals.sent[0][1]["event"].state == "processed"
     assert recorded_signals.sent[1][1]["payment"].status == "confirmed"
@@ -56,7 +57,7 @@ def test_arguments__authorised_and_captured(recorded_signals: SignalRecorder) ->
     deliver(make_event("payment_intent.amount_capturable_updated", intent_object(payment, "requires_capture")))
     payment.refresh_from_db()
     deliver(make_event("payment_intent.succeeded", intent_object(payment, amount_received=600)))
-    names = [name for name in recorded_signals.names if name != "webhook_received"]
+    names = [name for name in recorded_signals.names if not name.startswith("webhook_")]
     assert names == ["payment_preauthorized", "payment_confirmed", "payment_captured"]
     assert recorded_signals.values("payment_captured") == [{"payment": payment, "amount": Decimal(6)}]
 
@@ -111,7 +112,8 @@ def test_none_on_rollback(recorded_signals: SignalRecorder) -> None:
     statuses: list[Any] = []
     with connected(status_changed, lambda **values: statuses.append(values)):
         deliver(make_event("checkout.session.completed", session_object(make_payment())))
-    assert recorded_signals.names == ["webhook_received"]
+    assert recorded_signals.names == ["webhook_received", "webhook_failed"]
+    assert recorded_signals.values("webhook_failed") == [{"event": WebhookEvent.objects.get(), "error": "ValueError: "}]
     assert recorded_signals.values("webhook_received")[0]["event"].state == "failed"
     assert statuses == []
 
@@ -127,10 +129,10 @@ def test_receiver_that_raises(name: str, recorded_signals: SignalRecorder, caplo
         assert deliver(event).json()["state"] == "processed"
     payment.refresh_from_db()
     assert (payment.status, row_of(event).state) == ("confirmed", "processed")
-    assert recorded_signals.names == ["webhook_received", "payment_confirmed"]
+    assert recorded_signals.names == ["webhook_received", "payment_confirmed", "webhook_processed"]
     assert "A receiver of a payment signal raised" in caplog.text
     assert deliver(event).status_code == 200
-    assert recorded_signals.names == ["webhook_received", "payment_confirmed"]
+    assert recorded_signals.names == ["webhook_received", "payment_confirmed", "webhook_processed"]
 
 
 def test_receiver_that_refunds_at_once() -> None:

@@ -114,7 +114,7 @@ def test_checkout__expired(shop: Shop, recorded_signals: SignalRecorder) -> None
     assert deliver_all(shop.fake.expire_session(payment.transaction_id)) == ["processed"]
     assert state(payment) == ("rejected", 0, 0)
     assert payment.message == "The payment expired before it was paid."
-    assert recorded_signals.names[-1] == "payment_failed"
+    assert recorded_signals.names[-2:] == ["payment_failed", "webhook_processed"]
 
 
 def test_checkout__old_session_expired(shop: Shop) -> None:

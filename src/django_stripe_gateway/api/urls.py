@@ -3,8 +3,11 @@
 from django.apps import apps
 from django.urls import URLPattern, URLResolver, include, path
 
+from django_stripe_gateway.api.health import WebhookHealthView
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("django_stripe_gateway.api.payments.urls")),
+    path("webhooks/health/", WebhookHealthView.as_view(), name="webhook-health"),
 ]
 
 if apps.is_installed("drf_spectacular"):

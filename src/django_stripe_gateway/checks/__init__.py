@@ -22,6 +22,7 @@ E014  Error   always   a dotted path in a setting cannot be imported, or names t
 E015  Error   always   the models are routed to several databases
 E016  Error   always   ``PAYMENT_HOST`` is no host name
 E017  Error   always   the primary key of ``PAYMENT_MODEL`` is no whole number
+E018  Error   always   webhook events are left to workers, but cannot be enqueued
 E020  Error   database the database has no transactions
 E021  Error   database the database cannot lock rows
 E022  Error   database transactions do not see what was committed while they waited for a lock
@@ -39,6 +40,7 @@ W002  Warning always   an option of a variant that does not exist
 W003  Warning always   a webhook secret of Stripe's does not begin with ``whsec_``
 W004  Warning always   a variant uses django-payments' own Stripe provider
 W005  Warning always   a template override stands in an app that comes too late
+W006  Warning always   webhook events are left to workers, but the tasks backend has none
 W020  Warning database an active gateway names a variant that cannot be called
 W021  Warning database the database cannot store every character
 W030  Warning always   neither ``PAYMENT_HOST`` nor the sites framework
@@ -70,6 +72,7 @@ from django_stripe_gateway.checks.project import (
 )
 from django_stripe_gateway.checks.settings import check_setting_names, check_setting_values
 from django_stripe_gateway.checks.variants import check_variants
+from django_stripe_gateway.checks.workers import check_workers
 
 TAG = "django_stripe_gateway"
 
@@ -86,6 +89,7 @@ for _check in (
     check_template_order,
     check_urls,
     check_variants,
+    check_workers,
 ):
     register(_check, TAG)
 for _check in (check_database, check_gateway_rows):

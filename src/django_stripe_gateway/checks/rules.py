@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from django.utils.module_loading import import_string
 from rest_framework.permissions import OperationHolderMixin
 
-from django_stripe_gateway.conf import PAYMENT_ACTIONS
+from django_stripe_gateway.conf import INBOX_COUNTS, PAYMENT_ACTIONS
 
 Rule = Callable[[Any], bool]
 PAGE = "an address or a path of your site, in which {payment_id} is the only placeholder, or empty"
@@ -34,6 +34,11 @@ def integer(least: int, most: float = math.inf) -> Rule:
 def number(above: float, most: float) -> Rule:
     """Return a rule for numbers in a range."""
     return lambda value: isinstance(value, int | float) and not isinstance(value, bool) and above < value <= most
+
+
+def fraction(value: Any) -> bool:
+    """Return whether ``value`` is a number from 0 to 1."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def is_bool(value: Any) -> bool:
@@ -110,6 +115,17 @@ def is_action_permissions(value: Any) -> bool:
     return isinstance(value, Mapping) and all(
         action in PAYMENT_ACTIONS and is_paths(paths) for action, paths in value.items()
     )
+
+
+def is_event_patterns(value: Any) -> bool:
+    """Return whether ``value`` is a list of event types, whose last part can be a wildcard."""
+    return isinstance(value, list | tuple) and all(is_text(item) and "*" not in item[:-1] for item in value)
+
+
+def is_health_limits(value: Any) -> bool:
+    """Return whether ``value`` maps counts of the inbox to whole numbers."""
+    is_count = integer(0)
+    return isinstance(value, Mapping) and all(name in INBOX_COUNTS and is_count(most) for name, most in value.items())
 
 
 def is_percentages(value: Any) -> bool:

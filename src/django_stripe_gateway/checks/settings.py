@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage
 
 from django_stripe_gateway.checks import rules
 from django_stripe_gateway.checks.messages import error, nearest, warning
-from django_stripe_gateway.conf import PAYMENT_ACTIONS, StripeGatewayConf
+from django_stripe_gateway.conf import INBOX_COUNTS, PAYMENT_ACTIONS, StripeGatewayConf
 
 PREFIX = "STRIPE_GATEWAY_"
 DAY = 24 * 60 * 60
@@ -37,6 +37,22 @@ RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     # The SDK takes 0 for "do not look at the time", which would let an old delivery be replayed.
     "WEBHOOK_TOLERANCE": ("a whole number of seconds from 1 to 86400", rules.integer(1, DAY)),
     "WEBHOOK_MAX_BYTES": ("a whole number of bytes, at least 65536", rules.integer(65536)),
+    "WEBHOOK_PROCESSING": ('"inline" or "task"', lambda value: value in ("inline", "task")),
+    "WEBHOOK_QUEUE": ("the name of a queue", rules.is_text),
+    "WEBHOOK_ENQUEUE": ("the dotted path of a function", rules.is_text),
+    "WEBHOOK_UNHANDLED": ('a list of event types such as "charge.dispute.*"', rules.is_event_patterns),
+    "WEBHOOK_MAX_ATTEMPTS": ("a whole number from 1 to 1000", rules.integer(1, 1000)),
+    "WEBHOOK_RETRY_DELAY": ("a number of seconds above 0, at most 86400", rules.number(above=0, most=DAY)),
+    "WEBHOOK_RETRY_MAX_DELAY": ("a number of seconds above 0, at most 604800", rules.number(above=0, most=7 * DAY)),
+    "WEBHOOK_RETRY_JITTER": ("a number from 0 to 1", rules.fraction),
+    "WEBHOOK_LEASE": ("a whole number of seconds from 1 to 86400", rules.integer(1, DAY)),
+    # Providers repeat an event for days; one that was forgotten by then would be handled a second time.
+    "WEBHOOK_RETENTION_DAYS": ("a whole number of days, at least 7", rules.integer(7)),
+    "WEBHOOK_HEALTH_LIMITS": (
+        f"a dictionary of counts ({', '.join(INBOX_COUNTS)}) and whole numbers",
+        rules.is_health_limits,
+    ),
+    "WEBHOOK_HEALTH_PERMISSION_CLASSES": ("a list of dotted paths", rules.is_paths),
     "AUTHENTICATION_CLASSES": ("a list of dotted paths, or None for DRF's setting", rules.optional(rules.is_paths)),
     "PERMISSION_CLASSES": ("a list of dotted paths", rules.is_paths),
     "ACTION_PERMISSIONS": (
@@ -72,6 +88,7 @@ RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 METHODS: Mapping[str, str] = {
     "AUTHENTICATION_CLASSES": "authenticate",
     "PERMISSION_CLASSES": "has_permission",
+    "WEBHOOK_HEALTH_PERMISSION_CLASSES": "has_permission",
     "ACTION_PERMISSIONS": "has_permission",
 }
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from django.utils.module_loading import import_string
 
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.exceptions import GatewayConfigurationError
+from django_stripe_gateway.exceptions import GatewayConfigurationError, UnsupportedByGateway
 from django_stripe_gateway.gateways.accounts import FLOW_CHECKOUT, FLOW_INTENT, is_stripe_variant, stripe_account
 from django_stripe_gateway.gateways.base import Gateway
+from django_stripe_gateway.gateways.billing import BillingGateway
+from django_stripe_gateway.gateways.localstripe_billing import LocalstripeBillingGateway
 from django_stripe_gateway.gateways.paypal import PayPalGateway
 from django_stripe_gateway.gateways.paypal_account import is_paypal_variant, paypal_account
+from django_stripe_gateway.gateways.stripe_billing import StripeBillingGateway
 from django_stripe_gateway.gateways.stripe_checkout import StripeCheckoutGateway
 from django_stripe_gateway.gateways.stripe_intent import StripeIntentGateway
 
@@ -52,6 +55,19 @@ def get_gateway(variant: str) -> Gateway:
             f"The variant {variant!r} names the gateway {path!r}, which is no subclass of {Gateway.__qualname__}."
         )
     return gateway
+
+
+def get_billing_gateway(variant: str) -> BillingGateway:
+    """Return the gateway that bills customers of the account behind ``variant``: Stripe, or localstripe.
+
+    Raises:
+        GatewayConfigurationError: the settings name no such variant.
+        UnsupportedByGateway: the variant is another provider's.
+    """
+    if variant in gateway_settings.variants and not is_stripe_variant(variant):
+        raise UnsupportedByGateway("Subscriptions are billed through Stripe only.")
+    account = stripe_account(variant)
+    return LocalstripeBillingGateway(account) if account.is_localstripe else StripeBillingGateway(account)
 
 
 def is_supported_variant(variant: str) -> bool:

@@ -94,8 +94,15 @@ def translate(error: StripeError, *, about_state: bool = False) -> GatewayError:
     request_id = error.request_id or ""
     if isinstance(error, stripe.APIConnectionError):
         return _connection_failure(error)
-    if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
-        # Stripe's own sentence repeats a part of the key.
+    # Stripe's own sentences about keys repeat a part of the key.
+    if isinstance(error, stripe.PermissionError):
+        return GatewayConfigurationError(
+            "The API key has no permission for this request. Give it to the restricted key in Stripe's Dashboard, or "
+            "set another key in STRIPE_GATEWAY_API_KEY.",
+            code="provider_authentication",
+            request_id=request_id,
+        )
+    if isinstance(error, stripe.AuthenticationError):
         return GatewayConfigurationError(
             "Stripe does not accept the API key. Check STRIPE_GATEWAY_API_KEY.",
             code="provider_authentication",

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 from django_stripe_gateway.exceptions import ProviderStateError
-from django_stripe_gateway.gateways.accounts import StripeAccount
 from django_stripe_gateway.gateways.base import (
     Gateway,
     PaymentRef,
@@ -16,40 +15,20 @@ from django_stripe_gateway.gateways.base import (
     ProviderStatus,
     RefundSnapshot,
 )
-from django_stripe_gateway.gateways.stripe_client import pool
+from django_stripe_gateway.gateways.stripe_account_calls import MAX_PAGES, PAGE, StripeAccountCalls
 from django_stripe_gateway.gateways.stripe_errors import ask, unreadable
 from django_stripe_gateway.gateways.stripe_objects import RefundPage, payment_snapshot, refund_page, refund_snapshot
 from django_stripe_gateway.money import to_minor_units
 
 SESSION_PREFIX = "cs_"
-PAGE = 100
-# Ten thousand refunds of one payment; more is a server that repeats itself.
-MAX_PAGES = 100
 
 
-class StripeGateway(Gateway):
+class StripeGateway(StripeAccountCalls, Gateway):
     """Base of the gateways that stand on PaymentIntents."""
 
-    provider = "stripe"
     supports_manual_capture = True
     supports_partial_capture = True
     supports_partial_refund = True
-
-    def __init__(self, account: StripeAccount) -> None:
-        self.account = account
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.account.variant}>"
-
-    @property
-    def livemode(self) -> bool:
-        """Whether the account's key moves real money."""
-        return self.account.livemode
-
-    @property
-    def v1(self) -> Any:
-        """The SDK's services of API v1."""
-        return pool.get(self.account).v1
 
     def retrieve_payment(self, ref: PaymentRef) -> PaymentSnapshot:
         """Ask Stripe for the session (with its intent), or for the intent."""

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any
 
 from django_stripe_gateway.choices import RefundStatus
-from django_stripe_gateway.exceptions import GatewayError, ProviderError
 from django_stripe_gateway.gateways.base import (
     DisputeSnapshot,
     Failure,
@@ -21,10 +19,33 @@ from django_stripe_gateway.gateways.base import (
     ProviderStatus,
     RefundSnapshot,
 )
+from django_stripe_gateway.gateways.stripe_fields import (
+    READING_ERRORS,
+    Object,
+    amount_of,
+    flag,
+    metadata_of,
+    moment,
+    object_id,
+    optional_text,
+    plain,
+    refuse,
+    text,
+)
 from django_stripe_gateway.gateways.stripe_messages import readable_message
-from django_stripe_gateway.money import from_minor_units
 
-Object = Mapping[str, Any]
+__all__ = [
+    "RefundPage",
+    "charge_refunds",
+    "dispute_snapshot",
+    "object_id",
+    "payment_snapshot",
+    "plain",
+    "recorded",
+    "refund_page",
+    "refund_snapshot",
+    "refunded_total",
+]
 
 INTENT_STATUSES = {
     "requires_payment_method": ProviderStatus.OPEN,
@@ -43,50 +64,12 @@ RECORDED = (
 ).split()
 
 
-# What reading an object trips over when a field is missing or of the wrong type.
-READING_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
-
-
 @dataclass(frozen=True, slots=True)
 class RefundPage:
     """One page of a list of refunds; ``next_after`` is where the next one starts, empty on the last."""
 
     refunds: Sequence[RefundSnapshot]
     next_after: str
-
-
-def plain(answer: Any) -> dict[str, Any]:
-    """Return one of the SDK's objects as dicts, lists and JSON's own scalars, all the way down.
-
-    In stripe 13 and 14 they are dicts whose ``to_dict()`` warns and is shallow; later they are no dicts, and stripe 16
-    makes Decimals of some numbers.
-
-    Raises:
-        ProviderError: it is no object.
-    """
-    value = _plain_value(answer)
-    if not isinstance(value, dict):
-        raise ProviderError("Stripe sent something that is not an object.", code="malformed_object")
-    return value
-
-
-def _plain_value(value: Any) -> Any:
-    if not isinstance(value, Mapping) and hasattr(value, "to_dict"):
-        value = value.to_dict()
-    if isinstance(value, Mapping):
-        return {str(name): _plain_value(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain_value(inner) for inner in value]
-    if isinstance(value, Decimal):
-        return int(value) if value.is_finite() and value == value.to_integral_value() else str(value)
-    return value
-
-
-def object_id(value: Any) -> str:
-    """Return the id of ``value``: an id, or the expanded object."""
-    if isinstance(value, Mapping):
-        value = value.get("id")
-    return _optional_text(value)
 
 
 def payment_snapshot(obj: Object) -> PaymentSnapshot:
@@ -100,7 +83,7 @@ def payment_snapshot(obj: Object) -> PaymentSnapshot:
             return _session_snapshot(obj)
         return _intent_snapshot(obj)
     except READING_ERRORS as error:
-        _refuse("an object", error)
+        refuse("an object", error)
 
 
 def refund_snapshot(obj: Object) -> RefundSnapshot:
@@ -110,19 +93,19 @@ def refund_snapshot(obj: Object) -> RefundSnapshot:
         ProviderError: the object is half-formed.
     """
     try:
-        status = _optional_text(obj.get("status") or RefundStatus.SUCCEEDED)
+        status = optional_text(obj.get("status") or RefundStatus.SUCCEEDED)
         return RefundSnapshot(
-            refund_id=_text(obj["id"]),
+            refund_id=text(obj["id"]),
             status=status if status in RefundStatus.values else RefundStatus.PENDING,
-            amount=_amount(obj["amount"], _text(obj["currency"])),
-            currency=_text(obj["currency"]).upper(),
+            amount=amount_of(obj["amount"], text(obj["currency"])),
+            currency=text(obj["currency"]).upper(),
             intent_id=object_id(obj.get("payment_intent")),
-            reason=_optional_text(obj.get("reason")),
-            failure_reason=_optional_text(obj.get("failure_reason")),
-            metadata=_metadata(obj.get("metadata")),
+            reason=optional_text(obj.get("reason")),
+            failure_reason=optional_text(obj.get("failure_reason")),
+            metadata=metadata_of(obj.get("metadata")),
         )
     except READING_ERRORS as error:
-        _refuse("a refund", error)
+        refuse("a refund", error)
 
 
 def refund_page(obj: Object) -> RefundPage:
@@ -136,9 +119,9 @@ def refund_page(obj: Object) -> RefundPage:
         if not isinstance(data, list):
             raise TypeError("a list has no data")
         refunds = [refund_snapshot(refund) for refund in data if refund.get("payment_intent")]
-        return RefundPage(refunds, next_after=_text(data[-1]["id"]) if obj.get("has_more") and data else "")
+        return RefundPage(refunds, next_after=text(data[-1]["id"]) if obj.get("has_more") and data else "")
     except READING_ERRORS as error:
-        _refuse("a list of refunds", error)
+        refuse("a list of refunds", error)
 
 
 def dispute_snapshot(obj: Object) -> DisputeSnapshot:
@@ -148,17 +131,17 @@ def dispute_snapshot(obj: Object) -> DisputeSnapshot:
         ProviderError: the object is half-formed.
     """
     try:
-        currency = _text(obj["currency"])
+        currency = text(obj["currency"])
         return DisputeSnapshot(
-            dispute_id=_text(obj["id"]),
-            status=_text(obj["status"]),
-            reason=_optional_text(obj.get("reason")),
-            amount=_amount(obj["amount"], currency),
+            dispute_id=text(obj["id"]),
+            status=text(obj["status"]),
+            reason=optional_text(obj.get("reason")),
+            amount=amount_of(obj["amount"], currency),
             currency=currency.upper(),
             intent_id=object_id(obj.get("payment_intent")),
         )
     except READING_ERRORS as error:
-        _refuse("a dispute", error)
+        refuse("a dispute", error)
 
 
 def charge_refunds(obj: Object) -> list[RefundSnapshot] | None:
@@ -180,31 +163,27 @@ def refunded_total(obj: Object) -> Decimal:
         if obj.get("captured") and obj.get("amount_captured") is not None:
             # Stripe counts the rest of the authorisation as refunded.
             released = int(obj["amount"]) - int(obj["amount_captured"])
-        return _amount(max(obj["amount_refunded"] - released, 0), _text(obj["currency"]))
+        return amount_of(max(obj["amount_refunded"] - released, 0), text(obj["currency"]))
     except READING_ERRORS as error:
-        _refuse("a charge", error)
-
-
-def _refuse(what: str, error: Exception) -> NoReturn:
-    raise ProviderError(f"Stripe sent {what} that is not complete.", code="malformed_object") from error
+        refuse("a charge", error)
 
 
 def _intent_snapshot(obj: Object) -> PaymentSnapshot:
-    currency = _text(obj["currency"])
-    status = INTENT_STATUSES.get(_text(obj["status"]), ProviderStatus.PROCESSING)
+    currency = text(obj["currency"])
+    status = INTENT_STATUSES.get(text(obj["status"]), ProviderStatus.PROCESSING)
     failure = _failure(obj.get("last_payment_error"))
     if status == ProviderStatus.OPEN and failure:
         status = ProviderStatus.FAILED
     return PaymentSnapshot(
         kind="payment_intent",
         status=status,
-        object_id=_text(obj["id"]),
-        intent_id=_text(obj["id"]),
-        amount=_amount(obj["amount"], currency),
+        object_id=text(obj["id"]),
+        intent_id=text(obj["id"]),
+        amount=amount_of(obj["amount"], currency),
         amount_received=_received(obj, currency) if status == ProviderStatus.SUCCEEDED else None,
         currency=currency.upper(),
-        livemode=_flag(obj.get("livemode")),
-        client_secret=_optional_text(obj.get("client_secret")),
+        livemode=flag(obj.get("livemode")),
+        client_secret=optional_text(obj.get("client_secret")),
         failure=failure,
         raw=recorded(obj),
     )
@@ -212,9 +191,9 @@ def _intent_snapshot(obj: Object) -> PaymentSnapshot:
 
 def _session_snapshot(obj: Object) -> PaymentSnapshot:
     intent = obj.get("payment_intent")
-    currency = _optional_text(obj.get("currency"))
+    currency = optional_text(obj.get("currency"))
     total = obj.get("amount_total")
-    amount = None if total is None or not currency else _amount(total, currency)
+    amount = None if total is None or not currency else amount_of(total, currency)
     status, received = _session_status(obj, amount)
     failure = None
     if isinstance(intent, Mapping):
@@ -227,14 +206,14 @@ def _session_snapshot(obj: Object) -> PaymentSnapshot:
     return PaymentSnapshot(
         kind="checkout.session",
         status=status,
-        object_id=_text(obj["id"]),
+        object_id=text(obj["id"]),
         intent_id=object_id(intent),
         amount=amount,
         amount_received=received,
         currency=currency.upper(),
-        livemode=_flag(obj.get("livemode")),
-        redirect_url=_optional_text(obj.get("url")),
-        expires_at=_moment(obj.get("expires_at")),
+        livemode=flag(obj.get("livemode")),
+        redirect_url=optional_text(obj.get("url")),
+        expires_at=moment(obj.get("expires_at")),
         failure=failure,
         raw=recorded(obj),
     )
@@ -254,14 +233,14 @@ def _session_status(obj: Object, amount: Decimal | None) -> tuple[ProviderStatus
 
 def _received(obj: Object, currency: str) -> Decimal:
     if obj.get("amount_received") is not None:
-        return _amount(obj["amount_received"], currency)
+        return amount_of(obj["amount_received"], currency)
     # localstripe's intents do not say. It books the part of an authorisation that was not captured as a refund of the
     # charge, which unlike every real refund of ours names no PaymentIntent.
-    taken = _amount(obj["amount"], currency)
+    taken = amount_of(obj["amount"], currency)
     charge = obj.get("latest_charge")
     if isinstance(charge, Mapping):
         refunds = (charge.get("refunds") or {}).get("data") or []
-        released = [_amount(refund["amount"], currency) for refund in refunds if not refund.get("payment_intent")]
+        released = [amount_of(refund["amount"], currency) for refund in refunds if not refund.get("payment_intent")]
         taken -= sum(released, Decimal(0))
     return taken
 
@@ -270,8 +249,8 @@ def _failure(error: Any) -> Failure | None:
     if not isinstance(error, Mapping):
         return None
     return Failure(
-        code=_optional_text(error.get("code")) or "payment_failed",
-        decline_code=_optional_text(error.get("decline_code")),
+        code=optional_text(error.get("code")) or "payment_failed",
+        decline_code=optional_text(error.get("decline_code")),
         message=readable_message(error.get("message")),
     )
 
@@ -282,41 +261,5 @@ def recorded(obj: Object) -> dict[str, Any]:
     found |= {name: object_id(found[name]) or None for name in ("payment_intent", "latest_charge")}
     kept: dict[str, Any] = {name: value for name, value in found.items() if isinstance(value, str | int)}
     if isinstance(found["metadata"], Mapping):
-        kept["metadata"] = _metadata(found["metadata"])
+        kept["metadata"] = metadata_of(found["metadata"])
     return kept
-
-
-def _metadata(value: Any) -> dict[str, str]:
-    return {str(name): str(text) for name, text in value.items()} if isinstance(value, Mapping) else {}
-
-
-def _amount(minor: Any, currency: str) -> Decimal:
-    if isinstance(minor, bool) or not isinstance(minor, int) or minor < 0:
-        raise TypeError("amounts are integers of at least 0")
-    try:
-        return from_minor_units(minor, currency)
-    except GatewayError as error:
-        raise ValueError(error.detail) from error
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise TypeError("a text is missing")
-    return value
-
-
-def _optional_text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _moment(value: Any) -> datetime | None:
-    if not value:
-        return None
-    try:
-        return datetime.fromtimestamp(int(value), UTC)
-    except OSError as error:
-        raise ValueError("no moment in time") from error
-
-
-def _flag(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else None

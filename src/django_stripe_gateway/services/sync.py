@@ -11,6 +11,7 @@ from django_stripe_gateway.choices import LogEvent, OperationKind, PaymentStatus
 from django_stripe_gateway.gateways.base import PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.models import AbstractPayment, PaymentOperation
 from django_stripe_gateway.models.fields import ZERO
+from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.journal import announce_failure, announce_status, write_log
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.transactions import payments_database
@@ -77,6 +78,8 @@ def apply_snapshot(
         is_new = operation.kind == OperationKind.CREATE
         message = "started at the provider" if is_new else f"{operation.kind}: {snapshot.status}"
         write_log(payment, LogEvent.UPDATED, origin, message, _ids(snapshot))
+    # After the payment's own signals: its refund is told of after its confirmation.
+    handle_arrivals(*(getattr(payment, name) for name in PROVIDER_IDS if name in changed))
     return True
 
 
@@ -223,6 +226,7 @@ def _record(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
     payment.extra_data = json.dumps(data, sort_keys=True)
 
 
+PROVIDER_IDS = ("transaction_id", "intent_id")
 WATCHED = "status transaction_id intent_id captured_amount extra_data failure_code decline_code message".split()
 
 

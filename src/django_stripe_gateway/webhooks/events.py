@@ -37,7 +37,8 @@ class Event:
 
     Args:
         account: the payment variant whose secret verified it.
-        object: what the event is about, as plain values.
+        object: what the event is about, as plain values; of a thin event its ``related_object``, which only names it.
+        context: what a thin event about another account has to be asked for with.
         fetched: what a handler has asked the provider for, after it raised ``FetchNeeded``.
     """
 
@@ -48,6 +49,7 @@ class Event:
     api_version: str = ""
     livemode: bool | None = None
     created: datetime | None = None
+    context: str = ""
     object: Mapping[str, Any] = field(default_factory=dict, repr=False)
     fetched: Any = field(default=None, repr=False)
 
@@ -92,6 +94,7 @@ def parse_event(body: str, *, provider: str, account: str) -> Event:
         api_version=api_version[:32] if isinstance(api_version, str) else "",
         livemode=livemode if isinstance(livemode, bool) else None,
         created=_moment(data.get("created")),
+        context=clean_id(data.get("context")),
         object=_object(data),
     )
 

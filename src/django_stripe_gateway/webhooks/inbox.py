@@ -1,20 +1,18 @@
-"""Store an event once, and handle it in the same transaction.
+"""Store an event once, and handle it in the same transaction or hand it to a worker.
 
-An event and its effect are committed together, and only then acknowledged: a process killed at any point leaves
-either both or neither, and the provider delivers again. A duplicate meets the unique constraint, waits there for a
-delivery that is under way, and ends with that row's state.
+Inline, an event and its effect are committed together, and only then acknowledged: a process killed at any point leaves
+either both or neither, and the provider delivers again. With workers the event alone is committed and acknowledged. A
+duplicate meets the unique constraint, waits there for a delivery that is under way, and ends with that row's state.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
-from django.db import DatabaseError, IntegrityError
+from django.db import IntegrityError
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import WebhookState
@@ -22,15 +20,23 @@ from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.services.journal import send_on_commit
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 from django_stripe_gateway.webhooks.events import Event, clean_id
-from django_stripe_gateway.webhooks.registry import FetchNeeded, Handler, handlers_for
+from django_stripe_gateway.webhooks.handing_over import hand_over, uses_workers
+from django_stripe_gateway.webhooks.handling import (
+    Fetched,
+    announce,
+    expected_state,
+    fail,
+    log_failure,
+    run_handlers,
+    settle,
+    with_fetches,
+    write,
+)
+from django_stripe_gateway.webhooks.processing import look_again
+from django_stripe_gateway.webhooks.related import related_id
+from django_stripe_gateway.webhooks.retrying import lease_end
 
 logger = logging.getLogger(__name__)
-
-ERROR_LENGTH = 2000
-# The gravest of what several handlers say becomes the event's state.
-GRAVITY = (WebhookState.IGNORED, WebhookState.PROCESSED, WebhookState.UNMATCHED, WebhookState.MISMATCHED)
-
-Fetched = Mapping[Handler, Any]
 
 
 class AlreadyStored(Exception):
@@ -54,6 +60,7 @@ class Delivery:
             event_id=event.id,
             type=event.type,
             object_id=clean_id(event.object.get("id")),
+            related_id=related_id(event),
             api_version=event.api_version,
             livemode=event.livemode,
             occurred=event.created,
@@ -63,55 +70,82 @@ class Delivery:
 
 
 def receive_event(event: Event, body: str, headers: Mapping[str, str]) -> WebhookEvent:
-    """Store and handle a verified event; a duplicate of a settled one has no effect.
+    """Store a verified event, and handle it or hand it to a worker; a duplicate of a settled one has no effect.
 
     Raises:
-        Exception: whatever a handler raised; the event is kept as failed, and its next delivery is handled again.
+        Exception: whatever a handler raised; the event is kept as failed, and its next delivery is handled again. Never
+            once the event is stored for a worker.
     """
     delivery = Delivery(event, body, headers)
+    if uses_workers():
+        return _receive_for_workers(delivery)
     try:
-        return _with_fetches(event, lambda fetched: _store_and_handle(delivery, fetched))
+        row = with_fetches(event.type, lambda fetched: _store_and_handle(delivery, fetched))
     except AlreadyStored:
-        return handle_again(event)
+        row = handle_again(event)
     except Exception as error:
-        _log_failure(event, error)
+        log_failure(event.id, event.type, error)
         _keep_failed(delivery, error)
         raise
+    return look_again(row)
 
 
 def handle_again(event: Event) -> WebhookEvent:
     """Handle a stored event unless it is settled; see ``receive_event`` for what is raised."""
     try:
-        return _with_fetches(event, lambda fetched: _handle_stored(event, fetched))
+        row: WebhookEvent = with_fetches(event.type, lambda fetched: _handle_stored(event, fetched))
     except Exception as error:
-        _log_failure(event, error)
+        log_failure(event.id, event.type, error)
         _note_failure(event, error)
         raise
+    return row
 
 
-def _with_fetches(event: Event, run: Callable[[Fetched], WebhookEvent]) -> WebhookEvent:
-    """Run the handlers, again after each time that one of them needed something from the provider."""
-    fetched: dict[Handler, Any] = {}
-    while True:
-        try:
-            return run(fetched)
-        except FetchNeeded as needed:
-            if needed.handler is None or needed.handler in fetched:
-                raise RuntimeError(f"A handler of {event.type} keeps asking the provider.") from None
-            fetched[needed.handler] = needed.fetch()
+def _receive_for_workers(delivery: Delivery) -> WebhookEvent:
+    try:
+        row = _store(delivery)
+    except AlreadyStored:
+        row = _rows(delivery.event).get()
+        if row.state != WebhookState.FAILED:
+            # Settled, or on its way: its first delivery was handed over, and the sweeper knows of it.
+            return row
+    hand_over(row.pk)
+    return row
+
+
+@retry_on_deadlock
+def _store(delivery: Delivery) -> WebhookEvent:
+    row = delivery.new_row()
+    # Should nobody hear of it, because this process dies or the queue is lost, the sweeper does.
+    row.next_attempt = lease_end()
+    with money_transaction():
+        _insert(row)
+    return row
 
 
 @retry_on_deadlock
 def _store_and_handle(delivery: Delivery, fetched: Fetched) -> WebhookEvent:
+    row, event = delivery.new_row(), delivery.event
+    # Nobody sees the row before its handlers have run, so that it can be stored with their result in one statement.
+    expected = expected_state(event)
+    row.attempts = 1
+    settle(row, expected)
     with money_transaction():
-        row = delivery.new_row()
-        try:
-            row.save(using=payments_database(), force_insert=True)
-        except IntegrityError as error:
-            raise AlreadyStored from error
-        send_on_commit(signals.webhook_received, WebhookEvent, event=row)
-        _settle(row, delivery.event, fetched)
+        _insert(row)
+        state = run_handlers(event, fetched)
+        if state != expected:
+            settle(row, state)
+            write(row)
+        announce(row)
     return row
+
+
+def _insert(row: WebhookEvent) -> None:
+    try:
+        row.save(using=payments_database(), force_insert=True)
+    except IntegrityError as error:
+        raise AlreadyStored from error
+    send_on_commit(signals.webhook_received, WebhookEvent, event=row)
 
 
 @retry_on_deadlock
@@ -122,47 +156,24 @@ def _handle_stored(event: Event, fetched: Fetched) -> WebhookEvent:
             return row
         row = _rows(event).select_for_update().get()
         if not row.is_settled:
-            _settle(row, event, fetched)
+            row.attempts += 1
+            settle(row, run_handlers(event, fetched))
+            write(row)
+            announce(row)
     return row
-
-
-def _settle(row: WebhookEvent, event: Event, fetched: Fetched) -> None:
-    """Run the handlers and write what became of the event."""
-    states = [_run(handler, event, fetched) for handler in handlers_for(event.type)]
-    row.state = max(states, key=GRAVITY.index, default=WebhookState.IGNORED)
-    row.attempts += 1
-    row.error = ""
-    row.processed = timezone.now()
-    row.save(using=payments_database(), update_fields=["state", "attempts", "error", "processed"])
-
-
-def _run(handler: Handler, event: Event, fetched: Fetched) -> WebhookState:
-    if handler in fetched:
-        event = dataclasses.replace(event, fetched=fetched[handler])
-    try:
-        state = handler(event)
-    except FetchNeeded as needed:
-        needed.handler = handler
-        raise
-    if state is None:
-        return WebhookState.PROCESSED
-    if state not in GRAVITY:
-        raise TypeError(f"{handler!r} returned {state!r}; return None or one of {', '.join(GRAVITY)}.")
-    return state
 
 
 @retry_on_deadlock
 def _keep_failed(delivery: Delivery, error: Exception) -> None:
     """Store the event after its transaction was undone, so that its failure can be seen and repeated."""
     row = delivery.new_row()
-    row.state = WebhookState.FAILED
     row.attempts = 1
-    row.error = _describe(error)
+    fail(row, error)
     try:
         with money_transaction():
-            row.save(using=payments_database(), force_insert=True)
-            send_on_commit(signals.webhook_received, WebhookEvent, event=row)
-    except IntegrityError:
+            _insert(row)
+            announce(row)
+    except AlreadyStored:
         # Another delivery of it has been stored meanwhile, with its own result.
         logger.info("The event %s was stored by another delivery.", row.event_id)
 
@@ -173,24 +184,12 @@ def _note_failure(event: Event, error: Exception) -> None:
         row = _rows(event).select_for_update().first()
         if row is None or row.is_settled:
             return
-        row.state = WebhookState.FAILED
         row.attempts += 1
-        row.error = _describe(error)
-        row.save(using=payments_database(), update_fields=["state", "attempts", "error"])
+        fail(row, error)
+        write(row)
+        announce(row)
 
 
 def _rows(event: Event) -> QuerySet[WebhookEvent]:
     rows = WebhookEvent.objects.using(payments_database())
     return rows.filter(provider=event.provider, account=event.account, event_id=event.id)
-
-
-def _log_failure(event: Event, error: Exception) -> None:
-    # A database quotes the row that it refuses, with whatever is in it: that stays on the stored event.
-    exc_info = None if isinstance(error, DatabaseError) else error
-    name = type(error).__name__
-    logger.error("The event %s (%s) could not be handled: %s.", event.id, event.type, name, exc_info=exc_info)
-
-
-def _describe(error: Exception) -> str:
-    text = f"{type(error).__name__}: {error}"[:ERROR_LENGTH]
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -31,7 +31,7 @@ def verify_stripe_delivery(body: bytes, signature: str, variant: str = "") -> tu
     except UnicodeDecodeError:
         raise WebhookRejected("The body is not UTF-8.", code="not_json") from None
     account = _verified_account(text, signature, accounts)
-    return parse_event(text, provider="stripe", account=_first_variant(account)), text
+    return parse_event(text, provider="stripe", account=event_account(account)), text
 
 
 def may_speak_for(account: str, variant: str) -> bool:
@@ -54,7 +54,7 @@ def _is_same(one: StripeAccount, other: StripeAccount) -> bool:
     return bool(one.api_key) and one.api_key == other.api_key and one.is_localstripe == other.is_localstripe
 
 
-def _first_variant(account: StripeAccount) -> str:
+def event_account(account: StripeAccount) -> str:
     """Return the first variant of the same account, so that an event that comes on several addresses is stored once."""
     return next((one.variant for one in stripe_accounts() if _is_same(one, account)), account.variant)
 

@@ -1,4 +1,4 @@
-"""What is only read: charges, disputes, events, the balance and the account."""
+"""What is only read: charges, disputes, the balance and the account."""
 
 from __future__ import annotations
 
@@ -36,25 +36,6 @@ def retrieve_dispute(call: Call) -> Object:
 def retrieve_payment_method(call: Call) -> Object:
     """Return a payment method."""
     return call.scope.get("payment_method", call.id())
-
-
-@route("GET", "/v1/events")
-def list_events(call: Call) -> Object:
-    """List events, newest first, of all types or some; `type` may end in `.*`."""
-    types = call.params.get("types") or ([call.params["type"]] if "type" in call.params else [])
-    return paginate(call, [event for event in call.scope.all("event") if not types or _matches(event, types)])
-
-
-def _matches(event: Object, types: list[str]) -> bool:
-    return any(
-        event["type"].startswith(wanted[:-1]) if wanted.endswith("*") else event["type"] == wanted for wanted in types
-    )
-
-
-@route("GET", "/v1/events/{id}")
-def retrieve_event(call: Call) -> Object:
-    """Return an event, in the shape it had when it happened."""
-    return call.scope.get("event", call.id())
 
 
 @route("GET", "/v1/balance")

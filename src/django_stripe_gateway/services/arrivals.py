@@ -1,0 +1,69 @@
+"""Tell the inbox that objects are known here from now on: events about them may have come before.
+
+An event that names an object which nobody knows is kept. Whoever stores the object's id says so with
+``handle_arrivals``; the inbox looks for such events once the id is committed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable
+
+from django.db import transaction
+from payments import get_payment_model
+
+from django_stripe_gateway.services.transactions import payments_database
+
+logger = logging.getLogger(__name__)
+
+Receiver = Callable[[Collection[str]], None]
+Finder = Callable[[Collection[str]], Iterable[str]]
+
+_receivers: list[Receiver] = []
+_finders: list[Finder] = []
+
+
+def receives_arrivals(receiver: Receiver) -> Receiver:
+    """Register a function that is called, after commit, with ids that were stored."""
+    _receivers.append(receiver)
+    return receiver
+
+
+def finds_objects(finder: Finder) -> Finder:
+    """Register a function that returns those of the given ids that rows of ours hold."""
+    _finders.append(finder)
+    return finder
+
+
+def handle_arrivals(*object_ids: str) -> None:
+    """Handle the unmatched events about a provider's objects, after the open transaction has stored their ids.
+
+    Nothing that goes wrong with these events reaches the caller: they are kept as failed, and tried again.
+
+    Args:
+        object_ids: the provider's ids; empty ones are left out.
+    """
+    known = tuple(object_id for object_id in object_ids if object_id)
+    if not known:
+        return
+
+    def tell() -> None:
+        for receiver in _receivers:
+            receiver(known)
+
+    transaction.on_commit(tell, using=payments_database(), robust=True)
+
+
+def known_objects(object_ids: Collection[str]) -> set[str]:
+    """Return those of the provider's ids that rows of ours hold."""
+    wanted = {object_id for object_id in object_ids if object_id}
+    return {found for finder in _finders for found in finder(wanted)} if wanted else set()
+
+
+@finds_objects
+def find_payments(object_ids: Collection[str]) -> Iterable[str]:
+    """Return the ids that payments hold: one indexed column a subquery."""
+    payments = get_payment_model()._default_manager.using(payments_database()).order_by()
+    sessions = payments.filter(transaction_id__in=object_ids).values_list("transaction_id", flat=True)
+    intents = payments.filter(intent_id__in=object_ids).values_list("intent_id", flat=True)
+    return list(sessions.union(intents))

@@ -1,0 +1,100 @@
+"""What billing objects looked like before 2025-03-31.basil, and what they only show when it is asked for."""
+
+from __future__ import annotations
+
+from tests.fake_stripe import invoice_objects, price_objects
+from tests.fake_stripe.state import Object, Scope, listed
+
+_PERIOD = ("current_period_start", "current_period_end")
+
+
+def old_subscription(obj: Object, scope: Scope) -> Object:
+    """Show the period, the plan and the quantity on the subscription itself."""
+    items = obj["items"]["data"]
+    first = items[0]
+    discounts = [old_discount(scope.objects["discount"][identifier], scope) for identifier in obj["discounts"]]
+    shown = [{name: value for name, value in item.items() if name not in _PERIOD} for item in items]
+    return {
+        **obj,
+        **{name: first[name] for name in _PERIOD},
+        "billing": obj["collection_method"],
+        "discount": discounts[0] if discounts else None,
+        "items": {**obj["items"], "data": shown},
+        "plan": first["plan"] if len(items) == 1 else None,
+        "quantity": first.get("quantity") if len(items) == 1 else None,
+        "start": obj["start_date"],
+        "tax_percent": None,
+    }
+
+
+def old_invoice(obj: Object, scope: Scope) -> Object:
+    """Show the subscription and the payment on the invoice itself, and the plan on its lines."""
+    intent = scope.find("payment_intent", obj["_intent"])
+    taxes = sum(tax["amount"] for tax in obj["total_taxes"])
+    discounts = [old_discount(scope.objects["discount"][identifier], scope) for identifier in obj["discounts"]]
+    new = {"parent", "total_taxes", "total_pretax_credit_amounts", "amount_overpaid"}
+    return {
+        **{name: value for name, value in obj.items() if name not in new},
+        "billing": obj["collection_method"],
+        "charge": intent["latest_charge"] if intent else None,
+        "date": obj["created"],
+        "discount": discounts[0] if discounts else None,
+        "lines": {**obj["lines"], "data": [_old_line(line, scope) for line in obj["lines"]["data"]]},
+        "paid": obj["status"] == "paid",
+        "payment_intent": obj["_intent"],
+        "subscription": obj["_subscription"],
+        "subscription_details": {"metadata": obj["parent"]["subscription_details"]["metadata"]},
+        "tax": taxes or None,
+        "total_tax_amounts": [{"amount": taxes, "inclusive": False, "tax_rate": "txr_fake"}] if taxes else [],
+    }
+
+
+def _old_line(line: Object, scope: Scope) -> Object:
+    details = line["parent"]["subscription_item_details"]
+    price = scope.objects["price"][line["pricing"]["price_details"]["price"]]
+    new = {"parent", "pricing", "taxes", "pretax_credit_amounts", "subtotal", "quantity_decimal"}
+    return {
+        **{name: value for name, value in line.items() if name not in new},
+        "plan": price_objects.plan_of(price),
+        "price": price,
+        "proration": details["proration"],
+        "proration_details": details["proration_details"],
+        "subscription": details["subscription"],
+        "subscription_item": details["subscription_item"],
+        "tax_amounts": [],
+        "tax_rates": [],
+        "type": "invoiceitem" if details["proration"] else "subscription",
+    }
+
+
+def old_discount(obj: Object, scope: Scope) -> Object:
+    """Embed the coupon."""
+    rest = {name: value for name, value in obj.items() if name != "source"}
+    return {**rest, "coupon": scope.objects["coupon"][obj["source"]["coupon"]]}
+
+
+def old_promotion_code(obj: Object, scope: Scope) -> Object:
+    """Embed the coupon."""
+    rest = {name: value for name, value in obj.items() if name != "promotion"}
+    return {**rest, "coupon": scope.objects["coupon"][obj["promotion"]["coupon"]]}
+
+
+#: By object type; both older generations show these.
+RENDERERS = {
+    "discount": old_discount,
+    "invoice": old_invoice,
+    "promotion_code": old_promotion_code,
+    "subscription": old_subscription,
+}
+
+
+def payments(obj: Object, scope: Scope) -> Object:
+    """Return the payments of an invoice, which only `expand` brings."""
+    data = [invoice_objects.payment(scope, obj)] if obj["_intent"] else []
+    return listed(data, "/v1/invoice_payments")
+
+
+def confirmation_secret(obj: Object, scope: Scope) -> Object | None:
+    """Return what confirms the payment of an invoice in the browser, which only `expand` brings."""
+    intent = scope.find("payment_intent", obj["_intent"])
+    return {"client_secret": intent["client_secret"], "type": "payment_intent"} if intent else None

@@ -1,0 +1,91 @@
+"""What coupons and promotion codes take off."""
+
+from __future__ import annotations
+
+import fractions
+
+from tests.fake_stripe.errors import ApiError, invalid
+from tests.fake_stripe.periods import moment_after
+from tests.fake_stripe.state import Object, Scope
+
+
+def discounts(scope: Scope, given: list[Object] | str | None, customer: Object | None) -> list[Object]:
+    """Return a new discount for each of an API request's `discounts`; refuse a code that cannot be used."""
+    return [_discount(scope, item, customer, f"discounts[{index}]") for index, item in enumerate(given or [])]
+
+
+def _discount(scope: Scope, given: Object, customer: Object | None, param: str) -> Object:
+    promotion = None
+    if "promotion_code" in given:
+        promotion = scope.get("promotion_code", given["promotion_code"], param=f"{param}[promotion_code]", in_url=False)
+        if not promotion["active"]:
+            raise ApiError(400, f"Promotion code {promotion['code']} is expired.", param=param, stored=False)
+    identifier = promotion["promotion"]["coupon"] if promotion else given.get("coupon")
+    if identifier is None:
+        raise invalid("You must pass one of `coupon` and `promotion_code`.", param)
+    coupon = scope.get("coupon", identifier, param=f"{param}[coupon]", in_url=False)
+    for counted in (coupon, promotion):
+        most = counted["max_redemptions"] if counted else None
+        if most is not None and counted is not None and counted["times_redeemed"] >= most:
+            raise ApiError(400, f"Coupon expired: {coupon['id']}", code="coupon_expired", param=param, stored=False)
+    now = scope.now()
+    end = None
+    if coupon["duration"] == "repeating":
+        end = moment_after(now, "month", coupon["duration_in_months"])
+    return {
+        "id": scope.new_id("di_"),
+        "object": "discount",
+        "checkout_session": None,
+        "customer": customer["id"] if customer else None,
+        "customer_account": None,
+        "end": end,
+        "invoice": None,
+        "invoice_item": None,
+        "promotion_code": promotion["id"] if promotion else None,
+        "source": {"coupon": coupon["id"], "type": "coupon"},
+        "start": now,
+        "subscription": None,
+        "subscription_item": None,
+    }
+
+
+def redeem(scope: Scope, used: list[Object], subscription: Object) -> None:
+    """Keep a subscription's discounts, and count their coupons and codes."""
+    for discount in used:
+        discount["subscription"] = subscription["id"]
+        scope.add(discount)
+        scope.objects["coupon"][discount["source"]["coupon"]]["times_redeemed"] += 1
+        if discount["promotion_code"]:
+            scope.objects["promotion_code"][discount["promotion_code"]]["times_redeemed"] += 1
+    subscription["discounts"] = [discount["id"] for discount in used]
+
+
+def amounts(scope: Scope, subtotal: int, used: list[Object]) -> list[int]:
+    """Return what each discount takes off `subtotal`, one after the other, in the smallest unit."""
+    taken = []
+    for discount in used:
+        coupon = scope.objects["coupon"][discount["source"]["coupon"]]
+        if coupon["percent_off"] is not None:
+            exact = subtotal * fractions.Fraction(str(coupon["percent_off"])) / 100
+            off = int(exact + fractions.Fraction(1, 2))
+        else:
+            off = coupon["amount_off"]
+        off = max(0, min(off, subtotal))
+        taken.append(off)
+        subtotal -= off
+    return taken
+
+
+def still_valid(scope: Scope, subscription: Object, at: int) -> list[Object]:
+    """Return the discounts that count for an invoice of a subscription at a moment."""
+    found = [scope.objects["discount"][identifier] for identifier in subscription["discounts"]]
+    return [discount for discount in found if discount["end"] is None or discount["end"] > at]
+
+
+def drop_used(scope: Scope, subscription: Object) -> None:
+    """Take those that count once only from a subscription, after its invoice."""
+    subscription["discounts"] = [
+        identifier
+        for identifier in subscription["discounts"]
+        if scope.objects["coupon"][scope.objects["discount"][identifier]["source"]["coupon"]]["duration"] != "once"
+    ]

@@ -1,0 +1,92 @@
+"""Build prices, and show them as the plans that they are to older API versions."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tests.fake_stripe import money
+from tests.fake_stripe.errors import invalid, missing_param
+from tests.fake_stripe.state import Object, Scope
+
+
+def price(scope: Scope, product: str, data: Object, param: str = "", **fields: Any) -> Object:
+    """Return a new price from `unit_amount` or `unit_amount_decimal`, `currency` and `recurring`; not yet kept."""
+    inside = f"{param}[%s]" if param else "%s"
+    currency = data["currency"].lower()
+    money.check_currency(currency, inside % "currency")
+    amount = unit_amount(data, inside)
+    money.check_amount(amount, currency, inside % "unit_amount", minimum=False)
+    recurring = None
+    if "recurring" in data:
+        given = data["recurring"]
+        recurring = {
+            "interval": given["interval"],
+            "interval_count": given.get("interval_count", 1),
+            "meter": given.get("meter"),
+            "trial_period_days": given.get("trial_period_days"),
+            "usage_type": given.get("usage_type", "licensed"),
+        }
+        _check_interval(recurring, inside % "recurring[interval_count]")
+    return {
+        "id": scope.new_id("price_"),
+        "object": "price",
+        "active": True,
+        "billing_scheme": "per_unit",
+        "created": scope.now(),
+        "currency": currency,
+        "custom_unit_amount": None,
+        "livemode": scope.livemode,
+        "lookup_key": None,
+        "metadata": {},
+        "nickname": None,
+        "product": product,
+        "recurring": recurring,
+        "tax_behavior": "unspecified",
+        "tiers_mode": None,
+        "transform_quantity": None,
+        "type": "recurring" if recurring else "one_time",
+        "unit_amount": amount,
+        "unit_amount_decimal": str(amount),
+        **fields,
+    }
+
+
+_MOST = {"day": 1095, "week": 156, "month": 36, "year": 3}
+
+
+def _check_interval(recurring: Object, param: str) -> None:
+    if not 1 <= recurring["interval_count"] <= _MOST[recurring["interval"]]:
+        raise invalid("You cannot have a recurring interval of more than three years.", param)
+
+
+def unit_amount(data: Object, inside: str) -> int:
+    """Return the amount of one piece in `data`; `inside` makes a parameter's name of a field's."""
+    if "unit_amount" in data:
+        amount: int = data["unit_amount"]
+    elif re.fullmatch(r"[0-9]+", data.get("unit_amount_decimal", "")):
+        amount = int(data["unit_amount_decimal"])
+    else:
+        raise missing_param(inside % "unit_amount")
+    if amount < 0:
+        raise invalid("Invalid non-negative integer", inside % "unit_amount", "parameter_invalid_integer")
+    return amount
+
+
+def plan_of(found: Object) -> Object:
+    """Return a recurring price as the plan that it is to older API versions."""
+    recurring = found["recurring"]
+    same = ("id", "active", "billing_scheme", "created", "currency", "livemode", "nickname", "product", "tiers_mode")
+    return {
+        **{name: found[name] for name in same},
+        "object": "plan",
+        "amount": found["unit_amount"],
+        "amount_decimal": found["unit_amount_decimal"],
+        "interval": recurring["interval"],
+        "interval_count": recurring["interval_count"],
+        "metadata": dict(found["metadata"]),
+        "meter": recurring["meter"],
+        "transform_usage": None,
+        "trial_period_days": recurring["trial_period_days"],
+        "usage_type": recurring["usage_type"],
+    }

@@ -1,0 +1,1 @@
+"""Webhook events handled by worker processes, some of which are killed."""
