@@ -14,6 +14,8 @@ from appconf import AppConf
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from django_stripe_gateway.conf_usage import UsageSettings
+
 LOCALSTRIPE_API_KEY = "sk_test_123"
 STRIPE_PROVIDER = "django_stripe_gateway.providers.StripeProvider"
 PAYPAL_PROVIDER = "django_stripe_gateway.providers_paypal.PayPalProvider"
@@ -117,7 +119,7 @@ def split_secrets(value: str | Sequence[str] | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
-class GatewaySettings:
+class GatewaySettings(UsageSettings):
     """Typed, read-at-use view of the settings, so that ``override_settings`` works everywhere."""
 
     def _get(self, name: str) -> Any:
@@ -320,26 +322,6 @@ class GatewaySettings:
         """Days for which a past-due subscription stays valid, 0 for none, ``None`` for as long as Stripe tries."""
         value = self._get("PAST_DUE_GRACE_DAYS")
         return None if value is None else int(value)
-
-    @property
-    def owner_time_zone_resolver(self) -> str:
-        """Dotted path of a function that returns an owner's time zone, empty for the site's."""
-        return str(self._get("OWNER_TIME_ZONE_RESOLVER") or "")
-
-    @property
-    def usage_thresholds(self) -> tuple[int, ...]:
-        """Parts of a limit, in percent and rising, whose reaching is signalled."""
-        return tuple(sorted(set(self._get("USAGE_THRESHOLDS"))))
-
-    @property
-    def usage_reservation_seconds(self) -> int:
-        """Seconds after which reserved units that nobody used are free again."""
-        return int(self._get("USAGE_RESERVATION_SECONDS"))
-
-    @property
-    def usage_meters(self) -> Mapping[str, str]:
-        """Metric → event name of the Stripe Billing Meter that is told about its use."""
-        return dict(self._get("USAGE_METERS"))
 
     @property
     def paypal_client_id(self) -> str:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from rest_framework.exceptions import NotAuthenticated
 
 from django_stripe_gateway.api.errors import error_body
 from django_stripe_gateway.api.owners import request_owner
@@ -83,7 +85,8 @@ def limited(
 ) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
     """Let a Django view use ``quantity`` for each request; answer 429 with ``Retry-After`` when it is spent.
 
-    The owner is the request's, as ``STRIPE_GATEWAY_OWNER_RESOLVER`` says.
+    The owner is the request's, as ``STRIPE_GATEWAY_OWNER_RESOLVER`` says; nobody gets 403. For views of Django REST
+    framework there is ``api.limiting.UsageThrottle``.
     """
 
     def decorate(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -91,6 +94,8 @@ def limited(
         def limited_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             try:
                 consume(request_owner(request), metric, quantity)
+            except NotAuthenticated as error:
+                raise PermissionDenied from error
             except UsageLimitExceeded as error:
                 headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
                 return JsonResponse(error_body(error), status=error.status_code, headers=headers)
