@@ -10,8 +10,18 @@ from django_stripe_gateway.admin.operations import PaymentOperationAdmin
 from django_stripe_gateway.admin.payments import PaymentAdmin, PaymentAdminMixin
 from django_stripe_gateway.admin.refunds import RefundAdmin
 from django_stripe_gateway.admin.registration import register_payment_admin
+from django_stripe_gateway.admin.usage import (
+    LimitOverrideAdmin,
+    MeterEventAdmin,
+    UsageCounterAdmin,
+    UsageGrantAdmin,
+    UsageRecordAdmin,
+    UsageReservationAdmin,
+)
 
 __all__ = [
+    "LimitOverrideAdmin",
+    "MeterEventAdmin",
     "OperationInline",
     "PaymentAdmin",
     "PaymentAdminMixin",
@@ -21,6 +31,10 @@ __all__ = [
     "PaymentOperationAdmin",
     "RefundAdmin",
     "RefundInline",
+    "UsageCounterAdmin",
+    "UsageGrantAdmin",
+    "UsageRecordAdmin",
+    "UsageReservationAdmin",
     "WebhookEventAdmin",
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -91,3 +92,8 @@ class UsageGrant(models.Model):
 
     def __str__(self) -> str:
         return f"{self.metric}: {self.quantity}"
+
+    def clean(self) -> None:
+        """Refuse a quantity below what was used of it."""
+        if self.quantity is not None and self.quantity < self.drawn:
+            raise ValidationError({"quantity": _("%(drawn)d were used already.") % {"drawn": self.drawn}})
