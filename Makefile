@@ -14,7 +14,7 @@ setup: ## make .venv/ with the package, what the demo needs, and tox
 	@command -v $(PYTHON) >/dev/null || { echo "make setup: $(PYTHON) was not found. Install Python 3.11 or newer." >&2; exit 1; }
 	@$(PYTHON) scripts/setup_venv.py
 
-demo: setup ## serve the example site with localstripe and a user to try
+demo: setup ## serve the example site with localstripe and a user to try; WORKERS=2: with workers
 	@$(VENV)/python example_project/demo.py
 
 test: setup ## run the tests on every database and service this machine has

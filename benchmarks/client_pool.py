@@ -6,7 +6,6 @@ The rounds of all ways alternate against one fake Stripe on the loopback, withou
 on a busy machine; over the internet a new connection costs two or three round trips more.
 """
 
-# ruff: noqa: T201
 from __future__ import annotations
 
 import argparse

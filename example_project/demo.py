@@ -2,6 +2,7 @@
 
     python demo.py                  pay through localstripe
     python demo.py --port 9000      on another port (or PORT=9000)
+    python demo.py --workers 2      let two workers handle the webhooks (or WORKERS=2)
     python demo.py --checkout       pay on a Checkout page, which the tests' fake of Stripe shows
 
 Ctrl-C ends everything that it has started.
@@ -24,6 +25,7 @@ from typing import NoReturn
 
 from launcher.children import Child, DemoError
 from launcher.ports import LOOPBACK, find_port
+from launcher.workers import start_workers, worker_count
 from shop.demo import CREDENTIALS
 
 EXAMPLE = Path(__file__).resolve().parent
@@ -63,10 +65,11 @@ def main() -> int:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Return the options; PORT of the environment stands for --port."""
+    """Return the options; PORT and WORKERS of the environment stand for those of that name."""
     parser = argparse.ArgumentParser(prog="demo.py", description="Serve the example site.")
     parser.add_argument("--port", type=port_number, default=os.environ.get("PORT") or SITE_PORT)
     parser.add_argument("--stripe-port", type=port_number, help="port of localstripe, or of the fake")
+    parser.add_argument("--workers", type=worker_count, default=os.environ.get("WORKERS") or 0)
     parser.add_argument("--checkout", action="store_true", help="pay on a Checkout page of the tests' fake of Stripe")
     parser.add_argument(
         "--state", type=Path, default=EXAMPLE / ".demo", help="directory for logs and data of localstripe"
@@ -100,6 +103,7 @@ def run(options: argparse.Namespace, children: ExitStack) -> None:
     stripe_port = choose_port(stripe_name, wanted, taken={site_port})
     site, stripe = f"http://{LOOPBACK}:{site_port}", f"http://{LOOPBACK}:{stripe_port}"
     environment = site_environment(site, stripe, checkout=options.checkout)
+    environment["WEBHOOK_WORKERS"] = str(options.workers > 0)
 
     say(f"Starting {stripe_name}, preparing the database …")
     start = start_fake_stripe if options.checkout else start_localstripe
@@ -110,6 +114,11 @@ def run(options: argparse.Namespace, children: ExitStack) -> None:
     if not options.checkout:
         # localstripe forgets it when it ends.
         manage(environment, "register_webhook_endpoint", problem="localstripe could not be told where its events go.")
+    started = [provider]
+    if options.workers:
+        for worker in start_workers(options.workers, MANAGE, environment=environment, state=options.state):
+            children.callback(worker.stop)
+            started.append(worker)
 
     server = Child(
         "site",
@@ -123,10 +132,12 @@ def run(options: argparse.Namespace, children: ExitStack) -> None:
     server.wait_until_ready(f"{site}/static/shop/icon.svg")
     print(summary(site, stripe_name, options), flush=True)
 
-    provider.is_audible = server.is_audible = True
-    while provider.is_running and server.is_running:
+    started.append(server)
+    for child in started:
+        child.is_audible = True
+    while all(child.is_running for child in started):
         time.sleep(0.2)
-    raise (server if provider.is_running else provider).failure()
+    raise next(child for child in started if not child.is_running).failure()
 
 
 def choose_port(name: str, wanted: int, *, taken: set[int]) -> int:
@@ -228,6 +239,7 @@ def summary(site: str, stripe_name: str, options: argparse.Namespace) -> str:
         arrival = "Pay on that page. The signed webhook arrives before it sends you back"
     else:
         arrival = f"{stripe_name} sends the webhook about a second later. It shows up below"
+    workers = f"\n  Workers that handle the webhooks: {options.workers}\n" if options.workers else ""
     return f"""
   The shop        {site}/
   Admin           {site}/admin/
@@ -244,7 +256,7 @@ def summary(site: str, stripe_name: str, options: argparse.Namespace) -> str:
 
   {arrival}, and is kept under
   {site}/admin/django_stripe_gateway/webhookevent/
-
+{workers}
   Logs are in {options.state}. Stop with Ctrl-C.
 """
 

@@ -55,7 +55,7 @@ class Base(Configuration):
     LOGIN_REDIRECT_URL = "shop:products"
     LOGOUT_REDIRECT_URL = "shop:products"
 
-    INSTALLED_APPS = [
+    APPS = [
         "django.contrib.admin",
         "django.contrib.auth",
         "django.contrib.contenttypes",
@@ -69,6 +69,7 @@ class Base(Configuration):
         "django_stripe_gateway",
         "shop",
     ]
+    TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]}}
 
     MIDDLEWARE = [
         "django.middleware.security.SecurityMiddleware",
@@ -124,6 +125,11 @@ class Base(Configuration):
         default = f"sqlite:///{EXAMPLE / 'db.sqlite3'}"
         return {"default": with_engine_options(environment.database("DATABASE_URL", default))}
 
+    @property
+    def INSTALLED_APPS(self) -> list[str]:
+        """The apps; the queue's tables are needed where workers are."""
+        return [*self.APPS, "django_tasks_db"] if self.WEBHOOK_WORKERS else self.APPS
+
     # The API
 
     REST_FRAMEWORK = {
@@ -157,6 +163,16 @@ class Base(Configuration):
     def PAYMENT_USES_SSL(self) -> bool:
         """Whether customers are sent back to https."""
         return environment.flag("PAYMENT_USES_SSL", default=self.IS_PUBLIC)
+
+    @property
+    def WEBHOOK_WORKERS(self) -> bool:
+        """Whether workers (`db_worker`) handle the webhooks, and not the requests that bring them."""
+        return environment.flag("WEBHOOK_WORKERS", default=False)
+
+    @property
+    def STRIPE_GATEWAY_WEBHOOK_PROCESSING(self) -> str:
+        """Hand WEBHOOK_WORKERS to the package."""
+        return "task" if self.WEBHOOK_WORKERS else "inline"
 
     @property
     def STRIPE_GATEWAY_USE_LOCALSTRIPE(self) -> bool:

@@ -17,9 +17,11 @@ from tests.fake_stripe import (
 )
 from tests.fake_stripe.controls import Controls, Events
 from tests.fake_stripe.errors import ApiError
+from tests.fake_stripe.events import changing
 from tests.fake_stripe.keys import DEFAULT_ACCOUNT
 from tests.fake_stripe.periods import DAY, HOUR
 from tests.fake_stripe.state import Object, Scope
+from tests.fake_stripe.subscription_objects import period
 
 _AFTER_RETRIES = ("canceled", "unpaid", "past_due")
 
@@ -112,6 +114,15 @@ class BillingControls(Controls):
 
         return self.act(customer_id, change, deliver=deliver)
 
+    def replace_card(self, payment_method_id: str, *, deliver: bool = True) -> Events:
+        """Let the customer's bank replace an expired card, which Stripe hears of."""
+
+        def change(scope: Scope, method: Object) -> None:
+            with changing(scope, method, "payment_method.automatically_updated"):
+                method["card"] = {**method["card"], "exp_year": method["card"]["exp_year"] + 4}
+
+        return self.act(payment_method_id, change, deliver=deliver)
+
     def pay_invoice(self, invoice_id: str, *, deliver: bool = True) -> Events:
         """Let an open invoice be charged again now; whether that works is the card's word."""
 
@@ -129,6 +140,16 @@ class BillingControls(Controls):
         return self.act(
             subscription_id, lambda scope, found: changing_subscriptions.update(scope, found, params), deliver=deliver
         )
+
+    def portal_cancel(self, subscription_id: str, *, deliver: bool = True) -> Events:
+        """Let the customer cancel on the billing portal, which names a date where it once set a flag."""
+
+        def change(scope: Scope, found: Object) -> None:
+            by_date = {"cancel_at": period(found)[1]}
+            older = self.state.generation != "current"
+            changing_subscriptions.update(scope, found, {"cancel_at_period_end": True} if older else by_date)
+
+        return self.act(subscription_id, change, deliver=deliver)
 
     def cancel_subscription(self, subscription_id: str, *, deliver: bool = True) -> Events:
         """Let the merchant end a subscription at once."""
@@ -173,6 +194,8 @@ BILLING_OVER_HTTP = (
     "pay_invoice",
     "void_invoice",
     "change_subscription",
+    "portal_cancel",
+    "replace_card",
     "cancel_subscription",
     "delete_customer",
 )

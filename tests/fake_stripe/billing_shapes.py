@@ -18,6 +18,7 @@ def old_subscription(obj: Object, scope: Scope) -> Object:
         **obj,
         **{name: first[name] for name in _PERIOD},
         "billing": obj["collection_method"],
+        "billing_mode": {"flexible": None, "type": "classic"},
         "discount": discounts[0] if discounts else None,
         "items": {**obj["items"], "data": shown},
         "plan": first["plan"] if len(items) == 1 else None,

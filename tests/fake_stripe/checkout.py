@@ -28,6 +28,8 @@ def create(scope: Scope, params: Object) -> Object:
     if mode not in MODES:
         raise ApiError(501, f"The fake Stripe does not implement Checkout in mode {mode}", type="api_error")
     _check(params)
+    if mode != "payment" and "customer" in params:
+        scope.get("customer", params["customer"], param="customer", in_url=False)
     metadata = objects.merged_metadata({}, params.get("metadata"))
     items = [_line_item(scope, item, index) for index, item in enumerate(params.get("line_items", []))]
     recurring = [item for item in items if item["price"]["recurring"]]

@@ -18,8 +18,7 @@ def _discount(scope: Scope, given: Object, customer: Object | None, param: str) 
     promotion = None
     if "promotion_code" in given:
         promotion = scope.get("promotion_code", given["promotion_code"], param=f"{param}[promotion_code]", in_url=False)
-        if not promotion["active"]:
-            raise ApiError(400, f"Promotion code {promotion['code']} is expired.", param=param, stored=False)
+        _check_promotion(scope, promotion, customer, param)
     identifier = promotion["promotion"]["coupon"] if promotion else given.get("coupon")
     if identifier is None:
         raise invalid("You must pass one of `coupon` and `promotion_code`.", param)
@@ -47,6 +46,22 @@ def _discount(scope: Scope, given: Object, customer: Object | None, param: str) 
         "subscription": None,
         "subscription_item": None,
     }
+
+
+def _check_promotion(scope: Scope, promotion: Object, customer: Object | None, param: str) -> None:
+    over = promotion["expires_at"] is not None and promotion["expires_at"] <= scope.now()
+    if over or not promotion["active"]:
+        raise ApiError(400, "This promotion code is expired.", code="coupon_expired", param=param, stored=False)
+    if promotion["customer"] and customer and promotion["customer"] != customer["id"]:
+        raise ApiError(400, "This promotion code cannot be redeemed by this customer.", param=param, stored=False)
+    first = promotion["restrictions"]["first_time_transaction"]
+    if first and customer and scope.related("invoice", customer=customer["id"], status="paid"):
+        raise ApiError(
+            400,
+            "This promotion code cannot be redeemed because the associated customer has prior transactions.",
+            param=param,
+            stored=False,
+        )
 
 
 def redeem(scope: Scope, used: list[Object], subscription: Object) -> None:

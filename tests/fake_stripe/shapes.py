@@ -21,10 +21,16 @@ __all__ = ["GENERATIONS", "as_body", "generation_of_version", "listed", "public"
 Renderer = Callable[[Object, Scope], Object]
 
 
+def _charge_with_invoice(obj: Object, scope: Scope) -> Object:
+    """Name the invoice that a charge pays, as before 2025-03-31."""
+    intent = scope.find("payment_intent", obj["payment_intent"])
+    return {**obj, "invoice": intent.get("_invoice") if intent else None}
+
+
 def _charge_with_refunds(obj: Object, scope: Scope) -> Object:
     """Embed the refunds, as before 2022-11-15."""
     refunds = [render(refund, scope, "legacy") for refund in scope.related("refund", charge=obj["id"])]
-    return {**obj, "refunds": listed(refunds, f"/v1/charges/{obj['id']}/refunds")}
+    return {**_charge_with_invoice(obj, scope), "refunds": listed(refunds, f"/v1/charges/{obj['id']}/refunds")}
 
 
 def _intent_with_charges(obj: Object, scope: Scope) -> Object:
@@ -50,7 +56,10 @@ class Generation:
 GENERATIONS: dict[str, Generation] = {
     "current": Generation("2026-10-28.endive"),
     # Payments as they are now, billing as it was until 2025: what many webhook endpoints still get.
-    "acacia": Generation("2025-02-24.acacia", {**billing_shapes.RENDERERS, "payment_intent": _intent_with_invoice}),
+    "acacia": Generation(
+        "2025-02-24.acacia",
+        {**billing_shapes.RENDERERS, "charge": _charge_with_invoice, "payment_intent": _intent_with_invoice},
+    ),
     "legacy": Generation(
         "2017-08-15",
         {**billing_shapes.RENDERERS, "charge": _charge_with_refunds, "payment_intent": _intent_with_charges},

@@ -93,7 +93,7 @@ def subscription(scope: Scope, customer: Object, params: Object) -> Object:
             "liability": None,
         },
         billing_cycle_anchor=now,
-        billing_mode={"flexible": None, "type": "classic"},
+        billing_mode={"flexible": {"proration_discounts": "included"}, "type": "flexible"},
         billing_schedules=[],
         cancel_at_period_end=False,
         cancellation_details={"comment": None, "feedback": None, "reason": None},

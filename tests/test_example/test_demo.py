@@ -166,6 +166,32 @@ def test_busy_ports(site: Site) -> None:
     assert site.processes() == []
 
 
+def test_workers(site: Site) -> None:
+    """The site only stores the webhook; a worker handles it."""
+    with Demo(site, WORKERS="2") as demo:
+        demo.wait_until_ready()
+        assert "Workers that handle the webhooks: 2" in demo.output
+        assert len(site.process_ids("db_worker")) == 2
+        assert len(site.process_ids("process_webhooks")) == 1
+        status, answer = call(**printed_curl(demo))
+        assert (status, answer["status"]) == (201, "confirmed")
+        wait_for("the event", lambda: [row[1] for row in site.rows(EVENTS, answer["intent_id"])] == ["processed"])
+        assert site.rows("SELECT status, return_value FROM django_tasks_database_dbtaskresult") == [
+            ("SUCCESSFUL", '"processed"')
+        ]
+        assert demo.popen.poll() is None
+        demo.popen.send_signal(signal.SIGINT)
+        assert demo.wait() == 0
+        assert "Traceback" not in demo.output
+    assert site.processes() == []
+
+
+def test_bad_number_of_workers(site: Site) -> None:
+    with Demo(site, "--workers", "many") as demo:
+        assert demo.wait() == 2
+    assert "'many' is no number of workers" in demo.output
+
+
 def test_bad_port(site: Site) -> None:
     with Demo(site, PORT="http", port=None) as demo:
         assert demo.wait() == 2

@@ -81,6 +81,22 @@ def test_create__refused(billing: BillingShop, params: dict[str, Any], param: st
     assert billing.fake.all("subscription") == []
 
 
+def test_promotion_code__restrictions(billing: BillingShop) -> None:
+    customer, other, price = billing.customer(), billing.customer(), billing.price()
+    coupon = billing.fake.coupon(percent_off=50, duration="once")["id"]
+    soon = billing.fake.state.now() + 86400
+    codes = {
+        "expired": billing.fake.promotion_code(coupon, "SOON", expires_at=soon)["id"],
+        "this customer": billing.fake.promotion_code(coupon, "OTHER", customer=other)["id"],
+        "prior": billing.fake.promotion_code(coupon, "NEW", restrictions={"first_time_transaction": True})["id"],
+    }
+    billing.subscribe(customer, price, discounts=[{"promotion_code": codes["prior"]}])
+    billing.fake.advance(days=2)
+    for reason, code in codes.items():
+        with pytest.raises(stripe.InvalidRequestError, match=reason):
+            billing.subscribe(customer, price, discounts=[{"promotion_code": code}])
+
+
 def test_expand__four_levels(billing: BillingShop) -> None:
     made = billing.subscribe(billing.customer(), billing.price())
     with pytest.raises(stripe.InvalidRequestError, match="more than 4 levels"):

@@ -196,6 +196,7 @@ def test_shapes(billing: BillingShop, generation: str) -> None:
     assert subscription["discount"]["coupon"]["id"] == coupon["id"]
     assert (invoice["subscription"], "parent" in invoice) == (made["id"], False)
     assert invoice["payment_intent"] == billing.fake.intent_of(made["id"])
+    assert billing.fake.events("charge.succeeded")[0]["data"]["object"]["invoice"] == invoice["id"]
     client = billing.client(stripe_version={"acacia": "2025-02-24.acacia", "legacy": "2017-08-15"}[generation]).v1
     old = client.subscriptions.retrieve(made["id"], {"expand": ["latest_invoice.payment_intent"]})
     assert old.latest_invoice.payment_intent.invoice == old.latest_invoice.id

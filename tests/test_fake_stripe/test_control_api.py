@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import stripe
 
+from tests.test_fake_stripe.billing_shop import BillingShop
 from tests.test_fake_stripe.shop import Shop
 
 
@@ -35,6 +36,15 @@ def test_control_api(shop: Shop) -> None:
         shop.v1.balance.retrieve()
     assert [record["path"] for record in call(shop.fake.url + "/_fake/requests")][-1] == "/v1/balance"
     assert len(call(shop.fake.url + "/_fake/events")) == len(shop.fake.events())
+
+
+def test_control_api__billing(billing: BillingShop) -> None:
+    made = billing.subscribe(billing.customer(), billing.price())
+    events = call(billing.fake.url + "/_fake/control/advance", {"days": 32})
+    assert "invoice.paid" in [event["type"] for event in events]
+    call(billing.fake.url + "/_fake/control/portal_cancel", {"subscription_id": made["id"]})
+    assert billing.fake.get(made["id"])["cancel_at"]
+    assert all(callable(getattr(billing.fake, name)) for name in call(billing.fake.url + "/_fake/controls"))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from django_stripe_gateway.exceptions import PaymentDeclined, ProviderError, ProviderStateError
+from django_stripe_gateway.exceptions import InvalidInput, PaymentDeclined, ProviderStateError
 from django_stripe_gateway.gateways.billing_values import (
     SubscriptionChange,
     SubscriptionRequest,
@@ -107,9 +107,9 @@ def test_subscribe__anchor(stripe_biller: OnFakeStripe) -> None:
 def test_subscribe__tax(stripe_biller: OnFakeStripe) -> None:
     stripe_biller.fake.tax_percent = 10
     customer = stripe_biller.customer()
-    with pytest.raises(ProviderError) as caught:
+    with pytest.raises(InvalidInput) as caught:
         stripe_biller.subscribe(customer, stripe_biller.price(), automatic_tax=True)
-    assert caught.value.code == "customer_tax_location_invalid"
+    assert (caught.value.code, caught.value.field) == ("customer_tax_location_invalid", "address")
     _scope, found = stripe_biller.fake.state.locate(customer.customer_id)
     found["address"] = {"country": "US"}
     made = stripe_biller.subscribe(customer, stripe_biller.price(), automatic_tax=True)
@@ -209,6 +209,29 @@ def test_cancel_at_period_end_and_resume(biller: Biller) -> None:
         changed = biller.gateway.change_subscription(found.subscription_id, change, idempotency_key=biller.key())
         assert (changed.status, changed.cancel_at_period_end) == ("active", ends)
         assert changed.current_period_end == found.current_period_end
+
+
+def test_cancel_on_the_portal_and_resume(stripe_biller: OnFakeStripe) -> None:
+    """A date says today what a flag said before; both are taken back."""
+    found = stripe_biller.active()
+    stripe_biller.fake.portal_cancel(found.subscription_id)
+    ending = stripe_biller.gateway.retrieve_subscription(found.subscription_id)
+    assert (ending.cancel_at_period_end, ending.cancel_at) == (True, found.current_period_end)
+    change = SubscriptionChange(found.item_id, cancel_at_period_end=False)
+    going_on = stripe_biller.gateway.change_subscription(
+        found.subscription_id, change, idempotency_key=stripe_biller.key()
+    )
+    assert (going_on.cancel_at_period_end, going_on.cancel_at) == (False, None)
+    stripe_biller.fake.advance(days=31)
+    assert stripe_biller.gateway.retrieve_subscription(found.subscription_id).status == "active"
+
+
+def test_promotion_code__used_up(stripe_biller: OnFakeStripe) -> None:
+    coupon = stripe_biller.fake.coupon(percent_off=25, duration="once", max_redemptions=1)
+    stripe_biller.subscribe(stripe_biller.customer(), stripe_biller.price(), coupon=coupon["id"])
+    with pytest.raises(InvalidInput) as caught:
+        stripe_biller.subscribe(stripe_biller.customer(), stripe_biller.price(), coupon=coupon["id"])
+    assert (caught.value.code, caught.value.field) == ("coupon_expired", "promotion_code")
 
 
 def test_cancel(biller: Biller) -> None:

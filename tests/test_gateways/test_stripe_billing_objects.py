@@ -108,6 +108,8 @@ SETUP = {"id": "seti_1", "client_secret": "seti_1_secret_x", "status": "requires
         # Nothing is left to confirm.
         ({"status": "active", "latest_invoice": invoice(status="paid", **NEW_SECRET)}, "", ""),
         ({"status": "past_due", "latest_invoice": invoice(status="void", **NEW_SECRET)}, "", ""),
+        ({"status": "active", "latest_invoice": invoice(**NEW_SECRET)}, "", ""),
+        ({"status": "canceled", "latest_invoice": invoice(**NEW_SECRET)}, "", ""),
         ({"status": "incomplete_expired", "latest_invoice": invoice(status="void", **NEW_SECRET)}, "", ""),
         ({"status": "trialing", "pending_setup_intent": SETUP}, "seti_1_secret_x", "setup"),
         ({"status": "trialing", "pending_setup_intent": {**SETUP, "status": "succeeded"}}, "", ""),
@@ -135,6 +137,9 @@ def test_invoice() -> None:
             {"is_default": True, "payment": {"type": "payment_intent", "payment_intent": "pi_1"}},
         ]
     }
+    # A renewal brings what a change in the period before has left over.
+    parent = {"type": "subscription_item_details", "subscription_item_details": {"proration": True}}
+    credit = line(amount=-100, parent=parent, period={"start": START - 5, "end": START})
     snapshot = invoice_snapshot(
         invoice(
             payments=payments,
@@ -146,6 +151,7 @@ def test_invoice() -> None:
             next_payment_attempt=END,
             period_start=1,
             period_end=2,
+            lines={"data": [credit, line()]},
         )
     )
     assert (snapshot.total, snapshot.subtotal, snapshot.tax) == (Decimal("22.00"), Decimal("20.00"), Decimal("2.00"))
@@ -153,7 +159,7 @@ def test_invoice() -> None:
     # The time that is paid for, not the one in which the items were collected.
     assert (snapshot.period_start, snapshot.period_end) == (moment(START), moment(END))
     assert (snapshot.paid_at, snapshot.next_payment_attempt) == (moment(END), moment(END))
-    assert snapshot.lines[0].price_id == "price_1"
+    assert [(part.price_id, part.is_proration) for part in snapshot.lines] == [("price_1", True), ("price_1", False)]
     assert "pay.test" not in repr(snapshot)
 
 

@@ -43,7 +43,13 @@ def many_payments(db: None) -> Any:
     )
     WebhookEvent.objects.bulk_create(
         WebhookEvent(
-            provider="stripe", event_id=f"evt_{n}", type="t", object_id=f"pi_{n}", body="{}", state="processed"
+            provider="stripe",
+            event_id=f"evt_{n}",
+            type="t",
+            object_id=f"pi_{n}",
+            related_id=f"pi_{n}",
+            body="{}",
+            state="processed",
         )
         for n in range(len(payments))
     )
@@ -131,3 +137,25 @@ def test_events__by_id_state_and_object(many_payments: Any) -> None:
     assert_served_by(events.filter(provider="stripe", account="", event_id="evt_7"), "provider", "account", "event_id")
     assert_served_by(events.filter(state="failed", received__lt=timezone.now()), "state", "received")
     assert_served_by(events.filter(object_id="pi_7"), "object_id")
+    assert_served_by(events.filter(related_id="pi_7"), "related_id")
+
+
+@pytest.mark.django_db
+def test_events__due(many_payments: Any) -> None:
+    assert_served_by(WebhookEvent.objects.due().order_by("next_attempt")[:100], "next_attempt")
+
+
+@pytest.mark.django_db
+def test_events__about_an_object(many_payments: Any) -> None:
+    """Both halves of the query that is made when an id is stored."""
+    unmatched = WebhookEvent.objects.unmatched().order_by()
+    for column in ("object_id", "related_id"):
+        text = plan(unmatched.filter(**{f"{column}__in": ["cs_7", "pi_7"]}))
+        names = indexes(WebhookEvent, column) | indexes(WebhookEvent, "state", "received")
+        assert any(name in text for name in names), text
+
+
+@pytest.mark.django_db
+def test_events__counted(many_payments: Any) -> None:
+    text = plan(WebhookEvent.objects.filter(state__in=("received", "failed", "dead", "unmatched")).order_by())
+    assert any(name in text for name in indexes(WebhookEvent, "state", "received")), text

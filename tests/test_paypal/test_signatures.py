@@ -15,6 +15,7 @@ from django_stripe_gateway.models import WebhookEvent
 from tests.fake_paypal.adapter import ToFake
 from tests.fake_paypal.server import WEBHOOK_ID
 from tests.test_paypal.conftest import URL, Shop, refused
+from tests.test_webhooks.support import money_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -164,6 +165,17 @@ def test_body__no_event(shop: Shop, body: bytes) -> None:
     answer = shop.post(body)
     assert answer.status_code == 400
     assert WebhookEvent.objects.count() == 0
+
+
+def test_body__huge_or_cut(shop: Shop, event: Any) -> None:
+    """Signed as it is: refused, stored nowhere, and without an effect."""
+    body = json.dumps(event).encode()
+    before = money_rows()
+    assert shop.post(body + b" " * 1024 * 1024).json()["code"] == "too_large"
+    for cut in range(0, len(body), max(1, len(body) // 25)):
+        assert shop.post(body[:cut]).status_code == 400
+    assert WebhookEvent.objects.count() == 0
+    assert money_rows() == before
 
 
 # Asking PayPal

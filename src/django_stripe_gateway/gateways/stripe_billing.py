@@ -17,7 +17,7 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionSnapshot,
 )
 from django_stripe_gateway.gateways.stripe_account_calls import key_options, seconds
-from django_stripe_gateway.gateways.stripe_billing_objects import invoice_snapshot, subscription_snapshot
+from django_stripe_gateway.gateways.stripe_billing_objects import ends_by_date, invoice_snapshot, subscription_snapshot
 from django_stripe_gateway.gateways.stripe_catalogue import StripeCatalogue
 from django_stripe_gateway.gateways.stripe_catalogue_objects import billing_checkout_snapshot
 from django_stripe_gateway.gateways.stripe_customers import StripeCustomers
@@ -85,7 +85,9 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
         (https://docs.stripe.com/billing/subscriptions/pending-updates).
         """
         params: dict[str, Any] = {**_change(change), "expand": self._subscription_expand()}
-        if change.cancel_at_period_end is not None:
+        if change.cancel_at_period_end is False and self._ends_by_date(subscription_id):
+            params["cancel_at"] = ""
+        elif change.cancel_at_period_end is not None:
             params["cancel_at_period_end"] = change.cancel_at_period_end
         if "items" in params or change.trial_end_now:
             both = change.cancel_at_period_end is not None
@@ -145,6 +147,9 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
             subscription_snapshot,
             about_state=True,
         )
+
+    def _ends_by_date(self, subscription_id: str) -> bool:
+        return ask(lambda: self.v1.subscriptions.retrieve(subscription_id), ends_by_date)
 
     # Pages that start subscriptions.
 

@@ -78,7 +78,7 @@ def _subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
         product_id=object_id(price.get("product")),
         quantity=count_of(item.get("quantity", obj.get("quantity")), 1),
         livemode=flag(obj.get("livemode")),
-        cancel_at_period_end=obj.get("cancel_at_period_end") is True,
+        cancel_at_period_end=_ends_with_period(obj, items),
         cancel_at=moment(obj.get("cancel_at")),
         canceled_at=moment(obj.get("canceled_at")),
         ended_at=moment(obj.get("ended_at")),
@@ -108,6 +108,28 @@ def _status_and_period(obj: Object, item: Object) -> tuple[str, datetime | None,
         # subscription has an invoice.
         return "trialing", start, moment(obj["trial_end"])
     return status, start, end
+
+
+def _ends_with_period(obj: Object, items: list[Object]) -> bool:
+    """Tell whether a subscription ends with its period.
+
+    In the flexible billing mode the customer portal says so with a date instead of the flag
+    (https://docs.stripe.com/billing/subscriptions/billing-mode/compare).
+    """
+    ends = [part.get("current_period_end") for part in (obj, *items)]
+    return obj.get("cancel_at_period_end") is True or (bool(obj.get("cancel_at")) and obj["cancel_at"] in ends)
+
+
+def ends_by_date(obj: Object) -> bool:
+    """Return whether only a date says that a subscription will end: taking the flag back would not keep it.
+
+    Raises:
+        ProviderError: the object is half-formed.
+    """
+    try:
+        return bool(obj["id"] and obj.get("cancel_at")) and obj.get("cancel_at_period_end") is not True
+    except READING_ERRORS as error:
+        refuse("a subscription", error)
 
 
 def _client_secret(obj: Object, invoice: InvoiceSnapshot | None, *, waits: bool) -> tuple[str, str]:

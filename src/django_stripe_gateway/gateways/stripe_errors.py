@@ -39,6 +39,8 @@ STATE_CODES = frozenset(
         "charge_expired_for_capture",
         "charge_not_refundable",
         "intent_invalid_state",
+        "invoice_not_editable",
+        "invoice_upcoming_none",
         "payment_intent_unexpected_state",
         "refund_disputed_payment",
     }
@@ -48,6 +50,12 @@ AMOUNT_TOO_LARGE = "amount_too_large"
 # Stripe did nothing and says that the same request may be sent again.
 BUSY_CODES = frozenset({"lock_timeout", "rate_limit"})
 REQUEST_TIMEOUT = 408
+# What the customer entered, by the field that it was entered in.
+INPUT_CODES = {
+    "coupon_expired": "promotion_code",
+    "customer_tax_location_invalid": "address",
+    "email_invalid": "email",
+}
 AMOUNT_CODES = frozenset({"amount_too_large", "amount_too_small"})
 
 
@@ -153,6 +161,8 @@ def _refusal(
     message = message or "Stripe refused the request."
     if not about_state and code in AMOUNT_CODES:
         return InvalidAmount(message, code=code, field="amount", request_id=request_id)
+    if code in INPUT_CODES:
+        return InvalidInput(message, code=code, field=INPUT_CODES[code], request_id=request_id)
     if details.get("param") == "payment_method":
         return InvalidInput(message, code=code, field="payment_method", request_id=request_id)
     if code in STATE_CODES or (about_state and code in ("", AMOUNT_TOO_LARGE)):

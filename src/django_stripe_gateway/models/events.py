@@ -61,9 +61,8 @@ class WebhookEventQuerySet(models.QuerySet["WebhookEvent"]):
         return self.filter(wanted) if patterns else self.none()
 
     def due(self, now: datetime | None = None) -> WebhookEventQuerySet:
-        """Return the events that should be looked at again by now."""
-        open_states = (*UNPROCESSED, WebhookState.UNMATCHED)
-        return self.filter(next_attempt__lte=now or timezone.now(), state__in=open_states)
+        """Return the events that should be looked at again by now; whatever is settled has no next attempt."""
+        return self.filter(next_attempt__lte=now or timezone.now())
 
     def stats(self, now: datetime | None = None) -> InboxStats:
         """Return counts and lag, in one query."""
