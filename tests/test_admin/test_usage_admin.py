@@ -48,6 +48,7 @@ def test_read_only__even_for_superusers(admin_client: Client, model: str) -> Non
     assert admin_client.get(own_url(model, "change", row.pk)).status_code == 200
     assert admin_client.post(own_url(model, "change", row.pk), {"used": 0}).status_code == 403
     assert admin_client.post(own_url(model, "delete", row.pk), {"post": "yes"}).status_code == 403
+    admin_client.post(own_url(model, "changelist"), {"action": "delete_selected", "_selected_action": [row.pk]})
     assert type(row)._base_manager.values().get(pk=row.pk) == before
 
 
@@ -118,3 +119,11 @@ def test_override(admin_client: Client, user: Any) -> None:
     override = LimitOverride.objects.get()
     admin_client.post(own_url("limitoverride", "change", override.pk), data | {"limit": "3"})
     assert usage.allowance(user, "minutes").limit == 3
+
+
+def test_usage__does_not_hold_users_back(admin_client: Client, user: Any) -> None:
+    usage.consume(user, "minutes")
+    usage.reserve(user, "minutes")
+    admin_client.post(f"/admin/auth/user/{user.pk}/delete/", {"post": "yes"})
+    assert not UsageCounter.objects.exists()
+    assert UsageRecord.objects.get().owner is None

@@ -28,8 +28,17 @@ from django_stripe_gateway.services.usage.periods import local_day
 DAYS_SHOWN = 30
 
 
+class GoesWithOwnerAdmin(ReadOnlyAdmin):
+    """Rows that nobody deletes, and that hold no owner back who is deleted."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse on this model's own pages; agree where an owner is deleted with all that is theirs."""
+        match = request.resolver_match
+        return match is not None and self.opts.model_name not in (match.url_name or "").split("_")
+
+
 @admin.register(UsageCounter)
-class UsageCounterAdmin(ReadOnlyAdmin):
+class UsageCounterAdmin(GoesWithOwnerAdmin):
     """What owners have used, the newest period first; a counter's page shows its owner's limit and last days."""
 
     list_display = ("id", "owner", "metric", "period", "starts", "used", "reserved", "extra")
@@ -98,7 +107,7 @@ class UsageRecordAdmin(ReadOnlyAdmin):
 
 
 @admin.register(UsageReservation)
-class UsageReservationAdmin(ReadOnlyAdmin):
+class UsageReservationAdmin(GoesWithOwnerAdmin):
     """Reservations, newest first."""
 
     list_display = ("id", "created", "owner", "metric", "quantity", "used", "state", "expires")

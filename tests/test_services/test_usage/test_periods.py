@@ -209,3 +209,24 @@ def test_billing_period__is_the_subscriptions(user: Any) -> None:
     with at("2027-01-10T08:29:59+00:00"):
         allowance = usage.allowance(user, "minutes")
         assert (allowance.used, allowance.resets_at) == (4, utc("2027-01-10T08:30:00"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_naive_times__of_a_host(user: Any, settings: Any) -> None:
+    use_tz = settings.USE_TZ
+    settings.USE_TZ, settings.TIME_ZONE = False, "Europe/Berlin"
+    try:
+        make_default_plan(("minutes", 5, "day"), ("megabytes", 5, "billing_period"))
+        usage.consume(user, "minutes", 3)
+        usage.commit(usage.reserve(user, "minutes", 2))
+        with pytest.raises(exceptions.UsageLimitExceeded) as caught:
+            usage.consume(user, "minutes")
+        assert caught.value.retry_after is not None
+        assert 0 < caught.value.retry_after <= 25 * 3600
+        end = datetime.now() + timedelta(days=3)  # noqa: DTZ005 (as such a host writes it)
+        subscribe(user, ("megabytes", 5, "billing_period"), current_period_end=end)
+        usage.consume(user, "megabytes", 2)
+        allowance = usage.allowance(user, "megabytes")
+        assert (allowance.used, allowance.resets_at) == (2, end)
+    finally:
+        settings.USE_TZ = use_tz

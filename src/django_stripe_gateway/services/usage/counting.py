@@ -18,6 +18,7 @@ from django_stripe_gateway.models import UsageCounter
 from django_stripe_gateway.services.usage.entitlements import Allowance, Counted
 from django_stripe_gateway.services.usage.expiring import expire_reservations_of
 from django_stripe_gateway.services.usage.grants import draw_grants
+from django_stripe_gateway.services.usage.periods import as_stored
 from django_stripe_gateway.services.usage.transactions import Collision, insert_if_absent, usage_database
 
 
@@ -109,8 +110,8 @@ def new_counter(owner: Any, allowance: Allowance, used: int = 0) -> UsageCounter
         metric=allowance.metric,
         period=allowance.period,
         period_key=allowance.window.key,
-        starts=allowance.window.starts,
-        current_until=allowance.window.current_until,
+        starts=as_stored(allowance.window.starts),
+        current_until=as_stored(allowance.window.current_until),
         used=used,
     )
 

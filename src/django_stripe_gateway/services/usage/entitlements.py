@@ -12,7 +12,14 @@ from django.utils import timezone
 
 from django_stripe_gateway.choices import LimitPeriod
 from django_stripe_gateway.services.usage.entitlement_rows import Row, Source, entitlement_rows
-from django_stripe_gateway.services.usage.periods import BillingPeriod, Window, time_zone_of, window_of
+from django_stripe_gateway.services.usage.periods import (
+    BillingPeriod,
+    Window,
+    as_aware,
+    as_stored,
+    time_zone_of,
+    window_of,
+)
 
 # How long a period counts when limits of several subscriptions are compared, in days.
 DAYS = {
@@ -91,7 +98,7 @@ class Allowance:
     @property
     def resets_at(self) -> datetime | None:
         """When it starts from zero again, ``None`` for never."""
-        return self.window.ends
+        return None if self.window.ends is None else as_stored(self.window.ends)
 
     def allows(self, quantity: int) -> bool:
         """Return whether that much can be used now."""
@@ -120,10 +127,10 @@ def entitlements_of(owner: Any) -> Entitlements:
     a valid subscription the default plan applies. An override of the owner's takes the place of both; grants come on
     top.
     """
-    now = timezone.now()
-    zone = time_zone_of(owner)
+    stored_now = timezone.now()
+    now, zone = as_aware(stored_now), time_zone_of(owner)
     rows: dict[Source, list[Row]] = {source: [] for source in Source}
-    for row in entitlement_rows(owner, now):
+    for row in entitlement_rows(owner, stored_now):
         rows[row.source].append(row)
     plan_rows = rows[Source.SUBSCRIPTION] or rows[Source.DEFAULT_PLAN]
     limits = _most_generous(plan_rows)
@@ -167,7 +174,11 @@ def _generosity(row: Row) -> tuple[bool, Fraction]:
 
 
 def _billing_period(row: Row) -> BillingPeriod | None:
-    return BillingPeriod(row.starts, row.ends) if row.starts and row.ends and row.source != Source.GRANT else None
+    return (
+        BillingPeriod(as_aware(row.starts), as_aware(row.ends))
+        if row.starts and row.ends and row.source != Source.GRANT
+        else None
+    )
 
 
 def _plan_name(rows: list[Row]) -> PlanName | None:

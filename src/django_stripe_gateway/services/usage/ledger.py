@@ -10,7 +10,7 @@ from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import IdempotencyKeyReused
 from django_stripe_gateway.models import UsageRecord
 from django_stripe_gateway.services.usage.entitlements import Allowance, Entitlements
-from django_stripe_gateway.services.usage.periods import local_day
+from django_stripe_gateway.services.usage.periods import as_stored, local_day
 from django_stripe_gateway.services.usage.transactions import insert_if_absent, usage_database
 
 
@@ -32,7 +32,7 @@ def new_record(
         key=key,
         period_key=period_key or allowance.window.key,
         day=local_day(entitlements.now, entitlements.zone),
-        created=entitlements.now,
+        created=as_stored(entitlements.now),
         awaits_meter=allowance.metric in gateway_settings.usage_meters,
     )
 

@@ -27,6 +27,7 @@ from django_stripe_gateway.gateways.stripe_meters import (
     get_meters,
 )
 from django_stripe_gateway.models import MeterEvent
+from django_stripe_gateway.services.usage.periods import as_aware
 from django_stripe_gateway.services.usage.transactions import usage_database
 
 logger = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ def _send(event: MeterEvent, known: KnownMeters) -> None:
         customer_id=str(event.customer.customer_id),
         value=event.value,
         identifier=event.identifier,
-        occurred=event.occurred,
+        occurred=as_aware(event.occurred),
     )
     # A key for each attempt: under the old one Stripe would repeat its own failure. The identifier is what counts.
     key = f"{event.identifier}-{event.attempts}"

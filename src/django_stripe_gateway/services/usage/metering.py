@@ -20,9 +20,11 @@ from django_stripe_gateway.choices import MeterEventState
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.gateways.accounts import is_stripe_variant
 from django_stripe_gateway.models import Customer, MeterEvent, Subscription, UsageRecord
+from django_stripe_gateway.services.usage.periods import as_aware
 from django_stripe_gateway.services.usage.transactions import usage_database
 
-BATCH = 1000
+# SQLite takes so many parameters at least.
+BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +39,13 @@ class Group:
 
 def gather_meter_events() -> int:
     """Make events of all lines that wait, and return how many; several processes can do it at once."""
-    made, last = 0, 0
-    while True:
-        waiting = _ledger().filter(awaits_meter=True, pk__gt=last).order_by("pk")
-        lines = list(waiting.values_list("pk", "owner_id", "metric", "created")[:BATCH])
-        if not lines:
-            return made
-        last = lines[-1][0]
-        made += _gather(lines)
+    # Keys only, and all at once: a condition on the key would lead SQLite through the whole ledger.
+    waiting = list(_ledger().filter(awaits_meter=True).order_by("pk").values_list("pk", flat=True))
+    made = 0
+    for start in range(0, len(waiting), BATCH):
+        lines = _ledger().filter(pk__in=waiting[start : start + BATCH], awaits_meter=True).order_by("pk")
+        made += _gather(list(lines.values_list("pk", "owner_id", "metric", "created")))
+    return made
 
 
 def _gather(lines: Sequence[tuple[int, Any, str, datetime]]) -> int:
@@ -58,7 +59,7 @@ def _gather(lines: Sequence[tuple[int, Any, str, datetime]]) -> int:
             # Used before there was anybody to bill.
             never_billed.append(pk)
             continue
-        hour = created.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        hour = as_aware(created).astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         begun = sum(moment <= created for moment in boundaries[owner_id])
         groups[Group(owner_id, metric, hour, begun)].append((pk, created))
     _ledger().filter(pk__in=never_billed).update(awaits_meter=False)

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -42,6 +43,16 @@ class BillingPeriod:
 
     starts: datetime
     ends: datetime
+
+
+def as_aware(moment: datetime) -> datetime:
+    """Return a moment of the database or the clock, which are naive where ``USE_TZ`` is off, with its time zone."""
+    return timezone.make_aware(moment, timezone.get_default_timezone()) if timezone.is_naive(moment) else moment
+
+
+def as_stored(moment: datetime) -> datetime:
+    """Return an aware moment as the database and the host's own code know moments."""
+    return moment if settings.USE_TZ else timezone.make_naive(moment, timezone.get_default_timezone())
 
 
 def time_zone_of(owner: Any) -> tzinfo:

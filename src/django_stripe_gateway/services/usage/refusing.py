@@ -14,7 +14,7 @@ from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import UnknownMetric, UsageLimitExceeded
 from django_stripe_gateway.models import LimitOverride, PlanLimit, UsageGrant
 from django_stripe_gateway.services.usage.entitlements import Allowance, Entitlements, entitlements_of
-from django_stripe_gateway.services.usage.periods import window_of
+from django_stripe_gateway.services.usage.periods import as_aware, window_of
 from django_stripe_gateway.services.usage.transactions import usage_database
 
 Look = tuple[Entitlements, Allowance]
@@ -53,8 +53,8 @@ def allowance_in(entitlements: Entitlements, metric: str) -> Allowance:
 def limit_exceeded(allowance: Allowance) -> UsageLimitExceeded:
     """Return the refusal of what is more than the allowance has left."""
     extra: dict[str, Any] = {}
-    if allowance.resets_at is not None:
-        seconds = (allowance.resets_at - timezone.now()).total_seconds()
+    if allowance.window.ends is not None:
+        seconds = (allowance.window.ends - as_aware(timezone.now())).total_seconds()
         extra["retry_after"] = max(1, math.ceil(seconds))
     return UsageLimitExceeded(
         _("Your plan does not allow that many %(metric)s now: %(remaining)d of %(limit)d are left.")
