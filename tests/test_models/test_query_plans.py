@@ -14,6 +14,7 @@ from django.utils import timezone
 from payments import get_payment_model
 
 from django_stripe_gateway.models import PaymentLog, PaymentOperation, UsageCounter, UsageRecord, WebhookEvent
+from django_stripe_gateway.services.usage.metering import WAITING
 
 OWNERS, PAYMENTS_EACH = 40, 40
 
@@ -195,5 +196,5 @@ def test_usage__current_counters_history_and_what_waits(many_payments: Any) -> N
     )
     days = UsageRecord.objects.for_owner(owner).filter(metric="metric-1", day__gte=now.date() - timedelta(days=9))
     assert_served_by(days.order_by(), "owner_id", "metric", "day")
-    waiting = UsageRecord.objects.filter(awaits_meter=True).order_by("pk").values_list("pk")
+    waiting = UsageRecord.objects.filter(**WAITING).order_by("pk").values_list("pk")
     assert_served_by(waiting, "awaits_meter", "id")

@@ -64,6 +64,15 @@ def test_consume__exactly_ten_of_a_hundred(user: Any, recorded_signals: SignalRe
 
 
 @pytest.mark.usefixtures("_ten")
+def test_consume__beside_reservations_and_without_thresholds(user: Any, settings: Any) -> None:
+    settings.STRIPE_GATEWAY_USAGE_THRESHOLDS = ()
+    usage.reserve(user, "minutes", 3)
+    results = at_once(lambda number: usage.consume(user, "minutes"), threads=40)
+    assert kinds(results) == {"UsageRecord": 7, "UsageLimitExceeded": 33}
+    assert (counter_of(user).used, counter_of(user).reserved) == (7, 3)
+
+
+@pytest.mark.usefixtures("_ten")
 def test_consume__of_different_sizes(user: Any) -> None:
     results = at_once(lambda number: usage.consume(user, "minutes", number % 4 + 1), threads=30)
     used = sum(result.quantity for result in results if isinstance(result, UsageRecord))
