@@ -182,7 +182,9 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=100, help="in each round")
     parser.add_argument("--without-djstripe", action="store_true")
     options = parser.parse_args()
-    lines = []
+    print(f"{options.rounds} rounds of {options.events} events; a ratio is that of one round's medians\n")
+    print("| database | subject | ms: min | median | max | ratio: min | median | max |")
+    print("|---|---|---:|---:|---:|---:|---:|---:|", flush=True)
     for database_name, address in (("SQLite", ""), ("PostgreSQL", options.postgres)):
         if database_name == "PostgreSQL" and not address:
             print("PostgreSQL was left out: give --postgres.", file=sys.stderr)
@@ -194,11 +196,7 @@ def main() -> None:
                 # Nobody is always the first.
                 for subject in subjects[number % len(subjects) :] + subjects[: number % len(subjects)]:
                     subject.round(options.events)
-            lines += table(database_name, subjects)
-    print(f"{options.rounds} rounds of {options.events} events; the ratio is that of a round's medians\n")
-    print("| database | subject | ms: min | median | max | ratio: min | median | max |")
-    print("|---|---|---:|---:|---:|---:|---:|---:|")
-    print("\n".join(lines))
+            print("\n".join(table(database_name, subjects)), flush=True)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ settings.configure(
     DJSTRIPE_FOREIGN_KEY_TO_FIELD="id",
     DJSTRIPE_WEBHOOK_VALIDATION="verify_signature",
     # Its tables at once: its migrations take minutes on SQLite.
-    MIGRATION_MODULES={"djstripe": None},
+    MIGRATION_MODULES={"auth": None, "contenttypes": None, "djstripe": None},
     DEBUG_PROPAGATE_EXCEPTIONS=True,
 )
 stripe.api_base = sys.argv[2]

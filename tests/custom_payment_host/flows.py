@@ -105,7 +105,7 @@ def test_payment__from_order_to_refund(
     assert (payment.status, payment.refunded_amount, payment.channel) == ("refunded", Decimal("10.00"), "phone")
     with pytest.raises(ValueError):
         payment.refund()
-    names = [name for name in recorded_signals.names if name != "webhook_received"]
+    names = [name for name in recorded_signals.names if not name.startswith("webhook_")]
     assert names == ["payment_created", "payment_confirmed", "payment_refunded", "payment_refunded"]
     assert ShopPayment.objects.totals() == {"USD": {"captured": 10, "refunded": 10, "net": 0}}
     assert {line.payment_id for line in models.PaymentLog.objects.all()} == {payment.pk}

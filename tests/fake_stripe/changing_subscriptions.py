@@ -110,6 +110,7 @@ def _changed_copy(scope: Scope, found: Object, params: Object) -> Object:
     if _begins_anew(scope, found, changed, params):
         recurring = items(changed)[0]["price"]["recurring"]
         changed.update(billing_cycle_anchor=now, status="active" if found["status"] == "trialing" else found["status"])
+        changed["_begins_anew"] = True
         set_period(changed, now, period_end(now, now, recurring))
     return changed
 
@@ -160,7 +161,7 @@ def _lines(scope: Scope, found: Object, changed: Object, params: Object) -> tupl
     was_trial = found["status"] == "trialing"
     if changed["status"] == "trialing":
         return [], False
-    if period(changed) != period(found):
+    if changed["_begins_anew"]:
         credits = [] if was_trial or behavior == "none" else proration.unused_lines(scope, changed, before, at)
         return [*credits, *proration.period_lines(scope, changed, *period(changed))], True
     if behavior == "none":

@@ -181,6 +181,16 @@ def stripe_biller_card(biller: Biller, customer_id: str) -> str:
     return attached.payment_method_id
 
 
+def test_change__without_a_payment_method(stripe_biller: OnFakeStripe) -> None:
+    """A free subscription has none; it is asked for before anything changes."""
+    found = stripe_biller.subscribe(stripe_biller.customer(""), stripe_biller.price("0.00"))
+    dear = SubscriptionChange(found.item_id, price_id=stripe_biller.price().price_id, cancel_at_period_end=True)
+    with pytest.raises(PaymentDeclined) as caught:
+        stripe_biller.gateway.change_subscription(found.subscription_id, dear, idempotency_key=stripe_biller.key())
+    assert (caught.value.code, caught.value.status_code) == ("payment_method_missing", 402)
+    assert stripe_biller.gateway.retrieve_subscription(found.subscription_id).price_id == found.price_id
+
+
 def test_change__refused_if_both_and_the_payment_fails(stripe_biller: OnFakeStripe) -> None:
     found = stripe_biller.active()
     stripe_biller.fake.change_subscription(
@@ -253,11 +263,11 @@ def test_changes_of_what_has_ended(stripe_biller: OnFakeStripe) -> None:
 
 
 def test_pause(stripe_biller: OnFakeStripe) -> None:
-    found = stripe_biller.active()
+    found, until = stripe_biller.active(), in_days(30)
     paused = stripe_biller.gateway.pause_subscription(
-        found.subscription_id, behavior="void", resumes_at=in_days(30), idempotency_key=stripe_biller.key()
+        found.subscription_id, behavior="void", resumes_at=until, idempotency_key=stripe_biller.key()
     )
-    assert (paused.status, paused.pause_behavior, paused.pause_resumes_at) == ("active", "void", in_days(30))
+    assert (paused.status, paused.pause_behavior, paused.pause_resumes_at) == ("active", "void", until)
     going_on = stripe_biller.gateway.unpause_subscription(found.subscription_id, idempotency_key=stripe_biller.key())
     assert (going_on.pause_behavior, going_on.pause_resumes_at) == ("", None)
 

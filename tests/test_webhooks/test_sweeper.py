@@ -64,6 +64,22 @@ def test_oldest_first_in_a_batch() -> None:
     assert seen == [rows[1].event_id, rows[2].event_id, rows[0].event_id]
 
 
+def test_fails_at_once__ends(settings: Any) -> None:
+    """A delay that is over before the sweep is: the next sweep tries again, not this one for ever."""
+    settings.STRIPE_GATEWAY_WEBHOOK_RETRY_DELAY = 1e-6
+    settings.STRIPE_GATEWAY_WEBHOOK_MAX_ATTEMPTS = 1000
+    calls: list[str] = []
+
+    @handles("shop.opened")
+    def fail(event: Event) -> None:
+        calls.append(event.id)
+        raise ValueError("no")
+
+    stored(next_attempt=timezone.now())
+    assert [[row.state for row in sweeping.process_due_events()] for _sweep in range(2)] == [["failed"]] * 2
+    assert len(calls) == 2
+
+
 def test_batches(monkeypatch: Any) -> None:
     monkeypatch.setattr(sweeping, "BATCH", 3)
     handles("shop.opened")(lambda event: None)

@@ -124,6 +124,7 @@ def test_broker_down(caplog: Any) -> None:
     payment, event = paid()
     assert deliver(event).json() == {"received": True, "state": "received"}
     assert f"event {row_of(event).pk} could not be enqueued (ConnectionError)" in caplog.text
+    assert "hunter2" not in caplog.text
     assert [row.state for row in process_due_events()] == ["processed"]
     payment.refresh_from_db()
     assert payment.status == "confirmed"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
-from django_stripe_gateway.exceptions import PaymentDeclined, ProviderError, UnsupportedByGateway
+from django_stripe_gateway.exceptions import ProviderError, UnsupportedByGateway
 from django_stripe_gateway.gateways.billing_values import (
     BillingCheckoutSnapshot,
     CustomerSnapshot,
@@ -33,9 +33,8 @@ from django_stripe_gateway.gateways.stripe_catalogue_objects import (
 from django_stripe_gateway.gateways.stripe_errors import ask
 from django_stripe_gateway.money import to_minor_units
 
-# localstripe's sentences; it sends no codes with them.
+# localstripe's sentence; it sends no code with it.
 NOT_FOUND = "Not Found"
-NO_PAYMENT_METHOD = "no payment method"
 
 
 class LocalstripeBillingGateway(StripeBillingGateway):
@@ -133,14 +132,7 @@ class LocalstripeBillingGateway(StripeBillingGateway):
         if request.billing_cycle_anchor is not None:
             params["billing_cycle_anchor"] = seconds(request.billing_cycle_anchor)
         options = key_options(idempotency_key)
-        try:
-            made = ask(lambda: self.v1.subscriptions.create(params=params, options=options), subscription_snapshot)
-        except ProviderError as error:
-            if NO_PAYMENT_METHOD not in error.detail:
-                raise
-            raise PaymentDeclined(
-                "The customer has no payment method. Add one first.", code="payment_method_missing"
-            ) from error
+        made = ask(lambda: self.v1.subscriptions.create(params=params, options=options), subscription_snapshot)
         if not request.cancel_at_period_end:
             return made
         change = SubscriptionChange(item_id=made.item_id, cancel_at_period_end=True)

@@ -50,6 +50,8 @@ AMOUNT_TOO_LARGE = "amount_too_large"
 # Stripe did nothing and says that the same request may be sent again.
 BUSY_CODES = frozenset({"lock_timeout", "rate_limit"})
 REQUEST_TIMEOUT = 408
+# Stripe's and localstripe's sentences about a customer with nothing to charge; neither has a code of its own for it.
+NO_PAYMENT_METHOD = ("no attached payment source", "has no payment method")
 # What the customer entered, by the field that it was entered in.
 INPUT_CODES = {
     "coupon_expired": "promotion_code",
@@ -161,6 +163,10 @@ def _refusal(
     message = message or "Stripe refused the request."
     if not about_state and code in AMOUNT_CODES:
         return InvalidAmount(message, code=code, field="amount", request_id=request_id)
+    if any(sentence in message for sentence in NO_PAYMENT_METHOD):
+        return PaymentDeclined(
+            "The customer has no payment method. Add one first.", code="payment_method_missing", request_id=request_id
+        )
     if code in INPUT_CODES:
         return InvalidInput(message, code=code, field=INPUT_CODES[code], request_id=request_id)
     if details.get("param") == "payment_method":

@@ -66,4 +66,4 @@ def find_payments(object_ids: Collection[str]) -> Iterable[str]:
     payments = get_payment_model()._default_manager.using(payments_database()).order_by()
     sessions = payments.filter(transaction_id__in=object_ids).values_list("transaction_id", flat=True)
     intents = payments.filter(intent_id__in=object_ids).values_list("intent_id", flat=True)
-    return list(sessions.union(intents))
+    return list(sessions.union(intents).order_by())

@@ -37,4 +37,6 @@ def _waiting(object_ids: Collection[str]) -> list[int]:
     unmatched = stored_events().filter(state=WebhookState.UNMATCHED).order_by()
     about = [unmatched.filter(**{f"{name}__in": object_ids}) for name in ("object_id", "related_id")]
     own, related = (queryset.values_list("pk", "occurred", "received") for queryset in about)
-    return [pk for pk, *_times in sorted(own.union(related), key=lambda row: oldest_first(*row))]
+    # Django 6.1 gives a union the model's ordering back, by a column that this one does not have.
+    found = own.union(related).order_by()
+    return [pk for pk, *_times in sorted(found, key=lambda row: oldest_first(*row))]

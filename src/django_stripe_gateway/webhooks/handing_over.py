@@ -24,8 +24,9 @@ def hand_over(event_pk: int) -> None:
         enqueue = import_string(gateway_settings.webhook_enqueue)
         enqueue(event_pk)
     except Exception as error:
+        # Its text stays out of the log: a broker's address can hold a password.
         name = type(error).__name__
-        logger.exception("The stored event %s could not be enqueued (%s); it is left to the sweeper.", event_pk, name)
+        logger.error("The stored event %s could not be enqueued (%s); it is left to the sweeper.", event_pk, name)
         _make_due(event_pk)
 
 

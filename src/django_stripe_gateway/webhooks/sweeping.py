@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from django.utils import timezone
+
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.services.arrivals import known_objects
@@ -22,8 +24,10 @@ def process_due_events() -> Iterator[WebhookEvent]:
 
     Several sweepers can run side by side: each event is taken by one of them.
     """
+    # What fails now is due later, and not in this sweep, however short the delay.
+    started = timezone.now()
     while True:
-        due = list(stored_events().due().order_by("next_attempt").only(*COLUMNS)[:BATCH])
+        due = list(stored_events().due(started).order_by("next_attempt").only(*COLUMNS)[:BATCH])
         present = _without_absent(due)
         is_progress = len(present) < len(due)
         for row in sorted(present, key=lambda row: oldest_first(row.pk, row.occurred, row.received)):
