@@ -153,5 +153,5 @@ class Usage(RuleBasedStateMachine):
 
 @pytest.mark.django_db
 def test_usage() -> None:
-    examples = settings(max_examples=10, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
+    examples = settings(max_examples=6, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Usage, settings=examples)
