@@ -11,8 +11,18 @@ from django_stripe_gateway.admin.payments import PaymentAdmin, PaymentAdminMixin
 from django_stripe_gateway.admin.plans import PlanAdmin, PlanLimitInline, PlanPricingInline
 from django_stripe_gateway.admin.refunds import RefundAdmin
 from django_stripe_gateway.admin.registration import register_payment_admin
+from django_stripe_gateway.admin.usage import (
+    LimitOverrideAdmin,
+    MeterEventAdmin,
+    UsageCounterAdmin,
+    UsageGrantAdmin,
+    UsageRecordAdmin,
+    UsageReservationAdmin,
+)
 
 __all__ = [
+    "LimitOverrideAdmin",
+    "MeterEventAdmin",
     "OperationInline",
     "PaymentAdmin",
     "PaymentAdminMixin",
@@ -25,6 +35,10 @@ __all__ = [
     "PlanPricingInline",
     "RefundAdmin",
     "RefundInline",
+    "UsageCounterAdmin",
+    "UsageGrantAdmin",
+    "UsageRecordAdmin",
+    "UsageReservationAdmin",
     "WebhookEventAdmin",
 ]
 
