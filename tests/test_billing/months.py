@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
-from django_stripe_gateway.models import Invoice, Subscription
+from django.db.models import F
+
+from django_stripe_gateway.models import Customer, Invoice, Subscription
 from tests.conftest import SignalRecorder
 from tests.test_billing.host import SubscriptionHost
 
@@ -23,6 +27,23 @@ def a_month_with_a_failure(host: SubscriptionHost) -> tuple[Subscription, State]
     host.change_card(subscription, "pm_card_visa")
     host.fake.advance(days=4)
     return subscription, state_at_stripe(host, subscription)
+
+
+def let_it_be_over(host: SubscriptionHost) -> int:
+    """Move what was written until now into the past by as much as time was moved on at Stripe.
+
+    Returns:
+        Seconds by which Stripe's events are to be moved, so that both clocks agree and a story ends now.
+    """
+    offset = host.fake.state.now() - int(time.time())
+    for model in (Subscription, Invoice, Customer):
+        model._default_manager.update(fetched_at=F("fetched_at") - timedelta(seconds=offset))
+    return -offset
+
+
+def moved(event: dict[str, Any], seconds: int) -> dict[str, Any]:
+    """Return an event that has come about earlier or later."""
+    return event | {"created": event["created"] + seconds}
 
 
 def state_at_stripe(host: SubscriptionHost, subscription: Subscription) -> State:

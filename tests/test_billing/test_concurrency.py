@@ -18,7 +18,7 @@ from django_stripe_gateway.services.billing.changing import cancel_subscription,
 from django_stripe_gateway.services.billing.customers import ensure_customer, mark_customer_deleted
 from tests.conftest import SignalRecorder
 from tests.test_billing.host import SubscriptionHost
-from tests.test_billing.months import a_month_with_a_failure, state_of, told_once
+from tests.test_billing.months import a_month_with_a_failure, let_it_be_over, moved, state_of, told_once
 from tests.test_webhooks.support import deliver, in_threads
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -110,7 +110,8 @@ def test_cancel_and_change(host: SubscriptionHost) -> None:
 
 def test_a_month_delivered_at_once(host: SubscriptionHost, recorded_signals: SignalRecorder) -> None:
     subscription, expected = a_month_with_a_failure(host)
-    events = host.new_events()
+    offset = let_it_be_over(host)
+    events = [moved(event, offset) for event in host.new_events()]
     recorded_signals.sent.clear()
 
     def deliver_everything(seed: int) -> Counter[int]:
