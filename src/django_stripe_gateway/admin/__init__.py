@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from django_stripe_gateway.admin.customers import CustomerAdmin
 from django_stripe_gateway.admin.events import WebhookEventAdmin
 from django_stripe_gateway.admin.gateways import PaymentGatewayConfigAdmin
 from django_stripe_gateway.admin.inlines import OperationInline, PaymentLogInline, RefundInline
+from django_stripe_gateway.admin.invoices import InvoiceAdmin
 from django_stripe_gateway.admin.logs import PaymentLogAdmin
-from django_stripe_gateway.admin.operations import PaymentOperationAdmin
+from django_stripe_gateway.admin.operations import BillingOperationAdmin, PaymentOperationAdmin
 from django_stripe_gateway.admin.payments import PaymentAdmin, PaymentAdminMixin
 from django_stripe_gateway.admin.refunds import RefundAdmin
 from django_stripe_gateway.admin.registration import register_payment_admin
+from django_stripe_gateway.admin.subscriptions import SubscriptionAdmin
 
 __all__ = [
+    "BillingOperationAdmin",
+    "CustomerAdmin",
+    "InvoiceAdmin",
     "OperationInline",
     "PaymentAdmin",
     "PaymentAdminMixin",
@@ -21,6 +27,7 @@ __all__ = [
     "PaymentOperationAdmin",
     "RefundAdmin",
     "RefundInline",
+    "SubscriptionAdmin",
     "WebhookEventAdmin",
 ]
 
