@@ -91,7 +91,7 @@ def test_webhook_retries__takes_up_what_had_failed() -> None:
                 f" body, state, attempts, error, received) VALUES {values}",
                 [f"evt_{state}", state],
             )
-    migrate(APP, "0003")
+    migrate(APP, "0004")
     due = dict(WebhookEvent.objects.values_list("state", "next_attempt"))
     assert due["failed"] is not None
     assert due["processed"] is None

@@ -166,7 +166,7 @@ def test_one_event_in_both_shapes__payment(first: str, recorded_signals: SignalR
     assert deliver_all(pair if first == "old" else pair[::-1]) == ["processed", "processed"]
     payment.refresh_from_db()
     assert (payment.status, payment.captured_amount) == ("confirmed", 10)
-    assert recorded_signals.names == ["webhook_received", "payment_confirmed"]
+    assert recorded_signals.names == ["webhook_received", "payment_confirmed", "webhook_processed"]
     assert WebhookEvent.objects.get().attempts == 1
 
 

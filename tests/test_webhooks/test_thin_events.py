@@ -105,7 +105,7 @@ def test_handled(recorded_signals: SignalRecorder) -> None:
     assert event.context == ""
     assert deliver(REPORT | {"id": "evt_2", "context": "acct_1"}).status_code == 200
     assert seen[1].context == "acct_1"
-    assert recorded_signals.names == ["webhook_received", "webhook_received"]
+    assert recorded_signals.names == ["webhook_received", "webhook_processed"] * 2
 
 
 @pytest.mark.usefixtures("registry")

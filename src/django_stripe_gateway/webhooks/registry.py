@@ -45,7 +45,7 @@ class Registration:
     @property
     def is_own(self) -> bool:
         """Whether the handler is one of this app's."""
-        return self.handler.__module__.startswith(OWN_MODULES)
+        return (getattr(self.handler, "__module__", None) or "").startswith(OWN_MODULES)
 
     @property
     def turn(self) -> int:
