@@ -109,8 +109,8 @@ def run(options: argparse.Namespace, children: ExitStack) -> None:
     start = start_fake_stripe if options.checkout else start_localstripe
     provider = start(stripe_port, options, site=site, environment=environment)
     children.callback(provider.stop)
-    manage(environment, "seed_demo", "--migrate", problem="The database could not be prepared.")
     provider.wait_until_ready(stripe)
+    manage(environment, "seed_demo", "--migrate", "--plans", problem="The database could not be prepared.")
     if not options.checkout:
         # localstripe forgets it when it ends.
         manage(environment, "register_webhook_endpoint", problem="localstripe could not be told where its events go.")

@@ -17,5 +17,7 @@ class StripeGatewayConfig(AppConfig):
     def ready(self) -> None:
         """Register the system checks, the webhook handlers and what handles events that came too early."""
         from django_stripe_gateway import checks  # noqa: F401, PLC0415
-        from django_stripe_gateway.services.billing import arriving  # noqa: F401, PLC0415
+        from django_stripe_gateway.services.billing import arriving, following  # noqa: F401, PLC0415
         from django_stripe_gateway.webhooks import arrivals, handlers  # noqa: F401, PLC0415
+
+        following.follow_owners()

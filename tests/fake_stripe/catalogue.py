@@ -92,6 +92,8 @@ def update_price(scope: Scope, found: Object, params: Object) -> None:
     """Change what can change of a price: not what it costs."""
     if params.get("lookup_key"):
         _take_lookup_key(scope, params["lookup_key"], transfer=params.get("transfer_lookup_key", False), keep=found)
+    if params.get("active") is False and scope.get("product", found["product"])["default_price"] == found["id"]:
+        raise invalid("This price cannot be archived because it is the default price of its product.")
     before = plan_of(found) if found["recurring"] else None
     with changing(scope, found, "price.updated"):
         for name in ("active", "lookup_key", "nickname", "tax_behavior"):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import requests
 from rest_framework.test import APIClient
 
 from tests.fake_stripe import FakeStripe
+from tests.test_billing.catalogue_shop import CatalogueShop
 from tests.test_billing.host import SubscriptionHost
 
 OLDER_VERSION = "2024-06-20"
@@ -28,3 +30,23 @@ def either_host(
     if request.param == "legacy":
         settings.STRIPE_GATEWAY_API_VERSION = OLDER_VERSION
     return SubscriptionHost(stripe_server, user, api_client)
+
+
+@pytest.fixture
+def fresh_localstripe(localstripe: str) -> str:
+    """Return a localstripe that holds nothing."""
+    requests.delete(f"{localstripe}/_config/data", timeout=10).raise_for_status()
+    return localstripe
+
+
+@pytest.fixture(params=["current", "legacy", pytest.param("localstripe", marks=pytest.mark.localstripe)])
+def shop(request: pytest.FixtureRequest, settings: Any) -> CatalogueShop:
+    """Return a shop at each provider that bills."""
+    if request.param == "localstripe":
+        request.getfixturevalue("fresh_localstripe")
+        return CatalogueShop()
+    stripe = request.getfixturevalue("stripe_server")
+    stripe.generation = request.param
+    if request.param == "legacy":
+        settings.STRIPE_GATEWAY_API_VERSION = OLDER_VERSION
+    return CatalogueShop()

@@ -137,6 +137,8 @@ def test_second_start_keeps_what_the_first_left(site: Site) -> None:
     with Demo(site) as first:
         status, answer = call(**printed_curl(first.wait_until_ready()))
         assert status == 201
+        prices = site.rows("SELECT id, stripe_price_id FROM django_stripe_gateway_planpricing")
+        assert [price_id[:5] for _id, price_id in prices] == ["plan_"] * 3
         end(first, signal.SIGINT)
     with Demo(site, stripe_port=first.stripe_port) as second:
         request = printed_curl(second.wait_until_ready())
@@ -147,6 +149,7 @@ def test_second_start_keeps_what_the_first_left(site: Site) -> None:
         end(second, signal.SIGHUP)
     assert site.rows("SELECT count(*) FROM auth_user") == [(2,)]
     assert site.rows("SELECT count(*) FROM authtoken_token") == [(1,)]
+    assert site.rows("SELECT id, stripe_price_id FROM django_stripe_gateway_planpricing") == prices
 
 
 def test_busy_ports(site: Site) -> None:

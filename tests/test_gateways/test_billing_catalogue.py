@@ -35,6 +35,18 @@ def test_price(biller: Biller) -> None:
     assert archived in biller.gateway.list_prices()
     assert archived.product_id == made.product_id
     assert_plain(archived)
+    assert biller.gateway.restore_price(made.price_id, idempotency_key=biller.key()).is_active
+
+
+def test_price__default_of_its_product(stripe_biller: OnFakeStripe) -> None:
+    made = stripe_biller.price()
+    request = ProductRequest("Gold", default_price_id=made.price_id)
+    changed = stripe_biller.gateway.update_product(
+        made.product_id, request, is_active=True, idempotency_key=stripe_biller.key()
+    )
+    assert changed.default_price_id == made.price_id
+    with pytest.raises(ProviderError, match="default price"):
+        stripe_biller.gateway.archive_price(made.price_id, idempotency_key=stripe_biller.key())
 
 
 def test_promotion_code(stripe_biller: OnFakeStripe) -> None:

@@ -10,6 +10,7 @@ from django_stripe_gateway.admin.invoices import InvoiceAdmin
 from django_stripe_gateway.admin.logs import PaymentLogAdmin
 from django_stripe_gateway.admin.operations import BillingOperationAdmin, PaymentOperationAdmin
 from django_stripe_gateway.admin.payments import PaymentAdmin, PaymentAdminMixin
+from django_stripe_gateway.admin.plans import PlanAdmin, PlanLimitInline, PlanPricingInline
 from django_stripe_gateway.admin.refunds import RefundAdmin
 from django_stripe_gateway.admin.registration import register_payment_admin
 from django_stripe_gateway.admin.subscriptions import SubscriptionAdmin
@@ -25,6 +26,9 @@ __all__ = [
     "PaymentLogAdmin",
     "PaymentLogInline",
     "PaymentOperationAdmin",
+    "PlanAdmin",
+    "PlanLimitInline",
+    "PlanPricingInline",
     "RefundAdmin",
     "RefundInline",
     "SubscriptionAdmin",

@@ -82,6 +82,10 @@ class BillingGateway(ABC):
         """Take a price out of sale; subscriptions that have it keep it."""
 
     @abstractmethod
+    def restore_price(self, price_id: str, *, idempotency_key: str) -> PriceSnapshot:
+        """Sell at an archived price again."""
+
+    @abstractmethod
     def list_products(self) -> Sequence[ProductSnapshot]:
         """Return all products, the archived ones too."""
 

@@ -10,11 +10,12 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class ProductRequest:
-    """What a customer buys."""
+    """What a customer buys; an update leaves the default price as it is unless one is given."""
 
     name: str
     description: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    default_price_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class ProductSnapshot:
     is_active: bool = True
     description: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    default_price_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

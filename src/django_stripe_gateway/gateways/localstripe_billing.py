@@ -85,6 +85,11 @@ class LocalstripeBillingGateway(StripeBillingGateway):
         options = key_options(idempotency_key)
         return ask(lambda: self.v1.plans.update(price_id, params={"active": False}, options=options), price_snapshot)
 
+    def restore_price(self, price_id: str, *, idempotency_key: str) -> PriceSnapshot:
+        """Sell at an archived Plan again."""
+        options = key_options(idempotency_key)
+        return ask(lambda: self.v1.plans.update(price_id, params={"active": True}, options=options), price_snapshot)
+
     def list_prices(self) -> Sequence[PriceSnapshot]:
         """Return all Plans."""
         return self._list(lambda params: self.v1.plans.list(params=params), price_snapshot)

@@ -38,12 +38,14 @@ class StripeCatalogue(StripeAccountCalls):
         self, product_id: str, request: ProductRequest, *, is_active: bool, idempotency_key: str
     ) -> ProductSnapshot:
         """Change a product's name and description, or archive it; an empty description takes the old one away."""
-        params = {
+        params: dict[str, Any] = {
             "name": request.name,
             "description": request.description,
             "metadata": dict(request.metadata),
             "active": is_active,
         }
+        if request.default_price_id:
+            params["default_price"] = request.default_price_id
         options = key_options(idempotency_key)
         return ask(lambda: self.v1.products.update(product_id, params=params, options=options), product_snapshot)
 
@@ -65,6 +67,11 @@ class StripeCatalogue(StripeAccountCalls):
         """Take a price out of sale; subscriptions that have it keep it."""
         options = key_options(idempotency_key)
         return ask(lambda: self.v1.prices.update(price_id, params={"active": False}, options=options), price_snapshot)
+
+    def restore_price(self, price_id: str, *, idempotency_key: str) -> PriceSnapshot:
+        """Sell at an archived price again."""
+        options = key_options(idempotency_key)
+        return ask(lambda: self.v1.prices.update(price_id, params={"active": True}, options=options), price_snapshot)
 
     def list_products(self) -> Sequence[ProductSnapshot]:
         """Return all products, the archived ones too."""

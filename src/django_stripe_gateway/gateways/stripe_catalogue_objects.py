@@ -69,6 +69,7 @@ def product_snapshot(obj: Object) -> ProductSnapshot:
             is_active=_is_active(obj),
             description=optional_text(obj.get("description")),
             metadata=metadata_of(obj.get("metadata")),
+            default_price_id=object_id(obj.get("default_price")),
         )
     except READING_ERRORS as error:
         refuse("a product", error)

@@ -46,6 +46,7 @@ class Migration(migrations.Migration):
                 ('livemode', models.BooleanField(default=False, verbose_name='live mode')),
                 ('default_payment_method', models.CharField(blank=True, default='', max_length=255, verbose_name='payment method')),
                 ('details_digest', models.CharField(blank=True, default='', editable=False, max_length=64)),
+                ('details_changed', models.DateTimeField(blank=True, db_index=True, editable=False, null=True)),
                 ('deleted', models.DateTimeField(blank=True, null=True, verbose_name='deleted at the provider')),
                 ('provider_time', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('fetched_at', models.DateTimeField(blank=True, editable=False, null=True)),

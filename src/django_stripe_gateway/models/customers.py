@@ -16,6 +16,10 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
         """Return the customers that stand for one owner, one for each account."""
         return self.filter(owner=owner)
 
+    def with_changed_details(self) -> CustomerQuerySet:
+        """Return the customers whose owner was saved since the provider was told of them."""
+        return self.filter(details_changed__isnull=False, customer_id__isnull=False, deleted__isnull=True)
+
 
 class Customer(models.Model):
     """An owner (a user, or whatever ``STRIPE_GATEWAY_OWNER_MODEL`` names) as one account knows it.
@@ -40,6 +44,8 @@ class Customer(models.Model):
     default_payment_method = models.CharField(_("payment method"), max_length=255, blank=True, default="")
     # What was last sent of the owner's details, as a digest: enough to see that they have changed.
     details_digest = models.CharField(max_length=64, blank=True, default="", editable=False)
+    # When the owner was saved since; cleared when the provider has been told.
+    details_changed = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
     deleted = models.DateTimeField(_("deleted at the provider"), null=True, blank=True)
     # See Subscription.provider_time.
     provider_time = models.DateTimeField(null=True, blank=True, editable=False)

@@ -14,9 +14,8 @@ from payments import get_payment_model
 from django_stripe_gateway.choices import PaymentStatus
 from django_stripe_gateway.exceptions import GatewayError, OperationInProgress, ProviderUnavailable
 from django_stripe_gateway.gateways.registry import is_supported_variant
-from django_stripe_gateway.models import BillingOperation, PaymentOperation, Refund
+from django_stripe_gateway.models import PaymentOperation, Refund
 from django_stripe_gateway.models.operations import OperationQuerySet
-from django_stripe_gateway.services.billing.performing import resume_billing
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.returns import complete_return
 from django_stripe_gateway.services.running import resume_operation
@@ -44,18 +43,19 @@ class Reconciled:
 
 def reconcile_operations(origin: Origin = SYSTEM) -> Iterator[Reconciled]:
     """Take over every operation whose process died, and yield what became of it."""
-    payments = PaymentOperation.objects.using(payments_database()).pending()
-    billing = BillingOperation.objects.using(payments_database()).pending()
-    yield from _settle(payments, lambda found: f"{found.kind} of payment {found.payment_id}", resume_operation, origin)
-    yield from _settle(billing, lambda found: f"{found.kind} of customer {found.customer_id}", resume_billing, origin)
+    pending = PaymentOperation.objects.using(payments_database()).pending()
+    return settle_pending(
+        pending, lambda found: f"{found.kind} of payment {found.payment_id}", resume_operation, origin
+    )
 
 
-def _settle(
+def settle_pending(
     pending: OperationQuerySet[Any],
     describe: Callable[[Any], str],
     resume: Callable[[int, Origin], None],
     origin: Origin,
 ) -> Iterator[Reconciled]:
+    """Take over pending operations of one kind of table; see ``reconcile_operations``."""
     now = timezone.now()
     for operation in list(pending.order_by("pk").defer("params", "error")):
         subject = f"operation {operation.pk} ({describe(operation)})"
@@ -68,7 +68,7 @@ def _settle(
             yield Reconciled(subject, "in progress", error.detail)
         except GatewayError as error:
             is_open = pending.filter(pk=operation.pk).exists()
-            yield Reconciled(subject, _failure(error) if is_open else "refused", error.detail)
+            yield Reconciled(subject, failure_of(error) if is_open else "refused", error.detail)
         else:
             yield Reconciled(subject, "settled")
 
@@ -89,7 +89,7 @@ def reconcile_payments(older_than: timedelta, origin: Origin = SYSTEM) -> Iterat
             else:
                 current = sync_payment(payment=payment, with_refunds=payment.is_confirmed, origin=origin)
         except GatewayError as error:
-            yield Reconciled(subject, _failure(error), error.detail)
+            yield Reconciled(subject, failure_of(error), error.detail)
         else:
             is_changed = (current.status, current.refunded_amount) != before
             detail = f"{payment.status} → {current.status}"
@@ -103,5 +103,6 @@ def _waiting(older_than: timedelta) -> Any:
     return payments.filter(waits, created__lt=timezone.now() - older_than).exclude(transaction_id="").order_by("pk")
 
 
-def _failure(error: GatewayError) -> str:
+def failure_of(error: GatewayError) -> str:
+    """Return the outcome that an error of the provider stands for."""
     return "silent" if isinstance(error, ProviderUnavailable) and error.code in SILENT else "unclear"

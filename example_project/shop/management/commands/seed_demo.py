@@ -19,8 +19,9 @@ class Command(BaseCommand):
     help = "Add the demo user with its token, and an administrator, to a development database."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Accept --migrate."""
+        """Accept --migrate and --plans."""
         parser.add_argument("--migrate", action="store_true", help="bring the database up to date before")
+        parser.add_argument("--plans", action="store_true", help="add plans, here and at Stripe")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Seed each part; every part can be repeated."""
@@ -29,6 +30,8 @@ class Command(BaseCommand):
         if options["migrate"]:
             call_command("migrate", interactive=False, verbosity=0)
         self.seed_users()
+        if options["plans"]:
+            call_command("seed_subscriptions", stdout=self.stdout)
 
     def seed_users(self) -> None:
         """Add the two users, whose passwords are known."""

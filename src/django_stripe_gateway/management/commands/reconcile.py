@@ -1,4 +1,4 @@
-"""Settle operations whose process died, and ask the provider about payments that wait too long."""
+"""Settle operations whose process died, and ask the provider about what waits too long."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from django_stripe_gateway.services.billing.reconciling import (
+    reconcile_billing_operations,
+    reconcile_customers,
+    reconcile_subscriptions,
+)
 from django_stripe_gateway.services.reconciling import reconcile_operations, reconcile_payments
 
 OUTCOMES = ("settled", "refused", "changed", "unchanged", "in progress", "silent", "unclear")
@@ -28,7 +33,7 @@ class Command(BaseCommand):
             type=int,
             default=60,
             metavar="MINUTES",
-            help="ask the provider about payments that have waited this long (default: 60)",
+            help="ask the provider about what has waited this long (default: 60)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -36,8 +41,9 @@ class Command(BaseCommand):
         if options["older_than"] < 0:
             raise CommandError("--older-than takes minutes, 0 or more.")
         outcomes: Counter[str] = Counter()
-        waiting = reconcile_payments(timedelta(minutes=options["older_than"]))
-        for result in chain(reconcile_operations(), waiting):
+        older_than = timedelta(minutes=options["older_than"])
+        waiting = (reconcile_payments(older_than), reconcile_subscriptions(older_than), reconcile_customers())
+        for result in chain(reconcile_operations(), reconcile_billing_operations(), *waiting):
             outcomes[result.outcome] += 1
             if result.outcome in NOTABLE or options["verbosity"] > 1:
                 self.stdout.write(f"{result.subject}: {result.outcome} {result.detail}".rstrip())

@@ -86,6 +86,9 @@ def update_customer(*, customer: Customer, origin: Origin = SYSTEM) -> Customer:
         return customer
     details = owner_details(customer.owner)
     if not _has_other_details(customer, details):
+        # Saved, but with nothing that the provider is told of.
+        seen = Customer.objects.using(payments_database()).filter(pk=customer.pk)
+        seen.filter(details_changed=customer.details_changed).update(details_changed=None)
         return customer
     params = {**details, "digest": details_digest(details)}
     return run_billing(customer.pk, BillingIntention(BillingOperationKind.UPDATE_CUSTOMER, params), origin).customer

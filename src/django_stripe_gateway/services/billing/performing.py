@@ -23,6 +23,7 @@ from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.billing_values import (
     BillingCheckoutSnapshot,
     CustomerSnapshot,
+    PaymentMethodSnapshot,
     SubscriptionSnapshot,
 )
 from django_stripe_gateway.gateways.registry import get_billing_gateway
@@ -167,11 +168,16 @@ def _write_customer(begun: BillingBegun, answer: Any, began: datetime) -> Custom
                 customer.customer_id, customer.deleted = answer.customer_id, None
             if kind in (Kind.CREATE_CUSTOMER, Kind.UPDATE_CUSTOMER):
                 customer.details_digest = params.get("digest", "")
+                if customer.details_changed is not None and customer.details_changed < began:
+                    customer.details_changed = None
             customer.default_payment_method = answer.default_payment_method
             customer.livemode = bool(answer.livemode)
             customer.fetched_at = began
             customer.save(using=payments_database())
             handle_arrivals(customer.customer_id or "")
+        elif isinstance(answer, PaymentMethodSnapshot) and customer.default_payment_method == answer.payment_method_id:
+            customer.default_payment_method = ""
+            customer.save(using=payments_database(), update_fields=["default_payment_method", "modified"])
     return customer
 
 

@@ -1,0 +1,125 @@
+"""Admin of plans, their prices and limits; Stripe is told when an edit is committed."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import router, transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from django_stripe_gateway.admin.atomicity import NonAtomicActionsMixin, refuse_inside_transaction
+from django_stripe_gateway.admin.plan_forms import PlanForm, PlanPricingForm
+from django_stripe_gateway.exceptions import GatewayError
+from django_stripe_gateway.gateways.accounts import is_stripe_variant
+from django_stripe_gateway.models import Plan, PlanLimit, PlanPricing
+from django_stripe_gateway.services.billing.catalogue import push_plan
+from django_stripe_gateway.services.billing.catalogue_leases import lock_plan
+from django_stripe_gateway.services.billing.catalogue_rows import store_edited_row
+
+logger = logging.getLogger(__name__)
+
+
+class PlanPricingInline(admin.TabularInline):  # type: ignore[type-arg]
+    """The prices of a plan; they are deactivated, never deleted, because subscriptions keep theirs."""
+
+    model = PlanPricing
+    form = PlanPricingForm
+    extra = 0
+    can_delete = False
+    readonly_fields = ("stripe_price_id", "stripe_product_id")
+    fields = (*PlanPricingForm.Meta.fields, *readonly_fields)
+
+
+class PlanLimitInline(admin.TabularInline):  # type: ignore[type-arg]
+    """What a plan allows."""
+
+    model = PlanLimit
+    extra = 0
+    fields = ("metric", "limit", "period")
+
+
+@admin.register(Plan)
+class PlanAdmin(NonAtomicActionsMixin, admin.ModelAdmin):  # type: ignore[type-arg]
+    """Plans with their prices and limits."""
+
+    form = PlanForm
+    inlines = (PlanPricingInline, PlanLimitInline)
+    list_display = ("name", "slug", "prices", "auto_renew", "is_default", "is_active", "position")
+    list_filter = ("is_active", "auto_renew")
+    search_fields = ("name", "slug", "description")
+    actions = ("push_selected",)
+    fields = PlanForm.Meta.fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Bring the prices along."""
+        return super().get_queryset(request).prefetch_related("pricing")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Keep a plan's key: code and the product at Stripe know it by that."""
+        return ("slug",) if obj is not None else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let nobody delete a plan that has prices: Stripe may be selling it."""
+        may_delete = super().has_delete_permission(request, obj)
+        return may_delete and obj is not None and not obj.pricing.exists()
+
+    @admin.display(description=gettext_lazy("prices"))
+    def prices(self, plan: Plan) -> str:
+        """Return what is on sale."""
+        return ", ".join(str(row) for row in plan.pricing.all() if row.is_active) or "-"
+
+    def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
+        """Write what was edited, and not what a push has written meanwhile."""
+        if change:
+            obj.save(update_fields=[*form.changed_data, "modified"])
+        else:
+            obj.save()
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Write edited prices; one with other terms than those at Stripe is replaced."""
+        if formset.model is not PlanPricing:
+            super().save_formset(request, form, formset, change)
+            return
+        plan = lock_plan(form.instance.pk)
+        for row in formset.save(commit=False):
+            store_edited_row(plan, row, PlanPricingForm.Meta.fields)
+        formset.save_m2m()
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Write everything, and tell Stripe once it is committed."""
+        super().save_related(request, form, formsets, change)
+        transaction.on_commit(lambda: self.push(request, form.instance), using=router.db_for_write(Plan))
+
+    @admin.action(description=gettext_lazy("Tell Stripe about the selected plans"), permissions=["change"])
+    def push_selected(self, request: HttpRequest, queryset: QuerySet[Plan]) -> None:
+        """Push plans, for example after Stripe could not be reached."""
+        if refuse_inside_transaction(self, request):
+            return
+        for plan in queryset:
+            self.push(request, plan)
+
+    def push(self, request: HttpRequest, plan: Plan) -> None:
+        """Tell every account that sells a plan; the edit is stored, whatever becomes of that."""
+        accounts = PlanPricing.objects.filter(plan=plan).order_by("account").values_list("account", flat=True)
+        for account in filter(is_stripe_variant, accounts.distinct()):
+            try:
+                steps = push_plan(plan=plan, account=account)
+            except GatewayError as error:
+                logger.warning("Stripe was not told about plan %s of account %s: %s.", plan.pk, account, error.code)
+                self._say_failed(request, plan, error.detail)
+            except Exception:
+                logger.exception("Stripe was not told about plan %s of account %s.", plan.pk, account)
+                self._say_failed(request, plan, _("It failed unexpectedly; the log says why."))
+            else:
+                if steps:
+                    text = ngettext("%(count)d change made at Stripe.", "%(count)d changes made at Stripe.", len(steps))
+                    self.message_user(request, text % {"count": len(steps)}, messages.SUCCESS)
+
+    def _say_failed(self, request: HttpRequest, plan: Plan, detail: str) -> None:
+        text = _("%(plan)s is stored, but Stripe was not told everything: %(detail)s Run “sync_plans --push”.")
+        self.message_user(request, text % {"plan": plan, "detail": detail}, messages.WARNING)

@@ -1,0 +1,64 @@
+"""What the commands about plans share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+
+from django.utils import timezone
+
+from django_stripe_gateway.exceptions import GatewayError, OperationInProgress
+from django_stripe_gateway.models import Plan
+from django_stripe_gateway.services.billing.catalogue import push_plan
+from django_stripe_gateway.services.billing.catalogue_leases import plan_lease_end
+from django_stripe_gateway.services.billing.catalogue_rows import rows_of, taken_prices
+from django_stripe_gateway.services.billing.catalogue_state import read_catalogue
+from django_stripe_gateway.services.billing.catalogue_steps import CatalogueStep, steps_for
+
+PAUSE_SECONDS = 0.25
+
+
+def push_each(
+    plans: Iterable[Plan], account: str, tell: Callable[[str], object], *, is_dry_run: bool = False
+) -> Iterator[tuple[Plan, list[CatalogueStep], str]]:
+    """Push the plans that differ at the provider, or say what that would do.
+
+    Yields:
+        Each plan, what was done, and what went wrong.
+
+    Raises:
+        ProviderError: the provider could not be asked what it has.
+    """
+    catalogue = read_catalogue(account)
+    for plan in plans:
+        steps, failure = steps_for(plan, rows_of(plan, account), catalogue, taken_prices()), ""
+        if (steps or plan.push_key) and not is_dry_run:
+            try:
+                steps = _push_when_free(plan, account, tell)
+            except GatewayError as error:
+                steps, failure = [], f"{plan.slug}: {sentence_of(error)}"
+        for step in steps:
+            tell(f"{plan.slug}: Stripe: {step}")
+        yield plan, steps, failure
+
+
+def _push_when_free(plan: Plan, account: str, tell: Callable[[str], object]) -> list[CatalogueStep]:
+    """Push a plan as soon as no other process does; one that was killed holds it until its lease has run out."""
+    deadline = plan_lease_end() + timedelta(seconds=1)
+    is_told = False
+    while True:
+        try:
+            return push_plan(plan=plan, account=account)
+        except OperationInProgress as error:
+            if timezone.now() > deadline:
+                raise
+            if not is_told:
+                tell(f"{plan.slug}: {error.detail} Waiting, until {deadline:%H:%M:%S} UTC at the latest.")
+                is_told = True
+            time.sleep(PAUSE_SECONDS)
+
+
+def sentence_of(error: GatewayError) -> str:
+    """Return an error's sentence with the provider's id of the request."""
+    return f"{error.detail} (Stripe's request id: {error.request_id})" if error.request_id else error.detail

@@ -1,0 +1,98 @@
+"""The rows of prices: what has been offered at the provider keeps its terms for good."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Q
+
+from django_stripe_gateway.gateways.billing_values import PriceSnapshot
+from django_stripe_gateway.models import Plan, PlanPricing
+from django_stripe_gateway.models.plans import PlanPricingQuerySet
+from django_stripe_gateway.money import quantize_amount, to_minor_units
+from django_stripe_gateway.services.transactions import payments_database
+
+TERMS = ("amount", "currency", "interval", "interval_count")
+
+
+def price_rows() -> PlanPricingQuerySet:
+    """Return all prices, of the database that payments are written to."""
+    return PlanPricing.objects.using(payments_database())
+
+
+def rows_of(plan: Plan, account: str) -> list[PlanPricing]:
+    """Return a plan's prices in one account, oldest first."""
+    return list(price_rows().filter(plan=plan, account=account).order_by("pk"))
+
+
+def taken_prices() -> frozenset[str]:
+    """Return the ids of the provider's prices that rows name."""
+    ids = price_rows().exclude(stripe_price_id=None).values_list("stripe_price_id", flat=True)
+    return frozenset(filter(None, ids))
+
+
+def exact_amount(amount: Decimal, currency: str) -> Decimal:
+    """Return an amount that the provider can charge in a currency.
+
+    Raises:
+        InvalidAmount: it is negative, too large, or finer than the currency.
+        UnsupportedCurrency: Stripe does not charge in the currency.
+    """
+    to_minor_units(amount, currency)
+    return quantize_amount(amount, currency)
+
+
+def is_offered(plan: Plan, row: PlanPricing) -> bool:
+    """Return whether the provider has a row's price, or may have: then its terms stay."""
+    return bool(row.stripe_price_id or plan.push_key)
+
+
+def succeed_row(row: PlanPricing, terms: Mapping[str, Any]) -> PlanPricing:
+    """Replace a row by one with other terms, and return that; the caller holds the plan's lock.
+
+    Subscriptions that have the old price keep it, and so does its row.
+    """
+    kept = ("plan_id", "account", "is_active", "stripe_product_id", *TERMS, "trial_days", "is_per_seat")
+    successor = PlanPricing(**{name: getattr(row, name) for name in kept} | dict(terms))
+    successor.save(using=payments_database())
+    price_rows().filter(pk=row.pk).update(is_active=False)
+    row.is_active = False
+    return successor
+
+
+def store_edited_row(plan: Plan, edited: PlanPricing, fields: Collection[str]) -> PlanPricing:
+    """Write ``fields`` of a row that was edited, or its successor with other terms; return what is sold now.
+
+    The caller holds the lock of ``plan``, and pushes it when its transaction is committed.
+    """
+    if edited._state.adding:
+        edited.save(using=payments_database())
+        return edited
+    stored = price_rows().get(pk=edited.pk)
+    has_new_terms = any(getattr(stored, name) != getattr(edited, name) for name in TERMS)
+    if has_new_terms and is_offered(plan, stored):
+        successor = succeed_row(stored, {name: getattr(edited, name) for name in fields})
+        edited.is_active = False
+        return successor
+    edited.save(using=payments_database(), update_fields=[*fields, "modified"])
+    return edited
+
+
+def take_terms(row: PlanPricing, price: PriceSnapshot) -> None:
+    """Write what a price costs at the provider, where that can be written; the caller saves."""
+    if price.amount is not None:
+        row.amount, row.currency = price.amount, price.currency
+        row.interval, row.interval_count = price.interval, price.interval_count
+
+
+def write_product(plan: Plan, account: str, product_id: str) -> None:
+    """Write the product of a plan's prices in one account; what was sold under another one keeps that."""
+    rows = price_rows().filter(plan=plan, account=account)
+    rows.filter(Q(stripe_price_id=None) | Q(is_active=True)).update(stripe_product_id=product_id)
+
+
+def write_price(row_id: int, price: PriceSnapshot) -> None:
+    """Write which price at the provider a row is."""
+    price_rows().filter(pk=row_id).update(stripe_price_id=price.price_id, stripe_product_id=price.product_id)

@@ -1,0 +1,207 @@
+"""Plans edited in the admin reach Stripe, once the edit is committed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from django_stripe_gateway.models import Plan, PlanPricing
+from django_stripe_gateway.services.billing.catalogue import push_plan
+from tests.billing_factories import make_plan, make_pricing, make_subscription
+from tests.fake_stripe import FakeStripe
+from tests.test_admin.pages import own_url, shown_messages
+from tests.test_admin.test_atomic_requests import atomic_requests, open_transaction
+
+__all__ = ["atomic_requests", "open_transaction"]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PRICE = {
+    "account": "stripe",
+    "amount": "20.00",
+    "currency": "USD",
+    "interval": "month",
+    "interval_count": "1",
+    "trial_days": "0",
+    "is_active": "on",
+}
+
+
+@pytest.fixture
+def plan(stripe_server: FakeStripe) -> Plan:
+    """Return a plan that Stripe sells."""
+    plan = make_plan("gold", name="Gold")
+    make_pricing(plan, stripe_price_id=None)
+    push_plan(plan=plan)
+    return plan
+
+
+def form(plan: Plan | None = None, *prices: dict[str, str], **fields: str) -> dict[str, str]:
+    """Return what a browser sends: the plan's fields, a change for each of its prices, and prices to add."""
+    rows = list(plan.pricing.order_by("pk")) if plan else []
+    data = {"name": "Gold", "slug": "gold", "auto_renew": "on", "is_active": "on", "position": "0"} | fields
+    changes = [*prices, *[{}] * (len(rows) - len(prices))]
+    data |= {
+        "pricing-TOTAL_FORMS": str(len(changes)),
+        "pricing-INITIAL_FORMS": str(len(rows)),
+        "limits-TOTAL_FORMS": "0",
+        "limits-INITIAL_FORMS": "0",
+    }
+    for number, change in enumerate(changes):
+        values = PRICE | change
+        if number < len(rows):
+            values |= {"id": str(rows[number].pk), "plan": str(plan.pk if plan else "")}
+        data |= {f"pricing-{number}-{name}": value for name, value in values.items() if value}
+    return data
+
+
+def save(client: Client, plan: Plan, *prices: dict[str, str], **fields: str) -> Any:
+    """Submit the page of a plan."""
+    return client.post(own_url("plan", "change", plan.pk), form(plan, *prices, **fields), follow=True)
+
+
+def test_add(admin_client: Client, stripe_server: FakeStripe) -> None:
+    body = form(None, {"currency": "eur", "amount": "9.5"}, description="All of it")
+    response = admin_client.post(own_url("plan", "add"), body, follow=True)
+    assert "2 changes made at Stripe." in shown_messages(response)
+    row = PlanPricing.objects.get()
+    (product,), (price,) = stripe_server.all("product"), stripe_server.all("price")
+    assert (product["name"], product["description"]) == ("Gold", "All of it")
+    assert (price["unit_amount"], price["currency"], price["id"]) == (950, "eur", row.stripe_price_id)
+    assert (row.amount, row.currency) == (Decimal("9.5"), "EUR")
+
+
+def test_rename(admin_client: Client, plan: Plan, stripe_server: FakeStripe) -> None:
+    stripe_server.forget_requests()
+    save(admin_client, plan, name="Gold and silver", slug="other")
+    plan.refresh_from_db()
+    assert (plan.name, plan.slug) == ("Gold and silver", "gold")
+    assert [product["name"] for product in stripe_server.all("product")] == ["Gold and silver"]
+    assert [request.path for request in stripe_server.requests if request.method == "POST"] == [
+        f"/v1/products/{stripe_server.all('product')[0]['id']}"
+    ]
+
+
+def test_amount(admin_client: Client, plan: Plan, stripe_server: FakeStripe) -> None:
+    old = PlanPricing.objects.get()
+    subscription = make_subscription(pricing=old)
+    save(admin_client, plan, {"amount": "25", "trial_days": "7"})
+    old.refresh_from_db()
+    subscription.refresh_from_db()
+    new = PlanPricing.objects.get(is_active=True)
+    assert (old.amount, old.is_active, old.trial_days, subscription.pricing) == (Decimal(20), False, 0, old)
+    assert (new.amount, new.trial_days) == (Decimal(25), 7)
+    assert stripe_server.get(new.stripe_price_id or "")["unit_amount"] == 2500
+    assert not stripe_server.get(old.stripe_price_id or "")["active"]
+    assert len(stripe_server.all("product")) == 1
+
+
+def test_add_price_and_deactivate_the_other(admin_client: Client, plan: Plan, stripe_server: FakeStripe) -> None:
+    old = PlanPricing.objects.get()
+    save(admin_client, plan, {"is_active": ""}, {"interval": "year", "amount": "200"})
+    assert not stripe_server.get(old.stripe_price_id or "")["active"]
+    new = PlanPricing.objects.get(is_active=True)
+    assert stripe_server.get(new.stripe_price_id or "")["recurring"]["interval"] == "year"
+
+
+def test_deactivate(admin_client: Client, plan: Plan, stripe_server: FakeStripe) -> None:
+    save(admin_client, plan, is_active="")
+    assert [found["active"] for kind in ("price", "product") for found in stripe_server.all(kind)] == [False, False]
+
+
+def test_stripe_fails(admin_client: Client, plan: Plan, stripe_server: FakeStripe) -> None:
+    stripe_server.fault("POST", "/v1/prices", kind="error_500_before")
+    response = save(admin_client, plan, {"amount": "25"})
+    (message,) = [text for text in shown_messages(response) if "Stripe was not told" in text]
+    assert message.endswith("Run “sync_plans --push”.")
+    assert PlanPricing.objects.get(is_active=True).amount == Decimal(25)
+    body = {"action": "push_selected", ACTION_CHECKBOX_NAME: [str(plan.pk)]}
+    response = admin_client.post(own_url("plan", "changelist"), body, follow=True)
+    assert shown_messages(response) == ["2 changes made at Stripe."]
+    assert {price["unit_amount"]: price["active"] for price in stripe_server.all("price")} == {2000: False, 2500: True}
+
+
+def test_something_breaks(
+    admin_client: Client, plan: Plan, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(**values: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("django_stripe_gateway.admin.plans.push_plan", fail)
+    response = save(admin_client, plan, name="Silver")
+    assert any("It failed unexpectedly" in text for text in shown_messages(response))
+    assert Plan.objects.get().name == "Silver"
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.usefixtures("atomic_requests")
+def test_atomic_requests(admin_client: Client, plan: Plan, stripe_server: FakeStripe) -> None:
+    response = save(admin_client, plan, {"amount": "25"})
+    assert "2 changes made at Stripe." in shown_messages(response)
+    assert {price["unit_amount"] for price in stripe_server.all("price")} == {2000, 2500}
+
+
+def test_middleware_transaction(admin_client: Client, plan: Plan, stripe_server: FakeStripe, settings: Any) -> None:
+    settings.MIDDLEWARE = [f"{__name__}.open_transaction", *settings.MIDDLEWARE]
+    save(admin_client, plan, {"amount": "25"})
+    assert {price["unit_amount"] for price in stripe_server.all("price")} == {2000, 2500}
+    body = {"action": "push_selected", ACTION_CHECKBOX_NAME: [str(plan.pk)]}
+    response = admin_client.post(own_url("plan", "changelist"), body, follow=True)
+    assert "a transaction is open" in shown_messages(response)[0]
+
+
+def test_lease_is_not_overwritten(admin_client: Client, plan: Plan, stripe_server: FakeStripe) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        save(admin_client, plan, name="Silver")
+    (update,) = [query["sql"] for query in queries if "UPDATE" in query["sql"] and "Silver" in query["sql"]]
+    assert "push_key" not in update
+
+
+@pytest.mark.parametrize(
+    ("price", "sentence"),
+    [
+        ({"amount": "1.005"}, "USD amounts must be multiples of 0.01"),
+        ({"amount": "-1"}, "must not be negative"),
+        ({"currency": "XXX"}, "not a currency"),
+        ({"account": "paypal"}, "Select a valid choice"),
+    ],
+)
+def test_refused(admin_client: Client, stripe_server: FakeStripe, price: dict[str, str], sentence: str) -> None:
+    response = admin_client.post(own_url("plan", "add"), form(None, price))
+    assert sentence in response.content.decode()
+    assert not Plan.objects.exists()
+    assert stripe_server.requests == []
+
+
+def test_one_default(admin_client: Client, plan: Plan) -> None:
+    make_plan("free", name="Free", is_default=True)
+    assert "Free is the default plan" in save(admin_client, plan, is_default="on").content.decode()
+    Plan.objects.filter(slug="free").delete()
+    assert "must be active" in save(admin_client, plan, is_default="on", is_active="").content.decode()
+    save(admin_client, plan, is_default="on")
+    assert Plan.objects.default() == plan
+
+
+def test_delete(admin_client: Client, plan: Plan) -> None:
+    assert admin_client.get(own_url("plan", "delete", plan.pk)).status_code == 403
+    other = make_plan("other")
+    admin_client.post(own_url("plan", "delete", other.pk), {"post": "yes"})
+    assert list(Plan.objects.all()) == [plan]
+
+
+def test_list(admin_client: Client, plan: Plan) -> None:
+    counts = []
+    for _round in range(2):
+        make_pricing(make_plan())
+        make_pricing(make_plan())
+        with CaptureQueriesContext(connection) as queries:
+            response = admin_client.get(own_url("plan", "changelist"))
+        counts.append(len(queries))
+    assert counts[0] == counts[1] <= 8
+    assert "20.00 USD / month" in response.content.decode()

@@ -1,0 +1,86 @@
+"""What ``reconcile`` does for customers and subscriptions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from django_stripe_gateway.models import Subscription
+from django_stripe_gateway.services.billing.reconciling import (
+    reconcile_billing_operations,
+    reconcile_customers,
+    reconcile_subscriptions,
+)
+from tests.test_billing.host import SubscriptionHost
+
+pytestmark = pytest.mark.django_db(transaction=True)
+HOUR = timedelta(hours=1)
+
+
+def outcomes(found: Any) -> list[str]:
+    return [result.outcome for result in found]
+
+
+def test_details_follow_the_owner(host: SubscriptionHost, user: Any) -> None:
+    host.subscribe()
+    assert host.fake.get(host.customer.customer_id)["email"] == "ada@example.com"
+    host.fake.forget_requests()
+    user.last_login = timezone.now()
+    user.save(update_fields=["last_login"])
+    assert outcomes(reconcile_customers()) == []
+    user.save()
+    assert outcomes(reconcile_customers()) == ["unchanged"]
+    assert host.fake.requests == []
+    user.email, user.first_name = "lovelace@example.com", "Ada"
+    user.save()
+    assert host.fake.requests == []
+    assert outcomes(reconcile_customers()) == ["changed"]
+    told = host.fake.get(host.customer.customer_id)
+    assert (told["email"], told["name"]) == ("lovelace@example.com", "Ada")
+    assert outcomes(reconcile_customers()) == []
+
+
+def test_details__silent_stripe(host: SubscriptionHost, user: Any) -> None:
+    host.subscribe()
+    user.email = "lovelace@example.com"
+    user.save()
+    host.fake.fault("POST", f"/v1/customers/{host.customer.customer_id}", kind="error_500_before")
+    assert outcomes(reconcile_customers()) == ["silent"]
+    assert outcomes(reconcile_billing_operations()) == ["settled"]
+    assert host.fake.get(host.customer.customer_id)["email"] == "lovelace@example.com"
+    assert outcomes(reconcile_customers()) == []
+
+
+def test_lost_news(host: SubscriptionHost) -> None:
+    made = host.subscribe()
+    host.fake.customer_pays(made["subscription_id"], "pm_card_visa")
+    assert outcomes(reconcile_subscriptions(HOUR)) == []
+    Subscription.objects.update(created=timezone.now() - 2 * HOUR)
+    assert outcomes(reconcile_subscriptions(HOUR)) == ["changed"]
+    subscription = Subscription.objects.get()
+    assert (subscription.status, subscription.invoices.get().status) == ("active", "paid")
+    assert outcomes(reconcile_subscriptions(HOUR)) == []
+    Subscription.objects.update(current_period_end=timezone.now() - 2 * HOUR)
+    assert outcomes(reconcile_subscriptions(HOUR)) == ["changed"]
+
+
+def test_lost_page(host: SubscriptionHost) -> None:
+    host.subscribe(mode="checkout")
+    host.fake.complete_checkout(host.fake.all("checkout.session")[0]["id"])
+    Subscription.objects.update(created=timezone.now() - 2 * HOUR)
+    assert outcomes(reconcile_subscriptions(HOUR)) == ["changed"]
+    assert Subscription.objects.get().status == "active"
+
+
+def test_killed_before_the_answer(host: SubscriptionHost) -> None:
+    """Stripe has acted and its answer is lost: the operation is carried on, and there is one subscription."""
+    host.fake.fault("POST", "/v1/subscriptions", kind="reset_after")
+    refused = host.post("subscribe", {"plan_id": host.basic.plan_id})
+    assert refused.status_code == 502
+    assert Subscription.objects.get().status == "starting"
+    assert outcomes(reconcile_billing_operations()) == ["settled"]
+    assert Subscription.objects.get().status == "incomplete"
+    assert len(host.fake.all("subscription")) == 1
