@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views import View
 from django.views.generic import TemplateView
@@ -65,8 +65,12 @@ class ChooseView(PlanActionView):
 
 
 class SubscriptionActionView(PlanActionView):
-    """``POST /plans/<action>/``: cancel or resume."""
+    """``POST /plans/<action>/``: cancel, resume, or go to Stripe's page for cards."""
 
     def perform(self, request: HttpRequest, **kwargs: Any) -> Outcome:
         """Do it to the user's subscription."""
-        return plans.perform(request, kwargs["action"])
+        subscription = plans.current_subscription(request.user)
+        action = plans.ACTIONS.get(kwargs["action"])
+        if subscription is None or action is None:
+            raise Http404
+        return action(request, subscription)

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest
 from django.urls import reverse
 
 from django_stripe_gateway.models import Plan, PlanPricing, Subscription
+from django_stripe_gateway.services.billing.payment_methods import portal_url
 from django_stripe_gateway.subscriptions import (
     cancel_subscription,
     change_subscription,
@@ -20,8 +21,6 @@ from django_stripe_gateway.subscriptions import (
 from shop.checkout import customer
 from shop.till import Outcome
 
-ACTIONS = ("cancel", "resume")
-
 
 def offers() -> QuerySet[Plan]:
     """Return the plans on sale, with their prices (as ``sold``) and limits."""
@@ -31,7 +30,7 @@ def offers() -> QuerySet[Plan]:
 
 def current_subscription(user: Any) -> Subscription | None:
     """Return the subscription that the page is about: the shop sells one to each customer."""
-    return subscriptions_for(user).not_ended().select_related("plan", "pricing").first()
+    return subscriptions_for(user).not_ended().select_related("customer", "plan", "pricing").first()
 
 
 def choose(request: HttpRequest, pricing_id: int) -> Outcome:
@@ -58,13 +57,22 @@ def choose(request: HttpRequest, pricing_id: int) -> Outcome:
     return Outcome(url=made.gateway_url) if made.gateway_url else Outcome(f"Welcome to {pricing.plan}.")
 
 
-def perform(request: HttpRequest, action: str) -> Outcome:
-    """Cancel the user's subscription, or take that back."""
-    current = current_subscription(request.user)
-    if current is None or action not in ACTIONS:
-        raise Http404
-    if action == "resume":
-        resume_subscription(subscription=current, origin=customer(request))
-        return Outcome("Good to have you back. Your plan goes on.")
-    cancel_subscription(subscription=current, origin=customer(request))
+def cancel(request: HttpRequest, subscription: Subscription) -> Outcome:
+    """Let the subscription end with its period."""
+    cancel_subscription(subscription=subscription, origin=customer(request))
     return Outcome("Cancelled. You keep your plan until the end of what you have paid for.")
+
+
+def resume(request: HttpRequest, subscription: Subscription) -> Outcome:
+    """Take back the cancellation."""
+    resume_subscription(subscription=subscription, origin=customer(request))
+    return Outcome("Good to have you back. Your plan goes on.")
+
+
+def manage(request: HttpRequest, subscription: Subscription) -> Outcome:
+    """Go to Stripe's page for cards and invoices; localstripe has none."""
+    page = request.build_absolute_uri(reverse("shop:plans"))
+    return Outcome(url=portal_url(customer=subscription.customer, return_url=page, origin=customer(request)))
+
+
+ACTIONS = {"cancel": cancel, "resume": resume, "manage": manage}
