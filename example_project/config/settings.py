@@ -147,6 +147,8 @@ class Base(Configuration):
     PAYMENT_VARIANTS = {"stripe": ("django_stripe_gateway.providers.StripeProvider", {})}
     STRIPE_GATEWAY_SUCCESS_URL = "/payments/{payment_id}/paid/"
     STRIPE_GATEWAY_FAILURE_URL = "/payments/{payment_id}/unpaid/"
+    STRIPE_GATEWAY_SUBSCRIPTION_SUCCESS_URL = STRIPE_GATEWAY_SUBSCRIPTION_CANCEL_URL = "/plans/"
+    STRIPE_GATEWAY_PORTAL_RETURN_URL = "/plans/"
 
     @property
     def USE_LOCALSTRIPE(self) -> bool:

@@ -107,7 +107,7 @@ def test_sync__at_once(admin_client: Client, waiting_payment: Any, stripe_server
 
 
 def test_actions__limited_in_number(admin_client: Client, monkeypatch: Any) -> None:
-    monkeypatch.setattr(PaymentAdmin, "max_payments_per_action", 1)
+    monkeypatch.setattr(PaymentAdmin, "max_objects_per_action", 1)
     payments = [make_payment(), make_payment()]
     response = run_action(admin_client, "cancel_selected", *payments, confirmed="yes")
     assert "at most 1" in shown_messages(response)[0]

@@ -24,6 +24,7 @@ from django_stripe_gateway.services import arrivals, payments, syncing
 from django_stripe_gateway.testing import deliver_event, make_event
 from django_stripe_gateway.webhooks.registry import temporary_handlers
 from tests.conftest import SIGNALS
+from tests.test_billing.host import SubscriptionHost
 from tests.test_docs.blocks import Step, assert_like, assert_output, commands, steps
 from tests.test_docs.curl import parse_curl
 
@@ -55,6 +56,7 @@ class Guide:
             "deliver",
             "abandon",
             "stub",
+            "seller",
         )
         self.namespace |= {name: getattr(self, name) for name in helpers} | {"make_event": make_event, "guide": self}
 
@@ -90,6 +92,10 @@ class Guide:
     def abandon(self) -> None:
         """Let the leases of pending operations run out, as when a process has died."""
         PaymentOperation.objects.pending().update(leased_until=timezone.now() - timedelta(seconds=1))
+
+    def seller(self) -> SubscriptionHost:
+        """Return a host whose plans, "basic" and "premium", are known to the provider."""
+        return SubscriptionHost(self.fake, self.user, self.client)
 
     def stub(self, name: str, **values: Any) -> Any:
         """Make a module of the reader's project importable."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,7 +49,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             "DATABASE_URL": f"sqlite:///{site.root / 'elsewhere.sqlite3'}",
             "PAYMENT_HOST": f"127.0.0.1:{port}",
         }
-        for command in (["migrate", "-v0"], ["seed_demo"]):
+        for command in (["migrate", "-v0"], ["seed_demo", "--plans"]):
             done = site.manage(*command, **variables)
             assert done.returncode == 0, done.stderr
         manage = str(site.example / "manage.py")
@@ -121,6 +122,19 @@ def test_signed_webhook_confirms_then_refunds(shop: Shop) -> None:
     assert shop.api("GET", path)[1]["status"] == "refunded"
     status, answer = shop.api("POST", f"{path}refund_payment/", amount="0.01")
     assert status == 409, answer
+
+
+def test_subscribe_on_the_page_of_stripe(shop: Shop) -> None:
+    visitor = Visitor(shop.url).log_in()
+    found = re.search(r'id="premium">.*?action="(/plans/choose/\d+/)"', visitor.get("/plans/").text, re.DOTALL)
+    assert found
+    page = visitor.post(found[1]).location
+    assert page.startswith(shop.fake.url)
+    assert visitor.get("/plans/").field("subscription-status") == "Starting"
+    shop.fake.complete_checkout(urlsplit(page).path.rpartition("/")[2])
+    shop.fake.flush_deliveries()
+    assert visitor.get("/plans/").field("subscription-status") == "Active"
+    assert visitor.post("/plans/manage/").location.startswith(shop.fake.url)
 
 
 def test_card_that_fails_is_not_offered(shop: Shop) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from django_stripe_gateway.admin.customers import CustomerAdmin
 from django_stripe_gateway.admin.events import WebhookEventAdmin
 from django_stripe_gateway.admin.gateways import PaymentGatewayConfigAdmin
 from django_stripe_gateway.admin.inlines import OperationInline, PaymentLogInline, RefundInline
+from django_stripe_gateway.admin.invoices import InvoiceAdmin
 from django_stripe_gateway.admin.logs import PaymentLogAdmin
-from django_stripe_gateway.admin.operations import PaymentOperationAdmin
+from django_stripe_gateway.admin.operations import BillingOperationAdmin, PaymentOperationAdmin
 from django_stripe_gateway.admin.payments import PaymentAdmin, PaymentAdminMixin
 from django_stripe_gateway.admin.plans import PlanAdmin, PlanLimitInline, PlanPricingInline
 from django_stripe_gateway.admin.refunds import RefundAdmin
 from django_stripe_gateway.admin.registration import register_payment_admin
+from django_stripe_gateway.admin.subscriptions import SubscriptionAdmin
 from django_stripe_gateway.admin.usage import (
     LimitOverrideAdmin,
     MeterEventAdmin,
@@ -21,6 +24,9 @@ from django_stripe_gateway.admin.usage import (
 )
 
 __all__ = [
+    "BillingOperationAdmin",
+    "CustomerAdmin",
+    "InvoiceAdmin",
     "LimitOverrideAdmin",
     "MeterEventAdmin",
     "OperationInline",
@@ -35,6 +41,7 @@ __all__ = [
     "PlanPricingInline",
     "RefundAdmin",
     "RefundInline",
+    "SubscriptionAdmin",
     "UsageCounterAdmin",
     "UsageGrantAdmin",
     "UsageRecordAdmin",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -36,24 +36,49 @@ MONEY_QUESTIONS = {
 }
 
 
-class MoneyFilter(admin.SimpleListFilter):
-    """Payments by what can or should be done about them."""
+# The same for ``SubscriptionQuerySet``.
+SUBSCRIPTION_QUESTIONS = {
+    "valid": _("Gives what its plan promises"),
+    "on_trial": _("In its trial"),
+    "on_grace_period": _("Cancelled, and still running"),
+    "has_incomplete_payment": _("The customer has to pay"),
+    "paused": _("Paused"),
+}
 
-    title = _("money")
-    parameter_name = "money"
+
+class QuestionFilter(admin.SimpleListFilter):
+    """Rows by what can or should be done about them: methods of their queryset."""
+
+    questions: ClassVar[dict[str, Any]]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         """Return the questions; none if the host's own manager does not know them."""
         known = model_admin.model._default_manager.all()
-        return [(name, label) for name, label in MONEY_QUESTIONS.items() if hasattr(known, name)]
+        return [(name, label) for name, label in self.questions.items() if hasattr(known, name)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the payments that answer the question."""
+        """Return the rows that answer the question."""
         question = self.value()
-        if question not in MONEY_QUESTIONS or not hasattr(queryset, question):
+        if question not in self.questions or not hasattr(queryset, question):
             return queryset
         answer: QuerySet[Any] = getattr(queryset, question)()
         return answer
+
+
+class MoneyFilter(QuestionFilter):
+    """Payments by where their money is."""
+
+    title = _("money")
+    parameter_name = "money"
+    questions = MONEY_QUESTIONS
+
+
+class SubscriptionFilter(QuestionFilter):
+    """Subscriptions by what they give and need."""
+
+    title = _("state")
+    parameter_name = "state"
+    questions = SUBSCRIPTION_QUESTIONS
 
 
 class AbandonedFilter(admin.SimpleListFilter):

@@ -1,4 +1,4 @@
-"""The form of one payment's capture, refund, cancellation or synchronisation."""
+"""The form of one move."""
 
 from __future__ import annotations
 
@@ -12,30 +12,29 @@ from django_stripe_gateway.admin.display import display_money
 from django_stripe_gateway.admin.moves import Move
 from django_stripe_gateway.choices import RefundReason
 from django_stripe_gateway.exceptions import GatewayError
-from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.money import DECIMAL_PLACES, MAX_DIGITS, format_amount
 
 
 class MoveForm(forms.Form):
-    """Asks for what ``move`` needs; the service checks the amount against the locked payment."""
+    """Asks for what ``move`` needs; the service checks the amount against the locked row."""
 
     key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
     amount = forms.DecimalField(label=_("amount"), max_digits=MAX_DIGITS, decimal_places=DECIMAL_PLACES)
     reason = forms.ChoiceField(label=_("reason"), required=False, choices=[("", "---------"), *RefundReason.choices])
 
-    def __init__(self, *args: Any, move: Move, payment: AbstractPayment, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, move: Move, subject: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not move.has_reason:
             del self.fields["reason"]
         if move.largest is None:
             del self.fields["amount"]
             return
-        largest = move.largest(payment)
+        largest = move.largest(subject)
         try:
-            self.fields["amount"].initial = format_amount(largest, payment.currency)
+            self.fields["amount"].initial = format_amount(largest, subject.currency)
         except GatewayError:
             self.fields["amount"].initial = largest
-        limit = display_money(largest, payment.currency)
+        limit = display_money(largest, subject.currency)
         self.fields["amount"].help_text = _("At most %(limit)s.") % {"limit": limit}
 
 

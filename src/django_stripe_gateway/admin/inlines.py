@@ -1,4 +1,4 @@
-"""What belongs to a payment, on its page."""
+"""What belongs to a payment, a subscription or a customer, on its page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.admin.display import display_json, display_money, money_column
 from django_stripe_gateway.admin.readonly import ReadOnlyInline
-from django_stripe_gateway.models import PaymentLog, PaymentOperation, Refund
+from django_stripe_gateway.models import (
+    Invoice,
+    PaymentLog,
+    PaymentOperation,
+    Refund,
+    Subscription,
+    SubscriptionLog,
+)
+from django_stripe_gateway.models.logs import AbstractLog
 
 
 class RefundInline(ReadOnlyInline):
@@ -44,13 +52,44 @@ class OperationInline(ReadOnlyInline):
         return display_json(operation.error)
 
 
-class PaymentLogInline(ReadOnlyInline):
-    """The audit trail of a payment, oldest first."""
+class LogInline(ReadOnlyInline):
+    """An audit trail, oldest first."""
 
-    model = PaymentLog
     fields = readonly_fields = ("created", "event", "source", "actor", "message", "values", "event_id")
 
     @admin.display(description=_("data"))
-    def values(self, log: PaymentLog) -> SafeString | str:
+    def values(self, log: AbstractLog) -> SafeString | str:
         """Return the values that were written with the line."""
         return display_json(log.data)
+
+
+class PaymentLogInline(LogInline):
+    """The audit trail of a payment."""
+
+    model = PaymentLog
+
+
+class SubscriptionLogInline(LogInline):
+    """The audit trail of a subscription."""
+
+    model = SubscriptionLog
+
+
+class InvoiceInline(ReadOnlyInline):
+    """The invoices of a subscription."""
+
+    model = Invoice
+    fields = readonly_fields = ("number", "status", "total_money", "paid_money", "issued", "requires_action")
+    total_money = staticmethod(money_column("total", _("total")))
+    paid_money = staticmethod(money_column("amount_paid", _("paid")))
+
+
+class SubscriptionInline(ReadOnlyInline):
+    """The subscriptions of a customer."""
+
+    model = Subscription
+    fields = readonly_fields = ("subscription_id", "plan", "status", "quantity", "current_period_end")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Bring the plans along."""
+        return super().get_queryset(request).select_related("plan")

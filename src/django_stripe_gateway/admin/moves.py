@@ -1,4 +1,4 @@
-"""What staff can do to a payment; each goes through the service that the API uses."""
+"""What staff can do, and to a payment in particular; each move goes through the service that the API uses."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One thing that can be done to a payment.
+    """One thing that can be done to a payment or a subscription.
 
     Args:
         name: also names the permission (``has_<name>_permission``) and the page.
         perform: calls the service and returns a sentence for the person who asked.
-        is_possible: whether the payment's state allows it, as far as the row knows.
+        is_possible: whether the object's state allows it, as far as the row knows.
         largest: what ``amount`` may be at most; without it the move has no amount.
         asks_first: the action of the changelist needs a second step.
     """
@@ -52,9 +52,9 @@ class Move:
     label: Any
     question: Any
     question_all: Any
-    perform: Callable[[AbstractPayment, Order], str]
-    is_possible: Callable[[AbstractPayment], bool]
-    largest: Callable[[AbstractPayment], Decimal] | None = None
+    perform: Callable[[Any, Order], str]
+    is_possible: Callable[[Any], bool]
+    largest: Callable[[Any], Decimal] | None = None
     has_reason: bool = False
     asks_first: bool = True
 

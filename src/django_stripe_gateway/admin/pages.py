@@ -1,9 +1,10 @@
-"""A page for each move, reached from the payment's own page."""
+"""A page for each move, reached from the object's own page."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial, update_wrapper
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
@@ -11,12 +12,12 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from django_stripe_gateway.admin.atomicity import outside_of_transactions, refuse_inside_transaction
-from django_stripe_gateway.admin.display import display_money
 from django_stripe_gateway.admin.forms import MoveForm
-from django_stripe_gateway.admin.moves import MOVES, Move, Order, staff_origin
+from django_stripe_gateway.admin.moves import Move, Order, staff_origin
 from django_stripe_gateway.admin.reporting import report_error
 from django_stripe_gateway.exceptions import GatewayError, InvalidInput, ProviderUnavailable
 
@@ -27,37 +28,30 @@ else:
 
 
 class MovePagesMixin(_Base):
-    """Adds ``<payment>/capture/``, ``refund/``, ``cancel/`` and ``sync/``, and their links to the payment's page.
+    """Adds a page such as ``<payment>/capture/`` for each move, and their links to the object's page.
 
-    ``has_capture_permission`` and its kin decide who may; by default whoever may change the payment.
+    For each move ``has_<move>_permission`` decides who may.
     """
 
-    change_form_template = "admin/django_stripe_gateway/payment_change_form.html"
-    move_template = "admin/django_stripe_gateway/move_payment.html"
+    moves: ClassVar[Mapping[str, Move]]
+    change_form_template = "admin/django_stripe_gateway/move_change_form.html"
+    move_template = "admin/django_stripe_gateway/move.html"
 
-    def has_capture_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the user may capture."""
-        return self.has_change_permission(request, obj)
+    def facts(self, subject: Any) -> list[tuple[Any, Any]]:
+        """Return what somebody should see before they confirm a move: names and values."""
+        return [(_("Status"), subject.get_status_display())]
 
-    def has_refund_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the user may refund."""
-        return self.has_change_permission(request, obj)
+    def label(self, subject: Any) -> str:
+        """Return what messages call the object: "Payment 17"."""
+        return f"{capfirst(self.opts.verbose_name)} {subject.pk}"
 
-    def has_cancel_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the user may cancel and release."""
-        return self.has_change_permission(request, obj)
-
-    def has_sync_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the user may ask the provider and have its answer written."""
-        return self.has_change_permission(request, obj)
-
-    def may(self, request: HttpRequest, move: Move, payment: Any) -> bool:
-        """Return whether the user may do ``move`` to ``payment``."""
-        return bool(getattr(self, f"has_{move.name}_permission")(request, payment))
+    def may(self, request: HttpRequest, move: Move, subject: Any) -> bool:
+        """Return whether the user may do ``move`` to ``subject``."""
+        return bool(getattr(self, f"has_{move.name}_permission")(request, subject))
 
     def get_urls(self) -> list[Any]:
         """Put the pages of the moves before the admin's own."""
-        return [self._move_path(move) for move in MOVES.values()] + super().get_urls()
+        return [self._move_path(move) for move in self.moves.values()] + super().get_urls()
 
     def _move_path(self, move: Move) -> Any:
         view = partial(self.move_view, move=move)
@@ -68,43 +62,43 @@ class MovePagesMixin(_Base):
     def _url_name(self, page: str) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_{page}"
 
-    def _url(self, page: str, payment: Any) -> str:
-        args = [quote(payment.pk)]
+    def _url(self, page: str, subject: Any) -> str:
+        args = [quote(subject.pk)]
         return reverse(f"admin:{self._url_name(page)}", args=args, current_app=self.admin_site.name)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Offer the moves that the payment's state and the user's permissions allow."""
-        payment = kwargs.get("obj")
-        context["payment_moves"] = [
-            {"name": move.name, "label": move.label, "url": self._url(move.name, payment)}
-            for move in MOVES.values()
-            if payment is not None and move.is_possible(payment) and self.may(request, move, payment)
+        """Offer the moves that the object's state and the user's permissions allow."""
+        subject = kwargs.get("obj")
+        context["possible_moves"] = [
+            {"name": move.name, "label": move.label, "url": self._url(move.name, subject)}
+            for move in self.moves.values()
+            if subject is not None and move.is_possible(subject) and self.may(request, move, subject)
         ]
         return super().render_change_form(request, context, *args, **kwargs)
 
     def move_view(self, request: HttpRequest, object_id: str, *, move: Move) -> HttpResponse:
         """Ask for confirmation (and the amount) on GET, do it on POST."""
-        payment = self.get_object(request, unquote(object_id))
-        if payment is None:
+        subject = self.get_object(request, unquote(object_id))
+        if subject is None:
             raise Http404
-        if not self.may(request, move, payment):
+        if not self.may(request, move, subject):
             raise PermissionDenied
-        back = HttpResponseRedirect(self._url("change", payment))
+        back = HttpResponseRedirect(self._url("change", subject))
         if request.method != "POST":
-            if not move.is_possible(payment):
-                text = _("A payment that is “%(status)s” does not allow this.")
-                self.message_user(request, text % {"status": payment.get_status_display()}, messages.WARNING)
+            if not move.is_possible(subject):
+                text = _("The status “%(status)s” does not allow this.")
+                self.message_user(request, text % {"status": subject.get_status_display()}, messages.WARNING)
                 return back
-            return self._render_move(request, move, payment, MoveForm(move=move, payment=payment))
-        form = MoveForm(request.POST, move=move, payment=payment)
+            return self._render_move(request, move, subject, MoveForm(move=move, subject=subject))
+        form = MoveForm(request.POST, move=move, subject=subject)
         if not form.is_valid():
-            return self._render_move(request, move, payment, form)
-        if refuse_inside_transaction(self, request) or self._do(request, move, payment, form):
+            return self._render_move(request, move, subject, form)
+        if refuse_inside_transaction(self, request) or self._do(request, move, subject, form):
             return back
         # The same form again: its key makes the next attempt carry on with this one.
-        return self._render_move(request, move, payment, form)
+        return self._render_move(request, move, subject, form)
 
-    def _do(self, request: HttpRequest, move: Move, payment: Any, form: MoveForm) -> bool:
+    def _do(self, request: HttpRequest, move: Move, subject: Any, form: MoveForm) -> bool:
         """Do the move and report it; return whether the form is done with."""
         data = form.cleaned_data
         order = Order(
@@ -113,35 +107,29 @@ class MovePagesMixin(_Base):
             amount=data.get("amount"),
             reason=data.get("reason", ""),
         )
-        label = _("Payment %(id)s") % {"id": payment.pk}
+        label = self.label(subject)
         try:
-            result = move.perform(payment, order)
+            result = move.perform(subject, order)
         except InvalidInput as error:
             form.add_error(error.field if error.field in form.fields else None, error.detail)
             return False
         except GatewayError as error:
             report_error(self, request, label, error)
             return not isinstance(error, ProviderUnavailable)
-        self.log_change(request, payment, f"{move.label}: {result}")
+        self.log_change(request, subject, f"{move.label}: {result}")
         self.message_user(request, f"{label}: {result}", messages.SUCCESS)
         return True
 
-    def _render_move(self, request: HttpRequest, move: Move, payment: Any, form: MoveForm) -> HttpResponse:
+    def _render_move(self, request: HttpRequest, move: Move, subject: Any, form: MoveForm) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "title": move.label,
-            "subtitle": str(payment),
+            "subtitle": str(subject),
             "opts": self.opts,
             "move": move,
             "form": form,
-            "payment": payment,
-            "amounts": [
-                (_("Status"), payment.get_status_display()),
-                (_("Amount"), display_money(payment.total, payment.currency)),
-                (_("Captured"), display_money(payment.captured_amount, payment.currency)),
-                (_("Refunded"), display_money(payment.refunded_amount, payment.currency)),
-            ],
-            "back_url": self._url("change", payment),
+            "facts": self.facts(subject),
+            "back_url": self._url("change", subject),
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, self.move_template, context)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -21,6 +21,7 @@ from django_stripe_gateway.admin.filters import GatewayFilter, MoneyFilter
 from django_stripe_gateway.admin.inlines import OperationInline, PaymentLogInline, RefundInline
 from django_stripe_gateway.admin.lists import DatedListMixin
 from django_stripe_gateway.admin.pages import MovePagesMixin
+from django_stripe_gateway.admin.searching import IdSearchMixin, owner_fields
 from django_stripe_gateway.models import AbstractPayment
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ SECTIONS: Sequence[tuple[Any, Sequence[str]]] = (
 )
 
 
-class PaymentAdminMixin(NonAtomicActionsMixin, MoveActionsMixin, MovePagesMixin, DatedListMixin, _Base):
+class PaymentAdminMixin(NonAtomicActionsMixin, MoveActionsMixin, MovePagesMixin, IdSearchMixin, DatedListMixin, _Base):
     """Everything that the admin of a payment model needs; put it before ``ModelAdmin``.
 
     Money moves through the actions and pages only. ``editable_fields`` are this app's fields that can be edited;
@@ -70,6 +71,7 @@ class PaymentAdminMixin(NonAtomicActionsMixin, MoveActionsMixin, MovePagesMixin,
     date_hierarchy = "created"
     # A count of the whole table for "x results (y total)" is what makes the page slow on a large one.
     show_full_result_count = False
+    id_fields = {"cs_": ("transaction_id",), "pi_": ("transaction_id", "intent_id"), "re_": ("refunds__refund_id",)}
     search_help_text = _("Id, order, provider's id (cs_…, pi_…, re_…), token, or the owner's name or e-mail address")
     inlines = (RefundInline, OperationInline, PaymentLogInline)
 
@@ -127,21 +129,17 @@ class PaymentAdminMixin(NonAtomicActionsMixin, MoveActionsMixin, MovePagesMixin,
         """Return what is searched for a text: ids, the order, and the owner by the user model's own names."""
         if self.search_fields:
             return self.search_fields
-        user = get_user_model()
-        names = [user.USERNAME_FIELD]
-        email = user.get_email_field_name() if hasattr(user, "get_email_field_name") else ""
-        if email and email not in names and any(field.name == email for field in user._meta.fields):
-            names.append(email)
-        return ("pk__exact", "order_id", *(f"owner__{name}" for name in names))
+        return ("pk__exact", "order_id", *(f"owner__{name}" for name in owner_fields(get_user_model())))
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """Find a provider's id or a token by its index; search the rest as text."""
-        exact = exact_match(search_term.strip())
+    def match_id(self, term: str) -> Q | None:
+        """Return the condition for an id or a token."""
+        exact = super().match_id(term)
         if exact is not None:
-            return queryset.filter(exact), False
-        return super().get_search_results(request, queryset, search_term)
+            return exact
+        try:
+            return Q(token=str(uuid.UUID(term)))
+        except ValueError:
+            return None
 
     @admin.display(description=_("provider's record"))
     def provider_record(self, payment: Any) -> SafeString | str:
@@ -158,20 +156,6 @@ def stored_objects(extra_data: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         return {}
     return {name: data[name] for name in ("session", "intent") if name in data}
-
-
-def exact_match(term: str) -> Q | None:
-    """Return the condition for a term that names one object, ``None`` for any other text."""
-    if term.startswith("cs_"):
-        return Q(transaction_id=term)
-    if term.startswith("pi_"):
-        return Q(transaction_id=term) | Q(intent_id=term)
-    if term.startswith("re_"):
-        return Q(refunds__refund_id=term)
-    try:
-        return Q(token=str(uuid.UUID(term)))
-    except ValueError:
-        return None
 
 
 class PaymentAdmin(PaymentAdminMixin, admin.ModelAdmin):  # type: ignore[type-arg]

@@ -33,7 +33,7 @@ class ReadOnlyAdmin(ReadOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 class ReadOnlyInline(ReadOnlyMixin, admin.TabularInline):  # type: ignore[type-arg]
-    """Rows of a payment that only the services write."""
+    """Rows that only the services write, on the page of what they belong to."""
 
     extra = 0
     can_delete = False

@@ -1,0 +1,77 @@
+"""Admin of invoices, which only the provider makes."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from django_stripe_gateway.admin.display import money_column
+from django_stripe_gateway.admin.lists import DatedListMixin
+from django_stripe_gateway.admin.readonly import ReadOnlyAdmin
+from django_stripe_gateway.admin.searching import IdSearchMixin
+from django_stripe_gateway.models import Invoice
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(IdSearchMixin, DatedListMixin, ReadOnlyAdmin):
+    """Invoices, newest first."""
+
+    list_display = (
+        "id",
+        "issued",
+        "number",
+        "status",
+        "total_money",
+        "paid_money",
+        "remaining_money",
+        "customer",
+        "subscription",
+        "requires_action",
+    )
+    list_filter = ("status", "billing_reason", "requires_action", "livemode", "created")
+    list_select_related = ("customer", "subscription")
+    date_hierarchy = "created"
+    search_fields = ("pk__exact", "number__exact")
+    search_help_text = _("Id, number, or provider's id (in_…, pi_…, sub_…, cus_…)")
+    id_fields = {
+        "in_": ("invoice_id",),
+        "pi_": ("intent_id",),
+        "sub_": ("subscription__subscription_id",),
+        "cus_": ("customer__customer_id",),
+    }
+    fields = readonly_fields = (
+        "customer",
+        "subscription",
+        "number",
+        "status",
+        "billing_reason",
+        "subtotal_money",
+        "tax_money",
+        "total_money",
+        "due_money",
+        "paid_money",
+        "remaining_money",
+        "attempt_count",
+        "next_payment_attempt",
+        "requires_action",
+        "period_start",
+        "period_end",
+        "issued",
+        "due",
+        "paid_at",
+        "hosted_url",
+        "pdf_url",
+        "account",
+        "invoice_id",
+        "intent_id",
+        "livemode",
+        "created",
+        "modified",
+    )
+
+    subtotal_money = staticmethod(money_column("subtotal", _("subtotal")))
+    tax_money = staticmethod(money_column("tax", _("tax")))
+    total_money = staticmethod(money_column("total", _("total")))
+    due_money = staticmethod(money_column("amount_due", _("due")))
+    paid_money = staticmethod(money_column("amount_paid", _("paid")))
+    remaining_money = staticmethod(money_column("amount_remaining", _("remaining")))
