@@ -108,6 +108,7 @@ def test_cancel_and_change(host: SubscriptionHost) -> None:
     assert subscription.has_ended or subscription.cancel_at_period_end is at_stripe["cancel_at_period_end"]
 
 
+@pytest.mark.slow
 def test_a_month_delivered_at_once(host: SubscriptionHost, recorded_signals: SignalRecorder) -> None:
     subscription, expected = a_month_with_a_failure(host)
     offset = let_it_be_over(host)

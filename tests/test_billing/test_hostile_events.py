@@ -108,6 +108,18 @@ def test_half_formed(host: SubscriptionHost, later: list[Event]) -> None:
             assert answer.json()["state"] != "failed", (event["type"], name, broken["data"]["object"][name])
 
 
+def test_too_long(host: SubscriptionHost, later: list[Event]) -> None:
+    newest = {event["type"]: event for event in later}
+    for event_type in ("customer.subscription.updated", "invoice.created", "customer.updated"):
+        event = newest[event_type]
+        names = [name for name, value in event["data"]["object"].items() if isinstance(value, str) and name != "object"]
+        for number, name in enumerate(names):
+            broken = copy.deepcopy(event) | {"id": f"evt_{event_type[-7:]}_{number}", "created": event["created"] + 1}
+            broken["data"]["object"][name] = "x" * 3000
+            answer = deliver(broken)
+            assert answer.status_code == 200, (event_type, name, answer.content)
+
+
 def test_another_account(host: SubscriptionHost, later: list[Event], settings: Any) -> None:
     other = {"api_key": "sk_test_other", "endpoint_secret": "whsec_other"}
     own = settings.PAYMENT_VARIANTS["stripe"]

@@ -9,6 +9,7 @@ from django_stripe_gateway.choices import InvoiceStatus, SubscriptionLogEvent
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot
 from django_stripe_gateway.models import Invoice, Subscription
 from django_stripe_gateway.money import display_amount
+from django_stripe_gateway.services.billing.fitting import verify_lengths
 from django_stripe_gateway.services.billing.journal import log_subscription, tell
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.sync import SnapshotMismatch
@@ -53,6 +54,7 @@ def apply_invoice(invoice: Invoice, snapshot: InvoiceSnapshot, origin: Origin) -
 
 def verify_invoice(invoice: Invoice, snapshot: InvoiceSnapshot) -> None:
     """Compare what a provider claims about money with the row; see ``apply_invoice`` for what is raised."""
+    verify_lengths(invoice, snapshot, MIRRORED)
     if snapshot.invoice_id != invoice.invoice_id:
         raise SnapshotMismatch("invoice differs")
     if snapshot.livemode is not None and snapshot.livemode != invoice.livemode:

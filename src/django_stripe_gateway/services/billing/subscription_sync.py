@@ -10,6 +10,7 @@ from django_stripe_gateway.choices import SubscriptionLogEvent, SubscriptionStat
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.models import Customer, PlanPricing, Subscription
 from django_stripe_gateway.services.arrivals import handle_arrivals
+from django_stripe_gateway.services.billing.fitting import verify_lengths
 from django_stripe_gateway.services.billing.journal import Before, announce_change, log_subscription
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.sync import SnapshotMismatch
@@ -58,6 +59,7 @@ def apply_subscription(subscription: Subscription, snapshot: SubscriptionSnapsho
 
 def verify_subscription(subscription: Subscription, snapshot: SubscriptionSnapshot) -> None:
     """Compare what a provider claims with the row; see ``apply_subscription`` for what is raised."""
+    verify_lengths(subscription, snapshot, MIRRORED)
     if subscription.subscription_id and snapshot.subscription_id != subscription.subscription_id:
         raise SnapshotMismatch("subscription differs")
     if snapshot.customer_id and not subscription.customer.is_known_as(snapshot.customer_id):
