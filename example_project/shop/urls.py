@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from shop import plan_views, views
+from shop import plan_views, usage_views, views
 
 app_name = "shop"
 
 urlpatterns = [
     path("", views.ProductsView.as_view(), name="products"),
     path("buy/<slug:slug>/", views.BuyView.as_view(), name="buy"),
+    path("usage/", usage_views.UsageView.as_view(), name="usage"),
     path("orders/", views.OrdersView.as_view(), name="orders"),
     path("orders/<str:number>/", views.OrderView.as_view(), name="order"),
     path("orders/<str:number>/<slug:action>/", views.OrderActionView.as_view(), name="order-action"),

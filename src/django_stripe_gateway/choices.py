@@ -176,3 +176,29 @@ class SubscriptionLogEvent(models.TextChoices):
     INVOICE = "invoice", _("Invoice")
     OPERATION_FAILED = "operation_failed", _("Operation failed")
     MISMATCH = "mismatch", _("Mismatch")
+
+
+class UsageKind(models.TextChoices):
+    """How a line of the ledger came about."""
+
+    CONSUME = "consume", pgettext_lazy("usage", "Used")
+    COMMIT = "commit", pgettext_lazy("usage", "Used after a reservation")
+    REFUND = "refund", pgettext_lazy("usage", "Given back")
+
+
+class ReservationState(models.TextChoices):
+    """What has become of reserved units."""
+
+    HELD = "held", pgettext_lazy("usage reservation", "Held")
+    COMMITTED = "committed", pgettext_lazy("usage reservation", "Used")
+    RELEASED = "released", pgettext_lazy("usage reservation", "Released")
+    EXPIRED = "expired", pgettext_lazy("usage reservation", "Expired")
+
+
+class MeterEventState(models.TextChoices):
+    """Whether the provider's meter knows of an event; ``UNCLEAR`` if sending it again could count it twice."""
+
+    PENDING = "pending", pgettext_lazy("meter event", "Pending")
+    SENT = "sent", pgettext_lazy("meter event", "Sent")
+    REFUSED = "refused", pgettext_lazy("meter event", "Refused")
+    UNCLEAR = "unclear", pgettext_lazy("meter event", "Unclear")

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from django_stripe_gateway.conf_billing import BillingSettings
+from django_stripe_gateway.conf_usage import UsageSettings
 
 LOCALSTRIPE_API_KEY = "sk_test_123"
 STRIPE_PROVIDER = "django_stripe_gateway.providers.StripeProvider"
@@ -95,6 +96,10 @@ class StripeGatewayConf(AppConf):
     SUBSCRIPTION_SUCCESS_URL = ""
     SUBSCRIPTION_CANCEL_URL = ""
     PORTAL_RETURN_URL = ""
+    OWNER_TIME_ZONE_RESOLVER = ""
+    USAGE_THRESHOLDS: Sequence[int] = (80, 100)
+    USAGE_RESERVATION_SECONDS = 15 * 60
+    USAGE_METERS: Mapping[str, str] = {}
     PAYPAL_CLIENT_ID = ""
     PAYPAL_CLIENT_SECRET = ""
     PAYPAL_WEBHOOK_ID: str | Sequence[str] = ""
@@ -135,7 +140,7 @@ def split_secrets(value: str | Sequence[str] | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
-class GatewaySettings(BillingSettings):
+class GatewaySettings(BillingSettings, UsageSettings):
     """Typed, read-at-use view of the settings, so that ``override_settings`` works everywhere."""
 
     @property

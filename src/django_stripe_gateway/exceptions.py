@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 
@@ -159,3 +160,72 @@ class WebhookRejected(GatewayError):
     type = "invalid_request_error"
     status_code = 400
     default_code = "webhook_rejected"
+
+
+class InvalidQuantity(InvalidInput):
+    """A quantity of use is not a whole number in range."""
+
+    default_code = "invalid_quantity"
+
+
+class UnknownMetric(InvalidInput):
+    """No plan limits this metric."""
+
+    default_code = "unknown_metric"
+
+
+class UsageLimitExceeded(GatewayError):
+    """The plan does not allow that much.
+
+    Args:
+        metric: what was asked for.
+        limit: what is allowed in a period.
+        remaining: what is left of it.
+        resets_at: when it starts anew, ``None`` for never; ``retry_after`` are the seconds until then.
+    """
+
+    type = "rate_limit_error"
+    status_code = 429
+    default_code = "limit_exceeded"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        metric: str = "",
+        limit: int = 0,
+        remaining: int = 0,
+        resets_at: datetime | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(detail, **kwargs)
+        self.metric = metric
+        self.limit = limit
+        self.remaining = remaining
+        self.resets_at = resets_at
+
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds until the limit starts anew, ``None`` if it never does."""
+        value: int | None = self.extra.get("retry_after")
+        return value
+
+
+class RefundExceedsUse(WrongState):
+    """More was to be given back than was used in this period."""
+
+    default_code = "refund_exceeds_use"
+
+
+class ReservationExpired(WrongState):
+    """The reserved units were let go, because nobody used them in time."""
+
+    default_code = "reservation_expired"
+
+
+class UnknownReservation(GatewayError):
+    """There is no such reservation, or it is somebody else's."""
+
+    type = "invalid_request_error"
+    status_code = 404
+    default_code = "unknown_reservation"

@@ -85,3 +85,6 @@ subscription_expired = Signal()
 
 # customer: the customer was deleted at the provider.
 customer_deleted = Signal()
+
+# owner, metric, threshold (percent), used, limit, resets_at (datetime or None): use has come to a part of its limit.
+usage_threshold_reached = Signal()

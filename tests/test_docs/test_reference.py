@@ -122,22 +122,28 @@ def endpoints() -> list[tuple[str, URLPattern]]:
 def test_api__fields() -> None:
     from django_stripe_gateway.api.payments import serializers
     from django_stripe_gateway.api.payments.filters import PaymentFilterSerializer
+    from django_stripe_gateway.api.subscriptions import usage_serializers
 
     found = sections(REFERENCE / "http-api.md")
     shown = {name for row in rows(found["The payment"]) for name in codes(row[0])}
     assert shown == set(serializers.PaymentSerializer().fields)
     asked = {codes(row[0])[0] for row in rows(found["POST payments/create_payment/"])}
     assert asked == set(serializers.CreatePaymentSerializer().fields)
+    limit = {codes(row[0])[0] for row in rows(found["GET subscriptions/me/limits/"])}
+    assert limit == set(usage_serializers.LimitStateSerializer().fields)
+    use = {codes(row[0])[0] for row in rows(found["POST subscriptions/me/usage/"])}
+    assert use == set(usage_serializers.UseSerializer().fields)
     filters = {codes(row[0])[0] for row in rows(found["Lists"])}
     assert filters == set(PaymentFilterSerializer().fields)
 
 
 def test_serializers__can_all_be_replaced() -> None:
     from django_stripe_gateway.api.payments import filters, serializers
+    from django_stripe_gateway.api.subscriptions import usage_serializers
 
     names = {
         name.removesuffix("Serializer")
-        for module in (serializers, filters)
+        for module in (serializers, filters, usage_serializers)
         for name, value in vars(module).items()
         if inspect.isclass(value) and value.__module__ == module.__name__ and name.endswith("Serializer")
     }
@@ -239,7 +245,11 @@ def test_payment__predicates() -> None:
         assert hasattr(PaymentQuerySet, method), method
 
 
-@pytest.mark.parametrize("name", sorted(set(django_stripe_gateway.models.__all__) - {"AbstractPayment", "Payment"}))
+# Described in words and tables of another kind.
+DESCRIBED = {"AbstractPayment", "Payment", "LimitOverride", "UsageGrant", "UsageRecord", "UsageReservation"}
+
+
+@pytest.mark.parametrize("name", sorted(set(django_stripe_gateway.models.__all__) - DESCRIBED))
 def test_models__fields_exist(name: str) -> None:
     model = getattr(django_stripe_gateway.models, name)
     text = re.split(r"^\||Querysets:|`\w+` is one of", sections(REFERENCE / "models.md")[name], flags=re.MULTILINE)[0]

@@ -60,6 +60,23 @@ def test_the_webhook_shows_on_the_order(customer: Visitor) -> None:
     wait_for("the webhook", lambda: "payment_intent.succeeded" in customer.get(order).text)
 
 
+def test_usage__the_meter_moves(customer: Visitor) -> None:
+    assert customer.get("/usage/").field("used-minutes") == "0 of 180 used, 180 left"
+    for used in range(25, 180, 25):
+        assert customer.post("/usage/").location == "/usage/"
+        page = customer.get("/usage/")
+        assert page.field("used-minutes") == f"{used} of 180 used, {180 - used} left"
+        assert f'max="180" value="{used}"' in page.text
+    customer.post("/usage/")
+    page = customer.get("/usage/")
+    assert 'role="alert"' in page.text
+    assert page.field("used-minutes") == "175 of 180 used, 5 left"
+
+
+def test_usage__anonymous(running_demo: Demo) -> None:
+    assert Visitor(running_demo.url).get("/usage/").location == "/login/?next=/usage/"
+
+
 def test_currency_without_decimals(customer: Visitor) -> None:
     page = customer.get(customer.buy("kettle").location)
     assert page.field("captured") == "6800 JPY"

@@ -13,7 +13,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from payments import get_payment_model
 
-from django_stripe_gateway.models import PaymentLog, PaymentOperation, WebhookEvent
+from django_stripe_gateway.models import PaymentLog, PaymentOperation, UsageCounter, UsageRecord, WebhookEvent
+from django_stripe_gateway.services.usage.metering import WAITING
 
 OWNERS, PAYMENTS_EACH = 40, 40
 
@@ -159,3 +160,41 @@ def test_events__about_an_object(many_payments: Any) -> None:
 def test_events__counted(many_payments: Any) -> None:
     text = plan(WebhookEvent.objects.filter(state__in=("received", "failed", "dead", "unmatched")).order_by())
     assert any(name in text for name in indexes(WebhookEvent, "state", "received")), text
+
+
+@pytest.mark.django_db
+def test_usage__current_counters_history_and_what_waits(many_payments: Any) -> None:
+    now = timezone.now()
+    UsageCounter.objects.bulk_create(
+        UsageCounter(
+            owner=many_payments.owner,
+            metric=f"metric-{n % 20}",
+            period="day",
+            period_key=f"day:{n}",
+            starts=now - timedelta(days=n),
+            current_until=now - timedelta(days=n - 1),
+        )
+        for n in range(1500)
+    )
+    UsageRecord.objects.bulk_create(
+        UsageRecord(
+            owner=many_payments.owner,
+            metric=f"metric-{n % 20}",
+            kind="consume",
+            quantity=1,
+            day=(now - timedelta(days=n)).date(),
+            awaits_meter=n == 7,
+        )
+        for n in range(1500)
+    )
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+    owner = many_payments.owner
+    assert_served_by(
+        UsageCounter.objects.filter(owner=owner, current_until__gt=now).order_by(), "owner_id", "current_until"
+    )
+    days = UsageRecord.objects.for_owner(owner).filter(metric="metric-1", day__gte=now.date() - timedelta(days=9))
+    assert_served_by(days.order_by(), "owner_id", "metric", "day")
+    waiting = UsageRecord.objects.filter(**WAITING).order_by("pk").values_list("pk")
+    assert_served_by(waiting, "awaits_meter", "id")

@@ -14,11 +14,21 @@ from django_stripe_gateway.admin.plans import PlanAdmin, PlanLimitInline, PlanPr
 from django_stripe_gateway.admin.refunds import RefundAdmin
 from django_stripe_gateway.admin.registration import register_payment_admin
 from django_stripe_gateway.admin.subscriptions import SubscriptionAdmin
+from django_stripe_gateway.admin.usage import (
+    LimitOverrideAdmin,
+    MeterEventAdmin,
+    UsageCounterAdmin,
+    UsageGrantAdmin,
+    UsageRecordAdmin,
+    UsageReservationAdmin,
+)
 
 __all__ = [
     "BillingOperationAdmin",
     "CustomerAdmin",
     "InvoiceAdmin",
+    "LimitOverrideAdmin",
+    "MeterEventAdmin",
     "OperationInline",
     "PaymentAdmin",
     "PaymentAdminMixin",
@@ -32,6 +42,10 @@ __all__ = [
     "RefundAdmin",
     "RefundInline",
     "SubscriptionAdmin",
+    "UsageCounterAdmin",
+    "UsageGrantAdmin",
+    "UsageRecordAdmin",
+    "UsageReservationAdmin",
     "WebhookEventAdmin",
 ]
 

@@ -163,7 +163,9 @@ def field_schema(schema: Mapping[str, Any]) -> Callable[[T], T]:
     return decorate
 
 
-def serializer_field_schema(serializer: type[serializers.BaseSerializer[Any]]) -> Callable[[T], T]:
+def serializer_field_schema(
+    serializer: type[serializers.BaseSerializer[Any]] | serializers.BaseSerializer[Any],
+) -> Callable[[T], T]:
     """Describe a field that shows what ``serializer`` does."""
     if not AVAILABLE:
         return lambda field: field

@@ -8,6 +8,7 @@ from django_stripe_gateway.api.health import WebhookHealthView
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("django_stripe_gateway.api.payments.urls")),
     path("", include("django_stripe_gateway.api.subscriptions.urls")),
+    path("", include("django_stripe_gateway.api.subscriptions.usage_urls")),
     path("webhooks/health/", WebhookHealthView.as_view(), name="webhook-health"),
 ]
 

@@ -139,6 +139,12 @@ def is_health_limits(value: Any) -> bool:
     return isinstance(value, Mapping) and all(name in INBOX_COUNTS and is_count(most) for name, most in value.items())
 
 
+def is_percentages(value: Any) -> bool:
+    """Return whether ``value`` is a list of whole percentages."""
+    is_percentage = integer(1, 100)
+    return isinstance(value, list | tuple) and all(is_percentage(item) for item in value)
+
+
 def is_rates(value: Any) -> bool:
     """Return whether ``value`` maps scopes to rates as DRF reads them."""
     return isinstance(value, Mapping) and all(

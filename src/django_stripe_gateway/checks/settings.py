@@ -78,6 +78,10 @@ RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
         "a whole number of days from 0 to 365, or None for as long as Stripe tries",
         rules.optional(rules.integer(0, 365)),
     ),
+    "OWNER_TIME_ZONE_RESOLVER": ("a dotted path, or empty", rules.is_optional_text),
+    "USAGE_THRESHOLDS": ("a list of whole percentages from 1 to 100", rules.is_percentages),
+    "USAGE_RESERVATION_SECONDS": ("a whole number of seconds from 1 to 2592000", rules.integer(1, 30 * DAY)),
+    "USAGE_METERS": ("a dictionary of metrics and event names of Stripe's meters", rules.is_path_mapping),
     "PAYPAL_CLIENT_ID": ("a string", rules.is_optional_text),
     "PAYPAL_CLIENT_SECRET": ("a string", rules.is_optional_text),
     "PAYPAL_WEBHOOK_ID": ("a string, or a list of strings", rules.is_texts),
@@ -145,7 +149,7 @@ def wrong_settings() -> frozenset[str]:
 
 
 def _dotted_paths(name: str, value: Any) -> Iterator[str]:
-    if name in ("OWNER_RESOLVER", "CUSTOMER_DETAILS"):
+    if name in ("OWNER_RESOLVER", "CUSTOMER_DETAILS", "OWNER_TIME_ZONE_RESOLVER"):
         yield from [value] if value else ()
     elif name.endswith("_CLASSES"):
         yield from value or ()

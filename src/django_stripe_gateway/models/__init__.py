@@ -1,16 +1,19 @@
 """The app's models."""
 
+from django_stripe_gateway.models.allowances import LimitOverride, UsageGrant
 from django_stripe_gateway.models.customers import Customer
 from django_stripe_gateway.models.events import WebhookEvent
 from django_stripe_gateway.models.gateways import PaymentGatewayConfig
 from django_stripe_gateway.models.idempotency import IdempotencyKey
 from django_stripe_gateway.models.invoices import Invoice
 from django_stripe_gateway.models.logs import PaymentLog, SubscriptionLog
+from django_stripe_gateway.models.meters import MeterEvent
 from django_stripe_gateway.models.operations import BillingOperation, PaymentOperation
 from django_stripe_gateway.models.payments import AbstractPayment, Payment
 from django_stripe_gateway.models.plans import Plan, PlanLimit, PlanPricing
 from django_stripe_gateway.models.refunds import Refund
 from django_stripe_gateway.models.subscriptions import Subscription
+from django_stripe_gateway.models.usage import UsageCounter, UsageRecord, UsageReservation
 
 __all__ = [
     "AbstractPayment",
@@ -18,6 +21,8 @@ __all__ = [
     "Customer",
     "IdempotencyKey",
     "Invoice",
+    "LimitOverride",
+    "MeterEvent",
     "Payment",
     "PaymentGatewayConfig",
     "PaymentLog",
@@ -28,5 +33,9 @@ __all__ = [
     "Refund",
     "Subscription",
     "SubscriptionLog",
+    "UsageCounter",
+    "UsageGrant",
+    "UsageRecord",
+    "UsageReservation",
     "WebhookEvent",
 ]

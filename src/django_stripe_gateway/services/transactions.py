@@ -81,8 +81,11 @@ def retry_on_deadlock(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def _is_retryable(error: OperationalError) -> bool:
-    if connections[payments_database()].in_atomic_block:
-        return False
+    return not connections[payments_database()].in_atomic_block and is_deadlock(error)
+
+
+def is_deadlock(error: OperationalError) -> bool:
+    """Return whether the database undid a transaction because it met another one."""
     # psycopg 3 and 2 name it differently.
     sqlstate = getattr(error.__cause__, "sqlstate", None) or getattr(error.__cause__, "pgcode", None)
     errno = error.args[0] if error.args else None

@@ -10,11 +10,14 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rest_framework.authtoken.models import Token
 
+from django_stripe_gateway.models import Plan, PlanLimit
 from shop.demo import CREDENTIALS
+
+FREE_PER_DAY = {"minutes": 180, "megabytes": 300}
 
 
 class Command(BaseCommand):
-    """Add the demo user with its token, and an administrator; running it again restores them."""
+    """Add the demo user with its token, an administrator, and a free plan; running it again restores them."""
 
     help = "Add the demo user with its token, and an administrator, to a development database."
 
@@ -32,6 +35,8 @@ class Command(BaseCommand):
         self.seed_users()
         if options["plans"]:
             call_command("seed_subscriptions", stdout=self.stdout)
+        else:
+            self.seed_free_plan()
 
     def seed_users(self) -> None:
         """Add the two users, whose passwords are known."""
@@ -40,6 +45,13 @@ class Command(BaseCommand):
         if not Token.objects.filter(user=user, key=CREDENTIALS.token).exists():
             Token.objects.filter(user=user).delete()
             Token.objects.create(user=user, key=CREDENTIALS.token)
+
+    def seed_free_plan(self) -> None:
+        """Add a plan for everybody without a subscription, unless there is one."""
+        if Plan.objects.default() is None:
+            free, _created = Plan.objects.get_or_create(slug="free", defaults={"name": "Free", "is_default": True})
+            for metric, limit in FREE_PER_DAY.items():
+                PlanLimit.objects.get_or_create(plan=free, metric=metric, defaults={"limit": limit})
 
     def seed_user(self, username: str, password: str, *, is_admin: bool) -> Any:
         """Add one user, or bring it back to what the demo says about it."""

@@ -71,12 +71,11 @@ def ensure_customer(*, owner: Any, account: str = "", origin: Origin = SYSTEM) -
     details = owner_details(owner)
     if not customer.exists_at_provider:
         params = {**details, "digest": details_digest(details)}
-        intention = BillingIntention(BillingOperationKind.CREATE_CUSTOMER, params)
-        made = run_billing(customer.pk, intention, origin).customer
-        if made.exists_at_provider:
-            return made
-        # An earlier process had been answered.
-        return Customer.objects.using(payments_database()).get(pk=customer.pk)
+        intention = BillingIntention(BillingOperationKind.CREATE_CUSTOMER, params, prepare=_check_missing)
+        try:
+            return run_billing(customer.pk, intention, origin).customer
+        except _MadeMeanwhile:
+            return Customer.objects.using(payments_database()).get(pk=customer.pk)
     return update_customer(customer=customer, origin=origin) if _has_other_details(customer, details) else customer
 
 
@@ -117,11 +116,22 @@ def _has_other_details(customer: Customer, details: Mapping[str, Any]) -> bool:
     return customer.details_digest != details_digest(details)
 
 
+class _MadeMeanwhile(Exception):
+    """Another request has made the customer since this one looked."""
+
+
+def _check_missing(customer: Customer) -> None:
+    if customer.exists_at_provider:
+        raise _MadeMeanwhile
+
+
 @retry_on_deadlock
-def mark_customer_deleted(customer_id: int) -> None:
-    """Note that the provider has deleted a customer: the next subscription makes another one."""
+def mark_customer_deleted(customer: Customer) -> None:
+    """Note that the provider has deleted a customer, unless another one has been made since ``customer`` was read."""
     with money_transaction():
-        note_deletion(lock_customer(customer_id))
+        current = lock_customer(customer.pk)
+        if current.customer_id == customer.customer_id:
+            note_deletion(current)
 
 
 def note_deletion(customer: Customer) -> None:

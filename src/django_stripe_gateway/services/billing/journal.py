@@ -12,9 +12,9 @@ from django_stripe_gateway.models import PlanPricing, Subscription, Subscription
 from django_stripe_gateway.services.journal import send_on_commit
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.transactions import payments_database
+from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
 
 BEFORE_USE = (SubscriptionStatus.STARTING, SubscriptionStatus.INCOMPLETE)
-IN_USE = (SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,8 @@ def _announce_status(subscription: Subscription, before: Before) -> None:
     status, previous = subscription.status, before.status
     if status == previous:
         return
-    if previous in BEFORE_USE and status in IN_USE:
+    if previous in BEFORE_USE and status not in (*BEFORE_USE, *ENDED_SUBSCRIPTIONS):
+        # What is late already was active before, even if nobody has told us so.
         tell(signals.subscription_activated, subscription)
     if status == SubscriptionStatus.PAST_DUE:
         tell(signals.subscription_past_due, subscription)

@@ -60,8 +60,13 @@ def remove_payment_method(*, customer: Customer, payment_method_id: str, origin:
     run_billing(customer.pk, BillingIntention(Kind.REMOVE_PAYMENT_METHOD, params), origin)
 
 
-def own_payment_method(customer: Customer, payment_method_id: str) -> PaymentMethodSnapshot:
+def own_payment_method(
+    customer: Customer, payment_method_id: str, *, field: str = "payment_method_id"
+) -> PaymentMethodSnapshot:
     """Return one of the customer's payment methods.
+
+    Args:
+        field: where the caller has named it, for the error.
 
     Raises:
         InvalidInput: it is somebody else's, or nobody's.
@@ -73,7 +78,7 @@ def own_payment_method(customer: Customer, payment_method_id: str) -> PaymentMet
             raise
         found = None
     if found is None or not customer.exists_at_provider or found.customer_id != customer.customer_id:
-        raise InvalidInput("There is no such payment method.", code="unknown_payment_method", field="payment_method_id")
+        raise InvalidInput("There is no such payment method.", code="unknown_payment_method", field=field)
     return found
 
 

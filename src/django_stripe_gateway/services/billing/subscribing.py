@@ -24,6 +24,7 @@ from django_stripe_gateway.services.billing.customers import billing_account, en
 from django_stripe_gateway.services.billing.journal import log_subscription
 from django_stripe_gateway.services.billing.looking import look_up_subscription
 from django_stripe_gateway.services.billing.operations import BillingIntention
+from django_stripe_gateway.services.billing.payment_methods import own_payment_method
 from django_stripe_gateway.services.billing.performing import Outcome, run_billing
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.running import scoped_request_key
@@ -77,7 +78,7 @@ def subscribe(
         mode: "direct" starts it at once and leaves its first payment to the customer's browser where one is needed;
             "checkout" returns a page of Stripe's that starts it.
         promotion_code: as customers enter it. ``coupon``: the provider's id, for discounts that the host gives.
-        payment_method: charged instead of the customer's default one.
+        payment_method: one of the customer's, charged instead of the default one.
         trial_days: ``None`` for those of the price; an owner has one trial of each plan.
         billing_cycle_anchor: when the first full period begins.
         metadata: kept on the subscription here and at the provider.
@@ -86,7 +87,7 @@ def subscribe(
         The subscription, with ``client_secret`` where the customer must act, or ``gateway_url`` of the page.
 
     Raises:
-        InvalidInput: quantity, mode, price or code are not acceptable.
+        InvalidInput: quantity, mode, price, code or payment method are not acceptable.
         WrongState: the owner has this plan already.
         PaymentDeclined: the first payment was declined.
         UnsupportedByGateway: this provider cannot do it.
@@ -116,6 +117,8 @@ def subscribe(
             "allow_promotion_codes": gateway.supports_promotion_codes and not promotion_code and not coupon,
         }
     customer = ensure_customer(owner=owner, account=pricing.account, origin=origin)
+    if payment_method:
+        own_payment_method(customer, payment_method, field="payment_method")
     close_open_checkouts(customer, plan, origin)
     unpaid = _unpaid(customer, pricing, quantity) if mode == "direct" else None
     if unpaid is not None:
@@ -176,7 +179,7 @@ def _run(customer: Customer, intention: BillingIntention, origin: Origin) -> Out
     except ProviderError as error:
         if error.code != "resource_missing" or not _is_gone(customer):
             raise
-        mark_customer_deleted(customer.pk)
+        mark_customer_deleted(customer)
         again = ensure_customer(owner=customer.owner, account=customer.account, origin=origin)
         return run_billing(again.pk, intention, origin)
 

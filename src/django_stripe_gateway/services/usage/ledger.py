@@ -1,0 +1,69 @@
+"""The lines of the ledger, and what a repeated call finds there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.exceptions import IdempotencyKeyReused
+from django_stripe_gateway.models import UsageRecord
+from django_stripe_gateway.services.usage.entitlements import Allowance, Entitlements
+from django_stripe_gateway.services.usage.periods import as_stored, local_day
+from django_stripe_gateway.services.usage.transactions import insert_if_absent, usage_database
+
+
+def new_record(
+    owner: Any,
+    entitlements: Entitlements,
+    allowance: Allowance,
+    kind: str,
+    quantity: int,
+    key: str | None = None,
+    period_key: str = "",
+) -> UsageRecord:
+    """Return a line that is not stored yet."""
+    return UsageRecord(
+        owner_id=owner.pk,
+        metric=allowance.metric,
+        kind=kind,
+        quantity=quantity,
+        key=key,
+        period_key=period_key or allowance.window.key,
+        day=local_day(entitlements.now, entitlements.zone),
+        created=as_stored(entitlements.now),
+        awaits_meter=allowance.metric in gateway_settings.usage_meters,
+    )
+
+
+def add_record(record: UsageRecord) -> bool:
+    """Store a line; return whether its key is new."""
+    if record.key is not None:
+        return insert_if_absent(record)
+    record.save(using=usage_database())
+    return True
+
+
+def remove_record(record: UsageRecord) -> None:
+    """Take back a line whose transaction has not been committed: what it says did not happen."""
+    rows = UsageRecord._base_manager.using(usage_database()).filter(owner_id=record.owner_id, key=record.key)
+    rows._raw_delete(usage_database())
+
+
+def find_record(owner: Any, key: str | None) -> UsageRecord | None:
+    """Return the line that was added under a caller's key."""
+    if key is None:
+        return None
+    return UsageRecord.objects.using(usage_database()).filter(owner_id=owner.pk, key=key).first()
+
+
+def repeated(record: UsageRecord, kind: str, metric: str, quantity: int) -> UsageRecord:
+    """Return the line of an earlier call, if this call asks for the same.
+
+    Raises:
+        IdempotencyKeyReused: it asks for something else.
+    """
+    if (record.kind, record.metric, record.quantity) != (kind, metric, quantity):
+        raise IdempotencyKeyReused(_("This idempotency key was used for something else. Use a new one."))
+    return record

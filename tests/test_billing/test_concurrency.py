@@ -1,0 +1,127 @@
+"""Two requests of one owner, and many deliveries, at once: one effect each. Run on every database."""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from rest_framework.test import APIClient
+
+from django_stripe_gateway.exceptions import GatewayError, OperationInProgress, WrongState
+from django_stripe_gateway.models import Customer, Subscription, WebhookEvent
+from django_stripe_gateway.services.billing.changing import cancel_subscription, change_subscription
+from django_stripe_gateway.services.billing.customers import ensure_customer, mark_customer_deleted
+from tests.conftest import SignalRecorder
+from tests.test_billing.host import SubscriptionHost
+from tests.test_billing.months import a_month_with_a_failure, let_it_be_over, moved, state_of, told_once
+from tests.test_webhooks.support import deliver, in_threads
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# SQLite lets one writer at a time: more threads would only wait longer.
+THREADS = 4 if connection.vendor == "sqlite" else 20
+
+
+def client_of(user: Any) -> APIClient:
+    """Return a client that no other thread uses."""
+    client = APIClient()
+    client.force_authenticate(user)
+    return client
+
+
+def caught(call: Callable[[], Any]) -> Any:
+    """Return what a call returns or raises."""
+    try:
+        return call()
+    except GatewayError as error:
+        return error
+
+
+def test_subscribe(host: SubscriptionHost) -> None:
+    body = {"plan_id": host.basic.plan_id}
+    calls = [functools.partial(host.post, "subscribe", body, client=client_of(host.user))] * min(THREADS, 10)
+    answers = in_threads(calls, len(calls))
+    assert {answer.status_code for answer in answers} <= {201, 409}, [answer.content for answer in answers]
+    made = {answer.json()["subscription_id"] for answer in answers if answer.status_code == 201}
+    assert len(made) == 1
+    for answer in answers:
+        if answer.status_code == 409 and answer.json()["code"] != "already_subscribed":
+            assert answer.headers["Retry-After"] == "1"
+    assert (len(host.fake.all("customer")), len(host.fake.all("subscription"))) == (1, 1)
+    assert (Customer.objects.count(), Subscription.objects.count()) == (1, 1)
+    assert Customer.objects.get().former_ids == []
+
+
+def test_ensure_customer__made_since_it_was_read(host: SubscriptionHost, settings: Any) -> None:
+    settings.STRIPE_GATEWAY_CUSTOMER_DETAILS = f"{__name__}.details_from_elsewhere"
+    FASTER.append(functools.partial(ensure_customer, owner=host.user))
+    ensure_customer(owner=host.user)
+    assert FASTER == []
+    assert len(host.fake.all("customer")) == 1
+    assert host.customer.former_ids == []
+
+
+# What another request does after this one has read the row and before it asks the provider.
+FASTER: list[Callable[[], Any]] = []
+
+
+def details_from_elsewhere(owner: Any) -> dict[str, Any]:
+    while FASTER:
+        FASTER.pop()()
+    return {"email": owner.email}
+
+
+def test_deleted_customer__made_anew_meanwhile(host: SubscriptionHost) -> None:
+    stale = ensure_customer(owner=host.user)
+    host.fake.delete_customer(stale.customer_id)
+    mark_customer_deleted(stale)
+    again = ensure_customer(owner=host.user)
+    # Another request has met the same deletion and is slower.
+    mark_customer_deleted(stale)
+    assert ensure_customer(owner=host.user).customer_id == again.customer_id != stale.customer_id
+    assert host.customer.former_ids == [stale.customer_id]
+
+
+def test_cancel_and_change(host: SubscriptionHost) -> None:
+    subscription = host.subscribed()
+    results = in_threads(
+        [
+            lambda: caught(lambda: cancel_subscription(subscription=subscription)),
+            lambda: caught(lambda: change_subscription(subscription=subscription, pricing=host.premium)),
+            lambda: caught(lambda: cancel_subscription(subscription=subscription, at_period_end=False)),
+        ],
+        3,
+    )
+    errors = [result for result in results if isinstance(result, Exception)]
+    assert len(errors) < 3
+    assert all(isinstance(error, OperationInProgress | WrongState) for error in errors), errors
+    host.deliver_new()
+    subscription.refresh_from_db()
+    at_stripe = host.fake.get(subscription.subscription_id)
+    assert subscription.status == at_stripe["status"]
+    assert subscription.price_id == at_stripe["items"]["data"][0]["price"]["id"]
+    assert subscription.has_ended or subscription.cancel_at_period_end is at_stripe["cancel_at_period_end"]
+
+
+def test_a_month_delivered_at_once(host: SubscriptionHost, recorded_signals: SignalRecorder) -> None:
+    subscription, expected = a_month_with_a_failure(host)
+    offset = let_it_be_over(host)
+    events = [moved(event, offset) for event in host.new_events()]
+    recorded_signals.sent.clear()
+
+    def deliver_everything(seed: int) -> Counter[int]:
+        chance = random.Random(seed)
+        return Counter(deliver(event).status_code for event in chance.sample(events, len(events)))
+
+    answers = in_threads([functools.partial(deliver_everything, seed) for seed in range(THREADS)], THREADS)
+    assert sum(answers, Counter()) == {200: THREADS * len(events)}
+    assert WebhookEvent.objects.filter(state__in=["failed", "dead", "pending"]).count() == 0
+    assert state_of(subscription) == expected
+    told = told_once(recorded_signals)
+    assert told["subscription_activated"] == 1
+    assert told["subscription_renewed"] == 2
