@@ -37,7 +37,8 @@ def let_it_be_over(host: SubscriptionHost) -> int:
     """
     offset = host.fake.state.now() - int(time.time())
     for model in (Subscription, Invoice, Customer):
-        model._default_manager.update(fetched_at=F("fetched_at") - timedelta(seconds=offset))
+        earlier = {name: F(name) - timedelta(seconds=offset) for name in ("fetched_at", "provider_time")}
+        model._default_manager.update(**earlier)
     return -offset
 
 

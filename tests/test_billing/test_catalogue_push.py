@@ -91,6 +91,13 @@ def test_push__keeps_the_key_of_what_is_not_known(stripe_server: FakeStripe, pri
     assert len(set(sent)) == 2
 
 
+def test_push__drops_the_key_of_a_stored_failure(stripe_server: FakeStripe, pricing: PlanPricing) -> None:
+    stripe_server.fault("POST", "/v1/products", kind="error_500_after")
+    with pytest.raises(exceptions.ProviderUnavailable):
+        push_plan(plan=pricing.plan)
+    assert Plan.objects.values_list("push_key", "push_leased_until").get() == ("", None)
+
+
 def test_push__renamed_while_unknown(stripe_server: FakeStripe, pricing: PlanPricing) -> None:
     stripe_server.fault("POST", "/v1/products", kind="reset_after")
     with pytest.raises(exceptions.ProviderUnavailable):

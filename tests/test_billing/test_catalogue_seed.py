@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.core.management.base import CommandError
+from django.db.models.signals import pre_save
 
 from django_stripe_gateway.models import Plan, PlanLimit, PlanPricing
 from tests.billing_factories import make_subscription
@@ -105,6 +107,23 @@ def test_seed__refused(args: list[str], sentence: str) -> None:
     with pytest.raises(CommandError, match=sentence):
         seed(*args)
     assert not Plan.objects.exists()
+
+
+def test_seed__another_process_adds_the_plan(stripe_server: FakeStripe) -> None:
+    rivals = ["free", "premium"]
+
+    def add_rival(instance: Plan, **values: Any) -> None:
+        if instance.slug in rivals:
+            rivals.remove(instance.slug)
+            Plan.objects.create(slug=instance.slug, name="Rival")
+
+    pre_save.connect(add_rival, sender=Plan)
+    try:
+        seed()
+    finally:
+        pre_save.disconnect(add_rival, sender=Plan)
+    assert rivals == []
+    assert PlanPricing.objects.exclude(stripe_price_id=None).count() == 3
 
 
 def test_seed__dry_run(stripe_server: FakeStripe) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.core.management.base import CommandError
+from django.utils import timezone
 
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Plan, PlanPricing
@@ -146,6 +148,20 @@ def test_pull__product_archived(stripe_server: FakeStripe) -> None:
     row.refresh_from_db()
     assert not row.is_active
     assert row.plan.is_active
+
+
+def test_pull__plan_is_on_sale(stripe_server: FakeStripe) -> None:
+    seed()
+    Plan.objects.filter(slug="premium").update(is_active=False)
+    assert problems() == {("premium", "on sale at Stripe, but not here")}
+    assert "premium: plan activated" in run("sync_plans", "--pull", "--check")
+
+
+def test_pull__while_another_process_pushes(stripe_server: FakeStripe) -> None:
+    seed()
+    Plan.objects.update(name="Other", push_leased_until=timezone.now() + timedelta(minutes=1))
+    assert "premium: left alone" in run("sync_plans", "--pull")
+    assert set(Plan.objects.values_list("name", flat=True)) == {"Other"}
 
 
 def test_push__default_price_of_the_dashboard(stripe_server: FakeStripe) -> None:

@@ -11,10 +11,12 @@ from decimal import Decimal
 from typing import Any, NoReturn
 
 from django_stripe_gateway.exceptions import GatewayError, ProviderError
-from django_stripe_gateway.money import from_minor_units
+from django_stripe_gateway.money import DECIMAL_PLACES, MAX_DIGITS, from_minor_units
 
 Object = Mapping[str, Any]
 
+AMOUNT_LIMIT = Decimal(10) ** (MAX_DIGITS - DECIMAL_PLACES)
+COUNT_LIMIT = 2**31
 # What reading an object trips over when a field is missing or of the wrong type.
 READING_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
@@ -75,9 +77,12 @@ def signed_amount_of(minor: Any, currency: str) -> Decimal:
     if isinstance(minor, bool) or not isinstance(minor, int):
         raise TypeError("amounts are integers")
     try:
-        return from_minor_units(minor, currency)
+        amount = from_minor_units(minor, currency)
     except GatewayError as error:
         raise ValueError(error.detail) from error
+    if abs(amount) >= AMOUNT_LIMIT:
+        raise ValueError("no currency has such amounts")
+    return amount
 
 
 def text(value: Any) -> str:
@@ -108,11 +113,13 @@ def flag(value: Any) -> bool | None:
 
 
 def count_of(value: Any, default: int) -> int:
-    """Return a whole number; ``default`` where there is none."""
+    """Return a number of things; ``default`` where there is none."""
     if value is None:
         return default
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError("a number is missing")
+    if not 0 <= value < COUNT_LIMIT:
+        raise ValueError("there are never so many")
     return value
 
 

@@ -57,7 +57,7 @@ def apply_subscription_event(
     if subscription is None:
         return WebhookState.UNMATCHED
     try:
-        _verify_livemode(event, subscription.livemode)
+        verify_livemode(event, subscription.livemode)
         _take_subscription(event, subscription, snapshot)
     except SnapshotMismatch as mismatch:
         logger.error("The event %s contradicts subscription %s: %s.", event.id, subscription.pk, mismatch)
@@ -111,7 +111,7 @@ def apply_invoice_event(event: Event, then: Callable[[Invoice], object] = lambda
     if invoice is None:
         return WebhookState.UNMATCHED
     try:
-        _verify_livemode(event, invoice.livemode)
+        verify_livemode(event, invoice.livemode)
         _take_invoice(event, invoice, snapshot)
     except SnapshotMismatch as mismatch:
         logger.error("The event %s contradicts invoice %s: %s.", event.id, invoice.pk, mismatch)
@@ -164,8 +164,10 @@ def find_subscription(event: Event, subscription_id: str, metadata: Mapping[str,
 
 
 def find_customer(event: Event, customer_id: str) -> Customer | None:
-    """Return the customer that an event names, locked, or ``None``."""
+    """Return the customer of the event's own mode that it names, locked, or ``None``."""
     rows = Customer.objects.using(payments_database())
+    for mode in claimed_modes(event):
+        rows = rows.filter(livemode=mode)
     found = rows.filter(customer_id=customer_id, account__in=speaks_for(event)) if customer_id else rows.none()
     pk = found.values_list("pk", flat=True).first()
     return None if pk is None else lock_customer(pk)
@@ -174,6 +176,17 @@ def find_customer(event: Event, customer_id: str) -> Customer | None:
 def speaks_for(event: Event) -> list[str]:
     """Return the payment variants whose objects an event may change."""
     return [variant for variant in gateway_settings.variants if may_speak_for(event.account, variant)]
+
+
+def claimed_modes(event: Event) -> set[bool]:
+    """Return what an event and the object in it say of the live mode; two answers contradict each other."""
+    return {mode for mode in (event.livemode, event.object.get("livemode")) if isinstance(mode, bool)}
+
+
+def verify_livemode(event: Event, livemode: bool) -> None:
+    """Raise ``SnapshotMismatch`` if an event, or the object in it, is of another mode than the row."""
+    if claimed_modes(event) - {livemode}:
+        raise SnapshotMismatch("live mode differs")
 
 
 def _find_or_add(event: Event, snapshot: SubscriptionSnapshot) -> Subscription | None:
@@ -217,9 +230,3 @@ def _read(event: Event, kind: str) -> Any:
     except (ProviderError, RecursionError):
         logger.error("The event %s (%s) holds no readable %s.", event.id, event.type, kind)
         return None
-
-
-def _verify_livemode(event: Event, livemode: bool) -> None:
-    for claimed in (event.livemode, event.object.get("livemode")):
-        if claimed is not None and claimed != livemode:
-            raise SnapshotMismatch("live mode differs")

@@ -59,10 +59,12 @@ def note_checkout(subscription: Subscription, page: BillingCheckoutSnapshot, ori
     """Note on a locked subscription where its page stands.
 
     Raises:
-        WrongState: the page is another subscription's.
+        WrongState: the page is another subscription's, or another customer's.
     """
     if subscription.checkout_id and page.session_id != subscription.checkout_id:
         raise WrongState("This page belongs to another subscription.")
+    if page.customer_id and not subscription.customer.is_known_as(page.customer_id):
+        raise WrongState("This page belongs to another customer.")
     changed = []
     if not subscription.checkout_id:
         subscription.checkout_id = page.session_id

@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from django.utils import timezone
+
 from django_stripe_gateway.choices import WebhookState
+from django_stripe_gateway.gateways.billing_values import CustomerSnapshot
+from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.gateways.stripe_objects import object_id
 from django_stripe_gateway.models import Customer, Subscription
 from django_stripe_gateway.services.billing.customers import note_deletion
+from django_stripe_gateway.services.billing.freshness import (
+    Known,
+    Look,
+    is_newer_event,
+    is_overtaken_look,
+    is_usable_look,
+    mark_event,
+    mark_look,
+)
 from django_stripe_gateway.services.transactions import payments_database
-from django_stripe_gateway.webhooks.billing import find_customer
+from django_stripe_gateway.webhooks.billing import claimed_modes, find_customer, speaks_for
 from django_stripe_gateway.webhooks.events import Event, clean_id
-from django_stripe_gateway.webhooks.registry import handles
+from django_stripe_gateway.webhooks.registry import FetchNeeded, handles
 
 
 @handles("customer.deleted")
 def handle_deleted(event: Event) -> WebhookState:
     """Note that a customer is gone; the next subscription makes another one."""
-    customer = find_customer(event, clean_id(event.object.get("id")))
-    if customer is None:
-        return WebhookState.UNMATCHED
-    note_deletion(customer)
-    return WebhookState.PROCESSED
+    return _apply(event, note_deletion)
 
 
 @handles("customer.updated")
 def handle_updated(event: Event) -> WebhookState:
     """Keep what the customer is charged on."""
-    customer = find_customer(event, clean_id(event.object.get("id")))
-    if customer is None:
-        return WebhookState.UNMATCHED
-    latest = customer.provider_time
-    if event.created is not None and (latest is None or event.created >= latest):
-        customer.provider_time = event.created
-        customer.default_payment_method = _default_payment_method(event)
-        fields = ["provider_time", "default_payment_method", "modified"]
-        customer.save(using=payments_database(), update_fields=fields)
-    return WebhookState.PROCESSED
+    return _apply(event, lambda customer: _take_default(event, customer))
 
 
 @handles("payment_method.attached", "payment_method.updated", "payment_method.automatically_updated")
@@ -47,11 +49,48 @@ def handle_payment_method(event: Event) -> WebhookState:
 def handle_detached(event: Event) -> WebhookState:
     """Forget a payment method that cannot be charged any more."""
     method_id = clean_id(event.object.get("id"))
-    if method_id:
+    modes = claimed_modes(event)
+    if method_id and len(modes) < 2:
         for model in (Customer, Subscription):
             rows = model._default_manager.using(payments_database()).filter(default_payment_method=method_id)
-            rows.update(default_payment_method="")
+            rows.filter(account__in=speaks_for(event), livemode__in=modes or (False, True)).update(
+                default_payment_method=""
+            )
     return WebhookState.PROCESSED
+
+
+def _apply(event: Event, change: Callable[[Customer], None]) -> WebhookState:
+    customer = find_customer(event, clean_id(event.object.get("id")))
+    if customer is None:
+        return WebhookState.UNMATCHED
+    change(customer)
+    return WebhookState.PROCESSED
+
+
+def _take_default(event: Event, customer: Customer) -> None:
+    if not customer.exists_at_provider:
+        return
+    look: Look[CustomerSnapshot] | None = event.fetched if isinstance(event.fetched, Look) else None
+    if look is not None and is_usable_look(customer, look):
+        mark_look(customer, look)
+        customer.default_payment_method = look.answer.default_payment_method
+    elif look is None and is_newer_event(customer, event.created):
+        customer.default_payment_method = _default_payment_method(event)
+    elif look is None or not is_overtaken_look(customer, look):
+        raise _look_needed(customer)
+    mark_event(customer, event.created)
+    fields = ["provider_time", "fetched_at", "default_payment_method", "modified"]
+    customer.save(using=payments_database(), update_fields=fields)
+
+
+def _look_needed(customer: Customer) -> FetchNeeded:
+    known, account, customer_id = Known.of(customer), customer.account, customer.customer_id or ""
+
+    def look() -> Look[CustomerSnapshot]:
+        began = timezone.now()
+        return Look(known, began, get_billing_gateway(account).retrieve_customer(customer_id))
+
+    return FetchNeeded(look)
 
 
 def _default_payment_method(event: Event) -> str:

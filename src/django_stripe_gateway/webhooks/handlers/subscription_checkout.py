@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+
 from django_stripe_gateway.choices import WebhookState
+from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.billing.checkouts import note_checkout
 from django_stripe_gateway.services.billing.operations import lock_subscription
+from django_stripe_gateway.services.sync import SnapshotMismatch
 from django_stripe_gateway.services.transactions import payments_database
-from django_stripe_gateway.webhooks.billing import speaks_for
+from django_stripe_gateway.webhooks.billing import speaks_for, verify_livemode
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.registry import handles
+
+logger = logging.getLogger(__name__)
 
 
 @handles("checkout.session.completed", "checkout.session.expired")
@@ -23,6 +29,11 @@ def handle_subscription_checkout(event: Event) -> WebhookState:
     if pk is None or not event.object.get("id"):
         return WebhookState.UNMATCHED
     subscription = lock_subscription(pk)
-    page = get_billing_gateway(subscription.account).read_subscription_checkout(event.object)
-    note_checkout(subscription, page, event.origin)
+    try:
+        verify_livemode(event, subscription.livemode)
+        page = get_billing_gateway(subscription.account).read_subscription_checkout(event.object)
+        note_checkout(subscription, page, event.origin)
+    except (SnapshotMismatch, GatewayError) as mismatch:
+        logger.error("The event %s contradicts subscription %s: %s.", event.id, subscription.pk, mismatch)
+        return WebhookState.MISMATCHED
     return WebhookState.PROCESSED

@@ -1,0 +1,60 @@
+"""What pages and webhooks of subscriptions cost: statements, and calls to Stripe, counted."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from tests.billing_factories import make_customer, make_plan, make_pricing, make_subscription
+from tests.test_billing.host import SubscriptionHost
+from tests.test_billing.months import let_it_be_over, moved
+from tests.test_webhooks.support import only
+from tests.test_webhooks.test_cost import counted
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_plans(host: SubscriptionHost) -> None:
+    for number in range(7):
+        plan = make_plan(f"plan-{number}")
+        for amount in (1, 2):
+            make_pricing(plan, amount=Decimal(amount))
+        plan.limits.create(metric="calls", limit=5)
+    with counted() as cost:
+        plans = host.get("plans").json()["results"]
+    assert len(plans) == 9
+    assert len(cost.statements) == 3
+
+
+def test_lists(host: SubscriptionHost) -> None:
+    host.subscribed()
+    customer = make_customer(host.user, account="other")
+    for number in range(5):
+        plan = make_plan(f"plan-{number}")
+        plan.limits.create(metric="calls", limit=5)
+        make_subscription(customer, pricing=make_pricing(plan))
+    with counted() as cost:
+        assert len(host.get("status").json()["results"]) == 6
+    assert len(cost.statements) == 2
+    with counted() as cost:
+        assert len(host.get("invoices").json()["results"]) == 1
+    assert len(cost.statements) == 1
+
+
+def test_renewal(host: SubscriptionHost) -> None:
+    subscription = host.subscribed()
+    host.fake.advance(days=32)
+    offset = let_it_be_over(host)
+    events = [moved(event, offset) for event in host.new_events()]
+    spent = {}
+    host.fake.forget_requests()
+    for number, event in enumerate(only(events, "customer.subscription.updated", "invoice.created", "invoice.paid")):
+        # Each in a second of its own, and later than all that is known.
+        with counted() as cost:
+            assert host.deliver([moved(event, number)]) == ["processed"]
+        spent[event["type"]] = len(cost.statements)
+    assert host.fake.requests == []
+    subscription.refresh_from_db()
+    assert subscription.invoices.count() == 2
+    assert spent == {"customer.subscription.updated": 8, "invoice.created": 9, "invoice.paid": 6}

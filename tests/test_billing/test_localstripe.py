@@ -1,0 +1,96 @@
+"""The development path: subscriptions on the localstripe process."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from django_stripe_gateway.gateways.billing_values import PriceRequest, ProductRequest
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.models import Invoice, PlanPricing, Subscription
+from tests.billing_factories import make_plan
+from tests.test_billing.host import ROOT
+from tests.test_webhooks.support import post
+from tests.test_webhooks.test_localstripe_events import Inbox, inbox
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.localstripe]
+
+__all__ = ["inbox"]
+
+
+def sell(slug: str, amount: Decimal) -> PlanPricing:
+    """Return a price that localstripe knows."""
+    gateway = get_billing_gateway("stripe")
+    plan = make_plan(slug)
+    product = gateway.create_product(ProductRequest(plan.name), idempotency_key=f"product-{plan.pk}")
+    price = gateway.create_price(PriceRequest(product.product_id, amount, "USD", "month", 1), idempotency_key="price")
+    return PlanPricing.objects.create(
+        plan=plan,
+        amount=amount,
+        currency="USD",
+        interval="month",
+        stripe_price_id=price.price_id,
+        stripe_product_id=product.product_id,
+    )
+
+
+def call(client: APIClient, path: str, **body: Any) -> Any:
+    """Post to the API."""
+    return client.post(f"{ROOT}{path}/", body, format="json")
+
+
+def test_life(inbox: Inbox, api_client: APIClient) -> None:
+    basic, premium = sell("basic", Decimal("20.00")), sell("premium", Decimal("50.00"))
+    made = call(api_client, "subscribe", plan_id=basic.plan_id)
+    assert made.status_code == 201, made.content
+    assert (made.json()["status"], "client_secret" in made.json()) == ("active", False)
+    which = {"subscription_id": made.json()["subscription_id"]}
+    shown = api_client.get(f"{ROOT}status/").json()["results"]
+    assert [(found["subscription_id"], found["valid"]) for found in shown] == [(which["subscription_id"], True)]
+    body = inbox.wait_for("customer.subscription.created", which["subscription_id"])
+    assert post(body, secret=None).json()["state"] == "processed"
+    subscription = Subscription.objects.get()
+    assert subscription.current_period_end is not None
+    paid = inbox.wait_for("invoice.payment_succeeded", subscription.latest_invoice_id)
+    assert post(paid, secret=None).json()["state"] == "processed"
+    invoice = Invoice.objects.get()
+    assert (invoice.subscription, invoice.status, invoice.total) == (subscription, "paid", Decimal("20.00"))
+    listed = api_client.get(f"{ROOT}invoices/").json()["results"]
+    assert [(found["invoice_id"], found["total"]) for found in listed] == [(invoice.invoice_id, "20.00")]
+    methods = api_client.get(f"{ROOT}payment_methods/").json()["results"]
+    assert [method["is_default"] for method in methods] == [True]
+
+    assert call(api_client, "cancel", **which).json()["cancel_at_period_end"] is True
+    assert call(api_client, "resume", **which).json()["cancel_at_period_end"] is False
+    changed = call(api_client, "change", **which, plan_id=premium.plan_id)
+    assert changed.status_code == 200, changed.content
+    assert (changed.json()["plan"]["slug"], changed.json()["status"]) == ("premium", "active")
+    ended = call(api_client, "cancel", **which, at_period_end=False)
+    assert (ended.status_code, ended.json()["status"]) == (200, "canceled")
+    # What was sent meanwhile, late and in another order.
+    for body, _signature in reversed(inbox.bodies):
+        if json.loads(body)["type"].startswith(("customer.", "invoice.")):
+            assert post(body, secret=None).status_code == 200
+    subscription.refresh_from_db()
+    assert (subscription.status, subscription.plan) == ("canceled", premium.plan)
+
+
+def test_what_localstripe_does_not_know(localstripe: str, api_client: APIClient) -> None:
+    basic, premium = sell("basic", Decimal("20.00")), sell("premium", Decimal("50.00"))
+    which = {"subscription_id": call(api_client, "subscribe", plan_id=basic.plan_id).json()["subscription_id"]}
+    refused = {
+        "checkout": call(api_client, "subscribe", plan_id=premium.plan_id, mode="checkout"),
+        "promotion code": call(api_client, "subscribe", plan_id=premium.plan_id, promotion_code="HALF"),
+        "preview": call(api_client, "change", **which, plan_id=premium.plan_id, preview=True),
+        "pause": call(api_client, "pause", **which),
+        "unpause": call(api_client, "unpause", **which),
+        "portal": call(api_client, "portal"),
+    }
+    for name, answer in refused.items():
+        assert answer.status_code == 501, (name, answer.content)
+        assert answer.json()["detail"].endswith("."), name
+    assert Subscription.objects.get().status == "active"

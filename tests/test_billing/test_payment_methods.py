@@ -1,0 +1,81 @@
+"""Invoices, payment methods and the portal, as customers expect them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from django_stripe_gateway.models import Invoice
+from tests.test_billing.host import ROOT, SubscriptionHost
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_payment_methods(host: SubscriptionHost) -> None:
+    assert host.get("payment_methods").json()["results"] == []
+    host.fake.forget_requests()
+    setup = host.post("payment_methods", headers={"Idempotency-Key": "k1"})
+    assert setup.status_code == 201
+    again = host.post("payment_methods", headers={"Idempotency-Key": "k1"})
+    assert again.json() == setup.json()
+    assert len(host.fake.all("setup_intent")) == 1
+    host.fake.customer_sets_up(setup.json()["setup_id"])
+    (method,) = host.get("payment_methods").json()["results"]
+    assert (method["kind"], method["is_default"]) == ("card", False)
+    assert set(method) == {"payment_method_id", "kind", "brand", "last4", "exp_month", "exp_year", "is_default"}
+    chosen = host.post(f"payment_methods/{method['payment_method_id']}/default")
+    assert (chosen.status_code, chosen.json()["is_default"]) == (200, True)
+    assert host.customer.default_payment_method == method["payment_method_id"]
+    host.deliver_new()
+    gone = host.client.delete(f"{ROOT}payment_methods/{method['payment_method_id']}/")
+    assert gone.status_code == 204
+    host.deliver_new()
+    assert host.customer.default_payment_method == ""
+    assert host.get("payment_methods").json()["results"] == []
+    assert host.client.delete(f"{ROOT}payment_methods/{method['payment_method_id']}/").status_code == 400
+
+
+def test_default__in_any_order(host: SubscriptionHost) -> None:
+    host.subscribed()
+    for card in ("pm_card_visa", "pm_card_mastercard"):
+        host.fake.customer_changes_card(host.customer.customer_id, card)
+    events = [event for event in host.new_events() if event["type"] == "customer.updated"]
+    assert len(events) >= 2
+    # Nothing tells what came first within one second.
+    at_once = [event | {"created": events[-1]["created"] + 5} for event in events]
+    for event in reversed(at_once):
+        assert host.deliver([event]) == ["processed"]
+    settings = host.fake.get(host.customer.customer_id)["invoice_settings"]
+    assert host.customer.default_payment_method == settings["default_payment_method"]
+
+
+def test_invoices__drafts_are_not_shown(host: SubscriptionHost) -> None:
+    subscription = host.subscribed()
+    # The draft of a renewal stays open for an hour.
+    period = host.fake.get(subscription.subscription_id)["items"]["data"][0]
+    host.fake.advance_to(period["current_period_end"])
+    host.deliver_new()
+    assert sorted(Invoice.objects.values_list("status", flat=True)) == ["draft", "paid"]
+    assert [found["status"] for found in host.get("invoices").json()["results"]] == ["paid"]
+    host.fake.advance(hours=2)
+    host.deliver_new()
+    assert [found["status"] for found in host.get("invoices").json()["results"]] == ["paid", "paid"]
+
+
+@pytest.mark.parametrize(
+    "url", ["https://evil.example/", "//evil.example/", "https://testserver@evil.example/", "javascript:alert(1)", 7]
+)
+def test_portal__elsewhere(host: SubscriptionHost, url: object) -> None:
+    host.fake.forget_requests()
+    answer = host.post("portal", {"return_url": url})
+    assert (answer.status_code, answer.json()["field"]) == (400, "return_url")
+    assert host.fake.requests == []
+
+
+def test_portal(host: SubscriptionHost, settings: Any) -> None:
+    settings.STRIPE_GATEWAY_PORTAL_RETURN_URL = "https://shop.example/account/"
+    for body in ({}, {"return_url": "https://shop.example/other/"}):
+        answer = host.post("portal", body)
+        assert answer.status_code == 201, answer.content
+        assert answer.json()["url"].startswith("http")
