@@ -10,7 +10,6 @@ from django_stripe_gateway.models import Customer, Subscription
 from django_stripe_gateway.services.arrivals import finds_objects
 from django_stripe_gateway.services.transactions import payments_database
 
-
 # How Stripe's and localstripe's ids begin: an id of another kind costs no query.
 CUSTOMER, SUBSCRIPTION, PAGE = "cus_", "sub_", "cs_"
 
