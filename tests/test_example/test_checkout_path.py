@@ -215,6 +215,6 @@ def test_pages_fit_the_screen(page: Page, width: int, scheme: Any) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=scheme)
     log_in(page)
-    for path in ("/", "/orders/"):
+    for path in ("/", "/orders/", "/plans/"):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
