@@ -1,10 +1,11 @@
-"""Run the test suite through tox on everything this machine has, then report the combined coverage.
+"""Run the test suite through tox on everything this machine has.
 
 With REQUIRE_SERVICES=1 a service that is not there is a failure.
 
     python scripts/run_tests.py                      the environments that suit this machine
     python scripts/run_tests.py tests/test_x.py -x   the same, with arguments for pytest
     python scripts/run_tests.py -e lint,docs         other environments of tox.ini, by name
+    python scripts/run_tests.py -e … --coverage      the same, with the coverage of all of them together
     python scripts/run_tests.py --jobs 1             one after the other, with what they print as it comes
 """
 
@@ -56,10 +57,10 @@ def say(sentence: str) -> None:
 
 
 def environments(services: Sequence[Service]) -> list[str]:
-    """Return the tox environments to run: this Python, its newest Django, and the core of every database there is."""
+    """Return the tox environments to run: this Python, its newest Django, and every database there is."""
     python = f"py{sys.version_info.major}{sys.version_info.minor}"
     django = "django61" if sys.version_info >= (3, 12) else "django52"
-    names = [f"{python}-{django}-sqlite-stripe16", f"{python}-{django}-sqlite-stripe13"]
+    names = [f"{python}-{django}-sqlite-stripe16-core", f"{python}-{django}-sqlite-stripe13"]
     usable = {service.name for service in services if service.usable}
     for service, factor in (("PostgreSQL", "postgres"), ("MariaDB", "mariadb")):
         if service in usable:
@@ -205,6 +206,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line; what this script doesn't know is for pytest."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-e", dest="names", default="", help="environments of tox.ini, separated by commas")
+    parser.add_argument("--coverage", action="store_true", help="measure coverage, and report it at the end")
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 2), help="environments at once")
     options, rest = parser.parse_known_args(arguments)
     options.pytest = [argument for argument in rest if argument != "--"]
@@ -226,15 +228,13 @@ def main(arguments: Sequence[str]) -> int:
     environment = dict(os.environ)
     for service in services:
         environment.update(service.environment)
-    if options.names:
-        # Nobody combines what these would measure.
-        environment.setdefault("MEASURE", "python -m")
-        results = run_all(options.names.split(","), environment, options.pytest, options.jobs)
-    else:
+    environment["MEASURE"] = "coverage run -m" if options.coverage else "python -m"
+    if options.coverage:
         remove_old_measurements()
-        results = run_all(environments(services), environment, options.pytest, options.jobs)
-        if not options.pytest and not results[0].code:
-            results.append(combine_coverage(environment))
+    names = options.names.split(",") if options.names else environments(services)
+    results = run_all(names, environment, options.pytest, options.jobs)
+    if options.coverage and not results[0].code:
+        results.append(combine_coverage(environment))
     print_summary(results, missing)
     return 1 if any(result.code for result in results) else 0
 

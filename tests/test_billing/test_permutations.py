@@ -31,7 +31,7 @@ from tests.test_webhooks.support import Event
 from tests.test_webhooks.test_order import undone
 from tests.test_webhooks.test_permutations import forgotten
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 # The fixtures hold one history; every example undoes what it did to it.
 FEW = settings(

@@ -9,6 +9,8 @@ import pytest
 
 from tests.test_checks.hosts import Host
 
+pytestmark = pytest.mark.slow
+
 PROVIDER = "django_stripe_gateway.providers.StripeProvider"
 CLEAN = "System check identified no issues (0 silenced)."
 PAYMENT_MODELS = """

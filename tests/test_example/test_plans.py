@@ -10,7 +10,7 @@ import pytest
 from tests.test_example.site import Demo
 from tests.test_example.visitor import Page, Visitor, call
 
-pytestmark = pytest.mark.localstripe
+pytestmark = [pytest.mark.slow, pytest.mark.localstripe]
 
 HEADERS = {"Authorization": f"Token {'demo' * 10}", "Content-Type": "application/json"}
 

@@ -83,11 +83,11 @@ def test_unknown_object__is_kept(event_type: str, obj: Any, recorded_signals: Si
     assert recorded_signals.names == ["webhook_received"]
 
 
-@pytest.mark.parametrize("mode", ["subscription", "setup"])
-def test_sessions_of_another_mode__are_ignored(mode: str) -> None:
+@pytest.mark.parametrize(("mode", "state"), [("subscription", "unmatched"), ("setup", "ignored")])
+def test_sessions_of_another_mode__are_no_payments(mode: str, state: str) -> None:
     payment = make_payment()
     event = make_event("checkout.session.completed", session_object(payment, mode=mode))
-    assert deliver(event).json()["state"] == "ignored"
+    assert deliver(event).json()["state"] == state
     payment.refresh_from_db()
     assert payment.status == "waiting"
 

@@ -22,7 +22,7 @@ from tests.factories import as_body
 from tests.test_webhooks.conftest import Shop
 from tests.test_webhooks.support import Event
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("generation")]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("generation")]
 
 SAMPLE = 40
 IGNORED = {"payment_intent.created", "charge.succeeded", "charge.pending", "charge.failed", "charge.captured"}

@@ -28,7 +28,7 @@ from tests.test_webhooks.conftest import Shop
 from tests.test_webhooks.support import Event
 from tests.test_webhooks.test_order import IGNORED, end_state, intent_of, undone
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("generation")]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("generation")]
 
 # The fixtures hold one history; every example undoes what it did to it.
 FEW = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -127,9 +127,9 @@ def test_wildcard__in_the_middle(pattern: str) -> None:
 def test_wildcard__is_no_type() -> None:
     """What is registered with a provider must be a name that the provider knows."""
     before = handled_types()
-    handles("invoice.*", "*", "invoice.paid")(named([], ""))
-    assert handled_types() == sorted([*before, "invoice.paid"])
-    assert handled_patterns() == ["*", "invoice.*"]
+    handles("quote.*", "*", "quote.accepted")(named([], ""))
+    assert handled_types() == sorted([*before, "quote.accepted"])
+    assert handled_patterns() == ["*", "quote.*"]
 
 
 def test_several_patterns__call_once() -> None:
