@@ -78,5 +78,5 @@ def _overdue(older_than: timedelta) -> QuerySet[Subscription]:
     ended = Q(status__in=RUNNING, current_period_end__lt=since)
     told = BillingOperation.objects.filter(subscription=OuterRef("pk"), kind=BillingOperationKind.CANCEL)
     unended = Q(status__in=RUNNING, plan__auto_renew=False, cancel_at_period_end=False, cancel_at=None)
-    unended &= ~Q(checkout_id="") & ~Exists(told.exclude(state=OperationState.FAILED))
+    unended &= ~Q(checkout_id="") & Q(~Exists(told.exclude(state=OperationState.FAILED)))
     return rows.filter(unpaid | page | ended | unended).order_by("pk")
