@@ -104,7 +104,7 @@ def _api_answer(exc: exceptions.APIException) -> Response:
         kind = "invalid_request_error" if exc.status_code < status.HTTP_500_INTERNAL_SERVER_ERROR else "api_error"
     field, detail = first_error(exc.detail)
     code = getattr(detail, "code", None) or exc.default_code
-    body: dict[str, Any] = {"type": kind, "code": str(code), "detail": str(detail)}
+    body: dict[str, Any] = {"type": kind, "code": str(code), "detail": _encodable(str(detail))}
     if field:
         body["field"] = field
     headers = {}
@@ -114,6 +114,11 @@ def _api_answer(exc: exceptions.APIException) -> Response:
     if getattr(exc, "wait", None):
         headers["Retry-After"] = str(int(exc.wait))  # type: ignore[attr-defined]
     return Response(body, status=exc.status_code, headers=headers)
+
+
+def _encodable(text: str) -> str:
+    """Return ``text`` without lone surrogates, which JSON can escape and no answer can repeat."""
+    return text.encode(errors="replace").decode()
 
 
 def _unexpected_answer(exc: Exception, context: Mapping[str, Any]) -> Response:

@@ -16,6 +16,7 @@ from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer, PlanPricing, Subscription
 from django_stripe_gateway.services.billing.calls import subscription_change
+from django_stripe_gateway.services.billing.checkouts import close_open_checkouts
 from django_stripe_gateway.services.billing.operations import BillingIntention
 from django_stripe_gateway.services.billing.performing import run_billing
 from django_stripe_gateway.services.billing.subscribing import MAX_QUANTITY
@@ -95,8 +96,17 @@ def change_subscription(
         PaymentDeclined: the payment that the change needs was declined; nothing has changed.
         ProviderError: the provider refused or failed.
     """
+    if pricing is not None and pricing.plan_id != subscription.plan_id:
+        close_open_checkouts(subscription.customer, pricing.plan, origin)
     params = _change_params(subscription, pricing, quantity, proration, proration_date)
-    return _run(subscription, Kind.CHANGE, params, _check_changeable, idempotency_key, origin)
+
+    def check(current: Subscription) -> None:
+        _check_changeable(current)
+        if pricing is not None:
+            # Again, under the lock: another request may have subscribed to that plan meanwhile.
+            _check_other_plan(current, pricing)
+
+    return _run(subscription, Kind.CHANGE, params, check, idempotency_key, origin)
 
 
 def preview_change(
@@ -249,6 +259,10 @@ def _check_pricing(subscription: Subscription, pricing: PlanPricing) -> None:
     current = subscription.pricing
     if current is not None and current.currency != pricing.currency:
         raise InvalidInput("A subscription keeps its currency.", code="other_currency", field="pricing_id")
+    _check_other_plan(subscription, pricing)
+
+
+def _check_other_plan(subscription: Subscription, pricing: PlanPricing) -> None:
     others = Subscription.objects.using(payments_database()).filter(
         customer_id=subscription.customer_id, plan=pricing.plan
     )

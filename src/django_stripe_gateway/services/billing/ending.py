@@ -12,12 +12,13 @@ from dataclasses import asdict
 from django.db import transaction
 from django.utils import timezone
 
-from django_stripe_gateway.choices import BillingOperationKind
+from django_stripe_gateway.choices import BillingOperationKind, OperationState
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.models import BillingOperation, Subscription
+from django_stripe_gateway.services.billing.operations import lock_subscription
 from django_stripe_gateway.services.billing.performing import resume_billing
 from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.transactions import payments_database
+from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,8 @@ def end_with_period(subscription: Subscription, origin: Origin) -> None:
     if not subscription.is_valid or subscription.is_cancelled:
         return
     operations = BillingOperation.objects.using(payments_database())
-    if operations.filter(subscription=subscription, kind=BillingOperationKind.CANCEL).exists():
+    asked = operations.filter(subscription=subscription, kind=BillingOperationKind.CANCEL)
+    if asked.exclude(state=OperationState.FAILED).exists():
         return
     operation = operations.create(
         customer_id=subscription.customer_id,
@@ -40,6 +42,13 @@ def end_with_period(subscription: Subscription, origin: Origin) -> None:
         leased_until=timezone.now(),
     )
     transaction.on_commit(lambda: _carry_out(operation.pk), using=payments_database(), robust=True)
+
+
+@retry_on_deadlock
+def end_unended(subscription_id: int, origin: Origin) -> None:
+    """Do so for a subscription whose events have not arrived."""
+    with money_transaction():
+        end_with_period(lock_subscription(subscription_id), origin)
 
 
 def _carry_out(operation_id: int) -> None:

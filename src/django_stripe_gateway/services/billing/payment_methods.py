@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from django_stripe_gateway.choices import BillingOperationKind as Kind
@@ -12,6 +13,8 @@ from django_stripe_gateway.models import Customer
 from django_stripe_gateway.services.billing.operations import BillingIntention
 from django_stripe_gateway.services.billing.performing import run_billing
 from django_stripe_gateway.services.origins import SYSTEM, Origin
+
+OBJECT_ID = re.compile(r"[A-Za-z0-9_]{1,255}")
 
 
 def list_payment_methods(customer: Customer | None) -> Sequence[PaymentMethodSnapshot]:
@@ -71,6 +74,10 @@ def own_payment_method(
     Raises:
         InvalidInput: it is somebody else's, or nobody's.
     """
+    unknown = InvalidInput("There is no such payment method.", code="unknown_payment_method", field=field)
+    # Anything else, such as "..", would be another address at the provider.
+    if not OBJECT_ID.fullmatch(payment_method_id):
+        raise unknown
     try:
         found = get_billing_gateway(customer.account).retrieve_payment_method(payment_method_id)
     except ProviderError as error:
@@ -78,7 +85,7 @@ def own_payment_method(
             raise
         found = None
     if found is None or not customer.exists_at_provider or found.customer_id != customer.customer_id:
-        raise InvalidInput("There is no such payment method.", code="unknown_payment_method", field=field)
+        raise unknown
     return found
 
 

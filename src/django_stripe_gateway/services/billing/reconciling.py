@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from django_stripe_gateway.choices import SubscriptionStatus
+from django_stripe_gateway.choices import BillingOperationKind, OperationState, SubscriptionStatus
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Subscription
 from django_stripe_gateway.services.billing.checkouts import settle_checkout
 from django_stripe_gateway.services.billing.customers import update_customer
+from django_stripe_gateway.services.billing.ending import end_unended
 from django_stripe_gateway.services.billing.following import changed_customers
 from django_stripe_gateway.services.billing.looking import look_up_subscription
 from django_stripe_gateway.services.billing.performing import resume_billing
@@ -49,7 +50,7 @@ def reconcile_subscriptions(older_than: timedelta, origin: Origin = SYSTEM) -> I
     """Ask the provider about every subscription that should have been heard of, and yield what it said.
 
     Those are subscriptions whose first payment waits longer than ``older_than``, whose page has stayed open as long,
-    and whose period has ended so long ago.
+    whose period has ended so long ago, and those that Checkout has started and nobody has told to end with it.
     """
     for subscription in _overdue(older_than).iterator(chunk_size=500):
         subject, before = f"subscription {subscription.pk}", (subscription.status, subscription.current_period_end)
@@ -60,6 +61,7 @@ def reconcile_subscriptions(older_than: timedelta, origin: Origin = SYSTEM) -> I
                 gateway = get_billing_gateway(subscription.account)
                 page = gateway.retrieve_subscription_checkout(subscription.checkout_id)
                 current = settle_checkout(subscription.pk, page, origin)
+            end_unended(subscription.pk, origin)
         except GatewayError as error:
             yield Reconciled(subject, failure_of(error), error.detail)
         else:
@@ -74,4 +76,7 @@ def _overdue(older_than: timedelta) -> QuerySet[Subscription]:
     unpaid = Q(status=SubscriptionStatus.INCOMPLETE, created__lt=since)
     page = Q(status=SubscriptionStatus.STARTING, created__lt=since) & ~Q(checkout_id="")
     ended = Q(status__in=RUNNING, current_period_end__lt=since)
-    return rows.filter(unpaid | page | ended).order_by("pk")
+    told = BillingOperation.objects.filter(subscription=OuterRef("pk"), kind=BillingOperationKind.CANCEL)
+    unended = Q(status__in=RUNNING, plan__auto_renew=False, cancel_at_period_end=False, cancel_at=None)
+    unended &= ~Q(checkout_id="") & Q(~Exists(told.exclude(state=OperationState.FAILED)))
+    return rows.filter(unpaid | page | ended | unended).order_by("pk")

@@ -18,7 +18,7 @@ from django_stripe_gateway.exceptions import (
 )
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import Customer, Plan, PlanPricing, Subscription
+from django_stripe_gateway.models import BillingOperation, Customer, Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.billing.checkouts import close_open_checkouts
 from django_stripe_gateway.services.billing.customers import billing_account, ensure_customer, mark_customer_deleted
 from django_stripe_gateway.services.billing.journal import log_subscription
@@ -154,9 +154,9 @@ class _Preparation:
             raise WrongState("There is a subscription to this plan already.", code="already_subscribed")
         asked = self.params["asked_trial_days"]
         trial_days = self.pricing.trial_days if asked is None else asked
-        had_trial = rows.filter(trial_start__isnull=False).exists()
-        allowed = gateway_settings.allow_repeated_trials or not had_trial
-        self.params["trial_days"] = trial_days if allowed else 0
+        if trial_days and not gateway_settings.allow_repeated_trials and self._had_trial(customer):
+            trial_days = 0
+        self.params["trial_days"] = trial_days
         subscription = Subscription(
             customer=customer,
             plan=self.plan,
@@ -170,6 +170,17 @@ class _Preparation:
         subscription.save(using=payments_database())
         log_subscription(subscription, SubscriptionLogEvent.CREATED, self.origin, str(self.plan))
         return subscription
+
+    def _had_trial(self, customer: Customer) -> bool:
+        """Return whether a trial of this plan was had, also if its subscription is to another plan by now."""
+        tried = Subscription.objects.using(payments_database()).filter(customer=customer, trial_start__isnull=False)
+        if tried.filter(plan=self.plan).exists():
+            return True
+        begun = BillingOperation.objects.using(payments_database()).filter(
+            subscription__in=tried, kind__in=(Kind.SUBSCRIBE, Kind.CHECKOUT)
+        )
+        prices = {params["price_id"] for params in begun.values_list("params", flat=True)}
+        return self.plan.pricing.using(payments_database()).filter(stripe_price_id__in=prices).exists()
 
 
 def _run(customer: Customer, intention: BillingIntention, origin: Origin) -> Outcome:

@@ -1,0 +1,75 @@
+"""Ways around the rules: what a customer could try, and what lost news could leave behind."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from rest_framework.test import APIClient
+
+from django_stripe_gateway.models import Subscription
+from django_stripe_gateway.services.billing import changing
+from django_stripe_gateway.services.billing.reconciling import reconcile_subscriptions
+from django_stripe_gateway.subscriptions import subscribe
+from tests.test_billing.host import ROOT, SubscriptionHost
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_lost_page_of_a_plan_that_does_not_renew(host: SubscriptionHost) -> None:
+    host.subscribe(host.sell("day-pass", Decimal("5.00"), auto_renew=False, interval="day"), mode="checkout")
+    host.fake.complete_checkout(host.fake.all("checkout.session")[0]["id"])
+    assert [found.outcome for found in reconcile_subscriptions(timedelta())] == ["changed"]
+    subscription = Subscription.objects.get()
+    assert host.fake.get(subscription.subscription_id)["cancel_at_period_end"] is True
+    assert subscription.cancel_at_period_end
+    assert list(reconcile_subscriptions(timedelta(hours=1))) == []
+
+
+def test_another_trial_after_a_change(host: SubscriptionHost) -> None:
+    host.basic.trial_days = 14
+    host.basic.save()
+    subscription = host.subscribed(host.basic)
+    assert subscription.on_trial
+    body = {"subscription_id": subscription.subscription_id}
+    assert host.post("change", {**body, "plan_id": host.premium.plan_id}).status_code == 200
+    assert host.post("cancel", {**body, "at_period_end": False}).status_code == 200
+    assert host.subscribe(host.basic)["status"] == "incomplete"
+
+
+def test_subscribed_during_a_change(host: SubscriptionHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    subscription = host.subscribed(host.basic)
+    scope = changing.scoped_request_key
+
+    def raced(*args: object) -> str | None:
+        monkeypatch.undo()
+        subscribe(owner=host.user, plan=host.premium.plan)
+        return scope(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(changing, "scoped_request_key", raced)
+    body = {"subscription_id": subscription.subscription_id, "plan_id": host.premium.plan_id}
+    assert host.post("change", body).json()["code"] == "already_subscribed"
+    assert Subscription.objects.filter(plan=host.premium.plan).count() == 1
+
+
+def test_change_after_an_abandoned_page(host: SubscriptionHost) -> None:
+    subscription = host.subscribed(host.basic)
+    host.subscribe(host.premium, mode="checkout")
+    body = {"subscription_id": subscription.subscription_id, "plan_id": host.premium.plan_id}
+    assert host.post("change", body).status_code == 200
+    assert [page["status"] for page in host.fake.all("checkout.session")] == ["expired"]
+
+
+def test_address_as_payment_method(host: SubscriptionHost, api_client: APIClient) -> None:
+    host.subscribe()
+    answer = api_client.delete(f"{ROOT}payment_methods/../")
+    assert (answer.status_code, answer.json()["code"]) == (400, "unknown_payment_method")
+
+
+@pytest.mark.parametrize("field", ["mode", "promotion_code"])
+def test_lone_surrogate(api_client: APIClient, field: str) -> None:
+    body = json.dumps({"plan_id": 1, field: "\ud800"})
+    answer = api_client.post(f"{ROOT}subscribe/", body, content_type="application/json")
+    assert (answer.status_code, answer.json()["field"]) == (400, field)
