@@ -7,12 +7,19 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
+from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.billing import changing
+from django_stripe_gateway.services.billing.operations import lock_subscription
 from django_stripe_gateway.services.billing.reconciling import reconcile_subscriptions
+from django_stripe_gateway.services.billing.subscription_sync import apply_subscription
+from django_stripe_gateway.services.origins import SYSTEM
+from django_stripe_gateway.services.transactions import money_transaction
 from django_stripe_gateway.subscriptions import subscribe
+from tests.billing_factories import make_subscription
 from tests.test_billing.host import ROOT, SubscriptionHost
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -73,3 +80,14 @@ def test_lone_surrogate(api_client: APIClient, field: str) -> None:
     body = json.dumps({"plan_id": 1, field: "\ud800"})
     answer = api_client.post(f"{ROOT}subscribe/", body, content_type="application/json")
     assert (answer.status_code, answer.json()["field"]) == (400, field)
+
+
+def test_grace__does_not_begin_anew() -> None:
+    late = timezone.now() - timedelta(days=30)
+    subscription = make_subscription(status="unpaid", past_due_since=late)
+    customer_id = subscription.customer.customer_id or ""
+    snapshot = SubscriptionSnapshot(subscription.subscription_id or "", "past_due", customer_id)
+    with money_transaction():
+        apply_subscription(lock_subscription(subscription.pk), snapshot, SYSTEM)
+    subscription.refresh_from_db()
+    assert (subscription.status, subscription.past_due_since, subscription.is_valid) == ("past_due", late, False)

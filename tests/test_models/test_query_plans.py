@@ -16,6 +16,8 @@ from payments import get_payment_model
 from django_stripe_gateway.models import PaymentLog, PaymentOperation, UsageCounter, UsageRecord, WebhookEvent
 from django_stripe_gateway.services.usage.metering import WAITING
 
+pytestmark = pytest.mark.slow
+
 OWNERS, PAYMENTS_EACH = 40, 40
 
 

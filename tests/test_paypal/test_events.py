@@ -100,6 +100,7 @@ def assert_end(payment: Any, end: tuple[str, str, str]) -> None:
     assert found == (end[0], Decimal(end[1]), Decimal(end[2]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("life", ENDS, ids=lambda life: life.__name__)
 def test_permutations__one_end_state(shop: Shop, life: Any) -> None:
     payment = life(shop)
@@ -121,6 +122,7 @@ def test_permutations__one_end_state(shop: Shop, life: Any) -> None:
     assert not PaymentLog.objects.filter(event="mismatch").exists()
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), life=st.sampled_from([life_refunded, life_captured_later_and_refunded, life_reversed]))
 def test_permutations__with_duplicates(shop: Shop, data: Any, life: Any) -> None:

@@ -22,6 +22,7 @@ from django_stripe_gateway.services.billing.customers import ensure_customer
 from django_stripe_gateway.services.billing.payment_methods import (
     add_payment_method,
     list_payment_methods,
+    own_payment_method,
     portal_url,
     remove_payment_method,
     retrieve_setup,
@@ -85,7 +86,7 @@ class DefaultPaymentMethodView(BillingActionView):
         customer = set_default_payment_method(
             customer=self.customer(), payment_method_id=payment_method_id, origin=self.origin
         )
-        method = next(found for found in list_payment_methods(customer) if found.payment_method_id == payment_method_id)
+        method = own_payment_method(customer, payment_method_id)
         default = customer.default_payment_method
         return Response(self.represented(PaymentMethodSerializer, method, default_payment_method=default))
 

@@ -97,7 +97,7 @@ def _take_status(subscription: Subscription, snapshot: SubscriptionSnapshot) -> 
         return
     subscription.status = target
     if target == SubscriptionStatus.PAST_DUE:
-        subscription.past_due_since = timezone.now()
+        subscription.past_due_since = subscription.past_due_since or timezone.now()
     elif target != SubscriptionStatus.UNPAID:
         subscription.past_due_since = None
 
