@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -277,3 +278,19 @@ def test_refund_made_here__is_matched_at_once(shop: Shop) -> None:
     refund = refund_payment(payment=payment)
     assert WebhookEvent.objects.unmatched().count() == 0
     assert refund.status == "succeeded"
+
+
+def test_old_event__is_found_by_the_sweeper_when_the_queue_loses_it(settings: Any) -> None:
+    event = dispute("pi_7")
+    deliver(event)
+    days_ago = row_of(event).received - timedelta(days=4)
+    WebhookEvent.objects.update(received=days_ago, next_attempt=None)
+    settings.STRIPE_GATEWAY_WEBHOOK_PROCESSING = "task"
+    settings.STRIPE_GATEWAY_WEBHOOK_ENQUEUE = "builtins.abs"
+    with transaction.atomic():
+        make_payment(intent_id="pi_7")
+        handle_arrivals("pi_7")
+    assert row_of(event).state == WebhookState.UNMATCHED
+    WebhookEvent.objects.exclude(next_attempt=None).update(next_attempt=days_ago)
+    list(process_due_events())
+    assert row_of(event).state == WebhookState.PROCESSED

@@ -213,6 +213,14 @@ def test_dry_run(stripe_server: FakeStripe) -> None:
 
 
 @pytest.mark.usefixtures("registry")
+def test_on_its_way_to_a_worker__is_stored_already(stripe_server: FakeStripe, settings: Any) -> None:
+    settings.STRIPE_GATEWAY_WEBHOOK_PROCESSING = "task"
+    settings.STRIPE_GATEWAY_WEBHOOK_ENQUEUE = "builtins.abs"
+    happen(stripe_server, 3)
+    assert counts(sync()) == [3, 3, 0, 0]
+    assert counts(sync()) == [3, 0, 3, 0]
+
+
 def test_failing_handler__does_not_stop_the_rest(stripe_server: FakeStripe) -> None:
     failing = ["re_1"]
 

@@ -213,6 +213,26 @@ def test_accounts__each_once(stripe_server: FakeStripe, settings: Any, capsys: A
         call_command(COMMAND, "--variant", "dummy")
 
 
+def test_accounts__each_with_the_types_that_are_handled_for_it(
+    stripe_server: FakeStripe, settings: Any, capsys: Any
+) -> None:
+    stripe_server.add_key("sk_test_eu", account="acct_eu")
+    settings.PAYMENT_VARIANTS = {
+        "stripe": (STRIPE_PROVIDER, {}),
+        "eu": (STRIPE_PROVIDER, {"api_key": "sk_test_eu", "endpoint_secret": "whsec_eu"}),
+    }
+    handles("payout.paid", account="eu")(lambda event: None)
+    output(capsys)
+    handled = ["payout.paid" in endpoint["enabled_events"] for endpoint in endpoints(stripe_server)]
+    assert sorted(handled) == [False, True]
+
+
+def test_wildcards__are_said_to_be_left_out(stripe_server: FakeStripe, capsys: Any) -> None:
+    assert "wildcards" not in output(capsys)
+    handles("transfer.*")(lambda event: None)
+    assert re.search(r"wildcards name no event type: transfer\.\*\.", output(capsys))
+
+
 # What can go wrong, and what is said about it.
 
 

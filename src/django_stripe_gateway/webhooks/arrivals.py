@@ -11,6 +11,7 @@ from django_stripe_gateway.services.arrivals import receives_arrivals
 from django_stripe_gateway.webhooks.claiming import stored_events
 from django_stripe_gateway.webhooks.handing_over import hand_over, uses_workers
 from django_stripe_gateway.webhooks.processing import process_event
+from django_stripe_gateway.webhooks.retrying import lease_end
 
 logger = logging.getLogger(__name__)
 
@@ -39,4 +40,8 @@ def _waiting(object_ids: Collection[str]) -> list[int]:
     own, related = (queryset.values_list("pk", "occurred", "received") for queryset in about)
     # Django 6.1 gives a union the model's ordering back, by a column that this one does not have.
     found = own.union(related).order_by()
-    return [pk for pk, *_times in sorted(found, key=lambda row: oldest_first(*row))]
+    waiting = [pk for pk, *_times in sorted(found, key=lambda row: oldest_first(*row))]
+    if waiting:
+        # Of an old one nobody looks for the object any more; the sweeper shall, should it get lost on its way.
+        unmatched.filter(pk__in=waiting, next_attempt=None).update(next_attempt=lease_end())
+    return waiting

@@ -14,9 +14,11 @@ from django_stripe_gateway.exceptions import UnsupportedByGateway, WebhookReject
 from django_stripe_gateway.gateways.accounts import StripeAccount, stripe_account, stripe_accounts
 from django_stripe_gateway.gateways.stripe_events import RETENTION_DAYS, EventQuery, SentEvent, StripeEvents
 from django_stripe_gateway.models import WebhookEvent
+from django_stripe_gateway.models.events import UNPROCESSED
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.webhooks.event_types import stripe_event_types
 from django_stripe_gateway.webhooks.events import parse_event
+from django_stripe_gateway.webhooks.handing_over import uses_workers
 from django_stripe_gateway.webhooks.inbox import receive_event
 from django_stripe_gateway.webhooks.verification import event_account
 
@@ -152,7 +154,7 @@ def catching_up(
     now = now or datetime.now(UTC)
     oldest = now - RETENTION
     start = max(since or default_since(account) or oldest, oldest)
-    types = types or tuple(stripe_event_types())
+    types = types or tuple(stripe_event_types(event_account(account)))
     queries = [EventQuery(_seconds(start), types=types)]
     if since is None and start > oldest:
         queries.insert(0, EventQuery(_seconds(oldest), before=_seconds(start), types=types, undelivered=True))
@@ -176,7 +178,8 @@ def _settled(account: str, events: Sequence[SentEvent]) -> set[str]:
     """Return the ids of those events that need nothing more."""
     rows = WebhookEvent.objects.using(payments_database())
     known = rows.filter(provider="stripe", account=account, event_id__in=[event.id for event in events])
-    unfinished = (WebhookState.RECEIVED, WebhookState.FAILED)
+    # What workers have received is on its way to them.
+    unfinished = (WebhookState.FAILED,) if uses_workers() else UNPROCESSED
     return set(known.exclude(state__in=unfinished).values_list("event_id", flat=True))
 
 

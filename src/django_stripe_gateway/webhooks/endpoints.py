@@ -66,7 +66,7 @@ def accounts_to_register(variant: str = "") -> Iterator[StripeAccount]:
 def register_endpoint(
     *, account: StripeAccount, url: str, description: str = "", replace: bool = False, dry_run: bool = False
 ) -> Registration:
-    """Let ``account`` deliver exactly the handled event types to ``url``.
+    """Let ``account`` deliver exactly the event types that are handled for it to ``url``.
 
     Args:
         url: where; an endpoint with this address is updated, else one is created.
@@ -79,7 +79,7 @@ def register_endpoint(
         InvalidInput: Stripe would not deliver to the address.
         GatewayError: Stripe, or localstripe, refused or was silent.
     """
-    events = stripe_event_types()
+    events = stripe_event_types(event_account(account))
     _check_url(account, url)
     if account.is_localstripe:
         if not dry_run:

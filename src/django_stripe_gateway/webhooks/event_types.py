@@ -8,9 +8,13 @@ from django_stripe_gateway.webhooks.registry import handled_types
 THIN_PREFIXES = ("v1.", "v2.")
 
 
-def stripe_event_types() -> list[str]:
-    """Return the handled types that Stripe's v1 API knows: PayPal's are in capitals, thin ones come another way."""
-    return [name for name in handled_types() if not name.isupper() and not name.startswith(THIN_PREFIXES)]
+def stripe_event_types(account: str | None = None) -> list[str]:
+    """Return the handled types that Stripe's v1 API knows: PayPal's are in capitals, thin ones come another way.
+
+    Args:
+        account: leave out what is handled for other accounts only; by default nothing is left out.
+    """
+    return [name for name in handled_types(account) if not name.isupper() and not name.startswith(THIN_PREFIXES)]
 
 
 def thin_event_types() -> list[str]:

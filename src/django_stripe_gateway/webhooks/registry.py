@@ -110,10 +110,14 @@ def handlers_for(event_type: str, account: str | None = None) -> list[Handler]:
     return list(dict.fromkeys(registration.handler for registration in sorted(found, key=lambda one: one.turn)))
 
 
-def handled_types() -> list[str]:
-    """Return every event type that somebody handles by its name; see also ``handled_patterns``."""
+def handled_types(account: str | None = None) -> list[str]:
+    """Return every event type that somebody handles by its name; see also ``handled_patterns``.
+
+    Args:
+        account: leave out what is handled for other accounts only; by default nothing is left out.
+    """
     names = {registration.event_type for registration in _registrations} - set(handled_patterns())
-    return sorted(name for name in names if handlers_for(name))
+    return sorted(name for name in names if handlers_for(name, account))
 
 
 def handled_patterns() -> list[str]:

@@ -18,6 +18,7 @@ from django_stripe_gateway.webhooks.endpoints import (
     webhook_url,
 )
 from django_stripe_gateway.webhooks.event_types import thin_event_types
+from django_stripe_gateway.webhooks.registry import handled_patterns
 
 HEADER = ("account", "endpoint", "result", "event types", "API version", "url")
 
@@ -77,6 +78,11 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"Not registered, because Stripe sends thin events to event destinations only: {', '.join(thin)}. Add "
                 "one in Stripe's Dashboard under Webhooks, with the same address."
+            )
+        if patterns := handled_patterns():
+            self.stdout.write(
+                f"Not registered, because wildcards name no event type: {', '.join(patterns)}. Such handlers see what "
+                "Stripe sends for others; to be sent more, let one name the types as well."
             )
         if done:
             self.stdout.write(as_table(HEADER, [row(registration) for registration in done]))
