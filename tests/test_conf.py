@@ -52,7 +52,7 @@ OVERRIDES: list[tuple[str, Any, Any]] = [
     ("WEBHOOK_RETRY_MAX_DELAY", "60", 60.0),
     ("WEBHOOK_RETRY_JITTER", 0, 0.0),
     ("WEBHOOK_LEASE", "60", 60),
-    ("WEBHOOK_RETENTION_DAYS", 7, 7),
+    ("WEBHOOK_RETENTION_DAYS", 31, 31),
     ("WEBHOOK_HEALTH_LIMITS", {"failed": "3"}, {"failed": 3}),
     ("WEBHOOK_HEALTH_PERMISSION_CLASSES", ["a.B"], ("a.B",)),
     ("AUTHENTICATION_CLASSES", ["a.B"], ("a.B",)),

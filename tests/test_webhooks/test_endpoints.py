@@ -56,13 +56,13 @@ def test_creates(stripe_server: FakeStripe, capsys: Any, caplog: Any) -> None:
     (endpoint,) = endpoints(stripe_server)
     assert (endpoint["url"], endpoint["description"], endpoint["status"]) == (URL, "The shop", "enabled")
     assert endpoint["api_version"] == stripe.api_version
-    assert endpoint["enabled_events"] == stripe_event_types()
+    assert endpoint["enabled_events"] == stripe_event_types("stripe")
     assert "payment_intent.succeeded" in endpoint["enabled_events"]
     assert not any(name.isupper() for name in endpoint["enabled_events"])
     (secret,) = re.findall(r"whsec_\S+", printed)
     assert "STRIPE_GATEWAY_WEBHOOK_SECRET" in printed
     assert re.search(
-        rf"stripe +{endpoint['id']} +created +{len(stripe_event_types())} +{stripe.api_version} +{URL}", printed
+        rf"stripe +{endpoint['id']} +created +{len(stripe_event_types('stripe'))} +{stripe.api_version} +{URL}", printed
     )
     assert secret not in caplog.text
     assert "secret" not in endpoint
@@ -90,8 +90,8 @@ def test_updates_the_event_types(stripe_server: FakeStripe, sdk: Sdk, capsys: An
     printed = output(capsys)
     (endpoint,) = endpoints(stripe_server)
     assert endpoint["id"] == made.id
-    assert endpoint["enabled_events"] == stripe_event_types()
-    assert {"customer.created"} <= set(endpoint["enabled_events"]) <= set(stripe_event_types())
+    assert endpoint["enabled_events"] == stripe_event_types("stripe")
+    assert {"customer.created"} <= set(endpoint["enabled_events"]) <= set(stripe_event_types("stripe"))
     assert "- payout.paid" in printed
     assert "+ customer.created" in printed
     assert "refund.created" not in printed
@@ -358,7 +358,7 @@ def test_localstripe(localstripe: str, receiver: Any, capsys: Any, monkeypatch: 
         monkeypatch.setenv("http_proxy", proxy)
     for _time in range(2):
         printed = output(capsys, "--url", f"http://127.0.0.1:{receiver.server_address[1]}/")
-        assert re.search(rf"stripe +localstripe +created +{len(stripe_event_types())}", printed)
+        assert re.search(rf"stripe +localstripe +created +{len(stripe_event_types('stripe'))}", printed)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     create_payment(owner=None, gateway="stripe", amount=Decimal("10.00"), currency="USD")
     deadline = time.monotonic() + 10

@@ -147,7 +147,7 @@ def test_progress(seen: list[str]) -> None:
 @pytest.fixture
 def events_of_each_state() -> None:
     for state in ("received", "processed", "ignored", "unmatched", "mismatched", "failed", "dead"):
-        for age in (10, 91):
+        for age in (40, 91):
             row = stored(state=state)
             WebhookEvent.objects.filter(pk=row.pk).update(received=timezone.now() - timedelta(days=age))
 
@@ -162,7 +162,7 @@ def test_purge__settled_and_old() -> None:
     assert counts("--batch-size", "3", command="purge_webhook_events") == OLD
     assert WebhookEvent.objects.count() == 10
     assert counts("--include-dead", command="purge_webhook_events") == {"dead": 1}
-    assert counts("--days", "9", command="purge_webhook_events") == OLD
+    assert counts("--days", "31", command="purge_webhook_events") == OLD
     left = WebhookEvent.objects.values_list("state", flat=True)
     assert sorted(left) == ["dead", "failed", "failed", "received", "received"]
     assert counts(command="purge_webhook_events") == {}
@@ -177,7 +177,7 @@ def test_purge__in_batches() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"), [(("--days", "6"), "at least 7 days"), (("--batch-size", "0"), "--batch-size")]
+    ("arguments", "message"), [(("--days", "30"), "at least 31 days"), (("--batch-size", "0"), "--batch-size")]
 )
 def test_purge__bad_options(arguments: tuple[str, ...], message: str) -> None:
     with pytest.raises(CommandError, match=message):

@@ -47,7 +47,7 @@ RULES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "WEBHOOK_RETRY_JITTER": ("a number from 0 to 1", rules.fraction),
     "WEBHOOK_LEASE": ("a whole number of seconds from 1 to 86400", rules.integer(1, DAY)),
     # Providers repeat an event for days; one that was forgotten by then would be handled a second time.
-    "WEBHOOK_RETENTION_DAYS": ("a whole number of days, at least 7", rules.integer(7)),
+    "WEBHOOK_RETENTION_DAYS": ("a whole number of days, at least 31", rules.integer(31)),
     "WEBHOOK_HEALTH_LIMITS": (
         f"a dictionary of counts ({', '.join(INBOX_COUNTS)}) and whole numbers",
         rules.is_health_limits,

@@ -179,12 +179,7 @@ def take_over_operation(operation_id: int) -> Begun | None:
 
 @retry_on_deadlock
 def settle_failed_call(begun: Begun, error: GatewayError, origin: Origin) -> None:
-    """Write down that the provider refused (the operation is over) or stayed silent (it can be taken over at once).
-
-    A key that is not accepted any more says nothing about what an earlier attempt under the old one has done.
-    """
-    is_known = not isinstance(error, GatewayConfigurationError) or (begun.is_first_attempt and not error.may_have_acted)
-    is_unanswered = isinstance(error, ProviderUnavailable) or not is_known
+    """Write down that the provider refused (the operation is over) or stayed silent (it can be taken over at once)."""
     with money_transaction():
         payment = lock_payment(begun.payment.pk)
         operation = PaymentOperation.objects.using(payments_database()).get(pk=begun.operation.pk)
@@ -192,16 +187,29 @@ def settle_failed_call(begun: Begun, error: GatewayError, origin: Origin) -> Non
             return
         detail = NOT_CONFIGURED if isinstance(error, GatewayConfigurationError) else error.detail
         operation.error = {"code": error.code, "detail": detail, "request_id": error.request_id}
-        if is_unanswered:
-            operation.leased_until = timezone.now()
-            if isinstance(error, ProviderUnavailable) and not error.replayable:
-                operation.idempotency_key = new_idempotency_key()
-        else:
-            close_operation(operation, OperationState.FAILED)
+        if note_failure(operation, error, is_first_attempt=begun.is_first_attempt):
             _undo_intention(payment, operation, error.code, detail, origin)
         operation.save()
         data = {"kind": operation.kind, "code": error.code, "request_id": error.request_id}
         write_log(payment, LogEvent.OPERATION_FAILED, origin, detail, data)
+
+
+def note_failure(operation: AbstractOperation, error: GatewayError, *, is_first_attempt: bool) -> bool:
+    """Set on a pending operation what its failed call means; the caller saves it.
+
+    A key that is not accepted any more says nothing about what an earlier attempt under the old one has done.
+
+    Returns:
+        Whether the operation is over: the provider has certainly done nothing.
+    """
+    is_known = not isinstance(error, GatewayConfigurationError) or (is_first_attempt and not error.may_have_acted)
+    if is_known and not isinstance(error, ProviderUnavailable):
+        close_operation(operation, OperationState.FAILED)
+        return True
+    operation.leased_until = timezone.now()
+    if isinstance(error, ProviderUnavailable) and not error.replayable:
+        operation.idempotency_key = new_idempotency_key()
+    return False
 
 
 def close_operation(operation: AbstractOperation, state: str, object_id: str = "") -> None:

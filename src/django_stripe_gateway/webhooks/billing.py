@@ -104,8 +104,8 @@ def apply_invoice_event(event: Event, then: Callable[[Invoice], object] = lambda
     snapshot = _read(event, "invoice")
     if snapshot is None:
         return WebhookState.MISMATCHED
-    if not snapshot.invoice_id:
-        # An upcoming invoice is no object yet.
+    if not snapshot.invoice_id or event.type == "invoice.upcoming":
+        # An upcoming invoice is no object yet, whatever it is called.
         return WebhookState.PROCESSED
     invoice = _find_or_add_invoice(event, snapshot)
     if invoice is None:

@@ -17,7 +17,7 @@ from django_stripe_gateway.management.progress import Progress, table
 from django_stripe_gateway.models.events import SETTLED
 from django_stripe_gateway.webhooks.purging import purge_events, purgeable_events
 
-LEAST_DAYS = 7
+LEAST_DAYS = 31
 
 
 class Command(BaseCommand):

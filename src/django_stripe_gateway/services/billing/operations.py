@@ -10,13 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from django.utils import timezone
-
-from django_stripe_gateway.choices import OperationState
-from django_stripe_gateway.exceptions import GatewayConfigurationError, GatewayError, ProviderUnavailable
+from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.models import BillingOperation, Customer, Subscription
-from django_stripe_gateway.models.operations import new_idempotency_key
-from django_stripe_gateway.services.operations import close_operation, lease_end, take_over
+from django_stripe_gateway.services.operations import lease_end, note_failure, take_over
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
@@ -138,14 +134,7 @@ def settle_failed_billing(begun: BillingBegun, error: GatewayError) -> bool:
     operation = BillingOperation.objects.using(payments_database()).get(pk=begun.operation.pk)
     if not operation.is_pending:
         return False
-    is_known = not isinstance(error, GatewayConfigurationError) or (begun.is_first_attempt and not error.may_have_acted)
-    is_over = is_known and not isinstance(error, ProviderUnavailable)
     operation.error = {"code": error.code, "request_id": error.request_id}
-    if is_over:
-        close_operation(operation, OperationState.FAILED)
-    else:
-        operation.leased_until = timezone.now()
-        if isinstance(error, ProviderUnavailable) and not error.replayable:
-            operation.idempotency_key = new_idempotency_key()
+    is_over = note_failure(operation, error, is_first_attempt=begun.is_first_attempt)
     operation.save(using=payments_database())
     return is_over

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from django.utils import timezone
+
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import PlanPricing
 from django_stripe_gateway.services.transactions import payments_database
@@ -23,10 +27,13 @@ def handle_product(event: Event) -> WebhookState:
 
 
 def _stop_selling(event: Event, column: str) -> WebhookState:
-    if event.object.get("active") is not False and not event.type.endswith(".deleted"):
-        return WebhookState.PROCESSED
+    is_deleted = event.type.endswith(".deleted")
     object_id = clean_id(event.object.get("id"))
-    if object_id:
-        rows = PlanPricing.objects.using(payments_database()).filter(account__in=speaks_for(event))
-        rows.filter(**{column: object_id}).update(is_active=False)
+    if not object_id or (event.object.get("active") is not False and not is_deleted):
+        return WebhookState.PROCESSED
+    rows = PlanPricing.objects.using(payments_database()).filter(account__in=speaks_for(event), **{column: object_id})
+    if event.created is not None and not is_deleted:
+        # Old news, such as a replay: what was decided here since then stays. Stripe's times are whole seconds.
+        rows = rows.filter(modified__lte=event.created + timedelta(seconds=1))
+    rows.update(is_active=False, modified=timezone.now())
     return WebhookState.PROCESSED
