@@ -1,0 +1,1 @@
+"""A host that bills its teams instead of its users."""

@@ -1,0 +1,96 @@
+"""What must work where teams are billed; ``test_host.py`` runs this file under the host's settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.test import Client
+from rest_framework.test import APIClient
+
+from django_stripe_gateway import usage
+from django_stripe_gateway.models import Customer, PlanLimit, Subscription
+from django_stripe_gateway.subscriptions import has_plan
+from tests.fake_stripe import FakeStripe
+from tests.team_host.teams.models import Team
+from tests.test_billing.host import SubscriptionHost
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class TeamHost(SubscriptionHost):
+    """The same host, whose customer is the team."""
+
+    @property
+    def customer(self) -> Customer:
+        """Return the team's customer."""
+        return Customer.objects.get(owner=Team.objects.get())
+
+
+@pytest.fixture
+def team(user: Any) -> Team:
+    team = Team.objects.create(name="Analysts", billing_email="bills@example.com")
+    team.members.add(user)
+    return team
+
+
+@pytest.fixture
+def host(stripe_server: FakeStripe, user: Any, api_client: APIClient, team: Team) -> TeamHost:
+    return TeamHost(stripe_server, user, api_client)
+
+
+def test_migrations__complete() -> None:
+    call_command("makemigrations", "--check", "--dry-run", verbosity=0)
+
+
+def test_team_is_billed(host: TeamHost, team: Team, other_client: APIClient) -> None:
+    PlanLimit.objects.create(plan=host.basic.plan, metric="minutes", limit=10)
+    subscription = host.subscribed()
+    assert subscription.customer.owner == team
+    told = host.fake.get(host.customer.customer_id)
+    assert (told["name"], told["email"]) == ("Analysts", "bills@example.com")
+    assert has_plan(team, "basic")
+    assert len(host.get("status").json()["results"]) == 1
+    # Somebody without a team owns nothing.
+    assert host.get("status", client=other_client).status_code == 401
+    which = {"subscription_id": subscription.subscription_id}
+    assert host.post("cancel", which, client=other_client).status_code == 401
+    assert host.post("cancel", which).json()["cancel_at_period_end"] is True
+    assert host.post("resume", which).status_code == 200
+    assert host.post("portal").status_code == 201
+    usage.consume(team, "minutes", 3)
+    assert host.post("me/usage", {"metric": "minutes", "quantity": 7}).status_code in (200, 201)
+    assert host.post("me/usage", {"metric": "minutes", "quantity": 1}).status_code == 429
+    assert host.get("me/limits").json()["limits"][0]["remaining"] == 0
+
+
+def test_members_share(host: TeamHost, team: Team, other_user: Any, other_client: APIClient) -> None:
+    made = host.subscribe()
+    team.members.add(other_user)
+    assert host.get("status", client=other_client).json()["results"][0]["subscription_id"] == made["subscription_id"]
+    again = host.post("subscribe", {"plan_id": host.basic.plan_id}, client=other_client)
+    assert again.json()["subscription_id"] == made["subscription_id"]
+    assert Subscription.objects.count() == Customer.objects.count() == 1
+
+
+def test_details_follow(host: TeamHost, team: Team) -> None:
+    host.subscribe()
+    team.name = "Analysts & Friends"
+    team.save()
+    call_command("reconcile", verbosity=0)
+    assert host.fake.get(host.customer.customer_id)["name"] == "Analysts & Friends"
+
+
+def test_admin(host: TeamHost, team: Team) -> None:
+    host.subscribed()
+    client = Client()
+    client.force_login(get_user_model().objects.create_superuser("root"))
+    for model in admin.site._registry:
+        if model._meta.app_label == "django_stripe_gateway":
+            path = f"/admin/django_stripe_gateway/{model._meta.model_name}/"
+            assert client.get(path).status_code == client.get(f"{path}?q=Analysts").status_code == 200, path
+    team.delete()
+    assert Subscription.objects.get().customer.owner is None
