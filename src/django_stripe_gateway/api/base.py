@@ -125,3 +125,20 @@ class GatewayAPIView(APIView):
         context |= {"request": self.request, "view": self}
         many = isinstance(instance, list)
         return serializer_class(default)(instance, many=many, context=context).data
+
+
+class ActionView(GatewayAPIView):
+    """A view that changes something, and may need permissions of its own."""
+
+    #: Its name in ``STRIPE_GATEWAY_ACTION_PERMISSIONS``.
+    action: ClassVar[str]
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Return the permissions of the API, and those of this action."""
+        own = gateway_settings.action_permissions.get(self.action, ())
+        return [*super().get_permissions(), *(import_string(path)() for path in own)]
+
+    @property
+    def base_url(self) -> str:
+        """Scheme and host for addresses that customers come back to, while the settings name none."""
+        return "" if gateway_settings.payment_host else self.request.build_absolute_uri("/")

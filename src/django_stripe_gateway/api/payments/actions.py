@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
-from django.utils.module_loading import import_string
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from django_stripe_gateway.api.base import ActionView
 from django_stripe_gateway.api.idempotency import idempotent
 from django_stripe_gateway.api.payments import schema
 from django_stripe_gateway.api.payments.serializers import (
@@ -18,29 +17,16 @@ from django_stripe_gateway.api.payments.serializers import (
     RefundPaymentSerializer,
 )
 from django_stripe_gateway.api.payments.views import PaymentView
-from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.services.captures import cancel_payment, capture_payment
 from django_stripe_gateway.services.payments import confirm_payment, create_payment
 from django_stripe_gateway.services.refunds import refund_payment
 from django_stripe_gateway.services.syncing import sync_payment
 
 
-class PaymentActionView(PaymentView):
+class PaymentActionView(ActionView, PaymentView):
     """A view that changes payments."""
 
     rate_scope = "payments.write"
-    #: Its name in ``STRIPE_GATEWAY_ACTION_PERMISSIONS``.
-    action: ClassVar[str]
-
-    def get_permissions(self) -> list[BasePermission]:
-        """Return the permissions of the API, and those of this action."""
-        own = gateway_settings.action_permissions.get(self.action, ())
-        return [*super().get_permissions(), *(import_string(path)() for path in own)]
-
-    @property
-    def base_url(self) -> str:
-        """Scheme and host for return URLs while the settings name none."""
-        return "" if gateway_settings.payment_host else self.request.build_absolute_uri("/")
 
     def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
         """Ask the provider again for the client secret of an answer given earlier."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.utils import timezone
-from django.utils.module_loading import import_string
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from django_stripe_gateway.api.base import ActionView
 from django_stripe_gateway.api.idempotency import idempotent
 from django_stripe_gateway.api.subscriptions import schema
 from django_stripe_gateway.api.subscriptions.input_serializers import (
@@ -22,7 +21,6 @@ from django_stripe_gateway.api.subscriptions.input_serializers import (
 from django_stripe_gateway.api.subscriptions.previews import preview_answer
 from django_stripe_gateway.api.subscriptions.serializers import PreviewSerializer
 from django_stripe_gateway.api.subscriptions.views import BillingView
-from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.billing.changing import (
@@ -39,22 +37,10 @@ from django_stripe_gateway.services.billing.subscribing import choose_pricing, s
 from django_stripe_gateway.services.transactions import payments_database
 
 
-class BillingActionView(BillingView):
+class BillingActionView(ActionView, BillingView):
     """A view that changes what its owner is billed for."""
 
     rate_scope = "subscriptions.write"
-    #: Its name in ``STRIPE_GATEWAY_ACTION_PERMISSIONS``.
-    action: ClassVar[str]
-
-    def get_permissions(self) -> list[BasePermission]:
-        """Return the permissions of the API, and those of this action."""
-        own = gateway_settings.action_permissions.get(self.action, ())
-        return [*super().get_permissions(), *(import_string(path)() for path in own)]
-
-    @property
-    def base_url(self) -> str:
-        """Scheme and host for addresses that customers come back to, while the settings name none."""
-        return "" if gateway_settings.payment_host else self.request.build_absolute_uri("/")
 
     def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
         """Ask the provider again for the client secret of an answer given earlier."""

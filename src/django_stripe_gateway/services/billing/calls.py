@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from django_stripe_gateway.exceptions import GatewayConfigurationError, ProviderError, ProviderUnavailable
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.billing_values import (
     BillingCheckoutSnapshot,
@@ -21,8 +20,7 @@ from django_stripe_gateway.gateways.billing_values import (
 )
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.billing.operations import BillingBegun
-
-T = TypeVar("T")
+from django_stripe_gateway.services.performing import look_up
 
 
 def customer_request(params: Mapping[str, Any]) -> CustomerRequest:
@@ -171,16 +169,6 @@ def open_portal(gateway: BillingGateway, begun: BillingBegun, subscription: None
     """Return the address of the page where the customer manages what they pay."""
     return_url = begun.operation.params["return_url"]
     return gateway.create_portal_url(_customer_id(begun), return_url, idempotency_key=begun.operation.idempotency_key)
-
-
-def look_up(ask: Callable[[], T]) -> T:
-    """Ask what became of an earlier attempt; whatever stands in the way of knowing leaves its outcome unknown."""
-    try:
-        return ask()
-    except GatewayConfigurationError:
-        raise
-    except ProviderError as error:
-        raise ProviderUnavailable(error.detail, code=error.code, request_id=error.request_id) from error
 
 
 def _customer_id(begun: BillingBegun) -> str:
