@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from django.utils import timezone
 
@@ -16,6 +16,7 @@ from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer, Invoice, Subscription
 from django_stripe_gateway.services.billing.ending import end_with_period
 from django_stripe_gateway.services.billing.freshness import (
+    Dated,
     Known,
     Look,
     is_newer_event,
@@ -35,6 +36,8 @@ from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.registry import FetchNeeded
 from django_stripe_gateway.webhooks.verification import may_speak_for
+
+Snapshot = TypeVar("Snapshot", SubscriptionSnapshot, InvoiceSnapshot)
 
 logger = logging.getLogger(__name__)
 
@@ -69,32 +72,63 @@ def apply_subscription_event(
 
 
 def _take_subscription(event: Event, subscription: Subscription, snapshot: SubscriptionSnapshot) -> None:
+    gateway, subscription_id = get_billing_gateway(subscription.account), subscription.subscription_id or ""
+    newest = _newest(
+        event,
+        subscription,
+        snapshot,
+        is_last=snapshot.status in ENDED_SUBSCRIPTIONS,
+        is_over=subscription.has_ended,
+        retrieve=lambda: gateway.retrieve_subscription(subscription_id),
+    )
+    if newest is not None:
+        apply_subscription(subscription, newest, event.origin)
+
+
+def _newest(
+    event: Event,
+    row: Subscription | Invoice,
+    snapshot: Snapshot,
+    *,
+    is_last: bool,
+    is_over: bool,
+    retrieve: Callable[[], Snapshot],
+) -> Snapshot | None:
+    """Return what is to be written to a locked row, noted on it as news; ``None`` if the row knows better.
+
+    Args:
+        is_last: nothing can come after what the event says.
+        is_over: nothing can come after what the row says.
+
+    Raises:
+        FetchNeeded: the event is not clearly newer, so that the provider has to be asked.
+    """
     if isinstance(event.fetched, Look):
-        if is_usable_look(subscription, event.fetched):
-            mark_look(subscription, event.fetched)
+        if is_usable_look(row, event.fetched):
+            mark_look(row, event.fetched)
             snapshot = event.fetched.answer
-        elif not is_overtaken_look(subscription, event.fetched):
-            raise _look_needed(subscription)
+        elif not is_overtaken_look(row, event.fetched):
+            raise look_needed(row, retrieve)
         else:
             # Whoever looked later has written what this event tells.
-            mark_event(subscription, event.created)
-            subscription.save(using=payments_database(), update_fields=["provider_time", "modified"])
-            return
-    elif snapshot.status not in ENDED_SUBSCRIPTIONS and not is_newer_event(subscription, event.created):
-        if subscription.has_ended:
-            return
-        raise _look_needed(subscription)
-    mark_event(subscription, event.created)
-    apply_subscription(subscription, snapshot, event.origin)
+            mark_event(row, event.created)
+            row.save(using=payments_database(), update_fields=["provider_time", "modified"])
+            return None
+    elif not is_last and not is_newer_event(row, event.created):
+        if is_over:
+            return None
+        raise look_needed(row, retrieve)
+    mark_event(row, event.created)
+    return snapshot
 
 
-def _look_needed(subscription: Subscription) -> FetchNeeded:
-    known, account = Known.of(subscription), subscription.account
-    subscription_id = subscription.subscription_id or ""
+def look_needed(row: Dated, retrieve: Callable[[], Any]) -> FetchNeeded:
+    """Return the wish to ask the provider, which remembers what is known of ``row`` now."""
+    known = Known.of(row)
 
-    def look() -> Look[SubscriptionSnapshot]:
+    def look() -> Look[Any]:
         began = timezone.now()
-        return Look(known, began, get_billing_gateway(account).retrieve_subscription(subscription_id))
+        return Look(known, began, retrieve())
 
     return FetchNeeded(look)
 
@@ -121,32 +155,17 @@ def apply_invoice_event(event: Event, then: Callable[[Invoice], object] = lambda
 
 
 def _take_invoice(event: Event, invoice: Invoice, snapshot: InvoiceSnapshot) -> None:
-    if isinstance(event.fetched, Look):
-        if is_usable_look(invoice, event.fetched):
-            mark_look(invoice, event.fetched)
-            snapshot = event.fetched.answer
-        elif not is_overtaken_look(invoice, event.fetched):
-            raise _invoice_look_needed(invoice)
-        else:
-            mark_event(invoice, event.created)
-            invoice.save(using=payments_database(), update_fields=["provider_time", "modified"])
-            return
-    elif snapshot.status not in SETTLED_INVOICES and not is_newer_event(invoice, event.created):
-        if invoice.status in SETTLED_INVOICES:
-            return
-        raise _invoice_look_needed(invoice)
-    mark_event(invoice, event.created)
-    apply_invoice(invoice, snapshot, event.origin)
-
-
-def _invoice_look_needed(invoice: Invoice) -> FetchNeeded:
-    known, account, invoice_id = Known.of(invoice), invoice.account, invoice.invoice_id
-
-    def look() -> Look[InvoiceSnapshot]:
-        began = timezone.now()
-        return Look(known, began, get_billing_gateway(account).retrieve_invoice(invoice_id))
-
-    return FetchNeeded(look)
+    gateway, invoice_id = get_billing_gateway(invoice.account), invoice.invoice_id
+    newest = _newest(
+        event,
+        invoice,
+        snapshot,
+        is_last=snapshot.status in SETTLED_INVOICES,
+        is_over=invoice.status in SETTLED_INVOICES,
+        retrieve=lambda: gateway.retrieve_invoice(invoice_id),
+    )
+    if newest is not None:
+        apply_invoice(invoice, newest, event.origin)
 
 
 def find_subscription(event: Event, subscription_id: str, metadata: Mapping[str, Any] | None = None) -> int | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from django.utils import timezone
-
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.gateways.billing_values import CustomerSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
@@ -13,7 +11,6 @@ from django_stripe_gateway.gateways.stripe_objects import object_id
 from django_stripe_gateway.models import Customer, Subscription
 from django_stripe_gateway.services.billing.customers import note_deletion
 from django_stripe_gateway.services.billing.freshness import (
-    Known,
     Look,
     is_newer_event,
     is_overtaken_look,
@@ -22,9 +19,9 @@ from django_stripe_gateway.services.billing.freshness import (
     mark_look,
 )
 from django_stripe_gateway.services.transactions import payments_database
-from django_stripe_gateway.webhooks.billing import claimed_modes, find_customer, speaks_for
+from django_stripe_gateway.webhooks.billing import claimed_modes, find_customer, look_needed, speaks_for
 from django_stripe_gateway.webhooks.events import Event, clean_id
-from django_stripe_gateway.webhooks.registry import FetchNeeded, handles
+from django_stripe_gateway.webhooks.registry import handles
 
 
 @handles("customer.deleted")
@@ -77,20 +74,11 @@ def _take_default(event: Event, customer: Customer) -> None:
     elif look is None and is_newer_event(customer, event.created):
         customer.default_payment_method = _default_payment_method(event)
     elif look is None or not is_overtaken_look(customer, look):
-        raise _look_needed(customer)
+        gateway, customer_id = get_billing_gateway(customer.account), customer.customer_id or ""
+        raise look_needed(customer, lambda: gateway.retrieve_customer(customer_id))
     mark_event(customer, event.created)
     fields = ["provider_time", "fetched_at", "default_payment_method", "modified"]
     customer.save(using=payments_database(), update_fields=fields)
-
-
-def _look_needed(customer: Customer) -> FetchNeeded:
-    known, account, customer_id = Known.of(customer), customer.account, customer.customer_id or ""
-
-    def look() -> Look[CustomerSnapshot]:
-        began = timezone.now()
-        return Look(known, began, get_billing_gateway(account).retrieve_customer(customer_id))
-
-    return FetchNeeded(look)
 
 
 def _default_payment_method(event: Event) -> str:
