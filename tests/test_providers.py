@@ -14,7 +14,7 @@ from payments.stripe import StripeProviderV3
 
 from django_stripe_gateway.conf import STRIPE_PROVIDER, unset_payment_host
 from django_stripe_gateway.exceptions import InvalidAmount
-from django_stripe_gateway.providers import StripeProvider
+from django_stripe_gateway.providers.stripe import StripeProvider
 from tests.factories import make_payment
 from tests.fake_stripe.server import FakeStripe
 

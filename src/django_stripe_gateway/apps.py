@@ -17,7 +17,10 @@ class StripeGatewayConfig(AppConfig):
     def ready(self) -> None:
         """Register the system checks, the webhook handlers and what handles events that came too early."""
         from django_stripe_gateway import checks  # noqa: F401, PLC0415
-        from django_stripe_gateway.services.billing import arriving, following  # noqa: F401, PLC0415
-        from django_stripe_gateway.webhooks import arrivals, handlers  # noqa: F401, PLC0415
+        from django_stripe_gateway.services.subscriptions import arrivals as _arrivals  # noqa: F401, PLC0415
+        from django_stripe_gateway.services.subscriptions import owner_details  # noqa: PLC0415
+        from django_stripe_gateway.webhooks.inbox import arrivals  # noqa: F401, PLC0415
+        from django_stripe_gateway.webhooks.paypal import handlers as _paypal  # noqa: F401, PLC0415
+        from django_stripe_gateway.webhooks.stripe import handlers as _stripe  # noqa: F401, PLC0415
 
-        following.follow_owners()
+        owner_details.follow_owners()

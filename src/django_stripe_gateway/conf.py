@@ -19,7 +19,7 @@ from django_stripe_gateway.conf_usage import UsageSettings
 
 LOCALSTRIPE_API_KEY = "sk_test_123"
 STRIPE_PROVIDER = "django_stripe_gateway.providers.StripeProvider"
-PAYPAL_PROVIDER = "django_stripe_gateway.providers_paypal.PayPalProvider"
+PAYPAL_PROVIDER = "django_stripe_gateway.providers.PayPalProvider"
 DAY = 24 * 60 * 60
 # What is counted of the inbox, as STRIPE_GATEWAY_WEBHOOK_HEALTH_LIMITS names it.
 INBOX_COUNTS = ("received", "failed", "dead", "unmatched", "oldest_age")

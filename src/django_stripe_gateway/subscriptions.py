@@ -22,7 +22,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from django_stripe_gateway.api.owners import request_owner
-from django_stripe_gateway.services.billing.changing import (
+from django_stripe_gateway.services.subscriptions.change import (
     cancel_subscription,
     change_subscription,
     pause_subscription,
@@ -30,9 +30,9 @@ from django_stripe_gateway.services.billing.changing import (
     resume_subscription,
     unpause_subscription,
 )
-from django_stripe_gateway.services.billing.customers import ensure_customer, update_customer
-from django_stripe_gateway.services.billing.entitling import active_plan, has_plan, subscriptions_for
-from django_stripe_gateway.services.billing.subscribing import subscribe
+from django_stripe_gateway.services.subscriptions.customers import ensure_customer, update_customer
+from django_stripe_gateway.services.subscriptions.plan_access import active_plan, has_plan, subscriptions_for
+from django_stripe_gateway.services.subscriptions.subscribe import subscribe
 
 __all__ = [
     "HasActivePlan",

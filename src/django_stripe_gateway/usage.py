@@ -21,9 +21,9 @@ from django_stripe_gateway.api.errors import error_body
 from django_stripe_gateway.api.owners import request_owner
 from django_stripe_gateway.exceptions import UsageLimitExceeded
 from django_stripe_gateway.models import UsageReservation
-from django_stripe_gateway.services.usage.consuming import allowance, check, consume, limits, refund, require
+from django_stripe_gateway.services.usage.consume import allowance, check, consume, limits, refund, require
 from django_stripe_gateway.services.usage.entitlements import Allowance, Entitlements
-from django_stripe_gateway.services.usage.reserving import commit, release, reserve
+from django_stripe_gateway.services.usage.reservations import commit, release, reserve
 
 __all__ = [
     "Allowance",

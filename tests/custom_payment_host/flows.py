@@ -18,7 +18,9 @@ from rest_framework.test import APIClient
 
 from django_stripe_gateway import models
 from django_stripe_gateway.exceptions import WrongState
-from django_stripe_gateway.services import captures, payments, refunds
+from django_stripe_gateway.services.payments import capture as captures
+from django_stripe_gateway.services.payments import create as payments
+from django_stripe_gateway.services.payments import refund as refunds
 from tests.conftest import SignalRecorder
 from tests.custom_payment_host.shop.models import Order, ShopPayment
 from tests.factories import make_payment

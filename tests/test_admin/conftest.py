@@ -12,8 +12,8 @@ from django.test import Client
 from payments import get_payment_model
 
 from django_stripe_gateway.models import PaymentGatewayConfig
-from django_stripe_gateway.services.payments import create_payment
-from django_stripe_gateway.services.syncing import sync_payment
+from django_stripe_gateway.services.payments.create import create_payment
+from django_stripe_gateway.services.payments.refresh import sync_payment
 from tests.factories import make_user
 from tests.fake_stripe import FakeStripe
 from tests.test_admin.pages import model_name

@@ -55,7 +55,7 @@ def test_refund__unexpected_failure_does_not_stop_the_others(
     admin_client: Client, paid_payment: Any, monkeypatch: Any
 ) -> None:
     good, bad = paid_payment(), paid_payment()
-    from django_stripe_gateway.services import performing
+    from django_stripe_gateway.services.operations import performing
 
     original = performing.get_gateway
 

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from django_stripe_gateway.models import Plan, PlanPricing
-from django_stripe_gateway.services.billing.catalogue import push_plan
+from django_stripe_gateway.services.catalogue.publish import push_plan
 from tests.billing_factories import make_plan, make_pricing, make_subscription
 from tests.fake_stripe import FakeStripe
 from tests.test_admin.pages import own_url, shown_messages

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django_stripe_gateway.admin import PaymentOperationAdmin
 from django_stripe_gateway.exceptions import ProviderUnavailable
 from django_stripe_gateway.models import PaymentOperation
-from django_stripe_gateway.services.refunds import refund_payment
+from django_stripe_gateway.services.payments.refund import refund_payment
 from tests.factories import make_user
 from tests.fake_stripe import FakeStripe
 from tests.test_admin.pages import own_url, run_action, shown_messages

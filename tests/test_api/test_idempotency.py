@@ -17,7 +17,7 @@ from rest_framework.test import APIClient
 from django_stripe_gateway.api import idempotency
 from django_stripe_gateway.exceptions import IdempotencyKeyReused
 from django_stripe_gateway.models import IdempotencyKey, PaymentOperation
-from django_stripe_gateway.services import performing
+from django_stripe_gateway.services.operations import performing
 from tests.fake_stripe.server import FakeStripe
 from tests.test_api.calls import CREATE, ROOT, act, assert_error, body, create, post
 

@@ -14,7 +14,7 @@ from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
 from rest_framework.views import APIView
 
 from django_stripe_gateway import usage
-from django_stripe_gateway.api.limiting import PlanAllows, UsageThrottle
+from django_stripe_gateway.api.usage_limits import PlanAllows, UsageThrottle
 from django_stripe_gateway.models import UsageRecord
 from tests.test_api.calls import ROOT, assert_error, post
 from tests.test_services.test_usage.support import at, make_default_plan, statements, subscribe

@@ -9,7 +9,7 @@ from django.core.management import call_command
 
 from django_stripe_gateway.gateways.billing_values import PriceSnapshot
 from django_stripe_gateway.models import Plan, PlanPricing
-from django_stripe_gateway.services.billing.catalogue_state import ProviderCatalogue, read_catalogue
+from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, read_catalogue
 
 
 def run(command: str, *args: str, **options: Any) -> str:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import Plan, PlanLimit, PlanPricing
-from django_stripe_gateway.services.billing.catalogue_files import read_catalogue_file
-from django_stripe_gateway.services.billing.catalogue_validation import read_plans
+from django_stripe_gateway.services.catalogue.files import read_catalogue_file
+from django_stripe_gateway.services.catalogue.validation import read_plans
 from tests.fake_stripe.server import FakeStripe
 from tests.test_billing.catalogue_shop import seed
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from django_stripe_gateway import exceptions
 from django_stripe_gateway.models import Plan, PlanPricing
-from django_stripe_gateway.services.billing.catalogue import (
+from django_stripe_gateway.services.catalogue.publish import (
     archive_pricing,
     push_plan,
     push_pricing,

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Plan, PlanPricing
-from django_stripe_gateway.services.billing.catalogue_drift import find_drift
+from django_stripe_gateway.services.catalogue.drift import find_drift
 from tests.billing_factories import make_plan, make_pricing
 from tests.fake_stripe.server import FakeStripe
 from tests.test_billing.catalogue_shop import CatalogueShop, run, seed

@@ -14,8 +14,8 @@ from rest_framework.test import APIClient
 
 from django_stripe_gateway.exceptions import GatewayError, OperationInProgress, WrongState
 from django_stripe_gateway.models import Customer, Subscription, WebhookEvent
-from django_stripe_gateway.services.billing.changing import cancel_subscription, change_subscription
-from django_stripe_gateway.services.billing.customers import ensure_customer, mark_customer_deleted
+from django_stripe_gateway.services.subscriptions.change import cancel_subscription, change_subscription
+from django_stripe_gateway.services.subscriptions.customers import ensure_customer, mark_customer_deleted
 from tests.conftest import SignalRecorder
 from tests.test_billing.host import SubscriptionHost
 from tests.test_billing.months import a_month_with_a_failure, let_it_be_over, moved, state_of, told_once

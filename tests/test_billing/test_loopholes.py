@@ -12,11 +12,11 @@ from rest_framework.test import APIClient
 
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.models import Subscription
-from django_stripe_gateway.services.billing import changing
-from django_stripe_gateway.services.billing.operations import lock_subscription
-from django_stripe_gateway.services.billing.reconciling import reconcile_subscriptions
-from django_stripe_gateway.services.billing.subscription_sync import apply_subscription
 from django_stripe_gateway.services.origins import SYSTEM
+from django_stripe_gateway.services.subscriptions import change as changing
+from django_stripe_gateway.services.subscriptions.operations import lock_subscription
+from django_stripe_gateway.services.subscriptions.reconcile import reconcile_subscriptions
+from django_stripe_gateway.services.subscriptions.sync import apply_subscription
 from django_stripe_gateway.services.transactions import money_transaction
 from django_stripe_gateway.subscriptions import subscribe
 from tests.billing_factories import make_subscription

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from django_stripe_gateway.models import Subscription
-from django_stripe_gateway.services.billing.reconciling import (
+from django_stripe_gateway.services.subscriptions.reconcile import (
     reconcile_billing_operations,
     reconcile_customers,
     reconcile_subscriptions,

@@ -15,9 +15,10 @@ from django.utils import timezone
 
 from django_stripe_gateway import exceptions
 from django_stripe_gateway.models import BillingOperation, Customer, Subscription
-from django_stripe_gateway.services.billing import changing, performing
-from django_stripe_gateway.services.billing.customers import ensure_customer
-from django_stripe_gateway.services.billing.subscribing import subscribe
+from django_stripe_gateway.services.subscriptions import change as changing
+from django_stripe_gateway.services.subscriptions import performing
+from django_stripe_gateway.services.subscriptions.customers import ensure_customer
+from django_stripe_gateway.services.subscriptions.subscribe import subscribe
 from tests.test_billing.host import SubscriptionHost
 from tests.test_services.test_recovery import fork
 

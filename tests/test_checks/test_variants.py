@@ -9,7 +9,7 @@ from django.test import override_settings
 
 from django_stripe_gateway.checks.accounts import check_accounts
 from django_stripe_gateway.checks.variants import check_variants
-from django_stripe_gateway.providers import StripeProvider
+from django_stripe_gateway.providers.stripe import StripeProvider
 from tests.test_checks.running import run
 
 PROVIDER = "django_stripe_gateway.providers.StripeProvider"

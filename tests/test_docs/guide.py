@@ -20,7 +20,9 @@ from rest_framework.test import APIClient
 
 from django_stripe_gateway import signals
 from django_stripe_gateway.models import PaymentOperation
-from django_stripe_gateway.services import arrivals, payments, syncing
+from django_stripe_gateway.services import arrivals
+from django_stripe_gateway.services.payments import create as payments
+from django_stripe_gateway.services.payments import refresh as syncing
 from django_stripe_gateway.testing import deliver_event, make_event
 from django_stripe_gateway.webhooks.registry import temporary_handlers
 from tests.conftest import SIGNALS

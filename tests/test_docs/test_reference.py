@@ -15,11 +15,11 @@ from django.urls import URLPattern, get_resolver
 import django_stripe_gateway
 from django_stripe_gateway import choices, conf, exceptions, money, transitions
 from django_stripe_gateway.gateways.base import Gateway
-from django_stripe_gateway.gateways.paypal import PayPalGateway
-from django_stripe_gateway.gateways.stripe_checkout import StripeCheckoutGateway
-from django_stripe_gateway.gateways.stripe_intent import StripeIntentGateway
+from django_stripe_gateway.gateways.paypal.payments import PayPalGateway
+from django_stripe_gateway.gateways.stripe.checkout import StripeCheckoutGateway
+from django_stripe_gateway.gateways.stripe.intents import StripeIntentGateway
 from django_stripe_gateway.models import AbstractPayment
-from django_stripe_gateway.models.querysets import PaymentQuerySet
+from django_stripe_gateway.models.payment_querysets import PaymentQuerySet
 from django_stripe_gateway.webhooks import registry
 from tests.conftest import SIGNALS
 from tests.test_docs.blocks import DOCS
@@ -173,8 +173,8 @@ def test_signals__receivers_take_what_is_sent(settings: Any, user: Any, stripe_s
     with guide(settings, user, stripe_server) as followed:
         followed.follow(REFERENCE / "signals.md")
         payment = followed.authorized_payment()
-        from django_stripe_gateway.services.captures import cancel_payment, capture_payment
-        from django_stripe_gateway.services.refunds import refund_payment
+        from django_stripe_gateway.services.payments.capture import cancel_payment, capture_payment
+        from django_stripe_gateway.services.payments.refund import refund_payment
 
         capture_payment(payment=payment, amount=Decimal("8.00"))
         refund_payment(payment=payment, amount=Decimal("3.00"))

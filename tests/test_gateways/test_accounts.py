@@ -8,8 +8,8 @@ import pytest
 
 from django_stripe_gateway.conf import STRIPE_PROVIDER, gateway_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError, GatewayError
-from django_stripe_gateway.gateways.accounts import stripe_account, stripe_accounts
 from django_stripe_gateway.gateways.registry import get_gateway
+from django_stripe_gateway.gateways.stripe.accounts import stripe_account, stripe_accounts
 from tests.test_gateways.accounts import make_account
 
 KEY = "sk_test_51SecretOfTheDefault"

@@ -39,7 +39,7 @@ def test_invoices(biller: Biller) -> None:
 
 
 def test_invoices__page_after_page(stripe_biller: OnFakeStripe, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("django_stripe_gateway.gateways.stripe_account_calls.PAGE", 2)
+    monkeypatch.setattr("django_stripe_gateway.gateways.stripe.calls.PAGE", 2)
     found = stripe_biller.active()
     stripe_biller.fake.advance(days=4 * 31)
     listed = stripe_biller.gateway.list_invoices(found.customer_id)

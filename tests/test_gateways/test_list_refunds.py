@@ -13,7 +13,7 @@ from tests.test_gateways.raw_server import RawServer, answering
 
 
 def test_list_refunds__that_never_ends(monkeypatch: Any) -> None:
-    monkeypatch.setattr("django_stripe_gateway.gateways.stripe_gateway.MAX_PAGES", 3)
+    monkeypatch.setattr("django_stripe_gateway.gateways.stripe.payments.MAX_PAGES", 3)
     refund = {"id": "re_1", "object": "refund", "amount": 1, "currency": "usd", "payment_intent": "pi_1"}
     body = json.dumps({"object": "list", "data": [refund], "has_more": True}).encode()
     with RawServer(answering(body)) as server:

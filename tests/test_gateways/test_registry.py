@@ -7,8 +7,8 @@ import pytest
 from django_stripe_gateway.conf import STRIPE_PROVIDER
 from django_stripe_gateway.exceptions import GatewayConfigurationError
 from django_stripe_gateway.gateways.registry import get_gateway, is_supported_variant
-from django_stripe_gateway.gateways.stripe_checkout import StripeCheckoutGateway
-from django_stripe_gateway.gateways.stripe_intent import StripeIntentGateway
+from django_stripe_gateway.gateways.stripe.checkout import StripeCheckoutGateway
+from django_stripe_gateway.gateways.stripe.intents import StripeIntentGateway
 
 HERE = "tests.test_gateways.test_registry"
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from django_stripe_gateway.exceptions import ProviderError
-from django_stripe_gateway.gateways.stripe_billing_objects import invoice_snapshot, subscription_snapshot
-from django_stripe_gateway.gateways.stripe_catalogue_objects import (
+from django_stripe_gateway.gateways.stripe.billing_objects import invoice_snapshot, subscription_snapshot
+from django_stripe_gateway.gateways.stripe.catalogue_objects import (
     billing_checkout_snapshot,
     customer_snapshot,
     page_of,

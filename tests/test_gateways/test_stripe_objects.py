@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.gateways.base import Failure, PaymentSnapshot, ProviderStatus
-from django_stripe_gateway.gateways.stripe_objects import (
+from django_stripe_gateway.gateways.stripe.payment_objects import (
     charge_refunds,
     dispute_snapshot,
     object_id,

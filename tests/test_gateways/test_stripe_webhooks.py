@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_stripe_gateway.gateways.stripe_webhooks import signing_account
+from django_stripe_gateway.gateways.stripe.signatures import signing_account
 from tests.test_gateways.accounts import make_account
 
 BODY = '{"id": "evt_1", "object": "event", "naïve": "€"}'

@@ -13,12 +13,12 @@ import requests
 from django.test import Client
 
 from django_stripe_gateway.conf import PAYPAL_PROVIDER, STRIPE_PROVIDER
-from django_stripe_gateway.gateways.paypal_certificates import keys
-from django_stripe_gateway.gateways.paypal_client import pool, tokens
+from django_stripe_gateway.gateways.paypal.certificates import keys
+from django_stripe_gateway.gateways.paypal.client import pool, tokens
 from django_stripe_gateway.models import PaymentGatewayConfig, WebhookEvent
-from django_stripe_gateway.services import captures
-from django_stripe_gateway.services.payments import create_payment
-from django_stripe_gateway.services.returns import complete_return
+from django_stripe_gateway.services.payments import capture as captures
+from django_stripe_gateway.services.payments.create import create_payment
+from django_stripe_gateway.services.payments.returns import complete_return
 from tests.fake_paypal.adapter import ToFake, mount
 from tests.fake_paypal.server import CLIENT_ID, CLIENT_SECRET, WEBHOOK_ID, FakePayPal
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_stripe_gateway.gateways.paypal_certificates import (
+from django_stripe_gateway.gateways.paypal.certificates import (
     MAX_DOWNLOADS,
     UntrustedCertificate,
     check_address,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.conf import PAYPAL_PROVIDER
-from django_stripe_gateway.webhooks.handlers import paypal as handlers
+from django_stripe_gateway.webhooks.paypal import handlers
 from tests.factories import make_payment
 from tests.fake_paypal.server import FakePayPal
 from tests.test_paypal.conftest import Shop

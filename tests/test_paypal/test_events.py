@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from django_stripe_gateway.choices import OperationKind, WebhookState
 from django_stripe_gateway.models import PaymentLog, PaymentOperation, WebhookEvent
-from django_stripe_gateway.services import captures, refunds
-from django_stripe_gateway.services.returns import complete_return
+from django_stripe_gateway.services.payments import capture as captures
+from django_stripe_gateway.services.payments import refund as refunds
+from django_stripe_gateway.services.payments.returns import complete_return
 from tests.test_paypal.conftest import Shop, state_of
 from tests.test_webhooks.support import in_threads
 
@@ -182,7 +183,7 @@ def test_approved__authorises(shop: Shop) -> None:
 def test_approved__paypal_is_called_outside_of_transactions(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     payment = shop.waiting()
     event = shop.fake.approve(payment.transaction_id)
-    from django_stripe_gateway.gateways import paypal as gateway
+    from django_stripe_gateway.gateways.paypal import payments as gateway
 
     in_transaction = []
     real = gateway.call
@@ -221,7 +222,7 @@ def test_approved__paypal_fails__the_event_is_delivered_again(shop: Shop, kind: 
 def test_approved__of_a_superseded_order(shop: Shop) -> None:
     payment = shop.waiting()
     old = payment.transaction_id
-    from django_stripe_gateway.services.payments import start_payment
+    from django_stripe_gateway.services.payments.create import start_payment
 
     type(payment).objects.update(status="rejected")
     payment.refresh_from_db()

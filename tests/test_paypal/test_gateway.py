@@ -17,7 +17,7 @@ from django_stripe_gateway.exceptions import (
     UnsupportedCurrency,
 )
 from django_stripe_gateway.gateways.base import LineItem, PaymentRef, PaymentRequest, PaymentSnapshot, ProviderStatus
-from django_stripe_gateway.gateways.paypal import PayPalGateway
+from django_stripe_gateway.gateways.paypal.payments import PayPalGateway
 from django_stripe_gateway.gateways.registry import get_gateway, is_supported_variant
 from tests.fake_paypal.server import CLIENT_SECRET, FakePayPal
 

@@ -19,9 +19,12 @@ from django_stripe_gateway.exceptions import (
     WrongState,
 )
 from django_stripe_gateway.models import PaymentOperation
-from django_stripe_gateway.services import captures, payments, reconciling, refunds
-from django_stripe_gateway.services.returns import complete_return
-from django_stripe_gateway.services.syncing import sync_payment
+from django_stripe_gateway.services.payments import capture as captures
+from django_stripe_gateway.services.payments import create as payments
+from django_stripe_gateway.services.payments import reconcile as reconciling
+from django_stripe_gateway.services.payments import refund as refunds
+from django_stripe_gateway.services.payments.refresh import sync_payment
+from django_stripe_gateway.services.payments.returns import complete_return
 from tests.factories import make_payment
 from tests.test_paypal.conftest import Shop
 from tests.test_services.conftest import run_out_leases

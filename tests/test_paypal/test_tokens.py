@@ -9,14 +9,14 @@ import pytest
 
 from django_stripe_gateway.conf import PAYPAL_PROVIDER
 from django_stripe_gateway.exceptions import GatewayConfigurationError, ProviderUnavailable
-from django_stripe_gateway.gateways.paypal_account import (
+from django_stripe_gateway.gateways.paypal.accounts import (
     LIVE_API,
     SANDBOX_API,
     paypal_account,
     paypal_accounts,
     share_paypal_account,
 )
-from django_stripe_gateway.gateways.paypal_client import call, pool, tokens
+from django_stripe_gateway.gateways.paypal.client import call, pool, tokens
 from tests.fake_paypal.server import CLIENT_SECRET, FakePayPal
 from tests.test_paypal.test_gateway import Buyer
 

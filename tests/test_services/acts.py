@@ -9,7 +9,8 @@ from typing import Any
 from payments import get_payment_model
 
 from django_stripe_gateway.models import PaymentOperation
-from django_stripe_gateway.services import captures, refunds
+from django_stripe_gateway.services.payments import capture as captures
+from django_stripe_gateway.services.payments import refund as refunds
 from tests.test_services.conftest import Shop
 
 Act = Callable[[Any], Any]

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from django_stripe_gateway.models import PaymentOperation
-from django_stripe_gateway.services import payments
+from django_stripe_gateway.services.payments import create as payments
 from tests.fake_stripe.server import FakeStripe
 
 
@@ -28,7 +28,7 @@ class Shop:
 
     def completed(self, amount: str = "10.00", **fields: Any) -> Any:
         """Return a payment whose customer has paid; its news has arrived."""
-        from django_stripe_gateway.services.syncing import sync_payment
+        from django_stripe_gateway.services.payments.refresh import sync_payment
 
         payment = self.waiting(amount, **fields)
         self.stripe.complete_checkout(payment.transaction_id)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from django_stripe_gateway import exceptions
-from django_stripe_gateway.services import captures
+from django_stripe_gateway.services.payments import capture as captures
 from tests.conftest import SignalRecorder
 from tests.factories import make_payment
 from tests.test_services.conftest import Shop
@@ -121,7 +121,7 @@ def test_cancel__customer_was_faster(shop: Shop, recorded_signals: SignalRecorde
 @pytest.mark.localstripe
 @pytest.mark.parametrize("capture_method", ["automatic", "manual"])
 def test_cancel__localstripe(localstripe: str, user: Any, capture_method: str) -> None:
-    from django_stripe_gateway.services import payments
+    from django_stripe_gateway.services.payments import create as payments
 
     payment = payments.create_payment(
         owner=user,

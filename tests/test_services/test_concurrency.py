@@ -13,7 +13,10 @@ from payments import get_payment_model
 
 from django_stripe_gateway import exceptions
 from django_stripe_gateway.models import PaymentOperation
-from django_stripe_gateway.services import captures, payments, refunds, syncing
+from django_stripe_gateway.services.payments import capture as captures
+from django_stripe_gateway.services.payments import create as payments
+from django_stripe_gateway.services.payments import refresh as syncing
+from django_stripe_gateway.services.payments import refund as refunds
 from tests.conftest import SignalRecorder
 from tests.test_services.conftest import Shop
 

@@ -12,7 +12,9 @@ from payments import get_payment_model
 from django_stripe_gateway import exceptions
 from django_stripe_gateway.choices import OperationState
 from django_stripe_gateway.models import PaymentGatewayConfig, PaymentOperation
-from django_stripe_gateway.services import captures, payments, syncing
+from django_stripe_gateway.services.payments import capture as captures
+from django_stripe_gateway.services.payments import create as payments
+from django_stripe_gateway.services.payments import refresh as syncing
 from tests.conftest import SignalRecorder
 from tests.factories import make_payment
 from tests.test_services.conftest import Shop

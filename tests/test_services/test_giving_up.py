@@ -9,7 +9,9 @@ import pytest
 
 from django_stripe_gateway import exceptions
 from django_stripe_gateway.models import PaymentOperation
-from django_stripe_gateway.services import captures, payments, refunds
+from django_stripe_gateway.services.payments import capture as captures
+from django_stripe_gateway.services.payments import create as payments
+from django_stripe_gateway.services.payments import refund as refunds
 from tests.test_services.acts import capture_six, effects, holds, refund_six
 from tests.test_services.conftest import Shop
 

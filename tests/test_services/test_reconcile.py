@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from django_stripe_gateway import exceptions
 from django_stripe_gateway.models import PaymentOperation
-from django_stripe_gateway.services import captures, refunds
 from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.payments import capture as captures
+from django_stripe_gateway.services.payments import refund as refunds
 from tests.test_services.acts import refund_six
 from tests.test_services.conftest import Shop
 

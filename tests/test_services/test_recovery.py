@@ -18,7 +18,10 @@ from payments import get_payment_model
 from django_stripe_gateway import exceptions
 from django_stripe_gateway.choices import OperationState
 from django_stripe_gateway.models import PaymentOperation, Refund
-from django_stripe_gateway.services import payments, performing, refunds, syncing
+from django_stripe_gateway.services.operations import performing
+from django_stripe_gateway.services.payments import create as payments
+from django_stripe_gateway.services.payments import refresh as syncing
+from django_stripe_gateway.services.payments import refund as refunds
 from django_stripe_gateway.testing import deliver_event
 from tests.conftest import SignalRecorder
 from tests.test_services.acts import CASES, FAULTS, capture_six, effects, holds, path_of, refund_six

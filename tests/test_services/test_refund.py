@@ -9,7 +9,9 @@ import pytest
 
 from django_stripe_gateway import exceptions
 from django_stripe_gateway.models import Refund
-from django_stripe_gateway.services import captures, refunds, syncing
+from django_stripe_gateway.services.payments import capture as captures
+from django_stripe_gateway.services.payments import refresh as syncing
+from django_stripe_gateway.services.payments import refund as refunds
 from tests.conftest import SignalRecorder
 from tests.factories import make_payment
 from tests.test_services.conftest import Shop
@@ -132,7 +134,7 @@ def test_refund__same_key(shop: Shop) -> None:
 
 @pytest.mark.localstripe
 def test_refund__localstripe(localstripe: str, user: Any) -> None:
-    from django_stripe_gateway.services import payments
+    from django_stripe_gateway.services.payments import create as payments
 
     payment = payments.create_payment(owner=user, gateway="Stripe", amount=Decimal(10), currency="USD")
     assert refunds.refund_payment(payment=payment, amount=Decimal(3)).payment.refunded_amount == Decimal(3)

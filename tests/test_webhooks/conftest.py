@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from django_stripe_gateway.services.payments import create_payment
+from django_stripe_gateway.services.payments.create import create_payment
 from django_stripe_gateway.webhooks.registry import temporary_handlers
 from tests.fake_stripe.server import FakeStripe
 from tests.test_webhooks.support import deliver_all

@@ -15,12 +15,12 @@ from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import PaymentLog, WebhookEvent
 from django_stripe_gateway.services import arrivals
 from django_stripe_gateway.services.arrivals import handle_arrivals, known_objects
-from django_stripe_gateway.services.payments import create_payment
-from django_stripe_gateway.services.refunds import refund_payment
+from django_stripe_gateway.services.payments.create import create_payment
+from django_stripe_gateway.services.payments.refund import refund_payment
 from django_stripe_gateway.services.transactions import money_transaction
 from django_stripe_gateway.webhooks.events import Event
+from django_stripe_gateway.webhooks.inbox.sweep import process_due_events
 from django_stripe_gateway.webhooks.registry import handles
-from django_stripe_gateway.webhooks.sweeping import process_due_events
 from tests.conftest import SignalRecorder
 from tests.factories import intent_object, make_event, make_payment, refund_object, session_object
 from tests.fake_stripe.server import FakeStripe
@@ -135,7 +135,7 @@ def test_database_error__does_not_reach_the_caller(monkeypatch: Any, caplog: Any
     def lose(*args: Any) -> None:
         raise ConnectionError
 
-    monkeypatch.setattr("django_stripe_gateway.webhooks.arrivals.process_event", lose)
+    monkeypatch.setattr("django_stripe_gateway.webhooks.inbox.arrivals.process_event", lose)
     session = make_event("checkout.session.completed", session_object(make_payment(), payment_intent="pi_7"))
     assert deliver(session).json()["state"] == "processed"
     assert "could not be handled when its object appeared" in caplog.text
@@ -237,7 +237,7 @@ def test_race(first: str, monkeypatch: Any, recorded_signals: SignalRecorder) ->
 
     if is_event_last:
         # The event's transaction has looked for the payment in vain and is open; then the id is committed.
-        from django_stripe_gateway.webhooks import inbox
+        from django_stripe_gateway.webhooks.inbox import receive as inbox
 
         write = inbox.write
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from django_stripe_gateway.services.payments import create_payment
+from django_stripe_gateway.services.payments.create import create_payment
 from django_stripe_gateway.testing import deliver_event
 from tests.fake_stripe.server import FakeStripe
 

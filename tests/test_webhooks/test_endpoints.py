@@ -16,9 +16,9 @@ import stripe
 from django.core.management import CommandError, call_command
 
 from django_stripe_gateway.conf import STRIPE_PROVIDER
-from django_stripe_gateway.services.payments import create_payment
-from django_stripe_gateway.webhooks.event_types import stripe_event_types
+from django_stripe_gateway.services.payments.create import create_payment
 from django_stripe_gateway.webhooks.registry import handles
+from django_stripe_gateway.webhooks.stripe.event_types import stripe_event_types
 from tests.conftest import free_port
 from tests.fake_stripe.server import DEFAULT_KEY, FakeStripe
 from tests.test_fake_stripe.shop import Shop as Sdk

@@ -173,8 +173,8 @@ def test_one_event_in_both_shapes__payment(first: str, recorded_signals: SignalR
 @pytest.mark.parametrize("first", ["old", "new"])
 def test_two_events_in_both_shapes__refund(first: str, recorded_signals: SignalRecorder, monkeypatch: Any) -> None:
     """With ids of their own, as two events of the same second have: the second tells nothing new."""
-    from django_stripe_gateway.gateways.stripe_gateway import StripeGateway
-    from django_stripe_gateway.gateways.stripe_objects import charge_refunds
+    from django_stripe_gateway.gateways.stripe.payment_objects import charge_refunds
+    from django_stripe_gateway.gateways.stripe.payments import StripeGateway
 
     payment = make_paid_payment()
     old, new = charge_pair(payment, 300)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from django_stripe_gateway.models import WebhookEvent
-from django_stripe_gateway.models.events import InboxStats
+from django_stripe_gateway.models.webhook_events import InboxStats
 from django_stripe_gateway.webhooks.registry import handles
 from tests.factories import make_user
 from tests.test_webhooks.test_retries import stored

@@ -13,7 +13,7 @@ from payments import get_payment_model
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import PaymentLog, WebhookEvent
 from django_stripe_gateway.webhooks.events import Event, event_of
-from django_stripe_gateway.webhooks.inbox import handle_again
+from django_stripe_gateway.webhooks.inbox.receive import handle_again
 from django_stripe_gateway.webhooks.registry import handles
 from tests.conftest import SignalRecorder
 from tests.factories import intent_object, make_event, make_payment, session_object
@@ -228,7 +228,7 @@ def test_failed__while_another_delivery_succeeded(caplog: Any) -> None:
             calls.append("first")
             raise LookupError
 
-    from django_stripe_gateway.webhooks import inbox
+    from django_stripe_gateway.webhooks.inbox import receive as inbox
 
     original = inbox.log_failure
 

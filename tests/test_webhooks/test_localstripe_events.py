@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import requests
 
-from django_stripe_gateway.services.captures import cancel_payment, capture_payment
-from django_stripe_gateway.services.payments import create_payment
+from django_stripe_gateway.services.payments.capture import cancel_payment, capture_payment
+from django_stripe_gateway.services.payments.create import create_payment
 from tests.conftest import SignalRecorder
 from tests.test_webhooks.support import money_rows, post, row_of
 

@@ -12,7 +12,7 @@ import pytest
 from django.core.handlers.wsgi import WSGIRequest
 from django.test import Client
 
-from django_stripe_gateway.gateways.stripe_gateway import StripeGateway
+from django_stripe_gateway.gateways.stripe.payments import StripeGateway
 from django_stripe_gateway.models import PaymentLog, WebhookEvent
 from django_stripe_gateway.webhooks.views import StripeWebhookView
 from tests.factories import (

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from django_stripe_gateway import transitions
 from django_stripe_gateway.exceptions import WrongState
 from django_stripe_gateway.models import PaymentLog, WebhookEvent
-from django_stripe_gateway.services.captures import capture_payment
-from django_stripe_gateway.services.refunds import refund_payment
+from django_stripe_gateway.services.payments.capture import capture_payment
+from django_stripe_gateway.services.payments.refund import refund_payment
 from django_stripe_gateway.webhooks.events import parse_event
-from django_stripe_gateway.webhooks.inbox import receive_event
+from django_stripe_gateway.webhooks.inbox.receive import receive_event
 from tests.conftest import SignalRecorder
 from tests.fake_stripe import payments
 from tests.fake_stripe.server import FakeStripe

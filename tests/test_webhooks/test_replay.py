@@ -13,10 +13,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_stripe_gateway.models import PaymentLog, WebhookEvent
-from django_stripe_gateway.webhooks.claiming import claim_event
 from django_stripe_gateway.webhooks.events import Event
+from django_stripe_gateway.webhooks.inbox.claims import claim_event
+from django_stripe_gateway.webhooks.inbox.replay import replay_event
 from django_stripe_gateway.webhooks.registry import handles
-from django_stripe_gateway.webhooks.replaying import replay_event
 from tests.factories import make_event, make_payment, session_object
 from tests.test_webhooks.support import deliver, pass_time, row_of
 from tests.test_webhooks.test_retries import stored
@@ -187,7 +187,7 @@ def test_purge__bad_options(arguments: tuple[str, ...], message: str) -> None:
 @pytest.mark.usefixtures("events_of_each_state")
 def test_purge__replayed_meanwhile(monkeypatch: Any) -> None:
     """What is in work again by the time its batch is deleted stays."""
-    from django_stripe_gateway.webhooks import purging
+    from django_stripe_gateway.webhooks.inbox import purge as purging
 
     delete = purging._delete
 

@@ -11,12 +11,12 @@ from django.utils import timezone
 
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import WebhookEvent
-from django_stripe_gateway.webhooks.claiming import claim_event
 from django_stripe_gateway.webhooks.events import Event
-from django_stripe_gateway.webhooks.processing import process_event
+from django_stripe_gateway.webhooks.inbox.claims import claim_event
+from django_stripe_gateway.webhooks.inbox.process import process_event
+from django_stripe_gateway.webhooks.inbox.retries import next_look, retry_time
+from django_stripe_gateway.webhooks.inbox.sweep import process_due_events
 from django_stripe_gateway.webhooks.registry import FetchNeeded, handles
-from django_stripe_gateway.webhooks.retrying import next_look, retry_time
-from django_stripe_gateway.webhooks.sweeping import process_due_events
 from tests.conftest import SignalRecorder
 from tests.factories import make_event
 from tests.test_webhooks.support import deliver, pass_time, row_of

@@ -9,9 +9,9 @@ import pytest
 
 from django_stripe_gateway.conf import STRIPE_PROVIDER
 from django_stripe_gateway.models import PaymentLog
-from django_stripe_gateway.services.captures import cancel_payment, capture_payment
-from django_stripe_gateway.services.payments import confirm_payment, start_payment
-from django_stripe_gateway.services.refunds import refund_payment
+from django_stripe_gateway.services.payments.capture import cancel_payment, capture_payment
+from django_stripe_gateway.services.payments.create import confirm_payment, start_payment
+from django_stripe_gateway.services.payments.refund import refund_payment
 from tests.conftest import SignalRecorder
 from tests.test_webhooks.conftest import Shop
 from tests.test_webhooks.support import deliver_all, money_rows, only, row_of

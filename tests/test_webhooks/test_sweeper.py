@@ -19,8 +19,8 @@ from django.utils import timezone
 from django_stripe_gateway.management.commands import process_webhooks
 from django_stripe_gateway.management.progress import Progress
 from django_stripe_gateway.models import WebhookEvent
-from django_stripe_gateway.webhooks import sweeping
 from django_stripe_gateway.webhooks.events import Event
+from django_stripe_gateway.webhooks.inbox import sweep as sweeping
 from django_stripe_gateway.webhooks.registry import handles
 from tests.factories import make_event
 from tests.test_webhooks.support import deliver, in_threads, pass_time, row_of

@@ -10,9 +10,9 @@ from django.test import override_settings
 
 from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.webhooks.events import Event
-from django_stripe_gateway.webhooks.processing import process_event
+from django_stripe_gateway.webhooks.inbox.process import process_event
+from django_stripe_gateway.webhooks.inbox.sweep import process_due_events
 from django_stripe_gateway.webhooks.registry import handles
-from django_stripe_gateway.webhooks.sweeping import process_due_events
 from tests.conftest import SignalRecorder
 from tests.factories import intent_object, make_event, make_payment, session_object
 from tests.test_webhooks.support import deliver, pass_time, row_of
@@ -147,7 +147,7 @@ def test_broker_and_database_down(monkeypatch: Any) -> None:
         raise OperationalError("server closed the connection")
 
     with monkeypatch.context() as patched:
-        patched.setattr("django_stripe_gateway.webhooks.handing_over.stored_events", refuse)
+        patched.setattr("django_stripe_gateway.webhooks.inbox.queue.stored_events", refuse)
         assert deliver(event).status_code == 200
     assert list(process_due_events()) == []
     pass_time(seconds=301)

@@ -10,8 +10,8 @@ import pytest
 import stripe
 
 from django_stripe_gateway.exceptions import ProviderError
-from django_stripe_gateway.gateways.accounts import stripe_account
-from django_stripe_gateway.gateways.stripe_events import StripeEvents
+from django_stripe_gateway.gateways.stripe.accounts import stripe_account
+from django_stripe_gateway.gateways.stripe.events import StripeEvents
 from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.registry import FetchNeeded, handles

@@ -14,7 +14,7 @@ app = Celery("shop", broker=os.environ["WORKER_REDIS_URL"])
 @app.task(acks_late=True, ignore_result=True)
 def process_webhook(event_pk: int) -> None:
     """Handle a stored event."""
-    from django_stripe_gateway.webhooks.processing import process_event
+    from django_stripe_gateway.webhooks.inbox.process import process_event
 
     process_event(event_pk)
 

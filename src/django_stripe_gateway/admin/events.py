@@ -19,8 +19,8 @@ from django_stripe_gateway.admin.readonly import ReadOnlyAdmin
 from django_stripe_gateway.admin.reporting import reported_errors
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import WebhookEvent
-from django_stripe_gateway.webhooks.arrivals import oldest_first
-from django_stripe_gateway.webhooks.replaying import replay_or_hand_over
+from django_stripe_gateway.webhooks.inbox.arrivals import oldest_first
+from django_stripe_gateway.webhooks.inbox.replay import replay_or_hand_over
 
 FAILED = (WebhookState.FAILED, WebhookState.DEAD)
 

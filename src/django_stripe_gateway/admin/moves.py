@@ -15,10 +15,10 @@ from django_stripe_gateway.admin.display import display_money
 from django_stripe_gateway.choices import LogSource
 from django_stripe_gateway.exceptions import InvalidInput, WrongState
 from django_stripe_gateway.models import AbstractPayment
-from django_stripe_gateway.services.captures import cancel_payment, capture_payment
 from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.refunds import refund_payment
-from django_stripe_gateway.services.syncing import sync_payment
+from django_stripe_gateway.services.payments.capture import cancel_payment, capture_payment
+from django_stripe_gateway.services.payments.refresh import sync_payment
+from django_stripe_gateway.services.payments.refund import refund_payment
 
 
 @dataclass(frozen=True, slots=True)

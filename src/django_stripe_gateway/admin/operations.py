@@ -11,9 +11,9 @@ from django_stripe_gateway.admin.display import display_money, payment_link
 from django_stripe_gateway.admin.filters import AbandonedFilter
 from django_stripe_gateway.admin.resuming import OperationAdmin
 from django_stripe_gateway.models import BillingOperation, PaymentOperation
-from django_stripe_gateway.services.billing.performing import resume_billing
+from django_stripe_gateway.services.operations.running import resume_operation
 from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.running import resume_operation
+from django_stripe_gateway.services.subscriptions.performing import resume_billing
 
 
 @admin.register(PaymentOperation)

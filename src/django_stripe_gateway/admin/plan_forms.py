@@ -8,10 +8,10 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.exceptions import GatewayError, InvalidInput
-from django_stripe_gateway.gateways.accounts import stripe_accounts
+from django_stripe_gateway.gateways.stripe.accounts import stripe_accounts
 from django_stripe_gateway.models import Plan, PlanPricing
-from django_stripe_gateway.services.billing.catalogue_rows import exact_amount
-from django_stripe_gateway.services.billing.customers import billing_account
+from django_stripe_gateway.services.catalogue.rows import exact_amount
+from django_stripe_gateway.services.subscriptions.customers import billing_account
 
 
 class PlanForm(forms.ModelForm):  # type: ignore[type-arg]

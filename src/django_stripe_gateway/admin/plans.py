@@ -15,11 +15,11 @@ from django.utils.translation import gettext_lazy, ngettext
 from django_stripe_gateway.admin.atomicity import NonAtomicActionsMixin, refuse_inside_transaction
 from django_stripe_gateway.admin.plan_forms import PlanForm, PlanPricingForm
 from django_stripe_gateway.exceptions import GatewayError
-from django_stripe_gateway.gateways.accounts import is_stripe_variant
+from django_stripe_gateway.gateways.stripe.accounts import is_stripe_variant
 from django_stripe_gateway.models import Plan, PlanLimit, PlanPricing
-from django_stripe_gateway.services.billing.catalogue import push_plan
-from django_stripe_gateway.services.billing.catalogue_leases import lock_plan
-from django_stripe_gateway.services.billing.catalogue_rows import store_edited_row
+from django_stripe_gateway.services.catalogue.leases import lock_plan
+from django_stripe_gateway.services.catalogue.publish import push_plan
+from django_stripe_gateway.services.catalogue.rows import store_edited_row
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage
 from django_stripe_gateway.checks.messages import error, warning
 from django_stripe_gateway.checks.settings import wrong_settings
 from django_stripe_gateway.checks.variants import is_stripe, readable_variants
-from django_stripe_gateway.gateways.accounts import StripeAccount, stripe_account
+from django_stripe_gateway.gateways.stripe.accounts import StripeAccount, stripe_account
 
 NEEDED = frozenset(
     f"STRIPE_GATEWAY_{name}"

@@ -17,7 +17,7 @@ from django_stripe_gateway.checks.databases import payments_alias
 from django_stripe_gateway.checks.messages import error, warning
 from django_stripe_gateway.checks.settings import wrong_settings
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.gateways.accounts import StripeAccount
+from django_stripe_gateway.gateways.stripe.accounts import StripeAccount
 
 # Stripe's keys are long and without punctuation after their prefix; made-up ones are not.
 REAL_KEY = re.compile(r"(sk|rk)_(test|live|org_test|org_live)_[A-Za-z0-9]{16,}")

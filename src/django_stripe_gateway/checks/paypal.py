@@ -16,7 +16,7 @@ from django_stripe_gateway.checks.messages import error, nearest, warning
 from django_stripe_gateway.checks.settings import wrong_settings
 from django_stripe_gateway.checks.variants import readable_variants
 from django_stripe_gateway.conf import PAYPAL_PROVIDER, gateway_settings
-from django_stripe_gateway.gateways.paypal_account import PayPalAccount, paypal_account
+from django_stripe_gateway.gateways.paypal.accounts import PayPalAccount, paypal_account
 
 # Option of a variant → what it must be, and the test for it.
 OPTIONS: Mapping[str, tuple[str, rules.Rule]] = {

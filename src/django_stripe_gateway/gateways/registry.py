@@ -6,15 +6,15 @@ from django.utils.module_loading import import_string
 
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError, UnsupportedByGateway
-from django_stripe_gateway.gateways.accounts import FLOW_CHECKOUT, FLOW_INTENT, is_stripe_variant, stripe_account
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.billing import BillingGateway
-from django_stripe_gateway.gateways.localstripe_billing import LocalstripeBillingGateway
-from django_stripe_gateway.gateways.paypal import PayPalGateway
-from django_stripe_gateway.gateways.paypal_account import is_paypal_variant, paypal_account
-from django_stripe_gateway.gateways.stripe_billing import StripeBillingGateway
-from django_stripe_gateway.gateways.stripe_checkout import StripeCheckoutGateway
-from django_stripe_gateway.gateways.stripe_intent import StripeIntentGateway
+from django_stripe_gateway.gateways.localstripe.billing import LocalstripeBillingGateway
+from django_stripe_gateway.gateways.paypal.accounts import is_paypal_variant, paypal_account
+from django_stripe_gateway.gateways.paypal.payments import PayPalGateway
+from django_stripe_gateway.gateways.stripe.accounts import FLOW_CHECKOUT, FLOW_INTENT, is_stripe_variant, stripe_account
+from django_stripe_gateway.gateways.stripe.billing import StripeBillingGateway
+from django_stripe_gateway.gateways.stripe.checkout import StripeCheckoutGateway
+from django_stripe_gateway.gateways.stripe.intents import StripeIntentGateway
 
 STRIPE_FLOWS = {FLOW_CHECKOUT: StripeCheckoutGateway, FLOW_INTENT: StripeIntentGateway}
 

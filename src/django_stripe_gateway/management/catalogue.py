@@ -10,11 +10,11 @@ from django.utils import timezone
 
 from django_stripe_gateway.exceptions import GatewayError, OperationInProgress
 from django_stripe_gateway.models import Plan
-from django_stripe_gateway.services.billing.catalogue import push_plan
-from django_stripe_gateway.services.billing.catalogue_leases import plan_lease_end
-from django_stripe_gateway.services.billing.catalogue_rows import rows_of, taken_prices
-from django_stripe_gateway.services.billing.catalogue_state import read_catalogue
-from django_stripe_gateway.services.billing.catalogue_steps import CatalogueStep, steps_for
+from django_stripe_gateway.services.catalogue.leases import plan_lease_end
+from django_stripe_gateway.services.catalogue.publish import push_plan
+from django_stripe_gateway.services.catalogue.rows import rows_of, taken_prices
+from django_stripe_gateway.services.catalogue.state import read_catalogue
+from django_stripe_gateway.services.catalogue.steps import CatalogueStep, steps_for
 
 PAUSE_SECONDS = 0.25
 

@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import django_stripe_gateway.models.meters
+import django_stripe_gateway.models.meter_events
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ('metric', models.SlugField(db_index=False, max_length=64, verbose_name='metric')),
                 ('event_name', models.CharField(max_length=100, verbose_name="meter's event name")),
                 ('value', models.BigIntegerField(verbose_name='value')),
-                ('identifier', models.CharField(default=django_stripe_gateway.models.meters.new_identifier, max_length=100, unique=True, verbose_name='identifier')),
+                ('identifier', models.CharField(default=django_stripe_gateway.models.meter_events.new_identifier, max_length=100, unique=True, verbose_name='identifier')),
                 ('occurred', models.DateTimeField(verbose_name='occurred')),
                 ('state', models.CharField(choices=[('pending', 'Pending'), ('sent', 'Sent'), ('refused', 'Refused'), ('unclear', 'Unclear')], default='pending', max_length=16, verbose_name='state')),
                 ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),

@@ -23,7 +23,7 @@ from django_stripe_gateway.exceptions import WrongState
 from django_stripe_gateway.models import return_urls
 from django_stripe_gateway.models.fields import ZERO, CaptureMethodField, MoneyField
 from django_stripe_gateway.models.logs import PaymentLog
-from django_stripe_gateway.models.querysets import PaymentQuerySet
+from django_stripe_gateway.models.payment_querysets import PaymentQuerySet
 from django_stripe_gateway.money import display_amount
 from django_stripe_gateway.transitions import CANCELLABLE, PAYABLE, can_transition
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.choices import LimitPeriod, ReservationState, UsageKind
 from django_stripe_gateway.models.logs import AppendOnlyError, AppendOnlyQuerySet
-from django_stripe_gateway.models.meters import MeterEvent
+from django_stripe_gateway.models.meter_events import MeterEvent
 
 
 class UsageCounter(models.Model):

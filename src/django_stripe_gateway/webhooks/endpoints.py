@@ -12,12 +12,12 @@ from urllib.parse import urljoin, urlsplit
 from django.urls import reverse
 
 from django_stripe_gateway.exceptions import InvalidInput
-from django_stripe_gateway.gateways.accounts import StripeAccount, stripe_account, stripe_accounts
-from django_stripe_gateway.gateways.localstripe import register_with_localstripe
-from django_stripe_gateway.gateways.stripe_endpoints import StripeEndpoints, WebhookEndpoint
+from django_stripe_gateway.gateways.localstripe.webhooks import register_with_localstripe
+from django_stripe_gateway.gateways.stripe.accounts import StripeAccount, stripe_account, stripe_accounts
+from django_stripe_gateway.gateways.stripe.endpoints import StripeEndpoints, WebhookEndpoint
 from django_stripe_gateway.models.return_urls import default_base_url
-from django_stripe_gateway.webhooks.event_types import stripe_event_types
-from django_stripe_gateway.webhooks.verification import event_account
+from django_stripe_gateway.webhooks.stripe.event_types import stripe_event_types
+from django_stripe_gateway.webhooks.stripe.verification import event_account
 
 # How often an endpoint may be deleted by hand and registered anew within a day.
 MOST_GENERATIONS = 50

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from django_stripe_gateway.choices import LogSource
 from django_stripe_gateway.exceptions import WebhookRejected
-from django_stripe_gateway.gateways.paypal_events import as_envelope
+from django_stripe_gateway.gateways.paypal.events import as_envelope
 from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.services.origins import Origin
 

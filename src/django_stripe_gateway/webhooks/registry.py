@@ -16,7 +16,7 @@ Handler = Callable[[Event], WebhookState | None]
 
 
 WILDCARD = "*"
-OWN_MODULES = "django_stripe_gateway.webhooks.handlers."
+OWN_MODULES = "django_stripe_gateway.webhooks."
 
 
 class FetchNeeded(Exception):

@@ -11,7 +11,7 @@ except ImportError:
     from django_tasks import task  # type: ignore[no-redef]
 
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.webhooks.processing import process_event
+from django_stripe_gateway.webhooks.inbox.process import process_event
 
 
 @task(queue_name=gateway_settings.webhook_queue)

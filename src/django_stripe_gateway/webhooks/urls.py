@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from django_stripe_gateway.webhooks.paypal_views import PayPalWebhookView
+from django_stripe_gateway.webhooks.paypal.views import PayPalWebhookView
 from django_stripe_gateway.webhooks.views import StripeWebhookView
 
 urlpatterns = [

@@ -20,8 +20,8 @@ from django_stripe_gateway.exceptions import (
     WebhookRejected,
 )
 from django_stripe_gateway.webhooks.events import Event
-from django_stripe_gateway.webhooks.inbox import receive_event
-from django_stripe_gateway.webhooks.verification import verify_stripe_delivery
+from django_stripe_gateway.webhooks.inbox.receive import receive_event
+from django_stripe_gateway.webhooks.stripe.verification import verify_stripe_delivery
 
 logger = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from django_stripe_gateway import usage
 from django_stripe_gateway.exceptions import GatewayConfigurationError
-from django_stripe_gateway.gateways.stripe_meters import get_meters
+from django_stripe_gateway.gateways.stripe.meters import get_meters
 from django_stripe_gateway.models import Customer, MeterEvent, UsageRecord
-from django_stripe_gateway.services.usage.meter_sending import send_due_meter_events, send_meter_event
-from django_stripe_gateway.services.usage.metering import gather_meter_events
+from django_stripe_gateway.services.usage.meters.record import gather_meter_events
+from django_stripe_gateway.services.usage.meters.send import send_due_meter_events, send_meter_event
 from tests.billing_factories import make_customer
 from tests.fake_stripe.server import FakeStripe
 from tests.test_services.test_concurrency import at_once
@@ -231,7 +231,7 @@ def test_compare__differences(customer: Customer, user: Any, stripe_server: Fake
 def test_no_transaction_during_the_call(
     customer: Customer, user: Any, stripe_server: FakeStripe, monkeypatch: Any
 ) -> None:
-    from django_stripe_gateway.gateways.stripe_meters import StripeMeters
+    from django_stripe_gateway.gateways.stripe.meters import StripeMeters
 
     seen = []
     send = StripeMeters.send_event

@@ -17,10 +17,10 @@ from django_stripe_gateway.api.payments.serializers import (
     RefundPaymentSerializer,
 )
 from django_stripe_gateway.api.payments.views import PaymentView
-from django_stripe_gateway.services.captures import cancel_payment, capture_payment
-from django_stripe_gateway.services.payments import confirm_payment, create_payment
-from django_stripe_gateway.services.refunds import refund_payment
-from django_stripe_gateway.services.syncing import sync_payment
+from django_stripe_gateway.services.payments.capture import cancel_payment, capture_payment
+from django_stripe_gateway.services.payments.create import confirm_payment, create_payment
+from django_stripe_gateway.services.payments.refresh import sync_payment
+from django_stripe_gateway.services.payments.refund import refund_payment
 
 
 class PaymentActionView(ActionView, PaymentView):

@@ -27,7 +27,7 @@ from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.models.return_urls import is_valid_signature
 from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.returns import complete_return
+from django_stripe_gateway.services.payments.returns import complete_return
 from django_stripe_gateway.services.transactions import payments_database
 
 logger = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from django_stripe_gateway.api.subscriptions.serializers import PreviewSerialize
 from django_stripe_gateway.api.subscriptions.views import BillingView
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import Plan, PlanPricing, Subscription
-from django_stripe_gateway.services.billing.changing import (
+from django_stripe_gateway.services.subscriptions.change import (
     cancel_subscription,
     change_subscription,
     pause_subscription,
@@ -31,9 +31,9 @@ from django_stripe_gateway.services.billing.changing import (
     resume_subscription,
     unpause_subscription,
 )
-from django_stripe_gateway.services.billing.looking import look_up_subscription
-from django_stripe_gateway.services.billing.return_addresses import return_addresses
-from django_stripe_gateway.services.billing.subscribing import choose_pricing, subscribe
+from django_stripe_gateway.services.subscriptions.refresh import look_up_subscription
+from django_stripe_gateway.services.subscriptions.return_urls import return_addresses
+from django_stripe_gateway.services.subscriptions.subscribe import choose_pricing, subscribe
 from django_stripe_gateway.services.transactions import payments_database
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from rest_framework import serializers
 
 from django_stripe_gateway.api.fields import MetadataField
-from django_stripe_gateway.services.billing.changing import PAUSE_BEHAVIORS, PRORATIONS
-from django_stripe_gateway.services.billing.subscribing import MAX_QUANTITY, MODES
+from django_stripe_gateway.services.subscriptions.change import PAUSE_BEHAVIORS, PRORATIONS
+from django_stripe_gateway.services.subscriptions.subscribe import MAX_QUANTITY, MODES
 
 OBJECT_ID = r"\A[A-Za-z0-9_]{1,255}\Z"
 

@@ -18,8 +18,8 @@ from django_stripe_gateway.api.subscriptions.serializers import (
     SetupSerializer,
 )
 from django_stripe_gateway.exceptions import InvalidInput
-from django_stripe_gateway.services.billing.customers import ensure_customer
-from django_stripe_gateway.services.billing.payment_methods import (
+from django_stripe_gateway.services.subscriptions.customers import ensure_customer
+from django_stripe_gateway.services.subscriptions.payment_methods import (
     add_payment_method,
     list_payment_methods,
     own_payment_method,
@@ -28,7 +28,7 @@ from django_stripe_gateway.services.billing.payment_methods import (
     retrieve_setup,
     set_default_payment_method,
 )
-from django_stripe_gateway.services.billing.return_addresses import portal_return_address
+from django_stripe_gateway.services.subscriptions.return_urls import portal_return_address
 
 
 class PaymentMethodListView(BillingActionView):

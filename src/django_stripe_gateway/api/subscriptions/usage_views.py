@@ -16,7 +16,7 @@ from django_stripe_gateway.api.subscriptions.usage_serializers import (
     LimitStateSerializer,
     UseSerializer,
 )
-from django_stripe_gateway.services.usage.consuming import allowance, consume, limits
+from django_stripe_gateway.services.usage.consume import allowance, consume, limits
 
 
 class UsageView(GatewayAPIView):

@@ -20,7 +20,7 @@ from django_stripe_gateway.api.subscriptions.serializers import (
     SubscriptionSerializer,
 )
 from django_stripe_gateway.models import Customer, Invoice, Plan, PlanPricing, Subscription
-from django_stripe_gateway.services.billing.customers import billing_account, customer_row
+from django_stripe_gateway.services.subscriptions.customers import billing_account, customer_row
 from django_stripe_gateway.services.transactions import payments_database
 
 

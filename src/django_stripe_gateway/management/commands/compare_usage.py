@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from django_stripe_gateway.exceptions import GatewayError
-from django_stripe_gateway.services.usage.meter_comparing import compare_usage
+from django_stripe_gateway.services.usage.meters.compare import compare_usage
 
 
 class Command(BaseCommand):

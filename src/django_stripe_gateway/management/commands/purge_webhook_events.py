@@ -14,8 +14,8 @@ from django.utils import timezone
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.management.progress import Progress, table
-from django_stripe_gateway.models.events import SETTLED
-from django_stripe_gateway.webhooks.purging import purge_events, purgeable_events
+from django_stripe_gateway.models.webhook_events import SETTLED
+from django_stripe_gateway.webhooks.inbox.purge import purge_events, purgeable_events
 
 LEAST_DAYS = 31
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_stripe_gateway.services.billing.reconciling import (
+from django_stripe_gateway.services.payments.reconcile import reconcile_operations, reconcile_payments
+from django_stripe_gateway.services.subscriptions.reconcile import (
     reconcile_billing_operations,
     reconcile_customers,
     reconcile_subscriptions,
 )
-from django_stripe_gateway.services.reconciling import reconcile_operations, reconcile_payments
 
 OUTCOMES = ("settled", "refused", "changed", "unchanged", "in progress", "silent", "unclear")
 NOTABLE = frozenset(OUTCOMES) - {"unchanged"}

@@ -17,8 +17,8 @@ from django_stripe_gateway.webhooks.endpoints import (
     register_endpoint,
     webhook_url,
 )
-from django_stripe_gateway.webhooks.event_types import thin_event_types
 from django_stripe_gateway.webhooks.registry import handled_patterns
+from django_stripe_gateway.webhooks.stripe.event_types import thin_event_types
 
 HEADER = ("account", "endpoint", "result", "event types", "API version", "url")
 

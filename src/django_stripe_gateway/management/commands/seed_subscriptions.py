@@ -15,12 +15,12 @@ from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.management.catalogue import push_each, sentence_of
 from django_stripe_gateway.management.tables import as_table
 from django_stripe_gateway.models import Plan
-from django_stripe_gateway.services.billing.catalogue_entries import PlanEntry, standard_entries
-from django_stripe_gateway.services.billing.catalogue_files import read_catalogue_file
-from django_stripe_gateway.services.billing.catalogue_rows import rows_of
-from django_stripe_gateway.services.billing.catalogue_seed import SeededPlan, preview_entry, store_entry
-from django_stripe_gateway.services.billing.catalogue_state import read_catalogue
-from django_stripe_gateway.services.billing.customers import billing_account
+from django_stripe_gateway.services.catalogue.entries import PlanEntry, standard_entries
+from django_stripe_gateway.services.catalogue.files import read_catalogue_file
+from django_stripe_gateway.services.catalogue.rows import rows_of
+from django_stripe_gateway.services.catalogue.seed import SeededPlan, preview_entry, store_entry
+from django_stripe_gateway.services.catalogue.state import read_catalogue
+from django_stripe_gateway.services.subscriptions.customers import billing_account
 from django_stripe_gateway.services.transactions import payments_database
 
 HEADER = ("plan", "price", "renews", "default", "limits", "product", "price at Stripe")

@@ -11,8 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django_stripe_gateway.choices import MeterEventState
 from django_stripe_gateway.exceptions import GatewayConfigurationError
 from django_stripe_gateway.management.progress import table
-from django_stripe_gateway.services.usage.meter_sending import due_meter_events, send_due_meter_events
-from django_stripe_gateway.services.usage.metering import gather_meter_events
+from django_stripe_gateway.services.usage.meters.record import gather_meter_events
+from django_stripe_gateway.services.usage.meters.send import due_meter_events, send_due_meter_events
 
 
 class Command(BaseCommand):
@@ -45,7 +45,7 @@ class Command(BaseCommand):
 
     def _enqueue(self) -> None:
         # Neither Django 6 nor the backport has to be there for anything else.
-        from django_stripe_gateway.services.usage.meter_tasks import enqueue_meter_event  # noqa: PLC0415
+        from django_stripe_gateway.services.usage.meters.tasks import enqueue_meter_event  # noqa: PLC0415
 
         due = due_meter_events()
         for event_pk in due:

@@ -14,10 +14,10 @@ from django_stripe_gateway.management.catalogue import push_each, sentence_of
 from django_stripe_gateway.management.progress import table
 from django_stripe_gateway.management.tables import as_table
 from django_stripe_gateway.models import Plan
-from django_stripe_gateway.services.billing.catalogue_drift import Drift, find_drift
-from django_stripe_gateway.services.billing.catalogue_pull import pull_catalogue
-from django_stripe_gateway.services.billing.catalogue_rows import rows_of
-from django_stripe_gateway.services.billing.customers import billing_account
+from django_stripe_gateway.services.catalogue.drift import Drift, find_drift
+from django_stripe_gateway.services.catalogue.pull import pull_catalogue
+from django_stripe_gateway.services.catalogue.rows import rows_of
+from django_stripe_gateway.services.subscriptions.customers import billing_account
 from django_stripe_gateway.services.transactions import payments_database
 
 HEADER = ("plan", "price or product", "at Stripe", "difference")

@@ -11,7 +11,7 @@ from typing import Any
 from django.utils import timezone
 
 from django_stripe_gateway.choices import LimitPeriod
-from django_stripe_gateway.services.usage.entitlement_rows import Row, Source, entitlement_rows
+from django_stripe_gateway.services.usage.entitlement_query import Row, Source, entitlement_rows
 from django_stripe_gateway.services.usage.periods import (
     BillingPeriod,
     Window,

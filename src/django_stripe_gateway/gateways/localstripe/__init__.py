@@ -1,0 +1,1 @@
+"""localstripe, the stand-in for Stripe in development: how it is called."""

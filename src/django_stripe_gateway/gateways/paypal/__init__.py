@@ -1,0 +1,1 @@
+"""PayPal: how it is called."""

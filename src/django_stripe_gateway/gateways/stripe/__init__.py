@@ -1,0 +1,1 @@
+"""Stripe: how it is called."""

@@ -1,0 +1,268 @@
+"""Subscriptions and invoices at Stripe, with Prices and payments that the customer confirms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django_stripe_gateway.exceptions import ProviderError
+from django_stripe_gateway.gateways.billing import BillingGateway
+from django_stripe_gateway.gateways.billing_values import (
+    BillingCheckoutSnapshot,
+    InvoiceSnapshot,
+    SubscriptionChange,
+    SubscriptionCheckoutRequest,
+    SubscriptionRequest,
+    SubscriptionSnapshot,
+)
+from django_stripe_gateway.gateways.stripe.billing_objects import ends_by_date, invoice_snapshot, subscription_snapshot
+from django_stripe_gateway.gateways.stripe.calls import key_options, seconds
+from django_stripe_gateway.gateways.stripe.catalogue import StripeCatalogue
+from django_stripe_gateway.gateways.stripe.catalogue_objects import billing_checkout_snapshot
+from django_stripe_gateway.gateways.stripe.customers import StripeCustomers
+from django_stripe_gateway.gateways.stripe.errors import ask
+
+# The version that moved an invoice's payment; what can be expanded moved with it.
+BILLING_MOVED = "2025-03-31"
+RESOURCE_MISSING = "resource_missing"
+
+
+class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
+    """Bills customers of one Stripe account."""
+
+    supports_incomplete = True
+    supports_checkout = True
+    supports_portal = True
+    supports_pause = True
+    supports_promotion_codes = True
+    supports_preview = True
+
+    # Subscriptions.
+
+    def create_subscription(self, request: SubscriptionRequest, *, idempotency_key: str) -> SubscriptionSnapshot:
+        """Start a subscription; its first payment is the customer's to confirm, with the client secret."""
+        params: dict[str, Any] = {
+            "customer": request.customer_id,
+            "items": [{"price": request.price_id, "quantity": request.quantity}],
+            "payment_behavior": "default_incomplete",
+            "payment_settings": {"save_default_payment_method": "on_subscription"},
+            "metadata": dict(request.metadata),
+            "expand": self._subscription_expand(),
+            **_timing(request),
+            **_discounts(request),
+        }
+        if request.automatic_tax:
+            params["automatic_tax"] = {"enabled": True}
+        if request.cancel_at_period_end:
+            params["cancel_at_period_end"] = True
+        if request.default_payment_method:
+            params["default_payment_method"] = request.default_payment_method
+        options = key_options(idempotency_key)
+        return ask(lambda: self.v1.subscriptions.create(params=params, options=options), subscription_snapshot)
+
+    def retrieve_subscription(self, subscription_id: str) -> SubscriptionSnapshot:
+        """Ask where a subscription stands."""
+        params = {"expand": self._subscription_expand()}
+        return ask(lambda: self.v1.subscriptions.retrieve(subscription_id, params=params), subscription_snapshot)
+
+    def list_subscriptions(self, customer_id: str) -> Sequence[SubscriptionSnapshot]:
+        """Return all subscriptions of a customer, ended ones too."""
+        return self._list(
+            lambda params: self.v1.subscriptions.list(params=params),
+            subscription_snapshot,
+            customer=customer_id,
+            status="all",
+        )
+
+    def change_subscription(
+        self, subscription_id: str, change: SubscriptionChange, *, idempotency_key: str
+    ) -> SubscriptionSnapshot:
+        """Change price, quantity or what happens at the period's end.
+
+        What has to be paid at once holds the change back until it is paid. Stripe takes ``cancel_at_period_end`` in
+        such a request not at all; a change of both is refused instead when the payment fails
+        (https://docs.stripe.com/billing/subscriptions/pending-updates).
+        """
+        params: dict[str, Any] = {**_change(change), "expand": self._subscription_expand()}
+        if change.cancel_at_period_end is False and self._ends_by_date(subscription_id):
+            params["cancel_at"] = ""
+        elif change.cancel_at_period_end is not None:
+            params["cancel_at_period_end"] = change.cancel_at_period_end
+        if "items" in params or change.trial_end_now:
+            both = change.cancel_at_period_end is not None
+            params["payment_behavior"] = "error_if_incomplete" if both else "pending_if_incomplete"
+        return self._update(subscription_id, params, idempotency_key)
+
+    def preview_change(self, subscription_id: str, customer_id: str, change: SubscriptionChange) -> InvoiceSnapshot:
+        """Return the invoice that a change would lead to: at once, or else the next one."""
+        details = _change(change)
+        if change.cancel_at_period_end is not None:
+            details["cancel_at_period_end"] = change.cancel_at_period_end
+        params = {"customer": customer_id, "subscription": subscription_id, "subscription_details": details}
+        return ask(lambda: self.v1.invoices.create_preview(params=params), invoice_snapshot, about_state=True)
+
+    def cancel_subscription(self, subscription_id: str, *, idempotency_key: str) -> SubscriptionSnapshot:
+        """End a subscription at once; one that has ended already is returned as it is."""
+        options = key_options(idempotency_key)
+        try:
+            return ask(
+                lambda: self.v1.subscriptions.cancel(subscription_id, options=options),
+                subscription_snapshot,
+                about_state=True,
+            )
+        except ProviderError as error:
+            # Stripe no longer knows an ended subscription when it is to be canceled, and still shows it.
+            if error.code != RESOURCE_MISSING:
+                raise
+        return self.retrieve_subscription(subscription_id)
+
+    def pause_subscription(
+        self, subscription_id: str, *, behavior: str, resumes_at: datetime | None, idempotency_key: str
+    ) -> SubscriptionSnapshot:
+        """Stop collecting money; the subscription's status stays what it is."""
+        pause: dict[str, Any] = {"behavior": behavior}
+        if resumes_at is not None:
+            pause["resumes_at"] = seconds(resumes_at)
+        params = {"pause_collection": pause, "expand": self._subscription_expand()}
+        return self._update(subscription_id, params, idempotency_key)
+
+    def unpause_subscription(self, subscription_id: str, *, idempotency_key: str) -> SubscriptionSnapshot:
+        """Collect money again; a subscription that was paused after its trial becomes active."""
+        if self.retrieve_subscription(subscription_id).status != "paused":
+            params = {"pause_collection": "", "expand": self._subscription_expand()}
+            return self._update(subscription_id, params, idempotency_key)
+        params = {"billing_cycle_anchor": "now", "expand": self._subscription_expand()}
+        options = key_options(idempotency_key)
+        return ask(
+            lambda: self.v1.subscriptions.resume(subscription_id, params=params, options=options),
+            subscription_snapshot,
+            about_state=True,
+        )
+
+    def _update(self, subscription_id: str, params: dict[str, Any], idempotency_key: str) -> SubscriptionSnapshot:
+        options = key_options(idempotency_key)
+        return ask(
+            lambda: self.v1.subscriptions.update(subscription_id, params=params, options=options),
+            subscription_snapshot,
+            about_state=True,
+        )
+
+    def _ends_by_date(self, subscription_id: str) -> bool:
+        return ask(lambda: self.v1.subscriptions.retrieve(subscription_id), ends_by_date)
+
+    # Pages that start subscriptions.
+
+    def create_subscription_checkout(
+        self, request: SubscriptionCheckoutRequest, *, idempotency_key: str
+    ) -> BillingCheckoutSnapshot:
+        """Make a Checkout Session; ``cancel_at_period_end`` is for its subscription, once there is one."""
+        subscription = request.subscription
+        params: dict[str, Any] = {
+            "mode": "subscription",
+            "customer": subscription.customer_id,
+            "line_items": [{"price": subscription.price_id, "quantity": subscription.quantity}],
+            "success_url": request.success_url,
+            "cancel_url": request.cancel_url,
+            "metadata": dict(subscription.metadata),
+            "subscription_data": {"metadata": dict(subscription.metadata), **_timing(subscription)},
+            **_discounts(subscription),
+        }
+        if request.allow_promotion_codes and "discounts" not in params:
+            params["allow_promotion_codes"] = True
+        if subscription.automatic_tax:
+            params["automatic_tax"] = {"enabled": True}
+            params["customer_update"] = {"address": "auto"}
+        options = key_options(idempotency_key)
+        snapshot = ask(
+            lambda: self.v1.checkout.sessions.create(params=params, options=options), billing_checkout_snapshot
+        )
+        if not snapshot.url:
+            raise ProviderError("Stripe returned a Checkout Session without a URL.", code="malformed_object")
+        return snapshot
+
+    def retrieve_subscription_checkout(self, session_id: str) -> BillingCheckoutSnapshot:
+        """Ask where such a page stands."""
+        return ask(lambda: self.v1.checkout.sessions.retrieve(session_id), billing_checkout_snapshot)
+
+    def expire_subscription_checkout(self, session_id: str, *, idempotency_key: str) -> BillingCheckoutSnapshot:
+        """Close such a page before it is used."""
+        options = key_options(idempotency_key)
+        return ask(
+            lambda: self.v1.checkout.sessions.expire(session_id, options=options),
+            billing_checkout_snapshot,
+            about_state=True,
+        )
+
+    # Invoices.
+
+    def retrieve_invoice(self, invoice_id: str) -> InvoiceSnapshot:
+        """Ask for an invoice, with what confirms its payment."""
+        params = {"expand": self._invoice_expand()}
+        return ask(lambda: self.v1.invoices.retrieve(invoice_id, params=params), invoice_snapshot)
+
+    def list_invoices(self, customer_id: str) -> Sequence[InvoiceSnapshot]:
+        """Return the customer's invoices, the newest first."""
+        return self._list(lambda params: self.v1.invoices.list(params=params), invoice_snapshot, customer=customer_id)
+
+    # Reading what webhooks bring.
+
+    def read_subscription(self, obj: Mapping[str, Any]) -> SubscriptionSnapshot:
+        """Return the snapshot of an event's object, of whichever API generation."""
+        return subscription_snapshot(obj)
+
+    def read_invoice(self, obj: Mapping[str, Any]) -> InvoiceSnapshot:
+        """Return the snapshot of an event's object, of whichever API generation."""
+        return invoice_snapshot(obj)
+
+    def read_subscription_checkout(self, obj: Mapping[str, Any]) -> BillingCheckoutSnapshot:
+        """Return the snapshot of an event's Checkout Session in subscription mode."""
+        return billing_checkout_snapshot(obj)
+
+    @property
+    def _is_older(self) -> bool:
+        return bool(self.account.api_version) and self.account.api_version < BILLING_MOVED
+
+    def _subscription_expand(self) -> list[str]:
+        if self._is_older:
+            return ["latest_invoice.payment_intent", "pending_setup_intent"]
+        return ["latest_invoice.confirmation_secret", "latest_invoice.payments", "pending_setup_intent"]
+
+    def _invoice_expand(self) -> list[str]:
+        if self._is_older:
+            return ["payment_intent"]
+        return ["confirmation_secret", "payments.data.payment.payment_intent"]
+
+
+def _timing(request: SubscriptionRequest) -> dict[str, Any]:
+    params: dict[str, Any] = {}
+    if request.trial_days:
+        params["trial_period_days"] = request.trial_days
+    if request.billing_cycle_anchor is not None:
+        params["billing_cycle_anchor"] = seconds(request.billing_cycle_anchor)
+    return params
+
+
+def _discounts(request: SubscriptionRequest) -> dict[str, Any]:
+    if request.promotion_code:
+        return {"discounts": [{"promotion_code": request.promotion_code}]}
+    return {"discounts": [{"coupon": request.coupon}]} if request.coupon else {}
+
+
+def _change(change: SubscriptionChange) -> dict[str, Any]:
+    """Return the parameters that a change and its preview share."""
+    params: dict[str, Any] = {}
+    item: dict[str, Any] = {"id": change.item_id}
+    if change.price_id is not None:
+        item["price"] = change.price_id
+    if change.quantity is not None:
+        item["quantity"] = change.quantity
+    if len(item) > 1:
+        params["items"] = [item]
+    if change.trial_end_now:
+        params["trial_end"] = "now"
+    if params:
+        params["proration_behavior"] = change.proration
+        if change.proration_date is not None:
+            params["proration_date"] = seconds(change.proration_date)
+    return params

@@ -1,0 +1,249 @@
+"""Subscriptions and invoices, of both API generations and as localstripe makes them, as this app's frozen values.
+
+Since 2025-03-31.basil the period is on a subscription's items, and an invoice names its subscription in ``parent`` and
+its payment in ``payments`` and ``confirmation_secret``. A webhook endpoint keeps the version that it was made with, so
+both shapes arrive for years.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django_stripe_gateway.gateways.billing_values import InvoiceLine, InvoiceSnapshot, SubscriptionSnapshot
+from django_stripe_gateway.gateways.stripe.fields import (
+    READING_ERRORS,
+    Object,
+    count_of,
+    entries,
+    flag,
+    metadata_of,
+    moment,
+    object_id,
+    optional_entries,
+    optional_text,
+    part,
+    refuse,
+    signed_amount_of,
+    text,
+)
+
+# A first or renewed payment that the customer can still make.
+UNPAID_STATUSES = frozenset({"incomplete", "past_due", "unpaid"})
+# Lines as the older generation calls those of a subscription.
+SUBSCRIPTION_LINES = frozenset({"subscription", "subscription_item_details"})
+
+
+def subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
+    """Return the snapshot of a Subscription.
+
+    Raises:
+        ProviderError: the object is half-formed.
+    """
+    try:
+        return _subscription_snapshot(obj)
+    except READING_ERRORS as error:
+        refuse("a subscription", error)
+
+
+def invoice_snapshot(obj: Object) -> InvoiceSnapshot:
+    """Return the snapshot of an Invoice; one that is only announced has no id.
+
+    Raises:
+        ProviderError: the object is half-formed.
+    """
+    try:
+        return _invoice_snapshot(obj)
+    except READING_ERRORS as error:
+        refuse("an invoice", error)
+
+
+def _subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
+    items = entries(obj["items"])
+    item = items[0] if items else {}
+    price = part(item.get("price") or item.get("plan") or obj.get("plan"))
+    invoice = obj.get("latest_invoice")
+    latest = _invoice_snapshot(invoice) if isinstance(invoice, dict) else None
+    status, start, end = _status_and_period(obj, item)
+    has_pending_update = bool(obj.get("pending_update"))
+    secret, kind = _client_secret(obj, latest, waits=status in UNPAID_STATUSES or has_pending_update)
+    pause = part(obj.get("pause_collection"))
+    return SubscriptionSnapshot(
+        subscription_id=text(obj["id"]),
+        status=status,
+        customer_id=text(object_id(obj["customer"])),
+        item_id=optional_text(item.get("id")),
+        price_id=optional_text(price.get("id")),
+        product_id=object_id(price.get("product")),
+        quantity=count_of(item.get("quantity", obj.get("quantity")), 1),
+        livemode=flag(obj.get("livemode")),
+        cancel_at_period_end=_ends_with_period(obj, items),
+        cancel_at=moment(obj.get("cancel_at")),
+        canceled_at=moment(obj.get("canceled_at")),
+        ended_at=moment(obj.get("ended_at")),
+        current_period_start=start,
+        current_period_end=end,
+        trial_start=moment(obj.get("trial_start")),
+        trial_end=moment(obj.get("trial_end")),
+        start=moment(obj.get("start_date") or obj.get("start") or obj.get("created")),
+        pause_behavior=optional_text(pause.get("behavior")),
+        pause_resumes_at=moment(pause.get("resumes_at")),
+        has_pending_update=has_pending_update,
+        latest_invoice_id=object_id(invoice),
+        default_payment_method=object_id(obj.get("default_payment_method")),
+        metadata=metadata_of(obj.get("metadata")),
+        client_secret=secret,
+        client_secret_kind=kind,
+        latest_invoice=latest,
+    )
+
+
+def _status_and_period(obj: Object, item: Object) -> tuple[str, datetime | None, datetime | None]:
+    status = text(obj["status"])
+    start = moment(item.get("current_period_start") or obj.get("current_period_start"))
+    end = moment(item.get("current_period_end") or obj.get("current_period_end"))
+    if status == "incomplete" and obj.get("trial_end") and not obj.get("latest_invoice"):
+        # localstripe keeps a trial's end, makes no invoice and calls that incomplete. At Stripe every incomplete
+        # subscription has an invoice.
+        return "trialing", start, moment(obj["trial_end"])
+    return status, start, end
+
+
+def _ends_with_period(obj: Object, items: list[Object]) -> bool:
+    """Tell whether a subscription ends with its period.
+
+    In the flexible billing mode the customer portal says so with a date instead of the flag
+    (https://docs.stripe.com/billing/subscriptions/billing-mode/compare).
+    """
+    ends = [part.get("current_period_end") for part in (obj, *items)]
+    return obj.get("cancel_at_period_end") is True or (bool(obj.get("cancel_at")) and obj["cancel_at"] in ends)
+
+
+def ends_by_date(obj: Object) -> bool:
+    """Return whether only a date says that a subscription will end: taking the flag back would not keep it.
+
+    Raises:
+        ProviderError: the object is half-formed.
+    """
+    try:
+        return bool(obj["id"] and obj.get("cancel_at")) and obj.get("cancel_at_period_end") is not True
+    except READING_ERRORS as error:
+        refuse("a subscription", error)
+
+
+def _client_secret(obj: Object, invoice: InvoiceSnapshot | None, *, waits: bool) -> tuple[str, str]:
+    if waits and invoice is not None and invoice.status == "open" and invoice.client_secret:
+        return invoice.client_secret, "payment"
+    setup = part(obj.get("pending_setup_intent"))
+    if setup.get("client_secret") and setup.get("status") not in ("succeeded", "canceled"):
+        return text(setup["client_secret"]), "setup"
+    return "", ""
+
+
+def _invoice_snapshot(obj: Object) -> InvoiceSnapshot:
+    currency = text(obj["currency"])
+    due = signed_amount_of(obj["amount_due"], currency)
+    paid = signed_amount_of(obj["amount_paid"], currency)
+    remaining = obj.get("amount_remaining")
+    intent = _intent(obj)
+    lines = [_line(line, currency) for line in optional_entries(obj.get("lines"))]
+    start, end = _service_period(obj)
+    return InvoiceSnapshot(
+        invoice_id=optional_text(obj.get("id")),
+        status=optional_text(obj.get("status")) or "draft",
+        currency=currency.upper(),
+        total=signed_amount_of(obj["total"], currency),
+        subtotal=signed_amount_of(obj["subtotal"], currency),
+        amount_due=due,
+        amount_paid=paid,
+        # localstripe does not say.
+        amount_remaining=due - paid if remaining is None else signed_amount_of(remaining, currency),
+        tax=_tax(obj, currency),
+        number=optional_text(obj.get("number")),
+        customer_id=object_id(obj.get("customer")),
+        subscription_id=invoice_subscription_id(obj),
+        billing_reason=optional_text(obj.get("billing_reason")),
+        hosted_url=optional_text(obj.get("hosted_invoice_url")),
+        pdf_url=optional_text(obj.get("invoice_pdf")),
+        intent_id=object_id(intent),
+        livemode=flag(obj.get("livemode")),
+        attempt_count=count_of(obj.get("attempt_count"), 0),
+        requires_action=part(intent).get("status") == "requires_action",
+        created=moment(obj.get("created") or obj.get("date")),
+        due=moment(obj.get("due_date")),
+        period_start=start,
+        period_end=end,
+        paid_at=moment(part(obj.get("status_transitions")).get("paid_at")),
+        next_payment_attempt=moment(obj.get("next_payment_attempt")),
+        client_secret=_invoice_secret(obj, intent),
+        lines=lines,
+    )
+
+
+def invoice_subscription_id(obj: Object) -> str:
+    """Return the id of the subscription that an invoice is of, empty if it is of none."""
+    details = part(part(obj.get("parent")).get("subscription_details"))
+    return object_id(details.get("subscription")) or object_id(obj.get("subscription"))
+
+
+def _intent(obj: Object) -> Any:
+    """Return the PaymentIntent of an invoice: its id, or the object where it was expanded."""
+    if obj.get("payment_intent"):
+        return obj["payment_intent"]
+    found: Any = None
+    for payment in optional_entries(obj.get("payments")):
+        intent = part(payment.get("payment")).get("payment_intent")
+        if intent and (found is None or payment.get("is_default") is True):
+            found = intent
+    return found
+
+
+def _invoice_secret(obj: Object, intent: Any) -> str:
+    secret = part(obj.get("confirmation_secret")).get("client_secret")
+    return optional_text(secret) or optional_text(part(intent).get("client_secret"))
+
+
+def _tax(obj: Object, currency: str) -> Decimal:
+    taxes = obj.get("total_taxes") or obj.get("total_tax_amounts") or []
+    if taxes:
+        return sum((signed_amount_of(tax["amount"], currency) for tax in taxes), signed_amount_of(0, currency))
+    return signed_amount_of(obj.get("tax") or 0, currency)
+
+
+def _service_period(obj: Object) -> tuple[datetime | None, datetime | None]:
+    """Return the time that an invoice is for, which its lines say.
+
+    An invoice's own period is the one in which its items were collected, and looks one period back
+    (https://docs.stripe.com/api/invoices/object#invoice_object-period_end).
+    """
+    spans = [part(line.get("period")) for line in optional_entries(obj.get("lines")) if _is_period_line(line)]
+    starts = [span["start"] for span in spans if span.get("start")] or [obj.get("period_start")]
+    ends = [span["end"] for span in spans if span.get("end")] or [obj.get("period_end")]
+    return moment(min(starts)), moment(max(ends))
+
+
+def _is_period_line(line: Object) -> bool:
+    kind = part(line.get("parent")).get("type") or line.get("type")
+    return kind in SUBSCRIPTION_LINES and not _is_proration(line)
+
+
+def _is_proration(line: Object) -> bool:
+    parent = part(line.get("parent"))
+    details = part(parent.get("subscription_item_details")) or part(parent.get("invoice_item_details"))
+    return (details or line).get("proration") is True
+
+
+def _line(line: Object, currency: str) -> InvoiceLine:
+    price = part(part(line.get("pricing")).get("price_details")).get("price") or line.get("price") or line.get("plan")
+    period = part(line.get("period"))
+    quantity = line.get("quantity")
+    return InvoiceLine(
+        description=optional_text(line.get("description")),
+        amount=signed_amount_of(line["amount"], currency),
+        quantity=None if quantity is None else count_of(quantity, 1),
+        price_id=object_id(price),
+        is_proration=_is_proration(line),
+        period_start=moment(period.get("start")),
+        period_end=moment(period.get("end")),
+    )

@@ -1,0 +1,88 @@
+"""Products, prices and promotion codes at Stripe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django_stripe_gateway.gateways.billing_values import (
+    PriceRequest,
+    PriceSnapshot,
+    ProductRequest,
+    ProductSnapshot,
+    PromotionCodeSnapshot,
+)
+from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, key_options
+from django_stripe_gateway.gateways.stripe.catalogue_objects import (
+    page_of,
+    price_snapshot,
+    product_snapshot,
+    promotion_code_snapshot,
+)
+from django_stripe_gateway.gateways.stripe.errors import ask
+from django_stripe_gateway.money import to_minor_units
+
+
+class StripeCatalogue(StripeAccountCalls):
+    """What is sold."""
+
+    def create_product(self, request: ProductRequest, *, idempotency_key: str) -> ProductSnapshot:
+        """Make a product."""
+        params: dict[str, Any] = {"name": request.name, "metadata": dict(request.metadata)}
+        if request.description:
+            params["description"] = request.description
+        options = key_options(idempotency_key)
+        return ask(lambda: self.v1.products.create(params=params, options=options), product_snapshot)
+
+    def update_product(
+        self, product_id: str, request: ProductRequest, *, is_active: bool, idempotency_key: str
+    ) -> ProductSnapshot:
+        """Change a product's name and description, or archive it; an empty description takes the old one away."""
+        params: dict[str, Any] = {
+            "name": request.name,
+            "description": request.description,
+            "metadata": dict(request.metadata),
+            "active": is_active,
+        }
+        if request.default_price_id:
+            params["default_price"] = request.default_price_id
+        options = key_options(idempotency_key)
+        return ask(lambda: self.v1.products.update(product_id, params=params, options=options), product_snapshot)
+
+    def create_price(self, request: PriceRequest, *, idempotency_key: str) -> PriceSnapshot:
+        """Make a recurring price."""
+        params: dict[str, Any] = {
+            "product": request.product_id,
+            "unit_amount": to_minor_units(request.amount, request.currency),
+            "currency": request.currency.lower(),
+            "recurring": {"interval": request.interval, "interval_count": request.interval_count},
+            "metadata": dict(request.metadata),
+        }
+        if request.nickname:
+            params["nickname"] = request.nickname
+        options = key_options(idempotency_key)
+        return ask(lambda: self.v1.prices.create(params=params, options=options), price_snapshot)
+
+    def archive_price(self, price_id: str, *, idempotency_key: str) -> PriceSnapshot:
+        """Take a price out of sale; subscriptions that have it keep it."""
+        options = key_options(idempotency_key)
+        return ask(lambda: self.v1.prices.update(price_id, params={"active": False}, options=options), price_snapshot)
+
+    def restore_price(self, price_id: str, *, idempotency_key: str) -> PriceSnapshot:
+        """Sell at an archived price again."""
+        options = key_options(idempotency_key)
+        return ask(lambda: self.v1.prices.update(price_id, params={"active": True}, options=options), price_snapshot)
+
+    def list_products(self) -> Sequence[ProductSnapshot]:
+        """Return all products, the archived ones too."""
+        return self._list(lambda params: self.v1.products.list(params=params), product_snapshot)
+
+    def list_prices(self) -> Sequence[PriceSnapshot]:
+        """Return all recurring prices, the archived ones too."""
+        return self._list(lambda params: self.v1.prices.list(params=params), price_snapshot, type="recurring")
+
+    def find_promotion_code(self, code: str) -> PromotionCodeSnapshot | None:
+        """Return the active promotion code that customers know as ``code``, in any case."""
+        params = {"code": code, "active": True, "limit": 1}
+        page = ask(lambda: self.v1.promotion_codes.list(params=params), page_of(promotion_code_snapshot))
+        return page.items[0] if page.items else None

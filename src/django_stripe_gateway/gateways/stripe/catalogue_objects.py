@@ -1,0 +1,214 @@
+"""Products, prices, customers and what belongs to them, of both API generations, as this app's frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from django_stripe_gateway.gateways.billing_values import (
+    BillingCheckoutSnapshot,
+    CustomerSnapshot,
+    PaymentMethodSnapshot,
+    PriceSnapshot,
+    ProductSnapshot,
+    PromotionCodeSnapshot,
+    SetupSnapshot,
+)
+from django_stripe_gateway.gateways.stripe.fields import (
+    READING_ERRORS,
+    Object,
+    amount_of,
+    count_of,
+    entries,
+    flag,
+    metadata_of,
+    moment,
+    object_id,
+    optional_text,
+    part,
+    refuse,
+    text,
+)
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """One page of a list; ``next_after`` is where the next one starts, empty on the last."""
+
+    items: Sequence[Item]
+    next_after: str
+
+
+def page_of(read: Callable[[Object], Item]) -> Callable[[Object], Page[Item]]:
+    """Return a reader of lists whose items ``read`` reads."""
+
+    def read_page(obj: Object) -> Page[Item]:
+        try:
+            found = entries(obj)
+            next_after = text(found[-1]["id"]) if obj.get("has_more") and found else ""
+        except READING_ERRORS as error:
+            refuse("a list", error)
+        return Page([read(item) for item in found], next_after)
+
+    return read_page
+
+
+def product_snapshot(obj: Object) -> ProductSnapshot:
+    """Return the snapshot of a Product.
+
+    Raises:
+        ProviderError: the object is half-formed.
+    """
+    try:
+        return ProductSnapshot(
+            product_id=text(obj["id"]),
+            name=optional_text(obj.get("name")),
+            is_active=_is_active(obj),
+            description=optional_text(obj.get("description")),
+            metadata=metadata_of(obj.get("metadata")),
+            default_price_id=object_id(obj.get("default_price")),
+        )
+    except READING_ERRORS as error:
+        refuse("a product", error)
+
+
+def price_snapshot(obj: Object) -> PriceSnapshot:
+    """Return the snapshot of a Price, or of a Plan, which is what it was called before.
+
+    Raises:
+        ProviderError: the object is half-formed.
+    """
+    try:
+        currency = text(obj["currency"])
+        amount = obj.get("unit_amount", obj.get("amount"))
+        recurring = part(obj.get("recurring")) or obj
+        return PriceSnapshot(
+            price_id=text(obj["id"]),
+            product_id=object_id(obj.get("product")),
+            currency=currency.upper(),
+            amount=None if amount is None else amount_of(amount, currency),
+            interval=optional_text(recurring.get("interval")),
+            interval_count=count_of(recurring.get("interval_count"), 1),
+            is_active=_is_active(obj),
+            metadata=metadata_of(obj.get("metadata")),
+        )
+    except READING_ERRORS as error:
+        refuse("a price", error)
+
+
+def _is_active(obj: Object) -> bool:
+    # localstripe keeps what an update sent as the text it was sent in.
+    return obj.get("active") not in (False, "false", "False")
+
+
+def promotion_code_snapshot(obj: Object) -> PromotionCodeSnapshot:
+    """Return the snapshot of a PromotionCode; before 2025-09-30.clover it embedded its coupon.
+
+    Raises:
+        ProviderError: the object is half-formed.
+    """
+    try:
+        coupon = part(obj.get("promotion")).get("coupon") or obj.get("coupon")
+        return PromotionCodeSnapshot(
+            promotion_code_id=text(obj["id"]),
+            code=text(obj["code"]),
+            is_active=_is_active(obj),
+            coupon_id=object_id(coupon),
+        )
+    except READING_ERRORS as error:
+        refuse("a promotion code", error)
+
+
+def customer_snapshot(obj: Object) -> CustomerSnapshot:
+    """Return the snapshot of a Customer, or of what is left of a deleted one.
+
+    Raises:
+        ProviderError: the object is half-formed.
+    """
+    try:
+        return CustomerSnapshot(
+            customer_id=text(obj["id"]),
+            is_deleted=obj.get("deleted") is True,
+            livemode=flag(obj.get("livemode")),
+            email=optional_text(obj.get("email")),
+            name=optional_text(obj.get("name")),
+            default_payment_method=object_id(part(obj.get("invoice_settings")).get("default_payment_method")),
+            metadata=metadata_of(obj.get("metadata")),
+        )
+    except READING_ERRORS as error:
+        refuse("a customer", error)
+
+
+def payment_method_snapshot(obj: Object) -> PaymentMethodSnapshot:
+    """Return the snapshot of a PaymentMethod: what may be shown of it.
+
+    Raises:
+        ProviderError: the object is half-formed.
+    """
+    try:
+        kind = text(obj["type"])
+        details = part(obj.get(kind))
+        month, year = details.get("exp_month"), details.get("exp_year")
+        return PaymentMethodSnapshot(
+            payment_method_id=text(obj["id"]),
+            kind=kind,
+            brand=optional_text(details.get("brand") or details.get("bank_name")),
+            last4=optional_text(details.get("last4")),
+            exp_month=None if month is None else count_of(month, 0),
+            exp_year=None if year is None else count_of(year, 0),
+            customer_id=object_id(obj.get("customer")),
+        )
+    except READING_ERRORS as error:
+        refuse("a payment method", error)
+
+
+def setup_snapshot(obj: Object) -> SetupSnapshot:
+    """Return the snapshot of a SetupIntent.
+
+    Raises:
+        ProviderError: the object is half-formed.
+    """
+    try:
+        return SetupSnapshot(
+            setup_id=text(obj["id"]),
+            status=text(obj["status"]),
+            client_secret=optional_text(obj.get("client_secret")),
+            payment_method_id=object_id(obj.get("payment_method")),
+        )
+    except READING_ERRORS as error:
+        refuse("a SetupIntent", error)
+
+
+def billing_checkout_snapshot(obj: Object) -> BillingCheckoutSnapshot:
+    """Return the snapshot of a Checkout Session in subscription mode.
+
+    Raises:
+        ProviderError: the object is half-formed.
+    """
+    try:
+        return BillingCheckoutSnapshot(
+            session_id=text(obj["id"]),
+            status=text(obj["status"]),
+            url=optional_text(obj.get("url")),
+            subscription_id=object_id(obj.get("subscription")),
+            customer_id=object_id(obj.get("customer")),
+            expires_at=moment(obj.get("expires_at")),
+            metadata=metadata_of(obj.get("metadata")),
+        )
+    except READING_ERRORS as error:
+        refuse("a Checkout Session", error)
+
+
+def page_url(obj: Object) -> str:
+    """Return the address of a page that was made for a customer.
+
+    Raises:
+        ProviderError: the object is half-formed.
+    """
+    try:
+        return text(obj["url"])
+    except READING_ERRORS as error:
+        refuse("a page", error)

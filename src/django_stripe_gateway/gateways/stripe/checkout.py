@@ -1,0 +1,57 @@
+"""Payments on Stripe's hosted page (Checkout Sessions)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django_stripe_gateway.exceptions import ProviderError, UnsupportedByGateway
+from django_stripe_gateway.gateways.base import PaymentRef, PaymentRequest, PaymentSnapshot
+from django_stripe_gateway.gateways.stripe.errors import ask
+from django_stripe_gateway.gateways.stripe.payment_objects import payment_snapshot
+from django_stripe_gateway.gateways.stripe.payments import StripeGateway
+from django_stripe_gateway.money import to_minor_units
+
+
+class StripeCheckoutGateway(StripeGateway):
+    """Sends the customer to a Checkout Session; the webhook or the success page brings the result."""
+
+    supports_redirect = True
+
+    def create_payment(self, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
+        """Create a Checkout Session; its ``redirect_url`` is where the customer pays."""
+        params = self._session_params(request)
+        options = {"idempotency_key": idempotency_key}
+        snapshot = ask(lambda: self.v1.checkout.sessions.create(params=params, options=options), payment_snapshot)
+        if not snapshot.redirect_url:
+            raise ProviderError("Stripe returned a Checkout Session without a URL.", code="malformed_object")
+        return snapshot
+
+    def confirm_payment(self, ref: PaymentRef, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
+        """Refuse: the customer confirms on Stripe's page."""
+        raise UnsupportedByGateway("This payment is confirmed by the customer on Stripe's page.")
+
+    def _session_params(self, request: PaymentRequest) -> dict[str, Any]:
+        params: dict[str, Any] = {
+            "mode": "payment",
+            "line_items": [
+                {
+                    "quantity": item.quantity,
+                    "price_data": {
+                        "currency": request.currency.lower(),
+                        "unit_amount": to_minor_units(item.price, request.currency),
+                        "product_data": {"name": item.name},
+                    },
+                }
+                for item in request.items
+            ],
+            "success_url": request.success_url,
+            "cancel_url": request.cancel_url,
+            "client_reference_id": request.token,
+            "metadata": dict(request.metadata),
+            "payment_intent_data": self._intent_params(request),
+        }
+        if request.customer_email:
+            params["customer_email"] = request.customer_email
+        if request.expires_at:
+            params["expires_at"] = int(request.expires_at.timestamp())
+        return params

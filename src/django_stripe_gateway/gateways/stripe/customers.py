@@ -1,0 +1,106 @@
+"""Customers and their payment methods at Stripe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django_stripe_gateway.gateways.billing_values import (
+    CustomerRequest,
+    CustomerSnapshot,
+    PaymentMethodSnapshot,
+    SetupSnapshot,
+)
+from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, key_options
+from django_stripe_gateway.gateways.stripe.catalogue_objects import (
+    customer_snapshot,
+    page_url,
+    payment_method_snapshot,
+    setup_snapshot,
+)
+from django_stripe_gateway.gateways.stripe.errors import ask
+
+
+class StripeCustomers(StripeAccountCalls):
+    """Who is billed, and what they pay with."""
+
+    def create_customer(self, request: CustomerRequest, *, idempotency_key: str) -> CustomerSnapshot:
+        """Make a customer."""
+        params = customer_params(request)
+        options = key_options(idempotency_key)
+        return ask(lambda: self.v1.customers.create(params=params, options=options), customer_snapshot)
+
+    def update_customer(self, customer_id: str, request: CustomerRequest, *, idempotency_key: str) -> CustomerSnapshot:
+        """Change a customer's details."""
+        return self._update_customer(customer_id, customer_params(request), idempotency_key)
+
+    def _update_customer(self, customer_id: str, params: dict[str, Any], idempotency_key: str) -> CustomerSnapshot:
+        options = key_options(idempotency_key)
+        return ask(lambda: self.v1.customers.update(customer_id, params=params, options=options), customer_snapshot)
+
+    def retrieve_customer(self, customer_id: str) -> CustomerSnapshot:
+        """Ask for a customer; one that was deleted says so."""
+        return ask(lambda: self.v1.customers.retrieve(customer_id), customer_snapshot)
+
+    def list_payment_methods(self, customer_id: str) -> Sequence[PaymentMethodSnapshot]:
+        """Return the customer's payment methods, the newest first."""
+        return self._list(
+            lambda params: self.v1.customers.payment_methods.list(customer_id, params=params), payment_method_snapshot
+        )
+
+    def create_setup(self, customer_id: str, *, idempotency_key: str) -> SetupSnapshot:
+        """Make a SetupIntent, with the payment methods that the Dashboard allows."""
+        params = {"customer": customer_id, "usage": "off_session"}
+        options = key_options(idempotency_key)
+        return ask(lambda: self.v1.setup_intents.create(params=params, options=options), setup_snapshot)
+
+    def retrieve_setup(self, setup_id: str) -> SetupSnapshot:
+        """Ask for a SetupIntent, with its client secret."""
+        return ask(lambda: self.v1.setup_intents.retrieve(setup_id), setup_snapshot)
+
+    def attach_payment_method(
+        self, payment_method_id: str, customer_id: str, *, idempotency_key: str
+    ) -> PaymentMethodSnapshot:
+        """Give the customer a payment method (a test one, or one made in the browser)."""
+        params = {"customer": customer_id}
+        options = key_options(idempotency_key)
+        return ask(
+            lambda: self.v1.payment_methods.attach(payment_method_id, params=params, options=options),
+            payment_method_snapshot,
+        )
+
+    def set_default_payment_method(
+        self, customer_id: str, payment_method_id: str, *, idempotency_key: str
+    ) -> CustomerSnapshot:
+        """Charge this one from now on."""
+        params = {"invoice_settings": {"default_payment_method": payment_method_id}}
+        return self._update_customer(customer_id, params, idempotency_key)
+
+    def detach_payment_method(self, payment_method_id: str, *, idempotency_key: str) -> PaymentMethodSnapshot:
+        """Take a payment method from its customer."""
+        options = key_options(idempotency_key)
+        return ask(
+            lambda: self.v1.payment_methods.detach(payment_method_id, options=options),
+            payment_method_snapshot,
+            about_state=True,
+        )
+
+    def retrieve_payment_method(self, payment_method_id: str) -> PaymentMethodSnapshot:
+        """Ask for a payment method; ``customer_id`` says whose it is."""
+        return ask(lambda: self.v1.payment_methods.retrieve(payment_method_id), payment_method_snapshot)
+
+    def create_portal_url(self, customer_id: str, return_url: str, *, idempotency_key: str) -> str:
+        """Return the address of Stripe's billing portal for the customer."""
+        params = {"customer": customer_id, "return_url": return_url}
+        options = key_options(idempotency_key)
+        return ask(lambda: self.v1.billing_portal.sessions.create(params=params, options=options), page_url)
+
+
+def customer_params(request: CustomerRequest) -> dict[str, Any]:
+    """Return what is sent of a customer: the fields that are not empty."""
+    params: dict[str, Any] = {"metadata": dict(request.metadata)}
+    if request.email:
+        params["email"] = request.email
+    if request.name:
+        params["name"] = request.name
+    return params

@@ -1,0 +1,265 @@
+"""Stripe's objects, of both API generations and as localstripe makes them, as this app's frozen values.
+
+The only place that knows where a field lives. Input is plain ``dict``: what ``json.loads`` made of a webhook's body,
+or ``plain()`` of an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django_stripe_gateway.choices import RefundStatus
+from django_stripe_gateway.gateways.base import (
+    DisputeSnapshot,
+    Failure,
+    PaymentSnapshot,
+    ProviderStatus,
+    RefundSnapshot,
+)
+from django_stripe_gateway.gateways.stripe.fields import (
+    READING_ERRORS,
+    Object,
+    amount_of,
+    flag,
+    metadata_of,
+    moment,
+    object_id,
+    optional_text,
+    plain,
+    refuse,
+    text,
+)
+from django_stripe_gateway.gateways.stripe.messages import readable_message
+
+__all__ = [
+    "RefundPage",
+    "charge_refunds",
+    "dispute_snapshot",
+    "object_id",
+    "payment_snapshot",
+    "plain",
+    "recorded",
+    "refund_page",
+    "refund_snapshot",
+    "refunded_total",
+]
+
+INTENT_STATUSES = {
+    "requires_payment_method": ProviderStatus.OPEN,
+    "requires_confirmation": ProviderStatus.OPEN,
+    "requires_action": ProviderStatus.REQUIRES_ACTION,
+    "processing": ProviderStatus.PROCESSING,
+    "requires_capture": ProviderStatus.AUTHORIZED,
+    "succeeded": ProviderStatus.SUCCEEDED,
+    "canceled": ProviderStatus.CANCELED,
+}
+# Kept for the record; the rest (client secrets, addresses, card details) is left out.
+RECORDED = (
+    "id object amount amount_received amount_capturable amount_total currency status payment_status payment_intent "
+    "livemode capture_method latest_charge created canceled_at cancellation_reason expires_at url metadata "
+    "client_reference_id"
+).split()
+
+
+@dataclass(frozen=True, slots=True)
+class RefundPage:
+    """One page of a list of refunds; ``next_after`` is where the next one starts, empty on the last."""
+
+    refunds: Sequence[RefundSnapshot]
+    next_after: str
+
+
+def payment_snapshot(obj: Object) -> PaymentSnapshot:
+    """Return the snapshot of a PaymentIntent or Checkout Session.
+
+    Raises:
+        ProviderError: the object is half-formed.
+    """
+    try:
+        if obj.get("object") == "checkout.session":
+            return _session_snapshot(obj)
+        return _intent_snapshot(obj)
+    except READING_ERRORS as error:
+        refuse("an object", error)
+
+
+def refund_snapshot(obj: Object) -> RefundSnapshot:
+    """Return the snapshot of a Refund.
+
+    Raises:
+        ProviderError: the object is half-formed.
+    """
+    try:
+        status = optional_text(obj.get("status") or RefundStatus.SUCCEEDED)
+        return RefundSnapshot(
+            refund_id=text(obj["id"]),
+            status=status if status in RefundStatus.values else RefundStatus.PENDING,
+            amount=amount_of(obj["amount"], text(obj["currency"])),
+            currency=text(obj["currency"]).upper(),
+            intent_id=object_id(obj.get("payment_intent")),
+            reason=optional_text(obj.get("reason")),
+            failure_reason=optional_text(obj.get("failure_reason")),
+            metadata=metadata_of(obj.get("metadata")),
+        )
+    except READING_ERRORS as error:
+        refuse("a refund", error)
+
+
+def refund_page(obj: Object) -> RefundPage:
+    """Return a page of an intent's refunds, without localstripe's entries for what a partial capture released.
+
+    Raises:
+        ProviderError: the list is half-formed.
+    """
+    try:
+        data = obj["data"]
+        if not isinstance(data, list):
+            raise TypeError("a list has no data")
+        refunds = [refund_snapshot(refund) for refund in data if refund.get("payment_intent")]
+        return RefundPage(refunds, next_after=text(data[-1]["id"]) if obj.get("has_more") and data else "")
+    except READING_ERRORS as error:
+        refuse("a list of refunds", error)
+
+
+def dispute_snapshot(obj: Object) -> DisputeSnapshot:
+    """Return the snapshot of a Dispute.
+
+    Raises:
+        ProviderError: the object is half-formed.
+    """
+    try:
+        currency = text(obj["currency"])
+        return DisputeSnapshot(
+            dispute_id=text(obj["id"]),
+            status=text(obj["status"]),
+            reason=optional_text(obj.get("reason")),
+            amount=amount_of(obj["amount"], currency),
+            currency=currency.upper(),
+            intent_id=object_id(obj.get("payment_intent")),
+        )
+    except READING_ERRORS as error:
+        refuse("a dispute", error)
+
+
+def charge_refunds(obj: Object) -> list[RefundSnapshot] | None:
+    """Return the refunds that a Charge embeds; ``None`` when it does not, as since API version 2022-11-15."""
+    refunds = obj.get("refunds") if isinstance(obj, Mapping) else None
+    if not isinstance(refunds, Mapping) or not isinstance(refunds.get("data"), list) or refunds.get("has_more"):
+        return None
+    return [refund_snapshot(refund) for refund in refunds["data"]]
+
+
+def refunded_total(obj: Object) -> Decimal:
+    """Return how much of a Charge was refunded; what a partial capture has released is not.
+
+    Raises:
+        ProviderError: the object is half-formed.
+    """
+    try:
+        released = 0
+        if obj.get("captured") and obj.get("amount_captured") is not None:
+            # Stripe counts the rest of the authorisation as refunded.
+            released = int(obj["amount"]) - int(obj["amount_captured"])
+        return amount_of(max(obj["amount_refunded"] - released, 0), text(obj["currency"]))
+    except READING_ERRORS as error:
+        refuse("a charge", error)
+
+
+def _intent_snapshot(obj: Object) -> PaymentSnapshot:
+    currency = text(obj["currency"])
+    status = INTENT_STATUSES.get(text(obj["status"]), ProviderStatus.PROCESSING)
+    failure = _failure(obj.get("last_payment_error"))
+    if status == ProviderStatus.OPEN and failure:
+        status = ProviderStatus.FAILED
+    return PaymentSnapshot(
+        kind="payment_intent",
+        status=status,
+        object_id=text(obj["id"]),
+        intent_id=text(obj["id"]),
+        amount=amount_of(obj["amount"], currency),
+        amount_received=_received(obj, currency) if status == ProviderStatus.SUCCEEDED else None,
+        currency=currency.upper(),
+        livemode=flag(obj.get("livemode")),
+        client_secret=optional_text(obj.get("client_secret")),
+        failure=failure,
+        raw=recorded(obj),
+    )
+
+
+def _session_snapshot(obj: Object) -> PaymentSnapshot:
+    intent = obj.get("payment_intent")
+    currency = optional_text(obj.get("currency"))
+    total = obj.get("amount_total")
+    amount = None if total is None or not currency else amount_of(total, currency)
+    status, received = _session_status(obj, amount)
+    failure = None
+    if isinstance(intent, Mapping):
+        inner = _intent_snapshot(intent)
+        # A completed session says "unpaid" both for an authorisation and for a slow payment method; the intent knows.
+        if status in (ProviderStatus.PROCESSING, ProviderStatus.SUCCEEDED) and inner.status != ProviderStatus.OPEN:
+            status, received = inner.status, inner.amount_received
+            status = ProviderStatus.REJECTED if status == ProviderStatus.FAILED else status
+        failure = inner.failure
+    return PaymentSnapshot(
+        kind="checkout.session",
+        status=status,
+        object_id=text(obj["id"]),
+        intent_id=object_id(intent),
+        amount=amount,
+        amount_received=received,
+        currency=currency.upper(),
+        livemode=flag(obj.get("livemode")),
+        redirect_url=optional_text(obj.get("url")),
+        expires_at=moment(obj.get("expires_at")),
+        failure=failure,
+        raw=recorded(obj),
+    )
+
+
+def _session_status(obj: Object, amount: Decimal | None) -> tuple[ProviderStatus, Decimal | None]:
+    if not isinstance(obj.get("payment_status"), str):
+        raise TypeError("the payment status is missing")
+    if obj["payment_status"] in ("paid", "no_payment_required"):
+        return ProviderStatus.SUCCEEDED, amount
+    if obj.get("status") == "expired":
+        return ProviderStatus.REJECTED, None
+    if obj.get("status") == "complete":
+        return ProviderStatus.PROCESSING, None
+    return ProviderStatus.OPEN, None
+
+
+def _received(obj: Object, currency: str) -> Decimal:
+    if obj.get("amount_received") is not None:
+        return amount_of(obj["amount_received"], currency)
+    # localstripe's intents do not say. It books the part of an authorisation that was not captured as a refund of the
+    # charge, which unlike every real refund of ours names no PaymentIntent.
+    taken = amount_of(obj["amount"], currency)
+    charge = obj.get("latest_charge")
+    if isinstance(charge, Mapping):
+        refunds = (charge.get("refunds") or {}).get("data") or []
+        released = [amount_of(refund["amount"], currency) for refund in refunds if not refund.get("payment_intent")]
+        taken -= sum(released, Decimal(0))
+    return taken
+
+
+def _failure(error: Any) -> Failure | None:
+    if not isinstance(error, Mapping):
+        return None
+    return Failure(
+        code=optional_text(error.get("code")) or "payment_failed",
+        decline_code=optional_text(error.get("decline_code")),
+        message=readable_message(error.get("message")),
+    )
+
+
+def recorded(obj: Object) -> dict[str, Any]:
+    """Return the part of ``obj`` that is kept on the payment."""
+    found = {name: obj.get(name) for name in RECORDED}
+    found |= {name: object_id(found[name]) or None for name in ("payment_intent", "latest_charge")}
+    kept: dict[str, Any] = {name: value for name, value in found.items() if isinstance(value, str | int)}
+    if isinstance(found["metadata"], Mapping):
+        kept["metadata"] = metadata_of(found["metadata"])
+    return kept

@@ -1,0 +1,6 @@
+"""What django-payments calls providers: the classes that ``PAYMENT_VARIANTS`` names."""
+
+from django_stripe_gateway.providers.paypal import PayPalProvider
+from django_stripe_gateway.providers.stripe import StripeProvider
+
+__all__ = ["PayPalProvider", "StripeProvider"]

@@ -1,1 +1,0 @@
-"""What is billed again and again: customers, subscriptions and invoices."""

@@ -1,0 +1,1 @@
+"""What is sold: plans and prices here and at the provider."""

@@ -1,0 +1,190 @@
+"""Take over what an account at the provider sells, what was made in its Dashboard included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_slug
+from django.db import IntegrityError
+from django.utils import timezone
+from django.utils.text import slugify
+
+from django_stripe_gateway.gateways.billing_values import PriceSnapshot, ProductSnapshot
+from django_stripe_gateway.models import Plan, PlanPricing
+from django_stripe_gateway.services.catalogue.drift import is_adoptable, terms_of
+from django_stripe_gateway.services.catalogue.leases import lock_plan
+from django_stripe_gateway.services.catalogue.rows import rows_of, take_terms, taken_prices
+from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, has_terms, read_catalogue
+from django_stripe_gateway.services.subscriptions.customers import billing_account
+from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
+
+NAME_LENGTH = 128
+SLUG_LENGTH = 64
+# Room for a number that tells two plans of one name apart.
+SLUG_ROOT_LENGTH = 58
+
+
+@dataclass(slots=True)
+class PulledPlan:
+    """A plan as the provider has it, and what was changed for that, for people."""
+
+    plan: Plan
+    rows: list[PlanPricing] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
+
+    def save(self) -> None:
+        """Write the rows; the caller holds the plan's lock."""
+        if not self.changes:
+            return
+        self.plan.save(using=payments_database())
+        for row in self.rows:
+            row.plan = self.plan
+            row.save(using=payments_database())
+
+
+def pull_catalogue(*, account: str = "", dry_run: bool = False) -> list[PulledPlan]:
+    """Bring our rows to what the provider sells, and return the plans that this changed; nothing is changed there.
+
+    Plans are renamed, prices that are archived or gone are not sold any more, and products that we do not know become
+    plans. What the provider has not got yet stays as it is.
+
+    Args:
+        account: payment variant, empty for the one that sells subscriptions.
+        dry_run: only say what would be changed.
+
+    Raises:
+        ProviderError: the provider refused or failed.
+    """
+    account = account or billing_account()
+    catalogue = read_catalogue(account)
+    plans = list(Plan.objects.using(payments_database()).order_by("position", "pk"))
+    pulled = [_pull_plan(plan.pk, account, catalogue, dry_run) for plan in plans]
+    ours = {product_id for plan in plans for product_id in _products_of(plan, rows_of(plan, account), catalogue)}
+    for product in sorted(catalogue.products.values(), key=lambda product: product.name):
+        if product.product_id not in ours:
+            pulled.append(_adopt(product, account, catalogue, dry_run))
+    return [plan for plan in pulled if plan.changes]
+
+
+@retry_on_deadlock
+def _pull_plan(plan_id: int, account: str, catalogue: ProviderCatalogue, dry_run: bool) -> PulledPlan:
+    if dry_run:
+        return _pulled(Plan.objects.using(payments_database()).get(pk=plan_id), account, catalogue)
+    with money_transaction():
+        plan = lock_plan(plan_id)
+        if plan.push_leased_until is not None and plan.push_leased_until > timezone.now():
+            return PulledPlan(plan, changes=["left alone: another process is telling Stripe about it"])
+        pulled = _pulled(plan, account, catalogue)
+        pulled.save()
+        return pulled
+
+
+def _pulled(plan: Plan, account: str, catalogue: ProviderCatalogue) -> PulledPlan:
+    pulled = PulledPlan(plan, rows_of(plan, account))
+    product = catalogue.product_of(plan, pulled.rows)
+    if product is not None:
+        _take_product(pulled, product)
+    taken = set(taken_prices())
+    for row in pulled.rows:
+        price = catalogue.price_of(plan, row, taken)
+        taken.add(price.price_id if price else "")
+        _take_price(pulled, row, price, catalogue)
+    products = _products_of(plan, pulled.rows, catalogue)
+    strangers = [price for price in catalogue.prices.values() if price.product_id in products]
+    _add_rows(pulled, account, [price for price in strangers if price.price_id not in taken], catalogue)
+    if not plan.is_active and any(row.is_active for row in pulled.rows):
+        plan.is_active = True
+        pulled.changes.append("plan activated: it is on sale at Stripe")
+    return pulled
+
+
+def _take_product(pulled: PulledPlan, product: ProductSnapshot) -> None:
+    plan = pulled.plan
+    name = product.name[:NAME_LENGTH]
+    if name and plan.name != name:
+        pulled.changes.append(f"renamed from “{plan.name}” to “{name}”")
+        plan.name = name
+    if plan.description != product.description:
+        pulled.changes.append("description updated")
+        plan.description = product.description
+
+
+def _take_price(
+    pulled: PulledPlan, row: PlanPricing, price: PriceSnapshot | None, catalogue: ProviderCatalogue
+) -> None:
+    before = str(row)
+    if price is None:
+        if row.stripe_price_id and row.is_active:
+            row.is_active = False
+            pulled.changes.append(f"price {before} deactivated: it is missing at Stripe")
+        return
+    if not row.stripe_price_id:
+        row.stripe_price_id, row.stripe_product_id = price.price_id, price.product_id
+        pulled.changes.append(f"price {before} linked to {price.price_id}")
+    if not has_terms(row, price) and price.amount is not None:
+        take_terms(row, price)
+        pulled.changes.append(f"price {before} costs {row}")
+    is_active = catalogue.sells(price) and price.amount is not None
+    if row.is_active != is_active:
+        row.is_active = is_active
+        pulled.changes.append(f"price {row} {'activated' if is_active else 'deactivated'}")
+
+
+def _add_rows(pulled: PulledPlan, account: str, prices: Iterable[PriceSnapshot], catalogue: ProviderCatalogue) -> None:
+    for price in prices:
+        if not is_adoptable(price, catalogue):
+            continue
+        row = PlanPricing(account=account, stripe_price_id=price.price_id, stripe_product_id=price.product_id)
+        take_terms(row, price)
+        pulled.rows.append(row)
+        pulled.changes.append(f"price {terms_of(price)} added ({price.price_id})")
+
+
+def _products_of(plan: Plan, rows: Iterable[PlanPricing], catalogue: ProviderCatalogue) -> set[str]:
+    rows = list(rows)
+    product = catalogue.product_of(plan, rows)
+    return {row.stripe_product_id for row in rows if row.stripe_product_id} | (
+        {product.product_id} if product is not None else set()
+    )
+
+
+def _adopt(product: ProductSnapshot, account: str, catalogue: ProviderCatalogue, dry_run: bool) -> PulledPlan:
+    """Make a plan of a product with prices that are on sale."""
+    try:
+        return _adopt_once(product, account, catalogue, dry_run)
+    except IntegrityError:
+        # Another process has just adopted it, or taken the key.
+        return _adopt_once(product, account, catalogue, dry_run)
+
+
+@retry_on_deadlock
+def _adopt_once(product: ProductSnapshot, account: str, catalogue: ProviderCatalogue, dry_run: bool) -> PulledPlan:
+    taken = taken_prices()
+    prices = [price for price in catalogue.prices.values() if price.product_id == product.product_id]
+    plan = Plan(slug=_free_slug(product), name=product.name[:NAME_LENGTH], description=product.description)
+    pulled = PulledPlan(plan)
+    _add_rows(pulled, account, [price for price in prices if price.price_id not in taken], catalogue)
+    if not pulled.rows:
+        return PulledPlan(plan)
+    pulled.changes.insert(0, f"plan made of {product.product_id}")
+    if not dry_run:
+        with money_transaction():
+            pulled.save()
+    return pulled
+
+
+def _free_slug(product: ProductSnapshot) -> str:
+    wanted = product.metadata.get("plan", "")
+    try:
+        validate_slug(wanted)
+    except ValidationError:
+        wanted = ""
+    root = wanted if 0 < len(wanted) <= SLUG_LENGTH else slugify(product.name)[:SLUG_ROOT_LENGTH].strip("-") or "plan"
+    used = set(Plan.objects.using(payments_database()).values_list("slug", flat=True))
+    number, slug = 1, root
+    while slug in used:
+        number += 1
+        slug = f"{root[:SLUG_ROOT_LENGTH]}-{number}"
+    return slug

@@ -1,0 +1,145 @@
+"""Write the plans of a catalogue as rows; the provider is told afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.db import IntegrityError
+
+from django_stripe_gateway.models import Plan, PlanLimit, PlanPricing
+from django_stripe_gateway.services.catalogue.entries import LimitEntry, PlanEntry, PriceEntry
+from django_stripe_gateway.services.catalogue.leases import lock_plan
+from django_stripe_gateway.services.catalogue.rows import rows_of, taken_prices
+from django_stripe_gateway.services.catalogue.state import ProviderCatalogue
+from django_stripe_gateway.services.catalogue.steps import CatalogueStep, steps_for
+from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
+
+PLAN_FIELDS = ("name", "description", "auto_renew", "is_default", "is_active", "position")
+
+
+@dataclass(slots=True)
+class SeededPlan:
+    """A plan as an entry wants it, and what was changed for that, for people."""
+
+    plan: Plan
+    rows: list[PlanPricing]
+    changes: list[str] = field(default_factory=list)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether there is no row of it yet."""
+        return self.plan.pk is None
+
+    def planned_steps(self, catalogue: ProviderCatalogue) -> list[CatalogueStep]:
+        """Return what a push would do at the provider."""
+        return steps_for(self.plan, self.rows, catalogue, taken_prices())
+
+
+def preview_entry(*, entry: PlanEntry, account: str) -> SeededPlan:
+    """Return what ``store_entry`` would do; nothing is written."""
+    plan = Plan.objects.using(payments_database()).filter(slug=entry.slug).first()
+    return _merged(entry, plan, account)
+
+
+def store_entry(*, entry: PlanEntry, account: str) -> SeededPlan:
+    """Write a plan with its prices in one account and its limits; a repeat changes nothing.
+
+    Args:
+        account: payment variant that sells it.
+    """
+    try:
+        return _store(entry, account)
+    except IntegrityError:
+        # Another process has just added it.
+        return _store(entry, account)
+
+
+@retry_on_deadlock
+def _store(entry: PlanEntry, account: str) -> SeededPlan:
+    with money_transaction():
+        found = Plan.objects.using(payments_database()).filter(slug=entry.slug).values_list("pk", flat=True).first()
+        seeded = _merged(entry, None if found is None else lock_plan(found), account)
+        is_new = seeded.is_new
+        if not seeded.changes:
+            return seeded
+        seeded.plan.save(using=payments_database())
+        for row in seeded.rows:
+            row.plan = seeded.plan
+            row.save(using=payments_database())
+        if is_new or entry.is_complete:
+            _store_limits(seeded.plan, entry.limits)
+        if seeded.plan.is_default:
+            others = Plan.objects.using(payments_database()).filter(is_default=True).exclude(pk=seeded.plan.pk)
+            others.update(is_default=False)
+        return seeded
+
+
+def _merged(entry: PlanEntry, plan: Plan | None, account: str) -> SeededPlan:
+    if plan is None:
+        new = Plan(slug=entry.slug, **{name: getattr(entry, name) for name in PLAN_FIELDS})
+        seeded = SeededPlan(new, [], ["plan created"])
+    else:
+        seeded = SeededPlan(plan, rows_of(plan, account))
+        if entry.is_complete:
+            seeded.changes += _set_fields(plan, entry)
+            seeded.changes += _limit_changes(plan, entry.limits)
+    chosen = [_choose(seeded, price, entry, account) for price in entry.prices]
+    wanted = {price.every for price in entry.prices}
+    for row in seeded.rows:
+        is_rival = entry.is_complete or (row.currency, row.interval, row.interval_count) in wanted
+        if row.is_active and is_rival and not any(row is other for other in chosen):
+            row.is_active = False
+            seeded.changes.append(f"price {row} deactivated")
+    return seeded
+
+
+def _choose(seeded: SeededPlan, price: PriceEntry, entry: PlanEntry, account: str) -> PlanPricing:
+    """Return the row that is sold at a price: one that there is, on sale or not, or a new one."""
+    alike = [row for row in seeded.rows if (row.currency, row.interval, row.interval_count) == price.every]
+    alike.sort(key=lambda row: (row.is_active, row.pk or 0), reverse=True)
+    row = next((row for row in alike if row.amount == price.amount), None)
+    if row is None:
+        row = PlanPricing(
+            account=account,
+            amount=price.amount,
+            currency=price.currency,
+            interval=price.interval,
+            interval_count=price.interval_count,
+            trial_days=price.trial_days,
+            is_per_seat=price.is_per_seat,
+        )
+        if alike and not entry.is_complete:
+            row.trial_days, row.is_per_seat = alike[0].trial_days, alike[0].is_per_seat
+        seeded.rows.append(row)
+        seeded.changes.append(f"price {row} created")
+        return row
+    if not row.is_active:
+        row.is_active = True
+        seeded.changes.append(f"price {row} activated")
+    if entry.is_complete and (row.trial_days, row.is_per_seat) != (price.trial_days, price.is_per_seat):
+        row.trial_days, row.is_per_seat = price.trial_days, price.is_per_seat
+        seeded.changes.append(f"price {row} updated")
+    return row
+
+
+def _set_fields(plan: Plan, entry: PlanEntry) -> list[str]:
+    changed = [name for name in PLAN_FIELDS if getattr(plan, name) != getattr(entry, name)]
+    for name in changed:
+        setattr(plan, name, getattr(entry, name))
+    return [f"{name.removeprefix('is_')} updated" for name in changed]
+
+
+def _limit_changes(plan: Plan, limits: Iterable[LimitEntry]) -> list[str]:
+    stored = set(
+        PlanLimit.objects.using(payments_database()).filter(plan=plan).values_list("metric", "limit", "period")
+    )
+    wanted = {(limit.metric, limit.limit, str(limit.period)) for limit in limits}
+    return ["limits updated"] if stored != wanted else []
+
+
+def _store_limits(plan: Plan, limits: Iterable[LimitEntry]) -> None:
+    rows = PlanLimit.objects.using(payments_database()).filter(plan=plan)
+    rows.exclude(metric__in=[limit.metric for limit in limits]).delete()
+    for limit in limits:
+        rows.update_or_create(plan=plan, metric=limit.metric, defaults={"limit": limit.limit, "period": limit.period})

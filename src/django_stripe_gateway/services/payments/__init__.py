@@ -1,0 +1,1 @@
+"""One-off payments. Hosts call it through ``django_stripe_gateway.payments``."""

@@ -1,0 +1,238 @@
+"""Bring a payment's row to what its provider says: the one place where a provider's word becomes our state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django_stripe_gateway.choices import LogEvent, OperationKind, PaymentStatus
+from django_stripe_gateway.gateways.base import PaymentSnapshot, ProviderStatus
+from django_stripe_gateway.models import AbstractPayment, PaymentOperation
+from django_stripe_gateway.models.fields import ZERO
+from django_stripe_gateway.services.arrivals import handle_arrivals
+from django_stripe_gateway.services.audit import announce_failure, announce_status, write_log
+from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.transactions import payments_database
+from django_stripe_gateway.transitions import can_transition
+
+TARGETS: Mapping[ProviderStatus, str] = {
+    ProviderStatus.OPEN: PaymentStatus.WAITING,
+    ProviderStatus.APPROVED: PaymentStatus.WAITING,
+    ProviderStatus.REQUIRES_ACTION: PaymentStatus.WAITING,
+    ProviderStatus.PROCESSING: PaymentStatus.WAITING,
+    ProviderStatus.AUTHORIZED: PaymentStatus.PREAUTH,
+    ProviderStatus.SUCCEEDED: PaymentStatus.CONFIRMED,
+    ProviderStatus.FAILED: PaymentStatus.ERROR,
+    ProviderStatus.REJECTED: PaymentStatus.REJECTED,
+    ProviderStatus.CANCELED: PaymentStatus.REJECTED,
+}
+
+
+UNPAID = (ProviderStatus.FAILED, ProviderStatus.REJECTED, ProviderStatus.CANCELED)
+
+
+class SnapshotMismatch(Exception):
+    """What the provider says contradicts the payment; nothing may be changed by it."""
+
+
+class SupersededAttempt(Exception):
+    """The news is about an earlier attempt at the payment, which no longer matters."""
+
+
+def apply_snapshot(
+    payment: AbstractPayment,
+    snapshot: PaymentSnapshot,
+    origin: Origin,
+    *,
+    operation: PaymentOperation | None = None,
+) -> bool:
+    """Move the locked ``payment`` to what ``snapshot`` says, as far as the transition table allows.
+
+    Args:
+        operation: our own call that brought the snapshot; its objects are the payment's new ones.
+
+    Returns:
+        Whether the row changed.
+
+    Raises:
+        SnapshotMismatch: amount, currency, live mode or ids contradict the payment.
+        SupersededAttempt: the snapshot is about an object of an earlier attempt.
+    """
+    verify_snapshot(payment, snapshot, own=operation is not None)
+    previous = payment.status
+    before = _values(payment)
+    _take_ids(payment, snapshot, own=operation is not None)
+    _take_status(payment, snapshot, operation)
+    _record(payment, snapshot)
+    changed = [name for name, value in _values(payment).items() if value != before[name]]
+    if not changed:
+        return False
+    payment.save(update_fields=[*changed, "modified"])
+    if payment.status != previous:
+        announce_status(payment, previous, origin)
+    elif payment.status == PaymentStatus.ERROR and {"failure_code", "decline_code", "message"} & set(changed):
+        announce_failure(payment, origin)
+    elif operation is not None:
+        is_new = operation.kind == OperationKind.CREATE
+        message = "started at the provider" if is_new else f"{operation.kind}: {snapshot.status}"
+        write_log(payment, LogEvent.UPDATED, origin, message, _ids(snapshot))
+    # After the payment's own signals: its refund is told of after its confirmation.
+    handle_arrivals(*(getattr(payment, name) for name in PROVIDER_IDS if name in changed))
+    return True
+
+
+def verify_snapshot(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own: bool) -> None:
+    """Compare what a provider claims about money with the payment; see ``apply_snapshot`` for what is raised."""
+    if snapshot.livemode is not None and snapshot.livemode != payment.livemode:
+        raise SnapshotMismatch("live mode differs")
+    if not own:
+        _verify_ids(payment, snapshot)
+    if snapshot.currency and snapshot.currency != payment.currency.upper():
+        raise SnapshotMismatch("currency differs")
+    if snapshot.amount is not None and snapshot.amount != payment.total:
+        raise SnapshotMismatch("amount differs")
+    if snapshot.status == ProviderStatus.SUCCEEDED:
+        if snapshot.amount is None or not snapshot.currency:
+            raise SnapshotMismatch("amount or currency is missing")
+        if not _is_plausible(snapshot.amount_received, payment.total):
+            raise SnapshotMismatch("amount received differs")
+
+
+def snapshot_of_decline(payment: AbstractPayment, snapshot_ids: Mapping[str, str], failure: Any) -> PaymentSnapshot:
+    """Return the snapshot of an attempt whose decline was an error and not an object."""
+    return PaymentSnapshot(
+        kind="payment_intent",
+        status=ProviderStatus.FAILED,
+        object_id=snapshot_ids["object_id"],
+        intent_id=snapshot_ids["intent_id"],
+        amount=payment.total,
+        currency=payment.currency.upper(),
+        failure=failure,
+    )
+
+
+def _is_plausible(received: Decimal | None, total: Decimal) -> bool:
+    return received is not None and (ZERO < received <= total or received == total == ZERO)
+
+
+def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
+    session_differs = (
+        snapshot.is_session
+        and bool(snapshot.object_id)
+        and _knows_session(payment, snapshot)
+        and snapshot.object_id != payment.transaction_id
+    )
+    if _is_of_earlier_attempt(payment, snapshot):
+        raise SupersededAttempt(snapshot.object_id)
+    intent_differs = bool(snapshot.intent_id and payment.intent_id) and snapshot.intent_id != payment.intent_id
+    if not session_differs and not intent_differs:
+        return
+    foreign = snapshot.object_id if session_differs else snapshot.intent_id
+    made_by_us = payment.operations.filter(
+        kind__in=(OperationKind.CREATE, OperationKind.CONFIRM), object_id=foreign
+    ).exists()
+    if made_by_us and snapshot.status not in (ProviderStatus.SUCCEEDED, ProviderStatus.AUTHORIZED):
+        raise SupersededAttempt(foreign)
+    raise SnapshotMismatch("session differs" if session_differs else "intent differs")
+
+
+def _knows_session(payment: AbstractPayment, snapshot: PaymentSnapshot) -> bool:
+    """Return whether the payment's transaction is such a page; of Stripe's, the intent may be heard of first."""
+    if snapshot.kind == "checkout.session":
+        return payment.transaction_id.startswith("cs_")
+    return bool(payment.transaction_id)
+
+
+def _is_of_earlier_attempt(payment: AbstractPayment, snapshot: PaymentSnapshot) -> bool:
+    """Return whether an unpaid intent was made for another attempt than the one that waits for its intent."""
+    if snapshot.kind != "payment_intent" or payment.intent_id or snapshot.status not in UNPAID:
+        return False
+    attempt = snapshot.raw.get("metadata", {}).get("attempt", "")
+    creations = payment.operations.using(payments_database()).filter(kind=OperationKind.CREATE)
+    latest = creations.order_by("-pk").values_list("pk", flat=True).first()
+    return bool(attempt) and attempt != str(latest)
+
+
+def _take_ids(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own: bool) -> None:
+    # The intent of a Checkout Session does not take the session's place.
+    is_part_of_session = snapshot.kind != "checkout.session" and payment.transaction_id.startswith("cs_")
+    is_session = snapshot.kind == "checkout.session"
+    # An intent that was heard of before its session makes way for it.
+    is_free = not payment.transaction_id or (is_session and not payment.transaction_id.startswith("cs_"))
+    if snapshot.object_id and (own or is_free) and not is_part_of_session:
+        payment.transaction_id = snapshot.object_id
+    if snapshot.intent_id and (own or not payment.intent_id):
+        payment.intent_id = snapshot.intent_id
+
+
+def _take_status(payment: AbstractPayment, snapshot: PaymentSnapshot, operation: PaymentOperation | None) -> None:
+    kind = operation.kind if operation else None
+    target = _target(payment, snapshot, operation)
+    # Our own new attempt is what makes a failed payment wait again; an event of an old attempt is not.
+    new_attempt = kind in (OperationKind.CREATE, OperationKind.CONFIRM)
+    if can_transition(payment.status, target, new_attempt=new_attempt):
+        payment.status = target
+    elif not (new_attempt and target == payment.status == PaymentStatus.ERROR):
+        return
+    if target == PaymentStatus.CONFIRMED:
+        received = snapshot.amount_received
+        payment.captured_amount = payment.total if received is None else received
+        # A refund may have been heard of first.
+        if payment.captured_amount and payment.refunded_amount >= payment.captured_amount:
+            payment.status = PaymentStatus.REFUNDED
+        payment.failure_code = payment.decline_code = payment.message = ""
+    elif snapshot.status == ProviderStatus.CANCELED and target == PaymentStatus.REJECTED:
+        payment.message = "The payment was cancelled at the provider."
+    elif snapshot.status == ProviderStatus.REJECTED and not snapshot.failure:
+        payment.message = "The payment expired before it was paid."
+    if target in (PaymentStatus.ERROR, PaymentStatus.REJECTED) and snapshot.failure:
+        payment.failure_code = snapshot.failure.code[:64]
+        payment.decline_code = snapshot.failure.decline_code[:64]
+        payment.message = snapshot.failure.message
+
+
+def _target(payment: AbstractPayment, snapshot: PaymentSnapshot, operation: PaymentOperation | None) -> str:
+    """Return the status that the snapshot stands for; what our own cancellation has ended is cancelled."""
+    if snapshot.status not in (ProviderStatus.CANCELED, ProviderStatus.REJECTED):
+        return TARGETS[snapshot.status]
+    if operation is None:
+        # The event of our own cancellation may have overtaken its answer.
+        pending = payment.operations.using(payments_database()).pending()
+        is_own = pending.filter(kind=OperationKind.CANCEL).exists()
+    else:
+        is_own = operation.kind == OperationKind.CANCEL
+    return PaymentStatus.CANCELLED if is_own else TARGETS[snapshot.status]
+
+
+def _record(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
+    """Keep the provider's object where django-payments' hosts look for it: ``attrs.session``, ``attrs.intent``.
+
+    News that came too late to move the payment does not replace what did.
+    """
+    if not snapshot.raw:
+        return
+    name = "session" if snapshot.is_session else "intent"
+    try:
+        data = json.loads(payment.extra_data or "{}")
+    except ValueError:
+        data = {}
+    known = data.get(name)
+    is_late = TARGETS[snapshot.status] != payment.status and isinstance(known, dict)
+    if is_late and known.get("id") == snapshot.raw.get("id"):
+        return
+    data[name] = dict(snapshot.raw)
+    payment.extra_data = json.dumps(data, sort_keys=True)
+
+
+PROVIDER_IDS = ("transaction_id", "intent_id")
+WATCHED = "status transaction_id intent_id captured_amount extra_data failure_code decline_code message".split()
+
+
+def _values(payment: AbstractPayment) -> dict[str, Any]:
+    return {name: getattr(payment, name) for name in WATCHED}
+
+
+def _ids(snapshot: PaymentSnapshot) -> dict[str, str]:
+    return {"object_id": snapshot.object_id} | ({"intent_id": snapshot.intent_id} if snapshot.intent_id else {})

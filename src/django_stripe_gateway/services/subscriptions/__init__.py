@@ -1,0 +1,1 @@
+"""Customers, their subscriptions and their invoices. Hosts call it through ``django_stripe_gateway.subscriptions``."""

@@ -1,0 +1,82 @@
+"""Pages of the provider that start subscriptions: closed before anything else begins, settled when they are used."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from django_stripe_gateway.choices import BillingOperationKind, SubscriptionLogEvent, SubscriptionStatus
+from django_stripe_gateway.exceptions import ProviderStateError, WrongState
+from django_stripe_gateway.gateways.billing_values import BillingCheckoutSnapshot
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.models import BillingOperation, Customer, Plan, Subscription
+from django_stripe_gateway.services.arrivals import handle_arrivals
+from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions.audit import log_subscription
+from django_stripe_gateway.services.subscriptions.operations import lock_subscription
+from django_stripe_gateway.services.subscriptions.refresh import look_up_subscription
+from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
+
+
+def close_open_checkouts(customer: Customer, plan: Plan, origin: Origin) -> None:
+    """Close the pages on which the customer could still subscribe to ``plan``, so that nothing is paid twice.
+
+    Raises:
+        ProviderError: the provider could not be asked; then nothing may be started either.
+    """
+    rows = Subscription.objects.using(payments_database()).filter(customer=customer, plan=plan)
+    for subscription in rows.filter(status=SubscriptionStatus.STARTING).exclude(checkout_id=""):
+        gateway = get_billing_gateway(customer.account)
+        operation = BillingOperation.objects.using(payments_database()).get(
+            subscription=subscription, kind=BillingOperationKind.CHECKOUT
+        )
+        try:
+            page = gateway.expire_subscription_checkout(
+                subscription.checkout_id, idempotency_key=f"{operation.idempotency_key}-expire"
+            )
+        except ProviderStateError:
+            page = gateway.retrieve_subscription_checkout(subscription.checkout_id)
+        settle_checkout(subscription.pk, page, origin)
+
+
+def settle_checkout(subscription_id: int, page: BillingCheckoutSnapshot, origin: Origin = SYSTEM) -> Subscription:
+    """Write where a page stands, and look up the subscription that it has started."""
+    subscription = write_checkout(subscription_id, page, origin)
+    if subscription.subscription_id and not subscription.has_ended:
+        return look_up_subscription(subscription_id, origin)
+    return subscription
+
+
+@retry_on_deadlock
+def write_checkout(subscription_id: int, page: BillingCheckoutSnapshot, origin: Origin) -> Subscription:
+    """Write the ids of what a page has started, or that it was never used."""
+    with money_transaction():
+        subscription = lock_subscription(subscription_id)
+        note_checkout(subscription, page, origin)
+    return subscription
+
+
+def note_checkout(subscription: Subscription, page: BillingCheckoutSnapshot, origin: Origin) -> None:
+    """Note on a locked subscription where its page stands.
+
+    Raises:
+        WrongState: the page is another subscription's, or another customer's.
+    """
+    if subscription.checkout_id and page.session_id != subscription.checkout_id:
+        raise WrongState("This page belongs to another subscription.")
+    if page.customer_id and not subscription.customer.is_known_as(page.customer_id):
+        raise WrongState("This page belongs to another customer.")
+    changed = []
+    if not subscription.checkout_id:
+        subscription.checkout_id = page.session_id
+        changed.append("checkout_id")
+    if page.subscription_id and not subscription.subscription_id:
+        subscription.subscription_id = page.subscription_id
+        changed.append("subscription_id")
+    if page.status == "expired" and subscription.status == SubscriptionStatus.STARTING:
+        subscription.status = SubscriptionStatus.INCOMPLETE_EXPIRED
+        subscription.ended_at = timezone.now()
+        changed += ["status", "ended_at"]
+        log_subscription(subscription, SubscriptionLogEvent.STATUS_CHANGED, origin, "the page was never used")
+    if changed:
+        subscription.save(using=payments_database(), update_fields=[*changed, "modified"])
+        handle_arrivals(page.session_id, page.subscription_id)

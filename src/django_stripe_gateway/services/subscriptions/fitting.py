@@ -1,0 +1,18 @@
+"""Whether what a provider says fits the columns that would keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Model
+
+from django_stripe_gateway.services.payments.sync import SnapshotMismatch
+
+
+def verify_lengths(row: Model, snapshot: Any, names: Iterable[str]) -> None:
+    """Raise ``SnapshotMismatch`` if a text is longer than the column of its name: PostgreSQL and MariaDB refuse it."""
+    for name in names:
+        value, longest = getattr(snapshot, name), getattr(row._meta.get_field(name), "max_length", None)
+        if isinstance(value, str) and longest is not None and len(value) > longest:
+            raise SnapshotMismatch(f"{name} is too long")

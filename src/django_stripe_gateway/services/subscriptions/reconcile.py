@@ -1,0 +1,82 @@
+"""Follow customers and subscriptions whose news was lost or has still to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from django_stripe_gateway.choices import BillingOperationKind, OperationState, SubscriptionStatus
+from django_stripe_gateway.exceptions import GatewayError
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.models import BillingOperation, Subscription
+from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.payments.reconcile import Reconciled, failure_of, settle_pending
+from django_stripe_gateway.services.subscriptions.checkouts import settle_checkout
+from django_stripe_gateway.services.subscriptions.customers import update_customer
+from django_stripe_gateway.services.subscriptions.non_renewing import end_unended
+from django_stripe_gateway.services.subscriptions.owner_details import changed_customers
+from django_stripe_gateway.services.subscriptions.performing import resume_billing
+from django_stripe_gateway.services.subscriptions.refresh import look_up_subscription
+from django_stripe_gateway.services.transactions import payments_database
+
+# Whose period has an end that something must follow.
+RUNNING = (SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE)
+
+
+def reconcile_billing_operations(origin: Origin = SYSTEM) -> Iterator[Reconciled]:
+    """Take over every billing operation whose process died, and yield what became of it."""
+    pending = BillingOperation.objects.using(payments_database()).pending()
+    return settle_pending(
+        pending, lambda found: f"{found.kind} of customer {found.customer_id}", resume_billing, origin
+    )
+
+
+def reconcile_customers(origin: Origin = SYSTEM) -> Iterator[Reconciled]:
+    """Tell the provider of every owner whose details have changed, and yield what became of it."""
+    for customer in changed_customers():
+        subject, before = f"customer {customer.pk}", customer.details_digest
+        try:
+            current = update_customer(customer=customer, origin=origin)
+        except GatewayError as error:
+            yield Reconciled(subject, failure_of(error), error.detail)
+        else:
+            yield Reconciled(subject, "changed" if current.details_digest != before else "unchanged")
+
+
+def reconcile_subscriptions(older_than: timedelta, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
+    """Ask the provider about every subscription that should have been heard of, and yield what it said.
+
+    Those are subscriptions whose first payment waits longer than ``older_than``, whose page has stayed open as long,
+    whose period has ended so long ago, and those that Checkout has started and nobody has told to end with it.
+    """
+    for subscription in _overdue(older_than).iterator(chunk_size=500):
+        subject, before = f"subscription {subscription.pk}", (subscription.status, subscription.current_period_end)
+        try:
+            if subscription.subscription_id:
+                current = look_up_subscription(subscription.pk, origin)
+            else:
+                gateway = get_billing_gateway(subscription.account)
+                page = gateway.retrieve_subscription_checkout(subscription.checkout_id)
+                current = settle_checkout(subscription.pk, page, origin)
+            end_unended(subscription.pk, origin)
+        except GatewayError as error:
+            yield Reconciled(subject, failure_of(error), error.detail)
+        else:
+            is_changed = (current.status, current.current_period_end) != before
+            detail = f"{subscription.status} → {current.status}"
+            yield Reconciled(subject, "changed" if is_changed else "unchanged", detail)
+
+
+def _overdue(older_than: timedelta) -> QuerySet[Subscription]:
+    since = timezone.now() - older_than
+    rows = Subscription.objects.using(payments_database())
+    unpaid = Q(status=SubscriptionStatus.INCOMPLETE, created__lt=since)
+    page = Q(status=SubscriptionStatus.STARTING, created__lt=since) & ~Q(checkout_id="")
+    ended = Q(status__in=RUNNING, current_period_end__lt=since)
+    told = BillingOperation.objects.filter(subscription=OuterRef("pk"), kind=BillingOperationKind.CANCEL)
+    unended = Q(status__in=RUNNING, plan__auto_renew=False, cancel_at_period_end=False, cancel_at=None)
+    unended &= ~Q(checkout_id="") & Q(~Exists(told.exclude(state=OperationState.FAILED)))
+    return rows.filter(unpaid | page | ended | unended).order_by("pk")

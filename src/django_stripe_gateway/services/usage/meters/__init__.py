@@ -1,0 +1,1 @@
+"""Use that the provider counts, for what is billed by it."""

@@ -1,0 +1,1 @@
+"""The stored events: received once, handled, tried again, and kept."""

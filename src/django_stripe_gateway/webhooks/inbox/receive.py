@@ -1,0 +1,195 @@
+"""Store an event once, and handle it in the same transaction or hand it to a worker.
+
+Inline, an event and its effect are committed together, and only then acknowledged: a process killed at any point leaves
+either both or neither, and the provider delivers again. With workers the event alone is committed and acknowledged. A
+duplicate meets the unique constraint, waits there for a delivery that is under way, and ends with that row's state.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Mapping
+
+from django.db import IntegrityError
+from django.db.models import QuerySet
+
+from django_stripe_gateway import signals
+from django_stripe_gateway.choices import WebhookState
+from django_stripe_gateway.models import WebhookEvent
+from django_stripe_gateway.services.audit import send_on_commit
+from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
+from django_stripe_gateway.webhooks.events import Event, clean_id
+from django_stripe_gateway.webhooks.inbox.process import look_again
+from django_stripe_gateway.webhooks.inbox.queue import hand_over, uses_workers
+from django_stripe_gateway.webhooks.inbox.retries import lease_end
+from django_stripe_gateway.webhooks.inbox.run import (
+    Fetched,
+    announce,
+    expected_state,
+    fail,
+    log_failure,
+    run_handlers,
+    settle,
+    with_fetches,
+    write,
+)
+from django_stripe_gateway.webhooks.stripe.parents import related_id
+
+logger = logging.getLogger(__name__)
+
+
+class AlreadyStored(Exception):
+    """The event has been delivered before."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event with what is kept of the request that brought it."""
+
+    event: Event
+    body: str = dataclasses.field(repr=False)
+    headers: Mapping[str, str]
+
+    def new_row(self) -> WebhookEvent:
+        """Return a row for it, not stored yet."""
+        event = self.event
+        return WebhookEvent(
+            provider=event.provider,
+            account=event.account,
+            event_id=event.id,
+            type=event.type,
+            object_id=clean_id(event.object.get("id")),
+            related_id=related_id(event),
+            api_version=event.api_version,
+            livemode=event.livemode,
+            occurred=event.created,
+            headers=dict(self.headers),
+            body=self.body,
+        )
+
+
+def receive_event(event: Event, body: str, headers: Mapping[str, str]) -> WebhookEvent:
+    """Store a verified event, and handle it or hand it to a worker; a duplicate of a settled one has no effect.
+
+    Raises:
+        Exception: whatever a handler raised; the event is kept as failed, and its next delivery is handled again. Never
+            once the event is stored for a worker.
+    """
+    delivery = Delivery(event, body, headers)
+    if uses_workers():
+        return _receive_for_workers(delivery)
+    try:
+        row = with_fetches(event.type, lambda fetched: _store_and_handle(delivery, fetched))
+    except AlreadyStored:
+        row = handle_again(event)
+    except Exception as error:
+        log_failure(event.id, event.type, error)
+        _keep_failed(delivery, error)
+        raise
+    return look_again(row)
+
+
+def handle_again(event: Event) -> WebhookEvent:
+    """Handle a stored event unless it is settled; see ``receive_event`` for what is raised."""
+    try:
+        row: WebhookEvent = with_fetches(event.type, lambda fetched: _handle_stored(event, fetched))
+    except Exception as error:
+        log_failure(event.id, event.type, error)
+        _note_failure(event, error)
+        raise
+    return row
+
+
+def _receive_for_workers(delivery: Delivery) -> WebhookEvent:
+    try:
+        row = _store(delivery)
+    except AlreadyStored:
+        row = _rows(delivery.event).get()
+        if row.state != WebhookState.FAILED:
+            # Settled, or on its way: its first delivery was handed over, and the sweeper knows of it.
+            return row
+    hand_over(row.pk)
+    return row
+
+
+@retry_on_deadlock
+def _store(delivery: Delivery) -> WebhookEvent:
+    row = delivery.new_row()
+    # Should nobody hear of it, because this process dies or the queue is lost, the sweeper does.
+    row.next_attempt = lease_end()
+    with money_transaction():
+        _insert(row)
+    return row
+
+
+@retry_on_deadlock
+def _store_and_handle(delivery: Delivery, fetched: Fetched) -> WebhookEvent:
+    row, event = delivery.new_row(), delivery.event
+    # Nobody sees the row before its handlers have run, so that it can be stored with their result in one statement.
+    expected = expected_state(event)
+    row.attempts = 1
+    settle(row, expected)
+    with money_transaction():
+        _insert(row)
+        state = run_handlers(event, fetched)
+        if state != expected:
+            settle(row, state)
+            write(row)
+        announce(row)
+    return row
+
+
+def _insert(row: WebhookEvent) -> None:
+    try:
+        row.save(using=payments_database(), force_insert=True)
+    except IntegrityError as error:
+        raise AlreadyStored from error
+    send_on_commit(signals.webhook_received, WebhookEvent, event=row)
+
+
+@retry_on_deadlock
+def _handle_stored(event: Event, fetched: Fetched) -> WebhookEvent:
+    with money_transaction():
+        row = _rows(event).get()
+        if row.is_settled:
+            return row
+        row = _rows(event).select_for_update().get()
+        if not row.is_settled:
+            row.attempts += 1
+            settle(row, run_handlers(event, fetched))
+            write(row)
+            announce(row)
+    return row
+
+
+@retry_on_deadlock
+def _keep_failed(delivery: Delivery, error: Exception) -> None:
+    """Store the event after its transaction was undone, so that its failure can be seen and repeated."""
+    row = delivery.new_row()
+    row.attempts = 1
+    fail(row, error)
+    try:
+        with money_transaction():
+            _insert(row)
+            announce(row)
+    except AlreadyStored:
+        # Another delivery of it has been stored meanwhile, with its own result.
+        logger.info("The event %s was stored by another delivery.", row.event_id)
+
+
+@retry_on_deadlock
+def _note_failure(event: Event, error: Exception) -> None:
+    with money_transaction():
+        row = _rows(event).select_for_update().first()
+        if row is None or row.is_settled:
+            return
+        row.attempts += 1
+        fail(row, error)
+        write(row)
+        announce(row)
+
+
+def _rows(event: Event) -> QuerySet[WebhookEvent]:
+    rows = WebhookEvent.objects.using(payments_database())
+    return rows.filter(provider=event.provider, account=event.account, event_id=event.id)

@@ -1,0 +1,119 @@
+"""Run the handlers of an event, and write what became of it in the transaction that holds their effect."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from django.db import DatabaseError, connections
+from django.utils import timezone
+
+from django_stripe_gateway import signals
+from django_stripe_gateway.choices import WebhookState
+from django_stripe_gateway.models import WebhookEvent
+from django_stripe_gateway.services.audit import send_on_commit
+from django_stripe_gateway.services.transactions import payments_database
+from django_stripe_gateway.webhooks.events import Event
+from django_stripe_gateway.webhooks.inbox.retries import is_last_attempt, next_look, retry_time
+from django_stripe_gateway.webhooks.registry import FetchNeeded, Handler, handlers_for
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+ERROR_LENGTH = 2000
+# A handler asks again when somebody has changed its row while it asked.
+MAX_FETCHES = 5
+# The gravest of what several handlers say becomes the event's state.
+GRAVITY = (WebhookState.IGNORED, WebhookState.PROCESSED, WebhookState.UNMATCHED, WebhookState.MISMATCHED)
+WRITTEN = ("state", "attempts", "error", "processed", "next_attempt", "leased_until")
+
+Fetched = Mapping[Handler, Any]
+
+
+def with_fetches(event_type: str, run: Callable[[Fetched], T]) -> T:
+    """Run the handlers, again after each time that one of them needed something from the provider."""
+    fetched: dict[Handler, Any] = {}
+    asked: Counter[Handler] = Counter()
+    while True:
+        try:
+            return run(fetched)
+        except FetchNeeded as needed:
+            if needed.handler is None or asked[needed.handler] >= MAX_FETCHES:
+                raise RuntimeError(f"A handler of {event_type} keeps asking the provider.") from None
+            asked[needed.handler] += 1
+            fetched[needed.handler] = needed.fetch()
+
+
+def run_handlers(event: Event, fetched: Fetched) -> WebhookState:
+    """Run the handlers inside of the open transaction, and return what became of the event."""
+    states = [_run(handler, event, fetched) for handler in handlers_for(event.type, event.account)]
+    # A handler that caught a database's error has left nothing that could be committed.
+    connections[payments_database()].validate_no_broken_transaction()
+    return max(states, key=GRAVITY.index, default=WebhookState.IGNORED)
+
+
+def expected_state(event: Event) -> WebhookState:
+    """Return what becomes of an event unless one of its handlers says otherwise."""
+    return WebhookState.PROCESSED if handlers_for(event.type, event.account) else WebhookState.IGNORED
+
+
+def settle(row: WebhookEvent, state: WebhookState) -> None:
+    """Set on ``row`` what its handlers have said; the caller writes it."""
+    row.state = state
+    row.error = ""
+    row.processed = timezone.now()
+    row.leased_until = None
+    row.next_attempt = next_look(row.received) if state == WebhookState.UNMATCHED else None
+
+
+def fail(row: WebhookEvent, error: Exception) -> None:
+    """Set on ``row`` that an attempt has failed, and when to try again if ever; the caller writes it."""
+    is_last = is_last_attempt(row)
+    row.state = WebhookState.DEAD if is_last else WebhookState.FAILED
+    row.error = _describe(error)
+    row.leased_until = None
+    row.next_attempt = None if is_last else retry_time(row.attempts)
+
+
+def write(row: WebhookEvent) -> None:
+    """Write what ``settle`` and ``fail`` have set."""
+    row.save(using=payments_database(), update_fields=WRITTEN)
+
+
+def announce(row: WebhookEvent) -> None:
+    """Tell receivers, after commit, how an attempt at handling ``row`` has ended."""
+    if row.state in (WebhookState.FAILED, WebhookState.DEAD):
+        send_on_commit(signals.webhook_failed, WebhookEvent, event=row, error=row.error)
+    elif row.state == WebhookState.PROCESSED:
+        send_on_commit(signals.webhook_processed, WebhookEvent, event=row)
+
+
+def log_failure(event_id: str, event_type: str, error: Exception) -> None:
+    """Log that an attempt has failed; a database quotes the row that it refuses, which stays on the stored event."""
+    exc_info = None if isinstance(error, DatabaseError) else error
+    name = type(error).__name__
+    logger.error("The event %s (%s) could not be handled: %s.", event_id, event_type, name, exc_info=exc_info)
+
+
+def _run(handler: Handler, event: Event, fetched: Fetched) -> WebhookState:
+    if handler in fetched:
+        event = dataclasses.replace(event, fetched=fetched[handler])
+    try:
+        state = handler(event)
+    except FetchNeeded as needed:
+        needed.handler = handler
+        raise
+    if state is None:
+        return WebhookState.PROCESSED
+    if state not in GRAVITY:
+        raise TypeError(f"{handler!r} returned {state!r}; return None or one of {', '.join(GRAVITY)}.")
+    return state
+
+
+def _describe(error: Exception) -> str:
+    text = f"{type(error).__name__}: {error}"[:ERROR_LENGTH]
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -1,0 +1,1 @@
+"""PayPal: how its events are verified and handled."""

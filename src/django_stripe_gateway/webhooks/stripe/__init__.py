@@ -1,0 +1,1 @@
+"""Stripe: how its events are verified and handled."""

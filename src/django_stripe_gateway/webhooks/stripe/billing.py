@@ -1,0 +1,251 @@
+"""Find the row that an event of billing is about, and apply the event if it is newer than what is known."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from django.utils import timezone
+
+from django_stripe_gateway.choices import InvoiceStatus, SubscriptionLogEvent, WebhookState
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.exceptions import ProviderError
+from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.models import Customer, Invoice, Subscription
+from django_stripe_gateway.services.payments.sync import SnapshotMismatch
+from django_stripe_gateway.services.subscriptions.audit import log_subscription
+from django_stripe_gateway.services.subscriptions.freshness import (
+    Dated,
+    Known,
+    Look,
+    is_newer_event,
+    is_overtaken_look,
+    is_usable_look,
+    mark_event,
+    mark_look,
+)
+from django_stripe_gateway.services.subscriptions.invoice_storing import add_invoice, lock_invoice
+from django_stripe_gateway.services.subscriptions.invoice_sync import apply_invoice
+from django_stripe_gateway.services.subscriptions.non_renewing import end_with_period
+from django_stripe_gateway.services.subscriptions.operations import lock_customer, lock_subscription
+from django_stripe_gateway.services.subscriptions.sync import add_subscription, apply_subscription
+from django_stripe_gateway.services.transactions import payments_database
+from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
+from django_stripe_gateway.webhooks.events import Event, clean_id
+from django_stripe_gateway.webhooks.registry import FetchNeeded
+from django_stripe_gateway.webhooks.stripe.verification import may_speak_for
+
+Snapshot = TypeVar("Snapshot", SubscriptionSnapshot, InvoiceSnapshot)
+
+logger = logging.getLogger(__name__)
+
+TOKEN_LENGTH = 36
+SETTLED_INVOICES = (InvoiceStatus.PAID, InvoiceStatus.VOID)
+
+
+def apply_subscription_event(
+    event: Event, then: Callable[[Subscription], object] = lambda subscription: None
+) -> WebhookState:
+    """Bring a subscription to the state in ``event``.
+
+    Args:
+        then: called with the locked subscription afterwards.
+    """
+    snapshot = _read(event, "subscription")
+    if snapshot is None:
+        return WebhookState.MISMATCHED
+    subscription = _find_or_add(event, snapshot)
+    if subscription is None:
+        return WebhookState.UNMATCHED
+    try:
+        verify_livemode(event, subscription.livemode)
+        _take_subscription(event, subscription, snapshot)
+    except SnapshotMismatch as mismatch:
+        logger.error("The event %s contradicts subscription %s: %s.", event.id, subscription.pk, mismatch)
+        log_subscription(subscription, SubscriptionLogEvent.MISMATCH, event.origin, str(mismatch), {"type": event.type})
+        return WebhookState.MISMATCHED
+    end_with_period(subscription, event.origin)
+    then(subscription)
+    return WebhookState.PROCESSED
+
+
+def _take_subscription(event: Event, subscription: Subscription, snapshot: SubscriptionSnapshot) -> None:
+    gateway, subscription_id = get_billing_gateway(subscription.account), subscription.subscription_id or ""
+    newest = _newest(
+        event,
+        subscription,
+        snapshot,
+        is_last=snapshot.status in ENDED_SUBSCRIPTIONS,
+        is_over=subscription.has_ended,
+        retrieve=lambda: gateway.retrieve_subscription(subscription_id),
+    )
+    if newest is not None:
+        apply_subscription(subscription, newest, event.origin)
+
+
+def _newest(
+    event: Event,
+    row: Subscription | Invoice,
+    snapshot: Snapshot,
+    *,
+    is_last: bool,
+    is_over: bool,
+    retrieve: Callable[[], Snapshot],
+) -> Snapshot | None:
+    """Return what is to be written to a locked row, noted on it as news; ``None`` if the row knows better.
+
+    Args:
+        is_last: nothing can come after what the event says.
+        is_over: nothing can come after what the row says.
+
+    Raises:
+        FetchNeeded: the event is not clearly newer, so that the provider has to be asked.
+    """
+    if isinstance(event.fetched, Look):
+        if is_usable_look(row, event.fetched):
+            mark_look(row, event.fetched)
+            snapshot = event.fetched.answer
+        elif not is_overtaken_look(row, event.fetched):
+            raise look_needed(row, retrieve)
+        else:
+            # Whoever looked later has written what this event tells.
+            mark_event(row, event.created)
+            row.save(using=payments_database(), update_fields=["provider_time", "modified"])
+            return None
+    elif not is_last and not is_newer_event(row, event.created):
+        if is_over:
+            return None
+        raise look_needed(row, retrieve)
+    mark_event(row, event.created)
+    return snapshot
+
+
+def look_needed(row: Dated, retrieve: Callable[[], Any]) -> FetchNeeded:
+    """Return the wish to ask the provider, which remembers what is known of ``row`` now."""
+    known = Known.of(row)
+
+    def look() -> Look[Any]:
+        began = timezone.now()
+        return Look(known, began, retrieve())
+
+    return FetchNeeded(look)
+
+
+def apply_invoice_event(event: Event, then: Callable[[Invoice], object] = lambda invoice: None) -> WebhookState:
+    """Bring an invoice to the state in ``event``; ``then`` is called with the locked invoice afterwards."""
+    snapshot = _read(event, "invoice")
+    if snapshot is None:
+        return WebhookState.MISMATCHED
+    if not snapshot.invoice_id or event.type == "invoice.upcoming":
+        # An upcoming invoice is no object yet, whatever it is called.
+        return WebhookState.PROCESSED
+    invoice = _find_or_add_invoice(event, snapshot)
+    if invoice is None:
+        return WebhookState.UNMATCHED
+    try:
+        verify_livemode(event, invoice.livemode)
+        _take_invoice(event, invoice, snapshot)
+    except SnapshotMismatch as mismatch:
+        logger.error("The event %s contradicts invoice %s: %s.", event.id, invoice.pk, mismatch)
+        return WebhookState.MISMATCHED
+    then(invoice)
+    return WebhookState.PROCESSED
+
+
+def _take_invoice(event: Event, invoice: Invoice, snapshot: InvoiceSnapshot) -> None:
+    gateway, invoice_id = get_billing_gateway(invoice.account), invoice.invoice_id
+    newest = _newest(
+        event,
+        invoice,
+        snapshot,
+        is_last=snapshot.status in SETTLED_INVOICES,
+        is_over=invoice.status in SETTLED_INVOICES,
+        retrieve=lambda: gateway.retrieve_invoice(invoice_id),
+    )
+    if newest is not None:
+        apply_invoice(invoice, newest, event.origin)
+
+
+def find_subscription(event: Event, subscription_id: str, metadata: Mapping[str, Any] | None = None) -> int | None:
+    """Return the key of our row of a subscription: found by the token that only our calls write, else by its id."""
+    rows = Subscription.objects.using(payments_database())
+    token = clean_id((metadata or {}).get("token"))
+    accounts = speaks_for(event)
+    for column, value in (("token", token if len(token) <= TOKEN_LENGTH else ""), ("subscription_id", subscription_id)):
+        if not value:
+            continue
+        found = rows.filter(**{column: value}, account__in=accounts).values_list("pk", flat=True).first()
+        if found is not None:
+            return found
+    return None
+
+
+def find_customer(event: Event, customer_id: str) -> Customer | None:
+    """Return the customer of the event's own mode that it names, locked, or ``None``."""
+    rows = Customer.objects.using(payments_database())
+    for mode in claimed_modes(event):
+        rows = rows.filter(livemode=mode)
+    found = rows.filter(customer_id=customer_id, account__in=speaks_for(event)) if customer_id else rows.none()
+    pk = found.values_list("pk", flat=True).first()
+    return None if pk is None else lock_customer(pk)
+
+
+def speaks_for(event: Event) -> list[str]:
+    """Return the payment variants whose objects an event may change."""
+    return [variant for variant in gateway_settings.variants if may_speak_for(event.account, variant)]
+
+
+def claimed_modes(event: Event) -> set[bool]:
+    """Return what an event and the object in it say of the live mode; two answers contradict each other."""
+    return {mode for mode in (event.livemode, event.object.get("livemode")) if isinstance(mode, bool)}
+
+
+def verify_livemode(event: Event, livemode: bool) -> None:
+    """Raise ``SnapshotMismatch`` if an event, or the object in it, is of another mode than the row."""
+    if claimed_modes(event) - {livemode}:
+        raise SnapshotMismatch("live mode differs")
+
+
+def _find_or_add(event: Event, snapshot: SubscriptionSnapshot) -> Subscription | None:
+    pk = find_subscription(event, snapshot.subscription_id, snapshot.metadata)
+    if pk is None:
+        customer = find_customer(event, snapshot.customer_id)
+        if customer is None:
+            return None
+        # Under the customer's lock nobody else adds it.
+        pk = find_subscription(event, snapshot.subscription_id, snapshot.metadata)
+        if pk is None:
+            pk = add_subscription(customer, snapshot, event.origin).pk
+    return lock_subscription(pk)
+
+
+def _find_or_add_invoice(event: Event, snapshot: InvoiceSnapshot) -> Invoice | None:
+    for account in speaks_for(event):
+        invoice = lock_invoice(account, snapshot.invoice_id)
+        if invoice is not None:
+            return invoice
+    customer = find_customer(event, snapshot.customer_id)
+    if customer is None:
+        return None
+    subscription = None
+    if snapshot.subscription_id:
+        pk = find_subscription(event, snapshot.subscription_id)
+        if pk is None:
+            # Its subscription is told of by an event that is still under way.
+            return None
+        subscription = Subscription.objects.using(payments_database()).get(pk=pk)
+    return lock_invoice(customer.account, snapshot.invoice_id) or add_invoice(customer, snapshot, subscription)
+
+
+def _read(event: Event, kind: str) -> Any:
+    """Return the event's object as a value, ``None`` if it cannot be read."""
+    gateway = get_billing_gateway(event.account)
+    try:
+        if event.object.get("object") != kind:
+            raise ProviderError(f"the event is not about a {kind}")
+        return gateway.read_subscription(event.object) if kind == "subscription" else gateway.read_invoice(event.object)
+    except (ProviderError, RecursionError):
+        logger.error("The event %s (%s) holds no readable %s.", event.id, event.type, kind)
+        return None

@@ -1,0 +1,27 @@
+"""The handlers of Stripe's events; importing them registers them."""
+
+from django_stripe_gateway.webhooks.stripe.handlers import (
+    catalogue,
+    charges,
+    checkout,
+    customers,
+    disputes,
+    invoices,
+    payment_intents,
+    refunds,
+    subscription_checkout,
+    subscriptions,
+)
+
+__all__ = [
+    "catalogue",
+    "charges",
+    "checkout",
+    "customers",
+    "disputes",
+    "invoices",
+    "payment_intents",
+    "refunds",
+    "subscription_checkout",
+    "subscriptions",
+]

@@ -1,0 +1,88 @@
+"""Customers and their payment methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django_stripe_gateway.choices import WebhookState
+from django_stripe_gateway.gateways.billing_values import CustomerSnapshot
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.gateways.stripe.payment_objects import object_id
+from django_stripe_gateway.models import Customer, Subscription
+from django_stripe_gateway.services.subscriptions.customers import note_deletion
+from django_stripe_gateway.services.subscriptions.freshness import (
+    Look,
+    is_newer_event,
+    is_overtaken_look,
+    is_usable_look,
+    mark_event,
+    mark_look,
+)
+from django_stripe_gateway.services.transactions import payments_database
+from django_stripe_gateway.webhooks.events import Event, clean_id
+from django_stripe_gateway.webhooks.registry import handles
+from django_stripe_gateway.webhooks.stripe.billing import claimed_modes, find_customer, look_needed, speaks_for
+
+
+@handles("customer.deleted")
+def handle_deleted(event: Event) -> WebhookState:
+    """Note that a customer is gone; the next subscription makes another one."""
+    return _apply(event, note_deletion)
+
+
+@handles("customer.updated")
+def handle_updated(event: Event) -> WebhookState:
+    """Keep what the customer is charged on."""
+    return _apply(event, lambda customer: _take_default(event, customer))
+
+
+@handles("payment_method.attached", "payment_method.updated", "payment_method.automatically_updated")
+def handle_payment_method(event: Event) -> WebhookState:
+    """Nothing of a payment method is kept here: lists ask the provider. Hosts may want to know."""
+    return WebhookState.PROCESSED
+
+
+@handles("payment_method.detached")
+def handle_detached(event: Event) -> WebhookState:
+    """Forget a payment method that cannot be charged any more."""
+    method_id = clean_id(event.object.get("id"))
+    modes = claimed_modes(event)
+    if method_id and len(modes) < 2:
+        for model in (Customer, Subscription):
+            rows = model._default_manager.using(payments_database()).filter(default_payment_method=method_id)
+            rows.filter(account__in=speaks_for(event), livemode__in=modes or (False, True)).update(
+                default_payment_method=""
+            )
+    return WebhookState.PROCESSED
+
+
+def _apply(event: Event, change: Callable[[Customer], None]) -> WebhookState:
+    customer = find_customer(event, clean_id(event.object.get("id")))
+    if customer is None:
+        return WebhookState.UNMATCHED
+    change(customer)
+    return WebhookState.PROCESSED
+
+
+def _take_default(event: Event, customer: Customer) -> None:
+    if not customer.exists_at_provider:
+        return
+    look: Look[CustomerSnapshot] | None = event.fetched if isinstance(event.fetched, Look) else None
+    if look is not None and is_usable_look(customer, look):
+        mark_look(customer, look)
+        customer.default_payment_method = look.answer.default_payment_method
+    elif look is None and is_newer_event(customer, event.created):
+        customer.default_payment_method = _default_payment_method(event)
+    elif look is None or not is_overtaken_look(customer, look):
+        gateway, customer_id = get_billing_gateway(customer.account), customer.customer_id or ""
+        raise look_needed(customer, lambda: gateway.retrieve_customer(customer_id))
+    mark_event(customer, event.created)
+    fields = ["provider_time", "fetched_at", "default_payment_method", "modified"]
+    customer.save(using=payments_database(), update_fields=fields)
+
+
+def _default_payment_method(event: Event) -> str:
+    settings = event.object.get("invoice_settings")
+    chosen = settings.get("default_payment_method") if isinstance(settings, dict) else None
+    # localstripe and old integrations know sources.
+    return clean_id(object_id(chosen or event.object.get("default_source")))

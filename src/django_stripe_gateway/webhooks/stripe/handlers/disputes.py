@@ -1,0 +1,27 @@
+"""Disputes (chargebacks)."""
+
+from __future__ import annotations
+
+from django_stripe_gateway.choices import WebhookState
+from django_stripe_gateway.gateways.stripe.payment_objects import dispute_snapshot
+from django_stripe_gateway.models import AbstractPayment
+from django_stripe_gateway.services.payments.disputes import apply_dispute
+from django_stripe_gateway.webhooks.events import Event
+from django_stripe_gateway.webhooks.registry import handles
+from django_stripe_gateway.webhooks.stripe.payments import change_payment
+
+
+@handles(
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+)
+def handle_dispute(event: Event) -> WebhookState:
+    """Mark the payment as disputed, won or lost."""
+
+    def apply(payment: AbstractPayment) -> None:
+        apply_dispute(payment, dispute_snapshot(event.object), event.origin)
+
+    return change_payment(event, "dispute", apply)

@@ -1,0 +1,88 @@
+"""Decide whether a delivery is genuine: fail closed, with the reason in the log and not in the answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.exceptions import WebhookRejected
+from django_stripe_gateway.gateways.stripe.accounts import (
+    StripeAccount,
+    is_stripe_variant,
+    stripe_account,
+    stripe_accounts,
+)
+from django_stripe_gateway.gateways.stripe.signatures import signing_account
+from django_stripe_gateway.webhooks.events import Event, parse_event
+
+logger = logging.getLogger(__name__)
+
+
+def verify_stripe_delivery(body: bytes, signature: str, variant: str = "") -> tuple[Event, str]:
+    """Return the event of a delivery and its body as text.
+
+    Args:
+        signature: the ``Stripe-Signature`` header, empty if there was none.
+        variant: the only account that may have signed it; by default any Stripe account of the settings.
+
+    Raises:
+        WebhookRejected: forged, stale, unsigned where a signature is needed, or not an event.
+        GatewayConfigurationError: there is no such variant.
+    """
+    accounts = _accounts(variant)
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise WebhookRejected("The body is not UTF-8.", code="not_json") from None
+    account = _verified_account(text, signature, accounts)
+    return parse_event(text, provider="stripe", account=event_account(account)), text
+
+
+def may_speak_for(account: str, variant: str) -> bool:
+    """Return whether an event that was verified as ``account`` may change payments of ``variant``.
+
+    They are the same variant, or have the same key, or share a secret: a signature cannot tell those apart. localstripe
+    never speaks for Stripe.
+    """
+    if account == variant:
+        return True
+    if not is_stripe_variant(account) or not is_stripe_variant(variant):
+        return False
+    one, other = stripe_account(account), stripe_account(variant)
+    return _is_same(one, other) or (
+        one.is_localstripe == other.is_localstripe and not set(one.webhook_secrets).isdisjoint(other.webhook_secrets)
+    )
+
+
+def _is_same(one: StripeAccount, other: StripeAccount) -> bool:
+    return bool(one.api_key) and one.api_key == other.api_key and one.is_localstripe == other.is_localstripe
+
+
+def event_account(account: StripeAccount) -> str:
+    """Return the first variant of the same account, so that an event that comes on several addresses is stored once."""
+    return next((one.variant for one in stripe_accounts() if _is_same(one, account)), account.variant)
+
+
+def _accounts(variant: str) -> Sequence[StripeAccount]:
+    return [stripe_account(variant)] if variant else list(stripe_accounts())
+
+
+def _verified_account(text: str, signature: str, accounts: Sequence[StripeAccount]) -> StripeAccount:
+    unsigned = [account for account in accounts if account.accepts_unsigned_webhooks]
+    signed = [account for account in accounts if account.webhook_secrets]
+    # Hexadecimal digits; the comparison in constant time takes nothing else than ASCII.
+    if signature.isascii() and signature and signed:
+        account = signing_account(text, signature, signed, gateway_settings.webhook_tolerance)
+        if account is not None:
+            return account
+    if unsigned:
+        # Development on localstripe without a secret.
+        return unsigned[0]
+    if not signed:
+        logger.error("A webhook was refused: no signing secret is configured. Set STRIPE_GATEWAY_WEBHOOK_SECRET.")
+    elif not signature:
+        logger.warning("A webhook was refused: it has no Stripe-Signature header.")
+    else:
+        logger.warning("A webhook was refused: no configured secret signed it, or its timestamp is too old.")
+    raise WebhookRejected("The signature is missing or wrong.", code="bad_signature")
