@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from django_stripe_gateway.exceptions import PaymentDeclined
-from django_stripe_gateway.gateways.base import Gateway, PaymentRef, PaymentSnapshot, ProviderStatus
+from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.registry import get_gateway
+from django_stripe_gateway.gateways.values import PaymentRef, PaymentSnapshot, ProviderStatus
 from tests.fake_stripe.server import FakeStripe
 from tests.test_gateways.accounts import make_request, new_key, ref_of
 

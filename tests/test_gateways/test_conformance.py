@@ -8,7 +8,7 @@ import pytest
 
 from django_stripe_gateway.choices import RefundStatus
 from django_stripe_gateway.exceptions import ProviderError, ProviderStateError, ProviderUnavailable
-from django_stripe_gateway.gateways.base import PaymentRef, ProviderStatus
+from django_stripe_gateway.gateways.values import PaymentRef, ProviderStatus
 from tests.test_gateways.accounts import make_request, ref_of
 from tests.test_gateways.conformance import (
     TEN,

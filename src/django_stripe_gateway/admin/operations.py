@@ -5,12 +5,11 @@ from __future__ import annotations
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
-from payments import get_payment_model
 
 from django_stripe_gateway.admin.display import display_money, payment_link
 from django_stripe_gateway.admin.filters import AbandonedFilter
 from django_stripe_gateway.admin.resuming import OperationAdmin
-from django_stripe_gateway.models import BillingOperation, PaymentOperation
+from django_stripe_gateway.models import BillingOperation, PaymentOperation, get_payment_model
 from django_stripe_gateway.services.operations.running import resume_operation
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.subscriptions.performing import resume_billing

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django_stripe_gateway.exceptions import ProviderError, UnsupportedByGateway
-from django_stripe_gateway.gateways.base import PaymentRef, PaymentRequest, PaymentSnapshot
 from django_stripe_gateway.gateways.stripe.errors import ask
 from django_stripe_gateway.gateways.stripe.payment_objects import payment_snapshot
 from django_stripe_gateway.gateways.stripe.payments import StripeGateway
+from django_stripe_gateway.gateways.values import PaymentRef, PaymentRequest, PaymentSnapshot
 from django_stripe_gateway.money import to_minor_units
 
 

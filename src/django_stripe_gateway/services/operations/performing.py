@@ -18,9 +18,10 @@ from django_stripe_gateway.exceptions import (
     ProviderUnavailable,
     WrongState,
 )
-from django_stripe_gateway.gateways.base import (
+from django_stripe_gateway.gateways.base import Gateway
+from django_stripe_gateway.gateways.registry import get_gateway
+from django_stripe_gateway.gateways.values import (
     Failure,
-    Gateway,
     LineItem,
     PaymentRef,
     PaymentRequest,
@@ -28,7 +29,6 @@ from django_stripe_gateway.gateways.base import (
     ProviderStatus,
     RefundSnapshot,
 )
-from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.models import AbstractPayment, PaymentOperation, Refund
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.operations.lifecycle import Begun, close_operation, settle_failed_call

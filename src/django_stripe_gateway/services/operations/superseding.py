@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from django_stripe_gateway.choices import LogEvent, OperationKind, OperationState
 from django_stripe_gateway.exceptions import GatewayError, OperationInProgress, ProviderUnavailable
-from django_stripe_gateway.gateways.base import ProviderStatus
 from django_stripe_gateway.gateways.registry import get_gateway
+from django_stripe_gateway.gateways.values import ProviderStatus
 from django_stripe_gateway.models import PaymentOperation
 from django_stripe_gateway.money import display_amount
 from django_stripe_gateway.services.audit import write_log

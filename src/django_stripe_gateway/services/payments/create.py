@@ -9,14 +9,13 @@ from typing import Any
 
 from django.db import IntegrityError
 from django.utils import timezone
-from payments import get_payment_model
 
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import CaptureMethod, LogEvent, OperationKind, OperationState, PaymentStatus
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import InvalidInput, UnknownGateway, WrongState
 from django_stripe_gateway.gateways.registry import get_gateway
-from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig, PaymentOperation
+from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig, PaymentOperation, get_payment_model
 from django_stripe_gateway.models.fields import variant_capture_method
 from django_stripe_gateway.money import format_amount
 from django_stripe_gateway.services.audit import send_on_commit, write_log
