@@ -16,8 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.admin.actions import ActionsMixin
 from django_stripe_gateway.admin.actions.payments import PAYMENT_ACTIONS
-from django_stripe_gateway.admin.actions.table import Action
-from django_stripe_gateway.admin.base.display import display_json, display_money, money_column
+from django_stripe_gateway.admin.base.display import display_json, money_column
 from django_stripe_gateway.admin.base.filters import GatewayFilter, MoneyFilter
 from django_stripe_gateway.admin.base.lists import LargeListMixin
 from django_stripe_gateway.admin.base.readonly import KeptMixin
@@ -142,12 +141,6 @@ class PaymentAdminMixin(ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, 
     def row_label(self, subject: Any) -> str:
         """Return the payment's number and order."""
         return f"{subject.pk} ({subject.order_id})" if subject.order_id else str(subject.pk)
-
-    def amount_at_stake(self, subject: Any, action: Action) -> str:
-        """Return what is left of the payment, or all of it."""
-        # Refunds under way are not subtracted here: that would ask the database about each payment.
-        paid = subject.captured_amount - subject.refunded_amount
-        return display_money(paid if action.name == "refund" else subject.total, subject.currency)
 
     @admin.display(description=_("provider's record"))
     def provider_record(self, payment: Any) -> SafeString | str:

@@ -11,8 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.admin.actions import ActionsMixin
 from django_stripe_gateway.admin.actions.subscriptions import SUBSCRIPTION_ACTIONS
-from django_stripe_gateway.admin.actions.table import Action
-from django_stripe_gateway.admin.base.display import EMPTY, display_money, json_column
+from django_stripe_gateway.admin.base.display import EMPTY, json_column
 from django_stripe_gateway.admin.base.filters import SubscriptionFilter
 from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin, ReadOnlyInline, may_change
 from django_stripe_gateway.admin.base.search import IdSearchMixin
@@ -87,12 +86,6 @@ class SubscriptionAdmin(ActionsMixin, IdSearchMixin, ReadOnlyAdmin):
     def row_label(self, subject: Any) -> str:
         """Return the subscription's number and plan."""
         return f"{subject.pk} ({subject.plan})" if subject.plan else str(subject.pk)
-
-    def amount_at_stake(self, subject: Any, action: Action) -> str:
-        """Return what a period costs."""
-        if subject.pricing is None:
-            return EMPTY
-        return display_money(subject.pricing.amount * subject.quantity, subject.pricing.currency)
 
     @admin.display(description=_("owner"), ordering="customer__owner")
     def owner(self, subscription: Subscription) -> str:

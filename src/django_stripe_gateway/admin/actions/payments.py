@@ -41,6 +41,15 @@ class RefundForm(AmountForm):
         return left
 
 
+def _total(payment: Any) -> str:
+    return display_money(payment.total, payment.currency)
+
+
+def _paid(payment: Any) -> str:
+    # Refunds under way are not subtracted here: that would ask the database about each payment.
+    return display_money(payment.captured_amount - payment.refunded_amount, payment.currency)
+
+
 def _capture(payment: Any, asked: ActionRequest) -> str:
     captured = capture_payment(payment=payment, idempotency_key=asked.key, origin=asked.origin, **asked.values)
     return _("%(amount)s captured.") % {"amount": display_money(captured.captured_amount, captured.currency)}
@@ -85,6 +94,7 @@ PAYMENT_ACTIONS = (
         is_possible=lambda payment: payment.is_preauthorized,
         question=gettext_lazy("Capture this payment? Whatever is not captured is released."),
         question_all=gettext_lazy("Capture the whole amount of these payments?"),
+        at_stake=_total,
         form=CaptureForm,
     ),
     Action(
@@ -95,6 +105,7 @@ PAYMENT_ACTIONS = (
         is_possible=lambda payment: payment.is_refundable,
         question=gettext_lazy("Give this money back? A refund cannot be taken back."),
         question_all=gettext_lazy("Give back all that is left of these payments? A refund cannot be taken back."),
+        at_stake=_paid,
         form=RefundForm,
     ),
     Action(
@@ -105,6 +116,7 @@ PAYMENT_ACTIONS = (
         is_possible=lambda payment: payment.is_cancellable,
         question=gettext_lazy("Cancel this payment? An authorised one is released; it cannot be paid any more."),
         question_all=gettext_lazy("Cancel these payments? Authorised ones are released; they cannot be paid any more."),
+        at_stake=_total,
     ),
     Action(
         name="sync",

@@ -29,10 +29,6 @@ class SelectedActionsMixin(ActionTableMixin):
         """Return what the list to confirm calls an object."""
         return str(subject.pk)
 
-    def amount_at_stake(self, subject: Any, action: Action) -> str:
-        """Return the amount that the list to confirm shows."""
-        raise NotImplementedError
-
     def run_selected(self, request: HttpRequest, queryset: QuerySet[Any], action: Action) -> HttpResponse | None:
         """Ask, and then carry out ``action`` for each selected object."""
         too_many = _("Select at most %(count)d %(objects)s at once.")
@@ -56,7 +52,7 @@ class SelectedActionsMixin(ActionTableMixin):
             {
                 "subject": subject,
                 "label": self.row_label(subject),
-                "amount": self.amount_at_stake(subject, action),
+                "amount": action.at_stake(subject),
                 "is_possible": action.is_possible(subject),
             }
             for subject in subjects

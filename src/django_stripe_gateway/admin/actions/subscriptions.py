@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_stripe_gateway.admin.actions.table import Action, ActionRequest
+from django_stripe_gateway.admin.base.display import EMPTY, display_money
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.subscriptions.change import (
@@ -29,6 +30,11 @@ def describe(subscription: Subscription) -> str:
     if not subscription.on_grace_period or end is None:
         return f"{status}."
     return _("%(status)s, ends on %(date)s.") % {"status": status, "date": date_format(localtime(end))}
+
+
+def _period_price(subscription: Subscription) -> str:
+    pricing = subscription.pricing
+    return EMPTY if pricing is None else display_money(pricing.amount * subscription.quantity, pricing.currency)
 
 
 def _calling(service: Callable[..., Subscription], **choices: Any) -> Callable[[Any, ActionRequest], str]:
@@ -53,6 +59,7 @@ SUBSCRIPTION_ACTIONS = (
         is_possible=lambda subscription: subscription.status in CHANGEABLE and not subscription.is_cancelled,
         question=gettext_lazy("Let this subscription end with the period that was paid for?"),
         question_all=gettext_lazy("Let these subscriptions end with the periods that were paid for?"),
+        at_stake=_period_price,
     ),
     Action(
         name="end",
@@ -62,6 +69,7 @@ SUBSCRIPTION_ACTIONS = (
         is_possible=lambda subscription: bool(subscription.subscription_id) and not subscription.has_ended,
         question=gettext_lazy("End this subscription now? It cannot be taken back, and nothing is refunded."),
         question_all=gettext_lazy("End these subscriptions now? It cannot be taken back, and nothing is refunded."),
+        at_stake=_period_price,
     ),
     Action(
         name="resume",
@@ -71,6 +79,7 @@ SUBSCRIPTION_ACTIONS = (
         is_possible=lambda subscription: subscription.on_grace_period,
         question=gettext_lazy("Let this subscription renew again?"),
         question_all=gettext_lazy("Let these subscriptions renew again?"),
+        at_stake=_period_price,
     ),
     Action(
         name="unpause",
@@ -80,6 +89,7 @@ SUBSCRIPTION_ACTIONS = (
         is_possible=lambda subscription: subscription.is_paused and not subscription.has_ended,
         question=gettext_lazy("Collect money for this subscription again?"),
         question_all=gettext_lazy("Collect money for these subscriptions again?"),
+        at_stake=_period_price,
     ),
     Action(
         name="sync",

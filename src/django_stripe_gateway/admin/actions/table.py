@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
 
 from django_stripe_gateway.admin.actions.forms import ConfirmationForm
+from django_stripe_gateway.admin.base.display import EMPTY
 from django_stripe_gateway.choices import LogSource
 from django_stripe_gateway.services.origins import Origin
 
@@ -47,6 +48,7 @@ class Action:
         is_possible: whether the object's state allows it, as far as the row knows.
         question: what its page asks.
         question_all: what is asked about a selection; without it the list's action is carried out at once.
+        at_stake: the amount that is shown for each object of a selection before it is confirmed.
         form: the fields of its page.
     """
 
@@ -57,6 +59,7 @@ class Action:
     is_possible: Callable[[Any], bool]
     question: Any
     question_all: Any = ""
+    at_stake: Callable[[Any], str] = lambda _subject: EMPTY
     form: type[ConfirmationForm] = ConfirmationForm
 
     @property
