@@ -10,7 +10,7 @@ from django_stripe_gateway.choices import LogEvent, WebhookState
 from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.models import AbstractPayment, get_payment_model
 from django_stripe_gateway.services.audit import send_on_commit, write_log
-from django_stripe_gateway.services.payments.sync import SnapshotMismatch, SupersededAttempt
+from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.services.transactions import lock_payment, payments_database
 from django_stripe_gateway.webhooks.events import Event
 

@@ -13,7 +13,8 @@ from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.gateways.values import PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.payments.returns import complete_return
-from django_stripe_gateway.services.payments.sync import SnapshotMismatch, apply_snapshot
+from django_stripe_gateway.services.payments.sync import apply_snapshot
+from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.payments import change_payment, find_payment
 from django_stripe_gateway.webhooks.paypal.verification import may_speak_for

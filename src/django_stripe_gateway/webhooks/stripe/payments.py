@@ -13,7 +13,8 @@ from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.gateways.stripe.payment_objects import object_id, payment_snapshot
 from django_stripe_gateway.gateways.values import Failure, PaymentRef, PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.models import AbstractPayment
-from django_stripe_gateway.services.payments.sync import SnapshotMismatch, apply_snapshot
+from django_stripe_gateway.services.payments.sync import apply_snapshot
+from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.payments import change_payment, find_payment
 from django_stripe_gateway.webhooks.registry import FetchNeeded
