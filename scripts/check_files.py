@@ -1,4 +1,4 @@
-"""Check the house rules that no linter knows: short files, and nothing that only one machine has."""
+"""Check the house rules that no linter knows: short files, no sleeping tests, and nothing that only one machine has."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ ROOT = Path(__file__).resolve().parent.parent
 MAX_LINES = 400
 LENGTH_CHECKED = ("src", "tests", "example_project", "scripts")
 SKIPPED_FOLDERS = {"__pycache__", "_build", "build", "dist", "htmlcov", "node_modules", "static_root"}
-KEPT_HIDDEN = {".ci", ".editorconfig", ".github", ".gitignore", ".pre-commit-config.yaml"}
+KEPT_HIDDEN = {".ci", ".editorconfig", ".github", ".gitignore", ".pre-commit-config.yaml", ".readthedocs.yaml"}
+MAY_SLEEP = "tests/waiting.py"
+SLEEP = re.compile(r"\btime\.sleep\(|\bfrom time import .*\bsleep\b")
 TEXT_SUFFIXES = {
     *("", ".cfg", ".css", ".html", ".ini", ".js", ".json", ".md", ".po", ".py", ".rst", ".sh", ".svg", ".toml", ".txt"),
     *(".yaml", ".yml"),
@@ -48,7 +50,10 @@ def problems(path: Path) -> Iterator[str]:
         return
     if path.suffix == ".py" and name.startswith(LENGTH_CHECKED) and len(lines) > MAX_LINES:
         yield f"{name}:{len(lines)}: {len(lines)} lines; split it, {MAX_LINES} are the limit"
+    may_sleep = not name.startswith("tests/") or name == MAY_SLEEP
     for number, line in enumerate(lines, start=1):
+        if not may_sleep and SLEEP.search(line):
+            yield f"{name}:{number}: a test sleeps; wait for the event, or with wait_until of {MAY_SLEEP}"
         for sentence, pattern in FORBIDDEN.items():
             if pattern.search(line):
                 yield f"{name}:{number}: {sentence}: {line.strip()[:80]}"
