@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,7 +13,7 @@ from django.test import RequestFactory
 from django.utils.functional import SimpleLazyObject
 from rest_framework.exceptions import NotAuthenticated
 
-from django_stripe_gateway.adapter import Adapter, get_adapter
+from django_stripe_gateway.adapter import PRICE_KEYS, Adapter, get_adapter
 from django_stripe_gateway.api.owners import request_owner
 from django_stripe_gateway.exceptions import GatewayConfigurationError
 from django_stripe_gateway.services.subscriptions.customers import owner_details
@@ -170,3 +171,14 @@ def test_time_zone__wrong_answer(answer: Any, answers: dict[str, Any]) -> None:
         time_zone_of(SimpleNamespace(pk=7))
     expected = "must return a tzinfo, the name of a time zone, or None."
     assert caught.value.detail == f"time_zone() of {__name__}.Answering {expected}"
+
+
+# What a payment costs; the rest of it is tested with the API
+
+
+def test_price_payment__default() -> None:
+    price = {"amount": Decimal("10.00"), "currency": "USD", "description": "Tea", "capture_method": "manual"}
+    assert set(price) == set(PRICE_KEYS)
+    assert Adapter().price_payment(None, {**price, "gateway": "Stripe", "order_id": "17"}) == price
+    least = {"amount": Decimal("10.00"), "currency": "USD"}
+    assert Adapter().price_payment(None, least) == least

@@ -7,8 +7,10 @@ name the class in ``STRIPE_GATEWAY_ADAPTER``.
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from datetime import tzinfo
-from typing import Any, TypedDict
+from decimal import Decimal
+from typing import Any, NotRequired, TypedDict
 
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -22,6 +24,25 @@ class CustomerDetails(TypedDict, total=False):
 
     name: str | None
     email: str | None
+
+
+class Price(TypedDict):
+    """What a payment costs.
+
+    Keys:
+        amount: in the currency's own units, e.g. ``Decimal("10.00")``.
+        currency: ISO code, any case.
+        description: what the customer reads.
+        capture_method: "automatic" or "manual"; by default as the variant is configured.
+    """
+
+    amount: Decimal
+    currency: str
+    description: NotRequired[str]
+    capture_method: NotRequired[str]
+
+
+PRICE_KEYS = (*Price.__annotations__,)
 
 
 class Adapter:
@@ -51,6 +72,18 @@ class Adapter:
         By default the site's, ``TIME_ZONE``. A name that is not known counts as the site's, with a warning in the log.
         """
         return timezone.get_default_timezone()
+
+    def price_payment(self, request: Any, data: Mapping[str, Any]) -> Price:
+        """Return what a payment costs that a client of the API wants to make.
+
+        By default what the client sent, which is right only where you trust your clients. Raise ``InvalidInput`` for
+        what you do not sell.
+
+        Args:
+            request: Django REST framework's, with its ``user``.
+            data: what the client sent, as the serializer ``CreatePayment`` has accepted it.
+        """
+        return {key: data[key] for key in PRICE_KEYS if key in data}  # type: ignore[return-value]
 
 
 def get_adapter() -> Adapter:
