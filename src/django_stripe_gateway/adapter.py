@@ -20,7 +20,7 @@ from django_stripe_gateway.exceptions import GatewayConfigurationError
 
 
 class CustomerDetails(TypedDict, total=False):
-    """What a provider is told of an owner."""
+    """What a provider is told of an owner: ``name`` and ``email``; either may be left out."""
 
     name: str | None
     email: str | None
@@ -29,7 +29,7 @@ class CustomerDetails(TypedDict, total=False):
 class Price(TypedDict):
     """What a payment costs.
 
-    Keys:
+    Attributes:
         amount: in the currency's own units, e.g. ``Decimal("10.00")``.
         currency: ISO code, any case.
         description: what the customer reads.
@@ -74,7 +74,7 @@ class Adapter:
         return timezone.get_default_timezone()
 
     def price_payment(self, request: Any, data: Mapping[str, Any]) -> Price:
-        """Return what a payment costs that a client of the API wants to make.
+        """Return what is charged for a payment that a client of the API asks for.
 
         By default what the client sent, which is right only where you trust your clients. Raise ``InvalidInput`` for
         what you do not sell.
