@@ -128,7 +128,7 @@ def endpoints() -> list[tuple[str, URLPattern]]:
 def test_api__fields() -> None:
     from django_stripe_gateway.api.payments import serializers
     from django_stripe_gateway.api.payments.filters import PaymentFilterSerializer
-    from django_stripe_gateway.api.subscriptions import usage_serializers
+    from django_stripe_gateway.api.usage import serializers as usage_serializers
 
     found = sections(REFERENCE / "http-api.md")
     shown = {name for row in rows(found["The payment"]) for name in codes(row[0])}
@@ -145,7 +145,7 @@ def test_api__fields() -> None:
 
 def test_serializers__can_all_be_replaced() -> None:
     from django_stripe_gateway.api.payments import filters, serializers
-    from django_stripe_gateway.api.subscriptions import usage_serializers
+    from django_stripe_gateway.api.usage import serializers as usage_serializers
 
     names = {
         name.removesuffix("Serializer")

@@ -300,7 +300,7 @@ def test_no_host(settings: Any) -> None:
 
 
 def test_not_mounted(settings: Any) -> None:
-    settings.ROOT_URLCONF = "django_stripe_gateway.api.schema_urls"
+    settings.ROOT_URLCONF = "django_stripe_gateway.api.openapi.urls"
     assert 'include("django_stripe_gateway.urls")' in failure()
 
 

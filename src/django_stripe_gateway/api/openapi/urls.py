@@ -3,7 +3,7 @@
 from django.apps import apps
 from django.urls import path
 
-from django_stripe_gateway.api.schema_views import DocsView, SchemaView
+from django_stripe_gateway.api.openapi.views import DocsView, SchemaView
 
 urlpatterns = [path("schema/", SchemaView.as_view(), name="schema")]
 

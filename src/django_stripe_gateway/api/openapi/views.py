@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from django_stripe_gateway import __version__
-from django_stripe_gateway.api.base import GatewayAPIView
+from django_stripe_gateway.api.openapi.inspector import GatewaySchema
 
 # drf-spectacular patches its settings for the whole process while it writes one document.
 _writing = threading.Lock()
@@ -21,7 +21,11 @@ _writing = threading.Lock()
 
 def only_this_app(endpoints: list[Any]) -> list[Any]:
     """Return the endpoints of this app; the host's are described by the host's own document."""
-    return [endpoint for endpoint in endpoints if issubclass(getattr(endpoint[3], "cls", object), GatewayAPIView)]
+
+    def is_ours(view: Any) -> bool:
+        return isinstance(getattr(getattr(view, "cls", None), "schema", None), GatewaySchema)
+
+    return [endpoint for endpoint in endpoints if is_ours(endpoint[3])]
 
 
 class SchemaView(SpectacularAPIView):
@@ -35,7 +39,7 @@ class SchemaView(SpectacularAPIView):
         "TITLE": "Payments",
         "DESCRIPTION": "Payments through Stripe. Amounts are decimal strings; every error has one shape.",
         "VERSION": __version__,
-        "PREPROCESSING_HOOKS": ["django_stripe_gateway.api.schema_views.only_this_app"],
+        "PREPROCESSING_HOOKS": ["django_stripe_gateway.api.openapi.views.only_this_app"],
     }
 
     @extend_schema(exclude=True)

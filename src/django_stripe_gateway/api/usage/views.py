@@ -9,9 +9,10 @@ from rest_framework.response import Response
 
 from django_stripe_gateway.api.base import GatewayAPIView
 from django_stripe_gateway.api.idempotency import idempotent
+from django_stripe_gateway.api.openapi.operations import operation
 from django_stripe_gateway.api.owners import request_owner
-from django_stripe_gateway.api.subscriptions import usage_schema
-from django_stripe_gateway.api.subscriptions.usage_serializers import (
+from django_stripe_gateway.api.usage import examples
+from django_stripe_gateway.api.usage.serializers import (
     LimitsSerializer,
     LimitStateSerializer,
     UseSerializer,
@@ -21,6 +22,8 @@ from django_stripe_gateway.services.usage.consume import allowance, consume, lim
 
 class UsageView(GatewayAPIView):
     """A view of what the request's owner may use."""
+
+    tag = "subscriptions"
 
     @property
     def limited_owner(self) -> Any:
@@ -39,9 +42,12 @@ class LimitsView(UsageView):
 
     rate_scope = "usage.read"
 
-    @usage_schema.read_limits
+    @operation("subscriptions_limits", answer=LimitsSerializer, examples=examples.READ_LIMITS)
     def get(self, request: Request) -> Response:
-        """Show the limits of the active plan, or of the default one, as they stand now."""
+        """Show what your plan allows today, and what is left of it.
+
+        Without a plan of your own the default one counts.
+        """
         return Response(self.represented(LimitsSerializer, limits(self.limited_owner)))
 
 
@@ -50,10 +56,19 @@ class UseView(UsageView):
 
     rate_scope = "usage.write"
 
-    @usage_schema.record_use
+    @operation(
+        "subscriptions_usage",
+        request=UseSerializer,
+        answer=LimitStateSerializer,
+        status=201,
+        examples=examples.RECORD_USE,
+    )
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
-        """Use some, and show what is left."""
+        """Use some of what your plan allows.
+
+        Refused with 429 once the limit is spent; Retry-After says when it starts anew, if it ever does.
+        """
         values = self.validated(UseSerializer, request.data)
         owner = self.limited_owner
         consume(owner, values["metric"], values["quantity"], idempotency_key=idempotency_key)

@@ -6,8 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from django_stripe_gateway.api.openapi.optional import field_schema
 from django_stripe_gateway.api.replaceable import serializer_class
-from django_stripe_gateway.api.schema import serializer_field_schema
 from django_stripe_gateway.choices import LimitPeriod
 from django_stripe_gateway.services.usage.entitlements import Allowance, Entitlements
 from django_stripe_gateway.services.usage.quantities import MAX_QUANTITY
@@ -41,14 +41,14 @@ class LimitsSerializer(serializers.Serializer[Entitlements]):
     plan = serializers.SerializerMethodField()
     limits = serializers.SerializerMethodField()
 
-    @serializer_field_schema(LimitedPlanSerializer(allow_null=True))
+    @field_schema(LimitedPlanSerializer(allow_null=True))
     def get_plan(self, entitlements: Entitlements) -> Any:
         """Return the plan, ``None`` without any."""
         if entitlements.plan is None:
             return None
         return serializer_class(LimitedPlanSerializer)(entitlements.plan, context=self.context).data
 
-    @serializer_field_schema(LimitStateSerializer(many=True))
+    @field_schema(LimitStateSerializer(many=True))
     def get_limits(self, entitlements: Entitlements) -> Any:
         """Return the state of each limit."""
         return serializer_class(LimitStateSerializer)(list(entitlements), many=True, context=self.context).data
