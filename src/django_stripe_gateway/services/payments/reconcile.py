@@ -41,8 +41,11 @@ class Reconciled:
     detail: str = ""
 
 
-def reconcile_operations(origin: Origin = SYSTEM) -> Iterator[Reconciled]:
-    """Take over every operation whose process died, and yield what became of it."""
+def reconcile_operations(*, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
+    """Take over every operation whose process died, and yield what became of it.
+
+    Nothing is done before the result is iterated over. An error of the provider is an outcome, and never raised.
+    """
     pending = PaymentOperation.objects.using(payments_database()).pending()
     return settle_pending(
         pending, lambda found: f"{found.kind} of payment {found.payment_id}", resume_operation, origin
@@ -73,10 +76,14 @@ def settle_pending(
             yield Reconciled(subject, "settled")
 
 
-def reconcile_payments(older_than: timedelta, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
+def reconcile_payments(*, older_than: timedelta, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
     """Ask the provider about every payment that waits longer than ``older_than``, and yield what it said.
 
     Waiting are payments that nobody has paid, authorisations that nobody has captured, and refunds under way.
+    Nothing is asked before the result is iterated over. An error of the provider is an outcome, and never raised.
+
+    Args:
+        older_than: time since the payment was created; how long an event may take before it counts as lost.
     """
     for payment in _waiting(older_than).iterator(chunk_size=500):
         if not is_supported_variant(payment.variant):
