@@ -120,6 +120,14 @@ def test_functions__take_keywords_only(name: str, function: Any) -> None:
     assert positional <= POSITIONAL.get(name, set())
 
 
+@pytest.mark.parametrize(("name", "function"), functions())
+def test_verbs__say_what_they_raise(name: str, function: Any) -> None:
+    signature = inspect.signature(function)
+    # What yields outcomes raises nothing: an error of the provider is one of them.
+    if "origin" in signature.parameters and not str(signature.return_annotation).startswith("Iterator"):
+        assert re.search(r"Raises:|what is raised", inspect.getdoc(function) or ""), f"{name}.{function.__name__}"
+
+
 def test_functions__exceptions_are_all_needed() -> None:
     taken: dict[str, set[str]] = {name: set() for name in POSITIONAL}
     for case in functions():
