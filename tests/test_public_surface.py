@@ -120,6 +120,19 @@ def test_functions__take_keywords_only(name: str, function: Any) -> None:
     assert positional <= POSITIONAL.get(name, set())
 
 
+# What a verb is about, which its first sentence tells, and what all verbs have, which their module tells.
+TOLD_ELSEWHERE = {"payment", "subscription", "customer", "owner", "plan", "pricing", "idempotency_key", "origin"}
+
+
+@pytest.mark.parametrize(("name", "function"), functions())
+def test_verbs__say_what_their_arguments_mean(name: str, function: Any) -> None:
+    parameters = inspect.signature(function).parameters
+    text = inspect.getdoc(function) or ""
+    if "origin" in parameters:
+        untold = {key for key in parameters if not re.search(rf"\b{key}\b", text)}
+        assert untold <= TOLD_ELSEWHERE, f"{name}.{function.__name__}"
+
+
 @pytest.mark.parametrize(("name", "function"), functions())
 def test_verbs__say_what_they_raise(name: str, function: Any) -> None:
     signature = inspect.signature(function)

@@ -24,10 +24,13 @@ They commit what they are about to do before they ask the provider, and raise ``
 """
 
 from django_stripe_gateway.money import format_amount, from_minor_units, to_minor_units
+from django_stripe_gateway.services.operations.reconcile import Reconciled
 from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.payments.capture import cancel_payment, capture_payment
-from django_stripe_gateway.services.payments.create import confirm_payment, create_payment, start_payment
-from django_stripe_gateway.services.payments.reconcile import Reconciled, reconcile_operations, reconcile_payments
+from django_stripe_gateway.services.payments.cancel import cancel_payment
+from django_stripe_gateway.services.payments.capture import capture_payment
+from django_stripe_gateway.services.payments.confirm import confirm_payment
+from django_stripe_gateway.services.payments.create import create_payment, start_payment
+from django_stripe_gateway.services.payments.reconcile import reconcile_operations, reconcile_payments
 from django_stripe_gateway.services.payments.refresh import sync_payment
 from django_stripe_gateway.services.payments.refund import refund_payment
 from django_stripe_gateway.services.payments.returns import complete_return

@@ -48,30 +48,25 @@ from django_stripe_gateway.services.catalogue.drift import Drift, find_drift
 from django_stripe_gateway.services.catalogue.publish import archive_pricing, push_plan, push_pricing, replace_pricing
 from django_stripe_gateway.services.catalogue.pull import PulledPlan, pull_catalogue
 from django_stripe_gateway.services.catalogue.steps import CatalogueStep
-from django_stripe_gateway.services.subscriptions.change import (
-    cancel_subscription,
-    change_subscription,
-    pause_subscription,
-    preview_change,
-    resume_subscription,
-    unpause_subscription,
-)
+from django_stripe_gateway.services.subscriptions.add_payment_method import add_payment_method
+from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
+from django_stripe_gateway.services.subscriptions.change import change_subscription, preview_change
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer, update_customer
-from django_stripe_gateway.services.subscriptions.payment_methods import (
-    add_payment_method,
-    list_payment_methods,
-    portal_url,
-    remove_payment_method,
-    set_default_payment_method,
-)
+from django_stripe_gateway.services.subscriptions.default_payment_method import set_default_payment_method
+from django_stripe_gateway.services.subscriptions.pause import pause_subscription
+from django_stripe_gateway.services.subscriptions.payment_methods import list_payment_methods
 from django_stripe_gateway.services.subscriptions.plan_access import active_plan, has_plan, subscriptions_for
+from django_stripe_gateway.services.subscriptions.portal import portal_url
 from django_stripe_gateway.services.subscriptions.reconcile import (
     reconcile_billing_operations,
     reconcile_customers,
     reconcile_subscriptions,
 )
 from django_stripe_gateway.services.subscriptions.refresh import sync_subscription
+from django_stripe_gateway.services.subscriptions.remove_payment_method import remove_payment_method
+from django_stripe_gateway.services.subscriptions.resume import resume_subscription
 from django_stripe_gateway.services.subscriptions.subscribe import subscribe
+from django_stripe_gateway.services.subscriptions.unpause import unpause_subscription
 
 __all__ = [
     "CatalogueStep",

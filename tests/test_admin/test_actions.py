@@ -55,16 +55,16 @@ def test_refund__unexpected_failure_does_not_stop_the_others(
     admin_client: Client, paid_payment: Any, monkeypatch: Any
 ) -> None:
     good, bad = paid_payment(), paid_payment()
-    from django_stripe_gateway.services.operations import performing
+    from django_stripe_gateway.services.payments import line
 
-    original = performing.get_gateway
+    original = line.get_gateway
 
     def broken(variant: str) -> Any:
         if variant == "broken":
             raise RuntimeError("a bug")
         return original(variant)
 
-    monkeypatch.setattr(performing, "get_gateway", broken)
+    monkeypatch.setattr(line, "get_gateway", broken)
     type(bad).objects.filter(pk=bad.pk).update(variant="broken")
     response = run_confirmed(admin_client, "refund_selected", bad, good)
     good.refresh_from_db()

@@ -16,7 +16,8 @@ from django_stripe_gateway.choices import LogSource
 from django_stripe_gateway.exceptions import InvalidInput, WrongState
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.payments.capture import cancel_payment, capture_payment
+from django_stripe_gateway.services.payments.cancel import cancel_payment
+from django_stripe_gateway.services.payments.capture import capture_payment
 from django_stripe_gateway.services.payments.refresh import sync_payment
 from django_stripe_gateway.services.payments.refund import refund_payment
 

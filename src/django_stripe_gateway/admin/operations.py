@@ -11,9 +11,6 @@ from django_stripe_gateway.admin.display import display_money, payment_link
 from django_stripe_gateway.admin.filters import AbandonedFilter
 from django_stripe_gateway.admin.resuming import OperationAdmin
 from django_stripe_gateway.models import BillingOperation, PaymentOperation
-from django_stripe_gateway.services.operations.running import resume_operation
-from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.subscriptions.performing import resume_billing
 
 
 @admin.register(PaymentOperation)
@@ -38,10 +35,6 @@ class PaymentOperationAdmin(OperationAdmin):
         "modified",
     )
     payment_number = staticmethod(payment_link)
-
-    def resume(self, operation_id: int, origin: Origin) -> None:
-        """Settle one operation."""
-        resume_operation(operation_id, origin=origin)
 
     def has_resume_permission(self, request: HttpRequest) -> bool:
         """Return whether the user may settle operations, which can move money: whoever may change payments."""
@@ -80,10 +73,6 @@ class BillingOperationAdmin(OperationAdmin):
         "created",
         "modified",
     )
-
-    def resume(self, operation_id: int, origin: Origin) -> None:
-        """Settle one operation."""
-        resume_billing(operation_id, origin=origin)
 
     def has_resume_permission(self, request: HttpRequest) -> bool:
         """Return whether the user may settle operations: whoever may change subscriptions."""

@@ -16,7 +16,7 @@ from django_stripe_gateway.admin.display import display_json
 from django_stripe_gateway.admin.moves import staff_origin
 from django_stripe_gateway.admin.readonly import ReadOnlyAdmin
 from django_stripe_gateway.admin.reporting import reported_errors
-from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.operations.engine import resume
 
 if TYPE_CHECKING:
     from django_stripe_gateway.models.operations import AbstractOperation
@@ -28,10 +28,6 @@ class OperationAdmin(NonAtomicActionsMixin, ReadOnlyAdmin):
     ordering = ("-id",)
     actions = ("resume_selected",)
     max_operations_per_action = 100
-
-    def resume(self, operation_id: int, origin: Origin) -> None:
-        """Settle one operation."""
-        raise NotImplementedError
 
     def has_resume_permission(self, request: HttpRequest) -> bool:
         """Return whether the user may settle operations, which can move money."""
@@ -52,7 +48,7 @@ class OperationAdmin(NonAtomicActionsMixin, ReadOnlyAdmin):
         for operation in operations:
             label = _("Operation %(id)s") % {"id": operation.pk}
             with reported_errors(self, request, label):
-                self.resume(operation.pk, staff_origin(request))
+                resume(type(operation), operation.pk, staff_origin(request))
                 operation.refresh_from_db()
                 state = operation.get_state_display()
                 self.message_user(request, f"{label}: {state}.", messages.SUCCESS)

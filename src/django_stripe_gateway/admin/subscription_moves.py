@@ -12,13 +12,11 @@ from django.utils.translation import gettext_lazy
 from django_stripe_gateway.admin.moves import Move, Order
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import Subscription
-from django_stripe_gateway.services.subscriptions.change import (
-    CHANGEABLE,
-    cancel_subscription,
-    resume_subscription,
-    unpause_subscription,
-)
+from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
+from django_stripe_gateway.services.subscriptions.line import CHANGEABLE
 from django_stripe_gateway.services.subscriptions.refresh import look_up_subscription
+from django_stripe_gateway.services.subscriptions.resume import resume_subscription
+from django_stripe_gateway.services.subscriptions.unpause import unpause_subscription
 
 
 def describe(subscription: Subscription) -> str:

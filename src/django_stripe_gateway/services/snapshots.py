@@ -1,4 +1,4 @@
-"""Whether what a provider says fits the columns that would keep it."""
+"""What is wrong with what a provider says, and whether it fits the columns that would keep it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from typing import Any
 
 from django.db.models import Model
 
-from django_stripe_gateway.services.payments.sync import SnapshotMismatch
+
+class SnapshotMismatch(Exception):
+    """What the provider says contradicts the row; nothing may be changed by it."""
+
+
+class SupersededAttempt(Exception):
+    """The snapshot is of an earlier attempt at the payment, which no longer matters."""
 
 
 def verify_lengths(row: Model, snapshot: Any, names: Iterable[str]) -> None:
