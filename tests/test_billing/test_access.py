@@ -75,7 +75,7 @@ def test_anonymous__even_where_everybody_is_let_in(
     assert host.post("subscribe", body, client=anonymous_client).status_code == 401
 
 
-def test_anothers_subscription(host: SubscriptionHost, stranger: APIClient) -> None:
+def test_subscription__of_another(host: SubscriptionHost, stranger: APIClient) -> None:
     subscription = host.subscribed()
     before = Subscription.objects.values().get()
     host.fake.forget_requests()
@@ -89,7 +89,7 @@ def test_anothers_subscription(host: SubscriptionHost, stranger: APIClient) -> N
     assert Subscription.objects.values().get() == before
 
 
-def test_anothers_payment_method(host: SubscriptionHost, stranger: APIClient) -> None:
+def test_payment_method__of_another(host: SubscriptionHost, stranger: APIClient) -> None:
     host.subscribed()
     host.change_card(Subscription.objects.get(), "pm_card_visa")
     host.deliver_new()

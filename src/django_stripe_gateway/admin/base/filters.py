@@ -27,28 +27,10 @@ class GatewayFilter(admin.SimpleListFilter):
         return queryset.filter(gateway=self.value()) if self.value() else queryset
 
 
-# Method of ``PaymentQuerySet`` → the question it answers.
-MONEY_QUESTIONS = {
-    "refundable": _("Can be refunded"),
-    "partially_refunded": _("Refunded in part"),
-    "stale": _("Waiting for more than a day"),
-    "with_pending_operation": _("The provider's answer is missing"),
-}
-
-
-# The same for ``SubscriptionQuerySet``.
-SUBSCRIPTION_QUESTIONS = {
-    "valid": _("Gives what its plan promises"),
-    "on_trial": _("In its trial"),
-    "on_grace_period": _("Cancelled, and still running"),
-    "has_incomplete_payment": _("The customer has to pay"),
-    "paused": _("Paused"),
-}
-
-
 class QuestionFilter(admin.SimpleListFilter):
     """Rows by what can or should be done about them: methods of their queryset."""
 
+    #: Method of the queryset → the question it answers.
     questions: ClassVar[dict[str, Any]]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
@@ -70,7 +52,12 @@ class MoneyFilter(QuestionFilter):
 
     title = _("money")
     parameter_name = "money"
-    questions = MONEY_QUESTIONS
+    questions = {
+        "refundable": _("Can be refunded"),
+        "partially_refunded": _("Refunded in part"),
+        "stale": _("Waiting for more than a day"),
+        "with_pending_operation": _("The provider's answer is missing"),
+    }
 
 
 class SubscriptionFilter(QuestionFilter):
@@ -78,7 +65,13 @@ class SubscriptionFilter(QuestionFilter):
 
     title = _("state")
     parameter_name = "state"
-    questions = SUBSCRIPTION_QUESTIONS
+    questions = {
+        "valid": _("Gives what its plan promises"),
+        "on_trial": _("In its trial"),
+        "on_grace_period": _("Cancelled, and still running"),
+        "has_incomplete_payment": _("The customer has to pay"),
+        "paused": _("Paused"),
+    }
 
 
 class AbandonedFilter(admin.SimpleListFilter):

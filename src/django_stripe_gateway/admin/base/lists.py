@@ -1,4 +1,4 @@
-"""Lists of rows with a date, on any database."""
+"""Lists of many rows, by date where there is one, on any database."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ class DatedChangeList(ChangeList):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not knows_time_zones(self.root_queryset.db):
+        if self.date_hierarchy and not knows_time_zones(self.root_queryset.db):
             self.date_hierarchy = None
 
 
-class DatedListMixin:
-    """Uses ``DatedChangeList``."""
+class LargeListMixin:
+    """A list that stays quick on a large table; put it before ``ModelAdmin``."""
+
+    list_per_page = 50
+    # A count of the whole table for "x results (y total)" is what makes the page slow on a large one.
+    show_full_result_count = False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the list's class."""

@@ -115,7 +115,7 @@ def test_sync__finds_a_refund_made_at_the_dashboard(
     assert "refunded 2.50 USD" in shown_messages(response)[0]
 
 
-def test_move__provider_refuses(admin_client: Client, paid_payment: Any, stripe_server: FakeStripe) -> None:
+def test_action__provider_refuses(admin_client: Client, paid_payment: Any, stripe_server: FakeStripe) -> None:
     payment = paid_payment()
     stripe_server.dashboard_refund(payment.intent_id)
     response = submit(admin_client, "refund", payment, amount="3.00")
@@ -124,48 +124,48 @@ def test_move__provider_refuses(admin_client: Client, paid_payment: Any, stripe_
     assert len(stripe_server.all("refund")) == 1
 
 
-@pytest.mark.parametrize("move", ["capture", "refund", "cancel"])
-def test_move__wrong_state(admin_client: Client, move: str) -> None:
+@pytest.mark.parametrize("action", ["capture", "refund", "cancel"])
+def test_action__wrong_state(admin_client: Client, action: str) -> None:
     payment = make_paid_payment(status="refunded")
-    response = admin_client.get(payment_url(move, payment.pk), follow=True)
+    response = admin_client.get(payment_url(action, payment.pk), follow=True)
     assert "does not allow" in shown_messages(response)[0]
     data = {"key": "0f8fad5b-d9cb-469f-a165-70867728950e", "amount": "1.00"}
-    response = admin_client.post(payment_url(move, payment.pk), data, follow=True)
+    response = admin_client.post(payment_url(action, payment.pk), data, follow=True)
     payment.refresh_from_db()
     assert payment.status == "refunded"
     assert shown_messages(response)
 
 
-def test_move__without_a_key(admin_client: Client, paid_payment: Any, stripe_server: FakeStripe) -> None:
+def test_action__without_a_key(admin_client: Client, paid_payment: Any, stripe_server: FakeStripe) -> None:
     response = admin_client.post(payment_url("refund", paid_payment().pk), {"amount": "1.00"})
     assert "key" in response.context["form"].errors
     assert stripe_server.all("refund") == []
 
 
-@pytest.mark.parametrize("move", ["capture", "refund", "cancel", "sync"])
-def test_move__needs_the_permission(client: Client, staff_client: Any, move: str) -> None:
+@pytest.mark.parametrize("action", ["capture", "refund", "cancel", "sync"])
+def test_action__needs_the_permission(client: Client, staff_client: Any, action: str) -> None:
     payment = make_payment()
-    url = payment_url(move, payment.pk)
+    url = payment_url(action, payment.pk)
     assert client.post(url).status_code == 302
     viewer = staff_client("view_payment")
     assert viewer.get(url).status_code == 403
     assert viewer.post(url).status_code == 403
 
 
-@pytest.mark.parametrize("move", ["capture", "refund", "cancel", "sync"])
-def test_move__needs_the_csrf_token(admin_user: Any, move: str) -> None:
+@pytest.mark.parametrize("action", ["capture", "refund", "cancel", "sync"])
+def test_action__needs_the_csrf_token(admin_user: Any, action: str) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(admin_user)
     payment = make_payment()
-    assert strict.post(payment_url(move, payment.pk)).status_code == 403
+    assert strict.post(payment_url(action, payment.pk)).status_code == 403
 
 
-def test_move__unknown_payment(admin_client: Client) -> None:
+def test_action__unknown_payment(admin_client: Client) -> None:
     assert admin_client.get(payment_url("refund", 424242)).status_code == 404
     assert admin_client.get(payment_url("refund", "nonsense")).status_code == 404
 
 
-def test_move__separate_permission(admin_client: Client, monkeypatch: Any) -> None:
+def test_action__separate_permission(admin_client: Client, monkeypatch: Any) -> None:
     from django_stripe_gateway.admin import PaymentAdmin
 
     monkeypatch.setattr(PaymentAdmin, "has_refund_permission", lambda self, request, obj=None: False)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from django.contrib import admin
@@ -27,14 +28,25 @@ def display_money(amount: Decimal | None, currency: str) -> str:
     return EMPTY if amount is None else display_amount(amount, currency)
 
 
-def money_column(field: str, label: Any) -> Callable[[Any], str]:
-    """Return a column of the money field ``field``, in the currency of its row."""
+def money_column(field: str, label: Any, currency: str = "currency") -> staticmethod[[Any], str]:
+    """Return a column of the money field ``field``; ``currency`` is the dotted path to its currency."""
+    currency_of = attrgetter(currency)
 
     @admin.display(description=label, ordering=field)
     def column(obj: Any) -> str:
-        return display_money(getattr(obj, field), obj.currency)
+        return display_money(getattr(obj, field), currency_of(obj))
 
-    return column
+    return staticmethod(column)
+
+
+def json_column(field: str, label: Any) -> staticmethod[[Any], str]:
+    """Return a column of the JSON field ``field``, without secrets."""
+
+    @admin.display(description=label)
+    def column(obj: Any) -> str:
+        return display_json(getattr(obj, field))
+
+    return staticmethod(column)
 
 
 @admin.display(description=_("payment"), ordering="payment_id")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.auth import get_user_model
-from django.db import models
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
@@ -20,7 +20,10 @@ else:
 
 
 class IdSearchMixin(_Base):
-    """Finds an id of the provider's by its index, without scanning texts."""
+    """Finds an id of the provider's by its index, without scanning texts, and an owner by name.
+
+    A path to an owner in ``search_fields`` ("customer__owner") stands for the fields by which people look for one.
+    """
 
     #: Prefix of an id → fields that may hold it.
     id_fields: Mapping[str, Sequence[str]] = {}
@@ -41,15 +44,23 @@ class IdSearchMixin(_Base):
             return queryset.filter(exact), False
         return super().get_search_results(request, queryset, search_term)
 
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        """Return what is searched for a text, with the owner's own fields."""
+        return [lookup for field in self.search_fields for lookup in self._lookups(field)]
 
-def owner_fields(model: type[models.Model]) -> tuple[str, ...]:
+    def _lookups(self, field: str) -> Iterable[str]:
+        is_owner = field.split("__")[-1] == "owner"
+        owner = get_fields_from_path(self.model, field)[-1].related_model if is_owner else None
+        return (field,) if owner is None else (f"{field}__{name}" for name in owner_fields(owner))
+
+
+def owner_fields(model: Any) -> tuple[str, ...]:
     """Return the fields by which people look for an owner: a user's names, or the ``name`` of another model."""
     known = {field.name for field in model._meta.fields}
     if model is not get_user_model():
         return ("name",) if "name" in known else ()
-    user: Any = model
-    names = [user.USERNAME_FIELD]
-    email = user.get_email_field_name() if hasattr(user, "get_email_field_name") else ""
+    names = [model.USERNAME_FIELD]
+    email = model.get_email_field_name() if hasattr(model, "get_email_field_name") else ""
     if email and email not in names and email in known:
         names.append(email)
     return tuple(names)

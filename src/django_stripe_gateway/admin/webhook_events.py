@@ -12,11 +12,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from payments import get_payment_model
 
-from django_stripe_gateway.admin.atomicity import NonAtomicActionsMixin, refuse_inside_transaction
-from django_stripe_gateway.admin.display import display_json, display_json_text
-from django_stripe_gateway.admin.lists import DatedChangeList
-from django_stripe_gateway.admin.readonly import ReadOnlyAdmin
-from django_stripe_gateway.admin.reporting import reported_errors
+from django_stripe_gateway.admin.actions.report import reported_errors
+from django_stripe_gateway.admin.actions.selection import limited_rows
+from django_stripe_gateway.admin.base.atomicity import NonAtomicActionsMixin, refuse_inside_transaction
+from django_stripe_gateway.admin.base.display import display_json_text, json_column
+from django_stripe_gateway.admin.base.lists import DatedChangeList
+from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin, may_change
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.webhooks.inbox.arrivals import oldest_first
@@ -65,6 +66,8 @@ class WebhookEventAdmin(NonAtomicActionsMixin, ReadOnlyAdmin):
         "content",
     )
 
+    delivery = json_column("headers", _("headers"))
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[EventChangeList]:
         """Return the list that does not load bodies."""
         return EventChangeList
@@ -76,18 +79,15 @@ class WebhookEventAdmin(NonAtomicActionsMixin, ReadOnlyAdmin):
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         """Return whether the user may replay events, which can change payments: whoever may change payments."""
-        meta = get_payment_model()._meta
-        return request.user.has_perm(f"{meta.app_label}.change_{meta.model_name}")
+        return may_change(request, get_payment_model())
 
     @admin.action(permissions=["replay"], description=_("Replay selected %(verbose_name_plural)s"))
     def replay_selected(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> None:
         """Handle the selected events again, the oldest first."""
-        rows = list(queryset.order_by().values_list("pk", "occurred", "received")[: self.max_events_per_action + 1])
-        if len(rows) > self.max_events_per_action:
-            text = gettext("Select at most %(count)d events at once.") % {"count": self.max_events_per_action}
-            self.message_user(request, text, messages.ERROR)
-            return
-        if refuse_inside_transaction(self, request):
+        too_many = gettext("Select at most %(count)d events at once.")
+        times = queryset.order_by().values_list("pk", "occurred", "received")
+        rows = limited_rows(self, request, times, self.max_events_per_action, too_many)
+        if not rows or refuse_inside_transaction(self, request):
             return
         done: dict[str, int] = {}
         for pk, *_times in sorted(rows, key=lambda row: oldest_first(*row)):
@@ -96,9 +96,9 @@ class WebhookEventAdmin(NonAtomicActionsMixin, ReadOnlyAdmin):
                 state = row.state if row is not None else ""
                 done[state] = done.get(state, 0) + 1
         for state, count in done.items():
-            self._tell(request, state, count)
+            self._report(request, state, count)
 
-    def _tell(self, request: HttpRequest, state: str, count: int) -> None:
+    def _report(self, request: HttpRequest, state: str, count: int) -> None:
         outcome = WebhookState(state).label if state else gettext("Left alone: a worker is handling it")
         level = messages.ERROR if state in FAILED else messages.SUCCESS if state else messages.WARNING
         self.message_user(request, f"{outcome} ({count})", level)
@@ -107,8 +107,3 @@ class WebhookEventAdmin(NonAtomicActionsMixin, ReadOnlyAdmin):
     def content(self, event: WebhookEvent) -> SafeString | str:
         """Return the event, indented."""
         return display_json_text(event.body)
-
-    @admin.display(description=_("headers"))
-    def delivery(self, event: WebhookEvent) -> SafeString | str:
-        """Return the headers that were kept of the delivery."""
-        return display_json(event.headers)
