@@ -47,7 +47,7 @@ class PaymentMethodListView(BillingActionView):
         The provider is asked for them.
         """
         customer = self.find_customer()
-        found = list(list_payment_methods(customer))
+        found = list(list_payment_methods(customer=customer))
         default = customer.default_payment_method if customer is not None else ""
         results = self.represented(PaymentMethodSerializer, found, default_payment_method=default)
         return Response({"next": None, "previous": None, "results": results})

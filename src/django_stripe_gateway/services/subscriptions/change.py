@@ -99,7 +99,16 @@ def preview_change(
     proration: str = "",
     proration_date: datetime | None = None,
 ) -> InvoiceSnapshot:
-    """Return the invoice that a change would lead to; nothing is changed. See ``change_subscription``."""
+    """Return the invoice that a change would lead to; nothing is changed.
+
+    The arguments are those of ``change_subscription``; without a ``proration_date`` the change is taken to be made now.
+
+    Raises:
+        InvalidInput: nothing would change, or the values are not acceptable.
+        WrongState: it is over, or its first payment is open.
+        UnsupportedByGateway: this provider cannot say what a change would cost.
+        ProviderError: the provider refused or failed.
+    """
     check_changeable(subscription)
     gateway = get_billing_gateway(subscription.account)
     if not gateway.supports_preview:

@@ -45,6 +45,9 @@ REMOVE_PAYMENT_METHOD = register(RemovePaymentMethodVerb())
 def remove_payment_method(*, customer: Customer, payment_method_id: str, origin: Origin = SYSTEM) -> None:
     """Take a payment method from a customer.
 
+    Args:
+        payment_method_id: the provider's id, as ``list_payment_methods`` gives it.
+
     Raises:
         InvalidInput: it is not the customer's.
         ProviderError: the provider refused or failed.

@@ -114,6 +114,7 @@ def subscribe(
         trial_days: ``None`` for those of the price; an owner has one trial of each plan.
         billing_cycle_anchor: when the first full period begins.
         metadata: kept on the subscription here and at the provider.
+        success_url: where the page of the mode "checkout" sends the browser back to; ``cancel_url`` if nobody paid.
 
     Returns:
         The subscription, with ``client_secret`` where the customer must act, or ``gateway_url`` of the page.
