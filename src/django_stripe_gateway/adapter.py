@@ -18,6 +18,8 @@ from django.utils.module_loading import import_string
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError
 
+__all__ = ["Adapter", "CustomerDetails", "Price", "get_adapter"]
+
 
 class CustomerDetails(TypedDict, total=False):
     """What a provider is told of an owner: ``name`` and ``email``; either may be left out."""
