@@ -17,18 +17,10 @@ from django_stripe_gateway.services.usage.periods import (
     Window,
     as_aware,
     as_stored,
+    rule_of,
     time_zone_of,
     window_of,
 )
-
-# How long a period counts when limits of several subscriptions are compared, in days.
-DAYS = {
-    LimitPeriod.DAY: 1,
-    LimitPeriod.WEEK: 7,
-    LimitPeriod.MONTH: 30,
-    LimitPeriod.BILLING_PERIOD: 30,
-    LimitPeriod.LIFETIME: 36_500,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +162,7 @@ def _most_generous(rows: list[Row]) -> dict[str, Row]:
 
 
 def _generosity(row: Row) -> tuple[bool, Fraction]:
-    return row.limit is None, Fraction(row.limit or 0, DAYS[LimitPeriod(row.period)])
+    return row.limit is None, Fraction(row.limit or 0, rule_of(LimitPeriod(row.period)).days)
 
 
 def _billing_period(row: Row) -> BillingPeriod | None:
