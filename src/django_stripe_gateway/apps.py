@@ -17,6 +17,7 @@ class StripeGatewayConfig(AppConfig):
     def ready(self) -> None:
         """Register the system checks, the webhook handlers and what handles events that came too early."""
         from django_stripe_gateway import checks  # noqa: F401, PLC0415
+        from django_stripe_gateway.services import verbs  # noqa: F401, PLC0415
         from django_stripe_gateway.services.subscriptions import arrivals as _arrivals  # noqa: F401, PLC0415
         from django_stripe_gateway.services.subscriptions import owner_details  # noqa: PLC0415
         from django_stripe_gateway.webhooks.inbox import arrivals  # noqa: F401, PLC0415

@@ -111,7 +111,7 @@ def test_payment_methods__declined(biller: Biller) -> None:
 
 def test_setup(biller: Biller) -> None:
     customer = biller.customer("")
-    setup = biller.gateway.create_setup(customer.customer_id, idempotency_key=biller.key())
+    setup = biller.gateway.create_setup(customer.customer_id, metadata={"operation": "7"}, idempotency_key=biller.key())
     assert (setup.status, setup.payment_method_id) == ("requires_payment_method", "")
     assert setup.client_secret.startswith(setup.setup_id)
     assert_plain(setup)

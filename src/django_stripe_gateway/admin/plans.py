@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from django_stripe_gateway.admin.atomicity import NonAtomicActionsMixin, refuse_inside_transaction
+from django_stripe_gateway.admin.base.atomicity import NonAtomicActionsMixin, refuse_inside_transaction
 from django_stripe_gateway.admin.plan_forms import PlanForm, PlanPricingForm
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.stripe.accounts import is_stripe_variant

@@ -180,6 +180,18 @@ class Gateway(ABC):
     def create_payment(self, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
         """Start a payment; nothing is charged yet."""
 
+    def find_payment(self, request: PaymentRequest, *, since: datetime) -> PaymentSnapshot | None:
+        """Return the object that an earlier attempt at ``create_payment`` has made, found by the request's metadata.
+
+        Asked before the payment is started a second time, because the provider may have forgotten the idempotency key.
+        ``None`` where there is none, or where the provider cannot list such objects: one that nobody is sent to takes
+        no money.
+
+        Args:
+            since: the object was not made before; of our clock.
+        """
+        return None
+
     @abstractmethod
     def confirm_payment(self, ref: PaymentRef, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
         """Charge ``request.payment_method``, or carry on after the customer has authenticated.

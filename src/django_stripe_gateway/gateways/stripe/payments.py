@@ -123,6 +123,12 @@ class StripeGateway(StripeAccountCalls, Gateway):
         return params
 
 
+def is_of_attempt(snapshot: PaymentSnapshot, request: PaymentRequest) -> bool:
+    """Return whether a session or an intent was made by a request: token and attempt are on both."""
+    metadata = snapshot.raw.get("metadata") or {}
+    return all(metadata.get(name) == request.metadata.get(name) for name in ("token", "attempt"))
+
+
 def is_session(ref: PaymentRef) -> bool:
     """Return whether the payment was started as a Checkout Session."""
     return ref.object_id.startswith(SESSION_PREFIX)

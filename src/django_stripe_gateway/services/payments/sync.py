@@ -14,6 +14,7 @@ from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.audit import announce_failure, announce_status, write_log
 from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import can_transition
 
@@ -31,14 +32,6 @@ TARGETS: Mapping[ProviderStatus, str] = {
 
 
 UNPAID = (ProviderStatus.FAILED, ProviderStatus.REJECTED, ProviderStatus.CANCELED)
-
-
-class SnapshotMismatch(Exception):
-    """What the provider says contradicts the payment; nothing may be changed by it."""
-
-
-class SupersededAttempt(Exception):
-    """The news is about an earlier attempt at the payment, which no longer matters."""
 
 
 def apply_snapshot(

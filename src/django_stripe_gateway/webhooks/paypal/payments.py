@@ -15,7 +15,8 @@ from django_stripe_gateway.gateways.paypal.objects import custom_id, parent_id
 from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.payments.returns import complete_return
-from django_stripe_gateway.services.payments.sync import SnapshotMismatch, apply_snapshot
+from django_stripe_gateway.services.payments.sync import apply_snapshot
+from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.transactions import lock_payment, payments_database
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.paypal.verification import may_speak_for

@@ -17,7 +17,8 @@ from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.gateways.stripe.payment_objects import object_id, payment_snapshot
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.audit import send_on_commit, write_log
-from django_stripe_gateway.services.payments.sync import SnapshotMismatch, SupersededAttempt, apply_snapshot
+from django_stripe_gateway.services.payments.sync import apply_snapshot
+from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.services.transactions import lock_payment, payments_database
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.registry import FetchNeeded

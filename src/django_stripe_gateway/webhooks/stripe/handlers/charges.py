@@ -10,9 +10,9 @@ from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.gateways.stripe.payment_objects import charge_refunds, object_id, refunded_total
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.models.fields import ZERO
-from django_stripe_gateway.services.operations.performing import payment_ref
+from django_stripe_gateway.services.payments.refresh import payment_ref
 from django_stripe_gateway.services.payments.refund_sync import apply_refund
-from django_stripe_gateway.services.payments.sync import SnapshotMismatch
+from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.registry import FetchNeeded, handles
