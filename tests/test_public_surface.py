@@ -43,7 +43,6 @@ REPLACEABLE = (
     "admin",
     "api.payments.serializers",
     "api.errors",
-    "api.usage_limits",
     "webhooks.tasks",
 )
 

@@ -15,7 +15,6 @@ from rest_framework.views import APIView
 
 from django_stripe_gateway import usage
 from django_stripe_gateway.adapter import Adapter
-from django_stripe_gateway.api.usage_limits import PlanAllows, UsageThrottle
 from django_stripe_gateway.models import UsageRecord
 from tests.test_api.calls import ROOT, assert_error, post
 from tests.test_services.test_usage.support import at, make_default_plan, statements, subscribe
@@ -180,12 +179,12 @@ def test_limited(user: Any) -> None:
         costly(request, "a")
 
 
-class PerMinute(UsageThrottle):
+class PerMinute(usage.UsageThrottle):
     metric = "minutes"
     quantity = 3
 
 
-class MayExport(PlanAllows):
+class MayExport(usage.PlanAllows):
     metric = "exports"
 
 

@@ -9,12 +9,14 @@ import pytest
 from django.utils import timezone
 
 from django_stripe_gateway.models import Subscription
+from django_stripe_gateway.services.subscriptions.customers import update_customer
 from django_stripe_gateway.services.subscriptions.reconcile import (
     reconcile_billing_operations,
     reconcile_customers,
     reconcile_subscriptions,
 )
 from tests.test_billing.host import SubscriptionHost
+from tests.test_webhooks.support import in_threads
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOUR = timedelta(hours=1)
@@ -51,6 +53,26 @@ def test_details__silent_stripe(host: SubscriptionHost, user: Any) -> None:
     assert outcomes(reconcile_customers()) == ["silent"]
     assert outcomes(reconcile_billing_operations()) == ["settled"]
     assert host.fake.get(host.customer.customer_id)["email"] == "lovelace@example.com"
+    assert outcomes(reconcile_customers()) == []
+
+
+def test_details__saved_while_others_were_on_their_way(host: SubscriptionHost, user: Any) -> None:
+    host.subscribe()
+    user.email = "lovelace@example.com"
+    user.save()
+    customer = host.customer
+
+    def save_again() -> None:
+        hold.wait()
+        user.email = "countess@example.com"
+        user.save()
+        hold.release()
+
+    with host.fake.hold("POST", "/v1/customers/*", when="after") as hold:
+        in_threads([lambda: update_customer(customer=customer), save_again], 2)
+    assert host.fake.get(customer.customer_id)["email"] == "lovelace@example.com"
+    assert outcomes(reconcile_customers()) == ["changed"]
+    assert host.fake.get(customer.customer_id)["email"] == "countess@example.com"
     assert outcomes(reconcile_customers()) == []
 
 

@@ -1,18 +1,25 @@
-"""Hold the views of a host's own API to the limits of plans."""
+"""Hold a host's own views to the limits of plans, those of Django and those of Django REST framework."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+import functools
+from collections.abc import Callable
+from typing import Any, ClassVar
 
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
+from django_stripe_gateway.api.errors import error_body
 from django_stripe_gateway.api.owners import request_owner
 from django_stripe_gateway.exceptions import UsageLimitExceeded
 from django_stripe_gateway.services.usage.consume import check, consume
+
+View = Callable[..., HttpResponseBase]
 
 
 class PlanAllows(BasePermission):
@@ -56,3 +63,27 @@ class UsageThrottle(BaseThrottle):
     def wait(self) -> float | None:
         """Return the seconds until the limit starts anew, ``None`` if it never does."""
         return self.refusal.retry_after if self.refusal else None
+
+
+def limited(metric: str, quantity: int = 1) -> Callable[[View], View]:
+    """Let a Django view use ``quantity`` for each request; answer 429 with ``Retry-After`` when it is spent.
+
+    The owner is the request's, as the adapter's ``get_owner`` says; nobody gets 403. For views of Django REST
+    framework there is ``UsageThrottle``.
+    """
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        def limited_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            try:
+                consume(request_owner(request), metric, quantity)
+            except NotAuthenticated as error:
+                raise PermissionDenied from error
+            except UsageLimitExceeded as error:
+                headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+                return JsonResponse(error_body(error), status=error.status_code, headers=headers)
+            return view(request, *args, **kwargs)
+
+        return limited_view
+
+    return decorate

@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 
 from django_stripe_gateway import exceptions, usage
 from django_stripe_gateway.adapter import Adapter
+from django_stripe_gateway.choices import LimitPeriod
 from django_stripe_gateway.models import UsageCounter, UsageRecord
-from django_stripe_gateway.services.usage.periods import BillingPeriod, time_zone_of, window_of
+from django_stripe_gateway.services.usage.periods import BillingPeriod, rule_of, time_zone_of, window_of
+from tests.test_docs.blocks import DOCS
+from tests.test_docs.tables import codes, rows, sections
 from tests.test_services.test_usage.support import at, make_default_plan, subscribe
 
 ZONES = (
@@ -60,6 +63,29 @@ def window(period: str, now: str, zone: str = "UTC", billing: BillingPeriod | No
 def test_window(period: str, now: str, key: str, ends: str) -> None:
     found_key, _starts, found_ends = window(period, now)
     assert (found_key, found_ends) == (key, utc(ends))
+
+
+@pytest.mark.parametrize("period", LimitPeriod)
+def test_rule__of_every_kind(period: LimitPeriod) -> None:
+    now, day = utc("2026-11-25T12:00:00"), timedelta(days=1)
+    billing = BillingPeriod(now - 9 * day, now + 9 * day)
+    found = window_of(period, now, UTC, billing)
+    assert found.starts <= now < found.current_until
+    assert found.ends is None or now < found.ends <= found.current_until
+    assert rule_of(period).days > 0
+    others = [window_of(other, now, UTC, billing) for other in LimitPeriod if other != period]
+    # One counter is for one kind.
+    assert found.key.partition(":")[0] not in {other.key.partition(":")[0] for other in others}
+
+
+def test_rule__of_no_kind() -> None:
+    with pytest.raises(ValueError, match="fortnight"):
+        window("fortnight", "2026-11-23T00:00:00")
+
+
+def test_rule__every_kind_is_documented() -> None:
+    table = rows(sections(DOCS / "howto" / "limit-usage.md")["Say what a plan allows"], "`period`")
+    assert [codes(row[0])[0] for row in table] == LimitPeriod.values
 
 
 def test_window__lifetime() -> None:

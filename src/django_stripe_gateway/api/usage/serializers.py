@@ -9,7 +9,8 @@ from rest_framework import serializers
 from django_stripe_gateway.api.openapi.optional import field_schema
 from django_stripe_gateway.api.replaceable import serializer_class
 from django_stripe_gateway.choices import LimitPeriod
-from django_stripe_gateway.services.usage.entitlements import Allowance, Entitlements
+from django_stripe_gateway.services.usage.allowances import Allowance
+from django_stripe_gateway.services.usage.entitlements import Entitlements
 from django_stripe_gateway.services.usage.quantities import MAX_QUANTITY
 
 

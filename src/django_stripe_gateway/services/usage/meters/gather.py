@@ -1,6 +1,6 @@
 """Gather what was used into events for the provider's meters: each line of the ledger in exactly one of them.
 
-A line's use is told with a time in its own billing period: lines are gathered by owner, metric and hour, and never
+A line's use is reported with a time in its own billing period: lines are gathered by owner, metric and hour, and never
 across the beginning or the end of a subscription's period. The event is committed, with the identifier that makes the
 provider count it once, before anything is sent.
 """
@@ -92,7 +92,7 @@ def _store(customer: Customer, metric: str, members: Sequence[tuple[int, datetim
             return False
         event.value = _ledger().filter(meter_event=event).aggregate(total=Sum("quantity"))["total"]
         if not event.value:
-            # All of it was given back: there is nothing to tell.
+            # All of it was given back: there is nothing to report.
             event.state = MeterEventState.SENT
         event.save(using=using)
         return True
@@ -114,5 +114,5 @@ def _boundaries(owners: set[Any]) -> dict[Any, list[datetime]]:
 
 
 def _ledger() -> Any:
-    # The plain manager: that a line was told about is the one thing about it that changes.
+    # The plain manager: that a line was reported is the one thing about it that changes.
     return UsageRecord._base_manager.using(usage_database())

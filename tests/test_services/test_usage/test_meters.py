@@ -1,4 +1,4 @@
-"""Use that is told to Stripe's Billing Meters: all of it, once, in its own billing period."""
+"""Use that is reported to Stripe's Billing Meters: all of it, once, in its own billing period."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django_stripe_gateway import usage
 from django_stripe_gateway.exceptions import GatewayConfigurationError
 from django_stripe_gateway.gateways.stripe.meters import get_meters
 from django_stripe_gateway.models import Customer, MeterEvent, UsageRecord
-from django_stripe_gateway.services.usage.meters.record import gather_meter_events
+from django_stripe_gateway.services.usage.meters.gather import gather_meter_events
 from django_stripe_gateway.services.usage.meters.send import send_due_meter_events, send_meter_event
 from tests.billing_factories import make_customer
 from tests.fake_stripe.server import FakeStripe
