@@ -33,6 +33,18 @@ class StartingTests(PaymentScenario):
         assert bool(snapshot.client_secret) is self.gives_client_secret
         self.assert_plain(snapshot)
 
+    def test_create__keeps_its_page(self) -> None:
+        """The page is kept with its address as ``url``, and with a ``status``: open, complete or expired."""
+        if not self.gateway.supports_redirect:
+            return
+        made = self.create()
+        assert made.is_session
+        assert (made.raw["url"], made.raw["status"]) == (made.redirect_url, "open")
+        canceled = self.gateway.cancel_payment(ref_of(made), idempotency_key=self.key())
+        assert canceled.raw["status"] == "expired"
+        paid = self.gateway.retrieve_payment(self.paid())
+        assert (paid.is_session, paid.raw["status"]) == (True, "complete")
+
     def test_create__metadata_on_what_holds_the_money(self) -> None:
         """What holds the money can be matched with its payment."""
         assert self.kept_metadata(self.paid()) == METADATA
