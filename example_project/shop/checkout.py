@@ -13,7 +13,8 @@ from django.http import Http404, HttpRequest
 from django_stripe_gateway.choices import LogSource
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.payments.create import confirm_payment, create_payment, start_payment
+from django_stripe_gateway.services.payments.confirm import confirm_payment
+from django_stripe_gateway.services.payments.create import create_payment, start_payment
 from shop.catalogue import Product
 from shop.models import Order
 

@@ -22,17 +22,14 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from django_stripe_gateway.api.owners import request_owner
-from django_stripe_gateway.services.subscriptions.change import (
-    cancel_subscription,
-    change_subscription,
-    pause_subscription,
-    preview_change,
-    resume_subscription,
-    unpause_subscription,
-)
+from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
+from django_stripe_gateway.services.subscriptions.change import change_subscription, preview_change
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer, update_customer
+from django_stripe_gateway.services.subscriptions.pause import pause_subscription
 from django_stripe_gateway.services.subscriptions.plan_access import active_plan, has_plan, subscriptions_for
+from django_stripe_gateway.services.subscriptions.resume import resume_subscription
 from django_stripe_gateway.services.subscriptions.subscribe import subscribe
+from django_stripe_gateway.services.subscriptions.unpause import unpause_subscription
 
 __all__ = [
     "HasActivePlan",

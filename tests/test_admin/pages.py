@@ -42,8 +42,8 @@ def run_confirmed(client: Client, action: str, *payments: Any) -> Any:
     return run_action(client, action, *payments, confirmed="yes", key=str(asked.context["key"]))
 
 
-def submit(client: Client, move: str, payment: Any, **data: Any) -> Any:
-    """Open the page of a move, fill it in and submit it."""
-    url = payment_url(move, payment.pk)
+def submit(client: Client, action: str, payment: Any, **data: Any) -> Any:
+    """Open the page of an action, fill it in and submit it."""
+    url = payment_url(action, payment.pk)
     opened = client.get(url)
     return client.post(url, {"key": str(opened.context["form"]["key"].value()), **data}, follow=True)

@@ -13,7 +13,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from payments import get_payment_model
 
-from django_stripe_gateway.admin import PaymentAdmin, lists
+from django_stripe_gateway.admin import PaymentAdmin
+from django_stripe_gateway.admin.base import lists
 from tests.factories import make_paid_payment, make_payment, make_user
 from tests.test_admin.pages import payment_url
 

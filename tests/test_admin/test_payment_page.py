@@ -115,7 +115,7 @@ def test_page__nothing_to_add_or_delete(admin_client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "moves"),
+    ("status", "actions"),
     [
         ("waiting", {"cancel", "sync"}),
         ("preauth", {"capture", "cancel", "sync"}),
@@ -124,16 +124,16 @@ def test_page__nothing_to_add_or_delete(admin_client: Client) -> None:
         ("cancelled", {"sync"}),
     ],
 )
-def test_page__offers_what_the_state_allows(admin_client: Client, status: str, moves: set[str]) -> None:
+def test_page__offers_what_the_state_allows(admin_client: Client, status: str, actions: set[str]) -> None:
     payment = make_paid_payment(status=status)
     response = admin_client.get(payment_url("change", payment.pk))
-    assert {move["name"] for move in response.context["possible_moves"]} == moves
-    for move in response.context["possible_moves"]:
-        assert f'href="{move["url"]}"' in response.content.decode()
+    assert {action["name"] for action in response.context["possible_actions"]} == actions
+    for action in response.context["possible_actions"]:
+        assert f'href="{action["url"]}"' in response.content.decode()
 
 
 def test_page__viewer_is_offered_nothing(staff_client: Any) -> None:
     payment = make_paid_payment()
     response = staff_client("view_payment").get(payment_url("change", payment.pk))
     assert response.status_code == 200
-    assert response.context["possible_moves"] == []
+    assert response.context["possible_actions"] == []

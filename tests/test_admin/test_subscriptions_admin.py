@@ -14,7 +14,8 @@ from django.test.utils import CaptureQueriesContext
 
 from django_stripe_gateway.exceptions import ProviderUnavailable
 from django_stripe_gateway.models import BillingOperation, Customer, Invoice, Subscription
-from django_stripe_gateway.services.subscriptions.change import cancel_subscription, pause_subscription
+from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
+from django_stripe_gateway.services.subscriptions.pause import pause_subscription
 from tests.billing_factories import make_customer, make_plan, make_pricing, make_subscription
 from tests.factories import make_user
 from tests.fake_stripe import FakeStripe
@@ -64,8 +65,8 @@ def make_rows(count: int) -> None:
         )
 
 
-def move(client: Client, name: str, subscription: Subscription) -> Any:
-    """Open the page of a move and confirm it."""
+def act(client: Client, name: str, subscription: Subscription) -> Any:
+    """Open the page of an action and confirm it."""
     url = own_url("subscription", name, subscription.pk)
     opened = client.get(url)
     assert opened.status_code == 200
@@ -150,12 +151,12 @@ def test_filter__on_grace_period(admin_client: Client) -> None:
 
 
 def test_cancel_resume_and_end(admin_client: Client, subscription: Subscription, stripe_server: FakeStripe) -> None:
-    response = move(admin_client, "cancel", subscription)
+    response = act(admin_client, "cancel", subscription)
     assert subscription.cancel_at_period_end
     assert "ends on" in shown_messages(response)[0]
-    response = move(admin_client, "resume", subscription)
+    response = act(admin_client, "resume", subscription)
     assert (subscription.cancel_at_period_end, subscription.is_valid) == (False, True)
-    move(admin_client, "end", subscription)
+    act(admin_client, "end", subscription)
     assert subscription.status == "canceled"
     assert stripe_server.get(str(subscription.subscription_id))["status"] == "canceled"
     staff = {(log.source, log.actor) for log in subscription.logs.filter(source="admin")}
@@ -164,14 +165,14 @@ def test_cancel_resume_and_end(admin_client: Client, subscription: Subscription,
 
 def test_unpause(admin_client: Client, subscription: Subscription) -> None:
     pause_subscription(subscription=subscription)
-    move(admin_client, "unpause", subscription)
+    act(admin_client, "unpause", subscription)
     assert not subscription.is_paused
 
 
 def test_the_page_offers_what_is_possible(admin_client: Client, subscription: Subscription) -> None:
     def offered() -> set[str]:
         response = admin_client.get(own_url("subscription", "change", subscription.pk))
-        return {found["name"] for found in response.context["possible_moves"]}
+        return {found["name"] for found in response.context["possible_actions"]}
 
     assert offered() == {"cancel", "end", "sync"}
     cancel_subscription(subscription=subscription)
@@ -202,22 +203,22 @@ def test_end_selected__asks_first_and_tells_of_each(admin_client: Client, subscr
     assert sorted(message.level_tag for message in response.context["messages"]) == ["error", "success"]
 
 
-def test_moves_need_the_permission_to_change_subscriptions(
+def test_actions_need_the_permission_to_change_subscriptions(
     billing_staff: Callable[..., Client], subscription: Subscription
 ) -> None:
     client = billing_staff("view_subscription")
-    assert client.get(own_url("subscription", "change", subscription.pk)).context["possible_moves"] == []
+    assert client.get(own_url("subscription", "change", subscription.pk)).context["possible_actions"] == []
     assert client.post(own_url("subscription", "end", subscription.pk)).status_code == 403
     run_action(client, "end_selected", subscription, url=own_url("subscription", "changelist"), confirmed="yes")
     subscription.refresh_from_db()
     assert subscription.status == "active"
-    move(billing_staff("view_subscription", "change_subscription"), "end", subscription)
+    act(billing_staff("view_subscription", "change_subscription"), "end", subscription)
     assert subscription.status == "canceled"
 
 
 def test_a_refusal_is_a_message(admin_client: Client, subscription: Subscription, stripe_server: FakeStripe) -> None:
     stripe_server.fault("POST", f"/v1/subscriptions/{subscription.subscription_id}", kind="reset_before", times=10)
-    response = move(admin_client, "cancel", subscription)
+    response = act(admin_client, "cancel", subscription)
     assert response.status_code == 200
     assert [message.level_tag for message in response.context["messages"]] == ["warning"]
     stripe_server.clear_faults()

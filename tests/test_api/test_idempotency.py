@@ -17,7 +17,7 @@ from rest_framework.test import APIClient
 from django_stripe_gateway.api import idempotency
 from django_stripe_gateway.exceptions import IdempotencyKeyReused
 from django_stripe_gateway.models import IdempotencyKey, PaymentOperation
-from django_stripe_gateway.services.operations import performing
+from django_stripe_gateway.services.operations import engine
 from tests.fake_stripe.server import FakeStripe
 from tests.test_api.calls import CREATE, ROOT, act, assert_error, body, create, post
 
@@ -245,7 +245,7 @@ class TestKilled:
             return act(api_client, confirmed["payment_id"], "refund_payment", {"amount": "3.00"}, KEY)
 
         with monkeypatch.context() as patch:
-            patch.setattr(performing, "write_answer", _die)
+            patch.setattr(engine, "settle", _die)
             with pytest.raises(Killed):
                 refund()
         refused = refund()

@@ -14,7 +14,8 @@ from rest_framework.test import APIClient
 
 from django_stripe_gateway.exceptions import GatewayError, OperationInProgress, WrongState
 from django_stripe_gateway.models import Customer, Subscription, WebhookEvent
-from django_stripe_gateway.services.subscriptions.change import cancel_subscription, change_subscription
+from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
+from django_stripe_gateway.services.subscriptions.change import change_subscription
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer, mark_customer_deleted
 from tests.conftest import SignalRecorder
 from tests.test_billing.host import SubscriptionHost

@@ -13,8 +13,8 @@ from rest_framework.test import APIClient
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.origins import SYSTEM
-from django_stripe_gateway.services.subscriptions import change as changing
-from django_stripe_gateway.services.subscriptions.operations import lock_subscription
+from django_stripe_gateway.services.subscriptions import line
+from django_stripe_gateway.services.subscriptions.locks import lock_subscription
 from django_stripe_gateway.services.subscriptions.reconcile import reconcile_subscriptions
 from django_stripe_gateway.services.subscriptions.sync import apply_subscription
 from django_stripe_gateway.services.transactions import money_transaction
@@ -48,14 +48,14 @@ def test_another_trial_after_a_change(host: SubscriptionHost) -> None:
 
 def test_subscribed_during_a_change(host: SubscriptionHost, monkeypatch: pytest.MonkeyPatch) -> None:
     subscription = host.subscribed(host.basic)
-    scope = changing.scoped_request_key
+    scope = line.scoped_request_key
 
     def raced(*args: object) -> str | None:
         monkeypatch.undo()
         subscribe(owner=host.user, plan=host.premium.plan)
         return scope(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(changing, "scoped_request_key", raced)
+    monkeypatch.setattr(line, "scoped_request_key", raced)
     body = {"subscription_id": subscription.subscription_id, "plan_id": host.premium.plan_id}
     assert host.post("change", body).json()["code"] == "already_subscribed"
     assert Subscription.objects.filter(plan=host.premium.plan).count() == 1

@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from django_stripe_gateway import exceptions
 from django_stripe_gateway.models import BillingOperation, Customer, Subscription
+from django_stripe_gateway.services.operations import engine
+from django_stripe_gateway.services.subscriptions import cancel as cancelling
 from django_stripe_gateway.services.subscriptions import change as changing
-from django_stripe_gateway.services.subscriptions import performing
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer
 from django_stripe_gateway.services.subscriptions.subscribe import subscribe
 from tests.test_billing.host import SubscriptionHost
@@ -55,7 +56,7 @@ def wish_change(host: SubscriptionHost) -> Any:
 
 
 def wish_end(host: SubscriptionHost) -> Any:
-    return changing.cancel_subscription(subscription=Subscription.objects.get(), at_period_end=False)
+    return cancelling.cancel_subscription(subscription=Subscription.objects.get(), at_period_end=False)
 
 
 def nothing(host: SubscriptionHost) -> None:
@@ -148,7 +149,7 @@ def test_killed_before_the_answer_was_written(
         raise Killed
 
     with monkeypatch.context() as dying:
-        dying.setattr(performing, "write_look", die)
+        dying.setattr(engine, "settle", die)
         with pytest.raises(Killed):
             wish(host)
     with pytest.raises(exceptions.OperationInProgress):

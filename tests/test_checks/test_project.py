@@ -135,7 +135,7 @@ class FakeConfig:
     [
         ("django_stripe_gateway/payment_return.html", True, ["W005"]),
         ("django_stripe_gateway/payment_return.html", False, []),
-        ("admin/django_stripe_gateway/move.html", True, ["W005"]),
+        ("admin/django_stripe_gateway/action.html", True, ["W005"]),
         ("django_stripe_gateway/of_the_host_alone.html", True, []),
         ("shop/payment_return.html", True, []),
     ],

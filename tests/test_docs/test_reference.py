@@ -173,7 +173,8 @@ def test_signals__receivers_take_what_is_sent(settings: Any, user: Any, stripe_s
     with guide(settings, user, stripe_server) as followed:
         followed.follow(REFERENCE / "signals.md")
         payment = followed.authorized_payment()
-        from django_stripe_gateway.services.payments.capture import cancel_payment, capture_payment
+        from django_stripe_gateway.services.payments.cancel import cancel_payment
+        from django_stripe_gateway.services.payments.capture import capture_payment
         from django_stripe_gateway.services.payments.refund import refund_payment
 
         capture_payment(payment=payment, amount=Decimal("8.00"))

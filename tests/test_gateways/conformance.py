@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from django.test import override_settings
 
-from django_stripe_gateway.gateways.base import Gateway, PaymentRef, PaymentRequest, ProviderStatus
+from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.registry import get_gateway
+from django_stripe_gateway.gateways.values import PaymentRef, PaymentRequest, ProviderStatus
 from django_stripe_gateway.testing import PaymentScenario
 from tests.fake_paypal.server import CLIENT_SECRET, FakePayPal
 from tests.fake_stripe.server import FakeStripe

@@ -19,7 +19,7 @@ class StripeConformance(OnStripe, BillingGatewayConformance):
         found = self.active()
         assert found.item_id.startswith("si_")
         assert self.gateway.retrieve_invoice(found.latest_invoice_id).intent_id.startswith("pi_")
-        setup = self.gateway.create_setup(found.customer_id, idempotency_key=self.key())
+        setup = self.gateway.create_setup(found.customer_id, metadata={}, idempotency_key=self.key())
         assert setup.client_secret.startswith(setup.setup_id)
 
 

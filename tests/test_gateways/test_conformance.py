@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from django_stripe_gateway.exceptions import ProviderUnavailable
-from django_stripe_gateway.gateways.base import PaymentRef, ProviderStatus
+from django_stripe_gateway.gateways.values import PaymentRef, ProviderStatus
 from django_stripe_gateway.testing import GatewayConformance
 from tests.fake_paypal.server import FakePayPal
 from tests.test_gateways.conformance import OnCheckout, OnFakeStripe, OnIntents, OnLocalstripe, OnPayPal, OnStripe

@@ -19,6 +19,7 @@ from django_stripe_gateway.exceptions import (
     WrongState,
 )
 from django_stripe_gateway.models import PaymentOperation
+from django_stripe_gateway.services.payments import cancel as cancelling
 from django_stripe_gateway.services.payments import capture as captures
 from django_stripe_gateway.services.payments import create as payments
 from django_stripe_gateway.services.payments import reconcile as reconciling
@@ -216,13 +217,13 @@ def test_release(shop: Shop, fault: Any) -> None:
     if fault:
         shop.fake.fault("POST", "/v2/payments/authorizations/*/void", kind=fault)
         with pytest.raises(ProviderUnavailable):
-            captures.cancel_payment(payment=payment)
-    assert captures.cancel_payment(payment=payment).status == "cancelled"
+            cancelling.cancel_payment(payment=payment)
+    assert cancelling.cancel_payment(payment=payment).status == "cancelled"
     assert shop.fake.state.authorizations[payment.intent_id]["status"] == "VOIDED"
 
 
 def test_cancel__unpaid__is_never_captured(shop: Shop) -> None:
-    payment = captures.cancel_payment(payment=shop.waiting())
+    payment = cancelling.cancel_payment(payment=shop.waiting())
     assert (payment.status, payment.gateway_url) == ("cancelled", "")
     event = shop.fake.approve(payment.transaction_id)
     assert complete_return(payment=payment).status == "cancelled"

@@ -9,6 +9,7 @@ from typing import Any
 from payments import get_payment_model
 
 from django_stripe_gateway.models import PaymentOperation
+from django_stripe_gateway.services.payments import cancel as cancelling
 from django_stripe_gateway.services.payments import capture as captures
 from django_stripe_gateway.services.payments import refund as refunds
 from tests.test_services.conftest import Shop
@@ -25,7 +26,7 @@ def refund_six(payment: Any) -> Any:
 
 
 def cancel(payment: Any) -> Any:
-    return captures.cancel_payment(payment=payment)
+    return cancelling.cancel_payment(payment=payment)
 
 
 #: name → (how to start, what to do, Stripe's path, what is true once it is done)

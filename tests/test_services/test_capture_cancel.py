@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from django_stripe_gateway import exceptions
+from django_stripe_gateway.services.payments import cancel as cancelling
 from django_stripe_gateway.services.payments import capture as captures
 from tests.conftest import SignalRecorder
 from tests.factories import make_payment
@@ -81,21 +82,21 @@ def test_capture__done_at_the_dashboard_meanwhile(shop: Shop) -> None:
 
 
 def test_cancel__waiting(shop: Shop, recorded_signals: SignalRecorder) -> None:
-    payment = captures.cancel_payment(payment=shop.waiting())
+    payment = cancelling.cancel_payment(payment=shop.waiting())
     assert payment.status == "cancelled"
     assert shop.stripe.get(payment.transaction_id)["status"] == "expired"
     assert recorded_signals.names == ["payment_created", "payment_cancelled"]
 
 
 def test_cancel__releases_an_authorisation(shop: Shop, recorded_signals: SignalRecorder) -> None:
-    payment = captures.cancel_payment(payment=shop.authorized())
+    payment = cancelling.cancel_payment(payment=shop.authorized())
     assert (payment.status, payment.captured_amount) == ("cancelled", 0)
     assert shop.stripe.get(payment.intent_id)["status"] == "canceled"
     assert recorded_signals.names[-1] == "payment_cancelled"
 
 
 def test_cancel__never_started(shop: Shop) -> None:
-    payment = captures.cancel_payment(payment=make_payment(owner=shop.user))
+    payment = cancelling.cancel_payment(payment=make_payment(owner=shop.user))
     assert payment.status == "cancelled"
     assert not shop.stripe.requests
 
@@ -104,7 +105,7 @@ def test_cancel__never_started(shop: Shop) -> None:
 def test_cancel__wrong_state(shop: Shop, status: str) -> None:
     for transaction_id in ("", "cs_test_1"):
         with pytest.raises(exceptions.WrongState):
-            captures.cancel_payment(payment=make_payment(status=status, transaction_id=transaction_id))
+            cancelling.cancel_payment(payment=make_payment(status=status, transaction_id=transaction_id))
     assert not shop.stripe.requests
 
 
@@ -112,7 +113,7 @@ def test_cancel__customer_was_faster(shop: Shop, recorded_signals: SignalRecorde
     payment = shop.waiting()
     shop.stripe.complete_checkout(payment.transaction_id)
     with pytest.raises(exceptions.WrongState):
-        captures.cancel_payment(payment=payment)
+        cancelling.cancel_payment(payment=payment)
     payment.refresh_from_db()
     assert payment.status == "confirmed"
     assert recorded_signals.names == ["payment_created", "payment_confirmed"]
@@ -131,4 +132,4 @@ def test_cancel__localstripe(localstripe: str, user: Any, capture_method: str) -
         capture_method=capture_method,
         confirm=capture_method == "manual",
     )
-    assert captures.cancel_payment(payment=payment).status == "cancelled"
+    assert cancelling.cancel_payment(payment=payment).status == "cancelled"

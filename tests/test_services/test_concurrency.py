@@ -13,6 +13,7 @@ from payments import get_payment_model
 
 from django_stripe_gateway import exceptions
 from django_stripe_gateway.models import PaymentOperation
+from django_stripe_gateway.services.payments import cancel as cancelling
 from django_stripe_gateway.services.payments import capture as captures
 from django_stripe_gateway.services.payments import create as payments
 from django_stripe_gateway.services.payments import refresh as syncing
@@ -85,7 +86,7 @@ def test_refund__while_one_is_in_flight(shop: Shop) -> None:
 def test_capture_and_cancel(shop: Shop) -> None:
     payment = shop.authorized()
     results = at_once(
-        lambda: captures.capture_payment(payment=payment), lambda: captures.cancel_payment(payment=payment)
+        lambda: captures.capture_payment(payment=payment), lambda: cancelling.cancel_payment(payment=payment)
     )
     assert len(errors_of(results)) == 1
     payment.refresh_from_db()

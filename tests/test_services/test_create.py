@@ -13,6 +13,7 @@ from django_stripe_gateway import exceptions
 from django_stripe_gateway.choices import OperationState
 from django_stripe_gateway.models import PaymentGatewayConfig, PaymentOperation
 from django_stripe_gateway.services.payments import capture as captures
+from django_stripe_gateway.services.payments import confirm as confirming
 from django_stripe_gateway.services.payments import create as payments
 from django_stripe_gateway.services.payments import refresh as syncing
 from tests.conftest import SignalRecorder
@@ -153,7 +154,7 @@ def test_create__intent_flow_on_stripe(shop: Shop, settings: Any) -> None:
     assert payment.status == "waiting"
     assert payment.client_secret.startswith(payment.intent_id)
     assert payment.client_secret not in payment.extra_data
-    repeated = payments.confirm_payment(payment=payment, payment_method="pm_card_visa")
+    repeated = confirming.confirm_payment(payment=payment, payment_method="pm_card_visa")
     assert repeated.status == "confirmed"
 
 
@@ -170,14 +171,14 @@ def test_confirm__decline_then_success(shop: Shop, settings: Any, recorded_signa
     settings.PAYMENT_VARIANTS = {"stripe": (provider, {"flow": "intent"})}
     payment = shop.waiting()
     with pytest.raises(exceptions.PaymentDeclined) as caught:
-        payments.confirm_payment(payment=payment, payment_method="pm_card_chargeDeclinedInsufficientFunds")
+        confirming.confirm_payment(payment=payment, payment_method="pm_card_chargeDeclinedInsufficientFunds")
     assert caught.value.extra["decline_code"] == "insufficient_funds"
     payment.refresh_from_db()
     assert payment.status == "error"
     assert payment.decline_code == "insufficient_funds"
     assert payment.is_payable
 
-    payment = payments.confirm_payment(payment=payment, payment_method="pm_card_visa")
+    payment = confirming.confirm_payment(payment=payment, payment_method="pm_card_visa")
     assert payment.status == "confirmed"
     assert payment.failure_code == payment.decline_code == ""
     assert recorded_signals.names == ["payment_created", "payment_failed", "payment_confirmed"]
@@ -187,19 +188,19 @@ def test_confirm__requires_action(shop: Shop, settings: Any) -> None:
     provider = "django_stripe_gateway.providers.StripeProvider"
     settings.PAYMENT_VARIANTS = {"stripe": (provider, {"flow": "intent"})}
     payment = shop.waiting()
-    payment = payments.confirm_payment(payment=payment, payment_method="pm_card_authenticationRequired")
+    payment = confirming.confirm_payment(payment=payment, payment_method="pm_card_authenticationRequired")
     assert payment.status == "waiting"
     assert payment.client_secret
 
     shop.stripe.customer_authenticates(payment.intent_id)
-    assert payments.confirm_payment(payment=payment).status == "confirmed"
+    assert confirming.confirm_payment(payment=payment).status == "confirmed"
     with pytest.raises(exceptions.WrongState):
-        payments.confirm_payment(payment=payment)
+        confirming.confirm_payment(payment=payment)
 
 
 def test_confirm__checkout_is_confirmed_by_the_customer(shop: Shop) -> None:
     with pytest.raises(exceptions.WrongState) as caught:
-        payments.confirm_payment(payment=shop.waiting())
+        confirming.confirm_payment(payment=shop.waiting())
     assert caught.value.code == "not_confirmable"
 
 
@@ -305,12 +306,12 @@ class TestLocalstripe:
             self.create(user, payment_method="pm_card_chargeCustomerFail")
         payment = get_payment_model().objects.get(pk=caught.value.extra["payment_id"])
         assert (payment.status, payment.decline_code) == ("error", "card_declined")
-        assert payments.confirm_payment(payment=payment, payment_method="pm_card_visa").status == "confirmed"
+        assert confirming.confirm_payment(payment=payment, payment_method="pm_card_visa").status == "confirmed"
 
     def test_confirmed_later(self, localstripe: str, user: Any) -> None:
         payment = self.create(user, confirm=False)
         assert payment.status == "waiting"
-        assert payments.confirm_payment(payment=payment).status == "confirmed"
+        assert confirming.confirm_payment(payment=payment).status == "confirmed"
 
     def test_requires_action(self, localstripe: str, user: Any, settings: Any) -> None:
         import requests
@@ -331,4 +332,4 @@ class TestLocalstripe:
             auth=("sk_test_123", ""),
             timeout=10,
         ).raise_for_status()
-        assert payments.confirm_payment(payment=payment).status == "confirmed"
+        assert confirming.confirm_payment(payment=payment).status == "confirmed"

@@ -9,8 +9,9 @@ import pytest
 
 from django_stripe_gateway import exceptions
 from django_stripe_gateway.models import PaymentOperation
+from django_stripe_gateway.services.payments import cancel as cancelling
 from django_stripe_gateway.services.payments import capture as captures
-from django_stripe_gateway.services.payments import create as payments
+from django_stripe_gateway.services.payments import confirm as confirming
 from django_stripe_gateway.services.payments import refund as refunds
 from tests.test_services.acts import capture_six, effects, holds, refund_six
 from tests.test_services.conftest import Shop
@@ -31,7 +32,7 @@ class TestGivenUp:
         shop.stripe.fault("POST", "/v1/payment_intents/*/capture", kind="reset_before")
         with pytest.raises(exceptions.ProviderUnavailable):
             capture_six(payment)
-        assert captures.cancel_payment(payment=payment).status == "cancelled"
+        assert cancelling.cancel_payment(payment=payment).status == "cancelled"
         assert effects(shop, "/capture") == 0
         assert not PaymentOperation.objects.pending().exists()
 
@@ -41,7 +42,7 @@ class TestGivenUp:
         with pytest.raises(exceptions.ProviderUnavailable):
             capture_six(payment)
         with pytest.raises(exceptions.WrongState):
-            captures.cancel_payment(payment=payment)
+            cancelling.cancel_payment(payment=payment)
         holds(payment, {"status": "confirmed", "captured_amount": Decimal(6)})
 
     def test_another_amount_after_a_lost_capture(self, shop: Shop) -> None:
@@ -55,16 +56,16 @@ class TestGivenUp:
         payment = shop.waiting()
         shop.stripe.fault("POST", "/v1/payment_intents/*/confirm", kind="reset_before")
         with pytest.raises(exceptions.ProviderUnavailable):
-            payments.confirm_payment(payment=payment, payment_method="pm_card_visa")
-        assert captures.cancel_payment(payment=payment).status == "cancelled"
+            confirming.confirm_payment(payment=payment, payment_method="pm_card_visa")
+        assert cancelling.cancel_payment(payment=payment).status == "cancelled"
         assert effects(shop, "/capture") == 0
 
     def test_another_card_after_a_lost_confirmation(self, shop: Shop, intents: None) -> None:
         payment = shop.waiting()
         shop.stripe.fault("POST", "/v1/payment_intents/*/confirm", kind="reset_before")
         with pytest.raises(exceptions.ProviderUnavailable):
-            payments.confirm_payment(payment=payment, payment_method="pm_card_visa")
-        assert payments.confirm_payment(payment=payment, payment_method="pm_card_mastercard").status == "confirmed"
+            confirming.confirm_payment(payment=payment, payment_method="pm_card_visa")
+        assert confirming.confirm_payment(payment=payment, payment_method="pm_card_mastercard").status == "confirmed"
         asked = [call.params.get("payment_method") for call in shop.mutations("/confirm") if call.acts]
         assert asked == ["pm_card_mastercard"]
 
@@ -86,6 +87,6 @@ class TestGivenUp:
             capture_six(payment)
         shop.stripe.fault("GET", "/v1/checkout/sessions/*", kind="error_500_before")
         with pytest.raises(exceptions.ProviderUnavailable):
-            captures.cancel_payment(payment=payment)
+            cancelling.cancel_payment(payment=payment)
         assert PaymentOperation.objects.pending().count() == 1
-        assert captures.cancel_payment(payment=payment).status == "cancelled"
+        assert cancelling.cancel_payment(payment=payment).status == "cancelled"

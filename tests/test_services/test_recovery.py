@@ -18,7 +18,7 @@ from payments import get_payment_model
 from django_stripe_gateway import exceptions
 from django_stripe_gateway.choices import OperationState
 from django_stripe_gateway.models import PaymentOperation, Refund
-from django_stripe_gateway.services.operations import performing
+from django_stripe_gateway.services.operations import engine
 from django_stripe_gateway.services.payments import create as payments
 from django_stripe_gateway.services.payments import refresh as syncing
 from django_stripe_gateway.services.payments import refund as refunds
@@ -89,7 +89,7 @@ def test_killed_before_the_answer_was_written(
         raise Killed
 
     with monkeypatch.context() as dying:
-        dying.setattr(performing, "write_answer", die)
+        dying.setattr(engine, "settle", die)
         with pytest.raises(Killed):
             act(payment)
     with pytest.raises(exceptions.OperationInProgress):

@@ -17,7 +17,8 @@ from django.core.handlers.base import BaseHandler
 from django.db import connection, connections
 
 from django_stripe_gateway.models import PaymentLog, Refund, WebhookEvent
-from django_stripe_gateway.services.payments.capture import cancel_payment, capture_payment
+from django_stripe_gateway.services.payments.cancel import cancel_payment
+from django_stripe_gateway.services.payments.capture import capture_payment
 from django_stripe_gateway.services.payments.create import create_payment, start_payment
 from django_stripe_gateway.services.payments.refund import refund_payment
 from django_stripe_gateway.webhooks.registry import handles

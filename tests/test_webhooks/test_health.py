@@ -150,7 +150,7 @@ def test_admin__needs_permission() -> None:
 
 
 def test_admin__too_many(admin_client: Client, monkeypatch: Any) -> None:
-    from django_stripe_gateway.admin.events import WebhookEventAdmin
+    from django_stripe_gateway.admin.webhook_events import WebhookEventAdmin
 
     monkeypatch.setattr(WebhookEventAdmin, "max_events_per_action", 1)
     rows = [stored(state="dead") for _number in range(2)]

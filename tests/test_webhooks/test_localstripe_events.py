@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import requests
 
-from django_stripe_gateway.services.payments.capture import cancel_payment, capture_payment
+from django_stripe_gateway.services.payments.cancel import cancel_payment
+from django_stripe_gateway.services.payments.capture import capture_payment
 from django_stripe_gateway.services.payments.create import create_payment
 from tests.conftest import SignalRecorder
 from tests.test_webhooks.support import money_rows, post, row_of

@@ -9,8 +9,10 @@ import pytest
 
 from django_stripe_gateway.conf import STRIPE_PROVIDER
 from django_stripe_gateway.models import PaymentLog
-from django_stripe_gateway.services.payments.capture import cancel_payment, capture_payment
-from django_stripe_gateway.services.payments.create import confirm_payment, start_payment
+from django_stripe_gateway.services.payments.cancel import cancel_payment
+from django_stripe_gateway.services.payments.capture import capture_payment
+from django_stripe_gateway.services.payments.confirm import confirm_payment
+from django_stripe_gateway.services.payments.create import start_payment
 from django_stripe_gateway.services.payments.refund import refund_payment
 from tests.conftest import SignalRecorder
 from tests.test_webhooks.conftest import Shop

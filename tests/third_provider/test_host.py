@@ -8,14 +8,12 @@ from pathlib import Path
 import pytest
 
 import django_stripe_gateway
-from django_stripe_gateway import gateways
 from tests.custom_payment_host.test_host import run
 
 HERE = Path(__file__).parent
 SETTINGS = "tests.third_provider.settings"
 
 
-@pytest.mark.skipif(not hasattr(gateways, "register_provider"), reason="providers cannot be registered yet")
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("flows", ["flows_conformance.py", "flows_faulty.py", "flows_host.py"])

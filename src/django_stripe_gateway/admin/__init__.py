@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from django_stripe_gateway.admin.base.registration import register_payment_admin
 from django_stripe_gateway.admin.customers import CustomerAdmin
-from django_stripe_gateway.admin.events import WebhookEventAdmin
 from django_stripe_gateway.admin.gateways import PaymentGatewayConfigAdmin
-from django_stripe_gateway.admin.inlines import OperationInline, PaymentLogInline, RefundInline
 from django_stripe_gateway.admin.invoices import InvoiceAdmin
-from django_stripe_gateway.admin.logs import PaymentLogAdmin
-from django_stripe_gateway.admin.operations import BillingOperationAdmin, PaymentOperationAdmin
+from django_stripe_gateway.admin.logs import PaymentLogAdmin, PaymentLogInline
+from django_stripe_gateway.admin.operations import BillingOperationAdmin, OperationInline, PaymentOperationAdmin
 from django_stripe_gateway.admin.payments import PaymentAdmin, PaymentAdminMixin
 from django_stripe_gateway.admin.plans import PlanAdmin, PlanLimitInline, PlanPricingInline
-from django_stripe_gateway.admin.refunds import RefundAdmin
-from django_stripe_gateway.admin.registration import register_payment_admin
+from django_stripe_gateway.admin.refunds import RefundAdmin, RefundInline
 from django_stripe_gateway.admin.subscriptions import SubscriptionAdmin
 from django_stripe_gateway.admin.usage import (
     LimitOverrideAdmin,
@@ -22,6 +20,7 @@ from django_stripe_gateway.admin.usage import (
     UsageRecordAdmin,
     UsageReservationAdmin,
 )
+from django_stripe_gateway.admin.webhook_events import WebhookEventAdmin
 
 __all__ = [
     "BillingOperationAdmin",

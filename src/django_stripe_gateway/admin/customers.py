@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from django_stripe_gateway.admin.inlines import SubscriptionInline
-from django_stripe_gateway.admin.lists import DatedListMixin
-from django_stripe_gateway.admin.readonly import ReadOnlyAdmin
-from django_stripe_gateway.admin.searching import IdSearchMixin, owner_fields
+from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin
+from django_stripe_gateway.admin.base.search import IdSearchMixin
+from django_stripe_gateway.admin.subscriptions import SubscriptionInline
 from django_stripe_gateway.models import Customer
 
 
 @admin.register(Customer)
-class CustomerAdmin(IdSearchMixin, DatedListMixin, ReadOnlyAdmin):
+class CustomerAdmin(IdSearchMixin, ReadOnlyAdmin):
     """Customers, newest first."""
 
     list_display = ("id", "created", "owner", "account", "customer_id", "livemode", "deleted")
     list_filter = ("livemode", ("deleted", admin.EmptyFieldListFilter), "created")
     list_select_related = ("owner",)
     date_hierarchy = "created"
+    search_fields = ("pk__exact", "owner")
     search_help_text = _("Id, provider's id (cus_…, sub_…), or the owner's name or e-mail address")
     id_fields = {"cus_": ("customer_id",), "sub_": ("subscriptions__subscription_id",)}
     inlines = (SubscriptionInline,)
@@ -37,8 +34,3 @@ class CustomerAdmin(IdSearchMixin, DatedListMixin, ReadOnlyAdmin):
         "created",
         "modified",
     )
-
-    def get_search_fields(self, request: HttpRequest) -> Any:
-        """Return what is searched for a text: our number, and the owner."""
-        model: Any = Customer._meta.get_field("owner").related_model
-        return ("pk__exact", *(f"owner__{name}" for name in owner_fields(model)))

@@ -5,15 +5,14 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from django_stripe_gateway.admin.display import money_column
-from django_stripe_gateway.admin.lists import DatedListMixin
-from django_stripe_gateway.admin.readonly import ReadOnlyAdmin
-from django_stripe_gateway.admin.searching import IdSearchMixin
+from django_stripe_gateway.admin.base.display import money_column
+from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin, ReadOnlyInline
+from django_stripe_gateway.admin.base.search import IdSearchMixin
 from django_stripe_gateway.models import Invoice
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(IdSearchMixin, DatedListMixin, ReadOnlyAdmin):
+class InvoiceAdmin(IdSearchMixin, ReadOnlyAdmin):
     """Invoices, newest first."""
 
     list_display = (
@@ -69,9 +68,18 @@ class InvoiceAdmin(IdSearchMixin, DatedListMixin, ReadOnlyAdmin):
         "modified",
     )
 
-    subtotal_money = staticmethod(money_column("subtotal", _("subtotal")))
-    tax_money = staticmethod(money_column("tax", _("tax")))
-    total_money = staticmethod(money_column("total", _("total")))
-    due_money = staticmethod(money_column("amount_due", _("due")))
-    paid_money = staticmethod(money_column("amount_paid", _("paid")))
-    remaining_money = staticmethod(money_column("amount_remaining", _("remaining")))
+    subtotal_money = money_column("subtotal", _("subtotal"))
+    tax_money = money_column("tax", _("tax"))
+    total_money = money_column("total", _("total"))
+    due_money = money_column("amount_due", _("due"))
+    paid_money = money_column("amount_paid", _("paid"))
+    remaining_money = money_column("amount_remaining", _("remaining"))
+
+
+class InvoiceInline(ReadOnlyInline):
+    """The invoices of a subscription."""
+
+    model = Invoice
+    fields = readonly_fields = ("number", "status", "total_money", "paid_money", "issued", "requires_action")
+    total_money = money_column("total", _("total"))
+    paid_money = money_column("amount_paid", _("paid"))

@@ -1,14 +1,13 @@
-"""Admin of the audit trail."""
+"""Admin of the audit trails."""
 
 from __future__ import annotations
 
 from django.contrib import admin
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from django_stripe_gateway.admin.display import display_json, payment_link
-from django_stripe_gateway.admin.readonly import ReadOnlyAdmin
-from django_stripe_gateway.models import PaymentLog
+from django_stripe_gateway.admin.base.display import json_column, payment_link
+from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin, ReadOnlyInline
+from django_stripe_gateway.models import PaymentLog, SubscriptionLog
 
 
 @admin.register(PaymentLog)
@@ -31,8 +30,23 @@ class PaymentLogAdmin(ReadOnlyAdmin):
     )
 
     payment_number = staticmethod(payment_link)
+    values = json_column("data", _("data"))
 
-    @admin.display(description=_("data"))
-    def values(self, log: PaymentLog) -> SafeString | str:
-        """Return the values that were written with the line."""
-        return display_json(log.data)
+
+class LogInline(ReadOnlyInline):
+    """An audit trail, oldest first."""
+
+    fields = readonly_fields = ("created", "event", "source", "actor", "message", "values", "event_id")
+    values = json_column("data", _("data"))
+
+
+class PaymentLogInline(LogInline):
+    """The audit trail of a payment."""
+
+    model = PaymentLog
+
+
+class SubscriptionLogInline(LogInline):
+    """The audit trail of a subscription."""
+
+    model = SubscriptionLog

@@ -2,18 +2,54 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
-from django.http import HttpRequest
-from django.utils.translation import gettext_lazy
-from payments import get_payment_model
+from typing import Any
 
-from django_stripe_gateway.admin.display import display_money, payment_link
-from django_stripe_gateway.admin.filters import AbandonedFilter
-from django_stripe_gateway.admin.resuming import OperationAdmin
-from django_stripe_gateway.models import BillingOperation, PaymentOperation
-from django_stripe_gateway.services.operations.running import resume_operation
-from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.subscriptions.performing import resume_billing
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from django_stripe_gateway.admin.actions.report import reported_errors
+from django_stripe_gateway.admin.actions.selection import limited_rows
+from django_stripe_gateway.admin.actions.table import staff_origin
+from django_stripe_gateway.admin.base.atomicity import NonAtomicActionsMixin, refuse_inside_transaction
+from django_stripe_gateway.admin.base.display import json_column, money_column, payment_link
+from django_stripe_gateway.admin.base.filters import AbandonedFilter
+from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin, ReadOnlyInline, may_change
+from django_stripe_gateway.models import BillingOperation, PaymentOperation, Subscription, get_payment_model
+from django_stripe_gateway.services.operations.engine import resume
+
+
+class OperationAdmin(NonAtomicActionsMixin, ReadOnlyAdmin):
+    """Operations, newest first; abandoned ones can be settled."""
+
+    ordering = ("-id",)
+    list_filter = ("state", AbandonedFilter, "kind", "created")
+    actions = ("resume_selected",)
+    max_operations_per_action = 100
+    problem = json_column("error", gettext_lazy("error"))
+
+    def has_resume_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may settle operations, which can move money."""
+        raise NotImplementedError
+
+    @admin.action(
+        permissions=["resume"], description=gettext_lazy("Resume selected pending operations with the provider")
+    )
+    def resume_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Settle the selected operations that nobody is working on."""
+        too_many = _("Select at most %(count)d operations at once.")
+        operations = limited_rows(self, request, queryset, self.max_operations_per_action, too_many)
+        if not operations or refuse_inside_transaction(self, request):
+            return
+        for operation in operations:
+            label = _("Operation %(id)s") % {"id": operation.pk}
+            with reported_errors(self, request, label):
+                resume(type(operation), operation.pk, staff_origin(request))
+                operation.refresh_from_db()
+                state = operation.get_state_display()
+                self.message_user(request, f"{label}: {state}.", messages.SUCCESS)
 
 
 @admin.register(PaymentOperation)
@@ -21,7 +57,6 @@ class PaymentOperationAdmin(OperationAdmin):
     """What was asked about payments."""
 
     list_display = ("id", "created", "payment_number", "kind", "state", "money", "attempts", "leased_until")
-    list_filter = ("state", AbandonedFilter, "kind", "created")
     list_select_related = ("payment",)
     search_fields = ("payment__id__exact", "payment__order_id", "object_id__exact", "idempotency_key__exact")
     fields = readonly_fields = (
@@ -38,20 +73,24 @@ class PaymentOperationAdmin(OperationAdmin):
         "modified",
     )
     payment_number = staticmethod(payment_link)
-
-    def resume(self, operation_id: int, origin: Origin) -> None:
-        """Settle one operation."""
-        resume_operation(operation_id, origin=origin)
+    money = money_column("amount", gettext_lazy("amount"), currency="payment.currency")
 
     def has_resume_permission(self, request: HttpRequest) -> bool:
         """Return whether the user may settle operations, which can move money: whoever may change payments."""
-        meta = get_payment_model()._meta
-        return request.user.has_perm(f"{meta.app_label}.change_{meta.model_name}")
+        return may_change(request, get_payment_model())
 
-    @admin.display(description=gettext_lazy("amount"), ordering="amount")
-    def money(self, operation: PaymentOperation) -> str:
-        """Return the amount in the payment's currency."""
-        return display_money(operation.amount, operation.payment.currency)
+
+class OperationInline(ReadOnlyInline):
+    """What was asked of the provider about a payment."""
+
+    model = PaymentOperation
+    fields = readonly_fields = ("kind", "state", "money", "attempts", "object_id", "problem", "created")
+    money = money_column("amount", gettext_lazy("amount"), currency="payment.currency")
+    problem = json_column("error", gettext_lazy("error"))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Bring the payment along: its currency is the amounts'."""
+        return super().get_queryset(request).select_related("payment")
 
 
 @admin.register(BillingOperation)
@@ -59,7 +98,6 @@ class BillingOperationAdmin(OperationAdmin):
     """What was asked about customers and their subscriptions."""
 
     list_display = ("id", "created", "customer", "subscription", "kind", "state", "attempts", "leased_until")
-    list_filter = ("state", AbandonedFilter, "kind", "created")
     list_select_related = ("customer", "subscription")
     search_fields = (
         "customer__customer_id__exact",
@@ -81,10 +119,6 @@ class BillingOperationAdmin(OperationAdmin):
         "modified",
     )
 
-    def resume(self, operation_id: int, origin: Origin) -> None:
-        """Settle one operation."""
-        resume_billing(operation_id, origin=origin)
-
     def has_resume_permission(self, request: HttpRequest) -> bool:
         """Return whether the user may settle operations: whoever may change subscriptions."""
-        return request.user.has_perm("django_stripe_gateway.change_subscription")
+        return may_change(request, Subscription)

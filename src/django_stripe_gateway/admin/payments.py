@@ -8,20 +8,22 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.contrib.auth import get_user_model
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_stripe_gateway.admin.actions import MoveActionsMixin
-from django_stripe_gateway.admin.atomicity import NonAtomicActionsMixin
-from django_stripe_gateway.admin.display import display_json, money_column
-from django_stripe_gateway.admin.filters import GatewayFilter, MoneyFilter
-from django_stripe_gateway.admin.inlines import OperationInline, PaymentLogInline, RefundInline
-from django_stripe_gateway.admin.lists import DatedListMixin
-from django_stripe_gateway.admin.pages import MovePagesMixin
-from django_stripe_gateway.admin.searching import IdSearchMixin, owner_fields
+from django_stripe_gateway.admin.actions import ActionsMixin
+from django_stripe_gateway.admin.actions.payments import PAYMENT_ACTIONS
+from django_stripe_gateway.admin.base.display import display_json, money_column
+from django_stripe_gateway.admin.base.filters import GatewayFilter, MoneyFilter
+from django_stripe_gateway.admin.base.lists import LargeListMixin
+from django_stripe_gateway.admin.base.readonly import KeptMixin
+from django_stripe_gateway.admin.base.search import IdSearchMixin
+from django_stripe_gateway.admin.logs import PaymentLogInline
+from django_stripe_gateway.admin.operations import OperationInline
+from django_stripe_gateway.admin.refunds import RefundInline
 from django_stripe_gateway.models import AbstractPayment
 
 if TYPE_CHECKING:
@@ -46,13 +48,15 @@ SECTIONS: Sequence[tuple[Any, Sequence[str]]] = (
 )
 
 
-class PaymentAdminMixin(NonAtomicActionsMixin, MoveActionsMixin, MovePagesMixin, IdSearchMixin, DatedListMixin, _Base):
+class PaymentAdminMixin(ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, _Base):
     """Everything that the admin of a payment model needs; put it before ``ModelAdmin``.
 
     Money moves through the actions and pages only. ``editable_fields`` are this app's fields that can be edited;
-    those that a host's model adds always can.
+    those that a host's model adds always can. ``has_capture_permission`` and its kin decide who may move it; by default
+    whoever may change the payment.
     """
 
+    action_table = PAYMENT_ACTIONS
     editable_fields: Sequence[str] = ("order_id", "description", "metadata")
     list_display = (
         "id",
@@ -67,19 +71,17 @@ class PaymentAdminMixin(NonAtomicActionsMixin, MoveActionsMixin, MovePagesMixin,
     )
     list_filter = ("status", MoneyFilter, GatewayFilter, "capture_method", "livemode", "created")
     list_select_related = ("owner",)
-    list_per_page = 50
     date_hierarchy = "created"
-    # A count of the whole table for "x results (y total)" is what makes the page slow on a large one.
-    show_full_result_count = False
+    search_fields = ("pk__exact", "order_id", "owner")
     id_fields = {"cs_": ("transaction_id",), "pi_": ("transaction_id", "intent_id"), "re_": ("refunds__refund_id",)}
     search_help_text = _("Id, order, provider's id (cs_…, pi_…, re_…), token, or the owner's name or e-mail address")
     inlines = (RefundInline, OperationInline, PaymentLogInline)
 
-    total_money = staticmethod(money_column("total", _("amount")))
-    captured_money = staticmethod(money_column("captured_amount", _("captured")))
-    refunded_money = staticmethod(money_column("refunded_amount", _("refunded")))
-    delivery_money = staticmethod(money_column("delivery", _("delivery")))
-    tax_money = staticmethod(money_column("tax", _("tax")))
+    total_money = money_column("total", _("amount"))
+    captured_money = money_column("captured_amount", _("captured"))
+    refunded_money = money_column("refunded_amount", _("refunded"))
+    delivery_money = money_column("delivery", _("delivery"))
+    tax_money = money_column("tax", _("tax"))
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Give the longer texts two lines to begin with."""
@@ -87,14 +89,6 @@ class PaymentAdminMixin(NonAtomicActionsMixin, MoveActionsMixin, MovePagesMixin,
         if formfield is not None and db_field.name in ("description", "metadata"):
             formfield.widget.attrs["rows"] = 2
         return formfield
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse: payments are made by customers."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: what was done with money is kept."""
-        return False
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the sections, with the fields that a host's model adds in one of their own."""
@@ -125,12 +119,6 @@ class PaymentAdminMixin(NonAtomicActionsMixin, MoveActionsMixin, MovePagesMixin,
         if edited:
             obj.save(update_fields=[*edited, "modified"])
 
-    def get_search_fields(self, request: HttpRequest) -> Any:
-        """Return what is searched for a text: ids, the order, and the owner by the user model's own names."""
-        if self.search_fields:
-            return self.search_fields
-        return ("pk__exact", "order_id", *(f"owner__{name}" for name in owner_fields(get_user_model())))
-
     def match_id(self, term: str) -> Q | None:
         """Return the condition for an id or a token."""
         exact = super().match_id(term)
@@ -140,6 +128,19 @@ class PaymentAdminMixin(NonAtomicActionsMixin, MoveActionsMixin, MovePagesMixin,
             return Q(token=str(uuid.UUID(term)))
         except ValueError:
             return None
+
+    def facts(self, subject: Any) -> list[tuple[Any, Any]]:
+        """Return where the payment's money is."""
+        return [
+            *super().facts(subject),
+            (gettext("Amount"), self.total_money(subject)),
+            (gettext("Captured"), self.captured_money(subject)),
+            (gettext("Refunded"), self.refunded_money(subject)),
+        ]
+
+    def row_label(self, subject: Any) -> str:
+        """Return the payment's number and order."""
+        return f"{subject.pk} ({subject.order_id})" if subject.order_id else str(subject.pk)
 
     @admin.display(description=_("provider's record"))
     def provider_record(self, payment: Any) -> SafeString | str:

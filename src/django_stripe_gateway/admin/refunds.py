@@ -5,14 +5,13 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from django_stripe_gateway.admin.display import money_column, payment_link
-from django_stripe_gateway.admin.lists import DatedListMixin
-from django_stripe_gateway.admin.readonly import ReadOnlyAdmin
+from django_stripe_gateway.admin.base.display import money_column, payment_link
+from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin, ReadOnlyInline
 from django_stripe_gateway.models import Refund
 
 
 @admin.register(Refund)
-class RefundAdmin(DatedListMixin, ReadOnlyAdmin):
+class RefundAdmin(ReadOnlyAdmin):
     """Refunds, newest first."""
 
     ordering = ("-id",)
@@ -32,4 +31,12 @@ class RefundAdmin(DatedListMixin, ReadOnlyAdmin):
     )
 
     payment_number = staticmethod(payment_link)
-    money = staticmethod(money_column("amount", _("amount")))
+    money = money_column("amount", _("amount"))
+
+
+class RefundInline(ReadOnlyInline):
+    """The refunds of a payment."""
+
+    model = Refund
+    fields = readonly_fields = ("refund_id", "money", "status", "reason", "failure_reason", "created")
+    money = money_column("amount", _("amount"))

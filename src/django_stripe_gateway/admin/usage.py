@@ -12,8 +12,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from django_stripe_gateway.admin.display import EMPTY, display_json
-from django_stripe_gateway.admin.readonly import ReadOnlyAdmin
+from django_stripe_gateway.admin.base.display import EMPTY, json_column
+from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin
 from django_stripe_gateway.models import (
     LimitOverride,
     MeterEvent,
@@ -138,11 +138,7 @@ class MeterEventAdmin(ReadOnlyAdmin):
         "created",
         "modified",
     )
-
-    @admin.display(description=_("error"))
-    def problem(self, event: MeterEvent) -> SafeString | str:
-        """Return the provider's refusal."""
-        return display_json(event.error)
+    problem = json_column("error", _("error"))
 
 
 class GivenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]

@@ -1,1 +1,50 @@
-"""How providers are called: plain values in, frozen results out."""
+"""How providers are called: plain values in, frozen results out.
+
+What a host's own gateway, and the distribution of another provider, is written with: the interfaces ``Gateway``,
+``BillingGateway`` and ``MeterGateway``, the values that cross them (those of billing are in
+``gateways.billing_values``), and ``Provider``, which one call of ``register_provider`` makes known.
+"""
+
+from django_stripe_gateway.gateways.base import Gateway
+from django_stripe_gateway.gateways.billing import BillingGateway
+from django_stripe_gateway.gateways.metering import Meter, MeterEventRequest, MeterGateway
+from django_stripe_gateway.gateways.provider import Provider
+from django_stripe_gateway.gateways.registry import (
+    get_billing_gateway,
+    get_gateway,
+    get_meters,
+    is_supported_variant,
+    register_provider,
+)
+from django_stripe_gateway.gateways.values import (
+    DisputeSnapshot,
+    Failure,
+    LineItem,
+    PaymentRef,
+    PaymentRequest,
+    PaymentSnapshot,
+    ProviderStatus,
+    RefundSnapshot,
+)
+
+__all__ = [
+    "BillingGateway",
+    "DisputeSnapshot",
+    "Failure",
+    "Gateway",
+    "LineItem",
+    "Meter",
+    "MeterEventRequest",
+    "MeterGateway",
+    "PaymentRef",
+    "PaymentRequest",
+    "PaymentSnapshot",
+    "Provider",
+    "ProviderStatus",
+    "RefundSnapshot",
+    "get_billing_gateway",
+    "get_gateway",
+    "get_meters",
+    "is_supported_variant",
+    "register_provider",
+]

@@ -104,6 +104,14 @@ class BillingGateway(ABC):
         """Make a customer."""
 
     @abstractmethod
+    def find_customer(self, request: CustomerRequest, *, since: datetime) -> CustomerSnapshot | None:
+        """Return the customer that an earlier attempt at ``create_customer`` has made, found by all its metadata.
+
+        Args:
+            since: it was not made before; of our clock.
+        """
+
+    @abstractmethod
     def update_customer(self, customer_id: str, request: CustomerRequest, *, idempotency_key: str) -> CustomerSnapshot:
         """Change a customer's details."""
 
@@ -116,8 +124,12 @@ class BillingGateway(ABC):
         """Return the customer's payment methods, the newest first."""
 
     @abstractmethod
-    def create_setup(self, customer_id: str, *, idempotency_key: str) -> SetupSnapshot:
+    def create_setup(self, customer_id: str, *, metadata: Mapping[str, str], idempotency_key: str) -> SetupSnapshot:
         """Let the customer add a payment method in the browser."""
+
+    @abstractmethod
+    def find_setup(self, customer_id: str, *, metadata: Mapping[str, str]) -> SetupSnapshot | None:
+        """Return the SetupIntent that an earlier attempt at ``create_setup`` has made, found by its metadata."""
 
     @abstractmethod
     def retrieve_setup(self, setup_id: str) -> SetupSnapshot:
@@ -158,6 +170,10 @@ class BillingGateway(ABC):
         self, request: SubscriptionCheckoutRequest, *, idempotency_key: str
     ) -> BillingCheckoutSnapshot:
         """Make a page that starts a subscription."""
+
+    @abstractmethod
+    def find_subscription_checkout(self, customer_id: str, token: str) -> BillingCheckoutSnapshot | None:
+        """Return the customer's page whose subscription carries ``token``, as an earlier attempt has made it."""
 
     @abstractmethod
     def retrieve_subscription_checkout(self, session_id: str) -> BillingCheckoutSnapshot:

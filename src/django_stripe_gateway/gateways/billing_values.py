@@ -262,6 +262,7 @@ class SetupSnapshot:
     status: str
     client_secret: str = field(default="", repr=False)
     payment_method_id: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from django.conf import settings
 from django.db import models
@@ -42,6 +42,9 @@ class AbstractOperation(models.Model):
     process that started it may still be waiting for the answer; after that the next request or a reconciliation takes
     it over and ends in the same state, with one effect.
     """
+
+    # Each table's own column, with its own choices.
+    kind: Any
 
     state = models.CharField(_("state"), max_length=16, choices=OperationState.choices, default=OperationState.PENDING)
     idempotency_key = models.CharField(_("idempotency key"), max_length=64, unique=True, default=new_idempotency_key)

@@ -15,6 +15,7 @@ from payments.stripe import StripeProviderV3
 from django_stripe_gateway.exceptions import GatewayConfigurationError, GatewayError, InvalidInput, WrongState
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.money import to_minor_units
+from django_stripe_gateway.services.payments import cancel as cancelling
 from django_stripe_gateway.services.payments import capture as captures
 from django_stripe_gateway.services.payments import create as payments
 from django_stripe_gateway.services.payments import refresh as syncing
@@ -39,12 +40,12 @@ class ServiceMethods:
     def release(self, payment: AbstractPayment) -> None:
         """Release the authorised payment."""
         with recorded(payment):
-            captures.cancel_payment(payment=payment)
+            cancelling.cancel_payment(payment=payment)
 
     def cancel(self, payment: AbstractPayment) -> None:
         """Cancel the waiting payment."""
         with recorded(payment):
-            captures.cancel_payment(payment=payment)
+            cancelling.cancel_payment(payment=payment)
 
     def refund(self, payment: AbstractPayment, amount: Decimal | None = None) -> Decimal:
         """Refund the payment and return the refund's amount."""

@@ -36,9 +36,9 @@ class Billing(Ledger):
         """Return all objects of a kind, the newest first."""
         return self.all(kind, **fields)
 
-    def open_setup(self, customer: str) -> Object:
+    def open_setup(self, customer: str, reference: Object) -> Object:
         """Let a customer add a card in the browser."""
-        setup = self.add("setup", "ase", customer=self.find(customer, "customer")["id"], state="open")
+        setup = self.add("setup", "ase", customer=self.find(customer, "customer")["id"], reference=reference)
         setup["secret"] = f"{setup['id']}-only-for-the-browser"
         return setup
 

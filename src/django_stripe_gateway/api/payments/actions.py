@@ -17,8 +17,10 @@ from django_stripe_gateway.api.payments.serializers import (
     RefundPaymentSerializer,
 )
 from django_stripe_gateway.api.payments.views import PaymentView
-from django_stripe_gateway.services.payments.capture import cancel_payment, capture_payment
-from django_stripe_gateway.services.payments.create import confirm_payment, create_payment
+from django_stripe_gateway.services.payments.cancel import cancel_payment
+from django_stripe_gateway.services.payments.capture import capture_payment
+from django_stripe_gateway.services.payments.confirm import confirm_payment
+from django_stripe_gateway.services.payments.create import create_payment
 from django_stripe_gateway.services.payments.refresh import sync_payment
 from django_stripe_gateway.services.payments.refund import refund_payment
 

@@ -181,6 +181,15 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
             raise ProviderError("Stripe returned a Checkout Session without a URL.", code="malformed_object")
         return snapshot
 
+    def find_subscription_checkout(self, customer_id: str, token: str) -> BillingCheckoutSnapshot | None:
+        """Return the page whose subscription carries ``token``."""
+        made = self._items(
+            lambda params: self.v1.checkout.sessions.list(params=params),
+            billing_checkout_snapshot,
+            customer=customer_id,
+        )
+        return next((page for page in made if page.metadata.get("token") == token), None)
+
     def retrieve_subscription_checkout(self, session_id: str) -> BillingCheckoutSnapshot:
         """Ask where such a page stands."""
         return ask(lambda: self.v1.checkout.sessions.retrieve(session_id), billing_checkout_snapshot)

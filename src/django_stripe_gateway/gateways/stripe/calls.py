@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 from django_stripe_gateway.gateways.stripe.accounts import StripeAccount
@@ -15,6 +16,8 @@ Item = TypeVar("Item")
 PAGE = 100
 # Ten thousand objects; more is a server that repeats itself.
 MAX_PAGES = 100
+# Seconds by which our clock may be ahead of the provider's.
+CLOCK_SKEW = 300
 
 
 class StripeAccountCalls:
@@ -42,16 +45,25 @@ class StripeAccountCalls:
         self, call: Callable[[dict[str, Any]], Any], read: Callable[[Object], Item], **params: Any
     ) -> Sequence[Item]:
         """Return all items of a list, page after page."""
-        found: list[Item] = []
+        return list(self._items(call, read, **params))
+
+    def _items(
+        self, call: Callable[[dict[str, Any]], Any], read: Callable[[Object], Item], **params: Any
+    ) -> Iterator[Item]:
+        """Yield the items of a list, the newest first; the next page is asked for when it is needed."""
         read_page = page_of(read)
         wanted: dict[str, Any] = {"limit": PAGE, **params}
         for _page in range(MAX_PAGES):
             page = ask(lambda: call(wanted), read_page)  # noqa: B023 (called at once)
-            found += page.items
+            yield from page.items
             if not page.next_after:
-                return found
+                return
             wanted = wanted | {"starting_after": page.next_after}
         raise unreadable()
+
+    def _made_since(self, moment: datetime) -> dict[str, Any]:
+        """Return the filter for objects that were made since a moment of our clock; localstripe knows no such."""
+        return {} if self.account.is_localstripe else {"created": {"gte": seconds(moment) - CLOCK_SKEW}}
 
 
 def key_options(idempotency_key: str) -> dict[str, Any]:

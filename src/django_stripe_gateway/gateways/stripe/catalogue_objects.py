@@ -177,6 +177,7 @@ def setup_snapshot(obj: Object) -> SetupSnapshot:
             status=text(obj["status"]),
             client_secret=optional_text(obj.get("client_secret")),
             payment_method_id=object_id(obj.get("payment_method")),
+            metadata=metadata_of(obj.get("metadata")),
         )
     except READING_ERRORS as error:
         refuse("a SetupIntent", error)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django_stripe_gateway.exceptions import ProviderError, UnsupportedByGateway
-from django_stripe_gateway.gateways.base import PaymentRef, PaymentRequest, PaymentSnapshot
 from django_stripe_gateway.gateways.stripe.errors import ask
 from django_stripe_gateway.gateways.stripe.payment_objects import payment_snapshot
-from django_stripe_gateway.gateways.stripe.payments import StripeGateway
+from django_stripe_gateway.gateways.stripe.payments import StripeGateway, is_of_attempt
+from django_stripe_gateway.gateways.values import PaymentRef, PaymentRequest, PaymentSnapshot
 from django_stripe_gateway.money import to_minor_units
 
 
@@ -25,6 +26,13 @@ class StripeCheckoutGateway(StripeGateway):
         if not snapshot.redirect_url:
             raise ProviderError("Stripe returned a Checkout Session without a URL.", code="malformed_object")
         return snapshot
+
+    def find_payment(self, request: PaymentRequest, *, since: datetime) -> PaymentSnapshot | None:
+        """Return the Checkout Session that an earlier attempt has made."""
+        made = self._items(
+            lambda params: self.v1.checkout.sessions.list(params=params), payment_snapshot, **self._made_since(since)
+        )
+        return next((snapshot for snapshot in made if is_of_attempt(snapshot, request)), None)
 
     def confirm_payment(self, ref: PaymentRef, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
         """Refuse: the customer confirms on Stripe's page."""

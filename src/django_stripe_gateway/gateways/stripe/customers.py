@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django_stripe_gateway.gateways.billing_values import (
@@ -30,6 +31,13 @@ class StripeCustomers(StripeAccountCalls):
         options = key_options(idempotency_key)
         return ask(lambda: self.v1.customers.create(params=params, options=options), customer_snapshot)
 
+    def find_customer(self, request: CustomerRequest, *, since: datetime) -> CustomerSnapshot | None:
+        """Return the customer that an earlier attempt has made."""
+        made = self._items(
+            lambda params: self.v1.customers.list(params=params), customer_snapshot, **self._made_since(since)
+        )
+        return next((found for found in made if has_metadata(found.metadata, request.metadata)), None)
+
     def update_customer(self, customer_id: str, request: CustomerRequest, *, idempotency_key: str) -> CustomerSnapshot:
         """Change a customer's details."""
         return self._update_customer(customer_id, customer_params(request), idempotency_key)
@@ -48,11 +56,18 @@ class StripeCustomers(StripeAccountCalls):
             lambda params: self.v1.customers.payment_methods.list(customer_id, params=params), payment_method_snapshot
         )
 
-    def create_setup(self, customer_id: str, *, idempotency_key: str) -> SetupSnapshot:
+    def create_setup(self, customer_id: str, *, metadata: Mapping[str, str], idempotency_key: str) -> SetupSnapshot:
         """Make a SetupIntent, with the payment methods that the Dashboard allows."""
-        params = {"customer": customer_id, "usage": "off_session"}
+        params = {"customer": customer_id, "usage": "off_session", "metadata": dict(metadata)}
         options = key_options(idempotency_key)
         return ask(lambda: self.v1.setup_intents.create(params=params, options=options), setup_snapshot)
+
+    def find_setup(self, customer_id: str, *, metadata: Mapping[str, str]) -> SetupSnapshot | None:
+        """Return the SetupIntent that an earlier attempt has made."""
+        made = self._items(
+            lambda params: self.v1.setup_intents.list(params=params), setup_snapshot, customer=customer_id
+        )
+        return next((found for found in made if has_metadata(found.metadata, metadata)), None)
 
     def retrieve_setup(self, setup_id: str) -> SetupSnapshot:
         """Ask for a SetupIntent, with its client secret."""
@@ -94,6 +109,11 @@ class StripeCustomers(StripeAccountCalls):
         params = {"customer": customer_id, "return_url": return_url}
         options = key_options(idempotency_key)
         return ask(lambda: self.v1.billing_portal.sessions.create(params=params, options=options), page_url)
+
+
+def has_metadata(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Return whether an object carries all the metadata that our call has written."""
+    return bool(wanted) and all(found.get(name) == value for name, value in wanted.items())
 
 
 def customer_params(request: CustomerRequest) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django_stripe_gateway.exceptions import PaymentDeclined
-from django_stripe_gateway.gateways.base import PaymentRef, PaymentRequest, PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.gateways.stripe.errors import ask
 from django_stripe_gateway.gateways.stripe.payment_objects import payment_snapshot
-from django_stripe_gateway.gateways.stripe.payments import StripeGateway
+from django_stripe_gateway.gateways.stripe.payments import StripeGateway, is_of_attempt
+from django_stripe_gateway.gateways.values import PaymentRef, PaymentRequest, PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.money import to_minor_units
 
 
@@ -37,6 +38,13 @@ class StripeIntentGateway(StripeGateway):
             params["payment_method"] = request.payment_method
         options = {"idempotency_key": idempotency_key}
         return ask(lambda: self.v1.payment_intents.create(params=params, options=options), payment_snapshot)
+
+    def find_payment(self, request: PaymentRequest, *, since: datetime) -> PaymentSnapshot | None:
+        """Return the PaymentIntent that an earlier attempt has made."""
+        made = self._items(
+            lambda params: self.v1.payment_intents.list(params=params), payment_snapshot, **self._made_since(since)
+        )
+        return next((snapshot for snapshot in made if is_of_attempt(snapshot, request)), None)
 
     def confirm_payment(self, ref: PaymentRef, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
         """Confirm the intent if it still waits for that; otherwise say where it stands."""

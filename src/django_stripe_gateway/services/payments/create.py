@@ -1,4 +1,4 @@
-"""Create, start and confirm payments."""
+"""Create a payment and start it at its gateway; start one anew whose page has closed."""
 
 from __future__ import annotations
 
@@ -9,26 +9,103 @@ from typing import Any
 
 from django.db import IntegrityError
 from django.utils import timezone
-from payments import get_payment_model
 
 from django_stripe_gateway import signals
-from django_stripe_gateway.choices import CaptureMethod, LogEvent, OperationKind, OperationState, PaymentStatus
+from django_stripe_gateway.choices import CaptureMethod, LogEvent, OperationKind, PaymentStatus
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.exceptions import InvalidInput, UnknownGateway, WrongState
+from django_stripe_gateway.exceptions import (
+    GatewayError,
+    InvalidInput,
+    ProviderUnavailable,
+    UnknownGateway,
+    WrongState,
+)
 from django_stripe_gateway.gateways.registry import get_gateway
-from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig, PaymentOperation
+from django_stripe_gateway.gateways.values import PaymentSnapshot
+from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig, PaymentOperation, get_payment_model
 from django_stripe_gateway.models.fields import variant_capture_method
 from django_stripe_gateway.money import format_amount
-from django_stripe_gateway.services.audit import send_on_commit, write_log
-from django_stripe_gateway.services.operations.lifecycle import Begun, Intention, add_operation, find_operation
-from django_stripe_gateway.services.operations.performing import perform_operation
-from django_stripe_gateway.services.operations.running import run_operation, scoped_request_key
+from django_stripe_gateway.services.audit import announce_status, send_on_commit, write_log
+from django_stripe_gateway.services.operations.engine import perform, run, scoped_request_key, store
+from django_stripe_gateway.services.operations.verbs import Claim, Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.amounts import validate_amount
+from django_stripe_gateway.services.payments.confirm import confirm_at_once
+from django_stripe_gateway.services.payments.line import PaymentClaim, PaymentVerb, payment_request
 from django_stripe_gateway.services.payments.line_items import line_items
 from django_stripe_gateway.services.payments.refresh import sync_payment
+from django_stripe_gateway.services.payments.sync import apply_snapshot
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
-from django_stripe_gateway.transitions import REOPENABLE
+from django_stripe_gateway.transitions import REOPENABLE, can_transition
+
+
+class CreateVerb(PaymentVerb[PaymentSnapshot]):
+    """Make the provider's object; for a failed payment, a new one in place of the old."""
+
+    kind = OperationKind.CREATE
+
+    def is_done(self, claim: PaymentClaim) -> bool:
+        """Return whether another request has started the payment meanwhile."""
+        return _is_open(claim.subject)
+
+    def check(self, claim: PaymentClaim) -> None:
+        """Let only what can be paid be started."""
+        payment = claim.subject
+        if not (payment.is_payable or payment.status in REOPENABLE):
+            raise WrongState(f"A payment that is {payment.status} cannot be started again.")
+
+    def prepare(self, claim: PaymentClaim) -> None:
+        """Let go of a closed attempt, and keep what the customer will be shown."""
+        payment, gateway, asked = claim.subject, claim.gateway, claim.operation.params
+        payment.base_url = asked.get("base_url") or payment.base_url
+        if payment.transaction_id or payment.intent_id or payment.livemode != gateway.livemode:
+            # The ids of a closed attempt would make the events of the new one look foreign.
+            payment.transaction_id = payment.intent_id = ""
+            payment.livemode = gateway.livemode
+            payment.save(update_fields=["transaction_id", "intent_id", "livemode", "modified"])
+        claim.operation.params = _page_params(payment) if gateway.supports_redirect else _method_params(claim, asked)
+
+    def call(self, claim: PaymentClaim) -> PaymentSnapshot:
+        """Start the payment; nothing is charged yet."""
+        request = payment_request(claim.subject, claim.operation)
+        snapshot: PaymentSnapshot = claim.gateway.create_payment(request, idempotency_key=claim.key)
+        return snapshot
+
+    def find_earlier(self, claim: PaymentClaim) -> PaymentSnapshot | None:
+        """Return the object that carries the operation's mark."""
+        request = payment_request(claim.subject, claim.operation)
+        snapshot: PaymentSnapshot | None = claim.gateway.find_payment(request, since=claim.operation.created)
+        return snapshot
+
+    def apply(self, claim: PaymentClaim, answer: PaymentSnapshot) -> str:
+        """Take over the ids of what was made."""
+        apply_snapshot(claim.subject, answer, claim.origin, operation=claim.operation)
+        claim.subject.client_secret = answer.client_secret
+        return answer.object_id
+
+    def undo(self, claim: PaymentClaim, error: GatewayError) -> None:
+        """Let the payment say why it could not be started."""
+        payment = claim.subject
+        if not can_transition(payment.status, PaymentStatus.ERROR):
+            return
+        previous, payment.status = payment.status, PaymentStatus.ERROR
+        payment.failure_code, payment.decline_code = error.code[:64], ""
+        payment.message = claim.operation.error["detail"]
+        payment.save(update_fields=["status", "failure_code", "decline_code", "message", "modified"])
+        announce_status(payment, previous, claim.origin)
+
+    def supersede(self, claim: PaymentClaim) -> None:
+        """Make the object after all: it takes no money, and only its id lets it be closed."""
+        try:
+            perform(claim)
+        except ProviderUnavailable:
+            raise
+        except GatewayError:
+            # Refused for good, which is for its caller to hear; nothing stands in the way.
+            return
+
+
+CREATE = register(CreateVerb())
 
 
 def create_payment(
@@ -72,7 +149,7 @@ def create_payment(
         ProviderError: the provider refused or failed; with an unknown outcome a repeat under the same
             ``idempotency_key`` carries on.
     """
-    request_key = scoped_request_key(idempotency_key, "create", getattr(owner, "pk", ""))
+    key = scoped_request_key(idempotency_key, "create", getattr(owner, "pk", ""))
     config = find_gateway(gateway)
     payment = get_payment_model()(
         owner=owner,
@@ -87,24 +164,24 @@ def create_payment(
         **fields,
     )
     payment.base_url = base_url
-    intention = _creation(payment_method, request_key)
-    known = find_operation(request_key)
+    request = Request(params={"payment_method": payment_method}, key=key)
+    known = _find_operation(key)
     if known is None:
         try:
-            begun = _store_payment(payment, intention, origin)
+            claim = _store_payment(payment, request, origin)
         except IntegrityError:
             # Two requests with one key: the other one was first.
-            known = find_operation(request_key)
+            known = _find_operation(key)
             if known is None:
                 raise
     if known is None:
-        payment = perform_operation(begun, origin).payment
+        payment = perform(claim).subject
     else:
-        payment = run_operation(known.payment_id, intention, origin).payment
+        payment = run(CREATE, known.payment_id, request, origin).subject
         if payment.status == PaymentStatus.WAITING and not payment.client_secret and not payment.gateway_url:
             # The answer that held the secret was never given; it is not stored, so Stripe is asked again.
             payment = sync_payment(payment=payment, origin=origin)
-    return _confirm_at_once(payment, origin) if confirm else payment
+    return confirm_at_once(payment, origin) if confirm else payment
 
 
 def start_payment(*, payment: AbstractPayment, base_url: str = "", origin: Origin = SYSTEM) -> AbstractPayment:
@@ -126,34 +203,9 @@ def start_payment(*, payment: AbstractPayment, base_url: str = "", origin: Origi
         if _is_open(payment) or not (payment.is_payable or payment.status in REOPENABLE):
             return payment
     validate_amount(payment.total, payment.currency)
-    try:
-        payment = run_operation(payment.pk, _creation("", None, base_url=base_url), origin).payment
-    except _AlreadyOpen as open_:
-        return open_.payment
-    return _confirm_at_once(payment, origin)
-
-
-def confirm_payment(
-    *,
-    payment: AbstractPayment,
-    payment_method: str = "",
-    base_url: str = "",
-    idempotency_key: str | None = None,
-    origin: Origin = SYSTEM,
-) -> AbstractPayment:
-    """Charge a payment method, or carry on after the customer has authenticated.
-
-    Args:
-        payment_method: the provider's id; by default the one that the intent has already.
-        base_url: scheme and host for the return URL when ``PAYMENT_HOST`` is not set.
-
-    Raises:
-        WrongState: the payment is not waiting, or its customer confirms on the provider's page.
-        PaymentDeclined: declined; the payment can still be paid.
-        ProviderError: the provider refused or failed.
-    """
-    key = scoped_request_key(idempotency_key, "confirm", payment.pk)
-    return run_operation(payment.pk, _confirmation(payment_method, key, base_url), origin).payment
+    claim = run(CREATE, payment.pk, Request(params={"payment_method": "", "base_url": base_url}), origin)
+    started: AbstractPayment = claim.subject
+    return started if claim.is_answered else confirm_at_once(started, origin)
 
 
 def find_gateway(name: str) -> PaymentGatewayConfig:
@@ -168,90 +220,48 @@ def find_gateway(name: str) -> PaymentGatewayConfig:
     return config
 
 
-def _confirm_at_once(payment: AbstractPayment, origin: Origin) -> AbstractPayment:
-    """Confirm a payment that waits on localstripe; the test payment method is on its intent already."""
-    if payment.status != PaymentStatus.WAITING or not get_gateway(payment.variant).confirms_at_once:
-        return payment
-    if payment.operations.filter(kind=OperationKind.CONFIRM, state=OperationState.SUCCEEDED).exists():
-        # Its customer has to act first.
-        return payment
-    return run_operation(payment.pk, _confirmation("", None), origin).payment
-
-
 @retry_on_deadlock
-def _store_payment(payment: AbstractPayment, intention: Intention, origin: Origin) -> Begun:
+def _store_payment(payment: AbstractPayment, request: Request, origin: Origin) -> PaymentClaim:
     """Commit a new payment together with the operation that will start it."""
     with money_transaction():
-        payment.livemode = get_gateway(payment.variant).livemode
+        claim = Claim(CREATE, payment, CREATE.new_operation(payment, request), origin)
+        payment.livemode = claim.gateway.livemode
         payment.pk = None
         payment.save(using=payments_database(), force_insert=True)
         amount = format_amount(payment.total, payment.currency)
         data = {"amount": amount, "currency": payment.currency, "gateway": payment.gateway}
         write_log(payment, LogEvent.CREATED, origin, f"{amount} {payment.currency}", data)
         send_on_commit(signals.payment_created, type(payment), payment=payment)
-        return Begun(payment, add_operation(payment, intention, origin))
+        store(claim)
+        return claim
 
 
-def _creation(payment_method: str, request_key: str | None, base_url: str = "") -> Intention:
-    """Return the wish to make the provider's object; for a failed payment, a new one in place of the old."""
-
-    def check(locked: AbstractPayment) -> None:
-        if _is_open(locked):
-            raise _AlreadyOpen(locked)
-        if locked.is_payable or locked.status in REOPENABLE:
-            return
-        raise WrongState(f"A payment that is {locked.status} cannot be started again.")
-
-    def prepare(locked: AbstractPayment, operation: PaymentOperation) -> None:
-        if base_url:
-            locked.base_url = base_url
-        gateway = get_gateway(locked.variant)
-        # The ids of a closed attempt would make the events of the new one look foreign.
-        locked.transaction_id = locked.intent_id = ""
-        locked.livemode = gateway.livemode
-        locked.save(update_fields=["transaction_id", "intent_id", "livemode", "modified"])
-        params: dict[str, Any] = {}
-        if gateway.supports_redirect:
-            lines = line_items(locked)
-            params["items"] = [{"name": i.name, "price": str(i.price), "quantity": i.quantity} for i in lines]
-            params["success_url"] = locked.get_success_url()
-            params["cancel_url"] = locked.get_failure_url()
-            if gateway_settings.checkout_expires_after is not None:
-                closes = timezone.now() + timedelta(seconds=gateway_settings.checkout_expires_after)
-                params["expires_at"] = closes.isoformat()
-        elif gateway.confirms_at_once:
-            params["payment_method"] = payment_method or gateway_settings.test_payment_method
-        elif payment_method:
-            params["payment_method"] = payment_method
-        operation.params = params
-
-    return Intention(kind=OperationKind.CREATE, check=check, prepare=prepare, request_key=request_key)
+def _find_operation(key: str | None) -> PaymentOperation | None:
+    """Return the operation that was started under a caller's key and has not failed."""
+    return None if key is None else CREATE.operations().filter(request_key=key).first()
 
 
-def _confirmation(payment_method: str, request_key: str | None, base_url: str = "") -> Intention:
-    def check(locked: AbstractPayment) -> None:
-        gateway = get_gateway(locked.variant)
-        if not gateway.supports_confirm:
-            raise WrongState(
-                "This payment is confirmed by its customer, on the provider's page.", code="not_confirmable"
-            )
-        if not locked.is_payable:
-            raise WrongState(f"A payment that is {locked.status} cannot be confirmed.")
-        if not locked.transaction_id:
-            raise WrongState("This payment was never started at the provider. Create a new one.")
+def _page_params(payment: AbstractPayment) -> dict[str, Any]:
+    """Return what a page of the provider shows, and where it leads to."""
+    params: dict[str, Any] = {
+        "items": [
+            {"name": item.name, "price": str(item.price), "quantity": item.quantity} for item in line_items(payment)
+        ],
+        "success_url": payment.get_success_url(),
+        "cancel_url": payment.get_failure_url(),
+    }
+    if gateway_settings.checkout_expires_after is not None:
+        closes = timezone.now() + timedelta(seconds=gateway_settings.checkout_expires_after)
+        params["expires_at"] = closes.isoformat()
+    return params
 
-    def prepare(locked: AbstractPayment, operation: PaymentOperation) -> None:
-        method = payment_method
-        if not method and locked.status == PaymentStatus.ERROR and get_gateway(locked.variant).confirms_at_once:
-            method = gateway_settings.test_payment_method
-        operation.params = {"payment_method": method}
-        gateway = get_gateway(locked.variant)
-        if not gateway.confirms_at_once and not gateway.confirms_on_return:
-            locked.base_url = base_url
-            operation.params["success_url"] = locked.get_success_url()
 
-    details = {"payment_method": payment_method} if payment_method else {}
-    return Intention(kind=OperationKind.CONFIRM, check=check, prepare=prepare, request_key=request_key, details=details)
+def _method_params(claim: PaymentClaim, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the payment method of an intent, where it has one from the beginning."""
+    method = asked.get("payment_method", "")
+    if claim.gateway.confirms_at_once:
+        method = method or gateway_settings.test_payment_method
+    return {"payment_method": method} if method else {}
 
 
 def _capture_method(variant: str, asked: str | None) -> str:
@@ -264,14 +274,6 @@ def _capture_method(variant: str, asked: str | None) -> str:
     if asked == CaptureMethod.MANUAL and not gateway.supports_manual_capture:
         raise InvalidInput("This gateway cannot capture later.", field="capture_method")
     return asked
-
-
-class _AlreadyOpen(Exception):
-    """Another request has started the payment meanwhile."""
-
-    def __init__(self, payment: AbstractPayment) -> None:
-        super().__init__()
-        self.payment = payment
 
 
 def _is_open(payment: AbstractPayment) -> bool:

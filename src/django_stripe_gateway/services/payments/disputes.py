@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import FraudStatus, LogEvent
-from django_stripe_gateway.gateways.base import DisputeSnapshot
+from django_stripe_gateway.gateways.values import DisputeSnapshot
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.audit import send_on_commit, write_log
 from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.payments.sync import SnapshotMismatch
+from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.transactions import payments_database
 
 # Statuses that end a dispute, https://docs.stripe.com/api/disputes/object#dispute_object-status; any other is open.

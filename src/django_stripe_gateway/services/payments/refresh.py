@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 from django_stripe_gateway.choices import LogEvent
-from django_stripe_gateway.gateways.base import RefundSnapshot
 from django_stripe_gateway.gateways.registry import get_gateway
+from django_stripe_gateway.gateways.values import PaymentRef, PaymentSnapshot, RefundSnapshot
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.audit import write_log
-from django_stripe_gateway.services.operations.performing import payment_ref, sync_snapshot
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.refund_sync import apply_refund
-from django_stripe_gateway.services.payments.sync import SnapshotMismatch
+from django_stripe_gateway.services.payments.sync import apply_snapshot
+from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.services.transactions import lock_payment, money_transaction, retry_on_deadlock
+
+logger = logging.getLogger(__name__)
 
 
 def sync_payment(*, payment: AbstractPayment, with_refunds: bool = False, origin: Origin = SYSTEM) -> AbstractPayment:
@@ -32,17 +35,36 @@ def sync_payment(*, payment: AbstractPayment, with_refunds: bool = False, origin
     ref = payment_ref(payment)
     snapshot = gateway.retrieve_payment(ref)
     refunds = gateway.list_refunds(ref) if with_refunds and (ref.intent_id or snapshot.intent_id) else ()
-    payment = sync_snapshot(payment.pk, snapshot, origin)
+    payment = write_snapshot(payment.pk, snapshot, origin)
     if refunds:
-        payment = _sync_refunds(payment.pk, refunds, origin)
+        payment = _write_refunds(payment.pk, refunds, origin)
     payment.client_secret = snapshot.client_secret
     return payment
 
 
+def payment_ref(payment: AbstractPayment) -> PaymentRef:
+    """Return the ids by which the provider knows ``payment``."""
+    return PaymentRef(payment.transaction_id, payment.intent_id, payment.currency)
+
+
 @retry_on_deadlock
-def _sync_refunds(payment_id: Any, refunds: Sequence[RefundSnapshot], origin: Origin) -> AbstractPayment:
+def write_snapshot(payment_pk: Any, snapshot: PaymentSnapshot, origin: Origin) -> AbstractPayment:
+    """Write what the provider was asked outside of an operation; a contradiction changes nothing."""
     with money_transaction():
-        payment = lock_payment(payment_id)
+        payment = lock_payment(payment_pk)
+        try:
+            apply_snapshot(payment, snapshot, origin)
+        except SupersededAttempt:
+            logger.info("Payment %s was started anew while its earlier attempt was looked up.", payment_pk)
+        except SnapshotMismatch as mismatch:
+            write_log(payment, LogEvent.MISMATCH, origin, str(mismatch), {"object_id": snapshot.object_id})
+    return payment
+
+
+@retry_on_deadlock
+def _write_refunds(payment_pk: Any, refunds: Sequence[RefundSnapshot], origin: Origin) -> AbstractPayment:
+    with money_transaction():
+        payment = lock_payment(payment_pk)
         for snapshot in refunds:
             try:
                 apply_refund(payment, snapshot, origin)

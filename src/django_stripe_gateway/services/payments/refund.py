@@ -2,19 +2,117 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from django_stripe_gateway.choices import LogEvent, OperationKind, RefundReason
-from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway, WrongState
-from django_stripe_gateway.gateways.registry import get_gateway
-from django_stripe_gateway.models import AbstractPayment, PaymentOperation, Refund
-from django_stripe_gateway.money import format_amount
+from django_stripe_gateway.exceptions import (
+    GatewayError,
+    InvalidInput,
+    OperationInProgress,
+    ProviderUnavailable,
+    UnsupportedByGateway,
+    WrongState,
+)
+from django_stripe_gateway.gateways.values import RefundSnapshot
+from django_stripe_gateway.models import AbstractPayment, Refund
+from django_stripe_gateway.money import display_amount, format_amount
 from django_stripe_gateway.services.audit import write_log
-from django_stripe_gateway.services.operations.lifecycle import Intention
-from django_stripe_gateway.services.operations.running import run_operation, scoped_request_key
+from django_stripe_gateway.services.operations.engine import (
+    look_up,
+    release,
+    run,
+    scoped_request_key,
+    settle,
+    settle_failure,
+)
+from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.amounts import validate_part
+from django_stripe_gateway.services.payments.line import PaymentClaim, PaymentVerb, payment_metadata
+from django_stripe_gateway.services.payments.refresh import payment_ref
+from django_stripe_gateway.services.payments.refund_sync import apply_refund, fail_refund
 from django_stripe_gateway.services.transactions import payments_database
+
+
+class RefundVerb(PaymentVerb[RefundSnapshot]):
+    """Refund a paid payment, wholly or in part."""
+
+    kind = OperationKind.REFUND
+
+    def check(self, claim: PaymentClaim) -> None:
+        """Let only what is paid be refunded, and never more than is left of it."""
+        payment = claim.subject
+        if not payment.is_confirmed:
+            raise WrongState(f"Only a paid payment can be refunded; this one is {payment.status}.")
+        left = payment.refundable_amount()
+        if left <= 0:
+            raise WrongState("Nothing is left to refund: the rest is being refunded already.")
+        part = validate_part(claim.operation.requested_amount, left, payment.currency)
+        if part != payment.captured_amount and not claim.gateway.supports_partial_refund:
+            raise UnsupportedByGateway("This gateway can only refund the whole payment.")
+        claim.operation.amount = part
+
+    def store(self, claim: PaymentClaim) -> None:
+        """Store the refund along with its operation, so that nothing else is promised of the money."""
+        payment, operation = claim.subject, claim.operation
+        refund = Refund(
+            payment=payment,
+            operation=operation,
+            amount=_amount(claim),
+            currency=payment.currency.upper(),
+            reason=operation.params["reason"],
+        )
+        refund.save(using=payments_database())
+        data = {"amount": format_amount(refund.amount, payment.currency), "status": refund.status}
+        message = f"refund of {data['amount']} {refund.currency}"
+        write_log(payment, LogEvent.REFUND_CREATED, claim.origin, message, data)
+
+    def call(self, claim: PaymentClaim) -> RefundSnapshot:
+        """Ask for the refund; our mark on it finds it again."""
+        snapshot: RefundSnapshot = claim.gateway.refund_payment(
+            payment_ref(claim.subject),
+            _amount(claim),
+            reason=claim.params.get("reason", ""),
+            metadata=payment_metadata(claim.subject) | {"operation": str(claim.operation.pk)},
+            idempotency_key=claim.key,
+        )
+        return snapshot
+
+    def find_earlier(self, claim: PaymentClaim) -> RefundSnapshot | None:
+        """Return the refund that carries the operation's mark."""
+        made: Sequence[RefundSnapshot] = claim.gateway.list_refunds(payment_ref(claim.subject))
+        marker = str(claim.operation.pk)
+        return next((refund for refund in made if refund.metadata.get("operation") == marker), None)
+
+    def apply(self, claim: PaymentClaim, answer: RefundSnapshot) -> str:
+        """Write where the refund stands."""
+        apply_refund(claim.subject, answer, claim.origin, refund=_refund_of(claim))
+        return answer.refund_id
+
+    def undo(self, claim: PaymentClaim, error: GatewayError) -> None:
+        """Let the refund that the provider refused be failed."""
+        fail_refund(claim.subject, _refund_of(claim), error.code, claim.origin)
+
+    def supersede(self, claim: PaymentClaim) -> None:
+        """Settle a refund that was made; one without an answer stands in the way, because two refunds add up."""
+        try:
+            made = look_up(lambda: self.find_earlier(claim))
+        except ProviderUnavailable as error:
+            settle_failure(claim, error)
+            raise
+        if made is not None:
+            settle(claim, made)
+            return
+        release(claim)
+        amount = display_amount(_amount(claim), claim.subject.currency)
+        raise OperationInProgress(
+            f"A refund of {amount} was asked for and has no answer yet. Ask for the same amount again to settle it.",
+            retry_after=1,
+        )
+
+
+REFUND = register(RefundVerb())
 
 
 def refund_payment(
@@ -41,37 +139,18 @@ def refund_payment(
     """
     if reason and reason not in RefundReason.values:
         raise InvalidInput(f"The reason is one of {', '.join(RefundReason.values)}.", field="reason")
-
-    def check(locked: AbstractPayment) -> Decimal:
-        if not locked.is_confirmed:
-            raise WrongState(f"Only a paid payment can be refunded; this one is {locked.status}.")
-        left = locked.refundable_amount()
-        if left <= 0:
-            raise WrongState("Nothing is left to refund: the rest is being refunded already.")
-        part = validate_part(amount, left, locked.currency)
-        if part != locked.captured_amount and not get_gateway(locked.variant).supports_partial_refund:
-            raise UnsupportedByGateway("This gateway can only refund the whole payment.")
-        return part
-
-    def prepare(locked: AbstractPayment, operation: PaymentOperation) -> None:
-        operation.params = {"reason": reason}
-        assert operation.amount is not None  # noqa: S101 (check has returned it)
-        refund = Refund(
-            payment=locked,
-            operation=operation,
-            amount=operation.amount,
-            currency=locked.currency.upper(),
-            reason=reason,
-        )
-        refund.save(using=payments_database())
-        data = {"amount": format_amount(refund.amount, locked.currency), "status": refund.status}
-        write_log(locked, LogEvent.REFUND_CREATED, origin, f"refund of {data['amount']} {refund.currency}", data)
-
-    request_key = scoped_request_key(idempotency_key, "refund", payment.pk)
-    intention = Intention(
-        kind=OperationKind.REFUND, amount=amount, check=check, prepare=prepare, request_key=request_key
-    )
-    operation = run_operation(payment.pk, intention, origin)
-    refund = Refund.objects.using(payments_database()).get(operation=operation)
-    refund.payment = operation.payment
+    key = scoped_request_key(idempotency_key, "refund", payment.pk)
+    claim = run(REFUND, payment.pk, Request(params={"reason": reason}, amount=amount, key=key), origin)
+    refund = _refund_of(claim)
+    refund.payment = claim.subject
     return refund
+
+
+def _refund_of(claim: PaymentClaim) -> Refund:
+    return Refund.objects.using(payments_database()).get(operation=claim.operation)
+
+
+def _amount(claim: PaymentClaim) -> Decimal:
+    amount: Decimal | None = claim.operation.amount
+    assert amount is not None  # noqa: S101 (check has set it)
+    return amount

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import LogEvent, PaymentStatus, RefundStatus
-from django_stripe_gateway.gateways.base import RefundSnapshot
+from django_stripe_gateway.gateways.values import RefundSnapshot
 from django_stripe_gateway.models import AbstractPayment, Refund
 from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.money import format_amount
 from django_stripe_gateway.services.audit import announce_status, send_on_commit, write_log
 from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.payments.sync import SnapshotMismatch
+from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import can_transition, can_transition_refund
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from django_stripe_gateway.exceptions import OperationInProgress, WrongState
-from django_stripe_gateway.gateways.base import ProviderStatus
 from django_stripe_gateway.gateways.registry import get_gateway
+from django_stripe_gateway.gateways.values import ProviderStatus
 from django_stripe_gateway.models import AbstractPayment
-from django_stripe_gateway.services.operations.performing import payment_ref, sync_snapshot
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.payments.create import confirm_payment
-from django_stripe_gateway.services.payments.refresh import sync_payment
+from django_stripe_gateway.services.payments.confirm import confirm_payment
+from django_stripe_gateway.services.payments.refresh import payment_ref, sync_payment, write_snapshot
 
 
 def complete_return(*, payment: AbstractPayment, origin: Origin = SYSTEM) -> AbstractPayment:
@@ -27,7 +26,7 @@ def complete_return(*, payment: AbstractPayment, origin: Origin = SYSTEM) -> Abs
     if not gateway.confirms_on_return or not payment.transaction_id:
         return sync_payment(payment=payment, origin=origin)
     snapshot = gateway.retrieve_payment(payment_ref(payment))
-    payment = sync_snapshot(payment.pk, snapshot, origin)
+    payment = write_snapshot(payment.pk, snapshot, origin)
     is_current = payment.transaction_id == snapshot.object_id
     if snapshot.status == ProviderStatus.APPROVED and is_current and payment.is_payable:
         try:

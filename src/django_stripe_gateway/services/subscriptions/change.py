@@ -1,4 +1,4 @@
-"""Change, cancel, resume, pause and unpause a subscription."""
+"""Change a subscription's price or quantity, and say before what that costs."""
 
 from __future__ import annotations
 
@@ -8,68 +8,46 @@ from typing import Any
 
 from django.utils import timezone
 
-from django_stripe_gateway.choices import BillingOperationKind as Kind
-from django_stripe_gateway.choices import SubscriptionStatus
+from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway, WrongState
-from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot
+from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionChange, SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import Customer, PlanPricing, Subscription
-from django_stripe_gateway.services.operations.running import scoped_request_key
+from django_stripe_gateway.models import PlanPricing, Subscription
+from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.subscriptions.calls import subscription_change
 from django_stripe_gateway.services.subscriptions.checkouts import close_open_checkouts
-from django_stripe_gateway.services.subscriptions.operations import BillingIntention
-from django_stripe_gateway.services.subscriptions.performing import run_billing
-from django_stripe_gateway.services.subscriptions.subscribe import MAX_QUANTITY
+from django_stripe_gateway.services.subscriptions.line import (
+    CustomerClaim,
+    SubscriptionVerb,
+    check_changeable,
+    run_on_subscription,
+    subscription_id,
+)
+from django_stripe_gateway.services.subscriptions.start import MAX_QUANTITY
 from django_stripe_gateway.services.transactions import payments_database
 
 PRORATIONS = ("create_prorations", "always_invoice", "none")
-PAUSE_BEHAVIORS = ("void", "keep_as_draft", "mark_uncollectible")
-CHANGEABLE = (SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING, SubscriptionStatus.PAST_DUE)
 
 
-def cancel_subscription(
-    *,
-    subscription: Subscription,
-    at_period_end: bool = True,
-    idempotency_key: str | None = None,
-    origin: Origin = SYSTEM,
-) -> Subscription:
-    """Let a subscription end with its period, or at once; what is cancelled already stays so.
+class ChangeVerb(SubscriptionVerb):
+    """Change price or quantity."""
 
-    Raises:
-        WrongState: it is over, or was never started.
-        ProviderError: the provider refused or failed.
-    """
+    kind = BillingOperationKind.CHANGE
 
-    def check(current: Subscription) -> None:
-        if current.has_ended:
-            raise WrongState("This subscription is over.")
-        if at_period_end and current.status not in CHANGEABLE:
-            raise WrongState(f"A subscription that is {current.status} can only be cancelled at once.")
+    def check_subscription(self, claim: CustomerClaim, subscription: Subscription) -> None:
+        """Let only what runs be changed, and to no plan that the owner has in another subscription."""
+        check_changeable(subscription)
+        if claim.params["plan_pk"] is not None:
+            # Again, under the lock: another request may have subscribed to that plan meanwhile.
+            _check_other_plan(subscription, claim.params["plan_pk"])
 
-    params = {"at_period_end": at_period_end, "cancel_at_period_end": True}
-    return _run(subscription, Kind.CANCEL, params, check, idempotency_key, origin)
+    def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
+        """Change it."""
+        return change_at_provider(claim)
 
 
-def resume_subscription(
-    *, subscription: Subscription, idempotency_key: str | None = None, origin: Origin = SYSTEM
-) -> Subscription:
-    """Take back a cancellation while the period still runs.
-
-    Raises:
-        WrongState: it is over, or was not cancelled; or its plan does not renew.
-        ProviderError: the provider refused or failed.
-    """
-
-    def check(current: Subscription) -> None:
-        if not current.on_grace_period:
-            raise WrongState("Only a cancelled subscription whose period still runs can be resumed.")
-        if current.plan is not None and not current.plan.auto_renew:
-            raise WrongState("This plan does not renew.")
-
-    return _run(subscription, Kind.RESUME, {"cancel_at_period_end": False}, check, idempotency_key, origin)
+CHANGE_SUBSCRIPTION = register(ChangeVerb())
 
 
 def change_subscription(
@@ -100,13 +78,16 @@ def change_subscription(
         close_open_checkouts(subscription.customer, pricing.plan, origin)
     params = _change_params(subscription, pricing, quantity, proration, proration_date)
 
-    def check(current: Subscription) -> None:
-        _check_changeable(current)
-        if pricing is not None:
-            # Again, under the lock: another request may have subscribed to that plan meanwhile.
-            _check_other_plan(current, pricing)
+    params["plan_pk"] = pricing.plan_id if pricing is not None else None
+    return run_on_subscription(CHANGE_SUBSCRIPTION, subscription, params, idempotency_key, origin)
 
-    return _run(subscription, Kind.CHANGE, params, check, idempotency_key, origin)
+
+def change_at_provider(claim: CustomerClaim) -> SubscriptionSnapshot:
+    """Ask the provider for the change that an operation has kept."""
+    snapshot: SubscriptionSnapshot = claim.gateway.change_subscription(
+        subscription_id(claim), subscription_change(claim.params), idempotency_key=claim.key
+    )
+    return snapshot
 
 
 def preview_change(
@@ -118,7 +99,7 @@ def preview_change(
     proration_date: datetime | None = None,
 ) -> InvoiceSnapshot:
     """Return the invoice that a change would lead to; nothing is changed. See ``change_subscription``."""
-    _check_changeable(subscription)
+    check_changeable(subscription)
     gateway = get_billing_gateway(subscription.account)
     if not gateway.supports_preview:
         raise UnsupportedByGateway("This gateway cannot say what a change would cost.")
@@ -129,86 +110,17 @@ def preview_change(
     return gateway.preview_change(subscription.subscription_id or "", customer_id, change)
 
 
-def pause_subscription(
-    *,
-    subscription: Subscription,
-    behavior: str = "void",
-    resumes_at: datetime | None = None,
-    idempotency_key: str | None = None,
-    origin: Origin = SYSTEM,
-) -> Subscription:
-    """Stop collecting money for a subscription; its status stays what it is.
-
-    Args:
-        behavior: what becomes of invoices meanwhile: "void", "keep_as_draft" or "mark_uncollectible".
-        resumes_at: when the pause ends by itself.
-
-    Raises:
-        InvalidInput: an unknown behaviour, or a moment that has passed.
-        WrongState: it is over, or paused already.
-        UnsupportedByGateway: this provider cannot pause.
-        ProviderError: the provider refused or failed.
-    """
-    if behavior not in PAUSE_BEHAVIORS:
-        raise InvalidInput(f"The behavior is one of {', '.join(PAUSE_BEHAVIORS)}.", field="behavior")
-    if resumes_at is not None and resumes_at <= timezone.now():
-        raise InvalidInput("The pause must end in the future.", field="resumes_at")
-    _check_supports_pause(subscription)
-
-    def check(current: Subscription) -> None:
-        _check_changeable(current)
-        if current.is_paused:
-            raise WrongState("This subscription is paused already.")
-
-    params = {"behavior": behavior, "resumes_at": resumes_at.isoformat() if resumes_at else None}
-    return _run(subscription, Kind.PAUSE, params, check, idempotency_key, origin)
-
-
-def unpause_subscription(
-    *, subscription: Subscription, idempotency_key: str | None = None, origin: Origin = SYSTEM
-) -> Subscription:
-    """Collect money again; see ``pause_subscription`` for what is raised."""
-    _check_supports_pause(subscription)
-
-    def check(current: Subscription) -> None:
-        if current.has_ended or not current.is_paused:
-            raise WrongState("This subscription is not paused.")
-
-    return _run(subscription, Kind.UNPAUSE, {}, check, idempotency_key, origin)
-
-
-def _run(
-    subscription: Subscription,
-    kind: str,
-    params: Mapping[str, Any],
-    check: Any,
-    idempotency_key: str | None,
-    origin: Origin,
-) -> Subscription:
-    def prepare(customer: Customer) -> None:
-        rows = Subscription.objects.using(payments_database()).select_related("plan", "pricing")
-        current = rows.get(pk=subscription.pk)
-        if not current.subscription_id:
-            raise WrongState("This subscription has not been started.")
-        check(current)
-
-    request_key = scoped_request_key(idempotency_key, kind, subscription.pk)
-    intention = BillingIntention(
-        kind, params, subscription_id=subscription.pk, prepare=prepare, request_key=request_key
+def subscription_change(params: Mapping[str, Any]) -> SubscriptionChange:
+    """Return what changes, as an operation has kept it."""
+    date = params.get("proration_date")
+    return SubscriptionChange(
+        item_id=params.get("item_id", ""),
+        price_id=params.get("price_id"),
+        quantity=params.get("quantity"),
+        proration=params.get("proration", "create_prorations"),
+        proration_date=datetime.fromisoformat(date) if date else None,
+        cancel_at_period_end=params.get("cancel_at_period_end"),
     )
-    changed = run_billing(subscription.customer_id, intention, origin).subscription
-    assert changed is not None  # noqa: S101 (the operation is about one)
-    return changed
-
-
-def _check_changeable(subscription: Subscription) -> None:
-    if subscription.status not in CHANGEABLE:
-        raise WrongState(f"A subscription that is {subscription.status} cannot be changed.")
-
-
-def _check_supports_pause(subscription: Subscription) -> None:
-    if not get_billing_gateway(subscription.account).supports_pause:
-        raise UnsupportedByGateway("This gateway cannot pause subscriptions.")
 
 
 def _change_params(
@@ -259,12 +171,10 @@ def _check_pricing(subscription: Subscription, pricing: PlanPricing) -> None:
     current = subscription.pricing
     if current is not None and current.currency != pricing.currency:
         raise InvalidInput("A subscription keeps its currency.", code="other_currency", field="pricing_id")
-    _check_other_plan(subscription, pricing)
+    _check_other_plan(subscription, pricing.plan_id)
 
 
-def _check_other_plan(subscription: Subscription, pricing: PlanPricing) -> None:
-    others = Subscription.objects.using(payments_database()).filter(
-        customer_id=subscription.customer_id, plan=pricing.plan
-    )
+def _check_other_plan(subscription: Subscription, plan_pk: int) -> None:
+    others = Subscription.objects.using(payments_database()).filter(customer_id=subscription.customer_id, plan=plan_pk)
     if not gateway_settings.allow_duplicate_subscriptions and others.not_ended().exclude(pk=subscription.pk).exists():
         raise WrongState("There is a subscription to this plan already.", code="already_subscribed")

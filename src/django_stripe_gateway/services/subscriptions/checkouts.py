@@ -12,7 +12,7 @@ from django_stripe_gateway.models import BillingOperation, Customer, Plan, Subsc
 from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.audit import log_subscription
-from django_stripe_gateway.services.subscriptions.operations import lock_subscription
+from django_stripe_gateway.services.subscriptions.locks import lock_subscription
 from django_stripe_gateway.services.subscriptions.refresh import look_up_subscription
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 

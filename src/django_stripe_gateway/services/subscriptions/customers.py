@@ -12,16 +12,17 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from django_stripe_gateway import signals
-from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError
-from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.gateways.stripe.accounts import stripe_accounts
+from django_stripe_gateway.gateways.registry import billing_variants, get_billing_gateway
 from django_stripe_gateway.models import Customer
 from django_stripe_gateway.services.audit import send_on_commit
+from django_stripe_gateway.services.operations.engine import run
+from django_stripe_gateway.services.operations.verbs import Request
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.subscriptions.operations import BillingIntention, lock_customer
-from django_stripe_gateway.services.subscriptions.performing import run_billing
+from django_stripe_gateway.services.subscriptions.create_customer import CREATE_CUSTOMER
+from django_stripe_gateway.services.subscriptions.locks import lock_customer
+from django_stripe_gateway.services.subscriptions.update_customer import UPDATE_CUSTOMER
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 NAME_LENGTH = 256
@@ -31,14 +32,14 @@ def billing_account() -> str:
     """Return the payment variant whose account sells subscriptions.
 
     Raises:
-        GatewayConfigurationError: there is no Stripe variant.
+        GatewayConfigurationError: there is no variant whose provider bills subscriptions.
     """
     if gateway_settings.billing_variant:
         return gateway_settings.billing_variant
-    account = next(iter(stripe_accounts()), None)
-    if account is None:
-        raise GatewayConfigurationError("Subscriptions need a Stripe variant. Add one to PAYMENT_VARIANTS.")
-    return account.variant
+    variant = next(billing_variants(), None)
+    if variant is None:
+        raise GatewayConfigurationError("Subscriptions need a variant that bills them. Add one to PAYMENT_VARIANTS.")
+    return variant
 
 
 def customer_row(owner: Any, account: str) -> Customer:
@@ -71,11 +72,8 @@ def ensure_customer(*, owner: Any, account: str = "", origin: Origin = SYSTEM) -
     details = owner_details(owner)
     if not customer.exists_at_provider:
         params = {**details, "digest": details_digest(details)}
-        intention = BillingIntention(BillingOperationKind.CREATE_CUSTOMER, params, prepare=_check_missing)
-        try:
-            return run_billing(customer.pk, intention, origin).customer
-        except _MadeMeanwhile:
-            return Customer.objects.using(payments_database()).get(pk=customer.pk)
+        made: Customer = run(CREATE_CUSTOMER, customer.pk, Request(params=params, match=params), origin).subject
+        return made
     return update_customer(customer=customer, origin=origin) if _has_other_details(customer, details) else customer
 
 
@@ -90,7 +88,8 @@ def update_customer(*, customer: Customer, origin: Origin = SYSTEM) -> Customer:
         seen.filter(details_changed=customer.details_changed).update(details_changed=None)
         return customer
     params = {**details, "digest": details_digest(details)}
-    return run_billing(customer.pk, BillingIntention(BillingOperationKind.UPDATE_CUSTOMER, params), origin).customer
+    updated: Customer = run(UPDATE_CUSTOMER, customer.pk, Request(params=params, match=params), origin).subject
+    return updated
 
 
 def owner_details(owner: Any) -> dict[str, Any]:
@@ -114,15 +113,6 @@ def details_digest(details: Mapping[str, Any]) -> str:
 
 def _has_other_details(customer: Customer, details: Mapping[str, Any]) -> bool:
     return customer.details_digest != details_digest(details)
-
-
-class _MadeMeanwhile(Exception):
-    """Another request has made the customer since this one looked."""
-
-
-def _check_missing(customer: Customer) -> None:
-    if customer.exists_at_provider:
-        raise _MadeMeanwhile
 
 
 @retry_on_deadlock

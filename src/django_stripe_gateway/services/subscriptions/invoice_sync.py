@@ -10,9 +10,8 @@ from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot
 from django_stripe_gateway.models import Invoice, Subscription
 from django_stripe_gateway.money import display_amount
 from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.payments.sync import SnapshotMismatch
+from django_stripe_gateway.services.snapshots import SnapshotMismatch, verify_lengths
 from django_stripe_gateway.services.subscriptions.audit import log_subscription, tell
-from django_stripe_gateway.services.subscriptions.fitting import verify_lengths
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import can_transition_invoice
 

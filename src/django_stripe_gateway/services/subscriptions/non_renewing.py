@@ -1,7 +1,7 @@
 """Let subscriptions to plans that do not renew end with the period that was paid for.
 
 Checkout cannot be told so when its page is made. Once it has started the subscription, an operation is committed with
-the news, and carried out after it; ``reconcile`` finds it if that fails.
+the event, and carried out after it; ``reconcile`` finds it if that fails.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from django.utils import timezone
 from django_stripe_gateway.choices import BillingOperationKind, OperationState
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.models import BillingOperation, Subscription
+from django_stripe_gateway.services.operations.engine import resume
 from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.subscriptions.operations import lock_subscription
-from django_stripe_gateway.services.subscriptions.performing import resume_billing
+from django_stripe_gateway.services.subscriptions.locks import lock_subscription
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 logger = logging.getLogger(__name__)
@@ -51,8 +51,8 @@ def end_unended(subscription_id: int, origin: Origin) -> None:
         end_with_period(lock_subscription(subscription_id), origin)
 
 
-def _carry_out(operation_id: int) -> None:
+def _carry_out(operation_pk: int) -> None:
     try:
-        resume_billing(operation_id)
+        resume(BillingOperation, operation_pk)
     except GatewayError as error:
-        logger.warning("The operation %s waits for reconcile: %s.", operation_id, error.code)
+        logger.warning("The operation %s waits for reconcile: %s.", operation_pk, error.code)

@@ -12,13 +12,12 @@ from django_stripe_gateway.choices import BillingOperationKind, OperationState, 
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Subscription
+from django_stripe_gateway.services.operations.reconcile import Reconciled, failure_of, settle_pending
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.payments.reconcile import Reconciled, failure_of, settle_pending
 from django_stripe_gateway.services.subscriptions.checkouts import settle_checkout
 from django_stripe_gateway.services.subscriptions.customers import update_customer
 from django_stripe_gateway.services.subscriptions.non_renewing import end_unended
 from django_stripe_gateway.services.subscriptions.owner_details import changed_customers
-from django_stripe_gateway.services.subscriptions.performing import resume_billing
 from django_stripe_gateway.services.subscriptions.refresh import look_up_subscription
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -27,11 +26,8 @@ RUNNING = (SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE)
 
 
 def reconcile_billing_operations(origin: Origin = SYSTEM) -> Iterator[Reconciled]:
-    """Take over every billing operation whose process died, and yield what became of it."""
-    pending = BillingOperation.objects.using(payments_database()).pending()
-    return settle_pending(
-        pending, lambda found: f"{found.kind} of customer {found.customer_id}", resume_billing, origin
-    )
+    """Claim every operation about a customer whose process died, and yield what became of it."""
+    return settle_pending(BillingOperation, origin)
 
 
 def reconcile_customers(origin: Origin = SYSTEM) -> Iterator[Reconciled]:

@@ -8,9 +8,9 @@ from django_stripe_gateway.choices import SubscriptionLogEvent
 from django_stripe_gateway.exceptions import OperationInProgress
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import Subscription
+from django_stripe_gateway.models import Customer, Subscription
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.payments.sync import SnapshotMismatch
+from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.audit import log_subscription
 from django_stripe_gateway.services.subscriptions.freshness import (
     Look,
@@ -20,7 +20,7 @@ from django_stripe_gateway.services.subscriptions.freshness import (
     mark_look,
 )
 from django_stripe_gateway.services.subscriptions.invoice_storing import store_invoice
-from django_stripe_gateway.services.subscriptions.operations import lock_customer, lock_subscription
+from django_stripe_gateway.services.subscriptions.locks import lock_customer, lock_subscription
 from django_stripe_gateway.services.subscriptions.sync import apply_subscription
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
@@ -29,11 +29,11 @@ logger = logging.getLogger(__name__)
 MAX_LOOKS = 5
 
 
-def look_up_subscription(subscription_id: int, origin: Origin = SYSTEM) -> Subscription:
+def look_up_subscription(subscription_pk: int, origin: Origin = SYSTEM) -> Subscription:
     """Bring one of our subscriptions to what the provider says now, and return it.
 
     Args:
-        subscription_id: of our row, which the provider knows.
+        subscription_pk: of our row, which the provider knows.
 
     Raises:
         GatewayError: the provider could not be asked.
@@ -41,12 +41,12 @@ def look_up_subscription(subscription_id: int, origin: Origin = SYSTEM) -> Subsc
     """
     rows = Subscription.objects.using(payments_database()).select_related("customer")
     for _look in range(MAX_LOOKS):
-        subscription = rows.get(pk=subscription_id)
+        subscription = rows.get(pk=subscription_pk)
         known, began = begin_look(subscription)
         gateway = get_billing_gateway(subscription.account)
         answer = gateway.retrieve_subscription(subscription.subscription_id or "")
-        if write_look(subscription_id, Look(known, began, answer), origin):
-            subscription = rows.select_related("plan", "pricing").get(pk=subscription_id)
+        if write_look(subscription_pk, Look(known, began, answer), origin):
+            subscription = rows.select_related("plan", "pricing").get(pk=subscription_pk)
             subscription.client_secret = answer.client_secret
             subscription.client_secret_kind = answer.client_secret_kind
             return subscription
@@ -54,31 +54,29 @@ def look_up_subscription(subscription_id: int, origin: Origin = SYSTEM) -> Subsc
 
 
 @retry_on_deadlock
-def write_look(subscription_id: int, look: Look[SubscriptionSnapshot], origin: Origin) -> bool:
-    """Write what the provider answered, with the latest invoice that came along.
+def write_look(subscription_pk: int, look: Look[SubscriptionSnapshot], origin: Origin) -> bool:
+    """Write what the provider answered; see ``take_look``."""
+    rows = Subscription.objects.using(payments_database())
+    with money_transaction():
+        customer = lock_customer(rows.values_list("customer_id", flat=True).get(pk=subscription_pk))
+        return take_look(customer, subscription_pk, look, origin)
+
+
+def take_look(customer: Customer, subscription_pk: int, look: Look[SubscriptionSnapshot], origin: Origin) -> bool:
+    """Write what the provider answered, with the latest invoice that came along; the caller holds the customer's lock.
 
     Returns:
         Whether the row is now at least as new as the answer; if not, somebody has to look again.
     """
-    with money_transaction():
-        subscription = lock_subscription(subscription_id)
-        if not is_usable_look(subscription, look):
-            return is_overtaken_look(subscription, look)
-        mark_look(subscription, look)
-        try:
-            apply_subscription(subscription, look.answer, origin)
-        except SnapshotMismatch as mismatch:
-            logger.error("The provider's answer contradicts subscription %s: %s.", subscription_id, mismatch)
-            log_subscription(subscription, SubscriptionLogEvent.MISMATCH, origin, str(mismatch))
-            return True
-    if look.answer.latest_invoice is not None:
-        _write_invoice(subscription, look, origin)
+    subscription = lock_subscription(subscription_pk)
+    if not is_usable_look(subscription, look):
+        return is_overtaken_look(subscription, look)
+    mark_look(subscription, look)
+    try:
+        apply_subscription(subscription, look.answer, origin)
+        if look.answer.latest_invoice is not None:
+            store_invoice(customer, look.answer.latest_invoice, origin, looked_at=look.began, subscription=subscription)
+    except SnapshotMismatch as mismatch:
+        logger.error("The provider's answer contradicts subscription %s: %s.", subscription_pk, mismatch)
+        log_subscription(subscription, SubscriptionLogEvent.MISMATCH, origin, str(mismatch))
     return True
-
-
-@retry_on_deadlock
-def _write_invoice(subscription: Subscription, look: Look[SubscriptionSnapshot], origin: Origin) -> None:
-    assert look.answer.latest_invoice is not None  # noqa: S101 (the caller has looked)
-    with money_transaction():
-        customer = lock_customer(subscription.customer_id)
-        store_invoice(customer, look.answer.latest_invoice, origin, looked_at=look.began, subscription=subscription)

@@ -6,37 +6,65 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django_stripe_gateway.choices import BillingOperationKind as Kind
-from django_stripe_gateway.choices import SubscriptionLogEvent, SubscriptionStatus
+from django_stripe_gateway.choices import BillingOperationKind, SubscriptionStatus
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
     InvalidInput,
     ProviderError,
     UnsupportedByGateway,
-    WrongState,
 )
 from django_stripe_gateway.gateways.billing import BillingGateway
+from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import BillingOperation, Customer, Plan, PlanPricing, Subscription
-from django_stripe_gateway.services.operations.running import scoped_request_key
+from django_stripe_gateway.models import Customer, Plan, PlanPricing, Subscription
+from django_stripe_gateway.services.operations.engine import run, scoped_request_key
+from django_stripe_gateway.services.operations.verbs import Request, Verb, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.subscriptions.audit import log_subscription
 from django_stripe_gateway.services.subscriptions.checkouts import close_open_checkouts
 from django_stripe_gateway.services.subscriptions.customers import (
     billing_account,
     ensure_customer,
     mark_customer_deleted,
 )
-from django_stripe_gateway.services.subscriptions.operations import BillingIntention
+from django_stripe_gateway.services.subscriptions.line import (
+    CustomerClaim,
+    SubscriptionVerb,
+    claimed_subscription,
+    customer_id,
+)
+from django_stripe_gateway.services.subscriptions.open_checkout import OPEN_CHECKOUT
 from django_stripe_gateway.services.subscriptions.payment_methods import own_payment_method
-from django_stripe_gateway.services.subscriptions.performing import Outcome, run_billing
 from django_stripe_gateway.services.subscriptions.refresh import look_up_subscription
+from django_stripe_gateway.services.subscriptions.start import MAX_QUANTITY, StartVerb, subscription_request
 from django_stripe_gateway.services.transactions import payments_database
 
 MODES = ("direct", "checkout")
-MAX_QUANTITY = 999_999
-RESERVED_METADATA = frozenset({"subscription", "token"})
+
+
+class SubscribeVerb(StartVerb[SubscriptionSnapshot], SubscriptionVerb):
+    """Start a subscription at once; an open first payment is the customer's to confirm."""
+
+    kind = BillingOperationKind.SUBSCRIBE
+
+    def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
+        """Start it."""
+        snapshot: SubscriptionSnapshot = claim.gateway.create_subscription(
+            subscription_request(claim), idempotency_key=claim.key
+        )
+        return snapshot
+
+    def find_earlier(self, claim: CustomerClaim) -> SubscriptionSnapshot | None:
+        """Return the subscription that carries our token."""
+        for listed in claim.gateway.list_subscriptions(customer_id(claim)):
+            if listed.metadata.get("token") == claim.seen.subscription.token:
+                # The list carries no secret of the first invoice.
+                found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(listed.subscription_id)
+                return found
+        return None
+
+
+SUBSCRIBE = register(SubscribeVerb())
 
 
 def choose_pricing(plan: Plan, pricing_id: int | None = None) -> PlanPricing:
@@ -98,10 +126,13 @@ def subscribe(
         ProviderError: the provider refused or failed.
     """
     pricing = pricing or choose_pricing(plan)
-    _check_wish(plan, pricing, quantity, mode)
+    _check_request(plan, pricing, quantity, mode)
     gateway = get_billing_gateway(pricing.account)
     _check_support(gateway, mode, promotion_code)
-    params = {
+    params: dict[str, Any] = {
+        "plan_pk": plan.pk,
+        "pricing_pk": pricing.pk,
+        "metadata": dict(metadata or {}),
         "price_id": pricing.stripe_price_id,
         "quantity": quantity,
         "promotion_code_id": _promotion_code_id(gateway, promotion_code) if mode == "direct" or promotion_code else "",
@@ -112,9 +143,9 @@ def subscribe(
         "payment_method": payment_method,
         "asked_trial_days": trial_days,
     }
-    kind = Kind.SUBSCRIBE
+    verb: Verb[Any, Any, Any] = SUBSCRIBE
     if mode == "checkout":
-        kind = Kind.CHECKOUT
+        verb = OPEN_CHECKOUT
         params |= {
             "success_url": success_url,
             "cancel_url": cancel_url,
@@ -126,77 +157,26 @@ def subscribe(
     close_open_checkouts(customer, plan, origin)
     unpaid = _unpaid(customer, pricing, quantity) if mode == "direct" else None
     if unpaid is not None:
-        # The same wish again, while its first payment is still open: go on with that one.
+        # The same request again, while its first payment is still open: go on with that one.
         found = look_up_subscription(unpaid.pk, origin)
         if not found.has_ended:
             return found
-    prepare = _Preparation(plan, pricing, quantity, params, dict(metadata or {}), origin)
     request_key = scoped_request_key(idempotency_key, "subscribe", customer.pk)
-    intention = BillingIntention(kind, params, prepare=prepare, request_key=request_key)
-    outcome = _run(customer, intention, origin)
-    return _result(outcome, origin)
+    match = {name: value for name, value in params.items() if name != "metadata"}
+    request = Request(params=params, match=match, key=request_key)
+    return _result(_run(verb, customer, request, origin), origin)
 
 
-class _Preparation:
-    """Make the row of a new subscription under the customer's lock, if the customer may have it."""
-
-    def __init__(
-        self,
-        plan: Plan,
-        pricing: PlanPricing,
-        quantity: int,
-        params: dict[str, Any],
-        metadata: dict[str, str],
-        origin: Origin,
-    ) -> None:
-        self.plan, self.pricing, self.quantity = plan, pricing, quantity
-        self.params, self.metadata, self.origin = params, metadata, origin
-
-    def __call__(self, customer: Customer) -> Subscription:
-        rows = Subscription.objects.using(payments_database()).filter(customer=customer, plan=self.plan)
-        if not gateway_settings.allow_duplicate_subscriptions and rows.not_ended().exists():
-            raise WrongState("There is a subscription to this plan already.", code="already_subscribed")
-        asked = self.params["asked_trial_days"]
-        trial_days = self.pricing.trial_days if asked is None else asked
-        if trial_days and not gateway_settings.allow_repeated_trials and self._had_trial(customer):
-            trial_days = 0
-        self.params["trial_days"] = trial_days
-        subscription = Subscription(
-            customer=customer,
-            plan=self.plan,
-            pricing=self.pricing,
-            account=self.pricing.account,
-            quantity=self.quantity,
-            livemode=customer.livemode,
-            metadata={key: value for key, value in self.metadata.items() if key not in RESERVED_METADATA},
-            cancel_at_period_end=not self.plan.auto_renew,
-        )
-        subscription.save(using=payments_database())
-        log_subscription(subscription, SubscriptionLogEvent.CREATED, self.origin, str(self.plan))
-        return subscription
-
-    def _had_trial(self, customer: Customer) -> bool:
-        """Return whether a trial of this plan was had, also if its subscription is to another plan by now."""
-        tried = Subscription.objects.using(payments_database()).filter(customer=customer, trial_start__isnull=False)
-        if tried.filter(plan=self.plan).exists():
-            return True
-        begun = BillingOperation.objects.using(payments_database()).filter(
-            subscription__in=tried, kind__in=(Kind.SUBSCRIBE, Kind.CHECKOUT)
-        )
-        prices = {params["price_id"] for params in begun.values_list("params", flat=True)}
-        return self.plan.pricing.using(payments_database()).filter(stripe_price_id__in=prices).exists()
-
-
-def _run(customer: Customer, intention: BillingIntention, origin: Origin) -> Outcome:
-    """Carry out the wish; a customer that the provider has deleted is made anew, once."""
+def _run(verb: Verb[Any, Any, Any], customer: Customer, request: Request, origin: Origin) -> CustomerClaim:
+    """Run the verb; a customer that the provider has deleted is made anew, once."""
     try:
-        return run_billing(customer.pk, intention, origin)
+        return run(verb, customer.pk, request, origin)
     except ProviderError as error:
         if error.code != "resource_missing" or not _is_gone(customer):
             raise
         mark_customer_deleted(customer)
         again = ensure_customer(owner=customer.owner, account=customer.account, origin=origin)
-        return run_billing(again.pk, intention, origin)
+        return run(verb, again.pk, request, origin)
 
 
 def _is_gone(customer: Customer) -> bool:
@@ -207,13 +187,11 @@ def _is_gone(customer: Customer) -> bool:
         return error.code == "resource_missing"
 
 
-def _result(outcome: Outcome, origin: Origin) -> Subscription:
-    subscription = outcome.subscription
+def _result(claim: CustomerClaim, origin: Origin) -> Subscription:
+    subscription: Subscription | None = claim.result or claimed_subscription(claim)
     assert subscription is not None  # noqa: S101 (what subscribes makes one)
-    if outcome.operation.kind == Kind.CHECKOUT:
-        subscription.gateway_url = outcome.answer.url if outcome.answer else ""
-        return subscription
-    if outcome.answer is None and subscription.has_incomplete_payment:
+    is_repeat = claim.result is None
+    if is_repeat and claim.operation.kind == SUBSCRIBE.kind and subscription.has_incomplete_payment:
         # A repeat finds the work done; the secret came with the answer that was never given.
         return look_up_subscription(subscription.pk, origin)
     return subscription
@@ -224,7 +202,7 @@ def _unpaid(customer: Customer, pricing: PlanPricing, quantity: int) -> Subscrip
     return rows.filter(status=SubscriptionStatus.INCOMPLETE, quantity=quantity).first()
 
 
-def _check_wish(plan: Plan, pricing: PlanPricing, quantity: int, mode: str) -> None:
+def _check_request(plan: Plan, pricing: PlanPricing, quantity: int, mode: str) -> None:
     if mode not in MODES:
         raise InvalidInput(f"The mode is one of {', '.join(MODES)}.", field="mode")
     if pricing.plan_id != plan.pk:

@@ -11,9 +11,8 @@ from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.models import Customer, PlanPricing, Subscription
 from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.payments.sync import SnapshotMismatch
+from django_stripe_gateway.services.snapshots import SnapshotMismatch, verify_lengths
 from django_stripe_gateway.services.subscriptions.audit import Before, announce_change, log_subscription
-from django_stripe_gateway.services.subscriptions.fitting import verify_lengths
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import can_transition_subscription
 

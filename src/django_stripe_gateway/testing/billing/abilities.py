@@ -40,11 +40,13 @@ class AbilityTests(BillingScenario):
 
     def test_checkout(self) -> None:
         """``supports_checkout``: a page can be opened and closed again."""
-        subscription = SubscriptionRequest(self.customer("").customer_id, self.price().price_id)
+        customer_id = self.customer("").customer_id
+        subscription = SubscriptionRequest(customer_id, self.price().price_id, metadata={"token": "17"})
         request = SubscriptionCheckoutRequest(subscription, f"{NOWHERE}yes", f"{NOWHERE}no")
         if not self.gateway.supports_checkout:
             self.unsupported(
                 lambda: self.gateway.create_subscription_checkout(request, idempotency_key=self.key()),
+                lambda: self.gateway.find_subscription_checkout(customer_id, "17"),
                 lambda: self.gateway.retrieve_subscription_checkout("page"),
                 lambda: self.gateway.expire_subscription_checkout("page", idempotency_key=self.key()),
             )
@@ -53,6 +55,11 @@ class AbilityTests(BillingScenario):
         assert (made.status, made.subscription_id) == ("open", "")
         assert made.url
         assert made.url not in repr(made)
+        self.forget_keys()
+        found = self.gateway.find_subscription_checkout(customer_id, "17")
+        assert found is not None
+        assert (found.session_id, found.url) == (made.session_id, made.url)
+        assert self.gateway.find_subscription_checkout(customer_id, "18") is None
         closed = self.gateway.expire_subscription_checkout(made.session_id, idempotency_key=self.key())
         assert (closed.status, closed.url) == ("expired", "")
         assert self.gateway.retrieve_subscription_checkout(made.session_id).status == "expired"

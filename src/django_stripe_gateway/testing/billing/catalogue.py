@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django_stripe_gateway.exceptions import PaymentDeclined, ProviderError
@@ -102,10 +103,33 @@ class CatalogueTests(BillingScenario):
             self.gateway.attach_payment_method(self.declined, customer.customer_id, idempotency_key=self.key())
         assert refusal.error.code == "card_declined"
 
+    def test_customer__found_without_its_key(self) -> None:
+        """A customer that was made is found by all of its metadata, and nobody else."""
+        since = datetime.now(UTC) - timedelta(minutes=1)
+        self.customer("")
+        request = CustomerRequest(email="eve@example.com", metadata={"owner": "6", "operation": "17"})
+        made = self.gateway.create_customer(request, idempotency_key=self.key())
+        self.forget_keys()
+        found = self.gateway.find_customer(request, since=since)
+        assert found is not None
+        assert found.customer_id == made.customer_id
+        unknown = CustomerRequest(metadata={"owner": "6", "operation": "18"})
+        assert self.gateway.find_customer(unknown, since=since) is None
+
+    def test_setup__found_without_its_key(self) -> None:
+        """What a customer adds a payment method with is found by its metadata."""
+        customer_id, marker = self.customer("").customer_id, {"operation": "17"}
+        made = self.gateway.create_setup(customer_id, metadata=marker, idempotency_key=self.key())
+        self.forget_keys()
+        found = self.gateway.find_setup(customer_id, metadata=marker)
+        assert found is not None
+        assert (found.setup_id, found.client_secret) == (made.setup_id, made.client_secret)
+        assert self.gateway.find_setup(customer_id, metadata={"operation": "18"}) is None
+
     def test_setup(self) -> None:
         """A customer adds a payment method in the browser, with a secret that is theirs alone."""
         customer = self.customer("")
-        setup = self.gateway.create_setup(customer.customer_id, idempotency_key=self.key())
+        setup = self.gateway.create_setup(customer.customer_id, metadata={"operation": "7"}, idempotency_key=self.key())
         assert (setup.status, setup.payment_method_id) == ("requires_payment_method", "")
         assert setup.client_secret
         assert self.gateway.retrieve_setup(setup.setup_id).client_secret == setup.client_secret

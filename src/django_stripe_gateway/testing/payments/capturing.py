@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from django_stripe_gateway.exceptions import ProviderStateError, UnsupportedByGateway
-from django_stripe_gateway.gateways.base import PaymentRef, ProviderStatus
+from django_stripe_gateway.gateways.values import PaymentRef, ProviderStatus
 from django_stripe_gateway.testing.payments.scenario import TEN, PaymentScenario, ref_of, without_intent
 
 ENDED = (ProviderStatus.CANCELED, ProviderStatus.REJECTED)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from django_stripe_gateway.exceptions import ProviderStateError
-from django_stripe_gateway.gateways.base import ProviderStatus
-from django_stripe_gateway.testing.payments.scenario import TEN, PaymentScenario, ref_of
+from django_stripe_gateway.gateways.base import Gateway
+from django_stripe_gateway.gateways.values import ProviderStatus
+from django_stripe_gateway.testing.payments.scenario import METADATA, TEN, PaymentScenario, ref_of
 
 
 class RepeatingTests(PaymentScenario):
@@ -56,6 +59,21 @@ class RepeatingTests(PaymentScenario):
         first, again = self.refund(ref, "10.00", key=key), self.refund(ref, "10.00", key=key)
         assert again.refund_id == first.refund_id
         assert [refund.refund_id for refund in self.gateway.list_refunds(ref)] == [first.refund_id]
+
+    def test_forgotten_key__create(self) -> None:
+        """A payment that was started is found by its attempt, where the gateway can look for it at all."""
+        since = datetime.now(UTC) - timedelta(minutes=1)
+        request = self.make_request(metadata=METADATA | {"attempt": "17"})
+        made = self.gateway.create_payment(request, idempotency_key=self.key())
+        self.forget_keys()
+        found = self.gateway.find_payment(request, since=since)
+        if type(self.gateway).find_payment is Gateway.find_payment:
+            assert found is None
+            return
+        assert found is not None
+        assert (found.object_id, found.redirect_url) == (made.object_id, made.redirect_url)
+        other = self.make_request(metadata=METADATA | {"attempt": "18"})
+        assert self.gateway.find_payment(other, since=since) is None
 
     def test_forgotten_key__confirm(self) -> None:
         """A confirmation finds what an earlier one has taken."""

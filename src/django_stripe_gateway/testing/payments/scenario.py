@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from django_stripe_gateway.exceptions import PaymentDeclined
-from django_stripe_gateway.gateways.base import (
-    Gateway,
+from django_stripe_gateway.gateways.base import Gateway
+from django_stripe_gateway.gateways.values import (
     LineItem,
     PaymentRef,
     PaymentRequest,

@@ -12,7 +12,7 @@ from django_stripe_gateway.exceptions import (
     UnsupportedByGateway,
     UnsupportedCurrency,
 )
-from django_stripe_gateway.gateways.base import PaymentRef, ProviderStatus
+from django_stripe_gateway.gateways.values import PaymentRef, ProviderStatus
 from django_stripe_gateway.money import currency_format
 from django_stripe_gateway.testing.payments.scenario import METADATA, TEN, TOKEN, PaymentScenario, ref_of
 

@@ -14,7 +14,7 @@ from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer, Invoice, Subscription
-from django_stripe_gateway.services.payments.sync import SnapshotMismatch
+from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.audit import log_subscription
 from django_stripe_gateway.services.subscriptions.freshness import (
     Dated,
@@ -28,8 +28,8 @@ from django_stripe_gateway.services.subscriptions.freshness import (
 )
 from django_stripe_gateway.services.subscriptions.invoice_storing import add_invoice, lock_invoice
 from django_stripe_gateway.services.subscriptions.invoice_sync import apply_invoice
+from django_stripe_gateway.services.subscriptions.locks import lock_customer, lock_subscription
 from django_stripe_gateway.services.subscriptions.non_renewing import end_with_period
-from django_stripe_gateway.services.subscriptions.operations import lock_customer, lock_subscription
 from django_stripe_gateway.services.subscriptions.sync import add_subscription, apply_subscription
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS

@@ -120,6 +120,10 @@ class AcmeBillingGateway(AcmeCatalogue):
         """Refuse: there is no page."""
         _refuse("a page for subscriptions")
 
+    def find_subscription_checkout(self, customer_id: str, token: str) -> BillingCheckoutSnapshot | None:
+        """Refuse: there is no page."""
+        _refuse("a page for subscriptions")
+
     def retrieve_subscription_checkout(self, session_id: str) -> BillingCheckoutSnapshot:
         """Refuse: there is no page."""
         _refuse("a page for subscriptions")

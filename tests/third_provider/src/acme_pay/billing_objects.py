@@ -64,7 +64,7 @@ def card_snapshot(obj: Object) -> PaymentMethodSnapshot:
 
 def setup_snapshot(obj: Object) -> SetupSnapshot:
     """Return the snapshot of what a customer adds a card with."""
-    return SetupSnapshot(obj["id"], "requires_payment_method", obj["secret"])
+    return SetupSnapshot(obj["id"], "requires_payment_method", obj["secret"], metadata=dict(obj["reference"]))
 
 
 def subscription_snapshot(obj: Object) -> SubscriptionSnapshot:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from acme_pay.accounts import AcmeAccount
@@ -90,6 +91,10 @@ class AcmeCatalogue(BillingGateway):
         fields = {"email": request.email, "name": request.name, "reference": dict(request.metadata)}
         return customer_snapshot(self._make("customer", fields, idempotency_key))
 
+    def find_customer(self, request: CustomerRequest, *, since: datetime) -> CustomerSnapshot | None:
+        """Return the customer that an earlier attempt has made."""
+        return next(map(customer_snapshot, self._list("customer", reference=dict(request.metadata))), None)
+
     def update_customer(self, customer_id: str, request: CustomerRequest, *, idempotency_key: str) -> CustomerSnapshot:
         """Change a customer's details; what is empty stays."""
         fields: dict[str, Any] = {"email": request.email, "name": request.name}
@@ -105,9 +110,15 @@ class AcmeCatalogue(BillingGateway):
         """Return the customer's cards, the newest first."""
         return [card_snapshot(one) for one in self._list("card", customer=customer_id)]
 
-    def create_setup(self, customer_id: str, *, idempotency_key: str) -> SetupSnapshot:
+    def create_setup(self, customer_id: str, *, metadata: Mapping[str, str], idempotency_key: str) -> SetupSnapshot:
         """Let the customer add a card in the browser."""
-        return setup_snapshot(call(self.account, "open_setup", key=idempotency_key, customer=customer_id))
+        return setup_snapshot(
+            call(self.account, "open_setup", key=idempotency_key, customer=customer_id, reference=dict(metadata))
+        )
+
+    def find_setup(self, customer_id: str, *, metadata: Mapping[str, str]) -> SetupSnapshot | None:
+        """Return what an earlier attempt has made."""
+        return next(map(setup_snapshot, self._list("setup", customer=customer_id, reference=dict(metadata))), None)
 
     def retrieve_setup(self, setup_id: str) -> SetupSnapshot:
         """Ask for what a customer adds a card with."""

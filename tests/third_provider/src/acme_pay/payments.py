@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,9 +11,9 @@ from acme_pay.accounts import AcmeAccount
 from acme_pay.client import call
 from django_stripe_gateway.choices import RefundStatus
 from django_stripe_gateway.exceptions import UnsupportedByGateway
-from django_stripe_gateway.gateways.base import (
+from django_stripe_gateway.gateways.base import Gateway
+from django_stripe_gateway.gateways.values import (
     Failure,
-    Gateway,
     PaymentRef,
     PaymentRequest,
     PaymentSnapshot,
@@ -61,6 +62,11 @@ class AcmeGateway(Gateway):
             back=request.success_url,
         )
         return payment_snapshot(made)
+
+    def find_payment(self, request: PaymentRequest, *, since: datetime) -> PaymentSnapshot | None:
+        """Return the payment that an earlier attempt has opened."""
+        found = call(self.account, "list", kind="payment", fields={"reference": dict(request.metadata)})
+        return next(map(payment_snapshot, found), None)
 
     def confirm_payment(self, ref: PaymentRef, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
         """Refuse: the customer confirms on Acme Pay's page."""

@@ -8,9 +8,6 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from django_stripe_gateway.webhooks.payments import change_payment, find_payment
-from django_stripe_gateway.webhooks.providers import WebhookProvider
-
 from acme_pay.accounts import acme_account, acme_variants
 from acme_pay.payments import payment_snapshot, refund_snapshot
 from django_stripe_gateway.choices import WebhookState
@@ -19,6 +16,8 @@ from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.payments.refund_sync import apply_refund
 from django_stripe_gateway.services.payments.sync import SnapshotMismatch, apply_snapshot
 from django_stripe_gateway.webhooks.events import Event, clean_id
+from django_stripe_gateway.webhooks.payments import change_payment, find_payment
+from django_stripe_gateway.webhooks.providers import WebhookProvider
 from django_stripe_gateway.webhooks.registry import handles
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,114 @@
+"""Confirm a payment: charge a payment method, or carry on after the customer has authenticated."""
+
+from __future__ import annotations
+
+from django_stripe_gateway.choices import OperationKind, OperationState, PaymentStatus
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.exceptions import GatewayError, PaymentDeclined, WrongState
+from django_stripe_gateway.gateways.registry import get_gateway
+from django_stripe_gateway.gateways.values import Failure, PaymentSnapshot, ProviderStatus
+from django_stripe_gateway.models import AbstractPayment
+from django_stripe_gateway.services.operations.engine import run, scoped_request_key
+from django_stripe_gateway.services.operations.verbs import Request, register
+from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.payments.line import PaymentClaim, SnapshotVerb, payment_request
+from django_stripe_gateway.services.payments.refresh import payment_ref
+from django_stripe_gateway.services.payments.sync import apply_snapshot, snapshot_of_decline
+
+
+class ConfirmVerb(SnapshotVerb):
+    """Charge a payment method."""
+
+    kind = OperationKind.CONFIRM
+    done = frozenset(
+        {
+            ProviderStatus.SUCCEEDED,
+            ProviderStatus.AUTHORIZED,
+            ProviderStatus.PROCESSING,
+            ProviderStatus.REQUIRES_ACTION,
+        }
+    )
+
+    def check(self, claim: PaymentClaim) -> None:
+        """Let only a started payment be confirmed, and only where that is not done on the provider's page."""
+        payment = claim.subject
+        if not claim.gateway.supports_confirm:
+            raise WrongState(
+                "This payment is confirmed by its customer, on the provider's page.", code="not_confirmable"
+            )
+        if not payment.is_payable:
+            raise WrongState(f"A payment that is {payment.status} cannot be confirmed.")
+        if not payment.transaction_id:
+            raise WrongState("This payment was never started at the provider. Create a new one.")
+
+    def prepare(self, claim: PaymentClaim) -> None:
+        """Choose what is charged, and where the customer comes back to."""
+        payment, gateway = claim.subject, claim.gateway
+        method, base_url = claim.params.get("payment_method", ""), claim.params.pop("base_url", "")
+        if not method and payment.status == PaymentStatus.ERROR and gateway.confirms_at_once:
+            method = gateway_settings.test_payment_method
+        claim.params["payment_method"] = method
+        if not gateway.confirms_at_once and not gateway.confirms_on_return:
+            payment.base_url = base_url
+            claim.params["success_url"] = payment.get_success_url()
+
+    def call(self, claim: PaymentClaim) -> PaymentSnapshot:
+        """Charge."""
+        request = payment_request(claim.subject, claim.operation)
+        snapshot: PaymentSnapshot = claim.gateway.confirm_payment(
+            payment_ref(claim.subject), request, idempotency_key=claim.key
+        )
+        return snapshot
+
+    def note_failure(self, claim: PaymentClaim, error: GatewayError, *, is_over: bool) -> None:
+        """Write a decline to the payment, which can be paid in another way then."""
+        if not isinstance(error, PaymentDeclined):
+            super().note_failure(claim, error, is_over=is_over)
+            return
+        payment, operation = claim.subject, claim.operation
+        failure = Failure(error.code, str(error.extra.get("decline_code", "")), error.detail)
+        intent_id = error.intent_id or payment.intent_id
+        ids = {"object_id": intent_id or payment.transaction_id, "intent_id": intent_id}
+        apply_snapshot(payment, snapshot_of_decline(payment, ids, failure), claim.origin, operation=operation)
+        operation.error["detail"] = error.detail
+        operation.object_id = ids["object_id"]
+        error.extra.setdefault("payment_id", payment.pk)
+
+
+CONFIRM = register(ConfirmVerb())
+
+
+def confirm_payment(
+    *,
+    payment: AbstractPayment,
+    payment_method: str = "",
+    base_url: str = "",
+    idempotency_key: str | None = None,
+    origin: Origin = SYSTEM,
+) -> AbstractPayment:
+    """Charge a payment method, or carry on after the customer has authenticated.
+
+    Args:
+        payment_method: the provider's id; by default the one that the intent has already.
+        base_url: scheme and host for the return URL when ``PAYMENT_HOST`` is not set.
+
+    Raises:
+        WrongState: the payment is not waiting, or its customer confirms on the provider's page.
+        PaymentDeclined: declined; the payment can still be paid.
+        ProviderError: the provider refused or failed.
+    """
+    params = {"payment_method": payment_method, "base_url": base_url}
+    match = {"payment_method": payment_method} if payment_method else {}
+    key = scoped_request_key(idempotency_key, "confirm", payment.pk)
+    confirmed: AbstractPayment = run(CONFIRM, payment.pk, Request(params=params, match=match, key=key), origin).subject
+    return confirmed
+
+
+def confirm_at_once(payment: AbstractPayment, origin: Origin) -> AbstractPayment:
+    """Confirm a payment that waits where test payments are confirmed by us; its test payment method is there."""
+    if payment.status != PaymentStatus.WAITING or not get_gateway(payment.variant).confirms_at_once:
+        return payment
+    if CONFIRM.operations_of(payment.pk).filter(kind=CONFIRM.kind, state=OperationState.SUCCEEDED).exists():
+        # Its customer has to act first.
+        return payment
+    return confirm_payment(payment=payment, origin=origin)

@@ -1,0 +1,169 @@
+"""What all verbs about a payment share: its lock, its gateway, its audit trail, and what the provider knows it by."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar, TypeVar
+
+from django_stripe_gateway.choices import CaptureMethod, LogEvent
+from django_stripe_gateway.exceptions import (
+    GatewayConfigurationError,
+    GatewayError,
+    PaymentDeclined,
+    ProviderError,
+    ProviderStateError,
+    ProviderUnavailable,
+    WrongState,
+)
+from django_stripe_gateway.gateways.base import Gateway
+from django_stripe_gateway.gateways.registry import get_gateway
+from django_stripe_gateway.gateways.values import LineItem, PaymentRequest, PaymentSnapshot, ProviderStatus
+from django_stripe_gateway.models import AbstractPayment, PaymentOperation
+from django_stripe_gateway.services.audit import write_log
+from django_stripe_gateway.services.operations.engine import give_up, look_up, settle, settle_failure
+from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb
+from django_stripe_gateway.services.payments.refresh import payment_ref, write_snapshot
+from django_stripe_gateway.services.payments.sync import apply_snapshot
+from django_stripe_gateway.services.transactions import lock_payment
+
+A = TypeVar("A")
+PaymentClaim = Claim[AbstractPayment, PaymentOperation]
+# Customers read the audit trail: what is wrong with the settings is for the log and the error alone.
+NOT_CONFIGURED = "The payment gateway is not configured."
+
+
+class PaymentVerb(Verb[AbstractPayment, PaymentOperation, A]):
+    """A verb about a payment."""
+
+    noun = "payment"
+    subject_field = "payment"
+
+    @property
+    def model(self) -> type[PaymentOperation]:
+        """The operations of payments."""
+        return PaymentOperation
+
+    def lock(self, subject_pk: Any) -> AbstractPayment:
+        """Return the payment, its row locked."""
+        return lock_payment(subject_pk)
+
+    def gateway(self, subject: AbstractPayment) -> Gateway:
+        """Return the gateway of the payment's variant."""
+        return get_gateway(subject.variant)
+
+    def new_operation(self, subject: AbstractPayment, request: Request) -> PaymentOperation:
+        """Return the operation with the amount that was asked for."""
+        operation = super().new_operation(subject, request)
+        operation.requested_amount = request.amount
+        return operation
+
+    def is_about_same(self, request: Request, operation: PaymentOperation) -> bool:
+        """Return whether the same amount was asked for."""
+        return bool(operation.requested_amount == request.amount)
+
+    def begin_call(self, claim: PaymentClaim) -> None:
+        """Remember the status that the provider is asked under."""
+        claim.seen = claim.subject.status
+
+    def note_failure(self, claim: PaymentClaim, error: GatewayError, *, is_over: bool) -> None:
+        """Undo what was stored for a refused call, and log it."""
+        detail = NOT_CONFIGURED if isinstance(error, GatewayConfigurationError) else error.detail
+        claim.operation.error["detail"] = detail
+        super().note_failure(claim, error, is_over=is_over)
+        data = {"kind": claim.operation.kind, "code": error.code, "request_id": error.request_id}
+        write_log(claim.subject, LogEvent.OPERATION_FAILED, claim.origin, detail, data)
+
+    def note_mismatch(self, claim: PaymentClaim, mismatch: Exception) -> None:
+        """Log that the answer contradicts the payment."""
+        write_log(claim.subject, LogEvent.MISMATCH, claim.origin, str(mismatch), {"kind": claim.operation.kind})
+
+    def note_superseded(self, claim: PaymentClaim) -> None:
+        """Log that nobody waits for the answer any more."""
+        kind = claim.operation.kind
+        data = {"kind": kind, "code": "superseded"}
+        write_log(claim.subject, LogEvent.OPERATION_FAILED, claim.origin, f"{kind} given up without an answer", data)
+
+    def after_refusal(self, claim: PaymentClaim, error: GatewayError, *, is_over: bool) -> None:
+        """Bring the payment of a refused call up to date.
+
+        Raises:
+            WrongState: the payment is not as it was when the provider was asked, or its state forbids it.
+        """
+        says_nothing = isinstance(error, PaymentDeclined | ProviderUnavailable)
+        if says_nothing or not isinstance(error, ProviderError):
+            return
+        if _has_moved_on(claim) or isinstance(error, ProviderStateError):
+            raise WrongState(error.detail, code=error.code, request_id=error.request_id) from error
+
+
+class SnapshotVerb(PaymentVerb[PaymentSnapshot]):
+    """A verb that is answered with the payment's own object.
+
+    Asked for something else, one that has not happened is given up: it is about one object, on which the provider lets
+    only one of the two succeed, should the lost request still arrive.
+    """
+
+    #: Where the payment stands at its provider once this has taken effect.
+    done: ClassVar[frozenset[ProviderStatus]]
+
+    def find_earlier(self, claim: PaymentClaim) -> PaymentSnapshot | None:
+        """Return the payment as it stands, if an earlier attempt has taken effect."""
+        snapshot: PaymentSnapshot = claim.gateway.retrieve_payment(payment_ref(claim.subject))
+        return snapshot if snapshot.status in self.done else None
+
+    def apply(self, claim: PaymentClaim, answer: PaymentSnapshot) -> str:
+        """Move the payment to what the provider says."""
+        apply_snapshot(claim.subject, answer, claim.origin, operation=claim.operation)
+        claim.subject.client_secret = answer.client_secret
+        return answer.object_id
+
+    def supersede(self, claim: PaymentClaim) -> None:
+        """Settle it if it has happened at the provider, and give it up if not."""
+        try:
+            snapshot = look_up(lambda: claim.gateway.retrieve_payment(payment_ref(claim.subject)))
+        except ProviderUnavailable as error:
+            settle_failure(claim, error)
+            raise
+        if snapshot.status in self.done:
+            settle(claim, snapshot)
+            return
+        give_up(claim)
+        write_snapshot(claim.subject.pk, snapshot, claim.origin)
+
+
+def payment_metadata(payment: AbstractPayment) -> dict[str, str]:
+    """Return what is written on every object made for ``payment``, so that events find it again."""
+    metadata = {"payment_id": str(payment.pk), "token": str(payment.token)}
+    return metadata | ({"order_id": payment.order_id} if payment.order_id else {})
+
+
+def payment_request(payment: AbstractPayment, operation: PaymentOperation) -> PaymentRequest:
+    """Return the request of an operation, the same for every attempt at it."""
+    params = operation.params
+    expires_at = params.get("expires_at")
+    return PaymentRequest(
+        amount=payment.total,
+        currency=payment.currency,
+        token=str(payment.token),
+        metadata=payment_metadata(payment) | {"attempt": str(operation.pk)},
+        description=payment.description,
+        manual_capture=payment.capture_method == CaptureMethod.MANUAL,
+        items=[LineItem(item["name"], Decimal(item["price"]), item["quantity"]) for item in params.get("items", [])],
+        success_url=params.get("success_url", ""),
+        cancel_url=params.get("cancel_url", ""),
+        customer_email=payment.billing_email,
+        payment_method=params.get("payment_method", ""),
+        expires_at=datetime.fromisoformat(expires_at) if expires_at else None,
+    )
+
+
+def _has_moved_on(claim: PaymentClaim) -> bool:
+    """Bring the payment of a refused call up to date, and return whether its status was not what we thought."""
+    if not claim.subject.transaction_id:
+        return False
+    try:
+        snapshot = claim.gateway.retrieve_payment(payment_ref(claim.subject))
+    except GatewayError:
+        return False
+    return bool(write_snapshot(claim.subject.pk, snapshot, claim.origin).status != claim.seen)

@@ -1,0 +1,194 @@
+"""What all verbs of billing share: the customer's row is their lock, so that each has one pending operation at most."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from django.utils import timezone
+
+from django_stripe_gateway.choices import SubscriptionLogEvent, SubscriptionStatus
+from django_stripe_gateway.exceptions import (
+    GatewayConfigurationError,
+    GatewayError,
+    ProviderStateError,
+    WrongState,
+)
+from django_stripe_gateway.gateways.billing import BillingGateway
+from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.models import BillingOperation, Customer, Subscription
+from django_stripe_gateway.services.operations.engine import perform, run, scoped_request_key
+from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb
+from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.subscriptions.audit import log_subscription
+from django_stripe_gateway.services.subscriptions.freshness import Known, Look
+from django_stripe_gateway.services.subscriptions.locks import lock_customer, lock_subscription
+from django_stripe_gateway.services.subscriptions.refresh import look_up_subscription, take_look
+from django_stripe_gateway.services.transactions import payments_database
+
+A = TypeVar("A")
+CustomerClaim = Claim[Customer, BillingOperation]
+
+CHANGEABLE = (SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING, SubscriptionStatus.PAST_DUE)
+
+logger = logging.getLogger(__name__)
+
+
+class CustomerVerb(Verb[Customer, BillingOperation, A]):
+    """A verb about a customer."""
+
+    noun = "customer"
+    subject_field = "customer"
+
+    @property
+    def model(self) -> type[BillingOperation]:
+        """The operations of customers."""
+        return BillingOperation
+
+    def lock(self, subject_pk: Any) -> Customer:
+        """Return the customer, its row locked."""
+        return lock_customer(subject_pk)
+
+    def gateway(self, subject: Customer) -> BillingGateway:
+        """Return the gateway of the customer's account."""
+        return get_billing_gateway(subject.account)
+
+    def new_operation(self, subject: Customer, request: Request) -> BillingOperation:
+        """Return the operation, with the subscription that it is about."""
+        operation = super().new_operation(subject, request)
+        operation.subscription_id = request.subscription_pk
+        return operation
+
+    def is_about_same(self, request: Request, operation: BillingOperation) -> bool:
+        """Return whether it is about the same subscription."""
+        return request.subscription_pk is None or operation.subscription_id == request.subscription_pk
+
+    def check(self, claim: CustomerClaim) -> None:
+        """Allow it; what is not allowed was refused before."""
+
+    def note_failure(self, claim: CustomerClaim, error: GatewayError, *, is_over: bool) -> None:
+        """Log a failed call on the subscription that it was about, and end one that was never started."""
+        if claim.operation.subscription_id is None:
+            return
+        subscription = lock_subscription(claim.operation.subscription_id)
+        data = {"kind": claim.operation.kind, "code": error.code, "request_id": error.request_id}
+        # What is wrong with the settings is for the log and the error alone.
+        detail = "" if isinstance(error, GatewayConfigurationError) else error.detail
+        log_subscription(subscription, SubscriptionLogEvent.OPERATION_FAILED, claim.origin, detail, data)
+        if is_over and subscription.status == SubscriptionStatus.STARTING and not subscription.subscription_id:
+            subscription.status = SubscriptionStatus.INCOMPLETE_EXPIRED
+            subscription.ended_at = timezone.now()
+            subscription.save(using=payments_database(), update_fields=["status", "ended_at", "modified"])
+
+    def after_refusal(self, claim: CustomerClaim, error: GatewayError, *, is_over: bool) -> None:
+        """Bring the subscription of a refused call up to date.
+
+        Raises:
+            WrongState: the state of the provider's object forbids it.
+        """
+        if not is_over or not isinstance(error, ProviderStateError):
+            return
+        subscription = claimed_subscription(claim)
+        if subscription is not None and subscription.subscription_id:
+            look_up_subscription(subscription.pk, claim.origin)
+        raise WrongState(error.detail, code=error.code, request_id=error.request_id) from error
+
+    def supersede(self, claim: CustomerClaim) -> None:
+        """Carry out what somebody else had asked for; that it is refused is for them to hear."""
+        try:
+            perform(claim)
+        except GatewayError as error:
+            if self.operations().pending().filter(pk=claim.operation.pk).exists():
+                raise
+            logger.info("The earlier operation %s was refused: %s.", claim.operation.pk, error.code)
+
+
+@dataclass(slots=True)
+class Seen:
+    """The subscription as it was when the provider was asked, and whether the answer was the newest of it."""
+
+    subscription: Subscription
+    known: Known
+    is_written: bool = True
+
+
+class SubscriptionVerb(CustomerVerb[SubscriptionSnapshot]):
+    """A verb about one subscription, answered with the subscription."""
+
+    def check(self, claim: CustomerClaim) -> None:
+        """Let only what was started be asked for, and what ``check_subscription`` allows."""
+        subscription = claimed_subscription(claim)
+        if subscription is None or not subscription.subscription_id:
+            raise WrongState("This subscription has not been started.")
+        self.check_subscription(claim, subscription)
+
+    def check_subscription(self, claim: CustomerClaim, subscription: Subscription) -> None:
+        """Raise ``WrongState`` if the subscription, read under its customer's lock, does not allow it."""
+
+    def begin_call(self, claim: CustomerClaim) -> None:
+        """Remember what is known of the subscription, because an event may be faster than the answer."""
+        subscription = claimed_subscription(claim)
+        assert subscription is not None  # noqa: S101 (the operation is about one)
+        claim.seen = Seen(subscription, Known.of(subscription))
+
+    def find_earlier(self, claim: CustomerClaim) -> SubscriptionSnapshot | None:
+        """Return nothing: what is set once more makes nothing anew."""
+        return None
+
+    def apply(self, claim: CustomerClaim, answer: SubscriptionSnapshot) -> str:
+        """Bring the subscription to what the provider says, unless an event has been faster."""
+        assert claim.began is not None  # noqa: S101 (the provider was asked)
+        look = Look(claim.seen.known, claim.began, answer)
+        claim.seen.is_written = take_look(claim.subject, claim.seen.subscription.pk, look, claim.origin)
+        return answer.subscription_id
+
+    def after_apply(self, claim: CustomerClaim) -> None:
+        """Return the subscription as it is now; only another look tells which of two that crossed is newer."""
+        if not claim.seen.is_written:
+            look_up_subscription(claim.seen.subscription.pk, claim.origin)
+        claim.result = claimed_subscription(claim)
+        claim.result.client_secret = claim.answer.client_secret
+        claim.result.client_secret_kind = claim.answer.client_secret_kind
+
+
+def claimed_subscription(claim: CustomerClaim) -> Subscription | None:
+    """Return the subscription that an operation is about, as it is now."""
+    if claim.operation.subscription_id is None:
+        return None
+    rows = Subscription.objects.using(payments_database()).select_related("customer", "plan", "pricing")
+    return rows.get(pk=claim.operation.subscription_id)
+
+
+def subscription_id(claim: CustomerClaim) -> str:
+    """Return the provider's id of the subscription that is about to be called."""
+    return claim.seen.subscription.subscription_id or ""
+
+
+def customer_id(claim: CustomerClaim) -> str:
+    """Return the provider's id of the customer that is about to be called."""
+    return claim.subject.customer_id or ""
+
+
+def run_on_subscription(
+    verb: SubscriptionVerb,
+    subscription: Subscription,
+    params: Mapping[str, Any],
+    idempotency_key: str | None,
+    origin: Origin,
+) -> Subscription:
+    """Run a verb on a subscription, and return the subscription as it is afterwards."""
+    key = scoped_request_key(idempotency_key, verb.kind, subscription.pk)
+    request = Request(params=params, match=params, subscription_pk=subscription.pk, key=key)
+    claim = run(verb, subscription.customer_id, request, origin)
+    changed: Subscription | None = claim.result or claimed_subscription(claim)
+    assert changed is not None  # noqa: S101 (the operation is about one)
+    return changed
+
+
+def check_changeable(subscription: Subscription) -> None:
+    """Raise ``WrongState`` if a subscription is over, or its first payment is open."""
+    if subscription.status not in CHANGEABLE:
+        raise WrongState(f"A subscription that is {subscription.status} cannot be changed.")

@@ -1,0 +1,85 @@
+"""Stop collecting money for a subscription for a while."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from django_stripe_gateway.choices import BillingOperationKind
+from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway, WrongState
+from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.models import Subscription
+from django_stripe_gateway.services.operations.verbs import register
+from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions.line import (
+    CustomerClaim,
+    SubscriptionVerb,
+    check_changeable,
+    run_on_subscription,
+    subscription_id,
+)
+
+PAUSE_BEHAVIORS = ("void", "keep_as_draft", "mark_uncollectible")
+
+
+class PauseVerb(SubscriptionVerb):
+    """Stop collecting money."""
+
+    kind = BillingOperationKind.PAUSE
+
+    def check_subscription(self, claim: CustomerClaim, subscription: Subscription) -> None:
+        """Let only what runs be paused."""
+        check_changeable(subscription)
+        if subscription.is_paused:
+            raise WrongState("This subscription is paused already.")
+
+    def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
+        """Pause it."""
+        resumes_at = claim.params["resumes_at"]
+        snapshot: SubscriptionSnapshot = claim.gateway.pause_subscription(
+            subscription_id(claim),
+            behavior=claim.params["behavior"],
+            resumes_at=datetime.fromisoformat(resumes_at) if resumes_at else None,
+            idempotency_key=claim.key,
+        )
+        return snapshot
+
+
+PAUSE_SUBSCRIPTION = register(PauseVerb())
+
+
+def pause_subscription(
+    *,
+    subscription: Subscription,
+    behavior: str = "void",
+    resumes_at: datetime | None = None,
+    idempotency_key: str | None = None,
+    origin: Origin = SYSTEM,
+) -> Subscription:
+    """Stop collecting money for a subscription; its status stays what it is.
+
+    Args:
+        behavior: what becomes of invoices meanwhile: "void", "keep_as_draft" or "mark_uncollectible".
+        resumes_at: when the pause ends by itself.
+
+    Raises:
+        InvalidInput: an unknown behaviour, or a moment that has passed.
+        WrongState: it is over, or paused already.
+        UnsupportedByGateway: this provider cannot pause.
+        ProviderError: the provider refused or failed.
+    """
+    if behavior not in PAUSE_BEHAVIORS:
+        raise InvalidInput(f"The behavior is one of {', '.join(PAUSE_BEHAVIORS)}.", field="behavior")
+    if resumes_at is not None and resumes_at <= timezone.now():
+        raise InvalidInput("The pause must end in the future.", field="resumes_at")
+    check_supports_pause(subscription)
+    params = {"behavior": behavior, "resumes_at": resumes_at.isoformat() if resumes_at else None}
+    return run_on_subscription(PAUSE_SUBSCRIPTION, subscription, params, idempotency_key, origin)
+
+
+def check_supports_pause(subscription: Subscription) -> None:
+    """Raise ``UnsupportedByGateway`` where the provider cannot pause."""
+    if not get_billing_gateway(subscription.account).supports_pause:
+        raise UnsupportedByGateway("This gateway cannot pause subscriptions.")

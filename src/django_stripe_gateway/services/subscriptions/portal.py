@@ -1,0 +1,50 @@
+"""Open the provider's page where customers manage what they pay."""
+
+from __future__ import annotations
+
+from django_stripe_gateway.choices import BillingOperationKind
+from django_stripe_gateway.exceptions import UnsupportedByGateway
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.models import Customer
+from django_stripe_gateway.services.operations.engine import run
+from django_stripe_gateway.services.operations.verbs import Request, register
+from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb, customer_id
+
+
+class OpenPortalVerb(CustomerVerb[str]):
+    """Make a page of the portal."""
+
+    kind = BillingOperationKind.PORTAL
+
+    def call(self, claim: CustomerClaim) -> str:
+        """Return its address."""
+        url: str = claim.gateway.create_portal_url(
+            customer_id(claim), claim.params["return_url"], idempotency_key=claim.key
+        )
+        return url
+
+    def find_earlier(self, claim: CustomerClaim) -> str | None:
+        """Return nothing: the provider lists no such pages; each is short-lived, and changes nothing by itself."""
+        return None
+
+    def apply(self, claim: CustomerClaim, answer: str) -> str:
+        """Keep nothing: whoever has the address is the customer."""
+        return ""
+
+
+OPEN_PORTAL = register(OpenPortalVerb())
+
+
+def portal_url(*, customer: Customer, return_url: str, origin: Origin = SYSTEM) -> str:
+    """Return the address of the provider's page where the customer manages what they pay.
+
+    Raises:
+        UnsupportedByGateway: the provider has none.
+        ProviderError: the provider refused or failed.
+    """
+    if not get_billing_gateway(customer.account).supports_portal:
+        raise UnsupportedByGateway("This gateway has no page where customers manage what they pay.")
+    params = {"return_url": return_url}
+    url: str = run(OPEN_PORTAL, customer.pk, Request(params=params, match=params), origin).answer
+    return url
