@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import runpy
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.models.payment_querysets import PaymentQuerySet
 from django_stripe_gateway.webhooks import registry
 from tests.conftest import SIGNALS
-from tests.test_docs.blocks import DOCS
+from tests.test_docs.blocks import DOCS, ROOT
 from tests.test_docs.guide import guide
 from tests.test_docs.tables import codes, rows, sections
 
@@ -41,12 +42,17 @@ def source_text() -> str:
 
 
 def test_settings() -> None:
-    documented = {codes(row[0])[0]: row for row in rows(read("settings"))}
+    written = read("settings")
+    expected = runpy.run_path(str(ROOT / "scripts" / "write_settings_reference.py"))["page"](written)
+    assert written == expected, "Run: python scripts/write_settings_reference.py"
+    found = sections(REFERENCE / "settings.md")
+    tables = [text for title, text in found.items() if title != "django-payments' settings"]
+    documented = {codes(row[0])[0]: row for text in tables for row in rows(text)}
     defaults = conf.StripeGatewayConf._meta.defaults
     assert documented.keys() == defaults.keys()
     for name, row in documented.items():
         assert eval(codes(row[2])[0]) == defaults[name], name
-    own = {codes(row[0])[0]: row for row in rows(sections(REFERENCE / "settings.md")["django-payments' settings"])}
+    own = {codes(row[0])[0]: row for row in rows(found["django-payments' settings"])}
     assert set(own) == {*conf.PaymentsConf._meta.defaults, "PAYMENT_HOST", "PAYMENT_USES_SSL"}
     for name, default in conf.PaymentsConf._meta.defaults.items():
         assert eval(codes(own[name][1])[0]) == default, name

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from django_stripe_gateway.api.base import ActionView
 from django_stripe_gateway.api.idempotency import idempotent
 from django_stripe_gateway.api.payments import schema
+from django_stripe_gateway.api.payments.pricing import priced
 from django_stripe_gateway.api.payments.serializers import (
     CapturePaymentSerializer,
     ConfirmPaymentSerializer,
@@ -45,7 +46,7 @@ class CreatePaymentView(PaymentActionView):
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
         """Create a payment: confirmed at once in development, with a page to send the customer to in production."""
-        values = self.validated(CreatePaymentSerializer, request.data)
+        values = priced(request, self.validated(CreatePaymentSerializer, request.data))
         payment = create_payment(
             owner=self.owner_row,
             base_url=self.base_url,
