@@ -25,6 +25,8 @@ from tests.fake_stripe.server import FakeStripe
 from tests.waiting import wait_until
 
 pytest_plugins = ["tests.fake_stripe.fixtures"]
+# So that a failed assertion of the shipped suite says what it has compared.
+pytest.register_assert_rewrite("django_stripe_gateway.testing")
 
 SIGNALS: dict[str, Signal] = {name: value for name, value in vars(signals).items() if isinstance(value, Signal)}
 

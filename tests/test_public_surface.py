@@ -52,7 +52,7 @@ POSITIONAL = {
     "subscriptions": {"owner", "slugs"},
     "usage": {"owner", "metric", "quantity", "reservation"},
     "webhooks": {"event_types", "finder", "object_ids", "event_pk"},
-    "gateways": {"variant"},
+    "gateways": {"variant", "provider"},
     "adapter": {"method", "expected", "answer"},
     "testing": {"client", "event", "event_type", "obj", "body", "secret", "timestamp"},
 }

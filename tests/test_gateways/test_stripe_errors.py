@@ -24,9 +24,9 @@ from django_stripe_gateway.exceptions import (
     ProviderTimeout,
     ProviderUnavailable,
 )
-from django_stripe_gateway.gateways.base import PaymentRef
 from django_stripe_gateway.gateways.stripe.errors import readable_message
 from django_stripe_gateway.gateways.stripe.intents import StripeIntentGateway
+from django_stripe_gateway.gateways.values import PaymentRef
 from tests.conftest import free_port
 from tests.fake_stripe.server import FakeStripe
 from tests.test_gateways.accounts import intent_gateway, make_request, new_key

@@ -22,7 +22,7 @@ from django_stripe_gateway.models.logs import PaymentLog, SubscriptionLog
 from django_stripe_gateway.models.meter_events import MeterEvent
 from django_stripe_gateway.models.operations import BillingOperation, PaymentOperation
 from django_stripe_gateway.models.payment_querysets import PaymentQuerySet
-from django_stripe_gateway.models.payments import AbstractPayment, Payment
+from django_stripe_gateway.models.payments import AbstractPayment, Payment, get_payment_model
 from django_stripe_gateway.models.plans import Plan, PlanLimit, PlanPricing
 from django_stripe_gateway.models.refunds import Refund
 from django_stripe_gateway.models.subscriptions import Subscription
@@ -65,4 +65,5 @@ __all__ = [
     "UsageRecordQuerySet",
     "UsageReservation",
     "WebhookEvent",
+    "get_payment_model",
 ]

@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from django.template import loader
 from django.utils.translation import gettext_lazy as _
-from payments import get_payment_model
 from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import NotFound
@@ -26,7 +25,7 @@ from django_stripe_gateway.api.payments.serializers import ReturnPageSerializer
 from django_stripe_gateway.choices import LogSource, PaymentStatus
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayError
-from django_stripe_gateway.models import AbstractPayment
+from django_stripe_gateway.models import AbstractPayment, get_payment_model
 from django_stripe_gateway.models.return_urls import is_valid_signature
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.payments.returns import complete_return

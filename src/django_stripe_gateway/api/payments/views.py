@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from payments import get_payment_model
 from rest_framework.exceptions import NotFound
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
@@ -21,7 +20,7 @@ from django_stripe_gateway.api.payments.serializers import (
     PaymentLogSerializer,
     PaymentSerializer,
 )
-from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig
+from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig, get_payment_model
 from django_stripe_gateway.services.transactions import payments_database
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from django.db import IntegrityError
 from django.utils import timezone
-from payments import get_payment_model
 
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import CaptureMethod, LogEvent, OperationKind, PaymentStatus
@@ -21,9 +20,9 @@ from django_stripe_gateway.exceptions import (
     UnknownGateway,
     WrongState,
 )
-from django_stripe_gateway.gateways.base import PaymentSnapshot
 from django_stripe_gateway.gateways.registry import get_gateway
-from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig, PaymentOperation
+from django_stripe_gateway.gateways.values import PaymentSnapshot
+from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig, PaymentOperation, get_payment_model
 from django_stripe_gateway.models.fields import variant_capture_method
 from django_stripe_gateway.money import format_amount
 from django_stripe_gateway.services.audit import announce_status, send_on_commit, write_log

@@ -8,12 +8,11 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
-from payments import get_payment_model
 
 from django_stripe_gateway.choices import PaymentStatus
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import is_supported_variant
-from django_stripe_gateway.models import PaymentOperation, Refund
+from django_stripe_gateway.models import PaymentOperation, Refund, get_payment_model
 from django_stripe_gateway.services.operations.reconcile import Reconciled, failure_of, settle_pending
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.refresh import sync_payment

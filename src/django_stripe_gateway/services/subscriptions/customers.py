@@ -14,8 +14,7 @@ from django_stripe_gateway import signals
 from django_stripe_gateway.adapter import get_adapter, wrong_answer
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError
-from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.gateways.stripe.accounts import stripe_accounts
+from django_stripe_gateway.gateways.registry import billing_variants, get_billing_gateway
 from django_stripe_gateway.models import Customer
 from django_stripe_gateway.services.audit import send_on_commit
 from django_stripe_gateway.services.operations.engine import run
@@ -33,14 +32,14 @@ def billing_account() -> str:
     """Return the payment variant whose account sells subscriptions.
 
     Raises:
-        GatewayConfigurationError: there is no Stripe variant.
+        GatewayConfigurationError: there is no variant whose provider bills subscriptions.
     """
     if gateway_settings.billing_variant:
         return gateway_settings.billing_variant
-    account = next(iter(stripe_accounts()), None)
-    if account is None:
-        raise GatewayConfigurationError("Subscriptions need a Stripe variant. Add one to PAYMENT_VARIANTS.")
-    return account.variant
+    variant = next(billing_variants(), None)
+    if variant is None:
+        raise GatewayConfigurationError("Subscriptions need a variant that bills them. Add one to PAYMENT_VARIANTS.")
+    return variant
 
 
 def customer_row(owner: Any, account: str) -> Customer:

@@ -12,9 +12,9 @@ from urllib.parse import urljoin, urlsplit
 from django.urls import reverse
 
 from django_stripe_gateway.exceptions import InvalidInput
-from django_stripe_gateway.gateways.localstripe.webhooks import register_with_localstripe
 from django_stripe_gateway.gateways.stripe.accounts import StripeAccount, stripe_account, stripe_accounts
 from django_stripe_gateway.gateways.stripe.endpoints import StripeEndpoints, WebhookEndpoint
+from django_stripe_gateway.gateways.stripe.localstripe.webhooks import register_with_localstripe
 from django_stripe_gateway.models.return_urls import default_base_url
 from django_stripe_gateway.webhooks.stripe.event_types import stripe_event_types
 from django_stripe_gateway.webhooks.stripe.verification import event_account

@@ -1,4 +1,4 @@
-"""For the tests of host projects: make Stripe's events, sign them, deliver them.
+"""Make Stripe's events, sign them, deliver them.
 
     from django_stripe_gateway.testing import deliver_event, make_event
 
@@ -21,10 +21,6 @@ from typing import Any
 
 from django.test import Client
 from django.urls import reverse
-
-from django_stripe_gateway.webhooks.registry import temporary_handlers
-
-__all__ = ["deliver_event", "make_event", "sign_body", "temporary_handlers"]
 
 
 def make_event(event_type: str, obj: Mapping[str, Any], **fields: Any) -> dict[str, Any]:
