@@ -15,13 +15,15 @@ class StripeGatewayConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks, the webhook handlers and what handles events that came too early."""
+        """Register the providers, the system checks and what handles events that came too early."""
         from django_stripe_gateway import checks  # noqa: F401, PLC0415
+        from django_stripe_gateway.gateways.paypal.provider import PayPal  # noqa: PLC0415
+        from django_stripe_gateway.gateways.registry import register_provider  # noqa: PLC0415
+        from django_stripe_gateway.gateways.stripe.provider import Stripe  # noqa: PLC0415
         from django_stripe_gateway.services import verbs  # noqa: F401, PLC0415
-        from django_stripe_gateway.services.subscriptions import arrivals as _arrivals  # noqa: F401, PLC0415
         from django_stripe_gateway.services.subscriptions import owner_details  # noqa: PLC0415
         from django_stripe_gateway.webhooks.inbox import arrivals  # noqa: F401, PLC0415
-        from django_stripe_gateway.webhooks.paypal import handlers as _paypal  # noqa: F401, PLC0415
-        from django_stripe_gateway.webhooks.stripe import handlers as _stripe  # noqa: F401, PLC0415
 
+        register_provider(Stripe())
+        register_provider(PayPal())
         owner_details.follow_owners()

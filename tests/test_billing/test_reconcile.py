@@ -79,21 +79,21 @@ def test_details__saved_while_others_were_on_their_way(host: SubscriptionHost, u
 def test_lost_news(host: SubscriptionHost) -> None:
     made = host.subscribe()
     host.fake.customer_pays(made["subscription_id"], "pm_card_visa")
-    assert outcomes(reconcile_subscriptions(HOUR)) == []
+    assert outcomes(reconcile_subscriptions(older_than=HOUR)) == []
     Subscription.objects.update(created=timezone.now() - 2 * HOUR)
-    assert outcomes(reconcile_subscriptions(HOUR)) == ["changed"]
+    assert outcomes(reconcile_subscriptions(older_than=HOUR)) == ["changed"]
     subscription = Subscription.objects.get()
     assert (subscription.status, subscription.invoices.get().status) == ("active", "paid")
-    assert outcomes(reconcile_subscriptions(HOUR)) == []
+    assert outcomes(reconcile_subscriptions(older_than=HOUR)) == []
     Subscription.objects.update(current_period_end=timezone.now() - 2 * HOUR)
-    assert outcomes(reconcile_subscriptions(HOUR)) == ["changed"]
+    assert outcomes(reconcile_subscriptions(older_than=HOUR)) == ["changed"]
 
 
 def test_lost_page(host: SubscriptionHost) -> None:
     host.subscribe(mode="checkout")
     host.fake.complete_checkout(host.fake.all("checkout.session")[0]["id"])
     Subscription.objects.update(created=timezone.now() - 2 * HOUR)
-    assert outcomes(reconcile_subscriptions(HOUR)) == ["changed"]
+    assert outcomes(reconcile_subscriptions(older_than=HOUR)) == ["changed"]
     assert Subscription.objects.get().status == "active"
 
 

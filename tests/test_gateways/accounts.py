@@ -6,9 +6,9 @@ import itertools
 from decimal import Decimal
 from typing import Any
 
-from django_stripe_gateway.gateways.base import LineItem, PaymentRef, PaymentRequest, PaymentSnapshot
 from django_stripe_gateway.gateways.stripe.accounts import StripeAccount
 from django_stripe_gateway.gateways.stripe.intents import StripeIntentGateway
+from django_stripe_gateway.gateways.values import LineItem, PaymentRef, PaymentRequest, PaymentSnapshot
 
 _numbers = itertools.count(1)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from django_stripe_gateway.exceptions import ProviderUnavailable
-from django_stripe_gateway.gateways.base import PaymentRef
+from django_stripe_gateway.gateways.values import PaymentRef
 from tests.fake_stripe.server import FakeStripe
 from tests.test_gateways.accounts import intent_gateway, make_request, new_key
 from tests.test_gateways.raw_server import RawServer, answering

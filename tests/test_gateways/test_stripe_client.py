@@ -15,9 +15,9 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from django_stripe_gateway.exceptions import GatewayError, ProviderUnavailable
-from django_stripe_gateway.gateways.base import PaymentRef
 from django_stripe_gateway.gateways.stripe.client import ClientPool, pool
 from django_stripe_gateway.gateways.stripe.intents import StripeIntentGateway
+from django_stripe_gateway.gateways.values import PaymentRef
 from tests.fake_stripe.server import FakeStripe
 from tests.test_gateways.accounts import intent_gateway, make_account, make_request, new_key
 

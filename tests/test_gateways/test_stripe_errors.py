@@ -24,9 +24,9 @@ from django_stripe_gateway.exceptions import (
     ProviderTimeout,
     ProviderUnavailable,
 )
-from django_stripe_gateway.gateways.base import PaymentRef
 from django_stripe_gateway.gateways.stripe.errors import readable_message
 from django_stripe_gateway.gateways.stripe.intents import StripeIntentGateway
+from django_stripe_gateway.gateways.values import PaymentRef
 from tests.conftest import free_port
 from tests.fake_stripe.server import FakeStripe
 from tests.test_gateways.accounts import intent_gateway, make_request, new_key
@@ -186,7 +186,7 @@ def test_timeout__half_an_answer(call: Call, settings: Any) -> None:
 
     def half(connection: socket.socket, request: bytes) -> bool:
         connection.sendall(http_answer(HALF * 10)[: -len(HALF)])
-        time.sleep(0.6)
+        connection.recv(1)  # until the client hangs up
         return False
 
     with RawServer(half) as server:

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from django_stripe_gateway.exceptions import ProviderError
-from django_stripe_gateway.gateways.base import Failure, PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.gateways.stripe.payment_objects import (
     charge_refunds,
     dispute_snapshot,
@@ -24,6 +23,7 @@ from django_stripe_gateway.gateways.stripe.payment_objects import (
     refund_snapshot,
     refunded_total,
 )
+from django_stripe_gateway.gateways.values import Failure, PaymentSnapshot, ProviderStatus
 
 TEN = Decimal("10.00")
 ERROR = {"code": "card_declined", "decline_code": "lost_card", "message": "No.", "payment_method": {"id": "pm_1"}}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from django_stripe_gateway.exceptions import ProviderUnavailable
-from django_stripe_gateway.gateways.base import PaymentRef
+from django_stripe_gateway.gateways.values import PaymentRef
 from tests.fake_stripe.server import FakeStripe
 from tests.test_gateways.accounts import intent_gateway, make_request, new_key
 from tests.test_gateways.raw_server import RawServer, answering, http_answer
@@ -173,5 +173,5 @@ def test_idle_connections__many_threads(fake_stripe: FakeStripe, settings: Any) 
     gateway = intent_gateway(fake_stripe.url)
     for _ in range(5):
         gateway.create_payment(make_request(), idempotency_key=new_key())
-        fake_stripe._server.close_connections()
+        fake_stripe.close_connections()
     assert fake_stripe.connections == 5

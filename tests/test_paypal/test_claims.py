@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.conf import PAYPAL_PROVIDER
-from django_stripe_gateway.webhooks.paypal import handlers
 from tests.factories import make_payment
 from tests.fake_paypal.server import FakePayPal
 from tests.test_paypal.conftest import Shop
@@ -153,9 +152,10 @@ def test_claims__live_mode(shop: Shop, settings: Any) -> None:
 
 def test_handlers__leave_stripes_events_alone(paypal: FakePayPal) -> None:
     from django_stripe_gateway.webhooks.events import Event as StoredEvent
+    from django_stripe_gateway.webhooks.inbox.run import run_handlers
 
     event = StoredEvent(id="evt_1", type="PAYMENT.CAPTURE.COMPLETED", provider="stripe", object={"id": "x"})
-    assert handlers.handle_capture(event) == WebhookState.IGNORED
+    assert run_handlers(event, {}) == WebhookState.IGNORED
 
 
 @hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

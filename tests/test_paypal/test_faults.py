@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from django_stripe_gateway.exceptions import GatewayConfigurationError, ProviderTimeout, ProviderUnavailable
-from django_stripe_gateway.gateways.base import ProviderStatus
+from django_stripe_gateway.gateways.values import ProviderStatus
 from tests.fake_paypal.server import FakePayPal
 from tests.test_paypal.test_gateway import TEN, Buyer, make_request
 

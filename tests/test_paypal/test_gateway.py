@@ -16,9 +16,9 @@ from django_stripe_gateway.exceptions import (
     ProviderUnavailable,
     UnsupportedCurrency,
 )
-from django_stripe_gateway.gateways.base import LineItem, PaymentRef, PaymentRequest, PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.gateways.paypal.payments import PayPalGateway
 from django_stripe_gateway.gateways.registry import get_gateway, is_supported_variant
+from django_stripe_gateway.gateways.values import LineItem, PaymentRef, PaymentRequest, PaymentSnapshot, ProviderStatus
 from tests.fake_paypal.server import CLIENT_SECRET, FakePayPal
 
 TEN = Decimal("10.00")

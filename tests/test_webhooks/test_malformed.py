@@ -14,7 +14,7 @@ from django.test import Client
 
 from django_stripe_gateway.gateways.stripe.payments import StripeGateway
 from django_stripe_gateway.models import PaymentLog, WebhookEvent
-from django_stripe_gateway.webhooks.views import StripeWebhookView
+from django_stripe_gateway.webhooks.views import WebhookView
 from tests.factories import (
     as_body,
     intent_object,
@@ -103,7 +103,7 @@ def request(body: bytes, length: str | None, **environ: Any) -> WSGIRequest:
 @pytest.mark.parametrize("length", [None, "", "abc", "-1", "0", "3", "1000000", str(LIMIT), str(LIMIT + 1), "9" * 5000])
 @pytest.mark.parametrize("size", [0, 10, LIMIT + 10])
 def test_content_length_that_lies(length: str | None, size: int) -> None:
-    answer = StripeWebhookView.as_view()(request(b"x" * size, length))
+    answer = WebhookView.as_view()(request(b"x" * size, length), provider="stripe")
     assert answer.status_code == 400
 
 
@@ -120,14 +120,16 @@ def test_content_length__not_believed_for_reading() -> None:
 
     endless = request(b"", str(LIMIT))
     endless._stream = Endless()
-    answer = StripeWebhookView.as_view()(endless)
+    answer = WebhookView.as_view()(endless, provider="stripe")
     assert json.loads(answer.content)["code"] == "too_large"
     assert Endless.handed_over == LIMIT + 1
 
 
 def test_chunked() -> None:
     """Without a length Django's WSGI request has no body: nothing that a signature fits."""
-    assert StripeWebhookView.as_view()(request(b"5\r\nhello\r\n0\r\n\r\n", None, HTTP_TRANSFER_ENCODING="chunked"))
+    assert WebhookView.as_view()(
+        request(b"5\r\nhello\r\n0\r\n\r\n", None, HTTP_TRANSFER_ENCODING="chunked"), provider="stripe"
+    )
 
 
 def test_client_that_goes_away(caplog: Any) -> None:
@@ -135,7 +137,7 @@ def test_client_that_goes_away(caplog: Any) -> None:
         def read(self, size: int = -1) -> bytes:
             raise ConnectionResetError("gone")
 
-    answer = StripeWebhookView.as_view()(request(b"", "10", **{"wsgi.input": Broken()}))
+    answer = WebhookView.as_view()(request(b"", "10", **{"wsgi.input": Broken()}), provider="stripe")
     assert answer.status_code == 400
     assert "could not be read to its end" in caplog.text
 

@@ -9,7 +9,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from payments import get_payment_model
 
 from django_stripe_gateway.admin.actions.report import reported_errors
 from django_stripe_gateway.admin.actions.selection import limited_rows
@@ -18,7 +17,7 @@ from django_stripe_gateway.admin.base.atomicity import NonAtomicActionsMixin, re
 from django_stripe_gateway.admin.base.display import json_column, money_column, payment_link
 from django_stripe_gateway.admin.base.filters import AbandonedFilter
 from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin, ReadOnlyInline, may_change
-from django_stripe_gateway.models import BillingOperation, PaymentOperation, Subscription
+from django_stripe_gateway.models import BillingOperation, PaymentOperation, Subscription, get_payment_model
 from django_stripe_gateway.services.operations.engine import resume
 
 

@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.exceptions import GatewayError, InvalidInput
-from django_stripe_gateway.gateways.stripe.accounts import stripe_accounts
+from django_stripe_gateway.gateways.registry import billing_variants
 from django_stripe_gateway.models import Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.rows import exact_amount
 from django_stripe_gateway.services.subscriptions.customers import billing_account
@@ -51,7 +51,7 @@ class PlanPricingForm(forms.ModelForm):  # type: ignore[type-arg]
         account = self.fields.get("account")
         if not isinstance(account, forms.ChoiceField):
             return
-        names = [found.variant for found in stripe_accounts()]
+        names = list(billing_variants())
         if self.instance.pk:
             account.disabled = True
             names = [self.instance.account]

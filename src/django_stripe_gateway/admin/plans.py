@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django_stripe_gateway.admin.base.atomicity import NonAtomicActionsMixin, refuse_inside_transaction
 from django_stripe_gateway.admin.plan_forms import PlanForm, PlanPricingForm
 from django_stripe_gateway.exceptions import GatewayError
-from django_stripe_gateway.gateways.stripe.accounts import is_stripe_variant
+from django_stripe_gateway.gateways.registry import bills_subscriptions
 from django_stripe_gateway.models import Plan, PlanLimit, PlanPricing
 from django_stripe_gateway.services.catalogue.leases import lock_plan
 from django_stripe_gateway.services.catalogue.publish import push_plan
@@ -106,7 +106,7 @@ class PlanAdmin(NonAtomicActionsMixin, admin.ModelAdmin):  # type: ignore[type-a
     def push(self, request: HttpRequest, plan: Plan) -> None:
         """Tell every account that sells a plan; the edit is stored, whatever becomes of that."""
         accounts = PlanPricing.objects.filter(plan=plan).order_by("account").values_list("account", flat=True)
-        for account in filter(is_stripe_variant, accounts.distinct()):
+        for account in filter(bills_subscriptions, accounts.distinct()):
             try:
                 steps = push_plan(plan=plan, account=account)
             except GatewayError as error:

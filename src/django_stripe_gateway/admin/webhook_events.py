@@ -10,7 +10,6 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from payments import get_payment_model
 
 from django_stripe_gateway.admin.actions.report import reported_errors
 from django_stripe_gateway.admin.actions.selection import limited_rows
@@ -19,7 +18,7 @@ from django_stripe_gateway.admin.base.display import display_json_text, json_col
 from django_stripe_gateway.admin.base.lists import DatedChangeList
 from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin, may_change
 from django_stripe_gateway.choices import WebhookState
-from django_stripe_gateway.models import WebhookEvent
+from django_stripe_gateway.models import WebhookEvent, get_payment_model
 from django_stripe_gateway.webhooks.inbox.arrivals import oldest_first
 from django_stripe_gateway.webhooks.inbox.replay import replay_or_hand_over
 

@@ -68,7 +68,7 @@ class UsageThrottle(BaseThrottle):
 def limited(metric: str, quantity: int = 1) -> Callable[[View], View]:
     """Let a Django view use ``quantity`` for each request; answer 429 with ``Retry-After`` when it is spent.
 
-    The owner is the request's, as ``STRIPE_GATEWAY_OWNER_RESOLVER`` says; nobody gets 403. For views of Django REST
+    The owner is the request's, as the adapter's ``get_owner`` says; nobody gets 403. For views of Django REST
     framework there is ``UsageThrottle``.
     """
 

@@ -9,11 +9,17 @@ from django.core.checks import CheckMessage
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connections, router
 from django.db.models import Model
-from payments import get_payment_model
 
 from django_stripe_gateway.checks.messages import error, warning
 from django_stripe_gateway.checks.variants import is_stripe, readable_variants
-from django_stripe_gateway.models import PaymentGatewayConfig, PaymentLog, PaymentOperation, Refund, WebhookEvent
+from django_stripe_gateway.models import (
+    PaymentGatewayConfig,
+    PaymentLog,
+    PaymentOperation,
+    Refund,
+    WebhookEvent,
+    get_payment_model,
+)
 
 # Levels at which a transaction that has waited for a payment's lock sees what the one before it has written.
 SEEING_WHAT_IS_COMMITTED = frozenset({"READ-COMMITTED", "SERIALIZABLE"})

@@ -11,11 +11,10 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage
 
-from django_stripe_gateway.checks import rules
 from django_stripe_gateway.checks.messages import error, nearest, warning
 from django_stripe_gateway.checks.settings import wrong_settings
 from django_stripe_gateway.checks.variants import readable_variants
-from django_stripe_gateway.conf import PAYPAL_PROVIDER, gateway_settings
+from django_stripe_gateway.conf import PAYPAL_PROVIDER, gateway_settings, rules
 from django_stripe_gateway.gateways.paypal.accounts import PayPalAccount, paypal_account
 
 # Option of a variant → what it must be, and the test for it.

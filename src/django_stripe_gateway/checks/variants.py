@@ -9,9 +9,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage
 from django.utils.module_loading import import_string
 
-from django_stripe_gateway.checks import rules
 from django_stripe_gateway.checks.messages import error, nearest, warning
-from django_stripe_gateway.conf import PAYPAL_PROVIDER, STRIPE_PROVIDER
+from django_stripe_gateway.conf import PAYPAL_PROVIDER, STRIPE_PROVIDER, rules
 from django_stripe_gateway.gateways.stripe.accounts import FLOW_CHECKOUT, FLOW_INTENT
 
 EXAMPLE = f'PAYMENT_VARIANTS = {{"stripe": ("{STRIPE_PROVIDER}", {{}})}}'

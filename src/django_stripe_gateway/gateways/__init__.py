@@ -1,1 +1,84 @@
-"""How providers are called: plain values in, frozen results out."""
+"""How providers are called: plain values in, frozen results out.
+
+What a host's own gateway, and the distribution of another provider, is written with: the interfaces ``Gateway``,
+``BillingGateway`` and ``MeterGateway``, the values that cross them, and ``Provider``, which one call of
+``register_provider`` makes known.
+"""
+
+from django_stripe_gateway.gateways.base import Gateway
+from django_stripe_gateway.gateways.billing import BillingGateway
+from django_stripe_gateway.gateways.billing_values import (
+    BillingCheckoutSnapshot,
+    CustomerRequest,
+    CustomerSnapshot,
+    InvoiceLine,
+    InvoiceSnapshot,
+    PaymentMethodSnapshot,
+    PriceRequest,
+    PriceSnapshot,
+    ProductRequest,
+    ProductSnapshot,
+    PromotionCodeSnapshot,
+    SetupSnapshot,
+    SubscriptionChange,
+    SubscriptionCheckoutRequest,
+    SubscriptionRequest,
+    SubscriptionSnapshot,
+)
+from django_stripe_gateway.gateways.metering import Meter, MeterEventRequest, MeterGateway
+from django_stripe_gateway.gateways.provider import Provider
+from django_stripe_gateway.gateways.registry import (
+    get_billing_gateway,
+    get_gateway,
+    get_meters,
+    is_supported_variant,
+    register_provider,
+)
+from django_stripe_gateway.gateways.values import (
+    DisputeSnapshot,
+    Failure,
+    LineItem,
+    PaymentRef,
+    PaymentRequest,
+    PaymentSnapshot,
+    ProviderStatus,
+    RefundSnapshot,
+)
+
+__all__ = [
+    "BillingCheckoutSnapshot",
+    "BillingGateway",
+    "CustomerRequest",
+    "CustomerSnapshot",
+    "DisputeSnapshot",
+    "Failure",
+    "Gateway",
+    "InvoiceLine",
+    "InvoiceSnapshot",
+    "LineItem",
+    "Meter",
+    "MeterEventRequest",
+    "MeterGateway",
+    "PaymentMethodSnapshot",
+    "PaymentRef",
+    "PaymentRequest",
+    "PaymentSnapshot",
+    "PriceRequest",
+    "PriceSnapshot",
+    "ProductRequest",
+    "ProductSnapshot",
+    "PromotionCodeSnapshot",
+    "Provider",
+    "ProviderStatus",
+    "RefundSnapshot",
+    "SetupSnapshot",
+    "SubscriptionChange",
+    "SubscriptionCheckoutRequest",
+    "SubscriptionRequest",
+    "SubscriptionSnapshot",
+    "get_billing_gateway",
+    "get_gateway",
+    "get_meters",
+    "is_supported_variant",
+    "register_provider",
+]

@@ -1,6 +1,10 @@
-"""Find the gateway of a payment variant."""
+"""The providers that are registered, and the gateways of their payment variants."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.utils.module_loading import import_string
 
@@ -8,15 +12,43 @@ from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError, UnsupportedByGateway
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.billing import BillingGateway
-from django_stripe_gateway.gateways.localstripe.billing import LocalstripeBillingGateway
-from django_stripe_gateway.gateways.paypal.accounts import is_paypal_variant, paypal_account
-from django_stripe_gateway.gateways.paypal.payments import PayPalGateway
-from django_stripe_gateway.gateways.stripe.accounts import FLOW_CHECKOUT, FLOW_INTENT, is_stripe_variant, stripe_account
-from django_stripe_gateway.gateways.stripe.billing import StripeBillingGateway
-from django_stripe_gateway.gateways.stripe.checkout import StripeCheckoutGateway
-from django_stripe_gateway.gateways.stripe.intents import StripeIntentGateway
+from django_stripe_gateway.gateways.metering import MeterGateway
+from django_stripe_gateway.gateways.provider import Provider
 
-STRIPE_FLOWS = {FLOW_CHECKOUT: StripeCheckoutGateway, FLOW_INTENT: StripeIntentGateway}
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
+
+_providers: dict[str, Provider] = {}
+
+
+def register_provider(provider: Provider) -> None:
+    """Make a provider known, with its payments, webhooks, billing, meters and checks; call it in ``AppConfig.ready()``.
+
+    Raises:
+        ValueError: its name is no slug of at most 32 small letters, or another provider has it.
+        ImportError: its ``webhooks`` cannot be imported.
+    """
+    known = _providers.get(provider.name)
+    if not _NAME.fullmatch(provider.name) or (known is not None and type(known) is not type(provider)):
+        raise ValueError(f"A provider cannot be registered as {provider.name!r}: the name is taken, or it is no slug.")
+    if provider.webhooks:
+        # Registers the handlers of its events: before the first of them arrives.
+        import_string(provider.webhooks)
+    _providers[provider.name] = provider
+
+
+def registered_providers() -> list[Provider]:
+    """Return the providers in the order of their registration."""
+    return list(_providers.values())
+
+
+def find_provider(name: str) -> Provider | None:
+    """Return the provider that is registered as ``name``, ``None`` if there is none."""
+    return _providers.get(name)
+
+
+def provider_of(variant: str) -> Provider | None:
+    """Return the provider whose account ``variant`` is, ``None`` if it is none's."""
+    return next((provider for provider in _providers.values() if provider.owns(variant)), None)
 
 
 def get_gateway(variant: str) -> Gateway:
@@ -27,18 +59,83 @@ def get_gateway(variant: str) -> Gateway:
     Raises:
         GatewayConfigurationError: the settings name no such variant, or one that this app cannot call.
     """
+    _require_entry(variant)
+    provider = provider_of(variant)
+    return _gateway_of_host(variant) if provider is None else provider.payments(variant)
+
+
+def get_billing_gateway(variant: str) -> BillingGateway:
+    """Return the gateway that bills customers of the account behind ``variant``.
+
+    Raises:
+        GatewayConfigurationError: the settings name no such variant.
+        UnsupportedByGateway: the variant's provider bills no subscriptions.
+    """
+    _require_entry(variant)
+    provider = provider_of(variant)
+    if provider is None:
+        raise UnsupportedByGateway(f"The provider of the variant {variant!r} bills no subscriptions here.")
+    return provider.billing(variant)
+
+
+def get_meters(variant: str) -> MeterGateway:
+    """Return the meters of the account behind ``variant``.
+
+    Raises:
+        GatewayConfigurationError: the settings name no such variant, or one whose provider has no meters.
+    """
+    _require_entry(variant)
+    provider = provider_of(variant)
+    if provider is None or not provider.supports_meters:
+        raise GatewayConfigurationError(f"The provider of the variant {variant!r} has no meters here.")
+    return provider.meters(variant)
+
+
+def is_supported_variant(variant: str) -> bool:
+    """Return whether ``get_gateway`` would find a gateway for ``variant``."""
+    return provider_of(variant) is not None or bool(_host_path(variant))
+
+
+def bills_subscriptions(variant: str) -> bool:
+    """Return whether subscriptions can be sold through the account behind ``variant``."""
+    provider = provider_of(variant)
+    return provider is not None and provider.supports_billing
+
+
+def billing_variants() -> Iterator[str]:
+    """Yield the payment variants through whose accounts subscriptions can be sold."""
+    return filter(bills_subscriptions, gateway_settings.variants)
+
+
+def has_meters(variant: str) -> bool:
+    """Return whether use can be reported to the account behind ``variant``."""
+    provider = provider_of(variant)
+    return provider is not None and provider.supports_meters
+
+
+@contextmanager
+def temporary_providers() -> Iterator[None]:
+    """Forget, on leaving, which providers were registered inside: for tests."""
+    before = dict(_providers)
+    try:
+        yield
+    finally:
+        _providers.clear()
+        _providers.update(before)
+
+
+def _require_entry(variant: str) -> None:
     if variant not in gateway_settings.variants:
         raise GatewayConfigurationError(f"PAYMENT_VARIANTS has no entry {variant!r}. Add it, or correct the gateway.")
-    if is_stripe_variant(variant):
-        account = stripe_account(variant)
-        if account.flow not in STRIPE_FLOWS:
-            raise GatewayConfigurationError(
-                f'The variant {variant!r} has the unknown flow {account.flow!r}. Use "checkout" or "intent".'
-            )
-        return STRIPE_FLOWS[account.flow](account)
-    if is_paypal_variant(variant):
-        return PayPalGateway(paypal_account(variant))
-    path = (gateway_settings.variants[variant][1] or {}).get("gateway")
+
+
+def _host_path(variant: str) -> str:
+    options = gateway_settings.variants.get(variant, ("", {}))[1] or {}
+    return str(options.get("gateway") or "")
+
+
+def _gateway_of_host(variant: str) -> Gateway:
+    path = _host_path(variant)
     if not path:
         raise GatewayConfigurationError(
             f"The variant {variant!r} belongs to another provider. Its payments are made with payment.get_form()."
@@ -55,22 +152,3 @@ def get_gateway(variant: str) -> Gateway:
             f"The variant {variant!r} names the gateway {path!r}, which is no subclass of {Gateway.__qualname__}."
         )
     return gateway
-
-
-def get_billing_gateway(variant: str) -> BillingGateway:
-    """Return the gateway that bills customers of the account behind ``variant``: Stripe, or localstripe.
-
-    Raises:
-        GatewayConfigurationError: the settings name no such variant.
-        UnsupportedByGateway: the variant is another provider's.
-    """
-    if variant in gateway_settings.variants and not is_stripe_variant(variant):
-        raise UnsupportedByGateway("Subscriptions are billed through Stripe only.")
-    account = stripe_account(variant)
-    return LocalstripeBillingGateway(account) if account.is_localstripe else StripeBillingGateway(account)
-
-
-def is_supported_variant(variant: str) -> bool:
-    """Return whether ``get_gateway`` would find a gateway for ``variant``."""
-    options = gateway_settings.variants.get(variant, ("", {}))[1] or {}
-    return is_stripe_variant(variant) or is_paypal_variant(variant) or bool(options.get("gateway"))

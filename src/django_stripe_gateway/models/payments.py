@@ -13,7 +13,7 @@ from django.core import checks
 from django.db import models, router, transaction
 from django.db.models.expressions import BaseExpression
 from django.utils.translation import gettext_lazy as _
-from payments import PurchasedItem
+from payments import PurchasedItem, get_payment_model
 from payments.core import provider_factory
 from payments.models import BasePayment
 from payments.signals import status_changed
@@ -26,6 +26,9 @@ from django_stripe_gateway.models.logs import PaymentLog
 from django_stripe_gateway.models.payment_querysets import PaymentQuerySet
 from django_stripe_gateway.money import display_amount
 from django_stripe_gateway.transitions import CANCELLABLE, PAYABLE, can_transition
+
+# The rest of the app has django-payments' names from here.
+__all__ = ["AbstractPayment", "Payment", "get_payment_model", "new_token", "status_changed"]
 
 
 def new_token() -> str:

@@ -7,11 +7,13 @@ An event that names an object which nobody knows is kept. Whoever stores the obj
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any
 
 from django.db import transaction
-from payments import get_payment_model
+from django.db.models import Model, QuerySet
 
+from django_stripe_gateway.models import Customer, Subscription, get_payment_model
 from django_stripe_gateway.services.transactions import payments_database
 
 logger = logging.getLogger(__name__)
@@ -61,9 +63,18 @@ def known_objects(object_ids: Collection[str]) -> set[str]:
 
 
 @finds_objects
-def find_payments(object_ids: Collection[str]) -> Iterable[str]:
-    """Return the ids that payments hold: one indexed column a subquery."""
-    payments = get_payment_model()._default_manager.using(payments_database()).order_by()
-    sessions = payments.filter(transaction_id__in=object_ids).values_list("transaction_id", flat=True)
-    intents = payments.filter(intent_id__in=object_ids).values_list("intent_id", flat=True)
-    return list(sessions.union(intents).order_by())
+def find_own_objects(object_ids: Collection[str]) -> Iterable[str]:
+    """Return the ids that payments, customers, subscriptions and their pages hold: one indexed column a subquery."""
+    first, *others = (_held(model, column, object_ids) for model, column in _id_columns())
+    return list(first.union(*others).order_by())
+
+
+def _id_columns() -> Iterator[tuple[type[Model], str]]:
+    payment = get_payment_model()
+    yield from ((payment, "transaction_id"), (payment, "intent_id"))
+    yield from ((Customer, "customer_id"), (Subscription, "subscription_id"), (Subscription, "checkout_id"))
+
+
+def _held(model: type[Model], column: str, object_ids: Collection[str]) -> QuerySet[Any, Any]:
+    rows = model._default_manager.using(payments_database()).order_by()
+    return rows.filter(**{f"{column}__in": object_ids}).values_list(column, flat=True)

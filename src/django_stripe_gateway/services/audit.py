@@ -7,11 +7,11 @@ from typing import Any
 
 from django.db import transaction
 from django.dispatch import Signal
-from payments.signals import status_changed
 
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import CaptureMethod, LogEvent, PaymentStatus
 from django_stripe_gateway.models import AbstractPayment, PaymentLog
+from django_stripe_gateway.models.payments import status_changed
 from django_stripe_gateway.money import format_amount
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.transactions import payments_database

@@ -10,9 +10,8 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from django.db import OperationalError, connections, router, transaction
-from payments import get_payment_model
 
-from django_stripe_gateway.models import AbstractPayment
+from django_stripe_gateway.models import AbstractPayment, get_payment_model
 
 P = ParamSpec("P")
 T = TypeVar("T")

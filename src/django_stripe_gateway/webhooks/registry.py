@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django_stripe_gateway.choices import WebhookState
@@ -16,7 +16,6 @@ Handler = Callable[[Event], WebhookState | None]
 
 
 WILDCARD = "*"
-OWN_MODULES = "django_stripe_gateway.webhooks."
 
 
 class FetchNeeded(Exception):
@@ -35,36 +34,72 @@ class FetchNeeded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """One handler with the events that it is for."""
+    """One handler with the events that it is for.
+
+    Args:
+        account: the payment variant whose events it is for, empty for all.
+        provider: the provider whose events it is for, empty for all.
+        built_in: it is the provider's own, and no host's.
+        number: how many were registered before.
+    """
 
     handler: Handler
     event_type: str
     account: str = ""
+    provider: str = ""
     before: bool = False
+    built_in: bool = False
+    number: int = field(default=0, compare=False)
 
     @property
-    def is_own(self) -> bool:
-        """Whether the handler is one of this app's."""
-        return (getattr(self.handler, "__module__", None) or "").startswith(OWN_MODULES)
+    def turn(self) -> tuple[int, int]:
+        """When it runs: a host's before, between or after the provider's own, else in the order of registration."""
+        return (1 if self.built_in else 0 if self.before else 2, self.number)
 
-    @property
-    def turn(self) -> int:
-        """Whether the handler runs before, among or after this app's own."""
-        return 0 if self.before else 1 if self.is_own else 2
-
-    def is_for(self, event_type: str, account: str | None) -> bool:
-        """Return whether the handler is for events of a type, and of an account unless that is ``None``."""
+    def is_for(self, account: str | None, provider: str | None) -> bool:
+        """Return whether the handler is for events of an account and of a provider, unless that is ``None``."""
         if self.account and account not in (None, self.account):
             return False
-        if not matches(self.event_type, event_type):
-            return False
-        return not (self.is_own and any(matches(pattern, event_type) for pattern in gateway_settings.webhook_unhandled))
+        return not self.provider or provider in (None, self.provider)
 
 
-_registrations: list[Registration] = []
+@dataclass(slots=True)
+class Registrations:
+    """What is registered: by the names of types, and for beginnings of names."""
+
+    by_type: dict[str, list[Registration]] = field(default_factory=dict)
+    by_pattern: list[Registration] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, registration: Registration) -> None:
+        """Keep a registration, unless there is the same already."""
+        is_pattern = registration.event_type.endswith(WILDCARD)
+        known = self.by_pattern if is_pattern else self.by_type.setdefault(registration.event_type, [])
+        if registration not in known:
+            known.append(replace(registration, number=self.count))
+            self.count += 1
+
+    def find(self, event_type: str) -> list[Registration]:
+        """Return those for events of a type, in the order in which they run; turned off ones are left out."""
+        patterns = (one for one in self.by_pattern if matches(one.event_type, event_type))
+        found = [*self.by_type.get(event_type, ()), *patterns]
+        if any(one.built_in for one in found):
+            unhandled = any(matches(pattern, event_type) for pattern in gateway_settings.webhook_unhandled)
+            found = [one for one in found if not (one.built_in and unhandled)]
+        return sorted(found, key=lambda one: one.turn)
+
+    def copy(self) -> Registrations:
+        """Return another one with the same contents."""
+        by_type = {event_type: list(known) for event_type, known in self.by_type.items()}
+        return Registrations(by_type, list(self.by_pattern), self.count)
 
 
-def handles(*event_types: str, account: str = "", before: bool = False) -> Callable[[Handler], Handler]:
+_registered = Registrations()
+
+
+def handles(
+    *event_types: str, account: str = "", provider: str = "", before: bool = False, built_in: bool = False
+) -> Callable[[Handler], Handler]:
     """Register a function for events, named as the provider names them ("payment_intent.succeeded").
 
     The function is called at least once for each event, in no order: it must be safe to call twice. It returns what
@@ -74,20 +109,23 @@ def handles(*event_types: str, account: str = "", before: bool = False) -> Calla
     Args:
         event_types: names, or beginnings of names with a wildcard: "invoice.*", or "*" for every event.
         account: the payment variant whose events the function is for; by default those of all.
-        before: run it before this app's own handlers; by default it runs after them.
+        provider: the provider whose events the function is for, by its registered name; by default those of all.
+        before: run it before the provider's own handlers; by default it runs after them.
+        built_in: for those who write a provider: this is one of its own handlers, which
+            ``STRIPE_GATEWAY_WEBHOOK_UNHANDLED`` turns off.
 
     Raises:
-        ValueError: a wildcard stands elsewhere than at the end.
+        ValueError: a wildcard stands elsewhere than at the end, or a built-in handler names no provider.
     """
     for event_type in event_types:
         if WILDCARD in event_type[:-1]:
             raise ValueError(f"{event_type!r} has a wildcard in the middle; put it at the end, as in 'invoice.*'.")
+    if built_in and not provider:
+        raise ValueError("A built-in handler is for the events of one provider; name it.")
 
     def register(handler: Handler) -> Handler:
         for event_type in event_types:
-            registration = Registration(handler, event_type, account, before)
-            if registration not in _registrations:
-                _registrations.append(registration)
+            _registered.add(Registration(handler, event_type, account, provider, before, built_in))
         return handler
 
     return register
@@ -100,36 +138,46 @@ def matches(pattern: str, event_type: str) -> bool:
     return pattern == event_type
 
 
-def handlers_for(event_type: str, account: str | None = None) -> list[Handler]:
+def handlers_for(event_type: str, account: str | None = None, provider: str | None = None) -> list[Handler]:
     """Return the handlers of an event type, in the order in which they run, each once.
 
     Args:
         account: leave out what is registered for other accounts; by default nothing is left out.
+        provider: leave out what is registered for other providers; by default nothing is left out.
     """
-    found = [registration for registration in _registrations if registration.is_for(event_type, account)]
-    return list(dict.fromkeys(registration.handler for registration in sorted(found, key=lambda one: one.turn)))
+    found = (one.handler for one in _registered.find(event_type) if one.is_for(account, provider))
+    return list(dict.fromkeys(found))
 
 
-def handled_types(account: str | None = None) -> list[str]:
+def handled_types(account: str | None = None, provider: str | None = None) -> list[str]:
     """Return every event type that somebody handles by its name; see also ``handled_patterns``.
 
     Args:
         account: leave out what is handled for other accounts only; by default nothing is left out.
+        provider: leave out what is handled for other providers only, and names that only others' own handlers know.
     """
-    names = {registration.event_type for registration in _registrations} - set(handled_patterns())
-    return sorted(name for name in names if handlers_for(name, account))
+    return sorted(
+        event_type
+        for event_type, registrations in _registered.by_type.items()
+        if handlers_for(event_type, account, provider) and not _is_foreign(registrations, provider)
+    )
 
 
 def handled_patterns() -> list[str]:
     """Return the wildcards that somebody has registered ("invoice.*"); they name no type of the provider's."""
-    return sorted({one.event_type for one in _registrations if one.event_type.endswith(WILDCARD)})
+    return sorted({one.event_type for one in _registered.by_pattern})
 
 
 @contextmanager
 def temporary_handlers() -> Iterator[None]:
     """Forget, on leaving, what was registered inside: for tests."""
-    before = list(_registrations)
+    before = _registered.copy()
     try:
         yield
     finally:
-        _registrations[:] = before
+        _registered.by_type, _registered.by_pattern, _registered.count = before.by_type, before.by_pattern, before.count
+
+
+def _is_foreign(registrations: Sequence[Registration], provider: str | None) -> bool:
+    owners = {one.provider for one in registrations if one.built_in}
+    return provider is not None and bool(owners) and provider not in owners

@@ -1,13 +1,28 @@
-"""Addresses that providers deliver to."""
+"""Addresses that providers deliver to: ``webhooks/NAME/`` of every registered provider, by URL names of its own.
+
+Those that are registered after the URLs were read, and addresses of none, meet the last two.
+"""
 
 from django.urls import path
 
-from django_stripe_gateway.webhooks.paypal.views import PayPalWebhookView
-from django_stripe_gateway.webhooks.views import StripeWebhookView
+from django_stripe_gateway.gateways.registry import registered_providers
+from django_stripe_gateway.webhooks.views import WebhookView
+
+view = WebhookView.as_view()
 
 urlpatterns = [
-    path("paypal/", PayPalWebhookView.as_view(), name="paypal-webhook"),
-    path("paypal/<slug:variant>/", PayPalWebhookView.as_view(), name="paypal-webhook-variant"),
-    path("stripe/", StripeWebhookView.as_view(), name="stripe-webhook"),
-    path("stripe/<slug:variant>/", StripeWebhookView.as_view(), name="stripe-webhook-variant"),
+    route
+    for provider in registered_providers()
+    for route in (
+        path(f"{provider.name}/", view, {"provider": provider.name}, name=f"{provider.name}-webhook"),
+        path(
+            f"{provider.name}/<slug:variant>/",
+            view,
+            {"provider": provider.name},
+            name=f"{provider.name}-webhook-variant",
+        ),
+    )
+] + [
+    path("<slug:provider>/", view, name="webhook"),
+    path("<slug:provider>/<slug:variant>/", view, name="webhook-variant"),
 ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 from django.db import connections
 from django.http import HttpRequest, JsonResponse
 from django.http.request import UnreadablePostError
+from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
@@ -19,25 +21,29 @@ from django_stripe_gateway.exceptions import (
     ProviderUnavailable,
     WebhookRejected,
 )
-from django_stripe_gateway.webhooks.events import Event
+from django_stripe_gateway.gateways.registry import find_provider
 from django_stripe_gateway.webhooks.inbox.receive import receive_event
-from django_stripe_gateway.webhooks.stripe.verification import verify_stripe_delivery
+from django_stripe_gateway.webhooks.parsing import parse_event
+from django_stripe_gateway.webhooks.providers import webhook_provider
 
 logger = logging.getLogger(__name__)
 
-# Enough to look a delivery up at the provider; no signature, which would verify again within its tolerance.
-AUDITED_HEADERS = ("User-Agent", "Content-Type", "Paypal-Transmission-Id")
+# Beside those that the provider's own registration names.
+AUDITED_HEADERS = ("User-Agent", "Content-Type")
 
 # The verification has logged these refusals, with the reason that the answer does not give.
 LOGGED_CODES = frozenset({"bad_signature"})
 
 
 @method_decorator(csrf_exempt, name="dispatch")
-class StripeWebhookView(View):
-    """``POST webhooks/stripe/``: 200 once the event is stored and handled, 400 if it is not genuine, 500 to retry."""
+class WebhookView(View):
+    """``POST webhooks/<provider>/``, of every registered provider.
+
+    Answers 200 once the event is stored and handled, 400 if it is not genuine, 404 where no provider or variant is, 500
+    and 503 to have it delivered again.
+    """
 
     http_method_names = ("post",)
-    provider_name: ClassVar[str] = "Stripe"
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
@@ -49,31 +55,56 @@ class StripeWebhookView(View):
         view._non_atomic_requests = set(connections)
         return view
 
-    def verify(self, request: HttpRequest, body: bytes, variant: str) -> tuple[Event, str]:
-        """Return the event of a genuine delivery and its body as text; see ``verify_stripe_delivery``."""
-        return verify_stripe_delivery(body, request.headers.get("Stripe-Signature", ""), variant)
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer 404 to whatever is asked of an address that is no provider's."""
+        try:
+            webhook_provider(kwargs["provider"])
+        except GatewayConfigurationError:
+            return _no_such_address()
+        return super().dispatch(request, *args, **kwargs)
 
-    def post(self, request: HttpRequest, variant: str = "") -> JsonResponse:
+    def post(self, request: HttpRequest, provider: str, variant: str = "") -> JsonResponse:
         """Receive one event."""
+        webhooks = webhook_provider(provider)
         try:
             body = _read_body(request)
-            event, text = self.verify(request, body, variant)
-        except GatewayConfigurationError:
-            logger.warning("A webhook was refused: PAYMENT_VARIANTS has no %s variant %s.", self.provider_name, variant)
-            unknown = WebhookRejected("There is no such webhook address.", code="unknown_variant")
-            return JsonResponse(unknown.as_dict(), status=404)
+            _require_variant(provider, variant)
+            text = _decode(body)
+            account = webhooks.verify(body, request.headers, variant)
+            event = parse_event(text, provider=provider, account=account)
+        except GatewayConfigurationError as error:
+            logger.warning("A webhook was refused: %s", error.detail)
+            return _no_such_address()
         except GatewayError as error:
             if error.code not in LOGGED_CODES:
                 logger.warning("A webhook was refused (%s): %s", error.code, error.detail)
             # A provider that has to be asked first and is silent delivers again.
             return JsonResponse(error.as_dict(), status=503 if isinstance(error, ProviderUnavailable) else 400)
         try:
-            row = receive_event(event, text, _audited_headers(request))
+            row = receive_event(event, text, _audited_headers(request, webhooks.audited_headers))
         except Exception:
             # Logged and stored by the inbox; the provider delivers again.
             body_of_failure = {"type": "api_error", "code": "event_failed", "detail": "The event will be retried."}
             return JsonResponse(body_of_failure, status=500)
         return JsonResponse({"received": True, "state": row.state})
+
+
+def _no_such_address() -> JsonResponse:
+    unknown = WebhookRejected("There is no such webhook address.", code="unknown_variant")
+    return JsonResponse(unknown.as_dict(), status=404)
+
+
+def _require_variant(provider: str, variant: str) -> None:
+    found = find_provider(provider)
+    if variant and found is not None and not found.owns(variant):
+        raise GatewayConfigurationError(f"PAYMENT_VARIANTS has no {found.label} variant {variant}.")
+
+
+def _decode(body: bytes) -> str:
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise WebhookRejected("The body is not UTF-8.", code="not_json") from None
 
 
 def _read_body(request: HttpRequest) -> bytes:
@@ -93,6 +124,6 @@ def _read_body(request: HttpRequest) -> bytes:
     return body
 
 
-def _audited_headers(request: HttpRequest) -> dict[str, str]:
-    found = {name: request.headers[name] for name in AUDITED_HEADERS if name in request.headers}
+def _audited_headers(request: HttpRequest, names: Sequence[str]) -> dict[str, str]:
+    found = {name: request.headers[name] for name in (*AUDITED_HEADERS, *names) if name in request.headers}
     return {name: "".join(char for char in value[:255] if char.isprintable()) for name, value in found.items()}

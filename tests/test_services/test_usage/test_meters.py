@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from django_stripe_gateway import usage
 from django_stripe_gateway.exceptions import GatewayConfigurationError
-from django_stripe_gateway.gateways.stripe.meters import get_meters
+from django_stripe_gateway.gateways.registry import get_meters
 from django_stripe_gateway.models import Customer, MeterEvent, UsageRecord
 from django_stripe_gateway.services.usage.meters.gather import gather_meter_events
 from django_stripe_gateway.services.usage.meters.send import send_due_meter_events, send_meter_event

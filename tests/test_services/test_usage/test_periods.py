@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_stripe_gateway import exceptions, usage
+from django_stripe_gateway.adapter import Adapter
 from django_stripe_gateway.choices import LimitPeriod
 from django_stripe_gateway.models import UsageCounter, UsageRecord
 from django_stripe_gateway.services.usage.periods import BillingPeriod, rule_of, time_zone_of, window_of
@@ -160,13 +161,14 @@ def test_time_zone__keys_do_not_multiply(settings: Any) -> None:
     assert len(keys) <= 3
 
 
-def owners_zone(owner: Any) -> Any:
-    return owner.first_name or None
+class OwnersZones(Adapter):
+    def time_zone(self, owner: Any) -> Any:
+        return owner.first_name or None
 
 
 @pytest.fixture
 def _owners_zones(settings: Any) -> None:
-    settings.STRIPE_GATEWAY_OWNER_TIME_ZONE_RESOLVER = f"{__name__}.owners_zone"
+    settings.STRIPE_GATEWAY_ADAPTER = f"{__name__}.OwnersZones"
 
 
 @pytest.mark.django_db

@@ -13,8 +13,8 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from payments import get_payment_model
 
+from django_stripe_gateway.models import get_payment_model
 from django_stripe_gateway.money import display_amount
 
 EMPTY = "-"

@@ -10,9 +10,8 @@ from django.apps import AppConfig, apps
 from django.contrib import admin
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import module_has_submodule
-from payments import get_payment_model
 
-from django_stripe_gateway.models import Payment
+from django_stripe_gateway.models import Payment, get_payment_model
 
 
 def register_payment_admin(admin_class: type[admin.ModelAdmin[Any]]) -> None:

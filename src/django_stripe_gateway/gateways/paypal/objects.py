@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from django_stripe_gateway.choices import RefundStatus
 from django_stripe_gateway.exceptions import ProviderError
-from django_stripe_gateway.gateways.base import Failure, PaymentSnapshot, ProviderStatus, RefundSnapshot
 from django_stripe_gateway.gateways.paypal.money import read_amount
+from django_stripe_gateway.gateways.values import Failure, PaymentSnapshot, ProviderStatus, RefundSnapshot
 
 Object = Mapping[str, Any]
 
@@ -99,6 +99,7 @@ def capture_snapshot(capture: Object) -> PaymentSnapshot:
         status = CAPTURE_STATUSES[capture["status"]]
         return PaymentSnapshot(
             kind=KIND,
+            is_session=True,
             status=status,
             object_id=parent_id(capture, "orders"),
             intent_id=authorization or _text(capture["id"]),
@@ -122,6 +123,7 @@ def authorization_snapshot(authorization: Object) -> PaymentSnapshot:
         status = AUTHORIZATION_STATUSES[authorization["status"]]
         return PaymentSnapshot(
             kind=KIND,
+            is_session=True,
             status=status,
             object_id=parent_id(authorization, "orders"),
             intent_id=_text(authorization["id"]),
@@ -144,6 +146,7 @@ def sale_snapshot(sale: Object) -> PaymentSnapshot:
         status = SALE_STATUSES[str(sale["state"]).lower()]
         return PaymentSnapshot(
             kind=KIND,
+            is_session=True,
             status=status,
             object_id=_optional_text(sale.get("parent_payment")),
             intent_id=_text(sale["id"]),
@@ -267,6 +270,7 @@ def _order_snapshot(order: Object) -> PaymentSnapshot:
     url = approval_url(order)
     return PaymentSnapshot(
         kind=KIND,
+        is_session=True,
         status=status,
         object_id=_text(order["id"]),
         intent_id=intent_id,

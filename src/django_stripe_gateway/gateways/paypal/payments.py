@@ -13,14 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from django_stripe_gateway.exceptions import ProviderError, ProviderStateError
-from django_stripe_gateway.gateways.base import (
-    Gateway,
-    PaymentRef,
-    PaymentRequest,
-    PaymentSnapshot,
-    ProviderStatus,
-    RefundSnapshot,
-)
+from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.paypal.accounts import PayPalAccount
 from django_stripe_gateway.gateways.paypal.client import call
 from django_stripe_gateway.gateways.paypal.errors import ALREADY_DONE, NOT_FOUND, unreadable
@@ -33,6 +26,13 @@ from django_stripe_gateway.gateways.paypal.objects import (
     refund_snapshot,
     refundable_capture,
     with_payment,
+)
+from django_stripe_gateway.gateways.values import (
+    PaymentRef,
+    PaymentRequest,
+    PaymentSnapshot,
+    ProviderStatus,
+    RefundSnapshot,
 )
 
 ORDERS = "/v2/checkout/orders"
@@ -107,12 +107,13 @@ class PayPalGateway(Gateway):
         except ProviderError as error:
             if error.code != NOT_FOUND:
                 raise
-            return PaymentSnapshot(kind=KIND, status=ProviderStatus.CANCELED, object_id=ref.object_id)
+            return PaymentSnapshot(kind=KIND, is_session=True, status=ProviderStatus.CANCELED, object_id=ref.object_id)
         snapshot = _read(order)
         authorizations = payments_of(order, "authorizations")
         if snapshot.status in (ProviderStatus.OPEN, ProviderStatus.APPROVED) and not authorizations:
             return PaymentSnapshot(
                 kind=KIND,
+                is_session=True,
                 status=ProviderStatus.CANCELED,
                 object_id=snapshot.object_id,
                 amount=snapshot.amount,

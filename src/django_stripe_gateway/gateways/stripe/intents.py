@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from django_stripe_gateway.exceptions import PaymentDeclined
-from django_stripe_gateway.gateways.base import PaymentRef, PaymentRequest, PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.gateways.stripe.errors import ask
 from django_stripe_gateway.gateways.stripe.payment_objects import payment_snapshot
 from django_stripe_gateway.gateways.stripe.payments import StripeGateway, is_of_attempt
+from django_stripe_gateway.gateways.values import PaymentRef, PaymentRequest, PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.money import to_minor_units
 
 

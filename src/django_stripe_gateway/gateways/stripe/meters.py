@@ -2,53 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django_stripe_gateway.exceptions import ProviderError, UnsupportedByGateway
-from django_stripe_gateway.gateways.stripe.accounts import stripe_account
+from django_stripe_gateway.gateways.metering import Meter, MeterEventRequest, MeterGateway
 from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, key_options, seconds
 from django_stripe_gateway.gateways.stripe.errors import ask
 from django_stripe_gateway.gateways.stripe.fields import Object
 
-# For how long Stripe certainly knows an identifier that it has seen, less what clocks may differ by:
-# https://docs.stripe.com/api/billing/meter-event/create
-IDENTIFIER_HOURS = 23
-# How old an event may be.
-MAX_AGE_DAYS = 34
 # What Stripe says to an identifier that it knows; there is no code for it.
 KNOWN_IDENTIFIER = "already exists with identifier"
 
 
-@dataclass(frozen=True, slots=True)
-class MeterEventRequest:
-    """Use of one customer.
-
-    Args:
-        event_name: names the meter.
-        identifier: Stripe counts an event with a known one once.
-    """
-
-    event_name: str
-    customer_id: str
-    value: int
-    identifier: str
-    occurred: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Meter:
-    """A meter, with the names under which it looks for customer and value."""
-
-    meter_id: str
-    event_name: str
-    customer_key: str
-    value_key: str
-
-
-class StripeMeters(StripeAccountCalls):
+class StripeMeters(StripeAccountCalls, MeterGateway):
     """The meters of one account."""
 
     def send_event(self, request: MeterEventRequest, meter: Meter, *, idempotency_key: str) -> bool:
@@ -78,6 +46,10 @@ class StripeMeters(StripeAccountCalls):
         meters = self._list(lambda params: self.v1.billing.meters.list(params=params), _meter, status="active")
         return {meter.event_name: meter for meter in meters}
 
+    def default_meter(self, event_name: str) -> Meter:
+        """Return a meter with the names that Stripe gives by default."""
+        return Meter("", event_name, customer_key="stripe_customer_id", value_key="value")
+
     def total(self, meter_id: str, customer_id: str, since: datetime, until: datetime) -> Decimal:
         """Return what a meter has counted for a customer from ``since`` to before ``until``, both whole minutes."""
         totals = self._list(
@@ -92,15 +64,6 @@ class StripeMeters(StripeAccountCalls):
     def _require_stripe(self) -> None:
         if self.account.is_localstripe:
             raise UnsupportedByGateway("localstripe has no Billing Meters.")
-
-
-def get_meters(variant: str) -> StripeMeters:
-    """Return the meters of the account behind ``variant``.
-
-    Raises:
-        GatewayConfigurationError: it is no Stripe variant.
-    """
-    return StripeMeters(stripe_account(variant))
 
 
 def _meter(obj: Object) -> Meter:

@@ -12,13 +12,6 @@ from decimal import Decimal
 from typing import Any
 
 from django_stripe_gateway.choices import RefundStatus
-from django_stripe_gateway.gateways.base import (
-    DisputeSnapshot,
-    Failure,
-    PaymentSnapshot,
-    ProviderStatus,
-    RefundSnapshot,
-)
 from django_stripe_gateway.gateways.stripe.fields import (
     READING_ERRORS,
     Object,
@@ -33,6 +26,13 @@ from django_stripe_gateway.gateways.stripe.fields import (
     text,
 )
 from django_stripe_gateway.gateways.stripe.messages import readable_message
+from django_stripe_gateway.gateways.values import (
+    DisputeSnapshot,
+    Failure,
+    PaymentSnapshot,
+    ProviderStatus,
+    RefundSnapshot,
+)
 
 __all__ = [
     "RefundPage",
@@ -205,6 +205,7 @@ def _session_snapshot(obj: Object) -> PaymentSnapshot:
         failure = inner.failure
     return PaymentSnapshot(
         kind="checkout.session",
+        is_session=True,
         status=status,
         object_id=text(obj["id"]),
         intent_id=object_id(intent),

@@ -7,14 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django_stripe_gateway.exceptions import ProviderStateError
-from django_stripe_gateway.gateways.base import (
-    Gateway,
-    PaymentRef,
-    PaymentRequest,
-    PaymentSnapshot,
-    ProviderStatus,
-    RefundSnapshot,
-)
+from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.stripe.calls import MAX_PAGES, PAGE, StripeAccountCalls
 from django_stripe_gateway.gateways.stripe.errors import ask, unreadable
 from django_stripe_gateway.gateways.stripe.payment_objects import (
@@ -22,6 +15,13 @@ from django_stripe_gateway.gateways.stripe.payment_objects import (
     payment_snapshot,
     refund_page,
     refund_snapshot,
+)
+from django_stripe_gateway.gateways.values import (
+    PaymentRef,
+    PaymentRequest,
+    PaymentSnapshot,
+    ProviderStatus,
+    RefundSnapshot,
 )
 from django_stripe_gateway.money import to_minor_units
 

@@ -11,13 +11,13 @@ from django.urls import NoReverseMatch
 
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.management.tables import as_table
-from django_stripe_gateway.webhooks.endpoints import (
+from django_stripe_gateway.webhooks.registry import handled_patterns
+from django_stripe_gateway.webhooks.stripe.endpoints import (
     Registration,
     accounts_to_register,
     register_endpoint,
     webhook_url,
 )
-from django_stripe_gateway.webhooks.registry import handled_patterns
 from django_stripe_gateway.webhooks.stripe.event_types import thin_event_types
 
 HEADER = ("account", "endpoint", "result", "event types", "API version", "url")

@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.stripe.events import RETENTION_DAYS
 from django_stripe_gateway.management.tables import as_table
-from django_stripe_gateway.webhooks.catch_up import RETENTION, CatchingUp, accounts_to_ask, catching_up
+from django_stripe_gateway.webhooks.stripe.catch_up import RETENTION, CatchingUp, accounts_to_ask, catching_up
 
 COLUMNS = ("found", "new", "already stored", "failed")
 

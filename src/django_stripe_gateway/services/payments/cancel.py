@@ -6,7 +6,7 @@ from typing import Any
 
 from django_stripe_gateway.choices import OperationKind, PaymentStatus
 from django_stripe_gateway.exceptions import WrongState
-from django_stripe_gateway.gateways.base import PaymentSnapshot, ProviderStatus
+from django_stripe_gateway.gateways.values import PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.audit import announce_status
 from django_stripe_gateway.services.operations.engine import run, scoped_request_key

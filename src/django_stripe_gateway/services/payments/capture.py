@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django_stripe_gateway.choices import OperationKind
 from django_stripe_gateway.exceptions import UnsupportedByGateway, WrongState
-from django_stripe_gateway.gateways.base import PaymentSnapshot, ProviderStatus
+from django_stripe_gateway.gateways.values import PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.operations.engine import run, scoped_request_key
 from django_stripe_gateway.services.operations.verbs import Request, register

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django_stripe_gateway.choices import OperationKind, OperationState, PaymentStatus
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayError, PaymentDeclined, WrongState
-from django_stripe_gateway.gateways.base import Failure, PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.gateways.registry import get_gateway
+from django_stripe_gateway.gateways.values import Failure, PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.operations.engine import run, scoped_request_key
 from django_stripe_gateway.services.operations.verbs import Request, register

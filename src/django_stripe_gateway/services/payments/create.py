@@ -9,7 +9,6 @@ from typing import Any
 
 from django.db import IntegrityError
 from django.utils import timezone
-from payments import get_payment_model
 
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import CaptureMethod, LogEvent, OperationKind, PaymentStatus
@@ -21,9 +20,9 @@ from django_stripe_gateway.exceptions import (
     UnknownGateway,
     WrongState,
 )
-from django_stripe_gateway.gateways.base import PaymentSnapshot
 from django_stripe_gateway.gateways.registry import get_gateway
-from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig, PaymentOperation
+from django_stripe_gateway.gateways.values import PaymentSnapshot
+from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig, PaymentOperation, get_payment_model
 from django_stripe_gateway.models.fields import variant_capture_method
 from django_stripe_gateway.money import format_amount
 from django_stripe_gateway.services.audit import announce_status, send_on_commit, write_log
@@ -133,6 +132,9 @@ def create_payment(
         gateway: name of an active ``PaymentGatewayConfig``, or its variant.
         amount: in the currency's units, e.g. ``Decimal("10.00")``.
         currency: ISO code, any case.
+        description: what the customer reads on the provider's page.
+        order_id: the host's own number, by which ``Payment.objects.for_order()`` finds the payment again.
+        metadata: kept with the payment as JSON; not sent to the provider.
         capture_method: "automatic" or "manual"; by default as the variant is configured.
         payment_method: the provider's id of a payment method (intent flow only).
         confirm: ``False`` leaves a payment that would be confirmed at once (localstripe) to ``confirm_payment``.
@@ -189,6 +191,9 @@ def start_payment(*, payment: AbstractPayment, base_url: str = "", origin: Origi
     """Start a payment that the host has saved itself, or make a new attempt when its Checkout Session has closed.
 
     An open session is used again; nothing is asked of the provider then.
+
+    Args:
+        base_url: scheme and host for the return URLs when ``PAYMENT_HOST`` is not set.
 
     Raises:
         WrongState: the payment is paid, authorised or cancelled.

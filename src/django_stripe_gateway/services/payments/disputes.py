@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import FraudStatus, LogEvent
-from django_stripe_gateway.gateways.base import DisputeSnapshot
+from django_stripe_gateway.gateways.values import DisputeSnapshot
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.audit import send_on_commit, write_log
 from django_stripe_gateway.services.origins import Origin

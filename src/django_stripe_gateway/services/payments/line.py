@@ -16,14 +16,9 @@ from django_stripe_gateway.exceptions import (
     ProviderUnavailable,
     WrongState,
 )
-from django_stripe_gateway.gateways.base import (
-    Gateway,
-    LineItem,
-    PaymentRequest,
-    PaymentSnapshot,
-    ProviderStatus,
-)
+from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.registry import get_gateway
+from django_stripe_gateway.gateways.values import LineItem, PaymentRequest, PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.models import AbstractPayment, PaymentOperation
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.operations.engine import give_up, look_up, settle, settle_failure

@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 
 from django_stripe_gateway.exceptions import GatewayError
-from django_stripe_gateway.gateways.base import LineItem
+from django_stripe_gateway.gateways.values import LineItem
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.money import to_minor_units
 

@@ -8,12 +8,11 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
-from payments import get_payment_model
 
 from django_stripe_gateway.choices import PaymentStatus
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import is_supported_variant
-from django_stripe_gateway.models import PaymentOperation, Refund
+from django_stripe_gateway.models import PaymentOperation, Refund, get_payment_model
 from django_stripe_gateway.services.operations.reconcile import Reconciled, failure_of, settle_pending
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.refresh import sync_payment
@@ -22,15 +21,22 @@ from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import PAYABLE
 
 
-def reconcile_operations(origin: Origin = SYSTEM) -> Iterator[Reconciled]:
-    """Claim every operation about a payment whose process died, and yield what became of it."""
+def reconcile_operations(*, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
+    """Claim every operation about a payment whose process died, and yield what became of it.
+
+    Nothing is done before the result is iterated over. An error of the provider is an outcome, and never raised.
+    """
     return settle_pending(PaymentOperation, origin)
 
 
-def reconcile_payments(older_than: timedelta, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
+def reconcile_payments(*, older_than: timedelta, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
     """Ask the provider about every payment that waits longer than ``older_than``, and yield what it said.
 
     Waiting are payments that nobody has paid, authorisations that nobody has captured, and refunds under way.
+    Nothing is asked before the result is iterated over. An error of the provider is an outcome, and never raised.
+
+    Args:
+        older_than: time since the payment was created; how long an event may take before it counts as lost.
     """
     for payment in _waiting(older_than).iterator(chunk_size=500):
         if not is_supported_variant(payment.variant):

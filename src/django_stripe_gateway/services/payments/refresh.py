@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django_stripe_gateway.choices import LogEvent
-from django_stripe_gateway.gateways.base import PaymentRef, PaymentSnapshot, RefundSnapshot
 from django_stripe_gateway.gateways.registry import get_gateway
+from django_stripe_gateway.gateways.values import PaymentRef, PaymentSnapshot, RefundSnapshot
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.origins import SYSTEM, Origin

@@ -14,7 +14,7 @@ from django_stripe_gateway.exceptions import (
     UnsupportedByGateway,
     WrongState,
 )
-from django_stripe_gateway.gateways.base import RefundSnapshot
+from django_stripe_gateway.gateways.values import RefundSnapshot
 from django_stripe_gateway.models import AbstractPayment, Refund
 from django_stripe_gateway.money import display_amount, format_amount
 from django_stripe_gateway.services.audit import write_log

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import LogEvent, PaymentStatus, RefundStatus
-from django_stripe_gateway.gateways.base import RefundSnapshot
+from django_stripe_gateway.gateways.values import RefundSnapshot
 from django_stripe_gateway.models import AbstractPayment, Refund
 from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.money import format_amount

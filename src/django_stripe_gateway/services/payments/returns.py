@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from django_stripe_gateway.exceptions import OperationInProgress, WrongState
-from django_stripe_gateway.gateways.base import ProviderStatus
 from django_stripe_gateway.gateways.registry import get_gateway
+from django_stripe_gateway.gateways.values import ProviderStatus
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.confirm import confirm_payment

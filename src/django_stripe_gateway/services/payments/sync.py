@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from django_stripe_gateway.choices import LogEvent, OperationKind, PaymentStatus
-from django_stripe_gateway.gateways.base import PaymentSnapshot, ProviderStatus
+from django_stripe_gateway.gateways.values import PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.models import AbstractPayment, PaymentOperation
 from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.services.arrivals import handle_arrivals
@@ -96,7 +96,6 @@ def verify_snapshot(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own:
 def snapshot_of_decline(payment: AbstractPayment, snapshot_ids: Mapping[str, str], failure: Any) -> PaymentSnapshot:
     """Return the snapshot of an attempt whose decline was an error and not an object."""
     return PaymentSnapshot(
-        kind="payment_intent",
         status=ProviderStatus.FAILED,
         object_id=snapshot_ids["object_id"],
         intent_id=snapshot_ids["intent_id"],
@@ -114,7 +113,7 @@ def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
     session_differs = (
         snapshot.is_session
         and bool(snapshot.object_id)
-        and _knows_session(payment, snapshot)
+        and _holds_session(payment)
         and snapshot.object_id != payment.transaction_id
     )
     if _is_of_earlier_attempt(payment, snapshot):
@@ -131,16 +130,17 @@ def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
     raise SnapshotMismatch("session differs" if session_differs else "intent differs")
 
 
-def _knows_session(payment: AbstractPayment, snapshot: PaymentSnapshot) -> bool:
-    """Return whether the payment's transaction is such a page; of Stripe's, the intent may be heard of first."""
-    if snapshot.kind == "checkout.session":
-        return payment.transaction_id.startswith("cs_")
-    return bool(payment.transaction_id)
+def _holds_session(payment: AbstractPayment) -> bool:
+    """Return whether the payment's transaction is a page that is paid on: what holds the money stands in both columns.
+
+    Until its page is known, what holds the money may be heard of first.
+    """
+    return bool(payment.transaction_id) and payment.transaction_id != payment.intent_id
 
 
 def _is_of_earlier_attempt(payment: AbstractPayment, snapshot: PaymentSnapshot) -> bool:
     """Return whether an unpaid intent was made for another attempt than the one that waits for its intent."""
-    if snapshot.kind != "payment_intent" or payment.intent_id or snapshot.status not in UNPAID:
+    if snapshot.is_session or payment.intent_id or snapshot.status not in UNPAID:
         return False
     attempt = snapshot.raw.get("metadata", {}).get("attempt", "")
     creations = payment.operations.using(payments_database()).filter(kind=OperationKind.CREATE)
@@ -149,11 +149,10 @@ def _is_of_earlier_attempt(payment: AbstractPayment, snapshot: PaymentSnapshot) 
 
 
 def _take_ids(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own: bool) -> None:
-    # The intent of a Checkout Session does not take the session's place.
-    is_part_of_session = snapshot.kind != "checkout.session" and payment.transaction_id.startswith("cs_")
-    is_session = snapshot.kind == "checkout.session"
-    # An intent that was heard of before its session makes way for it.
-    is_free = not payment.transaction_id or (is_session and not payment.transaction_id.startswith("cs_"))
+    # What holds a session's money does not take the session's place.
+    is_part_of_session = not snapshot.is_session and _holds_session(payment)
+    # If it was heard of before its session, that replaces it.
+    is_free = not payment.transaction_id or (snapshot.is_session and not _holds_session(payment))
     if snapshot.object_id and (own or is_free) and not is_part_of_session:
         payment.transaction_id = snapshot.object_id
     if snapshot.intent_id and (own or not payment.intent_id):

@@ -11,10 +11,9 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
+from django_stripe_gateway.adapter import get_adapter, wrong_answer
 from django_stripe_gateway.choices import LimitPeriod
-from django_stripe_gateway.conf import gateway_settings
 
 logger = logging.getLogger(__name__)
 
@@ -74,17 +73,22 @@ def as_stored(moment: datetime) -> datetime:
 
 
 def time_zone_of(owner: Any) -> tzinfo:
-    """Return the owner's time zone: what the host's function says, or the site's."""
-    path = gateway_settings.owner_time_zone_resolver
-    answer = import_string(path)(owner) if path else None
+    """Return the owner's time zone: what the host's adapter says, or the site's.
+
+    Raises:
+        GatewayConfigurationError: the adapter's answer is neither a time zone nor the name of one.
+    """
+    answer = get_adapter().time_zone(owner)
     if isinstance(answer, tzinfo):
         return answer
+    if not isinstance(answer, str | None):
+        raise wrong_answer("time_zone", "must return a tzinfo, the name of a time zone, or None")
     if answer:
         try:
-            return ZoneInfo(str(answer))
+            return ZoneInfo(answer)
         except (KeyError, ValueError, OSError):
             # What an owner has typed must not stop their work.
-            logger.warning("STRIPE_GATEWAY_OWNER_TIME_ZONE_RESOLVER gave an unknown time zone for owner %s.", owner.pk)
+            logger.warning("time_zone() of the adapter gave an unknown time zone for owner %s.", owner.pk)
     return timezone.get_default_timezone()
 
 

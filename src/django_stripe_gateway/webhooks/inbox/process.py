@@ -8,7 +8,7 @@ from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.services.arrivals import known_objects
 from django_stripe_gateway.services.transactions import money_transaction, retry_on_deadlock
-from django_stripe_gateway.webhooks.events import Event, event_of
+from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.inbox.claims import claim_event, stored_events
 from django_stripe_gateway.webhooks.inbox.run import (
     Fetched,
@@ -20,6 +20,7 @@ from django_stripe_gateway.webhooks.inbox.run import (
     with_fetches,
     write,
 )
+from django_stripe_gateway.webhooks.parsing import event_of
 
 logger = logging.getLogger(__name__)
 

@@ -28,13 +28,14 @@ from django_stripe_gateway.webhooks.inbox.run import (
     announce,
     expected_state,
     fail,
+    handlers_of,
     log_failure,
     run_handlers,
     settle,
     with_fetches,
     write,
 )
-from django_stripe_gateway.webhooks.stripe.parents import related_id
+from django_stripe_gateway.webhooks.related import related_id
 
 logger = logging.getLogger(__name__)
 
@@ -127,12 +128,13 @@ def _store(delivery: Delivery) -> WebhookEvent:
 def _store_and_handle(delivery: Delivery, fetched: Fetched) -> WebhookEvent:
     row, event = delivery.new_row(), delivery.event
     # Nobody sees the row before its handlers have run, so that it can be stored with their result in one statement.
-    expected = expected_state(event)
+    handlers = handlers_of(event)
+    expected = expected_state(handlers)
     row.attempts = 1
     settle(row, expected)
     with money_transaction():
         _insert(row)
-        state = run_handlers(event, fetched)
+        state = run_handlers(event, fetched, handlers)
         if state != expected:
             settle(row, state)
             write(row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, connections
@@ -48,17 +48,26 @@ def with_fetches(event_type: str, run: Callable[[Fetched], T]) -> T:
             fetched[needed.handler] = needed.fetch()
 
 
-def run_handlers(event: Event, fetched: Fetched) -> WebhookState:
-    """Run the handlers inside of the open transaction, and return what became of the event."""
-    states = [_run(handler, event, fetched) for handler in handlers_for(event.type, event.account)]
+def handlers_of(event: Event) -> Sequence[Handler]:
+    """Return the handlers of an event."""
+    return handlers_for(event.type, event.account, event.provider)
+
+
+def run_handlers(event: Event, fetched: Fetched, handlers: Sequence[Handler] | None = None) -> WebhookState:
+    """Run the handlers inside of the open transaction, and return what became of the event.
+
+    Args:
+        handlers: the event's, where they are known already.
+    """
+    states = [_run(handler, event, fetched) for handler in (handlers_of(event) if handlers is None else handlers)]
     # A handler that caught a database's error has left nothing that could be committed.
     connections[payments_database()].validate_no_broken_transaction()
     return max(states, key=GRAVITY.index, default=WebhookState.IGNORED)
 
 
-def expected_state(event: Event) -> WebhookState:
+def expected_state(handlers: Sequence[Handler]) -> WebhookState:
     """Return what becomes of an event unless one of its handlers says otherwise."""
-    return WebhookState.PROCESSED if handlers_for(event.type, event.account) else WebhookState.IGNORED
+    return WebhookState.PROCESSED if handlers else WebhookState.IGNORED
 
 
 def settle(row: WebhookEvent, state: WebhookState) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 from django_stripe_gateway.choices import CaptureMethod, RefundStatus, WebhookState
-from django_stripe_gateway.gateways.base import RefundSnapshot
 from django_stripe_gateway.gateways.paypal.objects import (
     authorization_snapshot,
     capture_snapshot,
@@ -13,6 +12,7 @@ from django_stripe_gateway.gateways.paypal.objects import (
     refund_snapshot,
     sale_snapshot,
 )
+from django_stripe_gateway.gateways.values import RefundSnapshot
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.payments.refund_sync import apply_refund
 from django_stripe_gateway.webhooks.events import Event
@@ -21,7 +21,7 @@ from django_stripe_gateway.webhooks.paypal.payments import (
     change_paypal_payment,
     confirm_approved,
 )
-from django_stripe_gateway.webhooks.registry import handles
+from django_stripe_gateway.webhooks.paypal.registration import handles
 
 
 @handles("CHECKOUT.ORDER.APPROVED", "CHECKOUT.ORDER.COMPLETED")

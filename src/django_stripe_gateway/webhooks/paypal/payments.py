@@ -5,41 +5,34 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from payments import get_payment_model
-
 from django_stripe_gateway.choices import CaptureMethod, WebhookState
 from django_stripe_gateway.exceptions import GatewayError, OperationInProgress, PaymentDeclined, ProviderUnavailable
-from django_stripe_gateway.gateways.base import PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.gateways.paypal.accounts import is_paypal_variant, paypal_account
 from django_stripe_gateway.gateways.paypal.objects import custom_id, parent_id
 from django_stripe_gateway.gateways.registry import get_gateway
+from django_stripe_gateway.gateways.values import PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.payments.returns import complete_return
 from django_stripe_gateway.services.payments.sync import apply_snapshot
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
-from django_stripe_gateway.services.transactions import lock_payment, payments_database
 from django_stripe_gateway.webhooks.events import Event, clean_id
+from django_stripe_gateway.webhooks.payments import change_payment, find_payment
 from django_stripe_gateway.webhooks.paypal.verification import may_speak_for
 from django_stripe_gateway.webhooks.registry import FetchNeeded
-from django_stripe_gateway.webhooks.stripe.payments import change_found
-
-TOKEN_LENGTH = 36
 
 
 def change_paypal_payment(event: Event, change: Callable[[AbstractPayment], object]) -> WebhookState:
-    """Lock the event's payment and change it; what contradicts the payment changes nothing, and is told.
+    """Lock the event's payment and change it; what contradicts the payment changes nothing, and is reported.
 
     Args:
         change: called with the locked payment; raises ``SnapshotMismatch`` before it has changed anything.
     """
-    if event.provider != "paypal":
-        return WebhookState.IGNORED
 
     def verify_and_change(payment: AbstractPayment) -> None:
         _verify_delivery(event, payment)
         change(payment)
 
-    return change_found(event, find_paypal_payment(event), verify_and_change)
+    return change_payment(event, find_paypal_payment(event), verify_and_change)
 
 
 def apply_paypal_snapshot(payment: AbstractPayment, snapshot: PaymentSnapshot, event: Event) -> None:
@@ -92,24 +85,15 @@ def find_paypal_payment(event: Event) -> AbstractPayment | None:
     """Return the payment that an event is about, locked, or ``None``.
 
     By the token, which only our own calls write; else by the ids of the order, of what holds the money, or of a
-    payment of the v1 API. One indexed column a query, as for Stripe's events.
+    payment of the v1 API.
     """
-    payments = get_payment_model()._default_manager.using(payments_database())
     obj = event.object
-    token = clean_id(custom_id(obj).partition(":")[0])
-    if token and len(token) <= TOKEN_LENGTH:
-        payment: AbstractPayment | None = payments.select_for_update().filter(token=token).first()
-        if payment is not None:
-            return payment
     own_id = clean_id(obj.get("id"))
     orders = [parent_id(obj, "orders"), obj.get("parent_payment"), own_id]
     holders = [parent_id(obj, "authorizations"), parent_id(obj, "captures"), obj.get("sale_id"), own_id]
-    looked_up = [("transaction_id", value) for value in orders] + [("intent_id", value) for value in holders]
-    for column, value in dict.fromkeys((column, clean_id(value)) for column, value in looked_up):
-        pk = payments.filter(**{column: value}).values_list("pk", flat=True).first() if value else None
-        if pk is not None:
-            return lock_payment(pk)
-    return None
+    ids = [("transaction_id", clean_id(order)) for order in orders]
+    ids += [("intent_id", clean_id(holder)) for holder in holders]
+    return find_payment(clean_id(custom_id(obj).partition(":")[0]), ids)
 
 
 def _verify_delivery(event: Event, payment: AbstractPayment) -> None:

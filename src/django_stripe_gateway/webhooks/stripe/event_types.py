@@ -1,22 +1,30 @@
-"""The handled event types, by who sends them and how."""
+"""The handled event types, by how Stripe sends them."""
 
 from __future__ import annotations
 
+import re
+
 from django_stripe_gateway.webhooks.registry import handled_types
 
+# How Stripe writes its types; a host may handle another provider's without saying whose they are.
+SPELLING = re.compile(r"[a-z][a-z0-9_.\[\]]*", re.ASCII)
 # Types of thin events begin with the API that their object belongs to: "v1.billing.meter.error_report_triggered".
 THIN_PREFIXES = ("v1.", "v2.")
 
 
 def stripe_event_types(account: str | None = None) -> list[str]:
-    """Return the handled types that Stripe's v1 API knows: PayPal's are in capitals, thin ones come another way.
+    """Return the handled types that Stripe's v1 API knows: thin ones come another way.
 
     Args:
         account: leave out what is handled for other accounts only; by default nothing is left out.
     """
-    return [name for name in handled_types(account) if not name.isupper() and not name.startswith(THIN_PREFIXES)]
+    return [name for name in _names(account) if not name.startswith(THIN_PREFIXES)]
 
 
 def thin_event_types() -> list[str]:
     """Return the handled types of thin events, which Stripe sends to event destinations of its API v2 only."""
-    return [name for name in handled_types() if name.startswith(THIN_PREFIXES)]
+    return [name for name in _names() if name.startswith(THIN_PREFIXES)]
+
+
+def _names(account: str | None = None) -> list[str]:
+    return [name for name in handled_types(account, "stripe") if SPELLING.fullmatch(name)]

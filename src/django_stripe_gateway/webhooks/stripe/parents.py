@@ -1,39 +1,26 @@
-"""Which object an event's own object belongs to, so that the event is found when that becomes known."""
+"""Which object one of Stripe's objects belongs to."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django_stripe_gateway.gateways.paypal.objects import parent_id
 from django_stripe_gateway.gateways.stripe.billing_objects import invoice_subscription_id
-from django_stripe_gateway.gateways.stripe.fields import READING_ERRORS
 from django_stripe_gateway.gateways.stripe.payment_objects import object_id
-from django_stripe_gateway.webhooks.events import Event, clean_id
 
 
-def related_id(event: Event) -> str:
-    """Return the id that the event's object names as what it belongs to, empty if it names none.
+def parents_of(obj: Mapping[str, Any]) -> Iterable[Any]:
+    """Yield what it belongs to.
 
-    Of Stripe's sessions, charges, refunds and disputes that is the payment intent, of its invoices the subscription,
-    and of its subscriptions the customer; of PayPal's captures and refunds the order, else what holds the money.
+    Of sessions, charges, refunds and disputes that is the payment intent, of an invoice the subscription, and of a
+    subscription the customer.
     """
-    obj = event.object
-    try:
-        if event.provider != "paypal":
-            return next(filter(None, (clean_id(object_id(parent)) for parent in _stripe_parents(obj))), "")
-        return next(filter(None, map(clean_id, _parents(obj))), "")
-    except (RecursionError, *READING_ERRORS):
-        return ""
-
-
-def _stripe_parents(obj: Mapping[str, Any]) -> list[Any]:
-    if obj.get("object") == "invoice":
+    kind = obj.get("object")
+    if kind == "invoice":
         # The older generation's invoice names its payment, too; its subscription is what it waits for.
-        return [invoice_subscription_id(obj), obj.get("customer")]
-    return [obj.get("payment_intent"), obj.get("customer") if obj.get("object") == "subscription" else None]
-
-
-def _parents(obj: Mapping[str, Any]) -> list[Any]:
-    collections = ("orders", "authorizations", "captures")
-    return [*(parent_id(obj, name) for name in collections), obj.get("parent_payment"), obj.get("sale_id")]
+        yield object_id(invoice_subscription_id(obj))
+        yield object_id(obj.get("customer"))
+        return
+    yield object_id(obj.get("payment_intent"))
+    if kind == "subscription":
+        yield object_id(obj.get("customer"))

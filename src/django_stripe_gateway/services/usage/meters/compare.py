@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,7 +10,8 @@ from decimal import Decimal
 from django.db.models import Sum
 
 from django_stripe_gateway.choices import MeterEventState
-from django_stripe_gateway.gateways.stripe.meters import Meter, get_meters
+from django_stripe_gateway.gateways.metering import Meter
+from django_stripe_gateway.gateways.registry import get_meters
 from django_stripe_gateway.models import MeterEvent
 from django_stripe_gateway.services.usage.transactions import usage_database
 
@@ -46,7 +47,7 @@ def compare_usage(since: datetime, until: datetime) -> Iterator[Compared]:
     for *key, state, total in rows.order_by(*keys).values_list(*keys, "state").annotate(Sum("value")):
         found = totals.setdefault((key[0], key[1], key[2]), {True: 0, False: 0})
         found[state == MeterEventState.SENT] += int(total)
-    meters: dict[str, dict[str, Meter]] = {}
+    meters: dict[str, Mapping[str, Meter]] = {}
     for (account, customer_id, event_name), total in totals.items():
         gateway = get_meters(account)
         if account not in meters:

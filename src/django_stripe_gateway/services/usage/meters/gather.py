@@ -18,7 +18,7 @@ from django.db.models import Sum
 
 from django_stripe_gateway.choices import MeterEventState
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.gateways.stripe.accounts import is_stripe_variant
+from django_stripe_gateway.gateways.registry import has_meters
 from django_stripe_gateway.models import Customer, MeterEvent, Subscription, UsageRecord
 from django_stripe_gateway.services.usage.periods import as_aware
 from django_stripe_gateway.services.usage.transactions import usage_database
@@ -102,7 +102,7 @@ def _customers(owners: set[Any]) -> dict[Any, Customer]:
     """Return each owner's customer in the account that sells subscriptions."""
     rows = Customer.objects.using(usage_database()).filter(owner_id__in=owners, deleted=None).order_by("-pk")
     wanted = gateway_settings.billing_variant
-    return {row.owner_id: row for row in rows if (row.account == wanted if wanted else is_stripe_variant(row.account))}
+    return {row.owner_id: row for row in rows if (row.account == wanted if wanted else has_meters(row.account))}
 
 
 def _boundaries(owners: set[Any]) -> dict[Any, list[datetime]]:

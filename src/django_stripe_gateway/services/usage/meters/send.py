@@ -7,7 +7,7 @@ not known when that day is over is not sent again by itself: it could be counted
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -18,14 +18,14 @@ from django.utils import timezone
 from django_stripe_gateway.choices import MeterEventState
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError, GatewayError, ProviderUnavailable
-from django_stripe_gateway.gateways.stripe.meters import (
+from django_stripe_gateway.gateways.metering import (
     IDENTIFIER_HOURS,
     MAX_AGE_DAYS,
     Meter,
     MeterEventRequest,
-    StripeMeters,
-    get_meters,
+    MeterGateway,
 )
+from django_stripe_gateway.gateways.registry import get_meters
 from django_stripe_gateway.models import MeterEvent
 from django_stripe_gateway.services.usage.periods import as_aware
 from django_stripe_gateway.services.usage.transactions import usage_database
@@ -34,23 +34,19 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 LEASE_MARGIN = 30
-# Stripe's default names, for events of a meter that does not exist (any more): Stripe says so itself.
-DEFAULT_CUSTOMER_KEY, DEFAULT_VALUE_KEY = "stripe_customer_id", "value"
 
 
 class KnownMeters:
     """The meters of each account, asked for once."""
 
     def __init__(self) -> None:
-        self._by_account: dict[str, dict[str, Meter]] = {}
+        self._by_account: dict[str, Mapping[str, Meter]] = {}
 
-    def find(self, meters: StripeMeters, event_name: str) -> Meter:
-        """Return the active meter for ``event_name``, or one with Stripe's default names."""
-        account = meters.account.variant
+    def find(self, account: str, meters: MeterGateway, event_name: str) -> Meter:
+        """Return the active meter for ``event_name``, or one with the provider's default names."""
         if account not in self._by_account:
             self._by_account[account] = meters.list_meters()
-        found = self._by_account[account].get(event_name)
-        return found or Meter("", event_name, DEFAULT_CUSTOMER_KEY, DEFAULT_VALUE_KEY)
+        return self._by_account[account].get(event_name) or meters.default_meter(event_name)
 
 
 def due_meter_events() -> list[int]:
@@ -112,7 +108,7 @@ def _send(event: MeterEvent, known: KnownMeters) -> None:
     )
     # A key for each attempt: under the old one Stripe would repeat its own failure. The identifier is what counts.
     key = f"{event.identifier}-{event.attempts}"
-    meters.send_event(request, known.find(meters, event.event_name), idempotency_key=key)
+    meters.send_event(request, known.find(event.customer.account, meters, event.event_name), idempotency_key=key)
 
 
 def _claim(event_pk: int) -> MeterEvent | None:

@@ -10,8 +10,8 @@ from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import PlanPricing
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.webhooks.events import Event, clean_id
-from django_stripe_gateway.webhooks.registry import handles
 from django_stripe_gateway.webhooks.stripe.billing import speaks_for
+from django_stripe_gateway.webhooks.stripe.registration import handles
 
 
 @handles("price.created", "price.updated", "price.deleted", "plan.created", "plan.updated", "plan.deleted")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from django_stripe_gateway.choices import RefundStatus, WebhookState
-from django_stripe_gateway.gateways.base import RefundSnapshot
 from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.gateways.stripe.payment_objects import charge_refunds, object_id, refunded_total
+from django_stripe_gateway.gateways.values import RefundSnapshot
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.services.payments.refresh import payment_ref
@@ -15,8 +15,9 @@ from django_stripe_gateway.services.payments.refund_sync import apply_refund
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.webhooks.events import Event, clean_id
-from django_stripe_gateway.webhooks.registry import FetchNeeded, handles
-from django_stripe_gateway.webhooks.stripe.payments import change_payment
+from django_stripe_gateway.webhooks.registry import FetchNeeded
+from django_stripe_gateway.webhooks.stripe.payments import change_stripe_payment
+from django_stripe_gateway.webhooks.stripe.registration import handles
 
 LIVE = (RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION, RefundStatus.SUCCEEDED)
 
@@ -24,7 +25,7 @@ LIVE = (RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION, RefundStatus.SUCCEED
 @handles("charge.refunded")
 def handle_charge_refunded(event: Event) -> WebhookState:
     """Learn of refunds that are not known here, such as those made at the provider's dashboard."""
-    return change_payment(event, "charge", lambda payment: _apply_refunds(event, payment))
+    return change_stripe_payment(event, "charge", lambda payment: _apply_refunds(event, payment))
 
 
 def _apply_refunds(event: Event, payment: AbstractPayment) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from django_stripe_gateway.choices import WebhookState
-from django_stripe_gateway.gateways.base import Failure
+from django_stripe_gateway.gateways.values import Failure
 from django_stripe_gateway.webhooks.events import Event
-from django_stripe_gateway.webhooks.registry import handles
 from django_stripe_gateway.webhooks.stripe.payments import apply_payment_event
+from django_stripe_gateway.webhooks.stripe.registration import handles
 
 # The session says no more than that it is unpaid; its intent's event brings the bank's own reason, if it comes first.
 ASYNC_FAILURE = Failure(code="async_payment_failed", message="The bank did not make the payment.")

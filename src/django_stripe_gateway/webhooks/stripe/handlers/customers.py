@@ -20,8 +20,8 @@ from django_stripe_gateway.services.subscriptions.freshness import (
 )
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.webhooks.events import Event, clean_id
-from django_stripe_gateway.webhooks.registry import handles
 from django_stripe_gateway.webhooks.stripe.billing import claimed_modes, find_customer, look_needed, speaks_for
+from django_stripe_gateway.webhooks.stripe.registration import handles
 
 
 @handles("customer.deleted")

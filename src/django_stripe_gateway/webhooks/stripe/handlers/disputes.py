@@ -7,8 +7,8 @@ from django_stripe_gateway.gateways.stripe.payment_objects import dispute_snapsh
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.payments.disputes import apply_dispute
 from django_stripe_gateway.webhooks.events import Event
-from django_stripe_gateway.webhooks.registry import handles
-from django_stripe_gateway.webhooks.stripe.payments import change_payment
+from django_stripe_gateway.webhooks.stripe.payments import change_stripe_payment
+from django_stripe_gateway.webhooks.stripe.registration import handles
 
 
 @handles(
@@ -24,4 +24,4 @@ def handle_dispute(event: Event) -> WebhookState:
     def apply(payment: AbstractPayment) -> None:
         apply_dispute(payment, dispute_snapshot(event.object), event.origin)
 
-    return change_payment(event, "dispute", apply)
+    return change_stripe_payment(event, "dispute", apply)

@@ -6,8 +6,8 @@ from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import Invoice
 from django_stripe_gateway.services.subscriptions.invoice_sync import announce_failed_payment
 from django_stripe_gateway.webhooks.events import Event
-from django_stripe_gateway.webhooks.registry import handles
 from django_stripe_gateway.webhooks.stripe.billing import apply_invoice_event
+from django_stripe_gateway.webhooks.stripe.registration import handles
 
 
 @handles(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.webhooks.events import Event
-from django_stripe_gateway.webhooks.registry import handles
 from django_stripe_gateway.webhooks.stripe.payments import apply_payment_event
+from django_stripe_gateway.webhooks.stripe.registration import handles
 
 
 @handles(

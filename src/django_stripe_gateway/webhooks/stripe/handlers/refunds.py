@@ -7,8 +7,8 @@ from django_stripe_gateway.gateways.stripe.payment_objects import refund_snapsho
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.payments.refund_sync import apply_refund
 from django_stripe_gateway.webhooks.events import Event
-from django_stripe_gateway.webhooks.registry import handles
-from django_stripe_gateway.webhooks.stripe.payments import change_payment
+from django_stripe_gateway.webhooks.stripe.payments import change_stripe_payment
+from django_stripe_gateway.webhooks.stripe.registration import handles
 
 
 @handles("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
@@ -18,4 +18,4 @@ def handle_refund(event: Event) -> WebhookState:
     def apply(payment: AbstractPayment) -> None:
         apply_refund(payment, refund_snapshot(event.object), event.origin)
 
-    return change_payment(event, "refund", apply)
+    return change_stripe_payment(event, "refund", apply)

@@ -13,8 +13,8 @@ from django_stripe_gateway.services.subscriptions.checkouts import note_checkout
 from django_stripe_gateway.services.subscriptions.locks import lock_subscription
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.webhooks.events import Event, clean_id
-from django_stripe_gateway.webhooks.registry import handles
 from django_stripe_gateway.webhooks.stripe.billing import speaks_for, verify_livemode
+from django_stripe_gateway.webhooks.stripe.registration import handles
 
 logger = logging.getLogger(__name__)
 

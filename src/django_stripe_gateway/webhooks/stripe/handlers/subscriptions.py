@@ -7,8 +7,8 @@ from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.subscriptions.audit import tell
 from django_stripe_gateway.webhooks.events import Event
-from django_stripe_gateway.webhooks.registry import handles
 from django_stripe_gateway.webhooks.stripe.billing import apply_subscription_event
+from django_stripe_gateway.webhooks.stripe.registration import handles
 
 
 @handles(

@@ -1,0 +1,22 @@
+"""PayPal: what is registered to make it known."""
+
+from __future__ import annotations
+
+from django_stripe_gateway.conf import PAYPAL_PROVIDER
+from django_stripe_gateway.gateways.base import Gateway
+from django_stripe_gateway.gateways.paypal.accounts import paypal_account
+from django_stripe_gateway.gateways.paypal.payments import PayPalGateway
+from django_stripe_gateway.gateways.provider import Provider
+
+
+class PayPal(Provider):
+    """Payments by Orders v2 and Payments v2."""
+
+    name = "paypal"
+    label = "PayPal"
+    payments_provider = PAYPAL_PROVIDER
+    webhooks = "django_stripe_gateway.webhooks.paypal.provider.PayPalWebhooks"
+
+    def payments(self, variant: str) -> Gateway:
+        """Return the gateway of the variant's account."""
+        return PayPalGateway(paypal_account(variant))

@@ -1,0 +1,79 @@
+"""What a provider of payments brings: the one thing that is registered to make it known everywhere."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from django.core.checks import CheckMessage
+
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.exceptions import UnsupportedByGateway
+from django_stripe_gateway.gateways.base import Gateway
+from django_stripe_gateway.gateways.billing import BillingGateway
+from django_stripe_gateway.gateways.metering import MeterGateway
+
+#: A system check, as Django calls it.
+Check = Callable[..., Sequence[CheckMessage]]
+
+
+class Provider(ABC):
+    """A company that moves money: how its accounts are told, called, listened to and checked.
+
+    A distribution of its own registers one in its ``AppConfig.ready()``::
+
+        register_provider(Paylane())
+
+    That is all: its payments, its webhooks at ``webhooks/paylane/``, its billing and its checks are found by it.
+    """
+
+    #: What it is known by: in the webhooks' address, on stored events, as the option ``gateway`` of a variant. A slug.
+    name: ClassVar[str]
+    #: What people call it.
+    label: ClassVar[str]
+    #: Dotted path of the class of django-payments that ``PAYMENT_VARIANTS`` names for its accounts.
+    payments_provider: ClassVar[str] = ""
+    #: Dotted path of its subclass of ``webhooks.WebhookProvider``; importing it must register the handlers of its
+    #: events. A path, because how a provider calls us stands above how we call it. Empty if it sends no webhooks.
+    webhooks: ClassVar[str] = ""
+    #: ``billing`` returns gateways: subscriptions can be sold through its accounts.
+    supports_billing: ClassVar[bool] = False
+    #: ``meters`` returns gateways: use can be reported to its accounts.
+    supports_meters: ClassVar[bool] = False
+    #: System checks of its variants, and those that run in ``check --deploy`` only.
+    checks: Sequence[Check] = ()
+    deployment_checks: Sequence[Check] = ()
+
+    def owns_entry(self, path: str, options: Mapping[str, Any]) -> bool:
+        """Return whether an entry of ``PAYMENT_VARIANTS`` is one of this provider's accounts."""
+        return bool(path and path == self.payments_provider) or options.get("gateway") == self.name
+
+    def owns(self, variant: str) -> bool:
+        """Return whether ``PAYMENT_VARIANTS`` gives ``variant`` to this provider."""
+        path, options = gateway_settings.variants.get(variant, ("", {}))
+        return self.owns_entry(path, options or {})
+
+    @abstractmethod
+    def payments(self, variant: str) -> Gateway:
+        """Return the gateway for payments of the account behind ``variant``, which is one of this provider's.
+
+        Raises:
+            GatewayConfigurationError: the variant's options cannot be worked with.
+        """
+
+    def billing(self, variant: str) -> BillingGateway:
+        """Return the gateway that bills customers of the account behind ``variant``.
+
+        Raises:
+            UnsupportedByGateway: this provider bills nobody again and again.
+        """
+        raise UnsupportedByGateway(f"{self.label} bills no subscriptions here.")
+
+    def meters(self, variant: str) -> MeterGateway:
+        """Return the gateway that reports use to the account behind ``variant``.
+
+        Raises:
+            UnsupportedByGateway: this provider counts no use.
+        """
+        raise UnsupportedByGateway(f"{self.label} has no meters here.")

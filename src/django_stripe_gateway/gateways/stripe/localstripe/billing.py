@@ -1,0 +1,229 @@
+"""Subscriptions on localstripe: legacy Plans, a payment method that is charged at once, and little else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+
+from django.utils import timezone
+
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.exceptions import ProviderError, UnsupportedByGateway
+from django_stripe_gateway.gateways.billing_values import (
+    BillingCheckoutSnapshot,
+    CustomerSnapshot,
+    InvoiceSnapshot,
+    PaymentMethodSnapshot,
+    PriceRequest,
+    PriceSnapshot,
+    ProductRequest,
+    ProductSnapshot,
+    PromotionCodeSnapshot,
+    SetupSnapshot,
+    SubscriptionChange,
+    SubscriptionCheckoutRequest,
+    SubscriptionRequest,
+    SubscriptionSnapshot,
+)
+from django_stripe_gateway.gateways.stripe.billing import StripeBillingGateway
+from django_stripe_gateway.gateways.stripe.billing_objects import invoice_snapshot, subscription_snapshot
+from django_stripe_gateway.gateways.stripe.calls import key_options, seconds
+from django_stripe_gateway.gateways.stripe.catalogue_objects import (
+    payment_method_snapshot,
+    price_snapshot,
+    product_snapshot,
+    setup_snapshot,
+)
+from django_stripe_gateway.gateways.stripe.customers import has_metadata
+from django_stripe_gateway.gateways.stripe.errors import ask
+from django_stripe_gateway.money import to_minor_units
+
+# localstripe's sentence; it sends no code with it.
+NOT_FOUND = "Not Found"
+
+
+class LocalstripeBillingGateway(StripeBillingGateway):
+    """Bills in development. What localstripe cannot do is refused with a sentence, and not half done."""
+
+    supports_incomplete = False
+    supports_checkout = False
+    supports_portal = False
+    supports_pause = False
+    supports_promotion_codes = False
+    supports_preview = False
+
+    @property
+    def test_payment_method(self) -> str:
+        """What new customers are given to pay with: nobody types in a card here."""
+        return gateway_settings.test_payment_method
+
+    def update_product(
+        self, product_id: str, request: ProductRequest, *, is_active: bool, idempotency_key: str
+    ) -> ProductSnapshot:
+        """Change a product, whose flag localstripe keeps as a text."""
+        params: dict[str, Any] = {"name": request.name, "metadata": dict(request.metadata), "active": is_active}
+        if request.description:
+            params["description"] = request.description
+        options = key_options(idempotency_key)
+        return ask(lambda: self.v1.products.update(product_id, params=params, options=options), product_snapshot)
+
+    def create_price(self, request: PriceRequest, *, idempotency_key: str) -> PriceSnapshot:
+        """Make a legacy Plan."""
+        params: dict[str, Any] = {
+            "product": request.product_id,
+            "amount": to_minor_units(request.amount, request.currency),
+            "currency": request.currency.lower(),
+            "interval": request.interval,
+            "interval_count": request.interval_count,
+            "metadata": dict(request.metadata),
+        }
+        if request.nickname:
+            params["nickname"] = request.nickname
+        options = key_options(idempotency_key)
+        return ask(lambda: self.v1.plans.create(params=params, options=options), price_snapshot)
+
+    def archive_price(self, price_id: str, *, idempotency_key: str) -> PriceSnapshot:
+        """Take a Plan out of sale."""
+        options = key_options(idempotency_key)
+        return ask(lambda: self.v1.plans.update(price_id, params={"active": False}, options=options), price_snapshot)
+
+    def restore_price(self, price_id: str, *, idempotency_key: str) -> PriceSnapshot:
+        """Sell at an archived Plan again."""
+        options = key_options(idempotency_key)
+        return ask(lambda: self.v1.plans.update(price_id, params={"active": True}, options=options), price_snapshot)
+
+    def list_prices(self) -> Sequence[PriceSnapshot]:
+        """Return all Plans."""
+        return self._list(lambda params: self.v1.plans.list(params=params), price_snapshot)
+
+    def find_promotion_code(self, code: str) -> PromotionCodeSnapshot | None:
+        """Refuse: there are no promotion codes."""
+        _refuse("promotion codes")
+
+    def retrieve_customer(self, customer_id: str) -> CustomerSnapshot:
+        """Ask for a customer; localstripe forgets those that were deleted."""
+        try:
+            return super().retrieve_customer(customer_id)
+        except ProviderError as error:
+            if error.detail != NOT_FOUND:
+                raise
+        return CustomerSnapshot(customer_id=customer_id, is_deleted=True, livemode=False)
+
+    def list_payment_methods(self, customer_id: str) -> Sequence[PaymentMethodSnapshot]:
+        """Return the customer's cards, the newest first."""
+        found = self._list(
+            lambda params: self.v1.payment_methods.list(params=params),
+            payment_method_snapshot,
+            customer=customer_id,
+            type="card",
+        )
+        return found[::-1]
+
+    def find_setup(self, customer_id: str, *, metadata: Mapping[str, str]) -> SetupSnapshot | None:
+        """Return the SetupIntent that an earlier attempt has made; localstripe lists them for no one customer."""
+        made = self._items(lambda params: self.v1.setup_intents.list(params=params), setup_snapshot)
+        return next((found for found in made if has_metadata(found.metadata, metadata)), None)
+
+    def create_portal_url(self, customer_id: str, return_url: str, *, idempotency_key: str) -> str:
+        """Refuse: there is no billing portal."""
+        _refuse("the billing portal")
+
+    def create_subscription(self, request: SubscriptionRequest, *, idempotency_key: str) -> SubscriptionSnapshot:
+        """Start a subscription and charge the customer's payment method at once.
+
+        What localstripe does not take with the creation goes in calls of their own.
+        """
+        if request.promotion_code or request.coupon:
+            _refuse("discounts of subscriptions")
+        if request.automatic_tax:
+            _refuse("automatic tax")
+        if request.default_payment_method:
+            self.set_default_payment_method(
+                request.customer_id, request.default_payment_method, idempotency_key=f"{idempotency_key}-method"
+            )
+        params: dict[str, Any] = {
+            "customer": request.customer_id,
+            "items": [{"plan": request.price_id, "quantity": request.quantity}],
+            "metadata": dict(request.metadata),
+            "expand": self._subscription_expand(),
+        }
+        if request.trial_days:
+            params["trial_end"] = seconds(timezone.now() + timedelta(days=request.trial_days))
+        if request.billing_cycle_anchor is not None:
+            params["billing_cycle_anchor"] = seconds(request.billing_cycle_anchor)
+        options = key_options(idempotency_key)
+        made = ask(lambda: self.v1.subscriptions.create(params=params, options=options), subscription_snapshot)
+        if not request.cancel_at_period_end:
+            return made
+        change = SubscriptionChange(item_id=made.item_id, cancel_at_period_end=True)
+        return self.change_subscription(made.subscription_id, change, idempotency_key=f"{idempotency_key}-end")
+
+    def change_subscription(
+        self, subscription_id: str, change: SubscriptionChange, *, idempotency_key: str
+    ) -> SubscriptionSnapshot:
+        """Change plan, quantity or what happens at the period's end; localstripe makes a new item of a changed one."""
+        if change.proration == "always_invoice":
+            _refuse("invoices for a change at once")
+        params: dict[str, Any] = {"expand": self._subscription_expand()}
+        item: dict[str, Any] = {"id": change.item_id}
+        if change.price_id is not None:
+            item["plan"] = change.price_id
+        if change.price_id is not None or change.quantity is not None:
+            # Without a quantity localstripe goes back to one.
+            quantity = change.quantity or self.retrieve_subscription(subscription_id).quantity
+            params["items"] = [item | {"quantity": quantity}]
+            if change.proration == "none":
+                params["prorate"] = False
+        if change.cancel_at_period_end is not None:
+            params["cancel_at_period_end"] = change.cancel_at_period_end
+        if change.trial_end_now:
+            params["trial_end"] = "now"
+        return self._update(subscription_id, params, idempotency_key)
+
+    def preview_change(self, subscription_id: str, customer_id: str, change: SubscriptionChange) -> InvoiceSnapshot:
+        """Refuse: there are no previews."""
+        _refuse("previews of a change")
+
+    def pause_subscription(
+        self, subscription_id: str, *, behavior: str, resumes_at: datetime | None, idempotency_key: str
+    ) -> SubscriptionSnapshot:
+        """Refuse: localstripe fails at it."""
+        _refuse("pausing")
+
+    def unpause_subscription(self, subscription_id: str, *, idempotency_key: str) -> SubscriptionSnapshot:
+        """Refuse: nothing can be paused."""
+        _refuse("pausing")
+
+    def create_subscription_checkout(
+        self, request: SubscriptionCheckoutRequest, *, idempotency_key: str
+    ) -> BillingCheckoutSnapshot:
+        """Refuse: there is no Checkout."""
+        _refuse("Checkout")
+
+    def find_subscription_checkout(self, customer_id: str, token: str) -> BillingCheckoutSnapshot | None:
+        """Refuse: there is no Checkout."""
+        _refuse("Checkout")
+
+    def retrieve_subscription_checkout(self, session_id: str) -> BillingCheckoutSnapshot:
+        """Refuse: there is no Checkout."""
+        _refuse("Checkout")
+
+    def expire_subscription_checkout(self, session_id: str, *, idempotency_key: str) -> BillingCheckoutSnapshot:
+        """Refuse: there is no Checkout."""
+        _refuse("Checkout")
+
+    def list_invoices(self, customer_id: str) -> Sequence[InvoiceSnapshot]:
+        """Return the customer's invoices, the newest first."""
+        found = self._list(lambda params: self.v1.invoices.list(params=params), invoice_snapshot, customer=customer_id)
+        return found[::-1]
+
+    def _subscription_expand(self) -> list[str]:
+        return ["latest_invoice.payment_intent"]
+
+    def _invoice_expand(self) -> list[str]:
+        return ["payment_intent"]
+
+
+def _refuse(what: str) -> NoReturn:
+    raise UnsupportedByGateway(f"localstripe does not know {what}. Use a test key of Stripe's for that.")

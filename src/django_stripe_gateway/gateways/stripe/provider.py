@@ -1,0 +1,47 @@
+"""Stripe, and localstripe in its place: what is registered to make them known."""
+
+from __future__ import annotations
+
+from django_stripe_gateway.conf import STRIPE_PROVIDER
+from django_stripe_gateway.exceptions import GatewayConfigurationError
+from django_stripe_gateway.gateways.base import Gateway
+from django_stripe_gateway.gateways.billing import BillingGateway
+from django_stripe_gateway.gateways.metering import MeterGateway
+from django_stripe_gateway.gateways.provider import Provider
+from django_stripe_gateway.gateways.stripe.accounts import FLOW_CHECKOUT, FLOW_INTENT, stripe_account
+from django_stripe_gateway.gateways.stripe.billing import StripeBillingGateway
+from django_stripe_gateway.gateways.stripe.checkout import StripeCheckoutGateway
+from django_stripe_gateway.gateways.stripe.intents import StripeIntentGateway
+from django_stripe_gateway.gateways.stripe.localstripe.billing import LocalstripeBillingGateway
+from django_stripe_gateway.gateways.stripe.meters import StripeMeters
+
+FLOWS = {FLOW_CHECKOUT: StripeCheckoutGateway, FLOW_INTENT: StripeIntentGateway}
+
+
+class Stripe(Provider):
+    """Payments by Checkout or PaymentIntents, subscriptions, Billing Meters."""
+
+    name = "stripe"
+    label = "Stripe"
+    payments_provider = STRIPE_PROVIDER
+    webhooks = "django_stripe_gateway.webhooks.stripe.provider.StripeWebhooks"
+    supports_billing = True
+    supports_meters = True
+
+    def payments(self, variant: str) -> Gateway:
+        """Return the gateway of the variant's flow."""
+        account = stripe_account(variant)
+        if account.flow not in FLOWS:
+            raise GatewayConfigurationError(
+                f'The variant {variant!r} has the unknown flow {account.flow!r}. Use "checkout" or "intent".'
+            )
+        return FLOWS[account.flow](account)
+
+    def billing(self, variant: str) -> BillingGateway:
+        """Return Stripe's gateway, or localstripe's."""
+        account = stripe_account(variant)
+        return LocalstripeBillingGateway(account) if account.is_localstripe else StripeBillingGateway(account)
+
+    def meters(self, variant: str) -> MeterGateway:
+        """Return the Billing Meters of the account."""
+        return StripeMeters(stripe_account(variant))

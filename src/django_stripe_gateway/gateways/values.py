@@ -1,0 +1,131 @@
+"""The values that cross the interface of payments, in the words of no provider."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+
+class ProviderStatus(StrEnum):
+    """Where a payment stands at its provider."""
+
+    OPEN = "open"  # the customer has still to pay
+    APPROVED = "approved"  # the customer has agreed; the money is taken when we confirm
+    REQUIRES_ACTION = "requires_action"  # the customer has to authenticate
+    PROCESSING = "processing"  # an asynchronous payment method has not settled
+    AUTHORIZED = "authorized"  # waits for its capture
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # the attempt failed; another one may be made on the same object
+    REJECTED = "rejected"  # failed or expired for good; only a new object can be paid
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt failed."""
+
+    code: str = ""
+    decline_code: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentSnapshot:
+    """A payment as its provider sees it at one moment.
+
+    Args:
+        kind: the provider's name of the object that was read.
+        object_id: its id.
+        is_session: the object is the page that the customer pays on; what holds the money has an id of its own.
+        intent_id: id of the object that holds the money, when it is known.
+        amount: what is asked for, in the currency's units; ``None`` when the object does not say.
+        amount_received: what was taken.
+        client_secret: for the customer's browser; never stored or logged.
+        raw: the object, without secrets, for the record.
+    """
+
+    status: ProviderStatus
+    object_id: str
+    kind: str = ""
+    is_session: bool = False
+    intent_id: str = ""
+    amount: Decimal | None = None
+    amount_received: Decimal | None = None
+    currency: str = ""
+    livemode: bool | None = None
+    redirect_url: str = ""
+    expires_at: datetime | None = None
+    client_secret: str = field(default="", repr=False)
+    failure: Failure | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RefundSnapshot:
+    """A refund as its provider sees it; ``status`` is one of ``RefundStatus``."""
+
+    refund_id: str
+    status: str
+    amount: Decimal
+    currency: str
+    intent_id: str = ""
+    reason: str = ""
+    failure_reason: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeSnapshot:
+    """A dispute as its provider sees it; ``status`` is the provider's word."""
+
+    dispute_id: str
+    status: str
+    reason: str
+    amount: Decimal
+    currency: str
+    intent_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LineItem:
+    """One line that the customer sees; ``price`` is for one piece, in the currency's units."""
+
+    name: str
+    price: Decimal
+    quantity: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRequest:
+    """What a gateway needs to start a payment.
+
+    Args:
+        metadata: kept on every object made at the provider, so that its events can be matched.
+        expires_at: when an unpaid Checkout Session closes, ``None`` for the provider's own time.
+    """
+
+    amount: Decimal
+    currency: str
+    token: str = field(repr=False)
+    metadata: Mapping[str, str] = field(default_factory=dict, repr=False)
+    description: str = ""
+    manual_capture: bool = False
+    items: Sequence[LineItem] = ()
+    success_url: str = field(default="", repr=False)
+    cancel_url: str = field(default="", repr=False)
+    customer_email: str = field(default="", repr=False)
+    payment_method: str = ""
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRef:
+    """The ids by which a provider knows a payment."""
+
+    object_id: str
+    intent_id: str = ""
+    currency: str = ""

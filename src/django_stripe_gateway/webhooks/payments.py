@@ -1,0 +1,71 @@
+"""Lock the payment that an event is about, and turn a contradiction into a state of the event."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+
+from django_stripe_gateway import signals
+from django_stripe_gateway.choices import LogEvent, WebhookState
+from django_stripe_gateway.exceptions import ProviderError
+from django_stripe_gateway.models import AbstractPayment, get_payment_model
+from django_stripe_gateway.services.audit import send_on_commit, write_log
+from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
+from django_stripe_gateway.services.transactions import lock_payment, payments_database
+from django_stripe_gateway.webhooks.events import Event
+
+logger = logging.getLogger(__name__)
+
+TOKEN_LENGTH = 36
+
+
+def find_payment(token: str, ids: Iterable[tuple[str, str]]) -> AbstractPayment | None:
+    """Return the payment with a token, which only our own calls write, else with a provider's id, locked, or ``None``.
+
+    One indexed column a query: an OR over several would make MariaDB lock every row that it reads.
+
+    Args:
+        token: what the event's object says that its payment's token is.
+        ids: columns ("transaction_id", "intent_id") and ids, of which empty ones are left out.
+    """
+    payments = get_payment_model()._default_manager.using(payments_database())
+    if token and len(token) <= TOKEN_LENGTH:
+        payment: AbstractPayment | None = payments.select_for_update().filter(token=token).first()
+        if payment is not None:
+            return payment
+    for column, value in dict.fromkeys(ids):
+        pk = payments.filter(**{column: value}).values_list("pk", flat=True).first() if value else None
+        if pk is not None:
+            return lock_payment(pk)
+    return None
+
+
+def change_payment(
+    event: Event, payment: AbstractPayment | None, change: Callable[[AbstractPayment], object]
+) -> WebhookState:
+    """Change the locked payment of an event, or none; what contradicts it changes nothing, and is reported.
+
+    Args:
+        change: called with the payment; raises ``SnapshotMismatch`` before it has changed anything.
+    """
+    if payment is None:
+        return WebhookState.UNMATCHED
+    try:
+        change(payment)
+    except SupersededAttempt:
+        logger.info("The event %s is about an earlier attempt at its payment.", event.id)
+    except (SnapshotMismatch, ProviderError) as error:
+        _report_mismatch(event, payment, str(error))
+        return WebhookState.MISMATCHED
+    except RecursionError:
+        _report_mismatch(event, payment, "nested too deeply")
+        return WebhookState.MISMATCHED
+    return WebhookState.PROCESSED
+
+
+def _report_mismatch(event: Event, payment: AbstractPayment, reason: str) -> None:
+    logger.error("The event %s contradicts payment %s: %s.", event.id, payment.pk, reason)
+    # The instance may hold values that were set before the contradiction was found.
+    payment.refresh_from_db()
+    write_log(payment, LogEvent.MISMATCH, event.origin, reason, {"type": event.type})
+    send_on_commit(signals.payment_mismatch, type(payment), payment=payment, event_id=event.id, reason=reason)

@@ -1,0 +1,34 @@
+"""How PayPal calls us; importing this registers the handlers of its events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django_stripe_gateway.webhooks.paypal import handlers  # noqa: F401
+from django_stripe_gateway.webhooks.paypal.envelopes import paypal_envelope
+from django_stripe_gateway.webhooks.paypal.parents import parents_of
+from django_stripe_gateway.webhooks.paypal.verification import may_speak_for, verify_paypal_delivery
+from django_stripe_gateway.webhooks.providers import Envelope, WebhookProvider
+
+
+class PayPalWebhooks(WebhookProvider):
+    """Signed with a certificate of PayPal's for the id of the webhook."""
+
+    audited_headers = ("Paypal-Transmission-Id",)
+
+    def verify(self, body: bytes, headers: Mapping[str, str], variant: str = "") -> str:
+        """Return the first variant of the account whose webhook the delivery was signed for."""
+        return verify_paypal_delivery(body, headers, variant)
+
+    def read_envelope(self, data: Mapping[str, Any]) -> Envelope:
+        """Return what is written on an event."""
+        return paypal_envelope(data)
+
+    def parents(self, obj: Mapping[str, Any]) -> Iterable[Any]:
+        """Return the order, or what holds the money, that an object belongs to."""
+        return parents_of(obj)
+
+    def may_speak_for(self, account: str, variant: str) -> bool:
+        """Return whether both variants are of one account."""
+        return may_speak_for(account, variant)

@@ -1,0 +1,101 @@
+"""How a provider calls us: the half of its registration that stands above the gateways."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar
+
+from django.utils.module_loading import import_string
+
+from django_stripe_gateway.exceptions import GatewayConfigurationError
+from django_stripe_gateway.gateways.registry import find_provider
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a provider writes on an event, as it came: each field is checked by whoever reads the event.
+
+    Args:
+        object: what the event is about, a mapping.
+        created: seconds since 1970, or ISO 8601.
+        context: what the object has to be asked for with, where it is another account's.
+    """
+
+    id: Any
+    type: Any
+    object: Any
+    created: Any = None
+    livemode: Any = None
+    api_version: Any = None
+    context: Any = None
+
+
+class WebhookProvider(ABC):
+    """How a provider's deliveries are verified and read.
+
+    ``Provider.webhooks`` names a subclass by its dotted path; it is made without arguments. The module that defines it
+    imports the handlers of the provider's events, each of them registered with
+    ``handles(…, provider=NAME, built_in=True)``.
+    """
+
+    #: Headers of the request that are kept with an event: enough to look a delivery up at the provider, and no
+    #: signature, which would verify again within its tolerance.
+    audited_headers: ClassVar[Sequence[str]] = ()
+
+    @abstractmethod
+    def verify(self, body: bytes, headers: Mapping[str, str], variant: str = "") -> str:
+        """Return the payment variant as which a delivery is genuine, of several of one account always the same.
+
+        Args:
+            body: exactly as it came; it is UTF-8.
+            headers: by their names, in whichever case.
+            variant: the only variant that it may be meant for, one of this provider's; by default any of them.
+
+        Raises:
+            WebhookRejected: forged, stale, or unsigned. Log why, and do not say it.
+            ProviderUnavailable: what is needed to verify it could not be asked for; it has to be delivered again.
+        """
+
+    def read_envelope(self, data: Mapping[str, Any]) -> Envelope:
+        """Return what is written on an event, which is verified but can hold anything: never raise."""
+        inner = data.get("data")
+        return Envelope(
+            id=data.get("id"),
+            type=data.get("type"),
+            object=inner.get("object") if isinstance(inner, Mapping) else None,
+            created=data.get("created"),
+            livemode=data.get("livemode"),
+            api_version=data.get("api_version"),
+        )
+
+    def parents(self, obj: Mapping[str, Any]) -> Iterable[Any]:
+        """Return the ids that an event's object names as what it belongs to, the likeliest first, whatever they are.
+
+        An event that comes before its object is known here is found by them when it is.
+        """
+        return ()
+
+    def may_speak_for(self, account: str, variant: str) -> bool:
+        """Return whether an event that was verified as ``account`` may change what belongs to ``variant``."""
+        return account == variant
+
+
+def webhook_provider(name: str) -> WebhookProvider:
+    """Return how the provider that is registered as ``name`` calls us.
+
+    Raises:
+        GatewayConfigurationError: there is none, or it sends no webhooks.
+    """
+    provider = find_provider(name)
+    if provider is None or not provider.webhooks:
+        raise GatewayConfigurationError(f"No provider with webhooks is registered as {name!r}.")
+    return _loaded(provider.webhooks)
+
+
+@cache
+def _loaded(path: str) -> WebhookProvider:
+    found: WebhookProvider = import_string(path)()
+    return found
