@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from django_stripe_gateway.api.usage_limits import PlanAllows, UsageThrottle, limited
+from django_stripe_gateway.api.usage.limits import PlanAllows, UsageThrottle, limited
 from django_stripe_gateway.services.usage.allowances import Allowance
 from django_stripe_gateway.services.usage.consume import allowance, check, consume, limits, refund, require
 from django_stripe_gateway.services.usage.entitlements import Entitlements

@@ -67,15 +67,17 @@ def test_window(period: str, now: str, key: str, ends: str) -> None:
 
 @pytest.mark.parametrize("period", LimitPeriod)
 def test_rule__of_every_kind(period: LimitPeriod) -> None:
-    now, day = utc("2026-11-25T12:00:00"), timedelta(days=1)
-    billing = BillingPeriod(now - 9 * day, now + 9 * day)
-    found = window_of(period, now, UTC, billing)
+    now, days = utc("2026-11-25T12:00:00"), timedelta(days=9)
+    found = window_of(period, now, UTC, BillingPeriod(now - days, now + days))
     assert found.starts <= now < found.current_until
     assert found.ends is None or now < found.ends <= found.current_until
     assert rule_of(period).days > 0
-    others = [window_of(other, now, UTC, billing) for other in LimitPeriod if other != period]
-    # One counter is for one kind.
-    assert found.key.partition(":")[0] not in {other.key.partition(":")[0] for other in others}
+
+
+def test_rule__a_counter_is_of_one_kind() -> None:
+    now = utc("2026-11-25T12:00:00")
+    keys = [window_of(period, now, UTC, BillingPeriod(now, now + timedelta(days=9))).key for period in LimitPeriod]
+    assert len({key.partition(":")[0] for key in keys}) == len(LimitPeriod)
 
 
 def test_rule__of_no_kind() -> None:
@@ -86,6 +88,15 @@ def test_rule__of_no_kind() -> None:
 def test_rule__every_kind_is_documented() -> None:
     table = rows(sections(DOCS / "howto" / "limit-usage.md")["Say what a plan allows"], "`period`")
     assert [codes(row[0])[0] for row in table] == LimitPeriod.values
+
+
+@pytest.mark.parametrize("page", ["howto/catalogue.md", "reference/http-api.md"])
+def test_rule__every_kind_is_listed(page: str) -> None:
+    lines = (DOCS / page).read_text(encoding="utf-8").splitlines()
+    listed = [codes(line) for line in lines if line.startswith("| `period` |") and "`lifetime`" in line]
+    assert listed
+    for names in listed:
+        assert list(dict.fromkeys(names))[1:] == LimitPeriod.values
 
 
 def test_window__lifetime() -> None:
