@@ -20,7 +20,7 @@ demo: setup ## serve the example site with localstripe and a user to try; WORKER
 test: setup ## run the tests on every database and service this machine has
 	@$(VENV)/python scripts/run_tests.py
 
-lint: setup ## style, types, architecture, migrations, house rules
+lint: setup ## style, spelling, types, architecture, workflows, migrations, house rules
 	@$(TOX) run -e lint
 
 docs: setup ## build the documentation, warnings as errors

@@ -1,4 +1,4 @@
-"""Check the house rules that no linter knows: short files, and nothing that only one machine has."""
+"""Check the house rules that no linter knows: short files, patient tests, and nothing that only one machine has."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ ROOT = Path(__file__).resolve().parent.parent
 MAX_LINES = 400
 LENGTH_CHECKED = ("src", "tests", "example_project", "scripts")
 SKIPPED_FOLDERS = {"__pycache__", "_build", "build", "dist", "htmlcov", "node_modules", "static_root"}
-KEPT_HIDDEN = {".ci", ".editorconfig", ".github", ".gitignore", ".pre-commit-config.yaml"}
+KEPT_HIDDEN = {".ci", ".editorconfig", ".github", ".gitignore", ".pre-commit-config.yaml", ".readthedocs.yaml"}
+MAY_SLEEP = "tests/waiting.py"
+UNWANTED_IN_TESTS = {
+    f"a test sleeps; wait for the event, or with wait_until of {MAY_SLEEP}": re.compile(
+        r"\btime\.sleep\(|\bfrom time import .*\bsleep\b"
+    ),
+    "a test reaches into a fake server; give the server a public control": re.compile(
+        r"\b(?:fake|fake_stripe|stripe_server|fake_paypal|paypal_server)\._"
+    ),
+}
 TEXT_SUFFIXES = {
     *("", ".cfg", ".css", ".html", ".ini", ".js", ".json", ".md", ".po", ".py", ".rst", ".sh", ".svg", ".toml", ".txt"),
     *(".yaml", ".yml"),
@@ -48,8 +57,9 @@ def problems(path: Path) -> Iterator[str]:
         return
     if path.suffix == ".py" and name.startswith(LENGTH_CHECKED) and len(lines) > MAX_LINES:
         yield f"{name}:{len(lines)}: {len(lines)} lines; split it, {MAX_LINES} are the limit"
+    forbidden = FORBIDDEN | (UNWANTED_IN_TESTS if name.startswith("tests/") and name != MAY_SLEEP else {})
     for number, line in enumerate(lines, start=1):
-        for sentence, pattern in FORBIDDEN.items():
+        for sentence, pattern in forbidden.items():
             if pattern.search(line):
                 yield f"{name}:{number}: {sentence}: {line.strip()[:80]}"
 

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,11 @@ from django_stripe_gateway.models import PaymentGatewayConfig
 from tests.emptying import teardown
 from tests.factories import make_user
 from tests.fake_stripe.server import FakeStripe
+from tests.waiting import wait_until
 
 pytest_plugins = ["tests.fake_stripe.fixtures"]
+# So that a failed assertion of the shipped suite says what it has compared.
+pytest.register_assert_rewrite("django_stripe_gateway.testing")
 
 SIGNALS: dict[str, Signal] = {name: value for name, value in vars(signals).items() if isinstance(value, Signal)}
 
@@ -110,17 +112,17 @@ def free_port() -> int:
 
 def wait_for_port(port: int, process: subprocess.Popen[Any], seconds: float = 20) -> None:
     """Wait until somebody listens on ``port``."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+
+    def listens() -> bool:
         if process.poll() is not None:
             raise RuntimeError(f"The server on port {port} ended with {process.returncode}.")
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise TimeoutError(f"Nobody listens on port {port}.")
+            return False
+        return True
+
+    wait_until(listens, seconds, what=f"somebody to listen on port {port}")
 
 
 @pytest.fixture(scope="session")

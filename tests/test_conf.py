@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from django_stripe_gateway.conf import (
+    SETTINGS,
     STRIPE_PROVIDER,
     GatewaySettings,
     StripeGatewayConf,
@@ -20,10 +20,14 @@ from django_stripe_gateway.conf import (
     split_secrets,
     unset_payment_host,
 )
+from django_stripe_gateway.conf.setting import Setting
 
-DEFAULTS = {name: value for name, value in vars(StripeGatewayConf).items() if name.isupper()}
-PROPERTIES = dict(inspect.getmembers(GatewaySettings, lambda value: isinstance(value, property)))
-OF_DJANGO_PAYMENTS = {"variants", "payment_host", "payment_uses_ssl"}
+DECLARED = {
+    attribute: value
+    for cls in GatewaySettings.__mro__
+    for attribute, value in vars(cls).items()
+    if isinstance(value, Setting)
+}
 RENAMED = {"WEBHOOK_SECRET": "webhook_secrets", "PAYPAL_WEBHOOK_ID": "paypal_webhook_ids"}
 
 OVERRIDES: list[tuple[str, Any, Any]] = [
@@ -64,11 +68,9 @@ OVERRIDES: list[tuple[str, Any, Any]] = [
     ("PAGE_SIZE", "50", 50),
     ("IDEMPOTENCY_KEY_TTL", 3600, 3600),
     ("OWNER_MODEL", "teams.Team", "teams.Team"),
-    ("OWNER_RESOLVER", None, ""),
-    ("OWNER_RESOLVER", "teams.owner_of", "teams.owner_of"),
+    ("ADAPTER", "shop.adapter.ShopAdapter", "shop.adapter.ShopAdapter"),
     ("BILLING_VARIANT", None, ""),
     ("BILLING_VARIANT", "eu", "eu"),
-    ("CUSTOMER_DETAILS", "teams.details", "teams.details"),
     ("ALLOW_REPEATED_TRIALS", True, True),
     ("ALLOW_DUPLICATE_SUBSCRIPTIONS", "yes", True),
     ("AUTOMATIC_TAX", True, True),
@@ -78,7 +80,6 @@ OVERRIDES: list[tuple[str, Any, Any]] = [
     ("PORTAL_RETURN_URL", "/account/", "/account/"),
     ("PAST_DUE_GRACE_DAYS", "3", 3),
     ("PAST_DUE_GRACE_DAYS", None, None),
-    ("OWNER_TIME_ZONE_RESOLVER", None, ""),
     ("USAGE_THRESHOLDS", [100, 50, 100], (50, 100)),
     ("USAGE_RESERVATION_SECONDS", "60", 60),
     ("USAGE_METERS", {"minutes": "call_minutes"}, {"minutes": "call_minutes"}),
@@ -97,13 +98,28 @@ OVERRIDES: list[tuple[str, Any, Any]] = [
 ]
 
 
-def test_every_setting__has_a_property() -> None:
-    assert {RENAMED.get(name, name.lower()) for name in DEFAULTS} == set(PROPERTIES) - OF_DJANGO_PAYMENTS
-    assert all(prop.fget.__doc__ and prop.fget.__annotations__["return"] for prop in PROPERTIES.values())
+def test_every_setting__stands_in_the_table_once() -> None:
+    assert sorted(setting.name for setting in DECLARED.values()) == sorted(SETTINGS)
+    assert {attribute: SETTINGS[setting.name] for attribute, setting in DECLARED.items()} == DECLARED
+    assert {RENAMED.get(name, name.lower()) for name in SETTINGS} == set(DECLARED)
+    defaults = {setting.full_name: setting.default for setting in SETTINGS.values()}
+    assert StripeGatewayConf._meta.defaults == defaults
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting__says_what_it_is_and_keeps_its_own_rule(name: str) -> None:
+    setting = SETTINGS[name]
+    assert setting.sentence.endswith(".")
+    assert setting.rule.must
+    assert not setting.rule.must.endswith(".")
+    assert setting.rule(setting.default)
+    # Nothing fits every setting; a rule that lets anything pass would be none.
+    assert not setting.rule(object())
+    assert all(isinstance(path, str) for path in setting.rule.paths(setting.default))
 
 
 def test_every_setting__is_overridden_in_these_tests() -> None:
-    assert {name for name, _value, _expected in OVERRIDES} | {"USE_LOCALSTRIPE"} == set(DEFAULTS)
+    assert {name for name, _value, _expected in OVERRIDES} | {"USE_LOCALSTRIPE"} == set(SETTINGS)
 
 
 @pytest.mark.parametrize(("name", "value", "expected"), OVERRIDES)

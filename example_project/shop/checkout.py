@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import Http404, HttpRequest
 
-from django_stripe_gateway.choices import LogSource
-from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.payments.confirm import confirm_payment
-from django_stripe_gateway.services.payments.create import create_payment, start_payment
+from django_stripe_gateway.payments import Origin, confirm_payment, create_payment, start_payment
 from shop.catalogue import Product
 from shop.models import Order
 
@@ -69,9 +66,9 @@ def pay_again(*, request: HttpRequest, payment: Any) -> Any:
 
 def customer(request: HttpRequest) -> Origin:
     """Say in the audit trail who asked."""
-    return Origin(source=LogSource.SYSTEM, actor=f"user:{request.user.pk}")
+    return Origin(actor=f"user:{request.user.pk}")
 
 
 def base_url(request: HttpRequest) -> str:
     """Return this site's address while PAYMENT_HOST does not say it."""
-    return "" if gateway_settings.payment_host else request.build_absolute_uri("/")
+    return "" if settings.PAYMENT_HOST else request.build_absolute_uri("/")

@@ -11,7 +11,7 @@ from django.db import models
 from django.urls import reverse
 from payments import get_payment_model
 
-from django_stripe_gateway.money import format_amount
+from django_stripe_gateway.payments import format_amount
 
 
 def new_number() -> str:

@@ -10,10 +10,10 @@ from django.http import Http404, HttpRequest
 from django.urls import reverse
 
 from django_stripe_gateway.models import Plan, PlanPricing, Subscription
-from django_stripe_gateway.services.subscriptions.portal import portal_url
 from django_stripe_gateway.subscriptions import (
     cancel_subscription,
     change_subscription,
+    portal_url,
     resume_subscription,
     subscribe,
     subscriptions_for,

@@ -11,7 +11,7 @@ from typing import Any
 from django.dispatch import receiver
 
 from django_stripe_gateway import signals
-from django_stripe_gateway.choices import PaymentStatus
+from django_stripe_gateway.models import PaymentStatus
 from shop.models import Order, OrderStatus
 
 FOLLOWS = {

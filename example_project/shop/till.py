@@ -11,12 +11,9 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 
-from django_stripe_gateway.choices import PaymentStatus
 from django_stripe_gateway.exceptions import InvalidAmount
-from django_stripe_gateway.money import format_amount
-from django_stripe_gateway.services.payments.cancel import cancel_payment
-from django_stripe_gateway.services.payments.capture import capture_payment
-from django_stripe_gateway.services.payments.refund import refund_payment
+from django_stripe_gateway.models import PaymentStatus
+from django_stripe_gateway.payments import cancel_payment, capture_payment, format_amount, refund_payment
 from shop import checkout
 from shop.catalogue import find_product
 from shop.forms import AmountForm

@@ -15,9 +15,8 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import DetailView, ListView, TemplateView
 from payments import get_payment_model
 
-from django_stripe_gateway.choices import PaymentStatus
 from django_stripe_gateway.exceptions import GatewayError, PaymentDeclined, ProviderError
-from django_stripe_gateway.models import WebhookEvent
+from django_stripe_gateway.models import PaymentStatus, WebhookEvent
 from shop import checkout, till
 from shop.catalogue import find_product, products
 from shop.forms import BuyForm

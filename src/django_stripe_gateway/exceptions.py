@@ -5,6 +5,31 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
+__all__ = [
+    "GatewayConfigurationError",
+    "GatewayError",
+    "IdempotencyKeyReused",
+    "InvalidAmount",
+    "InvalidInput",
+    "InvalidQuantity",
+    "OperationInProgress",
+    "PaymentDeclined",
+    "ProviderError",
+    "ProviderStateError",
+    "ProviderTimeout",
+    "ProviderUnavailable",
+    "RefundExceedsUse",
+    "ReservationExpired",
+    "UnknownGateway",
+    "UnknownMetric",
+    "UnknownReservation",
+    "UnsupportedByGateway",
+    "UnsupportedCurrency",
+    "UsageLimitExceeded",
+    "WebhookRejected",
+    "WrongState",
+]
+
 
 class GatewayError(Exception):
     """Base of every error that this app raises on purpose.

@@ -5,6 +5,37 @@ A receiver that raises is logged and undoes nothing. ``sender`` is the model's c
 
 from django.dispatch import Signal
 
+__all__ = [
+    "customer_deleted",
+    "payment_cancelled",
+    "payment_captured",
+    "payment_confirmed",
+    "payment_created",
+    "payment_disputed",
+    "payment_failed",
+    "payment_mismatch",
+    "payment_preauthorized",
+    "payment_refunded",
+    "refund_failed",
+    "subscription_action_required",
+    "subscription_activated",
+    "subscription_cancelled",
+    "subscription_changed",
+    "subscription_ended",
+    "subscription_expired",
+    "subscription_past_due",
+    "subscription_paused",
+    "subscription_payment_failed",
+    "subscription_renewed",
+    "subscription_resumed",
+    "subscription_trial_ending",
+    "subscription_unpaused",
+    "usage_threshold_reached",
+    "webhook_failed",
+    "webhook_processed",
+    "webhook_received",
+]
+
 # payment: a payment was stored, before the provider was asked for anything.
 payment_created = Signal()
 

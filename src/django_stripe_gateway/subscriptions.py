@@ -1,6 +1,28 @@
-"""What a host asks about subscriptions, and how it keeps pages for those who have one.
+"""What a host calls to sell plans, and to ask what an owner has; and how it keeps pages for those who have it.
 
->>> from django_stripe_gateway.subscriptions import active_plan, has_plan
+``subscribe`` starts a subscription of an owner, at once or on a page of Stripe's. ``change_subscription`` moves it to
+another price or quantity; ``preview_change`` says first what that costs. ``cancel_subscription`` lets it end with its
+period or at once, and ``resume_subscription`` takes that back; ``pause_subscription`` and ``unpause_subscription``
+stop and start the collection of money. ``sync_subscription`` asks the provider how it stands.
+
+Whom the provider bills is a ``Customer``. ``ensure_customer`` finds or makes an owner's, ``update_customer`` tells the
+provider of new details. ``list_payment_methods``, ``add_payment_method``, ``set_default_payment_method``,
+``remove_payment_method`` and ``portal_url`` are about what customers are charged on. Invoices come with the webhooks;
+ask for them with ``Invoice.objects.for_owner(owner).shown()``.
+
+Plans and prices are rows. ``push_plan`` and ``push_pricing`` bring them to the provider, ``replace_pricing`` and
+``archive_pricing`` take a price off the market, ``pull_catalogue`` goes the other way, and ``find_drift`` says where
+the two differ.
+
+``active_plan``, ``has_plan`` and ``subscriptions_for`` answer from the database alone. ``HasActivePlan`` guards views
+of Django REST framework, ``plan_required`` views of Django. ``reconcile_subscriptions``, ``reconcile_customers`` and
+``reconcile_billing_operations`` are what ``manage.py reconcile`` runs.
+
+The verbs keep the rules of ``django_stripe_gateway.payments``: keyword arguments only, one change, an
+``idempotency_key`` of the host's and an ``origin`` for the audit trail where they stand, errors that are a
+``GatewayError``, and no transaction around them.
+
+>>> from django_stripe_gateway.subscriptions import has_plan
 >>> has_plan(user, "premium")  # doctest: +SKIP
 True
 """
@@ -22,28 +44,61 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from django_stripe_gateway.api.owners import request_owner
+from django_stripe_gateway.services.catalogue.drift import Drift, find_drift
+from django_stripe_gateway.services.catalogue.publish import archive_pricing, push_plan, push_pricing, replace_pricing
+from django_stripe_gateway.services.catalogue.pull import PulledPlan, pull_catalogue
+from django_stripe_gateway.services.catalogue.steps import CatalogueStep
+from django_stripe_gateway.services.subscriptions.add_payment_method import add_payment_method
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription, preview_change
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer, update_customer
+from django_stripe_gateway.services.subscriptions.default_payment_method import set_default_payment_method
 from django_stripe_gateway.services.subscriptions.pause import pause_subscription
+from django_stripe_gateway.services.subscriptions.payment_methods import list_payment_methods
 from django_stripe_gateway.services.subscriptions.plan_access import active_plan, has_plan, subscriptions_for
+from django_stripe_gateway.services.subscriptions.portal import portal_url
+from django_stripe_gateway.services.subscriptions.reconcile import (
+    reconcile_billing_operations,
+    reconcile_customers,
+    reconcile_subscriptions,
+)
+from django_stripe_gateway.services.subscriptions.refresh import sync_subscription
+from django_stripe_gateway.services.subscriptions.remove_payment_method import remove_payment_method
 from django_stripe_gateway.services.subscriptions.resume import resume_subscription
 from django_stripe_gateway.services.subscriptions.subscribe import subscribe
 from django_stripe_gateway.services.subscriptions.unpause import unpause_subscription
 
 __all__ = [
+    "CatalogueStep",
+    "Drift",
     "HasActivePlan",
+    "PulledPlan",
     "active_plan",
+    "add_payment_method",
+    "archive_pricing",
     "cancel_subscription",
     "change_subscription",
     "ensure_customer",
+    "find_drift",
     "has_plan",
+    "list_payment_methods",
     "pause_subscription",
     "plan_required",
+    "portal_url",
     "preview_change",
+    "pull_catalogue",
+    "push_plan",
+    "push_pricing",
+    "reconcile_billing_operations",
+    "reconcile_customers",
+    "reconcile_subscriptions",
+    "remove_payment_method",
+    "replace_pricing",
     "resume_subscription",
+    "set_default_payment_method",
     "subscribe",
     "subscriptions_for",
+    "sync_subscription",
     "unpause_subscription",
     "update_customer",
 ]

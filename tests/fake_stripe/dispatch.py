@@ -58,6 +58,7 @@ class Dispatcher:
         """Return the answer to one request, and log it."""
         request_id = self.state.new_id("req_")
         position = self._log(incoming, request_id)
+        self.faults.interrupted(incoming.method, incoming.path)
         fault = self.faults.take(incoming.method, incoming.path)
         try:
             answer = self._early_fault(fault) or self._answer(incoming, request_id, fault, position)
@@ -93,6 +94,7 @@ class Dispatcher:
             client_port=incoming.client_port,
             request_id=request_id,
             user_agent=incoming.headers.get("user-agent"),
+            stripe_context=incoming.headers.get("stripe-context"),
         )
         with self._log_lock:
             self.requests.append(record)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal, get_args
 
@@ -34,7 +34,7 @@ def path_pattern(path: str) -> re.Pattern[str]:
 
 @dataclasses.dataclass
 class Fault:
-    """One thing that goes wrong, the next `times` times that a request matches."""
+    """One thing that goes wrong, `times` times that a request matches, once `after` others have gone well."""
 
     method: str
     path: str
@@ -43,10 +43,32 @@ class Fault:
     seconds: float = 30.0
     when: When = "before"
     stored: bool = True
+    after: int = 0
 
-    def matches(self, method: str, path: str) -> bool:
-        """Tell whether this fault meets the request."""
-        return self.times > 0 and self.method in {"*", method} and bool(path_pattern(self.path).match(path))
+    def meets(self, method: str, path: str) -> bool:
+        """Tell whether this fault meets the request, and count it."""
+        if self.times == 0 or not concerns(self.method, self.path, method, path):
+            return False
+        if self.after:
+            self.after -= 1
+            return False
+        self.times -= 1
+        return True
+
+
+@dataclasses.dataclass
+class Interruption:
+    """What happens once, as a matching request has arrived and before it is answered, after `after` others."""
+
+    method: str
+    path: str
+    happen: Callable[[], object]
+    after: int = 0
+
+
+def concerns(wanted_method: str, wanted_path: str, method: str, path: str) -> bool:
+    """Tell whether a request is one of those that are wanted; the method "*" is any."""
+    return wanted_method in {"*", method} and bool(path_pattern(wanted_path).match(path))
 
 
 class Hold:
@@ -80,9 +102,7 @@ class Hold:
 
     def pass_by(self, method: str, path: str, when: When) -> None:
         """Wait for the release if the request is one to hold."""
-        if self._released.is_set() or when != self.when or self.method not in {"*", method}:
-            return
-        if not path_pattern(self.path).match(path):
+        if self._released.is_set() or when != self.when or not concerns(self.method, self.path, method, path):
             return
         with self._condition:
             if self._left == 0:
@@ -94,12 +114,13 @@ class Hold:
 
 
 class Faults:
-    """The faults and holds of one server."""
+    """The faults, holds and interruptions of one server."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
         self._holds: list[Hold] = []
+        self._interruptions: list[Interruption] = []
         self.stopping = threading.Event()
 
     def add(self, fault: Fault) -> None:
@@ -113,10 +134,29 @@ class Faults:
         """Return the first fault for the request, counted down."""
         with self._lock:
             for fault in self._faults:
-                if fault.matches(method, path):
-                    fault.times -= 1
+                if fault.meets(method, path):
                     return fault
         return None
+
+    def interrupt(self, interruption: Interruption) -> None:
+        """Plan what happens while a request is in flight."""
+        with self._lock:
+            self._interruptions.append(interruption)
+
+    def interrupted(self, method: str, path: str) -> None:
+        """Let happen what was planned for the moment at which this request has arrived."""
+        due: list[Interruption] = []
+        with self._lock:
+            for planned in list(self._interruptions):
+                if not concerns(planned.method, planned.path, method, path):
+                    continue
+                if planned.after:
+                    planned.after -= 1
+                else:
+                    self._interruptions.remove(planned)
+                    due.append(planned)
+        for planned in due:
+            planned.happen()
 
     def pending(self) -> list[Fault]:
         """Return the faults that have not happened as often as planned."""

@@ -26,6 +26,7 @@ class RequestRecord:
     client_port: int
     request_id: str
     user_agent: str | None = None
+    stripe_context: str | None = None
     replayed: bool = False
     acts: int = 0
     fault: str | None = None

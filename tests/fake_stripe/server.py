@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Self
 
@@ -11,7 +12,7 @@ from tests.fake_stripe import checkout_page, control_api, delivery, events, reso
 from tests.fake_stripe.billing_controls import BillingControls
 from tests.fake_stripe.delivery import Courier, Delivery, Endpoint
 from tests.fake_stripe.dispatch import Answer, Dispatcher, Incoming
-from tests.fake_stripe.faults import Fault, Faults, Hold, Kind, When
+from tests.fake_stripe.faults import Fault, Faults, Hold, Interruption, Kind, When
 from tests.fake_stripe.http_server import Server
 from tests.fake_stripe.keys import DEFAULT_ACCOUNT, ApiKey, ApiKeys
 from tests.fake_stripe.records import RequestRecord, Violation
@@ -155,6 +156,10 @@ class FakeStripe(BillingControls):
         """Return how many TCP connections were accepted."""
         return self._server.connections
 
+    def close_connections(self) -> None:
+        """Close every open connection, as a server does with those that were idle for long."""
+        self._server.close_connections()
+
     # Objects and events
 
     def get(self, identifier: str) -> Object:
@@ -216,14 +221,15 @@ class FakeStripe(BillingControls):
         seconds: float = 30.0,
         when: When = "before",
         stored: bool = True,
+        after: int = 0,
     ) -> Fault:
-        """Let the next `times` requests that match go wrong.
+        """Let the next `times` requests that match go wrong, once `after` of them have gone well.
 
         Method "*" is any; in the path `*` is any one segment. `seconds` and `when` are for "hang". `stored` is for
         "error_500_after": Stripe keeps the 500 under the idempotency key and replays it (so it is documented); False
         is the other accident, where a retry replays the success.
         """
-        fault = Fault(method, path, kind, times, seconds, when, stored)
+        fault = Fault(method, path, kind, times, seconds, when, stored, after)
         self._faults.add(fault)
         return fault
 
@@ -231,6 +237,10 @@ class FakeStripe(BillingControls):
     def faults_pending(self) -> list[Fault]:
         """Return the faults that have not happened as often as planned."""
         return self._faults.pending()
+
+    def interrupt(self, method: str, path: str, happen: Callable[[], object], *, after: int = 0) -> None:
+        """Call `happen` once, in the server's thread, while a matching request is in flight: the one after `after`."""
+        self._faults.interrupt(Interruption(method, path, happen, after))
 
     def clear_faults(self) -> None:
         """Forget the planned faults."""

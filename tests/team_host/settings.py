@@ -7,8 +7,7 @@ from tests.settings import INSTALLED_APPS as TEST_APPS
 
 INSTALLED_APPS = [*TEST_APPS, "tests.team_host.teams"]
 STRIPE_GATEWAY_OWNER_MODEL = "teams.Team"
-STRIPE_GATEWAY_OWNER_RESOLVER = "tests.team_host.teams.billing.team_of"
-STRIPE_GATEWAY_CUSTOMER_DETAILS = "tests.team_host.teams.billing.details"
+STRIPE_GATEWAY_ADAPTER = "tests.team_host.teams.billing.TeamsPay"
 
 # Beside the database of the tests that started these.
 if not DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405

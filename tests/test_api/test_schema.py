@@ -12,9 +12,15 @@ import pytest
 import yaml
 from django.core.management import call_command
 from django.test import Client
+from django.urls import path as route
+from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator
+from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.test import APIClient
 
+from django_stripe_gateway.api.base import GatewayAPIView
+from django_stripe_gateway.api.payments.actions import RefundPaymentView
 from tests.fake_stripe.server import FakeStripe
 from tests.test_api.calls import ROOT, act, create
 
@@ -34,6 +40,26 @@ OPERATIONS = {
     ("get", "payments/{payment_id}/success/"): {200, 302, 404, 429},
     ("get", "payments/{payment_id}/failure/"): {200, 302, 404, 429},
 }
+_CALLS = {401, 403, 429, 500, 501, 502, 504}
+_CHANGES = {200, 400, 402, 404, 409, *_CALLS}
+SUBSCRIPTION_OPERATIONS = {
+    ("get", "subscriptions/plans/"): {200, 400, 429},
+    ("get", "subscriptions/status/"): {200, 400, 401, 403, 429},
+    ("get", "subscriptions/invoices/"): {200, 400, 401, 403, 429},
+    ("post", "subscriptions/subscribe/"): {201, 400, 402, 409, *_CALLS},
+    ("post", "subscriptions/cancel/"): _CHANGES,
+    ("post", "subscriptions/resume/"): _CHANGES,
+    ("post", "subscriptions/change/"): _CHANGES,
+    ("post", "subscriptions/pause/"): _CHANGES,
+    ("post", "subscriptions/unpause/"): _CHANGES,
+    ("post", "subscriptions/portal/"): {201, 400, 409, *_CALLS},
+    ("get", "subscriptions/payment_methods/"): {200, *_CALLS},
+    ("post", "subscriptions/payment_methods/"): {201, 400, 409, *_CALLS},
+    ("delete", "subscriptions/payment_methods/{payment_method_id}/"): {204, 400, 404, 409, *_CALLS},
+    ("post", "subscriptions/payment_methods/{payment_method_id}/default/"): {200, 400, 404, 409, *_CALLS},
+    ("get", "subscriptions/me/limits/"): {200, 401, 403, 429},
+    ("post", "subscriptions/me/usage/"): {201, 400, 401, 403, 409, 429},
+}
 
 
 @pytest.fixture
@@ -49,14 +75,19 @@ def resolved(document: Any, schema: Any) -> Any:
     return {**schema, "components": document["components"]}
 
 
-def payment_operations(document: Any) -> dict[tuple[str, str], Any]:
-    """Return the operations of this part of the API by method and path."""
+def operations_below(document: Any, *prefixes: str) -> dict[tuple[str, str], Any]:
+    """Return the operations whose path begins with a prefix, by method and path."""
     return {
         (method, path.removeprefix(ROOT)): operation
         for path, item in document["paths"].items()
         for method, operation in item.items()
-        if path.removeprefix(ROOT).startswith(("gateways/", "payments/"))
+        if path.removeprefix(ROOT).startswith(prefixes)
     }
+
+
+def payment_operations(document: Any) -> dict[tuple[str, str], Any]:
+    """Return the operations of this part of the API by method and path."""
+    return operations_below(document, "gateways/", "payments/")
 
 
 def test_no_warnings() -> None:
@@ -72,6 +103,43 @@ def test_every_operation_and_answer(document: Any) -> None:
         assert operation["summary"]
         assert operation["tags"]
         assert operation["operationId"]
+
+
+def test_every_operation_and_answer__subscriptions(document: Any) -> None:
+    operations = operations_below(document, "subscriptions/")
+    found = {key: set(map(int, operation["responses"])) for key, operation in operations.items()}
+    assert found == SUBSCRIPTION_OPERATIONS
+
+
+def test_words_come_from_docstrings(document: Any) -> None:
+    operation = payment_operations(document)["post", "payments/{payment_id}/refund_payment/"]
+    assert operation["summary"] == "Refund a payment, wholly or in part"
+    assert operation["description"] == ("Can be repeated until nothing is left. A refund may stay `pending` for days.")
+    assert "Refund a payment, wholly or in part." in str(RefundPaymentView.post.__doc__)
+    ids = [entry["operationId"] for entry in operations_below(document, "").values()]
+    assert len(ids) == len(set(ids))
+
+
+class HostView(GatewayAPIView):
+    """A host's own view, which declares nothing."""
+
+    def get(self, request: Request, shelf: str) -> Response:
+        """Show a shelf.
+
+        From left
+        to right.
+        """
+        raise NotImplementedError
+
+
+def test_handler_that_declares_nothing() -> None:
+    document = SchemaGenerator(patterns=[route("shelves/<str:shelf>/", HostView.as_view())]).get_schema(public=True)
+    operation = document["paths"]["/shelves/{shelf}/"]["get"]
+    assert operation["operationId"] == "shelves_retrieve"
+    assert (operation["summary"], operation["description"]) == ("Show a shelf", "From left to right.")
+    assert operation["tags"] == ["shelves"]
+    assert [parameter["name"] for parameter in operation["parameters"]] == ["shelf"]
+    assert list(operation["responses"]) == ["200"]
 
 
 def test_openapi_31_whatever_the_host_has(document: Any) -> None:

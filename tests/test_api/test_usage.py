@@ -14,7 +14,7 @@ from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
 from rest_framework.views import APIView
 
 from django_stripe_gateway import usage
-from django_stripe_gateway.api.usage_limits import PlanAllows, UsageThrottle
+from django_stripe_gateway.adapter import Adapter
 from django_stripe_gateway.models import UsageRecord
 from tests.test_api.calls import ROOT, assert_error, post
 from tests.test_services.test_usage.support import at, make_default_plan, statements, subscribe
@@ -179,12 +179,12 @@ def test_limited(user: Any) -> None:
         costly(request, "a")
 
 
-class PerMinute(UsageThrottle):
+class PerMinute(usage.UsageThrottle):
     metric = "minutes"
     quantity = 3
 
 
-class MayExport(PlanAllows):
+class MayExport(usage.PlanAllows):
     metric = "exports"
 
 
@@ -234,11 +234,12 @@ def test_drf__quantity_of_the_view(user: Any) -> None:
     assert [answer.status_code for answer in answers] == [200, 429]
 
 
-def first_group(request: Any) -> Any:
-    return Group.objects.first()
+class FirstGroupPays(Adapter):
+    def get_owner(self, request: Any) -> Any:
+        return Group.objects.first()
 
 
-def test_owner_resolver(api_client: APIClient, settings: Any) -> None:
-    settings.STRIPE_GATEWAY_OWNER_RESOLVER = f"{__name__}.first_group"
+def test_get_owner(api_client: APIClient, settings: Any) -> None:
+    settings.STRIPE_GATEWAY_ADAPTER = f"{__name__}.FirstGroupPays"
     # The request's user is one thing, who is billed another: here nobody.
     assert_error(api_client.get(LIMITS), 401)

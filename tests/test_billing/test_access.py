@@ -9,6 +9,7 @@ import pytest
 from rest_framework.permissions import BasePermission
 from rest_framework.test import APIClient
 
+from django_stripe_gateway.adapter import Adapter
 from django_stripe_gateway.models import Subscription
 from tests.factories import make_user
 from tests.test_billing.host import ROOT, SubscriptionHost
@@ -75,7 +76,7 @@ def test_anonymous__even_where_everybody_is_let_in(
     assert host.post("subscribe", body, client=anonymous_client).status_code == 401
 
 
-def test_anothers_subscription(host: SubscriptionHost, stranger: APIClient) -> None:
+def test_subscription__of_another(host: SubscriptionHost, stranger: APIClient) -> None:
     subscription = host.subscribed()
     before = Subscription.objects.values().get()
     host.fake.forget_requests()
@@ -89,7 +90,7 @@ def test_anothers_subscription(host: SubscriptionHost, stranger: APIClient) -> N
     assert Subscription.objects.values().get() == before
 
 
-def test_anothers_payment_method(host: SubscriptionHost, stranger: APIClient) -> None:
+def test_payment_method__of_another(host: SubscriptionHost, stranger: APIClient) -> None:
     host.subscribed()
     host.change_card(Subscription.objects.get(), "pm_card_visa")
     host.deliver_new()
@@ -125,14 +126,15 @@ def test_action_permissions(host: SubscriptionHost, settings: Any) -> None:
             assert is_refused is (action == restricted), (path, restricted)
 
 
-def boss(request: Any) -> Any:
-    """Return who pays for everybody."""
-    return type(request.user)._default_manager.get(username="boss")
+class BossPays(Adapter):
+    def get_owner(self, request: Any) -> Any:
+        """Return who pays for everybody."""
+        return type(request.user)._default_manager.get(username="boss")
 
 
-def test_owner_resolver(host: SubscriptionHost, settings: Any, other_client: APIClient) -> None:
+def test_get_owner(host: SubscriptionHost, settings: Any, other_client: APIClient) -> None:
     owner = make_user(username="boss", password="pw")
-    settings.STRIPE_GATEWAY_OWNER_RESOLVER = f"{__name__}.boss"
+    settings.STRIPE_GATEWAY_ADAPTER = f"{__name__}.BossPays"
     made = host.subscribe()
     assert Subscription.objects.get().customer.owner == owner
     # Whoever speaks for the same owner sees and changes the same.
@@ -141,6 +143,6 @@ def test_owner_resolver(host: SubscriptionHost, settings: Any, other_client: API
     body = {"subscription_id": made["subscription_id"], "at_period_end": False}
     assert host.post("cancel", body, client=other_client).status_code == 200
     assert Subscription.objects.get().logs.filter(actor__contains="user:").exists()
-    settings.STRIPE_GATEWAY_OWNER_RESOLVER = ""
+    settings.STRIPE_GATEWAY_ADAPTER = "django_stripe_gateway.adapter.Adapter"
     assert host.get("status").json()["results"] == []
     assert host.post("resume", body).status_code == 404

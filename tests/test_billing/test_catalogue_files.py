@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import Plan, PlanLimit, PlanPricing
-from django_stripe_gateway.services.catalogue.files import read_catalogue_file
-from django_stripe_gateway.services.catalogue.validation import read_plans
+from django_stripe_gateway.services.catalogue.files import read_catalogue_file, read_plans
 from tests.fake_stripe.server import FakeStripe
 from tests.test_billing.catalogue_shop import seed
 
@@ -89,6 +88,18 @@ def test_faults__between_plans() -> None:
 
 def test_faults__are_all_told() -> None:
     assert len(faults(gold(nmae="x", prices=[{"amount": "1.001"}, {"amount": "x"}]), {})) == 5
+    silver = {"slug": "silver", "name": 1, "default": True}
+    assert faults(gold(default=True), silver, gold()) == [
+        "plans[1] (silver): name must be a text, not 1",
+        "plans: 2 plans have the slug 'gold'",
+        "plans: only one can be the default: gold, silver",
+    ]
+
+
+def test_faults__empty_word() -> None:
+    assert faults(priced(interval="")) == [
+        "plans[0] (gold), prices[0] (5): interval must be one of day, week, month, year, not ''"
+    ]
 
 
 json_values = st.recursive(

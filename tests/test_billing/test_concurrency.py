@@ -12,6 +12,7 @@ import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
+from django_stripe_gateway.adapter import Adapter, CustomerDetails
 from django_stripe_gateway.exceptions import GatewayError, OperationInProgress, WrongState
 from django_stripe_gateway.models import Customer, Subscription, WebhookEvent
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
@@ -59,7 +60,7 @@ def test_subscribe(host: SubscriptionHost) -> None:
 
 
 def test_ensure_customer__made_since_it_was_read(host: SubscriptionHost, settings: Any) -> None:
-    settings.STRIPE_GATEWAY_CUSTOMER_DETAILS = f"{__name__}.details_from_elsewhere"
+    settings.STRIPE_GATEWAY_ADAPTER = f"{__name__}.DetailsFromElsewhere"
     FASTER.append(functools.partial(ensure_customer, owner=host.user))
     ensure_customer(owner=host.user)
     assert FASTER == []
@@ -71,10 +72,11 @@ def test_ensure_customer__made_since_it_was_read(host: SubscriptionHost, setting
 FASTER: list[Callable[[], Any]] = []
 
 
-def details_from_elsewhere(owner: Any) -> dict[str, Any]:
-    while FASTER:
-        FASTER.pop()()
-    return {"email": owner.email}
+class DetailsFromElsewhere(Adapter):
+    def customer_details(self, owner: Any) -> CustomerDetails:
+        while FASTER:
+            FASTER.pop()()
+        return {"email": owner.email}
 
 
 def test_deleted_customer__made_anew_meanwhile(host: SubscriptionHost) -> None:

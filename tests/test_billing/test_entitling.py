@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory, force_authenticate
 from rest_framework.views import APIView
 
+from django_stripe_gateway.adapter import Adapter
 from django_stripe_gateway.subscriptions import HasActivePlan, active_plan, has_plan, plan_required, subscriptions_for
 from tests.billing_factories import make_customer, make_plan, make_pricing, make_subscription
 
@@ -88,15 +89,16 @@ def test_decorator(user: Any, premium: Any, other_user: Any) -> None:
     assert reports(request_of(AnonymousUser())).headers["Location"] == "/accounts/login/?next=/reports/"
 
 
-def test_owner_resolver(settings: Any, user: Any, premium: Any, other_user: Any) -> None:
-    settings.STRIPE_GATEWAY_OWNER_RESOLVER = f"{__name__}.first_customer"
+def test_get_owner(settings: Any, user: Any, premium: Any, other_user: Any) -> None:
+    settings.STRIPE_GATEWAY_ADAPTER = f"{__name__}.FirstCustomerPays"
     assert plan_required("premium")(lambda request: HttpResponse())(request_of(other_user)).status_code == 200
 
 
-def first_customer(request: HttpRequest) -> Any:
-    from django_stripe_gateway.models import Customer
+class FirstCustomerPays(Adapter):
+    def get_owner(self, request: HttpRequest) -> Any:
+        from django_stripe_gateway.models import Customer
 
-    return Customer.objects.earliest("pk").owner
+        return Customer.objects.earliest("pk").owner
 
 
 def test_template_tags(user: Any, premium: Any) -> None:

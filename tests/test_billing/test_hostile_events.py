@@ -131,7 +131,7 @@ def test_another_account(host: SubscriptionHost, later: list[Event], settings: A
         assert rows() == before, event["type"]
 
 
-def test_anothers_customer(host: SubscriptionHost, later: list[Event]) -> None:
+def test_customer__of_another(host: SubscriptionHost, later: list[Event]) -> None:
     before = rows()
     # Others are not newer than what is known, so that Stripe is asked instead.
     newest = {event["type"]: event for event in later}

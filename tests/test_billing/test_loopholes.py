@@ -28,11 +28,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_lost_page_of_a_plan_that_does_not_renew(host: SubscriptionHost) -> None:
     host.subscribe(host.sell("day-pass", Decimal("5.00"), auto_renew=False, interval="day"), mode="checkout")
     host.fake.complete_checkout(host.fake.all("checkout.session")[0]["id"])
-    assert [found.outcome for found in reconcile_subscriptions(timedelta())] == ["changed"]
+    assert [found.outcome for found in reconcile_subscriptions(older_than=timedelta())] == ["changed"]
     subscription = Subscription.objects.get()
     assert host.fake.get(subscription.subscription_id)["cancel_at_period_end"] is True
     assert subscription.cancel_at_period_end
-    assert list(reconcile_subscriptions(timedelta(hours=1))) == []
+    assert list(reconcile_subscriptions(older_than=timedelta(hours=1))) == []
 
 
 def test_another_trial_after_a_change(host: SubscriptionHost) -> None:

@@ -9,12 +9,14 @@ import pytest
 from django.utils import timezone
 
 from django_stripe_gateway.models import Subscription
+from django_stripe_gateway.services.subscriptions.customers import update_customer
 from django_stripe_gateway.services.subscriptions.reconcile import (
     reconcile_billing_operations,
     reconcile_customers,
     reconcile_subscriptions,
 )
 from tests.test_billing.host import SubscriptionHost
+from tests.test_webhooks.support import in_threads
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOUR = timedelta(hours=1)
@@ -54,24 +56,44 @@ def test_details__silent_stripe(host: SubscriptionHost, user: Any) -> None:
     assert outcomes(reconcile_customers()) == []
 
 
+def test_details__saved_while_others_were_on_their_way(host: SubscriptionHost, user: Any) -> None:
+    host.subscribe()
+    user.email = "lovelace@example.com"
+    user.save()
+    customer = host.customer
+
+    def save_again() -> None:
+        hold.wait()
+        user.email = "countess@example.com"
+        user.save()
+        hold.release()
+
+    with host.fake.hold("POST", "/v1/customers/*", when="after") as hold:
+        in_threads([lambda: update_customer(customer=customer), save_again], 2)
+    assert host.fake.get(customer.customer_id)["email"] == "lovelace@example.com"
+    assert outcomes(reconcile_customers()) == ["changed"]
+    assert host.fake.get(customer.customer_id)["email"] == "countess@example.com"
+    assert outcomes(reconcile_customers()) == []
+
+
 def test_lost_news(host: SubscriptionHost) -> None:
     made = host.subscribe()
     host.fake.customer_pays(made["subscription_id"], "pm_card_visa")
-    assert outcomes(reconcile_subscriptions(HOUR)) == []
+    assert outcomes(reconcile_subscriptions(older_than=HOUR)) == []
     Subscription.objects.update(created=timezone.now() - 2 * HOUR)
-    assert outcomes(reconcile_subscriptions(HOUR)) == ["changed"]
+    assert outcomes(reconcile_subscriptions(older_than=HOUR)) == ["changed"]
     subscription = Subscription.objects.get()
     assert (subscription.status, subscription.invoices.get().status) == ("active", "paid")
-    assert outcomes(reconcile_subscriptions(HOUR)) == []
+    assert outcomes(reconcile_subscriptions(older_than=HOUR)) == []
     Subscription.objects.update(current_period_end=timezone.now() - 2 * HOUR)
-    assert outcomes(reconcile_subscriptions(HOUR)) == ["changed"]
+    assert outcomes(reconcile_subscriptions(older_than=HOUR)) == ["changed"]
 
 
 def test_lost_page(host: SubscriptionHost) -> None:
     host.subscribe(mode="checkout")
     host.fake.complete_checkout(host.fake.all("checkout.session")[0]["id"])
     Subscription.objects.update(created=timezone.now() - 2 * HOUR)
-    assert outcomes(reconcile_subscriptions(HOUR)) == ["changed"]
+    assert outcomes(reconcile_subscriptions(older_than=HOUR)) == ["changed"]
     assert Subscription.objects.get().status == "active"
 
 

@@ -8,10 +8,16 @@ import pytest
 from django.test import override_settings
 from rest_framework.permissions import IsAdminUser, IsAuthenticated
 
+from django_stripe_gateway.adapter import Adapter
 from django_stripe_gateway.checks.settings import check_setting_names, check_setting_values
 from tests.test_checks.running import run
 
 COMBINED = IsAdminUser | ~IsAuthenticated
+
+
+class OwnAdapter(Adapter):
+    """A host's own."""
+
 
 GOOD = [
     ("API_KEY", None), ("API_KEY", "sk_test_x"), ("WEBHOOK_SECRET", ["whsec_a", "whsec_b"]),
@@ -27,14 +33,14 @@ GOOD = [
     ("THROTTLE_RATES", {"payments": "100/hour", "webhooks": None}), ("THROTTLE_RATES", {"payments": "5/m"}),
     ("PAGE_SIZE", 1), ("PAGE_SIZE", 100), ("IDEMPOTENCY_KEY_TTL", 60),
     ("ACTION_PERMISSIONS", {"refund_payment": ["rest_framework.permissions.IsAdminUser"], "create_payment": []}),
-    ("OWNER_MODEL", "teams.Team"), ("OWNER_RESOLVER", ""), ("BILLING_VARIANT", None), ("PAST_DUE_GRACE_DAYS", 0),
-    ("PAST_DUE_GRACE_DAYS", None), ("CUSTOMER_DETAILS", ""), ("PRORATION_BEHAVIOR", "always_invoice"),
+    ("OWNER_MODEL", "teams.Team"), ("BILLING_VARIANT", None), ("PAST_DUE_GRACE_DAYS", 0),
+    ("PAST_DUE_GRACE_DAYS", None), ("PRORATION_BEHAVIOR", "always_invoice"),
     ("SUBSCRIPTION_SUCCESS_URL", "/welcome/"), ("PORTAL_RETURN_URL", "https://shop.example.com/account/"),
     ("ACTION_PERMISSIONS", {"subscribe": ["rest_framework.permissions.IsAdminUser"]}),
     ("WEBHOOK_PROCESSING", "inline"), ("WEBHOOK_UNHANDLED", ["charge.*", "*"]), ("WEBHOOK_MAX_ATTEMPTS", 1),
     ("WEBHOOK_RETRY_DELAY", 0.1), ("WEBHOOK_RETRY_JITTER", 0), ("WEBHOOK_RETRY_JITTER", 1), ("WEBHOOK_LEASE", 1),
     ("WEBHOOK_RETENTION_DAYS", 31), ("WEBHOOK_HEALTH_LIMITS", {}), ("WEBHOOK_HEALTH_LIMITS", {"unmatched": 100}),
-    ("OWNER_TIME_ZONE_RESOLVER", ""), ("USAGE_THRESHOLDS", [1, 100]),
+    ("ADAPTER", "django_stripe_gateway.adapter.Adapter"), ("USAGE_THRESHOLDS", [1, 100]),
     ("USAGE_THRESHOLDS", ()), ("USAGE_METERS", {"a": "b"}), ("USAGE_RESERVATION_SECONDS", 1),
 ]  # fmt: skip
 BAD = [
@@ -48,8 +54,9 @@ BAD = [
     ("SERIALIZERS", {"Payment": None}), ("THROTTLE_RATES", {"payments": "often"}), ("THROTTLE_RATES", []),
     ("PAGE_SIZE", 0), ("PAGE_SIZE", 101), ("PAGE_SIZE", 25.0), ("IDEMPOTENCY_KEY_TTL", 0),
     ("ACTION_PERMISSIONS", ["a.b"]), ("ACTION_PERMISSIONS", {"refund": []}),
-    ("ACTION_PERMISSIONS", {"refund_payment": "a.b"}), ("OWNER_MODEL", "Team"), ("OWNER_RESOLVER", 5),
-    ("CUSTOMER_DETAILS", {}), ("AUTOMATIC_TAX", "no"), ("ALLOW_REPEATED_TRIALS", 1), ("PRORATION_BEHAVIOR", "some"),
+    ("ACTION_PERMISSIONS", {"refund_payment": "a.b"}), ("OWNER_MODEL", "Team"), ("ADAPTER", 5),
+    ("ADAPTER", ""), ("ADAPTER", None), ("AUTOMATIC_TAX", "no"), ("ALLOW_REPEATED_TRIALS", 1),
+    ("PRORATION_BEHAVIOR", "some"),
     ("ALLOW_DUPLICATE_SUBSCRIPTIONS", None), ("SUBSCRIPTION_CANCEL_URL", "x"), ("PORTAL_RETURN_URL", "/{payment_id}/"),
     ("BILLING_VARIANT", []), ("PAST_DUE_GRACE_DAYS", -1), ("PAST_DUE_GRACE_DAYS", 366),
     ("WEBHOOK_PROCESSING", "celery"), ("WEBHOOK_QUEUE", ""), ("WEBHOOK_ENQUEUE", None),
@@ -58,7 +65,7 @@ BAD = [
     ("WEBHOOK_RETRY_MAX_DELAY", 7 * 86400 + 1), ("WEBHOOK_RETRY_JITTER", 1.1), ("WEBHOOK_LEASE", 0),
     ("WEBHOOK_RETENTION_DAYS", 30), ("WEBHOOK_HEALTH_LIMITS", {"late": 1}), ("WEBHOOK_HEALTH_LIMITS", {"dead": -1}),
     ("WEBHOOK_HEALTH_PERMISSION_CLASSES", None),
-    ("OWNER_TIME_ZONE_RESOLVER", 1), ("USAGE_THRESHOLDS", 80), ("USAGE_THRESHOLDS", [0]), ("USAGE_THRESHOLDS", [0.8]),
+    ("USAGE_THRESHOLDS", 80), ("USAGE_THRESHOLDS", [0]), ("USAGE_THRESHOLDS", [0.8]),
     ("USAGE_THRESHOLDS", [101]), ("USAGE_RESERVATION_SECONDS", 0), ("USAGE_METERS", ["minutes"]),
     ("USAGE_METERS", {"a": ""}),
 ]  # fmt: skip
@@ -95,6 +102,11 @@ def test_e013__bad_values(name: str, value: Any) -> None:
         ("AUTHENTICATION_CLASSES", [f"{__name__}.COMBINED"], ["E014"]),
         ("ACTION_PERMISSIONS", {"refund_payment": ["rest_framework.authentication.TokenAuthentication"]}, ["E014"]),
         ("PERMISSION_CLASSES", [f"{__name__}.COMBINED"], []),
+        ("ADAPTER", f"{__name__}.OwnAdapter", []),
+        ("ADAPTER", "shop.adapter.Missing", ["E014"]),
+        ("ADAPTER", "rest_framework.permissions.IsAuthenticated", ["E014"]),
+        ("ADAPTER", f"{__name__}.COMBINED", ["E014"]),
+        ("ADAPTER", "django_stripe_gateway.adapter.get_adapter", ["E014"]),
     ],
 )
 def test_e014__dotted_paths(name: str, value: Any, expected: list[str]) -> None:
@@ -108,6 +120,30 @@ def test_w001__typos() -> None:
     assert "STRIPE_GATEWAY_WEBHOOK_SECRETS" in first.msg
     assert first.hint == "Did you mean STRIPE_GATEWAY_WEBHOOK_SECRET?"
     assert "STRIPE_GATEWAY_ZZZZZZ" in second.msg
+
+
+@override_settings(STRIPE_GATEWAY_ADAPTER="rest_framework.permissions.IsAuthenticated")
+def test_e014__says_what_an_adapter_is() -> None:
+    (found,) = check_setting_values(None)
+    assert "STRIPE_GATEWAY_ADAPTER names 'rest_framework.permissions.IsAuthenticated'" in found.msg
+    assert found.hint == "Name a subclass of django_stripe_gateway.adapter.Adapter."
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        ("OWNER_RESOLVER", "get_owner"),
+        ("CUSTOMER_DETAILS", "customer_details"),
+        ("OWNER_TIME_ZONE_RESOLVER", "time_zone"),
+    ],
+)
+def test_w001__settings_that_the_adapter_has_replaced(name: str, method: str) -> None:
+    with override_settings(**{f"STRIPE_GATEWAY_{name}": "shop.decisions.something"}):
+        (found,) = check_setting_names(None)
+    assert found.id == "django_stripe_gateway.W001"
+    assert f"STRIPE_GATEWAY_{name}" in found.msg
+    assert callable(getattr(Adapter, method))
+    assert found.hint == f"Override {method}() in a subclass of Adapter, and name it in STRIPE_GATEWAY_ADAPTER."
 
 
 def test_w001__known_names() -> None:

@@ -18,12 +18,10 @@ from django.core.management import call_command
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from django_stripe_gateway import signals
+from django_stripe_gateway import payments, signals
 from django_stripe_gateway.gateways.registry import temporary_providers
 from django_stripe_gateway.models import PaymentOperation
 from django_stripe_gateway.services import arrivals
-from django_stripe_gateway.services.payments import create as payments
-from django_stripe_gateway.services.payments import refresh as syncing
 from django_stripe_gateway.testing import deliver_event, make_event
 from django_stripe_gateway.webhooks.registry import temporary_handlers
 from tests.conftest import SIGNALS
@@ -82,7 +80,7 @@ class Guide:
         """Return a payment whose customer has paid."""
         payment = self.waiting_payment(amount, **fields)
         self.fake.complete_checkout(payment.transaction_id)
-        return syncing.sync_payment(payment=payment)
+        return payments.sync_payment(payment=payment)
 
     def authorized_payment(self, amount: str = "10.00", **fields: Any) -> Any:
         """Return a payment that waits for its capture."""

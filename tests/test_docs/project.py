@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -9,7 +10,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from tests.conftest import wait_for_port
 from tests.fake_stripe.server import FakeStripe
 from tests.test_docs.blocks import ROOT, Command, Step, assert_like, assert_output, commands, pattern, steps
 from tests.test_docs.curl import parse_curl
+from tests.waiting import wait_until
 
 SITE, LOCALSTRIPE = "8000", "8420"
 # What a reader does before the first step, or in a tool that is not here.
@@ -119,12 +120,16 @@ class Project:
 
     def wait_for(self, command: str, shown: str) -> None:
         """Run a command until it prints what is shown: news from the provider takes a moment."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
+        printed = ""
+
+        def is_shown() -> bool:
+            nonlocal printed
             printed = self.shell(command)
-            if pattern(shown).fullmatch(printed.strip()) or time.monotonic() > deadline:
-                return assert_output(shown, printed, command)
-            time.sleep(0.5)
+            return bool(pattern(shown).fullmatch(printed.strip()))
+
+        with contextlib.suppress(TimeoutError):
+            wait_until(is_shown, PATIENCE, what=command, interval=0.5)
+        assert_output(shown, printed, command)
 
     def _block(self, step: Step) -> None:
         verb, _, argument = step.test.partition(" ")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import inspect
 import re
+import runpy
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import BaseCommand, get_commands, load_command_class
+from django.db.models.base import ModelBase
 from django.urls import URLPattern, get_resolver
 
 import django_stripe_gateway
-from django_stripe_gateway import choices, conf, exceptions, money, transitions
+from django_stripe_gateway import choices, conf, exceptions, models, money, transitions
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.paypal.payments import PayPalGateway
 from django_stripe_gateway.gateways.stripe.checkout import StripeCheckoutGateway
@@ -22,7 +24,7 @@ from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.models.payment_querysets import PaymentQuerySet
 from django_stripe_gateway.webhooks import registry
 from tests.conftest import SIGNALS
-from tests.test_docs.blocks import DOCS
+from tests.test_docs.blocks import DOCS, ROOT
 from tests.test_docs.guide import guide
 from tests.test_docs.tables import codes, rows, sections
 
@@ -41,12 +43,17 @@ def source_text() -> str:
 
 
 def test_settings() -> None:
-    documented = {codes(row[0])[0]: row for row in rows(read("settings"))}
+    written = read("settings")
+    expected = runpy.run_path(str(ROOT / "scripts" / "write_settings_reference.py"))["page"](written)
+    assert written == expected, "Run: python scripts/write_settings_reference.py"
+    found = sections(REFERENCE / "settings.md")
+    tables = [text for title, text in found.items() if title != "django-payments' settings"]
+    documented = {codes(row[0])[0]: row for text in tables for row in rows(text)}
     defaults = conf.StripeGatewayConf._meta.defaults
     assert documented.keys() == defaults.keys()
     for name, row in documented.items():
         assert eval(codes(row[2])[0]) == defaults[name], name
-    own = {codes(row[0])[0]: row for row in rows(sections(REFERENCE / "settings.md")["django-payments' settings"])}
+    own = {codes(row[0])[0]: row for row in rows(found["django-payments' settings"])}
     assert set(own) == {*conf.PaymentsConf._meta.defaults, "PAYMENT_HOST", "PAYMENT_USES_SSL"}
     for name, default in conf.PaymentsConf._meta.defaults.items():
         assert eval(codes(own[name][1])[0]) == default, name
@@ -123,7 +130,7 @@ def endpoints() -> list[tuple[str, URLPattern]]:
 def test_api__fields() -> None:
     from django_stripe_gateway.api.payments import serializers
     from django_stripe_gateway.api.payments.filters import PaymentFilterSerializer
-    from django_stripe_gateway.api.subscriptions import usage_serializers
+    from django_stripe_gateway.api.usage import serializers as usage_serializers
 
     found = sections(REFERENCE / "http-api.md")
     shown = {name for row in rows(found["The payment"]) for name in codes(row[0])}
@@ -140,7 +147,7 @@ def test_api__fields() -> None:
 
 def test_serializers__can_all_be_replaced() -> None:
     from django_stripe_gateway.api.payments import filters, serializers
-    from django_stripe_gateway.api.subscriptions import usage_serializers
+    from django_stripe_gateway.api.usage import serializers as usage_serializers
 
     names = {
         name.removesuffix("Serializer")
@@ -174,9 +181,7 @@ def test_signals__receivers_take_what_is_sent(settings: Any, user: Any, stripe_s
     with guide(settings, user, stripe_server) as followed:
         followed.follow(REFERENCE / "signals.md")
         payment = followed.authorized_payment()
-        from django_stripe_gateway.services.payments.cancel import cancel_payment
-        from django_stripe_gateway.services.payments.capture import capture_payment
-        from django_stripe_gateway.services.payments.refund import refund_payment
+        from django_stripe_gateway.payments import cancel_payment, capture_payment, refund_payment
 
         capture_payment(payment=payment, amount=Decimal("8.00"))
         refund_payment(payment=payment, amount=Decimal("3.00"))
@@ -259,9 +264,12 @@ DESCRIBED = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(set(django_stripe_gateway.models.__all__) - DESCRIBED))
+MODELS = {name for name in models.__all__ if isinstance(getattr(models, name), ModelBase)}
+
+
+@pytest.mark.parametrize("name", sorted(MODELS - DESCRIBED))
 def test_models__fields_exist(name: str) -> None:
-    model = getattr(django_stripe_gateway.models, name)
+    model = getattr(models, name)
     text = re.split(r"^\||Querysets:|`\w+` is one of", sections(REFERENCE / "models.md")[name], flags=re.MULTILINE)[0]
     known = {*(field.name for field in model._meta.get_fields()), "payload", "AppendOnlyError"}
     words = [code for code in codes(text) if re.fullmatch(r"\w+", code)]
@@ -312,15 +320,6 @@ def test_commands() -> None:
             if action.dest not in common
         }
         assert {codes(row[0])[0] for row in rows(documented[name], "option")} == own, name
-
-
-def test_services__all_are_there() -> None:
-    from importlib import import_module
-
-    documented = re.findall(r"auto(?:function|class):: (\S+)", read("services"))
-    for path in documented:
-        module, _, name = path.rpartition(".")
-        assert hasattr(import_module(module), name), path
 
 
 def test_example_environment() -> None:

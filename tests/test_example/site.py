@@ -10,10 +10,10 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
+
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "example_project"
@@ -51,16 +51,6 @@ def environment(**variables: str) -> dict[str, str]:
     """Return this process's environment with only ``variables`` of those that the example project reads."""
     kept = {name: value for name, value in os.environ.items() if name not in READ_BY_THE_EXAMPLE}
     return kept | {"PYTHONUNBUFFERED": "1"} | variables
-
-
-def wait_for(what: str, predicate: Callable[[], Any], seconds: float = 30) -> Any:
-    """Return the first true value of ``predicate``, or fail when ``seconds`` have passed."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := predicate():
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"Waited {seconds} seconds in vain for {what}.")
 
 
 def free_port() -> int:
@@ -175,7 +165,7 @@ class Process:
             assert text in self.output or not ended, f"It ended with code {self.popen.returncode}:\n{self.output}"
             return self.output if text in self.output else ""
 
-        return str(wait_for(f"{text!r} in:\n{self.output}", printed, seconds))
+        return wait_until(printed, seconds, what=f"{text!r} in:\n{self.output}")
 
     def wait(self, seconds: float = 30) -> int:
         """Wait for its end and return its exit code."""

@@ -13,8 +13,9 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.fake_stripe.fixtures import assert_no_violations
 from tests.fake_stripe.server import FakeStripe
-from tests.test_example.site import CHECKOUT, Process, Site, free_port, listens, wait_for
+from tests.test_example.site import CHECKOUT, Process, Site, free_port, listens
 from tests.test_example.visitor import Visitor, call
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +55,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             assert done.returncode == 0, done.stderr
         manage = str(site.example / "manage.py")
         with Process(site, manage, "runserver", "--noreload", f"127.0.0.1:{port}", **variables):
-            wait_for("the site", lambda: listens(port))
+            wait_until(lambda: listens(port), what="the site")
             yield Shop(url, fake)
         assert not site.database.exists()
         assert_no_violations(fake)

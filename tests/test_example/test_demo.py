@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.test_example.site import Demo, Site, listens, wait_for
+from tests.test_example.site import Demo, Site, listens
 from tests.test_example.visitor import Visitor, call
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.localstripe, pytest.mark.slow]
 
@@ -41,7 +42,7 @@ def printed_curl(demo: Demo) -> dict[str, Any]:
 
 def wait_for_event(demo: Demo, object_id: str) -> list[tuple[Any, ...]]:
     """Wait until localstripe's webhook is in the inbox."""
-    return list(wait_for(f"an event about {object_id}", lambda: demo.site.rows(EVENTS, object_id)))
+    return wait_until(lambda: demo.site.rows(EVENTS, object_id), what=f"an event about {object_id}")
 
 
 def test_printed_curl_pays_and_the_webhook_arrives(running_demo: Demo) -> None:
@@ -119,7 +120,7 @@ def test_killed_demo_leaves_no_process(site: Site) -> None:
         demo.wait_until_ready()
         demo.popen.kill()
         demo.popen.wait()
-        wait_for("the end of the processes it started", lambda: site.processes() == [])
+        wait_until(lambda: site.processes() == [], what="the end of the processes it started")
 
 
 def test_ends_with_the_site(site: Site) -> None:
@@ -178,7 +179,9 @@ def test_workers(site: Site) -> None:
         assert len(site.process_ids("process_webhooks")) == 1
         status, answer = call(**printed_curl(demo))
         assert (status, answer["status"]) == (201, "confirmed")
-        wait_for("the event", lambda: [row[1] for row in site.rows(EVENTS, answer["intent_id"])] == ["processed"])
+        wait_until(
+            lambda: [row[1] for row in site.rows(EVENTS, answer["intent_id"])] == ["processed"], what="the event"
+        )
         assert site.rows("SELECT status, return_value FROM django_tasks_database_dbtaskresult") == [
             ("SUCCESSFUL", '"processed"')
         ]

@@ -7,8 +7,9 @@ import re
 
 import pytest
 
-from tests.test_example.site import Demo, wait_for
+from tests.test_example.site import Demo
 from tests.test_example.visitor import Page, Visitor, call
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.localstripe]
 
@@ -57,7 +58,7 @@ def test_buy_and_refund(customer: Visitor) -> None:
 
 def test_the_webhook_shows_on_the_order(customer: Visitor) -> None:
     order = customer.buy("mug").location
-    wait_for("the webhook", lambda: "payment_intent.succeeded" in customer.get(order).text)
+    wait_until(lambda: "payment_intent.succeeded" in customer.get(order).text, what="the webhook")
 
 
 def test_usage__the_meter_moves(customer: Visitor) -> None:

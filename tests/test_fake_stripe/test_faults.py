@@ -103,6 +103,33 @@ def test_path_with_a_placeholder(shop: Shop) -> None:
     assert shop.v1.payment_intents.capture(intent["id"]).status == "succeeded"
 
 
+def test_fault__after_requests_that_go_well(shop: Shop) -> None:
+    shop.fake.fault("GET", "/v1/balance", kind="error_500_before", after=2)
+    for _ in range(2):
+        shop.v1.balance.retrieve()
+    shop.v1.payment_intents.list()
+    with pytest.raises(stripe.APIError):
+        shop.v1.balance.retrieve()
+    shop.v1.balance.retrieve()
+    assert shop.fake.faults_pending == []
+
+
+def test_interrupt__while_a_request_is_in_flight(shop: Shop, intent_id: str) -> None:
+    """What happens before the answer is seen in it, once, and by the request that was meant."""
+    amounts: list[int] = []
+    shop.fake.interrupt("GET", "/v1/refunds", lambda: shop.fake.dashboard_refund(intent_id, 5), after=1)
+    for _ in range(3):
+        amounts.append(sum(refund.amount for refund in shop.v1.refunds.list().data))
+    assert amounts == [0, 5, 5]
+
+
+def test_close_connections(shop: Shop) -> None:
+    shop.v1.balance.retrieve()
+    shop.fake.close_connections()
+    shop.v1.balance.retrieve()
+    assert shop.fake.connections == 2
+
+
 def test_unknown_kind(shop: Shop) -> None:
     with pytest.raises(ValueError, match="error_500_before"):
         shop.fake.fault("POST", "/v1/refunds", kind="explode")

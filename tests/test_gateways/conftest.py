@@ -1,4 +1,4 @@
-"""The fixtures of what bills customers."""
+"""The fixtures of the gateways' tests."""
 
 from __future__ import annotations
 
@@ -7,34 +7,26 @@ from typing import Any
 
 import pytest
 
-from tests.test_gateways.billing_conformance import Biller, OnFakeStripe, OnLocalstripe
+from tests.test_gateways.billing_conformance import OnFakeStripe
+from tests.test_paypal.conftest import paypal
+
+__all__ = ["paypal"]
 
 VERSIONS = {"current": "", "acacia": "2025-02-24.acacia", "legacy": "2017-08-15"}
 
 
-def on_fake_stripe(request: Any, settings: Any, generation: str) -> OnFakeStripe:
-    """Return a gateway whose requests and events are of one generation."""
-    settings.STRIPE_GATEWAY_API_VERSION = VERSIONS[generation]
-    fake = request.getfixturevalue("stripe_server")
-    fake.generation = generation
-    return OnFakeStripe(fake)
-
-
-@pytest.fixture(params=[*VERSIONS, pytest.param("localstripe", marks=pytest.mark.localstripe)])
-def biller(request: Any, settings: Any) -> Iterator[Biller]:
-    """Return each gateway that bills, in each generation."""
-    if request.param == "localstripe":
-        request.getfixturevalue("localstripe")
-        yield OnLocalstripe()
-        return
-    made = on_fake_stripe(request, settings, request.param)
-    yield made
-    made.check()
-
-
 @pytest.fixture(params=list(VERSIONS))
-def stripe_biller(request: Any, settings: Any) -> Iterator[OnFakeStripe]:
-    """Return Stripe's gateway in each generation, for what localstripe does not know."""
-    made = on_fake_stripe(request, settings, request.param)
+def generation(request: Any, settings: Any, stripe_server: Any) -> Any:
+    """Let requests and events be of each generation, and return the fake Stripe."""
+    settings.STRIPE_GATEWAY_API_VERSION = VERSIONS[request.param]
+    stripe_server.generation = request.param
+    return stripe_server
+
+
+@pytest.fixture
+def stripe_biller(generation: Any) -> Iterator[OnFakeStripe]:
+    """Return Stripe's gateway in each generation, for what the suite does not ask of every gateway."""
+    made = OnFakeStripe()
+    made.fake = generation
     yield made
     made.check()

@@ -9,33 +9,9 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionCheckoutRequest,
     SubscriptionRequest,
 )
-from tests.test_gateways.billing_conformance import Biller, OnFakeStripe, assert_plain
+from tests.test_gateways.billing_conformance import OnFakeStripe
 
 TWENTY = Decimal("20.00")
-
-
-def test_invoices(biller: Biller) -> None:
-    found = biller.active(quantity=2)
-    (invoice,) = biller.gateway.list_invoices(found.customer_id)
-    read = biller.gateway.retrieve_invoice(invoice.invoice_id)
-    assert (read.status, read.total, read.amount_paid, read.amount_remaining) == (
-        "paid",
-        Decimal("40.00"),
-        Decimal("40.00"),
-        Decimal("0.00"),
-    )
-    assert (read.subscription_id, read.customer_id, read.currency) == (found.subscription_id, found.customer_id, "USD")
-    assert (read.period_start, read.period_end) == (found.current_period_start, found.current_period_end)
-    assert read.paid_at is not None
-    assert read.intent_id.startswith("pi_")
-    (line,) = read.lines
-    assert (line.amount, line.quantity, line.price_id, line.is_proration) == (
-        Decimal("40.00"),
-        2,
-        found.price_id,
-        False,
-    )
-    assert_plain(read)
 
 
 def test_invoices__page_after_page(stripe_biller: OnFakeStripe, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,14 +39,6 @@ def test_checkout(stripe_biller: OnFakeStripe) -> None:
     assert (found.status, found.quantity, found.metadata) == ("active", 2, {"subscription": "9"})
     with pytest.raises(ProviderStateError):
         stripe_biller.gateway.expire_subscription_checkout(made.session_id, idempotency_key=stripe_biller.key())
-
-
-def test_checkout__expired(stripe_biller: OnFakeStripe) -> None:
-    subscription = SubscriptionRequest(stripe_biller.customer("").customer_id, stripe_biller.price().price_id)
-    request = SubscriptionCheckoutRequest(subscription, "https://shop.test/ok", "https://shop.test/no")
-    made = stripe_biller.gateway.create_subscription_checkout(request, idempotency_key=stripe_biller.key())
-    closed = stripe_biller.gateway.expire_subscription_checkout(made.session_id, idempotency_key=stripe_biller.key())
-    assert (closed.status, closed.url) == ("expired", "")
 
 
 def test_read__what_webhooks_bring(stripe_biller: OnFakeStripe) -> None:

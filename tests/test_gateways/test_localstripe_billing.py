@@ -11,7 +11,7 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionCheckoutRequest,
     SubscriptionRequest,
 )
-from tests.test_gateways.billing_conformance import Biller, OnLocalstripe
+from tests.test_gateways.billing_conformance import OnLocalstripe
 
 
 @pytest.mark.localstripe
@@ -45,7 +45,7 @@ from tests.test_gateways.billing_conformance import Biller, OnLocalstripe
         ),
     ],
 )
-def test_localstripe__refuses_what_it_cannot_do(localstripe: str, call: Callable[[Biller, Any], Any]) -> None:
+def test_localstripe__refuses_what_it_cannot_do(localstripe: str, call: Callable[[OnLocalstripe, Any], Any]) -> None:
     biller = OnLocalstripe()
     found = biller.active()
     with pytest.raises(UnsupportedByGateway, match="localstripe does not know") as caught:

@@ -186,7 +186,7 @@ def test_timeout__half_an_answer(call: Call, settings: Any) -> None:
 
     def half(connection: socket.socket, request: bytes) -> bool:
         connection.sendall(http_answer(HALF * 10)[: -len(HALF)])
-        time.sleep(0.6)
+        connection.recv(1)  # until the client hangs up
         return False
 
     with RawServer(half) as server:

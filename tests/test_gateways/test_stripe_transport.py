@@ -173,5 +173,5 @@ def test_idle_connections__many_threads(fake_stripe: FakeStripe, settings: Any) 
     gateway = intent_gateway(fake_stripe.url)
     for _ in range(5):
         gateway.create_payment(make_request(), idempotency_key=new_key())
-        fake_stripe._server.close_connections()
+        fake_stripe.close_connections()
     assert fake_stripe.connections == 5

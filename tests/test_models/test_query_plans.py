@@ -14,7 +14,7 @@ from django.utils import timezone
 from payments import get_payment_model
 
 from django_stripe_gateway.models import PaymentLog, PaymentOperation, UsageCounter, UsageRecord, WebhookEvent
-from django_stripe_gateway.services.usage.meters.record import WAITING
+from django_stripe_gateway.services.usage.meters.gather import WAITING
 
 pytestmark = pytest.mark.slow
 

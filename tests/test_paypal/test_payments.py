@@ -298,7 +298,7 @@ def test_reconcile__approved_and_never_heard_of(shop: Shop) -> None:
 
     payment = shop.approved()
     get_payment_model().objects.update(created=timezone.now() - timedelta(days=2))
-    assert [done.outcome for done in reconciling.reconcile_payments(timedelta(days=1))] == ["changed"]
+    assert [done.outcome for done in reconciling.reconcile_payments(older_than=timedelta(days=1))] == ["changed"]
     payment.refresh_from_db()
     assert payment.status == "confirmed"
 

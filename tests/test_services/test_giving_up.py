@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -13,7 +15,7 @@ from django_stripe_gateway.services.payments import cancel as cancelling
 from django_stripe_gateway.services.payments import capture as captures
 from django_stripe_gateway.services.payments import confirm as confirming
 from django_stripe_gateway.services.payments import refund as refunds
-from tests.test_services.acts import capture_six, effects, holds, refund_six
+from tests.test_services.acts import Act, capture_six, effects, holds, refund_six
 from tests.test_services.conftest import Shop
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -90,3 +92,66 @@ class TestGivenUp:
             cancelling.cancel_payment(payment=payment)
         assert PaymentOperation.objects.pending().count() == 1
         assert cancelling.cancel_payment(payment=payment).status == "cancelled"
+
+
+def capture_all(payment: Any) -> Any:
+    return captures.capture_payment(payment=payment, idempotency_key="k1")
+
+
+def release(payment: Any) -> Any:
+    return cancelling.cancel_payment(payment=payment, idempotency_key="k1")
+
+
+def confirm(card: str) -> Act:
+    return lambda payment: confirming.confirm_payment(payment=payment, payment_method=card, idempotency_key="k1")
+
+
+def another_capture(payment: Any) -> Any:
+    return captures.capture_payment(payment=payment, amount=Decimal(3))
+
+
+def another_cancel(payment: Any) -> Any:
+    return cancelling.cancel_payment(payment=payment)
+
+
+class TestHappened:
+    """What got no answer and happened all the same counts as done, for whoever asked for it and in the records."""
+
+    #: name → (how to start, what to do, Stripe's path, what else is asked for, the status that the payment then has)
+    CASES: ClassVar[dict[str, tuple[str, Act, str, Act, str]]] = {
+        "capture": ("authorized", capture_all, "capture", another_cancel, "confirmed"),
+        "release": ("authorized", release, "cancel", another_capture, "cancelled"),
+        "paid": ("intent", confirm("pm_card_visa"), "confirm", another_cancel, "confirmed"),
+        "authorized": ("manual intent", confirm("pm_card_visa"), "confirm", another_cancel, "cancelled"),
+        "3-D Secure": ("intent", confirm("pm_card_authenticationRequired"), "confirm", another_cancel, "cancelled"),
+        "bank debit": ("intent", confirm("pm_usBankAccount"), "confirm", another_cancel, "cancelled"),
+    }
+
+    @pytest.fixture
+    def start(self, shop: Shop, settings: Any) -> Callable[[str], Any]:
+        def start(state: str) -> Any:
+            if state == "authorized":
+                return shop.authorized()
+            provider = "django_stripe_gateway.providers.StripeProvider"
+            settings.PAYMENT_VARIANTS = {"stripe": (provider, {"flow": "intent"})}
+            return shop.waiting(capture_method="manual" if state.startswith("manual") else "automatic")
+
+        return start
+
+    @pytest.mark.parametrize("case", CASES)
+    def test_settled(self, shop: Shop, start: Callable[[str], Any], case: str) -> None:
+        state, act, end, other, status = self.CASES[case]
+        payment = start(state)
+        shop.stripe.fault("POST", f"/v1/payment_intents/*/{end}", kind="reset_after")
+        with pytest.raises(exceptions.ProviderUnavailable):
+            act(payment)
+        with contextlib.suppress(exceptions.WrongState):
+            other(payment)
+        operation = PaymentOperation.objects.get(kind=end)
+        assert (operation.state, operation.error) == ("succeeded", {})
+        payment.refresh_from_db()
+        assert payment.status == status
+        # Its caller hears of it, too, and nothing is asked of Stripe twice.
+        asked = len(shop.mutations(f"/{end}"))
+        assert act(payment).status == status
+        assert len(shop.mutations(f"/{end}")) == asked

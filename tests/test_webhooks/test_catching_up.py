@@ -106,15 +106,7 @@ def test_oldest_first__through_all_pages(stripe_server: FakeStripe) -> None:
 
     with stripe_server.state.acting():
         wanted = [event["id"] for event in stripe_server.state.event_log]
-    original = stripe_server._dispatcher.answer
-    later: list[Any] = []
-
-    def answer(incoming: Any) -> Any:
-        if "starting_after" in incoming.form and not later:
-            later.extend(happen(stripe_server, 30))
-        return original(incoming)
-
-    stripe_server._dispatcher.answer = answer  # type: ignore[method-assign]
+    stripe_server.interrupt("GET", "/v1/events", lambda: happen(stripe_server, 30), after=1)
     assert counts(sync()) == [250, 250, 0, 0]
     seen = list(WebhookEvent.objects.order_by("id").values_list("event_id", flat=True))
     assert seen == wanted
@@ -252,17 +244,7 @@ def test_half_formed_event__does_not_stop_the_rest(stripe_server: FakeStripe) ->
 
 def test_stripe_fails_halfway__goes_on_where_it_stopped(stripe_server: FakeStripe) -> None:
     happen(stripe_server, 250)
-    requests = 0
-    original = stripe_server._dispatcher.answer
-
-    def answer(incoming: Any) -> Any:
-        nonlocal requests
-        requests += 1
-        if requests == 5:
-            stripe_server.fault("GET", "/v1/events", kind="error_500_before")
-        return original(incoming)
-
-    stripe_server._dispatcher.answer = answer  # type: ignore[method-assign]
+    stripe_server.fault("GET", "/v1/events", kind="error_500_before", after=4)
     with pytest.raises(CommandError, match=r"Stripe failed\. Try again\. Run the command again"):
         call_command(COMMAND)
     assert WebhookEvent.objects.count() == 50

@@ -6,7 +6,6 @@ import http.server
 import logging
 import re
 import threading
-import time
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -23,6 +22,7 @@ from tests.conftest import free_port
 from tests.fake_stripe.server import DEFAULT_KEY, FakeStripe
 from tests.test_fake_stripe.shop import Shop as Sdk
 from tests.test_webhooks.support import in_threads
+from tests.waiting import wait_until
 
 URL = "https://shop.test/api/v1/webhooks/stripe/"
 COMMAND = "register_webhook_endpoint"
@@ -300,7 +300,7 @@ def test_no_host(settings: Any) -> None:
 
 
 def test_not_mounted(settings: Any) -> None:
-    settings.ROOT_URLCONF = "django_stripe_gateway.api.schema_urls"
+    settings.ROOT_URLCONF = "django_stripe_gateway.api.openapi.urls"
     assert 'include("django_stripe_gateway.urls")' in failure()
 
 
@@ -361,9 +361,7 @@ def test_localstripe(localstripe: str, receiver: Any, capsys: Any, monkeypatch: 
         assert re.search(rf"stripe +localstripe +created +{len(stripe_event_types('stripe'))}", printed)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     create_payment(owner=None, gateway="stripe", amount=Decimal("10.00"), currency="USD")
-    deadline = time.monotonic() + 10
-    while not receiver.arrived and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: receiver.arrived, 10, what="a delivery")
     # Of all that happens, what is handled here: payment_intent.succeeded, and no charge.succeeded.
     assert len(receiver.arrived) == 1
     assert receiver.arrived[0].startswith("t=")

@@ -173,21 +173,14 @@ def test_related_object__asks_nobody_else(stripe_server: FakeStripe, url: Any) -
     assert stripe_server.requests == []
 
 
-def test_related_object__of_another_account(stripe_server: FakeStripe, monkeypatch: Any) -> None:
+def test_related_object__of_another_account(stripe_server: FakeStripe) -> None:
     intent = Sdk(stripe_server).intent()
     url = f"/v1/payment_intents/{intent['id']}"
-    headers: list[str] = []
-    original = stripe_server._dispatcher.answer
-
-    def answer(incoming: Any) -> Any:
-        headers.append(incoming.headers.get("stripe-context", ""))
-        return original(incoming)
-
-    monkeypatch.setattr(stripe_server._dispatcher, "answer", answer)
+    stripe_server.forget_requests()
     events = StripeEvents(stripe_account("stripe"))
     assert events.related_object({"url": url}, context="acct_1")["id"] == intent["id"]
     assert events.related_object({"url": url})["id"] == intent["id"]
-    assert headers == ["acct_1", ""]
+    assert [request.stripe_context for request in stripe_server.requests] == ["acct_1", None]
 
 
 HALF_FORMED: dict[str, dict[str, Any]] = {

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection
+
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 REDIS_URL = "redis://127.0.0.1:6379/15"
@@ -116,12 +117,10 @@ class Crew:
 
     def wait_for(self, what: str, predicate: Callable[[], Any], seconds: float = 60) -> Any:
         """Return the first true value of ``predicate``."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if value := predicate():
-                return value
-            time.sleep(0.05)
-        raise AssertionError(f"Waited {seconds} seconds in vain for {what}.\n{self.logs()}")
+        try:
+            return wait_until(predicate, seconds, what=what)
+        except TimeoutError as error:
+            raise AssertionError(f"{error}\n{self.logs()}") from None
 
     def end(self) -> None:
         """Ask every process to end, and kill those that do not."""

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django import template
 
-from django_stripe_gateway.money import format_amount
+from django_stripe_gateway.payments import format_amount
 
 register = template.Library()
 

@@ -119,7 +119,7 @@ class UsageReservationAdmin(GoesWithOwnerAdmin):
 
 @admin.register(MeterEvent)
 class MeterEventAdmin(ReadOnlyAdmin):
-    """What was told to the provider's meters, newest first."""
+    """What was reported to the provider's meters, newest first."""
 
     list_display = ("id", "created", "customer", "event_name", "value", "state", "attempts")
     list_filter = ("state", "event_name")

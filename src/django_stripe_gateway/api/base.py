@@ -18,9 +18,9 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from django_stripe_gateway.api.errors import handle_exception
+from django_stripe_gateway.api.openapi.optional import view_schema
 from django_stripe_gateway.api.parsers import ExactJSONParser
 from django_stripe_gateway.api.replaceable import serializer_class
-from django_stripe_gateway.api.schema import view_schema
 from django_stripe_gateway.api.throttling import GatewayRateThrottle
 from django_stripe_gateway.choices import LogSource
 from django_stripe_gateway.conf import gateway_settings
@@ -41,6 +41,16 @@ class GatewayAPIView(APIView):
     parser_classes = (ExactJSONParser,)
     #: Name of the rate in ``STRIPE_GATEWAY_THROTTLE_RATES``.
     rate_scope: ClassVar[str] = ""
+    #: Needs no permission, and is answered to whoever asks.
+    is_public: ClassVar[bool] = False
+    #: What fails at the provider fails the request too.
+    calls_provider: ClassVar[bool] = False
+    #: The group that its operations stand in, in the OpenAPI document.
+    tag: ClassVar[str] = ""
+    #: Name of its operation where it inherits another view's handler.
+    operation_id: ClassVar[str] = ""
+    #: Serializer that has the parts of its path as fields.
+    path_serializer: ClassVar[type[BaseSerializer[Any]] | None] = None
     schema = view_schema()
 
     @classmethod
@@ -61,7 +71,9 @@ class GatewayAPIView(APIView):
         return [import_string(path)() for path in paths]
 
     def get_permissions(self) -> list[BasePermission]:
-        """Return the permissions of the settings."""
+        """Return the permissions of the settings, none for a public view."""
+        if self.is_public:
+            return []
         return [import_string(path)() for path in gateway_settings.permission_classes]
 
     def get_throttles(self) -> list[BaseThrottle]:
@@ -130,6 +142,7 @@ class GatewayAPIView(APIView):
 class ActionView(GatewayAPIView):
     """A view that changes something, and may need permissions of its own."""
 
+    calls_provider = True
     #: Its name in ``STRIPE_GATEWAY_ACTION_PERMISSIONS``.
     action: ClassVar[str]
 

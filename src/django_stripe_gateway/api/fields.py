@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from django_stripe_gateway.api.schema import field_schema
+from django_stripe_gateway.api.openapi.optional import field_schema
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.money import format_amount
 

@@ -81,6 +81,8 @@ def idempotent(handler: Callable[..., Response]) -> Callable[..., Response]:
         _store(claim.row, response.status_code, response.data)
         return response
 
+    # The OpenAPI document says so.
+    post.takes_idempotency_key = True  # type: ignore[attr-defined]
     return post
 
 

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.module_loading import import_string
+from django.apps import apps
+from django.db.models import Model
 from rest_framework.exceptions import NotAuthenticated
 
+from django_stripe_gateway.adapter import get_adapter, wrong_answer
 from django_stripe_gateway.conf import gateway_settings
 
 
 def request_owner(request: Any) -> Any:
-    """Return the owner that the host's function names, or the user.
+    """Return the owner that the host's adapter names.
 
     Raises:
         NotAuthenticated: nobody.
+        GatewayConfigurationError: the adapter names something that cannot be billed.
     """
-    path = gateway_settings.owner_resolver
-    owner = import_string(path)(request) if path else getattr(request, "user", None)
-    if owner is None or not getattr(owner, "is_authenticated", True) or getattr(owner, "pk", None) is None:
+    owner = get_adapter().get_owner(request)
+    if owner is None or not getattr(owner, "is_authenticated", True):
+        raise NotAuthenticated
+    if not _can_be_billed(owner):
+        problem = f"must return an instance of {gateway_settings.owner_model} or None, and returned a"
+        raise wrong_answer("get_owner", f"{problem} {type(owner).__name__}")
+    if owner.pk is None:
         raise NotAuthenticated
     return owner
+
+
+def _can_be_billed(owner: Any) -> bool:
+    """Return whether ``owner`` is of the owner's model: another model's row with the same key is somebody else.
+
+    Users whose credentials alone say who they are (tokens that are not looked up) are no rows, and have a key.
+    """
+    if isinstance(owner, Model):
+        return isinstance(owner, apps.get_model(gateway_settings.owner_model))
+    return hasattr(owner, "pk")

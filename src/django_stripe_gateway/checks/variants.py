@@ -9,9 +9,9 @@ from django.conf import settings
 from django.core.checks import CheckMessage
 from django.utils.module_loading import import_string
 
-from django_stripe_gateway.checks import rules
 from django_stripe_gateway.checks.messages import error, nearest, warning
 from django_stripe_gateway.checks.providers import Options, all_checks, checks_of, owner_of
+from django_stripe_gateway.conf import rules
 from django_stripe_gateway.gateways.provider import Provider
 from django_stripe_gateway.gateways.registry import find_provider, registered_providers
 

@@ -7,10 +7,9 @@ from typing import Any
 from django.core.checks import CheckMessage
 from django.utils.module_loading import import_string
 
-from django_stripe_gateway.checks import rules
 from django_stripe_gateway.checks.messages import error, warning
 from django_stripe_gateway.checks.settings import wrong_settings
-from django_stripe_gateway.conf import StripeGatewayConf, gateway_settings
+from django_stripe_gateway.conf import GatewaySettings, gateway_settings, rules
 
 # Backends without workers: the one runs a task where it is enqueued, the other never.
 WITHOUT_WORKERS = ("ImmediateBackend", "DummyBackend")
@@ -22,7 +21,7 @@ def check_workers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if wrong or gateway_settings.webhook_processing != "task":
         return []
     path = gateway_settings.webhook_enqueue
-    is_ours = path == StripeGatewayConf.WEBHOOK_ENQUEUE
+    is_ours = path == GatewaySettings.webhook_enqueue.default
     problem = rules.import_problem(path)
     if problem or not callable(import_string(path)):
         message = f"Webhook events are left to workers, but {path} is no function that can be imported"

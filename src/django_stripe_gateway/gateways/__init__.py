@@ -1,12 +1,30 @@
 """How providers are called: plain values in, frozen results out.
 
 What a host's own gateway, and the distribution of another provider, is written with: the interfaces ``Gateway``,
-``BillingGateway`` and ``MeterGateway``, the values that cross them (those of billing are in
-``gateways.billing_values``), and ``Provider``, which one call of ``register_provider`` makes known.
+``BillingGateway`` and ``MeterGateway``, the values that cross them, and ``Provider``, which one call of
+``register_provider`` makes known.
 """
 
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.billing import BillingGateway
+from django_stripe_gateway.gateways.billing_values import (
+    BillingCheckoutSnapshot,
+    CustomerRequest,
+    CustomerSnapshot,
+    InvoiceLine,
+    InvoiceSnapshot,
+    PaymentMethodSnapshot,
+    PriceRequest,
+    PriceSnapshot,
+    ProductRequest,
+    ProductSnapshot,
+    PromotionCodeSnapshot,
+    SetupSnapshot,
+    SubscriptionChange,
+    SubscriptionCheckoutRequest,
+    SubscriptionRequest,
+    SubscriptionSnapshot,
+)
 from django_stripe_gateway.gateways.metering import Meter, MeterEventRequest, MeterGateway
 from django_stripe_gateway.gateways.provider import Provider
 from django_stripe_gateway.gateways.registry import (
@@ -28,20 +46,36 @@ from django_stripe_gateway.gateways.values import (
 )
 
 __all__ = [
+    "BillingCheckoutSnapshot",
     "BillingGateway",
+    "CustomerRequest",
+    "CustomerSnapshot",
     "DisputeSnapshot",
     "Failure",
     "Gateway",
+    "InvoiceLine",
+    "InvoiceSnapshot",
     "LineItem",
     "Meter",
     "MeterEventRequest",
     "MeterGateway",
+    "PaymentMethodSnapshot",
     "PaymentRef",
     "PaymentRequest",
     "PaymentSnapshot",
+    "PriceRequest",
+    "PriceSnapshot",
+    "ProductRequest",
+    "ProductSnapshot",
+    "PromotionCodeSnapshot",
     "Provider",
     "ProviderStatus",
     "RefundSnapshot",
+    "SetupSnapshot",
+    "SubscriptionChange",
+    "SubscriptionCheckoutRequest",
+    "SubscriptionRequest",
+    "SubscriptionSnapshot",
     "get_billing_gateway",
     "get_gateway",
     "get_meters",

@@ -1,5 +1,18 @@
-"""The app's models."""
+"""The app's models, their querysets that hosts extend, and the values that hosts compare their columns with."""
 
+from django_stripe_gateway.choices import (
+    CaptureMethod,
+    FraudStatus,
+    InvoiceStatus,
+    LimitPeriod,
+    LogSource,
+    PaymentStatus,
+    PlanInterval,
+    RefundReason,
+    RefundStatus,
+    SubscriptionStatus,
+    UsageKind,
+)
 from django_stripe_gateway.models.allowances import LimitOverride, UsageGrant
 from django_stripe_gateway.models.customers import Customer
 from django_stripe_gateway.models.gateways import PaymentGatewayConfig
@@ -8,34 +21,48 @@ from django_stripe_gateway.models.invoices import Invoice
 from django_stripe_gateway.models.logs import PaymentLog, SubscriptionLog
 from django_stripe_gateway.models.meter_events import MeterEvent
 from django_stripe_gateway.models.operations import BillingOperation, PaymentOperation
+from django_stripe_gateway.models.payment_querysets import PaymentQuerySet
 from django_stripe_gateway.models.payments import AbstractPayment, Payment, get_payment_model
 from django_stripe_gateway.models.plans import Plan, PlanLimit, PlanPricing
 from django_stripe_gateway.models.refunds import Refund
 from django_stripe_gateway.models.subscriptions import Subscription
-from django_stripe_gateway.models.usage import UsageCounter, UsageRecord, UsageReservation
+from django_stripe_gateway.models.usage import UsageCounter, UsageRecord, UsageRecordQuerySet, UsageReservation
 from django_stripe_gateway.models.webhook_events import WebhookEvent
 
 __all__ = [
     "AbstractPayment",
     "BillingOperation",
+    "CaptureMethod",
     "Customer",
+    "FraudStatus",
     "IdempotencyKey",
     "Invoice",
+    "InvoiceStatus",
     "LimitOverride",
+    "LimitPeriod",
+    "LogSource",
     "MeterEvent",
     "Payment",
     "PaymentGatewayConfig",
     "PaymentLog",
     "PaymentOperation",
+    "PaymentQuerySet",
+    "PaymentStatus",
     "Plan",
+    "PlanInterval",
     "PlanLimit",
     "PlanPricing",
     "Refund",
+    "RefundReason",
+    "RefundStatus",
     "Subscription",
     "SubscriptionLog",
+    "SubscriptionStatus",
     "UsageCounter",
     "UsageGrant",
+    "UsageKind",
     "UsageRecord",
+    "UsageRecordQuerySet",
     "UsageReservation",
     "WebhookEvent",
     "get_payment_model",

@@ -1,4 +1,4 @@
-"""What was used, as it is told to the provider's meters."""
+"""What was used, as it is reported to the provider's meters."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class MeterEventQuerySet(models.QuerySet["MeterEvent"]):
 
 
 class MeterEvent(models.Model):
-    """Some use of one customer, added up; committed with its identifier before the provider is told."""
+    """Some use of one customer, added up; committed with its identifier before it is sent."""
 
     customer = models.ForeignKey(
         Customer, on_delete=models.PROTECT, related_name="meter_events", verbose_name=_("customer")

@@ -97,7 +97,7 @@ class UsageRecord(models.Model):
     # In the owner's time zone.
     day = models.DateField(_("day"))
     created = models.DateTimeField(_("created"), default=timezone.now)
-    # Not told to the provider yet, and after that how it was told.
+    # Not reported to the provider yet; after that, the event that reported it.
     awaits_meter = models.BooleanField(_("waits for the meter"), default=False, editable=False)
     meter_event = models.ForeignKey(
         MeterEvent, null=True, blank=True, on_delete=models.PROTECT, related_name="records", editable=False

@@ -1,1 +1,31 @@
-"""The inbox: deliveries are verified, stored once, and handled."""
+"""The inbox: deliveries are verified, stored once, and handled; by handlers of the host's as by this app's own.
+
+``handles`` registers a function for event types. It is called with an ``Event`` inside of the transaction that stores
+the event, returns a ``WebhookState`` or nothing, and raises ``FetchNeeded`` where the provider has to be asked first
+(of thin events with ``fetch_related_object``). A host that stores a provider's objects itself says so with
+``finds_objects`` and ``handle_arrivals``, so that events which came too early are handled. ``process_event`` is what a
+worker calls. ``WebhookProvider`` is how a provider that somebody registers calls us.
+
+Import it where models can be imported, such as the module of handlers that ``AppConfig.ready()`` imports.
+"""
+
+from django_stripe_gateway.choices import WebhookState
+from django_stripe_gateway.services.arrivals import finds_objects, handle_arrivals
+from django_stripe_gateway.webhooks.events import Event
+from django_stripe_gateway.webhooks.inbox.process import process_event
+from django_stripe_gateway.webhooks.providers import Envelope, WebhookProvider
+from django_stripe_gateway.webhooks.registry import FetchNeeded, handles
+from django_stripe_gateway.webhooks.related import fetch_related_object
+
+__all__ = [
+    "Envelope",
+    "Event",
+    "FetchNeeded",
+    "WebhookProvider",
+    "WebhookState",
+    "fetch_related_object",
+    "finds_objects",
+    "handle_arrivals",
+    "handles",
+    "process_event",
+]

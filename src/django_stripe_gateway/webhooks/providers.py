@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 from django.utils.module_loading import import_string
 
-from django_stripe_gateway.exceptions import GatewayConfigurationError
+from django_stripe_gateway.exceptions import GatewayConfigurationError, UnsupportedByGateway
 from django_stripe_gateway.gateways.registry import find_provider
+from django_stripe_gateway.webhooks.events import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,10 @@ class WebhookProvider(ABC):
         An event that comes before its object is known here is found by them when it is.
         """
         return ()
+
+    def fetch_object(self, event: Event) -> dict[str, Any]:
+        """Ask the provider for the object that a thin event only names; see ``fetch_related_object``."""
+        raise UnsupportedByGateway("The events of this provider carry their object.")
 
     def may_speak_for(self, account: str, variant: str) -> bool:
         """Return whether an event that was verified as ``account`` may change what belongs to ``variant``."""

@@ -1,6 +1,8 @@
-"""Which object an event's own object belongs to, so that the event is found when that becomes known."""
+"""The objects that an event's own object belongs to, or only names."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.providers import webhook_provider
@@ -10,9 +12,25 @@ READING_ERRORS = (LookupError, TypeError, ValueError, AttributeError, Arithmetic
 
 
 def related_id(event: Event) -> str:
-    """Return the id that the event's object names as what it belongs to, empty if it names none."""
+    """Return the id that the event's object names as what it belongs to, empty if it names none.
+
+    The event is found by it when that object becomes known here.
+    """
     try:
         parents = webhook_provider(event.provider).parents(event.object)
         return next(filter(None, map(clean_id, parents)), "")
     except READING_ERRORS:
         return ""
+
+
+def fetch_related_object(*, event: Event) -> dict[str, Any]:
+    """Ask the provider for the object that a thin event names; in a handler, by way of ``FetchNeeded``.
+
+    Returns:
+        The object as plain values, as it is now.
+
+    Raises:
+        ProviderError: the event names no object of the provider's, or it refused or failed.
+        UnsupportedByGateway: the provider's events always carry their object.
+    """
+    return webhook_provider(event.provider).fetch_object(event)

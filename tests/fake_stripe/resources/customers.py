@@ -98,6 +98,13 @@ def create_setup_intent(call: Call) -> Object:
     return intent
 
 
+@route("GET", "/v1/setup_intents")
+def list_setup_intents(call: Call) -> Object:
+    """List SetupIntents, newest first."""
+    wanted = {name: call.params[name] for name in ("customer",) if name in call.params}
+    return paginate(call, call.scope.related("setup_intent", **wanted))
+
+
 @route("GET", "/v1/setup_intents/{id}")
 def retrieve_setup_intent(call: Call) -> Object:
     """Return a SetupIntent."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from django_stripe_gateway.adapter import Adapter, CustomerDetails
 from tests.team_host.teams.models import Team
 
 
-def team_of(request: Any) -> Team | None:
-    """Return the team of the user who asks."""
-    return request.user.teams.first() if request.user.is_authenticated else None
+class TeamsPay(Adapter):
+    """Teams are billed for what their members do."""
 
+    def get_owner(self, request: Any) -> Team | None:
+        """Return the team of the user who asks."""
+        return request.user.teams.first() if request.user.is_authenticated else None
 
-def details(team: Team) -> dict[str, str]:
-    """Return what Stripe is told of a team."""
-    return {"name": team.name, "email": team.billing_email}
+    def customer_details(self, owner: Team) -> CustomerDetails:
+        """Return what Stripe is told of a team."""
+        return {"name": owner.name, "email": owner.billing_email}

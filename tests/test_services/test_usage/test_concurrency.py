@@ -59,8 +59,8 @@ def test_consume__exactly_ten_of_a_hundred(user: Any, recorded_signals: SignalRe
     results = at_once(lambda number: usage.consume(user, "minutes"))
     assert kinds(results) == {"UsageRecord": 10, "UsageLimitExceeded": 90}
     assert (counter_of(user).used, UsageRecord.objects.count(), UsageCounter.objects.count()) == (10, 10, 1)
-    told = [values["threshold"] for values in recorded_signals.values("usage_threshold_reached")]
-    assert sorted(told) == [80, 100]
+    sent = [values["threshold"] for values in recorded_signals.values("usage_threshold_reached")]
+    assert sorted(sent) == [80, 100]
 
 
 @pytest.mark.usefixtures("_ten")

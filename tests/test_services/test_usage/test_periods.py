@@ -12,8 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_stripe_gateway import exceptions, usage
+from django_stripe_gateway.adapter import Adapter
+from django_stripe_gateway.choices import LimitPeriod
 from django_stripe_gateway.models import UsageCounter, UsageRecord
-from django_stripe_gateway.services.usage.periods import BillingPeriod, time_zone_of, window_of
+from django_stripe_gateway.services.usage.periods import BillingPeriod, rule_of, time_zone_of, window_of
+from tests.test_docs.blocks import DOCS
+from tests.test_docs.tables import codes, rows, sections
 from tests.test_services.test_usage.support import at, make_default_plan, subscribe
 
 ZONES = (
@@ -59,6 +63,40 @@ def window(period: str, now: str, zone: str = "UTC", billing: BillingPeriod | No
 def test_window(period: str, now: str, key: str, ends: str) -> None:
     found_key, _starts, found_ends = window(period, now)
     assert (found_key, found_ends) == (key, utc(ends))
+
+
+@pytest.mark.parametrize("period", LimitPeriod)
+def test_rule__of_every_kind(period: LimitPeriod) -> None:
+    now, days = utc("2026-11-25T12:00:00"), timedelta(days=9)
+    found = window_of(period, now, UTC, BillingPeriod(now - days, now + days))
+    assert found.starts <= now < found.current_until
+    assert found.ends is None or now < found.ends <= found.current_until
+    assert rule_of(period).days > 0
+
+
+def test_rule__a_counter_is_of_one_kind() -> None:
+    now = utc("2026-11-25T12:00:00")
+    keys = [window_of(period, now, UTC, BillingPeriod(now, now + timedelta(days=9))).key for period in LimitPeriod]
+    assert len({key.partition(":")[0] for key in keys}) == len(LimitPeriod)
+
+
+def test_rule__of_no_kind() -> None:
+    with pytest.raises(ValueError, match="fortnight"):
+        window("fortnight", "2026-11-23T00:00:00")
+
+
+def test_rule__every_kind_is_documented() -> None:
+    table = rows(sections(DOCS / "howto" / "limit-usage.md")["Say what a plan allows"], "`period`")
+    assert [codes(row[0])[0] for row in table] == LimitPeriod.values
+
+
+@pytest.mark.parametrize("page", ["howto/catalogue.md", "reference/http-api.md"])
+def test_rule__every_kind_is_listed(page: str) -> None:
+    lines = (DOCS / page).read_text(encoding="utf-8").splitlines()
+    listed = [codes(line) for line in lines if line.startswith("| `period` |") and "`lifetime`" in line]
+    assert listed
+    for names in listed:
+        assert list(dict.fromkeys(names))[1:] == LimitPeriod.values
 
 
 def test_window__lifetime() -> None:
@@ -123,13 +161,14 @@ def test_time_zone__keys_do_not_multiply(settings: Any) -> None:
     assert len(keys) <= 3
 
 
-def owners_zone(owner: Any) -> Any:
-    return owner.first_name or None
+class OwnersZones(Adapter):
+    def time_zone(self, owner: Any) -> Any:
+        return owner.first_name or None
 
 
 @pytest.fixture
 def _owners_zones(settings: Any) -> None:
-    settings.STRIPE_GATEWAY_OWNER_TIME_ZONE_RESOLVER = f"{__name__}.owners_zone"
+    settings.STRIPE_GATEWAY_ADAPTER = f"{__name__}.OwnersZones"
 
 
 @pytest.mark.django_db

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 from payments import get_payment_model
@@ -11,6 +10,7 @@ from payments import get_payment_model
 from django_stripe_gateway.models import PaymentLog
 from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.registry import handles
+from tests.waiting import wait_until
 
 FOLDER = Path(os.environ["WORKER_FOLDER"])
 
@@ -22,5 +22,4 @@ def book(event: Event) -> None:
     PaymentLog.objects.create(payment=payment, event="updated", message="booked", event_id=event.id)
     if (FOLDER / "hold").exists():
         (FOLDER / f"held-{os.getpid()}").touch()
-        while (FOLDER / "hold").exists():
-            time.sleep(0.02)
+        wait_until(lambda: not (FOLDER / "hold").exists(), what="the release", interval=0.02)

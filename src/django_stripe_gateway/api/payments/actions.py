@@ -9,11 +9,14 @@ from rest_framework.response import Response
 
 from django_stripe_gateway.api.base import ActionView
 from django_stripe_gateway.api.idempotency import idempotent
-from django_stripe_gateway.api.payments import schema
+from django_stripe_gateway.api.openapi.operations import operation
+from django_stripe_gateway.api.payments import examples
+from django_stripe_gateway.api.payments.pricing import priced
 from django_stripe_gateway.api.payments.serializers import (
     CapturePaymentSerializer,
     ConfirmPaymentSerializer,
     CreatePaymentSerializer,
+    PaymentSerializer,
     RefundPaymentSerializer,
 )
 from django_stripe_gateway.api.payments.views import PaymentView
@@ -41,11 +44,22 @@ class CreatePaymentView(PaymentActionView):
 
     action = "create_payment"
 
-    @schema.create_payment
+    @operation(
+        "payments_create",
+        request=CreatePaymentSerializer,
+        answer=PaymentSerializer,
+        status=201,
+        errors=(402,),
+        examples=examples.CREATE_PAYMENT,
+    )
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
-        """Create a payment: confirmed at once in development, with a page to send the customer to in production."""
-        values = self.validated(CreatePaymentSerializer, request.data)
+        """Create a payment.
+
+        In production the answer has a `gateway_url` to send the customer to (Stripe Checkout); with PaymentIntents it
+        has an `intent_id` and, for Stripe.js, a `client_secret`. In development the payment is confirmed at once.
+        """
+        values = priced(request, self.validated(CreatePaymentSerializer, request.data))
         payment = create_payment(
             owner=self.owner_row,
             base_url=self.base_url,
@@ -61,10 +75,18 @@ class CapturePaymentView(PaymentActionView):
 
     action = "capture_payment"
 
-    @schema.capture_payment
+    @operation(
+        "payments_capture",
+        request=CapturePaymentSerializer,
+        answer=PaymentSerializer,
+        examples=examples.CAPTURE_PAYMENT,
+    )
     @idempotent
     def post(self, request: Request, payment_id: str, *, idempotency_key: str | None) -> Response:
-        """Take an authorised payment, wholly or in part; the rest is released."""
+        """Capture an authorised payment, wholly or in part.
+
+        What is not captured is released.
+        """
         payment = self.get_payment(payment_id)
         values = self.validated(CapturePaymentSerializer, request.data)
         payment = capture_payment(payment=payment, idempotency_key=idempotency_key, origin=self.origin, **values)
@@ -74,10 +96,7 @@ class CapturePaymentView(PaymentActionView):
 class CaptureIntentView(CapturePaymentView):
     """The same under the name that the intent flow knows."""
 
-    @schema.capture_intent
-    def post(self, request: Request, payment_id: str) -> Response:
-        """Take an authorised payment, wholly or in part; the rest is released."""
-        return super().post(request, payment_id)
+    operation_id = "payments_capture_intent"
 
 
 class ConfirmIntentView(PaymentActionView):
@@ -85,7 +104,13 @@ class ConfirmIntentView(PaymentActionView):
 
     action = "confirm_intent"
 
-    @schema.confirm_intent
+    @operation(
+        "payments_confirm_intent",
+        request=ConfirmPaymentSerializer,
+        answer=PaymentSerializer,
+        errors=(402,),
+        examples=examples.CONFIRM_INTENT,
+    )
     @idempotent
     def post(self, request: Request, payment_id: str, *, idempotency_key: str | None) -> Response:
         """Confirm a PaymentIntent, or carry on after its customer has authenticated."""
@@ -109,7 +134,11 @@ class CancelPaymentView(PaymentActionView):
 
     action = "cancel_payment"
 
-    @schema.cancel_payment
+    @operation(
+        "payments_cancel",
+        answer=PaymentSerializer,
+        examples=examples.CANCEL_PAYMENT,
+    )
     @idempotent
     def post(self, request: Request, payment_id: str, *, idempotency_key: str | None) -> Response:
         """Cancel a waiting payment, or release an authorised one."""
@@ -123,10 +152,18 @@ class RefundPaymentView(PaymentActionView):
 
     action = "refund_payment"
 
-    @schema.refund_payment
+    @operation(
+        "payments_refund",
+        request=RefundPaymentSerializer,
+        answer=PaymentSerializer,
+        examples=examples.REFUND_PAYMENT,
+    )
     @idempotent
     def post(self, request: Request, payment_id: str, *, idempotency_key: str | None) -> Response:
-        """Give back a payment, wholly or in part, until nothing is left."""
+        """Refund a payment, wholly or in part.
+
+        Can be repeated until nothing is left. A refund may stay `pending` for days.
+        """
         payment = self.get_payment(payment_id)
         values = self.validated(RefundPaymentSerializer, request.data)
         refund = refund_payment(payment=payment, idempotency_key=idempotency_key, origin=self.origin, **values)

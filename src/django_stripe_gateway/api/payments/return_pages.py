@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -9,16 +10,17 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from django.template import loader
 from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import NotFound
-from rest_framework.permissions import BasePermission
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from django_stripe_gateway.api.base import GatewayAPIView
+from django_stripe_gateway.api.openapi.operations import operation
 from django_stripe_gateway.api.pagination import is_key
-from django_stripe_gateway.api.payments import schema
+from django_stripe_gateway.api.payments import examples
 from django_stripe_gateway.api.payments.serializers import ReturnPageSerializer
 from django_stripe_gateway.choices import LogSource, PaymentStatus
 from django_stripe_gateway.conf import gateway_settings
@@ -63,6 +65,12 @@ GOOD = frozenset({PAID, AUTHORIZED, REFUNDED})
 BAD = frozenset({FAILED, CANCELLED})
 
 
+class SignatureSerializer(serializers.Serializer[Any]):
+    """What a return address is signed with."""
+
+    signature = serializers.CharField(allow_blank=True, help_text="Made by this site for this payment.")
+
+
 class ReturnPageRenderer(BaseRenderer):
     """The page for a browser; templates of the same names in the host project take the place of ours."""
 
@@ -89,6 +97,10 @@ class ReturnView(GatewayAPIView):
     """A page that shows amount and status to whoever holds its signed address, and nothing private."""
 
     rate_scope = "payments.return"
+    # The signature alone decides.
+    is_public = True
+    tag = "return pages"
+    path_serializer = ReturnPageSerializer
     renderer_classes = (ReturnPageRenderer, JSONRenderer)
     #: What the provider's page has told the browser by coming here, as long as the payment does not know better.
     expects_success: ClassVar[bool]
@@ -96,10 +108,6 @@ class ReturnView(GatewayAPIView):
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """Ask for no credentials: the browser may be a customer's without an account here."""
-        return []
-
-    def get_permissions(self) -> list[BasePermission]:
-        """Let the signature alone decide."""
         return []
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
@@ -169,14 +177,28 @@ class ReturnView(GatewayAPIView):
         return parts._replace(query=urlencode([*query, *told.items()])).geturl()
 
 
+_return_page = functools.partial(
+    operation,
+    query=SignatureSerializer,
+    answer=ReturnPageSerializer,
+    redirect="To the page that the site has configured.",
+    examples=examples.RETURN_PAGE,
+)
+
+
 class SuccessView(ReturnView):
     """Where a paying customer comes back to."""
 
     expects_success = True
 
-    @schema.success_page
+    @_return_page("payments_success")
     def get(self, request: Request, payment_id: str) -> Response:
-        """Ask the provider what became of the payment, unless that is known, and show it."""
+        """Come back after paying.
+
+        For the customer's browser: the provider's page sends it here with a signed address. Asks the provider what
+        became of the payment, unless that is known. Answers a page or JSON, or redirects (302) to the page that the
+        site has configured.
+        """
         payment = self.signed_payment(payment_id)
         is_current = False
         if payment.is_payable:
@@ -194,7 +216,10 @@ class FailureView(ReturnView):
 
     expects_success = False
 
-    @schema.failure_page
+    @_return_page("payments_failure")
     def get(self, request: Request, payment_id: str) -> Response:
-        """Show where the payment stands, and the way back to it."""
+        """Come back after giving up.
+
+        For the customer's browser, as after paying: shows where the payment stands, and the way back to it.
+        """
         return self.show(self.signed_payment(payment_id), is_current=False)

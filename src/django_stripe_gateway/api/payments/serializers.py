@@ -8,8 +8,8 @@ from rest_framework import serializers
 
 from django_stripe_gateway.api.errors import PRIVATE_CODES, configuration_detail
 from django_stripe_gateway.api.fields import AmountField, FormattedAmountField, MetadataField
+from django_stripe_gateway.api.openapi.optional import field_schema
 from django_stripe_gateway.api.replaceable import serializer_class
-from django_stripe_gateway.api.schema import serializer_field_schema
 from django_stripe_gateway.choices import CaptureMethod, LogEvent, LogSource, PaymentStatus, RefundReason, RefundStatus
 from django_stripe_gateway.models import AbstractPayment, PaymentLog, Refund
 
@@ -37,7 +37,7 @@ class RefundSerializer(serializers.Serializer[Refund]):
     created = serializers.DateTimeField()
 
 
-@serializer_field_schema(RefundSerializer)
+@field_schema(RefundSerializer)
 class _RefundOfAnswer(serializers.Field):  # type: ignore[type-arg]
     """The refund that the request has made. Never read from the payment: its ``refund`` is a method that refunds."""
 
@@ -56,7 +56,7 @@ class _RefundOfAnswer(serializers.Field):  # type: ignore[type-arg]
 class PaymentSerializer(serializers.Serializer[AbstractPayment]):
     """A payment as its owner sees it."""
 
-    payment_id = serializers.IntegerField(source="pk")
+    payment_id = serializers.IntegerField(source="pk", help_text="The payment's id.")
     status = serializers.ChoiceField(choices=PaymentStatus.choices)
     amount = FormattedAmountField(source="total")
     currency = serializers.CharField()
@@ -156,7 +156,7 @@ class RefundPaymentSerializer(serializers.Serializer[Any]):
 class ReturnPageSerializer(serializers.Serializer[AbstractPayment]):
     """What the bearer of a signed return address may know of a payment."""
 
-    payment_id = serializers.IntegerField(source="pk")
+    payment_id = serializers.IntegerField(source="pk", help_text="The payment's id.")
     status = serializers.CharField(help_text="As in the payment.")
     amount = FormattedAmountField(source="total")
     currency = serializers.CharField()

@@ -11,8 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from django_stripe_gateway.api.base import GatewayAPIView
+from django_stripe_gateway.api.openapi.operations import operation
 from django_stripe_gateway.api.pagination import NewestFirst, OldestFirst, is_key
-from django_stripe_gateway.api.payments import schema
+from django_stripe_gateway.api.payments import examples
 from django_stripe_gateway.api.payments.filters import PaymentFilterSerializer, filter_payments, filter_values
 from django_stripe_gateway.api.payments.serializers import (
     GatewaySerializer,
@@ -27,6 +28,8 @@ class PaymentView(GatewayAPIView):
     """A view of the user's own payments; anybody else's do not exist for it, whoever asks."""
 
     rate_scope = "payments.read"
+    tag = "payments"
+    path_serializer = PaymentSerializer
 
     def own_payments(self) -> QuerySet[Any]:
         """Return the payments of the user who asks."""
@@ -59,9 +62,10 @@ class GatewayListView(GatewayAPIView):
     """The gateways that take payments."""
 
     rate_scope = "gateways"
+    tag = "gateways"
     pagination_class = OldestFirst
 
-    @schema.list_gateways
+    @operation("gateways_list", answer=GatewaySerializer(many=True), examples=examples.LIST_GATEWAYS)
     def get(self, request: Request) -> Response:
         """List the active gateways."""
         paginator = self.pagination_class()
@@ -74,9 +78,14 @@ class PaymentListView(PaymentView):
 
     pagination_class = NewestFirst
 
-    @schema.list_payments
+    @operation(
+        "payments_list",
+        query=PaymentFilterSerializer,
+        answer=PaymentSerializer(many=True),
+        examples=examples.LIST_PAYMENTS,
+    )
     def get(self, request: Request) -> Response:
-        """List the user's payments, the newest first."""
+        """List your payments, the newest first."""
         wanted = self.validated(PaymentFilterSerializer, filter_values(request.query_params))
         paginator = self.pagination_class()
         page = paginator.paginate_queryset(filter_payments(self.own_payments(), wanted), request, self)
@@ -86,9 +95,9 @@ class PaymentListView(PaymentView):
 class PaymentDetailView(PaymentView):
     """One payment."""
 
-    @schema.read_payment
+    @operation("payments_read", answer=PaymentSerializer, examples=examples.READ_PAYMENT)
     def get(self, request: Request, payment_id: str) -> Response:
-        """Show one of the user's payments."""
+        """Show a payment."""
         return self.answer(self.get_payment(payment_id))
 
 
@@ -97,7 +106,7 @@ class PaymentLogListView(PaymentView):
 
     pagination_class = OldestFirst
 
-    @schema.list_logs
+    @operation("payments_logs", answer=PaymentLogSerializer(many=True), examples=examples.LIST_LOGS)
     def get(self, request: Request, payment_id: str) -> Response:
         """List what has happened to a payment, the oldest first."""
         logs = self.get_payment(payment_id).logs.all()

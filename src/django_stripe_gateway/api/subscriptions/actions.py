@@ -10,7 +10,8 @@ from rest_framework.response import Response
 
 from django_stripe_gateway.api.base import ActionView
 from django_stripe_gateway.api.idempotency import idempotent
-from django_stripe_gateway.api.subscriptions import schema
+from django_stripe_gateway.api.openapi.operations import operation
+from django_stripe_gateway.api.subscriptions import examples
 from django_stripe_gateway.api.subscriptions.input_serializers import (
     CancelSubscriptionSerializer,
     ChangeSubscriptionSerializer,
@@ -19,7 +20,7 @@ from django_stripe_gateway.api.subscriptions.input_serializers import (
     SubscriptionIdSerializer,
 )
 from django_stripe_gateway.api.subscriptions.previews import preview_answer
-from django_stripe_gateway.api.subscriptions.serializers import PreviewSerializer
+from django_stripe_gateway.api.subscriptions.serializers import PreviewSerializer, SubscriptionSerializer
 from django_stripe_gateway.api.subscriptions.views import BillingView
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import Plan, PlanPricing, Subscription
@@ -57,10 +58,21 @@ class SubscribeView(BillingActionView):
 
     action = "subscribe"
 
-    @schema.subscribe
+    @operation(
+        "subscriptions_subscribe",
+        request=SubscribeSerializer,
+        answer=SubscriptionSerializer,
+        status=201,
+        errors=(402,),
+        examples=examples.SUBSCRIBE,
+    )
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
-        """Subscribe to a plan; a client secret says that the customer must act, an address where they pay."""
+        """Subscribe to a plan.
+
+        `plan_id` alone is enough. A `client_secret` says that the customer has to pay or to authenticate with
+        Stripe.js; with `mode` “checkout” the answer has a `gateway_url` to send the customer to.
+        """
         values = self.validated(SubscribeSerializer, request.data)
         plan = find_plan(values.pop("plan_id"))
         pricing = choose_pricing(plan, values.pop("pricing_id", None))
@@ -83,10 +95,16 @@ class CancelView(BillingActionView):
 
     action = "cancel_subscription"
 
-    @schema.cancel
+    @operation(
+        "subscriptions_cancel",
+        request=CancelSubscriptionSerializer,
+        answer=SubscriptionSerializer,
+        errors=(402, 404),
+        examples=examples.CANCEL,
+    )
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
-        """Let a subscription end with its period, or at once."""
+        """Cancel a subscription: at the end of its period, or at once."""
         values = self.validated(CancelSubscriptionSerializer, request.data)
         subscription = self.get_subscription(values["subscription_id"])
         changed = cancel_subscription(
@@ -103,7 +121,13 @@ class ResumeView(BillingActionView):
 
     action = "resume_subscription"
 
-    @schema.resume
+    @operation(
+        "subscriptions_resume",
+        request=SubscriptionIdSerializer,
+        answer=SubscriptionSerializer,
+        errors=(402, 404),
+        examples=examples.RESUME,
+    )
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
         """Take back a cancellation while the period still runs."""
@@ -118,10 +142,20 @@ class ChangeView(BillingActionView):
 
     action = "change_subscription"
 
-    @schema.change
+    @operation(
+        "subscriptions_change",
+        request=ChangeSubscriptionSerializer,
+        answer=SubscriptionSerializer,
+        errors=(402, 404),
+        examples=examples.CHANGE,
+    )
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
-        """Change plan, price or quantity, or say what that would cost."""
+        """Change plan, price or quantity, or say what that would cost.
+
+        With `preview` nothing is changed: the answer has the invoice that the change would lead to, and the
+        `proration_date` to repeat the request with, so that it costs what it had said.
+        """
         values = self.validated(ChangeSubscriptionSerializer, request.data)
         subscription = self.get_subscription(values.pop("subscription_id"))
         plan_id, pricing_id = values.pop("plan_id", None), values.pop("pricing_id", None)
@@ -145,7 +179,13 @@ class PauseView(BillingActionView):
 
     action = "pause_subscription"
 
-    @schema.pause
+    @operation(
+        "subscriptions_pause",
+        request=PauseSubscriptionSerializer,
+        answer=SubscriptionSerializer,
+        errors=(402, 404),
+        examples=examples.PAUSE,
+    )
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
         """Stop collecting money for a subscription."""
@@ -162,7 +202,13 @@ class UnpauseView(BillingActionView):
 
     action = "unpause_subscription"
 
-    @schema.unpause
+    @operation(
+        "subscriptions_unpause",
+        request=SubscriptionIdSerializer,
+        answer=SubscriptionSerializer,
+        errors=(402, 404),
+        examples=examples.UNPAUSE,
+    )
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
         """Collect money for a subscription again."""

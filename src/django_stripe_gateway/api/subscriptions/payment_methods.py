@@ -9,7 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from django_stripe_gateway.api.idempotency import idempotent
-from django_stripe_gateway.api.subscriptions import schema
+from django_stripe_gateway.api.openapi.operations import operation
+from django_stripe_gateway.api.subscriptions import examples
 from django_stripe_gateway.api.subscriptions.actions import BillingActionView
 from django_stripe_gateway.api.subscriptions.input_serializers import OpenPortalSerializer
 from django_stripe_gateway.api.subscriptions.serializers import (
@@ -37,19 +38,24 @@ class PaymentMethodListView(BillingActionView):
     action = "add_payment_method"
     rate_scope = "payment_methods"
 
-    @schema.list_payment_methods
+    @operation(
+        "payment_methods_list", answer=PaymentMethodSerializer(many=True), examples=examples.LIST_PAYMENT_METHODS
+    )
     def get(self, request: Request) -> Response:
-        """List what the owner can be charged on, asked of the provider."""
+        """List your payment methods.
+
+        The provider is asked for them.
+        """
         customer = self.find_customer()
-        found = list(list_payment_methods(customer))
+        found = list(list_payment_methods(customer=customer))
         default = customer.default_payment_method if customer is not None else ""
         results = self.represented(PaymentMethodSerializer, found, default_payment_method=default)
         return Response({"next": None, "previous": None, "results": results})
 
-    @schema.add_payment_method
+    @operation("payment_methods_add", answer=SetupSerializer, status=201, examples=examples.ADD_PAYMENT_METHOD)
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
-        """Let the customer add a payment method in the browser, with the client secret of a SetupIntent."""
+        """Add a payment method in the browser, with a SetupIntent."""
         customer = ensure_customer(owner=self.billed_owner, origin=self.origin)
         setup = add_payment_method(customer=customer, origin=self.origin)
         return Response(self.represented(SetupSerializer, setup), status=201)
@@ -65,10 +71,11 @@ class PaymentMethodView(BillingActionView):
 
     action = "remove_payment_method"
     rate_scope = "payment_methods"
+    path_serializer = PaymentMethodSerializer
 
-    @schema.remove_payment_method
+    @operation("payment_methods_remove", status=204)
     def delete(self, request: Request, payment_method_id: str) -> Response:
-        """Take a payment method from the customer."""
+        """Remove a payment method."""
         remove_payment_method(customer=self.customer(), payment_method_id=payment_method_id, origin=self.origin)
         return Response(status=204)
 
@@ -78,8 +85,11 @@ class DefaultPaymentMethodView(BillingActionView):
 
     action = "set_default_payment_method"
     rate_scope = "payment_methods"
+    path_serializer = PaymentMethodSerializer
 
-    @schema.set_default_payment_method
+    @operation(
+        "payment_methods_set_default", answer=PaymentMethodSerializer, examples=examples.SET_DEFAULT_PAYMENT_METHOD
+    )
     @idempotent
     def post(self, request: Request, payment_method_id: str, *, idempotency_key: str | None) -> Response:
         """Charge this payment method from now on."""
@@ -97,10 +107,16 @@ class PortalView(BillingActionView):
     action = "open_portal"
     rate_scope = "portal"
 
-    @schema.open_portal
+    @operation(
+        "portal_open",
+        request=OpenPortalSerializer,
+        answer=PortalSerializer,
+        status=201,
+        examples=examples.OPEN_PORTAL,
+    )
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
-        """Return the address of the page."""
+        """Open Stripe's page where customers manage what they pay."""
         values = self.validated(OpenPortalSerializer, request.data)
         return_url = values.get("return_url") or portal_return_address(self.base_url)
         if "return_url" in values and not self._is_own(return_url):

@@ -145,7 +145,7 @@ class PreviewSerializer(serializers.Serializer[Any]):
 class PaymentMethodSerializer(serializers.Serializer[Any]):
     """What can be shown of a payment method."""
 
-    payment_method_id = serializers.CharField()
+    payment_method_id = serializers.CharField(help_text="The provider's id.")
     kind = serializers.CharField()
     brand = serializers.CharField(allow_blank=True)
     last4 = serializers.CharField(allow_blank=True)

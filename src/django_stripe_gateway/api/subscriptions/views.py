@@ -6,14 +6,14 @@ from typing import Any
 
 from django.db.models import Prefetch, QuerySet
 from rest_framework.exceptions import NotFound
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from django_stripe_gateway.api.base import GatewayAPIView
+from django_stripe_gateway.api.openapi.operations import operation
 from django_stripe_gateway.api.owners import request_owner
 from django_stripe_gateway.api.pagination import NewestFirst, OldestFirst
-from django_stripe_gateway.api.subscriptions import schema
+from django_stripe_gateway.api.subscriptions import examples
 from django_stripe_gateway.api.subscriptions.serializers import (
     InvoiceSerializer,
     PlanSerializer,
@@ -28,6 +28,7 @@ class BillingView(GatewayAPIView):
     """A view of what the request's owner is billed for; anybody else's does not exist for it, whoever asks."""
 
     rate_scope = "subscriptions.read"
+    tag = "subscriptions"
 
     @property
     def billed_owner(self) -> Any:
@@ -72,18 +73,17 @@ class BillingView(GatewayAPIView):
 
 
 class PlanListView(GatewayAPIView):
-    """The plans that are for sale; public."""
+    """The plans that are for sale."""
 
     rate_scope = "subscriptions.plans"
+    # A page with prices is the first that a visitor sees.
+    is_public = True
+    tag = "subscriptions"
     pagination_class = OldestFirst
 
-    def get_permissions(self) -> list[BasePermission]:
-        """Let everybody in: a page with prices is the first that a visitor sees."""
-        return []
-
-    @schema.list_plans
+    @operation("plans_list", answer=PlanSerializer(many=True), examples=examples.LIST_PLANS)
     def get(self, request: Request) -> Response:
-        """List the active plans with their prices and limits."""
+        """List the plans that are for sale, with their prices and limits."""
         sold = PlanPricing.objects.active().filter(account=billing_account())
         plans = Plan.objects.active().prefetch_related(Prefetch("pricing", sold, to_attr="sold"), "limits")
         paginator = self.pagination_class()
@@ -96,9 +96,9 @@ class SubscriptionStatusView(BillingView):
 
     pagination_class = NewestFirst
 
-    @schema.list_subscriptions
+    @operation("subscriptions_status", answer=SubscriptionSerializer(many=True), examples=examples.LIST_SUBSCRIPTIONS)
     def get(self, request: Request) -> Response:
-        """List the owner's subscriptions with their plans, the newest first."""
+        """List your subscriptions, the newest first."""
         paginator = self.pagination_class()
         page = paginator.paginate_queryset(self.own_subscriptions(), request, self)
         return paginator.get_paginated_response(self.represented(SubscriptionSerializer, page))
@@ -110,9 +110,12 @@ class InvoiceListView(BillingView):
     rate_scope = "invoices.read"
     pagination_class = NewestFirst
 
-    @schema.list_invoices
+    @operation("invoices_list", answer=InvoiceSerializer(many=True), examples=examples.LIST_INVOICES)
     def get(self, request: Request) -> Response:
-        """List the owner's invoices, the newest first; drafts are not shown."""
+        """List your invoices, the newest first.
+
+        Drafts are not shown.
+        """
         invoices = Invoice.objects.for_owner(self.billed_owner).shown().select_related("subscription")
         paginator = self.pagination_class()
         page = paginator.paginate_queryset(invoices, request, self)

@@ -11,12 +11,11 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage
 
-from django_stripe_gateway.checks import rules
 from django_stripe_gateway.checks.messages import error, warning
 from django_stripe_gateway.checks.providers import Options, ProviderChecks
 from django_stripe_gateway.checks.settings import wrong_settings
 from django_stripe_gateway.checks.variants import readable_variants, unknown_options
-from django_stripe_gateway.conf import PAYPAL_PROVIDER, gateway_settings
+from django_stripe_gateway.conf import PAYPAL_PROVIDER, gateway_settings, rules
 from django_stripe_gateway.gateways.paypal.accounts import PayPalAccount, is_paypal_variant, paypal_account
 
 OPTIONS: Options = {

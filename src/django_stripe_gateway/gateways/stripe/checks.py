@@ -11,12 +11,11 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage
 
-from django_stripe_gateway.checks import rules
 from django_stripe_gateway.checks.messages import error, warning
 from django_stripe_gateway.checks.providers import Options, ProviderChecks
 from django_stripe_gateway.checks.settings import wrong_settings
 from django_stripe_gateway.checks.variants import readable_variants, unknown_options
-from django_stripe_gateway.conf import STRIPE_PROVIDER
+from django_stripe_gateway.conf import STRIPE_PROVIDER, rules
 from django_stripe_gateway.gateways.stripe.accounts import (
     FLOW_CHECKOUT,
     FLOW_INTENT,

@@ -42,7 +42,11 @@ class Command(BaseCommand):
             raise CommandError("--older-than takes minutes, 0 or more.")
         outcomes: Counter[str] = Counter()
         older_than = timedelta(minutes=options["older_than"])
-        waiting = (reconcile_payments(older_than), reconcile_subscriptions(older_than), reconcile_customers())
+        waiting = (
+            reconcile_payments(older_than=older_than),
+            reconcile_subscriptions(older_than=older_than),
+            reconcile_customers(),
+        )
         for result in chain(reconcile_operations(), reconcile_billing_operations(), *waiting):
             outcomes[result.outcome] += 1
             if result.outcome in NOTABLE or options["verbosity"] > 1:

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django_stripe_gateway.choices import MeterEventState
 from django_stripe_gateway.exceptions import GatewayConfigurationError
 from django_stripe_gateway.management.progress import table
-from django_stripe_gateway.services.usage.meters.record import gather_meter_events
+from django_stripe_gateway.services.usage.meters.gather import gather_meter_events
 from django_stripe_gateway.services.usage.meters.send import due_meter_events, send_due_meter_events
 
 

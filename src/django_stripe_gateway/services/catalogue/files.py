@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.settings import api_settings
+
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.services.catalogue.entries import PlanEntry
-from django_stripe_gateway.services.catalogue.validation import read_plans
+from django_stripe_gateway.services.catalogue.serializers import SENTENCE, CatalogueSerializer
 
 YAML_SUFFIXES = {".yaml", ".yml"}
 
@@ -37,6 +41,53 @@ def read_catalogue_file(*, path: Path, currency: str) -> list[PlanEntry]:
     if faults:
         raise InvalidInput("\n".join([f"{path} is no catalogue:", *(f"- {fault}" for fault in faults)]))
     return plans
+
+
+def read_plans(content: Any, *, currency: str) -> tuple[list[PlanEntry], list[str]]:
+    """Return the plans of a file's content, or everything that is wrong with it; each fault names its entry.
+
+    Args:
+        currency: of prices that name none.
+    """
+    plans: list[PlanEntry] = []
+    faults: list[str] = []
+    try:
+        plans = CatalogueSerializer(context={"currency": currency}).run_validation(content)["plans"]
+    except ValidationError as error:
+        faults = list(_faults(error.detail))
+    return plans, faults + list(_faults_between(content))
+
+
+def _faults(detail: Any, place: str = "") -> Iterator[str]:
+    """Yield the errors of an entry as sentences that begin with its place in the file."""
+    shown = place or "the file"
+    if not isinstance(detail, Mapping):
+        detail = {api_settings.NON_FIELD_ERRORS_KEY: detail}
+    for name, errors in detail.items():
+        if isinstance(errors, Mapping):
+            for label, inner in errors.items():
+                yield from _faults(inner, f"{place}, {label}" if place else label)
+        elif name == api_settings.NON_FIELD_ERRORS_KEY:
+            yield from (f"{shown}: {error}" for error in errors)
+        else:
+            yield from (f"{shown}: {_of_key(name, error)}" for error in errors)
+
+
+def _of_key(name: str, error: ErrorDetail) -> str:
+    return f"{name}: {error}" if error.code == SENTENCE else f"{name} {error}"
+
+
+def _faults_between(content: Any) -> Iterator[str]:
+    """Yield what is wrong between plans, of those that can be told apart, whatever else is wrong with them."""
+    entries = content.get("plans") if isinstance(content, Mapping) else None
+    plans = [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
+    named = [(plan["slug"].strip(), plan) for plan in plans if isinstance(plan.get("slug"), str)]
+    for slug, count in Counter(slug for slug, _plan in named if slug).items():
+        if count > 1:
+            yield f"plans: {count} plans have the slug {slug!r}"
+    defaults = [slug for slug, plan in named if plan.get("default") is True]
+    if len(defaults) > 1:
+        yield f"plans: only one can be the default: {', '.join(defaults)}"
 
 
 def _parse_json(text: str) -> Any:

@@ -93,6 +93,11 @@ def perform(claim: Claim[Any, Any]) -> Claim[Any, Any]:
     return claim
 
 
+def is_unanswered(verb: Verb[Any, Any, Any], subject_pk: Any, request: Request) -> bool:
+    """Return whether this very request was made before and has no answer yet."""
+    return any(verb.is_met_by(request, operation) for operation in verb.operations_of(subject_pk).pending())
+
+
 def look_up(ask: Callable[[], T]) -> T:
     """Ask what became of an earlier attempt; whatever stands in the way of knowing leaves its outcome unknown."""
     try:

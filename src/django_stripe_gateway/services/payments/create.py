@@ -132,6 +132,9 @@ def create_payment(
         gateway: name of an active ``PaymentGatewayConfig``, or its variant.
         amount: in the currency's units, e.g. ``Decimal("10.00")``.
         currency: ISO code, any case.
+        description: what the customer reads on the provider's page.
+        order_id: the host's own number, by which ``Payment.objects.for_order()`` finds the payment again.
+        metadata: kept with the payment as JSON; not sent to the provider.
         capture_method: "automatic" or "manual"; by default as the variant is configured.
         payment_method: the provider's id of a payment method (intent flow only).
         confirm: ``False`` leaves a payment that would be confirmed at once (localstripe) to ``confirm_payment``.
@@ -188,6 +191,9 @@ def start_payment(*, payment: AbstractPayment, base_url: str = "", origin: Origi
     """Start a payment that the host has saved itself, or make a new attempt when its Checkout Session has closed.
 
     An open session is used again; nothing is asked of the provider then.
+
+    Args:
+        base_url: scheme and host for the return URLs when ``PAYMENT_HOST`` is not set.
 
     Raises:
         WrongState: the payment is paid, authorised or cancelled.

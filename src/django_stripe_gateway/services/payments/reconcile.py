@@ -21,15 +21,22 @@ from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import PAYABLE
 
 
-def reconcile_operations(origin: Origin = SYSTEM) -> Iterator[Reconciled]:
-    """Claim every operation about a payment whose process died, and yield what became of it."""
+def reconcile_operations(*, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
+    """Claim every operation about a payment whose process died, and yield what became of it.
+
+    Nothing is done before the result is iterated over. An error of the provider is an outcome, and never raised.
+    """
     return settle_pending(PaymentOperation, origin)
 
 
-def reconcile_payments(older_than: timedelta, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
+def reconcile_payments(*, older_than: timedelta, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
     """Ask the provider about every payment that waits longer than ``older_than``, and yield what it said.
 
     Waiting are payments that nobody has paid, authorisations that nobody has captured, and refunds under way.
+    Nothing is asked before the result is iterated over. An error of the provider is an outcome, and never raised.
+
+    Args:
+        older_than: time since the payment was created; how long an event may take before it counts as lost.
     """
     for payment in _waiting(older_than).iterator(chunk_size=500):
         if not is_supported_variant(payment.variant):

@@ -59,6 +59,9 @@ def cancel_subscription(
 ) -> Subscription:
     """Let a subscription end with its period, or at once; what is cancelled already stays so.
 
+    Args:
+        at_period_end: ``False`` ends it now; nothing is given back for what is left of the period.
+
     Raises:
         WrongState: it is over, or was never started.
         ProviderError: the provider refused or failed.

@@ -38,6 +38,7 @@ class ChangeVerb(SubscriptionVerb):
     def check_subscription(self, claim: CustomerClaim, subscription: Subscription) -> None:
         """Let only what runs be changed, and to no plan that the owner has in another subscription."""
         check_changeable(subscription)
+        _check_changes(subscription, claim.params)
         if claim.params["plan_pk"] is not None:
             # Again, under the lock: another request may have subscribed to that plan meanwhile.
             _check_other_plan(subscription, claim.params["plan_pk"])
@@ -98,13 +99,23 @@ def preview_change(
     proration: str = "",
     proration_date: datetime | None = None,
 ) -> InvoiceSnapshot:
-    """Return the invoice that a change would lead to; nothing is changed. See ``change_subscription``."""
+    """Return the invoice that a change would lead to; nothing is changed.
+
+    The arguments are those of ``change_subscription``; without a ``proration_date`` the change is taken to be made now.
+
+    Raises:
+        InvalidInput: nothing would change, or the values are not acceptable.
+        WrongState: it is over, or its first payment is open.
+        UnsupportedByGateway: this provider cannot say what a change would cost.
+        ProviderError: the provider refused or failed.
+    """
     check_changeable(subscription)
     gateway = get_billing_gateway(subscription.account)
     if not gateway.supports_preview:
         raise UnsupportedByGateway("This gateway cannot say what a change would cost.")
     moment = proration_date or timezone.now().replace(microsecond=0)
     params = _change_params(subscription, pricing, quantity, proration, moment)
+    _check_changes(subscription, params)
     change = subscription_change(params)
     customer_id = subscription.customer.customer_id or ""
     return gateway.preview_change(subscription.subscription_id or "", customer_id, change)
@@ -144,8 +155,6 @@ def _change_params(
     elif quantity != 1 and seller is not None and not seller.is_per_seat:
         raise InvalidInput("This price is not per seat.", field="quantity")
     same_price = pricing is None or pricing.pk == subscription.pricing_id
-    if same_price and quantity in (None, subscription.quantity):
-        raise InvalidInput("This would change nothing.", code="nothing_to_change")
     return {
         "item_id": subscription.item_id,
         "price_id": None if same_price or pricing is None else pricing.stripe_price_id,
@@ -154,6 +163,12 @@ def _change_params(
         "proration_date": proration_date.isoformat() if proration_date else None,
         "cancel_at_period_end": _ends_with_period(subscription, pricing),
     }
+
+
+def _check_changes(subscription: Subscription, params: Mapping[str, Any]) -> None:
+    """Refuse a change of nothing; a repeat of one that has happened meanwhile is none."""
+    if params["price_id"] is None and params["quantity"] in (None, subscription.quantity):
+        raise InvalidInput("This would change nothing.", code="nothing_to_change")
 
 
 def _ends_with_period(subscription: Subscription, pricing: PlanPricing | None) -> bool | None:

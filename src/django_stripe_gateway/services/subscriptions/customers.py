@@ -9,9 +9,9 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from django_stripe_gateway import signals
+from django_stripe_gateway.adapter import get_adapter, wrong_answer
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError
 from django_stripe_gateway.gateways.registry import billing_variants, get_billing_gateway
@@ -93,12 +93,14 @@ def update_customer(*, customer: Customer, origin: Origin = SYSTEM) -> Customer:
 
 
 def owner_details(owner: Any) -> dict[str, Any]:
-    """Return what the provider is told of an owner: name, e-mail address and our id."""
-    if gateway_settings.customer_details:
-        details: Mapping[str, Any] = import_string(gateway_settings.customer_details)(owner)
-    else:
-        full_name = owner.get_full_name() if hasattr(owner, "get_full_name") else getattr(owner, "name", "")
-        details = {"name": full_name, "email": getattr(owner, "email", "")}
+    """Return what the provider is told of an owner: name, e-mail address and our id.
+
+    Raises:
+        GatewayConfigurationError: the host's adapter answers no dictionary.
+    """
+    details: Any = get_adapter().customer_details(owner)
+    if not isinstance(details, Mapping):
+        raise wrong_answer("customer_details", "must return a dictionary of name and email")
     return {
         "name": str(details.get("name") or "")[:NAME_LENGTH],
         "email": str(details.get("email") or ""),

@@ -41,6 +41,9 @@ SET_DEFAULT_PAYMENT_METHOD = register(SetDefaultPaymentMethodVerb())
 def set_default_payment_method(*, customer: Customer, payment_method_id: str, origin: Origin = SYSTEM) -> Customer:
     """Charge one of the customer's payment methods from now on.
 
+    Args:
+        payment_method_id: the provider's id, as ``list_payment_methods`` gives it.
+
     Raises:
         InvalidInput: it is not the customer's.
         ProviderError: the provider refused or failed.

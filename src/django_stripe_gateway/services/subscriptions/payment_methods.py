@@ -13,8 +13,12 @@ from django_stripe_gateway.models import Customer
 OBJECT_ID = re.compile(r"[A-Za-z0-9_]{1,255}")
 
 
-def list_payment_methods(customer: Customer | None) -> Sequence[PaymentMethodSnapshot]:
-    """Return what a customer can be charged on, asked of the provider; nothing for whoever is no customer yet."""
+def list_payment_methods(*, customer: Customer | None) -> Sequence[PaymentMethodSnapshot]:
+    """Return what a customer can be charged on, asked of the provider; nothing for whoever is no customer yet.
+
+    Raises:
+        ProviderError: the provider refused or failed.
+    """
     if customer is None or not customer.exists_at_provider:
         return []
     return get_billing_gateway(customer.account).list_payment_methods(customer.customer_id or "")

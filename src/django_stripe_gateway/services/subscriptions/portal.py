@@ -39,6 +39,9 @@ OPEN_PORTAL = register(OpenPortalVerb())
 def portal_url(*, customer: Customer, return_url: str, origin: Origin = SYSTEM) -> str:
     """Return the address of the provider's page where the customer manages what they pay.
 
+    Args:
+        return_url: absolute address of the host's page that the provider's page links back to.
+
     Raises:
         UnsupportedByGateway: the provider has none.
         ProviderError: the provider refused or failed.

@@ -25,12 +25,12 @@ from django_stripe_gateway.services.transactions import payments_database
 RUNNING = (SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE)
 
 
-def reconcile_billing_operations(origin: Origin = SYSTEM) -> Iterator[Reconciled]:
+def reconcile_billing_operations(*, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
     """Claim every operation about a customer whose process died, and yield what became of it."""
     return settle_pending(BillingOperation, origin)
 
 
-def reconcile_customers(origin: Origin = SYSTEM) -> Iterator[Reconciled]:
+def reconcile_customers(*, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
     """Tell the provider of every owner whose details have changed, and yield what became of it."""
     for customer in changed_customers():
         subject, before = f"customer {customer.pk}", customer.details_digest
@@ -42,7 +42,7 @@ def reconcile_customers(origin: Origin = SYSTEM) -> Iterator[Reconciled]:
             yield Reconciled(subject, "changed" if current.details_digest != before else "unchanged")
 
 
-def reconcile_subscriptions(older_than: timedelta, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
+def reconcile_subscriptions(*, older_than: timedelta, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
     """Ask the provider about every subscription that should have been heard of, and yield what it said.
 
     Those are subscriptions whose first payment waits longer than ``older_than``, whose page has stayed open as long,

@@ -29,6 +29,20 @@ logger = logging.getLogger(__name__)
 MAX_LOOKS = 5
 
 
+def sync_subscription(*, subscription: Subscription, origin: Origin = SYSTEM) -> Subscription:
+    """Ask the provider how a subscription stands, and bring it up to date with its latest invoice.
+
+    Returns:
+        The subscription, with the ``client_secret`` of a payment that its customer still has to make; unchanged if the
+        provider does not know it yet.
+
+    Raises:
+        ProviderError: the provider refused or failed.
+        OperationInProgress: it changes faster than we can look.
+    """
+    return look_up_subscription(subscription.pk, origin) if subscription.subscription_id else subscription
+
+
 def look_up_subscription(subscription_pk: int, origin: Origin = SYSTEM) -> Subscription:
     """Bring one of our subscriptions to what the provider says now, and return it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.gateways.billing_values import PaymentMethodSnapshot
 from django_stripe_gateway.models import Customer
-from django_stripe_gateway.services.operations.engine import run
+from django_stripe_gateway.services.operations.engine import is_unanswered, run
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb, customer_id
@@ -45,10 +45,16 @@ REMOVE_PAYMENT_METHOD = register(RemovePaymentMethodVerb())
 def remove_payment_method(*, customer: Customer, payment_method_id: str, origin: Origin = SYSTEM) -> None:
     """Take a payment method from a customer.
 
+    Args:
+        payment_method_id: the provider's id, as ``list_payment_methods`` gives it.
+
     Raises:
         InvalidInput: it is not the customer's.
         ProviderError: the provider refused or failed.
     """
-    own_payment_method(customer, payment_method_id)
     params = {"payment_method_id": payment_method_id}
-    run(REMOVE_PAYMENT_METHOD, customer.pk, Request(params=params, match=params), origin)
+    request = Request(params=params, match=params)
+    if not is_unanswered(REMOVE_PAYMENT_METHOD, customer.pk, request):
+        # What an earlier attempt has taken away is nobody's any more.
+        own_payment_method(customer, payment_method_id)
+    run(REMOVE_PAYMENT_METHOD, customer.pk, request, origin)

@@ -18,7 +18,7 @@ from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer, Plan, PlanPricing, Subscription
-from django_stripe_gateway.services.operations.engine import run, scoped_request_key
+from django_stripe_gateway.services.operations.engine import is_unanswered, run, scoped_request_key
 from django_stripe_gateway.services.operations.verbs import Request, Verb, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.checkouts import close_open_checkouts
@@ -114,6 +114,7 @@ def subscribe(
         trial_days: ``None`` for those of the price; an owner has one trial of each plan.
         billing_cycle_anchor: when the first full period begins.
         metadata: kept on the subscription here and at the provider.
+        success_url: where the page of the mode "checkout" sends the browser back to; ``cancel_url`` if nobody paid.
 
     Returns:
         The subscription, with ``client_secret`` where the customer must act, or ``gateway_url`` of the page.
@@ -155,15 +156,14 @@ def subscribe(
     if payment_method:
         own_payment_method(customer, payment_method, field="payment_method")
     close_open_checkouts(customer, plan, origin)
+    match = {name: value for name, value in params.items() if name != "metadata"}
+    request = Request(params, match, key=scoped_request_key(idempotency_key, "subscribe", customer.pk))
     unpaid = _unpaid(customer, pricing, quantity) if mode == "direct" else None
-    if unpaid is not None:
+    if unpaid is not None and not is_unanswered(verb, customer.pk, request):
         # The same request again, while its first payment is still open: go on with that one.
         found = look_up_subscription(unpaid.pk, origin)
         if not found.has_ended:
             return found
-    request_key = scoped_request_key(idempotency_key, "subscribe", customer.pk)
-    match = {name: value for name, value in params.items() if name != "metadata"}
-    request = Request(params=params, match=match, key=request_key)
     return _result(_run(verb, customer, request, origin), origin)
 
 

@@ -9,12 +9,25 @@ from django.utils.translation import gettext as _
 from django_stripe_gateway.choices import UsageKind
 from django_stripe_gateway.exceptions import RefundExceedsUse
 from django_stripe_gateway.models import UsageRecord
+from django_stripe_gateway.services.usage.allowances import Allowance, limit_exceeded
 from django_stripe_gateway.services.usage.counters import lock_counter, save_counter, take
-from django_stripe_gateway.services.usage.entitlements import Allowance, Entitlements, entitlements_of
+from django_stripe_gateway.services.usage.entitlements import (
+    Entitlements,
+    Reading,
+    allowance_in,
+    entitlements_of,
+    read_allowance,
+)
 from django_stripe_gateway.services.usage.grants import put_back_grants
-from django_stripe_gateway.services.usage.ledger import add_record, find_record, new_record, remove_record, repeated
-from django_stripe_gateway.services.usage.quantities import stored_key, whole_quantity
-from django_stripe_gateway.services.usage.refusals import Look, allowance_in, limit_exceeded, look
+from django_stripe_gateway.services.usage.ledger import (
+    add_record,
+    find_record,
+    new_record,
+    remove_record,
+    repeated,
+    stored_key,
+)
+from django_stripe_gateway.services.usage.quantities import whole_quantity
 from django_stripe_gateway.services.usage.thresholds import announce_thresholds
 from django_stripe_gateway.services.usage.transactions import run_counted
 
@@ -72,11 +85,11 @@ def consume(owner: Any, metric: str, quantity: int = 1, *, idempotency_key: str 
     quantity = whole_quantity(quantity)
     key = stored_key(idempotency_key)
 
-    def change(found: Look, was_nested: bool) -> UsageRecord | Allowance:
+    def change(found: Reading, was_nested: bool) -> UsageRecord | Allowance:
         entitlements, allowed = found
         if not allowed.allows(quantity):
             return find_record(owner, key) or allowed
-        record = new_record(owner, entitlements, allowed, UsageKind.CONSUME, quantity, key)
+        record = new_record(owner, entitlements, allowed, UsageKind.CONSUME, quantity, key=key)
         # With a key the line comes first: it is what keeps a repeated call from counting.
         if key is not None and not add_record(record):
             return find_record(owner, key) or allowed
@@ -84,13 +97,13 @@ def consume(owner: Any, metric: str, quantity: int = 1, *, idempotency_key: str 
         if taken is None:
             if key is not None:
                 remove_record(record)
-            return look(owner, metric)[1]
+            return read_allowance(owner, metric)[1]
         if key is None:
             add_record(record)
-        announce_thresholds(owner, allowed, taken)
+        announce_thresholds(owner, allowed, before=taken.before, after=taken.after)
         return record
 
-    outcome = run_counted(lambda: look(owner, metric), change)
+    outcome = run_counted(lambda: read_allowance(owner, metric), change)
     if isinstance(outcome, Allowance):
         raise limit_exceeded(outcome)
     return repeated(outcome, UsageKind.CONSUME, metric, quantity)
@@ -109,7 +122,7 @@ def refund(owner: Any, metric: str, quantity: int = 1, *, idempotency_key: str |
     quantity = whole_quantity(quantity)
     key = stored_key(idempotency_key)
 
-    def change(found: Look, was_nested: bool) -> UsageRecord | None:
+    def change(found: Reading, was_nested: bool) -> UsageRecord | None:
         entitlements, allowed = found
         earlier = find_record(owner, key)
         if earlier is not None or allowed.counter is None:
@@ -117,7 +130,7 @@ def refund(owner: Any, metric: str, quantity: int = 1, *, idempotency_key: str |
         counter = lock_counter(owner, allowed, was_nested=was_nested)
         if quantity > counter.used:
             return find_record(owner, key)
-        record = new_record(owner, entitlements, allowed, UsageKind.REFUND, -quantity, key)
+        record = new_record(owner, entitlements, allowed, UsageKind.REFUND, -quantity, key=key)
         if not add_record(record):
             return find_record(owner, key)
         counter.used -= quantity
@@ -125,7 +138,7 @@ def refund(owner: Any, metric: str, quantity: int = 1, *, idempotency_key: str |
         save_counter(counter)
         return record
 
-    outcome = run_counted(lambda: look(owner, metric), change)
+    outcome = run_counted(lambda: read_allowance(owner, metric), change)
     if outcome is None:
         raise RefundExceedsUse(_("Less than that was used in this period."))
     return repeated(outcome, UsageKind.REFUND, metric, -quantity)

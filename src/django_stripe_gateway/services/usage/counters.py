@@ -13,12 +13,12 @@ from typing import Any
 from django.db.models import BigIntegerField, F, QuerySet, Value
 from django.utils import timezone
 
-from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.models import UsageCounter
-from django_stripe_gateway.services.usage.entitlements import Allowance, Counted
-from django_stripe_gateway.services.usage.expiry import expire_reservations_of
-from django_stripe_gateway.services.usage.grants import draw_grants
+from django_stripe_gateway.choices import ReservationState
+from django_stripe_gateway.models import UsageCounter, UsageReservation
+from django_stripe_gateway.services.usage.allowances import Allowance, Counted
+from django_stripe_gateway.services.usage.grants import draw_grants, put_back_grants
 from django_stripe_gateway.services.usage.periods import as_stored
+from django_stripe_gateway.services.usage.thresholds import passed_thresholds, threshold_values
 from django_stripe_gateway.services.usage.transactions import Collision, insert_if_absent, usage_database
 
 
@@ -60,9 +60,9 @@ def take(owner: Any, allowance: Allowance, quantity: int, *, was_nested: bool) -
 def take_locked(
     owner: Any, allowance: Allowance, quantity: int, *, was_nested: bool, reserve: bool = False
 ) -> Taken | None:
-    """Use or reserve ``quantity`` with the counter's row locked, expired reservations let go and grants drawn on."""
+    """Use or reserve ``quantity`` with the counter's row locked, expired reservations freed and grants drawn on."""
     counter = lock_counter(owner, allowance, was_nested=was_nested)
-    expire_reservations_of(counter, allowance.base)
+    _expire_reservations(counter, allowance.base)
     if allowance.base is not None:
         missing = counter.used + counter.reserved + quantity - allowance.base - counter.extra
         if missing > 0:
@@ -116,18 +116,6 @@ def new_counter(owner: Any, allowance: Allowance, used: int = 0) -> UsageCounter
     )
 
 
-def passed_thresholds(base: int | None, before: int, after: int) -> list[int]:
-    """Return the thresholds, in percent and rising, that use has reached by growing from ``before`` to ``after``."""
-    return [percent for percent, value in _threshold_values(base) if before < value <= after]
-
-
-def _threshold_values(base: int | None) -> list[tuple[int, int]]:
-    if not base:
-        return []
-    # Rounded up: 80 % of 5 are 4, of 6 they are 5.
-    return [(percent, -(-base * percent // 100)) for percent in gateway_settings.usage_thresholds]
-
-
 def _take_at_once(allowance: Allowance, counter: Counted, quantity: int) -> Taken | None:
     """Use ``quantity`` with one conditional UPDATE; return ``None`` when its conditions do not hold."""
     after = counter.used + quantity
@@ -141,7 +129,7 @@ def _take_at_once(allowance: Allowance, counter: Counted, quantity: int) -> Take
             rows = rows.filter(used=counter.used)
         else:
             # Whoever has counted since we looked may have come near the next threshold.
-            values = [value for _percent, value in _threshold_values(allowance.base)]
+            values = [value for _percent, value in threshold_values(allowance.base)]
             above = [value for value in values if value > counter.used]
             below = [value for value in values if value <= counter.used]
             if above:
@@ -151,3 +139,19 @@ def _take_at_once(allowance: Allowance, counter: Counted, quantity: int) -> Take
     if not rows.update(used=F("used") + quantity, modified=timezone.now()):
         return None
     return Taken(counter.used, after)
+
+
+def _expire_reservations(counter: UsageCounter, base: int | None) -> None:
+    """Free the units of the locked ``counter`` whose reservations have expired; the caller saves the counter.
+
+    It happens when somebody needs the units, and with each new reservation. Until then they are only counted as free.
+    """
+    now = timezone.now()
+    rows = UsageReservation.objects.using(usage_database())
+    held = rows.filter(counter=counter, state=ReservationState.HELD, expires__lte=now)
+    expired = dict(held.values_list("pk", "quantity"))
+    if not expired:
+        return
+    rows.filter(pk__in=expired).update(state=ReservationState.EXPIRED, modified=now)
+    counter.reserved -= sum(expired.values())
+    put_back_grants(counter, base)

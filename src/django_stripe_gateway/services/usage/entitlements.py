@@ -1,4 +1,4 @@
-"""What an owner may use now, and has used: one query, whatever the number of limits and records."""
+"""What an owner may use now, of all metrics and of one: one query, whatever the number of limits and records."""
 
 from __future__ import annotations
 
@@ -8,38 +8,26 @@ from datetime import datetime, tzinfo
 from fractions import Fraction
 from typing import Any
 
+from django.db.models import Model
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from django_stripe_gateway.choices import LimitPeriod
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.exceptions import UnknownMetric
+from django_stripe_gateway.models import LimitOverride, PlanLimit, UsageGrant
+from django_stripe_gateway.services.usage.allowances import Allowance, Counted
 from django_stripe_gateway.services.usage.entitlement_query import Row, Source, entitlement_rows
 from django_stripe_gateway.services.usage.periods import (
     BillingPeriod,
-    Window,
     as_aware,
-    as_stored,
+    rule_of,
     time_zone_of,
     window_of,
 )
+from django_stripe_gateway.services.usage.transactions import usage_database
 
-# How long a period counts when limits of several subscriptions are compared, in days.
-DAYS = {
-    LimitPeriod.DAY: 1,
-    LimitPeriod.WEEK: 7,
-    LimitPeriod.MONTH: 30,
-    LimitPeriod.BILLING_PERIOD: 30,
-    LimitPeriod.LIFETIME: 36_500,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """A counter as it was read."""
-
-    pk: int
-    used: int
-    reserved: int
-    extra: int
-    expired: int
+MODELS_WITH_METRICS: tuple[type[Model], ...] = (PlanLimit, LimitOverride, UsageGrant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,61 +37,6 @@ class PlanName:
     pk: int
     slug: str
     name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """What an owner may use of one metric in the period of now.
-
-    Args:
-        base: the limit of plan or override, ``None`` for none.
-        granted: units of grants that can still be drawn, beside those that this period has drawn already.
-    """
-
-    metric: str
-    base: int | None
-    period: str
-    window: Window
-    counter: Counted | None = None
-    granted: int = 0
-
-    @property
-    def is_unlimited(self) -> bool:
-        """Whether everything is allowed."""
-        return self.base is None
-
-    @property
-    def used(self) -> int:
-        """What was used in this period."""
-        return self.counter.used if self.counter else 0
-
-    @property
-    def reserved(self) -> int:
-        """What is kept free for work under way; reservations that have expired not counted."""
-        return self.counter.reserved - self.counter.expired if self.counter else 0
-
-    @property
-    def limit(self) -> int | None:
-        """What is allowed in this period, grants included; ``None`` for no limit."""
-        if self.base is None:
-            return None
-        return self.base + (self.counter.extra if self.counter else 0) + self.granted
-
-    @property
-    def remaining(self) -> int | None:
-        """What can still be used, never below 0; ``None`` for no limit."""
-        limit = self.limit
-        return None if limit is None else max(0, limit - self.used - self.reserved)
-
-    @property
-    def resets_at(self) -> datetime | None:
-        """When it starts from zero again, ``None`` for never."""
-        return None if self.window.ends is None else as_stored(self.window.ends)
-
-    def allows(self, quantity: int) -> bool:
-        """Return whether that much can be used now."""
-        remaining = self.remaining
-        return remaining is None or quantity <= remaining
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +56,8 @@ def entitlements_of(owner: Any) -> Entitlements:
     """Return what ``owner`` may use now.
 
     The rule for several subscriptions is the most generous limit of each metric: none at all before any, then the one
-    that allows most per day (a week has 7 days, a month and a billing period 30, and what never resets 36500). Without
-    a valid subscription the default plan applies. An override of the owner's takes the place of both; grants come on
-    top.
+    that allows most per day (see ``PeriodRule.days``). Without a valid subscription the default plan applies. An
+    override of the owner's takes the place of both; grants come on top.
     """
     stored_now = timezone.now()
     now, zone = as_aware(stored_now), time_zone_of(owner)
@@ -161,6 +93,37 @@ def entitlements_of(owner: Any) -> Entitlements:
     return Entitlements(_plan_name(plan_rows), zone, now, found)
 
 
+Reading = tuple[Entitlements, Allowance]
+
+
+def read_allowance(owner: Any, metric: str) -> Reading:
+    """Return what ``owner`` may use now, and of ``metric``.
+
+    Raises:
+        UnknownMetric: no plan has it.
+    """
+    entitlements = entitlements_of(owner)
+    return entitlements, allowance_in(entitlements, metric)
+
+
+def allowance_in(entitlements: Entitlements, metric: str) -> Allowance:
+    """Return the allowance of one metric; nothing is allowed of what only other plans have.
+
+    Raises:
+        UnknownMetric: no plan has it, so that a slip of the pen is not taken for a spent limit.
+    """
+    found = entitlements.allowances.get(metric)
+    if found is not None:
+        return found
+    is_known = metric in gateway_settings.usage_meters or any(
+        model._default_manager.using(usage_database()).filter(metric=metric).exists() for model in MODELS_WITH_METRICS
+    )
+    if not is_known:
+        raise UnknownMetric(_("No plan limits “%(metric)s”.") % {"metric": metric}, field="metric")
+    window = window_of(LimitPeriod.LIFETIME, entitlements.now, entitlements.zone, None)
+    return Allowance(metric, 0, LimitPeriod.LIFETIME, window)
+
+
 def _most_generous(rows: list[Row]) -> dict[str, Row]:
     best: dict[str, Row] = {}
     for row in sorted(rows, key=lambda row: row.pk or 0):
@@ -170,7 +133,7 @@ def _most_generous(rows: list[Row]) -> dict[str, Row]:
 
 
 def _generosity(row: Row) -> tuple[bool, Fraction]:
-    return row.limit is None, Fraction(row.limit or 0, DAYS[LimitPeriod(row.period)])
+    return row.limit is None, Fraction(row.limit or 0, rule_of(LimitPeriod(row.period)).days)
 
 
 def _billing_period(row: Row) -> BillingPeriod | None:

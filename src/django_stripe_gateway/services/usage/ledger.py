@@ -1,17 +1,32 @@
-"""The lines of the ledger, and what a repeated call finds there."""
+"""The lines of the ledger, and the callers' keys by which a repeated call finds its own."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.exceptions import IdempotencyKeyReused
+from django_stripe_gateway.exceptions import IdempotencyKeyReused, InvalidInput
 from django_stripe_gateway.models import UsageRecord
-from django_stripe_gateway.services.usage.entitlements import Allowance, Entitlements
+from django_stripe_gateway.services.usage.allowances import Allowance
+from django_stripe_gateway.services.usage.entitlements import Entitlements
 from django_stripe_gateway.services.usage.periods import as_stored, local_day
 from django_stripe_gateway.services.usage.transactions import insert_if_absent, usage_database
+
+
+def stored_key(idempotency_key: str | None) -> str | None:
+    """Return a caller's key as it is stored: of one length, and case-sensitive on every database.
+
+    Raises:
+        InvalidInput: it is empty.
+    """
+    if idempotency_key is None:
+        return None
+    if not idempotency_key:
+        raise InvalidInput("An idempotency key has at least one character.", field="idempotency_key")
+    return hashlib.sha256(idempotency_key.encode()).hexdigest()
 
 
 def new_record(
@@ -20,10 +35,16 @@ def new_record(
     allowance: Allowance,
     kind: str,
     quantity: int,
+    *,
     key: str | None = None,
     period_key: str = "",
 ) -> UsageRecord:
-    """Return a line that is not stored yet."""
+    """Return a line that is not stored yet.
+
+    Args:
+        key: the caller's, as ``stored_key`` returns it.
+        period_key: of the period that it counts for, the allowance's by default.
+    """
     return UsageRecord(
         owner_id=owner.pk,
         metric=allowance.metric,

@@ -1,25 +1,25 @@
-"""When a period begins and ends, in the time zone of its owner, across daylight saving."""
+"""When a period begins and ends, in the time zone of its owner, across daylight saving: one rule for each kind."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Any
+from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
+from django_stripe_gateway.adapter import get_adapter, wrong_answer
 from django_stripe_gateway.choices import LimitPeriod
-from django_stripe_gateway.conf import gateway_settings
 
 logger = logging.getLogger(__name__)
 
 FAR_FUTURE = datetime(9999, 1, 1, tzinfo=UTC)
 THE_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-# The end of a billing period that the provider has not told yet is an estimate; months differ by three days.
+# The end of a billing period that the provider has not confirmed yet is an estimate; months differ by three days.
 ESTIMATE_MARGIN = timedelta(days=7)
 
 
@@ -45,6 +45,23 @@ class BillingPeriod:
     ends: datetime
 
 
+#: Takes a moment, the owner's time zone and the paid period, if there is one; returns the period of the moment.
+WindowAt = Callable[[datetime, tzinfo, BillingPeriod | None], Window]
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodRule:
+    """What makes up one kind of period.
+
+    Args:
+        window: how it begins and ends (never, if it does not start from zero again), with or without a subscription.
+        days: how long it counts when limits of several subscriptions are compared.
+    """
+
+    window: WindowAt
+    days: int
+
+
 def as_aware(moment: datetime) -> datetime:
     """Return a moment of the database or the clock, which are naive where ``USE_TZ`` is off, with its time zone."""
     return timezone.make_aware(moment, timezone.get_default_timezone()) if timezone.is_naive(moment) else moment
@@ -56,17 +73,22 @@ def as_stored(moment: datetime) -> datetime:
 
 
 def time_zone_of(owner: Any) -> tzinfo:
-    """Return the owner's time zone: what the host's function says, or the site's."""
-    path = gateway_settings.owner_time_zone_resolver
-    answer = import_string(path)(owner) if path else None
+    """Return the owner's time zone: what the host's adapter says, or the site's.
+
+    Raises:
+        GatewayConfigurationError: the adapter's answer is neither a time zone nor the name of one.
+    """
+    answer = get_adapter().time_zone(owner)
     if isinstance(answer, tzinfo):
         return answer
+    if not isinstance(answer, str | None):
+        raise wrong_answer("time_zone", "must return a tzinfo, the name of a time zone, or None")
     if answer:
         try:
-            return ZoneInfo(str(answer))
+            return ZoneInfo(answer)
         except (KeyError, ValueError, OSError):
             # What an owner has typed must not stop their work.
-            logger.warning("STRIPE_GATEWAY_OWNER_TIME_ZONE_RESOLVER gave an unknown time zone for owner %s.", owner.pk)
+            logger.warning("time_zone() of the adapter gave an unknown time zone for owner %s.", owner.pk)
     return timezone.get_default_timezone()
 
 
@@ -75,27 +97,48 @@ def local_day(now: datetime, zone: tzinfo) -> date:
     return now.astimezone(zone).date()
 
 
-def window_of(period: str, now: datetime, zone: tzinfo, billing: BillingPeriod | None) -> Window:
-    """Return the period that ``now`` lies in; without a billing period, that is the calendar month."""
-    if period == LimitPeriod.BILLING_PERIOD and billing is not None:
-        return _billing_window(now, billing)
-    today = local_day(now, zone)
+def rule_of(period: LimitPeriod) -> PeriodRule:
+    """Return the rule of one kind of period; a kind without a row here does not pass the type checker."""
     match period:
-        case LimitPeriod.LIFETIME:
-            return Window("lifetime", THE_BEGINNING, None, FAR_FUTURE)
         case LimitPeriod.DAY:
-            return _calendar_window("day", today, today + timedelta(days=1), zone)
+            return PeriodRule(_calendar("day", lambda day: day, lambda first: first + timedelta(days=1)), days=1)
         case LimitPeriod.WEEK:
-            monday = today - timedelta(days=today.weekday())
-            return _calendar_window("week", monday, monday + timedelta(days=7), zone)
+            return PeriodRule(_calendar("week", _monday, lambda first: first + timedelta(days=7)), days=7)
+        case LimitPeriod.MONTH:
+            return PeriodRule(_calendar("month", _first_of_month, _first_of_next_month), days=30)
+        case LimitPeriod.BILLING_PERIOD:
+            return PeriodRule(_paid(without_subscription=LimitPeriod.MONTH), days=30)
+        case LimitPeriod.LIFETIME:
+            return PeriodRule(_never_ending, days=36_500)
         case _:
-            first = today.replace(day=1)
-            return _calendar_window("month", first, (first + timedelta(days=32)).replace(day=1), zone)
+            assert_never(period)
 
 
-def _calendar_window(kind: str, first: date, after: date, zone: tzinfo) -> Window:
-    ends = _midnight(after, zone)
-    return Window(f"{kind}:{first.isoformat()}", _midnight(first, zone), ends, ends)
+def window_of(period: str, now: datetime, zone: tzinfo, billing: BillingPeriod | None) -> Window:
+    """Return the period of the kind ``period`` that ``now`` lies in.
+
+    Args:
+        period: a value of ``LimitPeriod``.
+        billing: the paid period of the subscription that the limit is from.
+    """
+    return rule_of(LimitPeriod(period)).window(now, zone, billing)
+
+
+def _calendar(word: str, first: Callable[[date], date], after: Callable[[date], date]) -> WindowAt:
+    """Return the rule of periods that begin and end at the owner's midnight.
+
+    Args:
+        word: what the keys of these periods begin with; stored, and of no other kind.
+        first: returns the first day of the period that a day lies in.
+        after: returns the first day of the next period from the first day of one.
+    """
+
+    def window(now: datetime, zone: tzinfo, _billing: BillingPeriod | None) -> Window:
+        day = first(local_day(now, zone))
+        ends = _midnight(after(day), zone)
+        return Window(f"{word}:{day.isoformat()}", _midnight(day, zone), ends, ends)
+
+    return window
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:
@@ -103,12 +146,40 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
-def _billing_window(now: datetime, billing: BillingPeriod) -> Window:
-    """Return the paid period, or the one after it while the provider's news of the renewal is on its way."""
-    starts, ends = billing.starts.astimezone(UTC), billing.ends.astimezone(UTC)
-    length = ends - starts
-    if now >= ends and length > timedelta():
-        missed = (now - ends) // length
-        starts, ends = ends + missed * length, ends + (missed + 1) * length
-    key = f"billing:{starts.isoformat(timespec='seconds')}"
-    return Window(key, starts, ends, ends + ESTIMATE_MARGIN)
+def _paid(without_subscription: LimitPeriod) -> WindowAt:
+    """Return the rule of a subscription's paid periods.
+
+    When one is over, the next is assumed to be as long, until the provider confirms the renewal.
+
+    Args:
+        without_subscription: the kind that applies where nothing is paid for.
+    """
+
+    def window(now: datetime, zone: tzinfo, billing: BillingPeriod | None) -> Window:
+        if billing is None:
+            return rule_of(without_subscription).window(now, zone, None)
+        starts, ends = billing.starts.astimezone(UTC), billing.ends.astimezone(UTC)
+        length = ends - starts
+        if now >= ends and length > timedelta():
+            missed = (now - ends) // length
+            starts, ends = ends + missed * length, ends + (missed + 1) * length
+        key = f"billing:{starts.isoformat(timespec='seconds')}"
+        return Window(key, starts, ends, ends + ESTIMATE_MARGIN)
+
+    return window
+
+
+def _never_ending(_now: datetime, _zone: tzinfo, _billing: BillingPeriod | None) -> Window:
+    return Window("lifetime", THE_BEGINNING, None, FAR_FUTURE)
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())
+
+
+def _first_of_month(day: date) -> date:
+    return day.replace(day=1)
+
+
+def _first_of_next_month(first: date) -> date:
+    return (first + timedelta(days=32)).replace(day=1)

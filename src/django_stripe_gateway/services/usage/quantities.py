@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from django_stripe_gateway.exceptions import InvalidInput, InvalidQuantity
+from django_stripe_gateway.exceptions import InvalidQuantity
 
 # A counter holds nine million of them.
 MAX_QUANTITY = 10**12
@@ -25,16 +24,3 @@ def whole_quantity(quantity: Any, least: int = 1) -> int:
             field="quantity",
         )
     return quantity
-
-
-def stored_key(idempotency_key: str | None) -> str | None:
-    """Return a caller's key as it is stored: of one length, and told apart to the letter on every database.
-
-    Raises:
-        InvalidInput: it is empty.
-    """
-    if idempotency_key is None:
-        return None
-    if not idempotency_key:
-        raise InvalidInput("An idempotency key has at least one character.", field="idempotency_key")
-    return hashlib.sha256(idempotency_key.encode()).hexdigest()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -17,15 +19,16 @@ from django_stripe_gateway.exceptions import (
     IdempotencyKeyReused,
     ReservationExpired,
     UnknownReservation,
+    UsageLimitExceeded,
     WrongState,
 )
 from django_stripe_gateway.models import UsageCounter, UsageReservation
-from django_stripe_gateway.services.usage.counters import Taken, counters, lock_counter, save_counter, take_locked
-from django_stripe_gateway.services.usage.entitlements import Allowance, Entitlements
+from django_stripe_gateway.services.usage.allowances import Allowance, limit_exceeded
+from django_stripe_gateway.services.usage.counters import counters, lock_counter, save_counter, take_locked
+from django_stripe_gateway.services.usage.entitlements import Entitlements, Reading, read_allowance
 from django_stripe_gateway.services.usage.grants import put_back_grants
-from django_stripe_gateway.services.usage.ledger import add_record, new_record
-from django_stripe_gateway.services.usage.quantities import stored_key, whole_quantity
-from django_stripe_gateway.services.usage.refusals import Look, limit_exceeded, look
+from django_stripe_gateway.services.usage.ledger import add_record, new_record, stored_key
+from django_stripe_gateway.services.usage.quantities import whole_quantity
 from django_stripe_gateway.services.usage.thresholds import announce_thresholds
 from django_stripe_gateway.services.usage.transactions import insert_if_absent, run_counted, usage_database
 
@@ -55,7 +58,7 @@ def reserve(
     if expires_in is None:
         expires_in = timedelta(seconds=gateway_settings.usage_reservation_seconds)
 
-    def change(found: Look, was_nested: bool) -> UsageReservation | Allowance:
+    def change(found: Reading, was_nested: bool) -> UsageReservation | Allowance:
         _entitlements, allowed = found
         counter = lock_counter(owner, allowed, was_nested=was_nested)
         earlier = _find(owner, key)
@@ -73,14 +76,14 @@ def reserve(
             modified=now,
         )
         if take_locked(owner, allowed, quantity, was_nested=was_nested, reserve=True) is None:
-            return look(owner, metric)[1]
+            return read_allowance(owner, metric)[1]
         if not insert_if_absent(reservation):
             # The same key at the same moment for another metric, whose counter is not locked here.
-            _give_up(lock_counter(owner, allowed, was_nested=was_nested), quantity, allowed)
+            _free(lock_counter(owner, allowed, was_nested=was_nested), quantity, allowed)
             return _find(owner, key) or allowed
         return reservation
 
-    outcome = run_counted(lambda: look(owner, metric), change)
+    outcome = run_counted(lambda: read_allowance(owner, metric), change)
     if isinstance(outcome, Allowance):
         raise limit_exceeded(outcome)
     if (outcome.metric, outcome.quantity) != (metric, quantity):
@@ -108,7 +111,7 @@ def commit(
         quantity = whole_quantity(quantity, least=0)
 
     def settle(
-        row: UsageReservation, counter: UsageCounter, found: Look, was_nested: bool
+        row: UsageReservation, counter: UsageCounter, found: Reading, was_nested: bool
     ) -> GatewayError | UsageReservation:
         entitlements, allowed = found
         cost = row.quantity if quantity is None else quantity
@@ -122,26 +125,26 @@ def commit(
         if above:
             taken = take_locked(row.owner, allowed, above, was_nested=was_nested)
             if taken is None:
-                return limit_exceeded(look(row.owner, row.metric)[1])
+                return limit_exceeded(read_allowance(row.owner, row.metric)[1])
             counter.refresh_from_db(using=usage_database())
             if allowed.window.key != counter.period_key:
-                announce_thresholds(row.owner, allowed, taken)
+                announce_thresholds(row.owner, allowed, before=taken.before, after=taken.after)
                 before = counter.used
         counter.reserved -= row.quantity
         counter.used += within
         put_back_grants(counter, allowed.base)
         save_counter(counter)
         _close(row, ReservationState.COMMITTED, used=cost)
-        _write(row, entitlements, allowed, counter, within, above)
+        _add_records(row, entitlements, allowed, counter, within, above)
         if allowed.window.key == counter.period_key:
-            announce_thresholds(row.owner, allowed, Taken(before, counter.used))
+            announce_thresholds(row.owner, allowed, before=before, after=counter.used)
         return row
 
     return _settle(reservation, owner, settle)
 
 
 def release(reservation: UsageReservation | uuid.UUID | str, *, owner: Any = None) -> UsageReservation:
-    """Let reserved units go. Twice is as good as once, and so is letting go what has expired.
+    """Free reserved units. Twice is as good as once, and so is releasing what has expired.
 
     Raises:
         WrongState: they were used.
@@ -149,39 +152,76 @@ def release(reservation: UsageReservation | uuid.UUID | str, *, owner: Any = Non
     """
 
     def settle(
-        row: UsageReservation, counter: UsageCounter, found: Look, was_nested: bool
+        row: UsageReservation, counter: UsageCounter, found: Reading, was_nested: bool
     ) -> GatewayError | UsageReservation:
         if row.state == ReservationState.COMMITTED:
             return WrongState(_("What was reserved has been used. Refund it instead."))
         if row.state == ReservationState.HELD:
-            _give_up(counter, row.quantity, found[1])
+            _free(counter, row.quantity, found[1])
             _close(row, ReservationState.RELEASED)
         return row
 
     return _settle(reservation, owner, settle)
 
 
+@dataclass(slots=True)
+class Work:
+    """Work under way in ``reserved``; set ``cost`` when it is known, else all that was reserved is used."""
+
+    reservation: UsageReservation
+    cost: int | None = None
+
+
+@contextmanager
+def reserved(
+    owner: Any,
+    metric: str,
+    quantity: int = 1,
+    *,
+    expires_in: timedelta | None = None,
+    idempotency_key: str | None = None,
+) -> Iterator[Work]:
+    """Reserve for a block of work: commit its cost at the end, release everything if it raises.
+
+    Raises:
+        UsageLimitExceeded: the plan does not allow that much; the block is not entered.
+    """
+    reservation = reserve(owner, metric, quantity, expires_in=expires_in, idempotency_key=idempotency_key)
+    work = Work(reservation)
+    try:
+        yield work
+    except BaseException:
+        release(reservation)
+        raise
+    try:
+        commit(reservation, work.cost)
+    except UsageLimitExceeded:
+        # The work is done: what was reserved for it is used, whatever the rest cost.
+        commit(reservation)
+        raise
+
+
 def _settle(
     reservation: UsageReservation | uuid.UUID | str,
     owner: Any,
-    settle: Callable[[UsageReservation, UsageCounter, Look, bool], GatewayError | UsageReservation],
+    settle: Callable[[UsageReservation, UsageCounter, Reading, bool], GatewayError | UsageReservation],
 ) -> UsageReservation:
-    known = _known(reservation, owner)
+    known = _read_reservation(reservation, owner)
 
-    def change(found: Look, was_nested: bool) -> GatewayError | UsageReservation:
+    def change(found: Reading, was_nested: bool) -> GatewayError | UsageReservation:
         # The counter first, as everywhere.
         counter = counters().select_for_update().get(pk=known.counter_id)
         row = _rows().select_for_update().get(pk=known.pk)
         row.owner = known.owner
         return settle(row, counter, found, was_nested)
 
-    outcome = run_counted(lambda: look(known.owner, known.metric), change)
+    outcome = run_counted(lambda: read_allowance(known.owner, known.metric), change)
     if isinstance(outcome, GatewayError):
         raise outcome
     return outcome
 
 
-def _known(reservation: UsageReservation | uuid.UUID | str, owner: Any) -> UsageReservation:
+def _read_reservation(reservation: UsageReservation | uuid.UUID | str, owner: Any) -> UsageReservation:
     try:
         pk = reservation.pk if isinstance(reservation, UsageReservation) else uuid.UUID(str(reservation))
     except ValueError:
@@ -201,7 +241,7 @@ def _why_not_held(row: UsageReservation) -> GatewayError | None:
     return WrongState(_("This reservation has been settled already."))
 
 
-def _give_up(counter: UsageCounter, quantity: int, allowed: Allowance) -> None:
+def _free(counter: UsageCounter, quantity: int, allowed: Allowance) -> None:
     counter.reserved -= quantity
     put_back_grants(counter, allowed.base)
     save_counter(counter)
@@ -212,7 +252,7 @@ def _close(row: UsageReservation, state: str, used: int = 0) -> None:
     row.save(using=usage_database(), update_fields=["state", "used", "modified"])
 
 
-def _write(
+def _add_records(
     row: UsageReservation,
     entitlements: Entitlements,
     allowed: Allowance,

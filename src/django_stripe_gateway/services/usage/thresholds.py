@@ -1,4 +1,4 @@
-"""Tell receivers that use has come to a part of its limit."""
+"""Notify receivers, once, that use has reached a part of its limit."""
 
 from __future__ import annotations
 
@@ -8,28 +8,41 @@ from typing import Any
 from django.db import transaction
 
 from django_stripe_gateway import signals
+from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.models import UsageCounter
-from django_stripe_gateway.services.usage.counters import Taken, passed_thresholds
-from django_stripe_gateway.services.usage.entitlements import Allowance
+from django_stripe_gateway.services.usage.allowances import Allowance
 from django_stripe_gateway.services.usage.transactions import usage_database
 
 logger = logging.getLogger(__name__)
 
 
-def announce_thresholds(owner: Any, allowance: Allowance, taken: Taken) -> None:
-    """Send ``usage_threshold_reached`` after the commit, once for each threshold that was passed."""
-    for threshold in passed_thresholds(allowance.base, taken.before, taken.after):
-        _send_on_commit(owner, allowance, taken, threshold)
+def passed_thresholds(base: int | None, before: int, after: int) -> list[int]:
+    """Return the thresholds, in percent and rising, that use has reached by growing from ``before`` to ``after``."""
+    return [percent for percent, value in threshold_values(base) if before < value <= after]
 
 
-def _send_on_commit(owner: Any, allowance: Allowance, taken: Taken, threshold: int) -> None:
+def threshold_values(base: int | None) -> list[tuple[int, int]]:
+    """Return the thresholds of a limit, rising: percent and units."""
+    if not base:
+        return []
+    # Rounded up: 80 % of 5 are 4, of 6 they are 5.
+    return [(percent, -(-base * percent // 100)) for percent in gateway_settings.usage_thresholds]
+
+
+def announce_thresholds(owner: Any, allowance: Allowance, *, before: int, after: int) -> None:
+    """Send ``usage_threshold_reached`` after the commit, once for each threshold that ``used`` has reached."""
+    for threshold in passed_thresholds(allowance.base, before, after):
+        _send_on_commit(owner, allowance, threshold, after)
+
+
+def _send_on_commit(owner: Any, allowance: Allowance, threshold: int, used: int) -> None:
     def send() -> None:
         answers = signals.usage_threshold_reached.send_robust(
             sender=UsageCounter,
             owner=owner,
             metric=allowance.metric,
             threshold=threshold,
-            used=taken.after,
+            used=used,
             limit=allowance.base,
             resets_at=allowance.resets_at,
         )

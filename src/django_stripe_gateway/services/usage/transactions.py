@@ -1,4 +1,4 @@
-"""The transactions in which use is counted: short, and content with the caller's own where there is one."""
+"""The transactions in which use is counted: short, and part of the caller's own where there is one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_TRIES = 8
 
 
 class Collision(Exception):
-    """Another process made the row that this one was about to make: look again."""
+    """Another process made the row that this one was about to make: read again."""
 
 
 def usage_database() -> str:
@@ -30,18 +30,22 @@ def usage_database() -> str:
     return router.db_for_write(UsageCounter)
 
 
-def run_counted(look: Callable[[], S], change: Callable[[S, bool], T]) -> T:
-    """Look, then change in a transaction; do both again when the change lost a race.
+def run_counted(read: Callable[[], S], change: Callable[[S, bool], T]) -> T:
+    """Read, then change in a transaction; do both again when the change lost a race.
 
-    Inside of the caller's transaction it becomes part of that one, without a savepoint. ``change`` is told so, and must
-    return what went wrong instead of raising it, so that the caller's transaction stays usable.
+    Inside of the caller's transaction it becomes part of that one, without a savepoint.
+
+    Args:
+        read: returns what the change goes by.
+        change: takes that, and whether the transaction is the caller's. It returns what went wrong instead of raising
+            it, so that the caller's transaction stays usable.
 
     Raises:
         OperationInProgress: others kept coming first.
     """
     was_nested = connections[usage_database()].in_atomic_block
     for attempt in range(1, MAX_TRIES + 1):
-        found = look()
+        found = read()
         try:
             with transaction.atomic(using=usage_database(), savepoint=False):
                 return change(found, was_nested)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
@@ -20,6 +20,7 @@ from django_stripe_gateway.gateways.billing_values import (
     ProductRequest,
     ProductSnapshot,
     PromotionCodeSnapshot,
+    SetupSnapshot,
     SubscriptionChange,
     SubscriptionCheckoutRequest,
     SubscriptionRequest,
@@ -32,7 +33,9 @@ from django_stripe_gateway.gateways.stripe.catalogue_objects import (
     payment_method_snapshot,
     price_snapshot,
     product_snapshot,
+    setup_snapshot,
 )
+from django_stripe_gateway.gateways.stripe.customers import has_metadata
 from django_stripe_gateway.gateways.stripe.errors import ask
 from django_stripe_gateway.money import to_minor_units
 
@@ -117,6 +120,11 @@ class LocalstripeBillingGateway(StripeBillingGateway):
         )
         return found[::-1]
 
+    def find_setup(self, customer_id: str, *, metadata: Mapping[str, str]) -> SetupSnapshot | None:
+        """Return the SetupIntent that an earlier attempt has made; localstripe lists them for no one customer."""
+        made = self._items(lambda params: self.v1.setup_intents.list(params=params), setup_snapshot)
+        return next((found for found in made if has_metadata(found.metadata, metadata)), None)
+
     def create_portal_url(self, customer_id: str, return_url: str, *, idempotency_key: str) -> str:
         """Refuse: there is no billing portal."""
         _refuse("the billing portal")
@@ -190,6 +198,10 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     def create_subscription_checkout(
         self, request: SubscriptionCheckoutRequest, *, idempotency_key: str
     ) -> BillingCheckoutSnapshot:
+        """Refuse: there is no Checkout."""
+        _refuse("Checkout")
+
+    def find_subscription_checkout(self, customer_id: str, token: str) -> BillingCheckoutSnapshot | None:
         """Refuse: there is no Checkout."""
         _refuse("Checkout")
 

@@ -66,10 +66,10 @@ def send_due_meter_events() -> Iterator[MeterEvent]:
 
 
 def send_meter_event(event_pk: int, known: KnownMeters | None = None) -> MeterEvent | None:
-    """Send one event, unless it is sent already or another process is at it; return it if this one was.
+    """Send one event, unless it is sent already or another process holds its lease; return it if this one was.
 
     Args:
-        known: what was asked about meters before.
+        known: the meters that were read before.
 
     Raises:
         GatewayConfigurationError: the account cannot be called; the event stays due.
@@ -86,11 +86,11 @@ def send_meter_event(event_pk: int, known: KnownMeters | None = None) -> MeterEv
     try:
         _send(event, known or KnownMeters())
     except GatewayConfigurationError as error:
-        _release(event, was_heard=error.may_have_acted)
+        _release(event, may_have_arrived=error.may_have_acted)
         raise
     except ProviderUnavailable as error:
         event.error = _problem(error)
-        return _release(event, was_heard=True)
+        return _release(event, may_have_arrived=True)
     except GatewayError as error:
         logger.error("The provider refused meter event %s (%s, %s).", event.pk, error.code, error.request_id or "-")
         return _settle(event, MeterEventState.REFUSED, _problem(error))
@@ -115,13 +115,13 @@ def _claim(event_pk: int) -> MeterEvent | None:
     now = timezone.now()
     per_call = gateway_settings.timeout * (gateway_settings.max_network_retries + 1)
     leased = now + timedelta(seconds=2 * per_call + LEASE_MARGIN)
-    is_mine = (
+    is_claimed = (
         _events()
         .due(now)
         .filter(pk=event_pk)
         .update(leased_until=leased, attempts=F("attempts") + 1, first_sent=Coalesce("first_sent", now), modified=now)
     )
-    return _events().select_related("customer").get(pk=event_pk) if is_mine else None
+    return _events().select_related("customer").get(pk=event_pk) if is_claimed else None
 
 
 def _settle(event: MeterEvent, state: str, error: dict[str, Any] | None = None) -> MeterEvent:
@@ -130,11 +130,11 @@ def _settle(event: MeterEvent, state: str, error: dict[str, Any] | None = None) 
     return event
 
 
-def _release(event: MeterEvent, *, was_heard: bool) -> MeterEvent:
-    """Let the next run send it again; without a key that works, nobody has heard of it."""
+def _release(event: MeterEvent, *, may_have_arrived: bool) -> MeterEvent:
+    """Let the next run send it again; without a working key, it cannot have arrived."""
     fields = ["leased_until", "error", "modified"]
     event.leased_until = timezone.now()
-    if not was_heard and event.attempts == 1:
+    if not may_have_arrived and event.attempts == 1:
         event.attempts, event.first_sent = 0, None
         fields += ["attempts", "first_sent"]
     event.save(using=usage_database(), update_fields=fields)

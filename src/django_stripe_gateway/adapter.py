@@ -1,0 +1,119 @@
+"""What a host decides: one class whose methods have the defaults.
+
+Settings hold values, the adapter holds decisions. Extend ``Adapter``, override what your project decides otherwise, and
+name the class in ``STRIPE_GATEWAY_ADAPTER``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from datetime import tzinfo
+from decimal import Decimal
+from typing import Any, NotRequired, TypedDict
+
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.exceptions import GatewayConfigurationError
+
+__all__ = ["Adapter", "CustomerDetails", "Price", "get_adapter"]
+
+
+class CustomerDetails(TypedDict, total=False):
+    """What a provider is told of an owner: ``name`` and ``email``; either may be left out."""
+
+    name: str | None
+    email: str | None
+
+
+class Price(TypedDict):
+    """What a payment costs.
+
+    Attributes:
+        amount: in the currency's own units, e.g. ``Decimal("10.00")``.
+        currency: ISO code, any case.
+        description: what the customer reads.
+        capture_method: "automatic" or "manual"; by default as the variant is configured.
+    """
+
+    amount: Decimal
+    currency: str
+    description: NotRequired[str]
+    capture_method: NotRequired[str]
+
+
+PRICE_KEYS = (*Price.__annotations__,)
+
+
+class Adapter:
+    """What the package does where a host has decided nothing. It is made once and shared: keep no state in it."""
+
+    def get_owner(self, request: Any) -> Any:
+        """Return whose plan a request is about: an instance of ``STRIPE_GATEWAY_OWNER_MODEL``, ``None`` for nobody.
+
+        By default the user. Asked by the API of subscriptions and usage, the decorators and the template tags.
+
+        Args:
+            request: Django's, or Django REST framework's.
+        """
+        return getattr(request, "user", None)
+
+    def customer_details(self, owner: Any) -> CustomerDetails:
+        """Return the name and e-mail address that the provider is told of an owner.
+
+        By default those of the owner's own fields, as a user or a model with ``name`` and ``email`` has them.
+        """
+        name = owner.get_full_name() if hasattr(owner, "get_full_name") else getattr(owner, "name", "")
+        return {"name": name, "email": getattr(owner, "email", "")}
+
+    def time_zone(self, owner: Any) -> tzinfo | str | None:
+        """Return the time zone whose midnight resets an owner's limits: a ``tzinfo``, a name, ``None`` for the site's.
+
+        By default the site's, ``TIME_ZONE``. A name that is not known counts as the site's, with a warning in the log.
+        """
+        return timezone.get_default_timezone()
+
+    def price_payment(self, request: Any, data: Mapping[str, Any]) -> Price:
+        """Return what is charged for a payment that a client of the API asks for.
+
+        By default what the client sent, which is right only where you trust your clients. Raise ``InvalidInput`` for
+        what you do not sell.
+
+        Args:
+            request: Django REST framework's, with its ``user``.
+            data: what the client sent, as the serializer ``CreatePayment`` has accepted it.
+        """
+        return {key: data[key] for key in PRICE_KEYS if key in data}  # type: ignore[return-value]
+
+
+def get_adapter() -> Adapter:
+    """Return the host's adapter.
+
+    Raises:
+        GatewayConfigurationError: ``STRIPE_GATEWAY_ADAPTER`` names no subclass of ``Adapter``.
+    """
+    path = gateway_settings.adapter
+    try:
+        found = import_string(path)
+    except ImportError as error:
+        raise GatewayConfigurationError(f"STRIPE_GATEWAY_ADAPTER names {path}, which cannot be imported.") from error
+    if not (isinstance(found, type) and issubclass(found, Adapter)):
+        raise GatewayConfigurationError(f"STRIPE_GATEWAY_ADAPTER names {path}, which is no subclass of Adapter.")
+    return _made(found)  # type: ignore[arg-type] # mypy looks at the instances' hash, not at the class's
+
+
+def wrong_answer(method: str, problem: str) -> GatewayConfigurationError:
+    """Return the error that the host's adapter has answered what nobody can work with.
+
+    Args:
+        method: its name in ``Adapter``.
+        problem: the end of the sentence "the method …".
+    """
+    return GatewayConfigurationError(f"{method}() of {gateway_settings.adapter} {problem}.")
+
+
+@functools.cache
+def _made(adapter_class: type[Adapter]) -> Adapter:
+    return adapter_class()

@@ -1,0 +1,133 @@
+"""Write an operation from its view, its handler and its serializers; imported only where drf-spectacular is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import uritemplate
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+
+from django_stripe_gateway.api.openapi.errors import ERRORS, ErrorSerializer, error_statuses
+from django_stripe_gateway.api.openapi.operations import Operation, summary_and_description
+from django_stripe_gateway.api.replaceable import serializer_class
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["8f14e45f-ceea-467f-a9f0-1c3f2b0d7e52"]},
+    OpenApiParameter.HEADER,
+    description=(
+        "Any unique text, such as a UUID. A repeat with the same key and body gets the first answer again, "
+        "with the header Idempotent-Replayed."
+    ),
+)
+
+
+class GatewaySchema(AutoSchema):  # type: ignore[no-untyped-call,unused-ignore]
+    """Shows the operations that handlers declare, with the serializers that the settings put in place of ours.
+
+    A handler of a host's own subclass that declares none is shown as drf-spectacular shows any.
+    """
+
+    @property
+    def api_view(self) -> Any:
+        """The view, one of this package's or of a subclass of those."""
+        return self.view
+
+    @property
+    def handler(self) -> Any:
+        """The method of the view that answers."""
+        return getattr(self.api_view, self.method.lower())
+
+    @property
+    def declared(self) -> Operation | None:
+        """What the handler declares."""
+        declared: Operation | None = getattr(self.handler, "operation", None)
+        return declared
+
+    def get_operation_id(self) -> str:
+        """Return the name that the view puts in place of an inherited one, or the declared one."""
+        if self.declared is None:
+            return str(super().get_operation_id())
+        return str(self.api_view.operation_id or self.declared.operation_id)
+
+    def get_tags(self) -> list[str]:
+        """Return the view's tag."""
+        return [self.api_view.tag] if self.api_view.tag else list(super().get_tags())
+
+    def get_summary(self) -> str:
+        """Return the first sentence of the handler's docstring."""
+        return summary_and_description(self.handler)[0]
+
+    def get_description(self) -> str:  # type: ignore[override]
+        """Return the rest of the handler's docstring, or what there is of it."""
+        summary, description = summary_and_description(self.handler)
+        return description or summary
+
+    def get_auth(self) -> list[dict[str, Any]]:
+        """Return the ways to say who is asking."""
+        return [] if self.api_view.is_public else list(super().get_auth())
+
+    def get_override_parameters(self) -> list[Any]:
+        """Return the header, the parts of the path and the query."""
+        parameters: list[Any] = [*super().get_override_parameters(), *self._path_parameters()]
+        if getattr(self.handler, "takes_idempotency_key", False):
+            parameters.append(IDEMPOTENCY_KEY)
+        if self.declared is not None and self.declared.query is not None:
+            parameters.append(self.declared.query)
+        return parameters
+
+    def get_request_serializer(self) -> Any:
+        """Return the serializer of the body."""
+        return super().get_request_serializer() if self.declared is None else self.declared.request
+
+    def get_examples(self) -> list[OpenApiExample]:
+        """Return the example of a body; the answers have theirs."""
+        request = self.declared.examples.request if self.declared is not None else None
+        return [] if request is None else [OpenApiExample("Request", request, request_only=True)]
+
+    def get_response_serializers(self) -> Any:
+        """Return all answers by their status, the errors with them."""
+        declared = self.declared
+        if declared is None:
+            return super().get_response_serializers()
+        answers = {
+            declared.status: _answer(declared.answer, self.get_summary(), declared.examples.answers),
+            **{status: self._error(declared, status) for status in self._error_statuses(declared)},
+        }
+        if declared.redirect:
+            answers[302] = OpenApiResponse(description=declared.redirect)
+        return answers
+
+    def resolve_serializer(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> Any:
+        """Return the component of the serializer that is in use."""
+        default = serializer if isinstance(serializer, type) else type(serializer)
+        replacement = serializer_class(default)
+        if replacement is not default:
+            serializer = replacement
+        return super().resolve_serializer(serializer, direction, bypass_extensions)
+
+    def _path_parameters(self) -> Iterator[OpenApiParameter]:
+        """Yield the parts of the path as the view's serializer describes the fields of the same names."""
+        if self.api_view.path_serializer is None:
+            return
+        serializer: Any = serializer_class(self.api_view.path_serializer)()
+        for name in uritemplate.variables(self.path):
+            schema = self._map_serializer_field(serializer.fields[name], "request")  # type: ignore[no-untyped-call]
+            description = schema.pop("description", "")
+            yield OpenApiParameter(name, schema, OpenApiParameter.PATH, description=description)
+
+    def _error_statuses(self, declared: Operation) -> list[int]:
+        has_path = bool(uritemplate.variables(self.path))
+        return error_statuses(self.api_view, self.method, declared.errors, has_path=has_path)
+
+    def _error(self, declared: Operation, status: int) -> OpenApiResponse:
+        meaning, usual = ERRORS[status]
+        body = declared.examples.errors.get(status, usual)
+        return _answer(ErrorSerializer, meaning, {str(body["code"]): body})
+
+
+def _answer(serializer: Any, meaning: str, examples: Any) -> OpenApiResponse:
+    shown = [OpenApiExample(name, value, response_only=True) for name, value in examples.items()]
+    return OpenApiResponse(serializer, description=meaning, examples=shown)

@@ -1,0 +1,110 @@
+"""Examples of the payments API for its OpenAPI document, named after the handlers' operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django_stripe_gateway.api.openapi.operations import Examples
+
+_CONFIRMED: dict[str, Any] = {
+    "payment_id": 42,
+    "status": "confirmed",
+    "amount": "10.00",
+    "currency": "USD",
+    "captured_amount": "10.00",
+    "refunded_amount": "0.00",
+    "gateway": "Stripe",
+    "order_id": "ord_123",
+    "description": "Local PI Test",
+    "metadata": {"note": "local test"},
+    "capture_method": "automatic",
+    "created": "2026-11-02T09:30:00.123456Z",
+    "modified": "2026-11-02T09:30:00.654321Z",
+    "intent_id": "pi_3SPGrL2eZvKYlo2C1aBcDeFg",
+}
+_WAITING: dict[str, Any] = {name: value for name, value in _CONFIRMED.items() if name != "intent_id"} | {
+    "payment_id": 99,
+    "status": "waiting",
+    "amount": "25.00",
+    "captured_amount": "0.00",
+    "gateway_url": "https://checkout.stripe.com/c/pay/cs_test_a1b2c3",
+}
+_CLIENT_SECRET = "pi_3SPGrL2eZvKYlo2C1aBcDeFg_secret_h1j2k3l4"  # noqa: S105 (an example)
+_BAD_CURSOR = {
+    "type": "invalid_request_error",
+    "code": "invalid",
+    "detail": "The cursor is not valid.",
+    "field": "cursor",
+}
+_BAD_FILTER = {
+    "type": "invalid_request_error",
+    "code": "invalid_choice",
+    "detail": '"paid" is not a valid choice.',
+    "field": "status",
+}
+
+LIST_GATEWAYS = Examples(
+    answers={
+        "Gateways": {"name": "Stripe", "variant": "stripe", "description": "Cards and wallets", "is_default": True}
+    },
+    errors={400: _BAD_CURSOR},
+)
+LIST_PAYMENTS = Examples(answers={"Payments": _CONFIRMED}, errors={400: _BAD_FILTER})
+READ_PAYMENT = Examples(answers={"Confirmed": _CONFIRMED})
+LIST_LOGS = Examples(
+    answers={
+        "Audit trail": {
+            "log_id": 7,
+            "event": "status_changed",
+            "source": "webhook",
+            "message": "waiting → confirmed",
+            "data": {"from": "waiting", "to": "confirmed", "captured_amount": "10.00"},
+            "created": "2026-11-02T09:30:00.654321Z",
+        }
+    },
+    errors={400: _BAD_CURSOR},
+)
+CREATE_PAYMENT = Examples(
+    request={
+        "gateway": "Stripe",
+        "amount": "10.00",
+        "currency": "USD",
+        "description": "Local PI Test",
+        "order_id": "ord_123",
+        "metadata": {"note": "local test"},
+    },
+    answers={
+        "Confirmed at once (development)": _CONFIRMED | {"client_secret": _CLIENT_SECRET},
+        "Waiting on Stripe Checkout": _WAITING,
+    },
+)
+CAPTURE_PAYMENT = Examples(request={"amount": "10.00"}, answers={"Captured": _CONFIRMED | {"capture_method": "manual"}})
+CONFIRM_INTENT = Examples(
+    request={"payment_method": "pm_card_visa"},
+    answers={
+        "Confirmed": _CONFIRMED,
+        "The customer has to authenticate": _CONFIRMED
+        | {"status": "waiting", "captured_amount": "0.00", "client_secret": _CLIENT_SECRET, "requires_action": True},
+    },
+)
+CANCEL_PAYMENT = Examples(answers={"Cancelled": _WAITING | {"status": "cancelled"}})
+REFUND_PAYMENT = Examples(
+    request={"amount": "3.00", "reason": "requested_by_customer"},
+    answers={
+        "3.00 of 10.00 given back": _CONFIRMED
+        | {
+            "refunded_amount": "3.00",
+            "refund": {
+                "refund_id": "re_3SPGrL2eZvKYlo2C1xYzAbCd",
+                "amount": "3.00",
+                "currency": "USD",
+                "status": "succeeded",
+                "reason": "requested_by_customer",
+                "created": "2026-11-02T10:00:00.123456Z",
+            },
+        }
+    },
+)
+RETURN_PAGE = Examples(
+    answers={"Paid": {"payment_id": 99, "status": "confirmed", "amount": "25.00", "currency": "USD"}}
+)

@@ -1,0 +1,151 @@
+"""Examples of the subscriptions API for its OpenAPI document, named after the handlers' operations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django_stripe_gateway.api.openapi.operations import Examples
+
+_PRICING: dict[str, Any] = {
+    "pricing_id": 2,
+    "amount": "200.00",
+    "currency": "USD",
+    "interval": "month",
+    "interval_count": 1,
+    "trial_days": 0,
+    "is_per_seat": False,
+}
+_LIMIT: dict[str, Any] = {"metric": "minutes", "limit": 180, "period": "day"}
+_SUBSCRIPTION: dict[str, Any] = {
+    "subscription_id": "sub_1SPGrL2eZvKYlo2C1aBcDeFg",
+    "status": "active",
+    "valid": True,
+    "plan": {"plan_id": 2, "slug": "premium", "name": "Premium", "limits": [_LIMIT]},
+    "pricing": _PRICING,
+    "quantity": 1,
+    "cancel_at_period_end": False,
+    "cancel_at": None,
+    "canceled_at": None,
+    "ended_at": None,
+    "current_period_start": "2026-11-02T09:30:00Z",
+    "current_period_end": "2026-12-02T09:30:00Z",
+    "trial_end": None,
+    "is_paused": False,
+    "pause_resumes_at": None,
+    "has_pending_update": False,
+    "metadata": {},
+    "created": "2026-11-02T09:30:00.123456Z",
+}
+_METHOD: dict[str, Any] = {
+    "payment_method_id": "pm_1SPGrL2eZvKYlo2C1aBcDeFg",
+    "kind": "card",
+    "brand": "visa",
+    "last4": "4242",
+    "exp_month": 8,
+    "exp_year": 2030,
+    "is_default": True,
+}
+_SUBSCRIPTION_ID = {"subscription_id": _SUBSCRIPTION["subscription_id"]}
+
+LIST_PLANS = Examples(
+    answers={
+        "Plans": {
+            "plan_id": 2,
+            "slug": "premium",
+            "name": "Premium",
+            "description": "",
+            "auto_renew": True,
+            "is_default": False,
+            "pricing": [_PRICING],
+            "limits": [],
+        }
+    }
+)
+LIST_SUBSCRIPTIONS = Examples(answers={"Subscriptions": _SUBSCRIPTION})
+LIST_INVOICES = Examples(
+    answers={
+        "Invoices": {
+            "invoice_id": "in_1SPGrL2eZvKYlo2C1aBcDeFg",
+            "number": "A1B2C3D4-0001",
+            "status": "paid",
+            "subscription_id": "sub_1SPGrL2eZvKYlo2C1aBcDeFg",
+            "currency": "USD",
+            "subtotal": "200.00",
+            "tax": "0.00",
+            "total": "200.00",
+            "amount_due": "200.00",
+            "amount_paid": "200.00",
+            "amount_remaining": "0.00",
+            "hosted_url": "https://invoice.stripe.com/i/acct_1/test_a1b2c3",
+            "pdf_url": "https://pay.stripe.com/invoice/acct_1/test_a1b2c3/pdf",
+            "requires_action": False,
+            "period_start": "2026-11-02T09:30:00Z",
+            "period_end": "2026-12-02T09:30:00Z",
+            "issued": "2026-11-02T09:30:00Z",
+            "due": None,
+            "paid_at": "2026-11-02T09:30:02Z",
+        }
+    }
+)
+SUBSCRIBE = Examples(
+    request={"plan_id": 2},
+    answers={
+        "Active at once (development, free plans)": _SUBSCRIPTION,
+        "Waiting for its first payment": _SUBSCRIPTION
+        | {
+            "status": "incomplete",
+            "valid": False,
+            "client_secret": "pi_3SPGrL2eZvKYlo2C1aBcDeFg_secret_h1j2k3l4",
+            "client_secret_kind": "payment",
+        },
+        "Waiting on Stripe Checkout": _SUBSCRIPTION
+        | {
+            "subscription_id": None,
+            "status": "starting",
+            "valid": False,
+            "current_period_start": None,
+            "current_period_end": None,
+            "gateway_url": "https://checkout.stripe.com/c/pay/cs_test_a1b2c3",
+        },
+    },
+)
+CANCEL = Examples(
+    request=_SUBSCRIPTION_ID | {"at_period_end": True},
+    answers={"Runs until its period ends": _SUBSCRIPTION | {"cancel_at_period_end": True}},
+)
+RESUME = Examples(request=_SUBSCRIPTION_ID, answers={"Resumed": _SUBSCRIPTION})
+CHANGE = Examples(
+    request=_SUBSCRIPTION_ID | {"pricing_id": 2},
+    answers={
+        "Changed": _SUBSCRIPTION,
+        "With preview": {
+            "currency": "USD",
+            "total": "120.00",
+            "amount_due": "120.00",
+            "tax": "0.00",
+            "proration_date": "2026-11-12T10:00:00Z",
+            "lines": [
+                {"description": "Unused time on Basic", "amount": "-80.00", "quantity": 1, "is_proration": True},
+                {"description": "Remaining time on Premium", "amount": "200.00", "quantity": 1, "is_proration": True},
+            ],
+        },
+    },
+)
+PAUSE = Examples(
+    request=_SUBSCRIPTION_ID | {"behavior": "void"}, answers={"Paused": _SUBSCRIPTION | {"is_paused": True}}
+)
+UNPAUSE = Examples(request=_SUBSCRIPTION_ID, answers={"Unpaused": _SUBSCRIPTION})
+LIST_PAYMENT_METHODS = Examples(answers={"Payment methods": _METHOD})
+ADD_PAYMENT_METHOD = Examples(
+    answers={
+        "To confirm with Stripe.js": {
+            "setup_id": "seti_1SPGrL2eZvKYlo2C1aBcDeFg",
+            "client_secret": "seti_1SPGrL2eZvKYlo2C_secret_h1j2k3l4",
+        }
+    }
+)
+SET_DEFAULT_PAYMENT_METHOD = Examples(answers={"The default": _METHOD})
+OPEN_PORTAL = Examples(
+    request={"return_url": "https://shop.example.com/account/"},
+    answers={"Portal": {"url": "https://billing.stripe.com/p/session/test_a1b2c3"}},
+)

@@ -1,0 +1,1 @@
+"""Show what a plan allows, and use some of it."""

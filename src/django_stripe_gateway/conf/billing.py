@@ -1,0 +1,80 @@
+"""The settings of subscriptions: who is billed, by which account, on which terms."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from django_stripe_gateway.conf import rules, values
+from django_stripe_gateway.conf.setting import Setting
+
+
+class BillingSettings:
+    """Subscriptions."""
+
+    owner_model = Setting(
+        str,
+        default=settings.AUTH_USER_MODEL,
+        rule=rules.is_model_name,
+        sentence=(
+            "Model that is billed for subscriptions: the user (`AUTH_USER_MODEL`), or your organisation. Set it before "
+            "the first `migrate`."
+        ),
+    )
+    billing_variant = Setting(
+        values.text,
+        default="",
+        rule=rules.is_optional_text.worded("the name of a payment variant, or empty"),
+        sentence="Payment variant whose account sells subscriptions; empty for the first of Stripe's.",
+        checks="E070",
+    )
+    allow_repeated_trials = Setting(
+        values.flag,
+        default=False,
+        rule=rules.is_bool,
+        sentence="Let an owner have a trial of the same plan more than once.",
+    )
+    allow_duplicate_subscriptions = Setting(
+        values.flag,
+        default=False,
+        rule=rules.is_bool,
+        sentence="Let an owner subscribe to a plan that they are subscribed to already.",
+    )
+    automatic_tax = Setting(
+        values.flag,
+        default=False,
+        rule=rules.is_bool,
+        sentence="Let Stripe Tax calculate taxes on subscriptions.",
+    )
+    proration_behavior = Setting(
+        str,
+        default="create_prorations",
+        rule=rules.one_of("create_prorations", "always_invoice", "none"),
+        sentence=(
+            "What a change in the middle of a period costs: `create_prorations` (with the next invoice), "
+            "`always_invoice` (at once) or `none`."
+        ),
+    )
+    subscription_success_url = Setting(
+        values.text,
+        default="",
+        rule=rules.is_optional_plain_page,
+        sentence="Your page for customers who have subscribed on Stripe's page; empty for `/`.",
+    )
+    subscription_cancel_url = Setting(
+        values.text,
+        default="",
+        rule=rules.is_optional_plain_page,
+        sentence="Your page for customers who gave up there; empty for `/`.",
+    )
+    portal_return_url = Setting(
+        values.text,
+        default="",
+        rule=rules.is_optional_plain_page,
+        sentence="Your page that customers come back to from Stripe's portal; empty for `/`.",
+    )
+    past_due_grace_days = Setting(
+        values.optional_integer,
+        default=7,
+        rule=rules.optional(rules.integer(0, 365, unit="days"), "as long as Stripe tries"),
+        sentence="Days for which a subscription whose payment failed stays valid, 0 for none.",
+    )

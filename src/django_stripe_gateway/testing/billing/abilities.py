@@ -1,0 +1,113 @@
+"""What only some can do: by the gateway's flags it works, or is refused as unsupported and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django_stripe_gateway.exceptions import UnsupportedByGateway
+from django_stripe_gateway.gateways.billing_values import (
+    SubscriptionChange,
+    SubscriptionCheckoutRequest,
+    SubscriptionRequest,
+)
+from django_stripe_gateway.testing.billing.scenario import BillingScenario
+from django_stripe_gateway.testing.billing.subscribing import in_days
+
+NOWHERE = "https://shop.test/"
+
+
+class AbilityTests(BillingScenario):
+    """One test for each of the ``supports_*`` flags."""
+
+    def unsupported(self, *calls: Callable[[], object]) -> None:
+        """Check that each of the calls is refused as unsupported."""
+        for call in calls:
+            with self.refused(UnsupportedByGateway):
+                call()
+
+    def test_incomplete(self) -> None:
+        """``supports_incomplete``: a first payment waits for its customer, with a secret that is kept nowhere."""
+        made = self.subscribe(self.customer(), self.price())
+        if not self.gateway.supports_incomplete:
+            assert (made.status, made.client_secret) == ("active", "")
+            return
+        assert (made.status, made.client_secret_kind) == ("incomplete", "payment")
+        assert made.client_secret
+        self.assert_plain(made)
+        self.pay(made)
+        found = self.gateway.retrieve_subscription(made.subscription_id)
+        assert (found.status, found.client_secret) == ("active", "")
+
+    def test_checkout(self) -> None:
+        """``supports_checkout``: a page can be opened and closed again."""
+        customer_id = self.customer("").customer_id
+        subscription = SubscriptionRequest(customer_id, self.price().price_id, metadata={"token": "17"})
+        request = SubscriptionCheckoutRequest(subscription, f"{NOWHERE}yes", f"{NOWHERE}no")
+        if not self.gateway.supports_checkout:
+            self.unsupported(
+                lambda: self.gateway.create_subscription_checkout(request, idempotency_key=self.key()),
+                lambda: self.gateway.find_subscription_checkout(customer_id, "17"),
+                lambda: self.gateway.retrieve_subscription_checkout("page"),
+                lambda: self.gateway.expire_subscription_checkout("page", idempotency_key=self.key()),
+            )
+            return
+        made = self.gateway.create_subscription_checkout(request, idempotency_key=self.key())
+        assert (made.status, made.subscription_id) == ("open", "")
+        assert made.url
+        assert made.url not in repr(made)
+        self.forget_keys()
+        found = self.gateway.find_subscription_checkout(customer_id, "17")
+        assert found is not None
+        assert (found.session_id, found.url) == (made.session_id, made.url)
+        assert self.gateway.find_subscription_checkout(customer_id, "18") is None
+        closed = self.gateway.expire_subscription_checkout(made.session_id, idempotency_key=self.key())
+        assert (closed.status, closed.url) == ("expired", "")
+        assert self.gateway.retrieve_subscription_checkout(made.session_id).status == "expired"
+
+    def test_portal(self) -> None:
+        """``supports_portal``: a customer is given an address."""
+        customer_id = self.customer("").customer_id
+        if not self.gateway.supports_portal:
+            self.unsupported(lambda: self.gateway.create_portal_url(customer_id, NOWHERE, idempotency_key=self.key()))
+            return
+        assert self.gateway.create_portal_url(customer_id, NOWHERE, idempotency_key=self.key()).startswith("http")
+
+    def test_pause(self) -> None:
+        """``supports_pause``: collecting stops and goes on."""
+        found, until = self.active(), in_days(30)
+        if not self.gateway.supports_pause:
+            self.unsupported(
+                lambda: self.gateway.pause_subscription(
+                    found.subscription_id, behavior="void", resumes_at=until, idempotency_key=self.key()
+                ),
+                lambda: self.gateway.unpause_subscription(found.subscription_id, idempotency_key=self.key()),
+            )
+            assert self.gateway.retrieve_subscription(found.subscription_id) == found
+            return
+        paused = self.gateway.pause_subscription(
+            found.subscription_id, behavior="void", resumes_at=until, idempotency_key=self.key()
+        )
+        assert (paused.status, paused.pause_behavior, paused.pause_resumes_at) == ("active", "void", until)
+        going_on = self.gateway.unpause_subscription(found.subscription_id, idempotency_key=self.key())
+        assert (going_on.pause_behavior, going_on.pause_resumes_at) == ("", None)
+
+    def test_promotion_codes(self) -> None:
+        """``supports_promotion_codes``: a code that nobody has made is not found."""
+        if not self.gateway.supports_promotion_codes:
+            self.unsupported(lambda: self.gateway.find_promotion_code("none"))
+            return
+        assert self.gateway.find_promotion_code("none") is None
+
+    def test_preview(self) -> None:
+        """``supports_preview``: a change can be asked for its price, which changes nothing."""
+        found = self.active()
+        change = SubscriptionChange(found.item_id, quantity=2)
+        if self.gateway.supports_preview:
+            preview = self.gateway.preview_change(found.subscription_id, found.customer_id, change)
+            assert preview.lines
+            self.assert_plain(preview)
+        else:
+            self.unsupported(
+                lambda: self.gateway.preview_change(found.subscription_id, found.customer_id, change),
+            )
+        assert self.gateway.retrieve_subscription(found.subscription_id).quantity == found.quantity

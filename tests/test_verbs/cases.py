@@ -1,0 +1,218 @@
+"""Every verb, as somebody asks for it: how one begins, what is asked, and what Stripe holds once it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from payments import get_payment_model
+
+from django_stripe_gateway.models import Customer, Subscription
+from django_stripe_gateway.services.operations.verbs import Verb
+from django_stripe_gateway.services.payments.cancel import CANCEL, cancel_payment
+from django_stripe_gateway.services.payments.capture import CAPTURE, capture_payment
+from django_stripe_gateway.services.payments.confirm import CONFIRM, confirm_payment
+from django_stripe_gateway.services.payments.create import CREATE, create_payment
+from django_stripe_gateway.services.payments.refresh import sync_payment
+from django_stripe_gateway.services.payments.refund import REFUND, refund_payment
+from django_stripe_gateway.services.subscriptions.add_payment_method import ADD_PAYMENT_METHOD, add_payment_method
+from django_stripe_gateway.services.subscriptions.cancel import CANCEL_SUBSCRIPTION, cancel_subscription
+from django_stripe_gateway.services.subscriptions.change import CHANGE_SUBSCRIPTION, change_subscription
+from django_stripe_gateway.services.subscriptions.create_customer import CREATE_CUSTOMER
+from django_stripe_gateway.services.subscriptions.customers import ensure_customer, update_customer
+from django_stripe_gateway.services.subscriptions.default_payment_method import (
+    SET_DEFAULT_PAYMENT_METHOD,
+    set_default_payment_method,
+)
+from django_stripe_gateway.services.subscriptions.open_checkout import OPEN_CHECKOUT
+from django_stripe_gateway.services.subscriptions.pause import PAUSE_SUBSCRIPTION, pause_subscription
+from django_stripe_gateway.services.subscriptions.portal import OPEN_PORTAL, portal_url
+from django_stripe_gateway.services.subscriptions.remove_payment_method import (
+    REMOVE_PAYMENT_METHOD,
+    remove_payment_method,
+)
+from django_stripe_gateway.services.subscriptions.resume import RESUME_SUBSCRIPTION, resume_subscription
+from django_stripe_gateway.services.subscriptions.subscribe import SUBSCRIBE, subscribe
+from django_stripe_gateway.services.subscriptions.unpause import UNPAUSE_SUBSCRIPTION, unpause_subscription
+from django_stripe_gateway.services.subscriptions.update_customer import UPDATE_CUSTOMER
+from tests.test_billing.host import SubscriptionHost
+
+Act = Callable[[SubscriptionHost], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One verb.
+
+    Args:
+        begin: brings the site to where the verb can be asked for.
+        act: asks for it; safe to call again.
+        makes: kind of Stripe's object → how many more there are once it is done.
+        tells: type of Stripe's event → how many more there are.
+        flow: the payments' flow.
+    """
+
+    verb: Verb[Any, Any, Any]
+    begin: Act
+    act: Act
+    makes: Mapping[str, int] = field(default_factory=dict)
+    tells: Mapping[str, int] = field(default_factory=dict)
+    flow: str = "checkout"
+
+    def __str__(self) -> str:
+        return f"{self.verb.noun}-{self.verb.kind}-{self.flow}"
+
+
+def nothing(host: SubscriptionHost) -> None:
+    """Begin with an empty site."""
+
+
+def the_payment() -> Any:
+    return get_payment_model().objects.get()
+
+
+def waiting(host: SubscriptionHost, **fields: Any) -> Any:
+    return create_payment(
+        owner=host.user,
+        gateway="Stripe",
+        amount=Decimal("10.00"),
+        currency="USD",
+        idempotency_key="the-order",
+        **fields,
+    )
+
+
+def paid(host: SubscriptionHost, **fields: Any) -> None:
+    host.fake.complete_checkout(waiting(host, **fields).transaction_id)
+    sync_payment(payment=the_payment())
+
+
+def authorised(host: SubscriptionHost) -> None:
+    paid(host, capture_method="manual")
+
+
+def customer(host: SubscriptionHost) -> None:
+    ensure_customer(owner=host.user)
+
+
+def renamed(host: SubscriptionHost) -> None:
+    customer(host)
+    host.user.email = "countess@example.com"
+    host.user.save()
+
+
+def with_card(host: SubscriptionHost) -> None:
+    customer(host)
+    host.fake.customer_changes_card(host.customer.customer_id, "pm_card_visa")
+
+
+def the_card(host: SubscriptionHost) -> str:
+    return str(host.fake.all("payment_method")[-1]["id"])
+
+
+def subscribed(host: SubscriptionHost) -> None:
+    host.subscribed()
+    host.change_card(Subscription.objects.get(), "pm_card_visa")
+
+
+def cancelled(host: SubscriptionHost) -> None:
+    subscribed(host)
+    cancel_subscription(subscription=Subscription.objects.get())
+
+
+def paused(host: SubscriptionHost) -> None:
+    subscribed(host)
+    pause_subscription(subscription=Subscription.objects.get())
+
+
+def on_the_one(service: Callable[..., Any], **values: Any) -> Act:
+    """Return the act that calls a service for the one subscription."""
+    return lambda host: service(subscription=Subscription.objects.get(), idempotency_key="k", **values)
+
+
+def change(host: SubscriptionHost) -> Any:
+    one = Subscription.objects.get()
+    return change_subscription(subscription=one, pricing=host.premium, proration="always_invoice", idempotency_key="k")
+
+
+CASES: tuple[Case, ...] = (
+    Case(CREATE, nothing, waiting, {"checkout.session": 1}),
+    Case(CREATE, nothing, waiting, {"payment_intent": 1}, flow="intent"),
+    Case(
+        CONFIRM,
+        waiting,
+        lambda host: confirm_payment(payment=the_payment(), payment_method="pm_card_visa", idempotency_key="k"),
+        {"charge": 1},
+        {"payment_intent.succeeded": 1},
+        flow="intent",
+    ),
+    Case(
+        CAPTURE,
+        authorised,
+        lambda host: capture_payment(payment=the_payment(), amount=Decimal(6), idempotency_key="k"),
+        tells={"payment_intent.succeeded": 1},
+    ),
+    Case(
+        CANCEL,
+        authorised,
+        lambda host: cancel_payment(payment=the_payment(), idempotency_key="k"),
+        tells={"payment_intent.canceled": 1},
+    ),
+    Case(
+        REFUND,
+        paid,
+        lambda host: refund_payment(payment=the_payment(), amount=Decimal(6), idempotency_key="k"),
+        {"refund": 1},
+    ),
+    Case(CREATE_CUSTOMER, nothing, customer, {"customer": 1}),
+    Case(UPDATE_CUSTOMER, renamed, lambda host: update_customer(customer=Customer.objects.get())),
+    Case(
+        SUBSCRIBE,
+        customer,
+        lambda host: subscribe(owner=host.user, plan=host.basic.plan, idempotency_key="k"),
+        {"subscription": 1, "invoice": 1, "payment_intent": 1},
+    ),
+    Case(
+        OPEN_CHECKOUT,
+        customer,
+        lambda host: subscribe(
+            owner=host.user,
+            plan=host.basic.plan,
+            mode="checkout",
+            success_url="https://shop.example/",
+            cancel_url="https://shop.example/",
+            idempotency_key="k",
+        ),
+        {"checkout.session": 1},
+    ),
+    Case(CHANGE_SUBSCRIPTION, subscribed, change, {"invoice": 1, "payment_intent": 1, "charge": 1}),
+    Case(
+        CANCEL_SUBSCRIPTION,
+        subscribed,
+        on_the_one(cancel_subscription, at_period_end=False),
+        tells={"customer.subscription.deleted": 1},
+    ),
+    Case(RESUME_SUBSCRIPTION, cancelled, on_the_one(resume_subscription)),
+    Case(PAUSE_SUBSCRIPTION, subscribed, on_the_one(pause_subscription)),
+    Case(UNPAUSE_SUBSCRIPTION, paused, on_the_one(unpause_subscription)),
+    Case(
+        ADD_PAYMENT_METHOD,
+        customer,
+        lambda host: add_payment_method(customer=Customer.objects.get()),
+        {"setup_intent": 1},
+    ),
+    Case(
+        SET_DEFAULT_PAYMENT_METHOD,
+        with_card,
+        lambda host: set_default_payment_method(customer=host.customer, payment_method_id=the_card(host)),
+    ),
+    Case(
+        REMOVE_PAYMENT_METHOD,
+        with_card,
+        lambda host: remove_payment_method(customer=host.customer, payment_method_id=the_card(host)),
+        tells={"payment_method.detached": 1},
+    ),
+    Case(OPEN_PORTAL, customer, lambda host: portal_url(customer=host.customer, return_url="https://shop.example/")),
+)

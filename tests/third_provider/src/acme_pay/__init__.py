@@ -1,0 +1,1 @@
+"""Payments and subscriptions through Acme Pay, for django-stripe-gateway."""

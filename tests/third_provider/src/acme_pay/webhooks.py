@@ -1,0 +1,72 @@
+"""How Acme Pay calls us: a delivery is genuine if its ``Acme-Signature`` is the body's HMAC."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from acme_pay.accounts import acme_account, acme_variants
+from acme_pay.payments import payment_snapshot, refund_snapshot
+from django_stripe_gateway.choices import WebhookState
+from django_stripe_gateway.exceptions import WebhookRejected
+from django_stripe_gateway.models import AbstractPayment
+from django_stripe_gateway.services.payments.refund_sync import apply_refund
+from django_stripe_gateway.services.payments.sync import apply_snapshot
+from django_stripe_gateway.services.snapshots import SnapshotMismatch
+from django_stripe_gateway.webhooks.events import Event, clean_id
+from django_stripe_gateway.webhooks.payments import change_payment, find_payment
+from django_stripe_gateway.webhooks.providers import WebhookProvider
+from django_stripe_gateway.webhooks.registry import handles
+
+logger = logging.getLogger(__name__)
+
+
+class AcmeWebhooks(WebhookProvider):
+    """Signed with the secret of the variant."""
+
+    def verify(self, body: bytes, headers: Mapping[str, str], variant: str = "") -> str:
+        """Return the variant whose secret has signed the body."""
+        signature = headers.get("Acme-Signature", "")
+        for name in [variant] if variant else acme_variants():
+            secret = acme_account(name).webhook_secret
+            expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+            if secret and hmac.compare_digest(expected.encode(), signature.encode()):
+                return name
+        logger.warning("A webhook of Acme Pay was refused: no secret fits its signature.")
+        raise WebhookRejected("The signature is missing or wrong.", code="bad_signature")
+
+
+@handles("payment.held", "payment.paid", provider="acme", built_in=True)
+def handle_payment(event: Event) -> WebhookState:
+    """Bring the payment to the state of its event."""
+
+    def apply(payment: AbstractPayment) -> None:
+        _verify_account(event, payment)
+        apply_snapshot(payment, payment_snapshot(event.object), event.origin)
+
+    return change_payment(event, _find(event, "id"), apply)
+
+
+@handles("refund.made", provider="acme", built_in=True)
+def handle_refund(event: Event) -> WebhookState:
+    """Write a refund, whoever made it."""
+
+    def apply(payment: AbstractPayment) -> None:
+        _verify_account(event, payment)
+        apply_refund(payment, refund_snapshot(event.object), event.origin)
+
+    return change_payment(event, _find(event, "payment"), apply)
+
+
+def _find(event: Event, name: str) -> AbstractPayment | None:
+    reference: Any = event.object.get("reference")
+    token = clean_id(reference.get("token")) if isinstance(reference, Mapping) else ""
+    return find_payment(token, [("transaction_id", clean_id(event.object.get(name)))])
+
+
+def _verify_account(event: Event, payment: AbstractPayment) -> None:
+    if event.account != payment.variant:
+        raise SnapshotMismatch("account differs")
