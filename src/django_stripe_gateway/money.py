@@ -63,7 +63,7 @@ def currency_format(currency: str) -> CurrencyFormat:
     if code in WHOLE_UNITS_AS_HUNDREDTHS:
         return CurrencyFormat(code, decimals=0, exponent=2, step=100)
     raise UnsupportedCurrency(
-        "This is not a currency that Stripe charges in. Use a three-letter ISO code such as USD.", field="currency"
+        "This is not a currency that can be charged. Use a three-letter ISO code such as USD.", field="currency"
     )
 
 

@@ -10,6 +10,7 @@ from django.db.utils import load_backend
 from django.test import override_settings
 
 from django_stripe_gateway.checks.deployment import check_deployment, check_deployment_databases
+from django_stripe_gateway.gateways.stripe.checks import check_accounts_deployment
 from tests.test_checks.running import run
 
 LIVE = "sk_live_" + "a" * 24
@@ -38,9 +39,9 @@ TEST = "sk_test_" + "a" * 24
 def test_accounts_and_addresses(settings: dict[str, Any], expected: list[str]) -> None:
     named = {f"STRIPE_GATEWAY_{name}": value for name, value in {"API_KEY": LIVE, **settings}.items()}
     with override_settings(DEBUG=False, **named):
-        assert run(check_deployment) == expected
+        assert run(check_accounts_deployment) + run(check_deployment) == expected
     with override_settings(DEBUG=True, **named):
-        assert run(check_deployment) == []
+        assert run(check_accounts_deployment) + run(check_deployment) == []
 
 
 @override_settings(DEBUG=False, STRIPE_GATEWAY_API_KEY=LIVE)

@@ -11,8 +11,10 @@ from django.core.checks import Error, Warning
 from django.test import override_settings
 
 from django_stripe_gateway import checks
+from django_stripe_gateway.checks import providers
 from django_stripe_gateway.checks.settings import known_settings
 from django_stripe_gateway.conf import SETTINGS
+from django_stripe_gateway.gateways.registry import find_provider
 from tests.test_checks.running import PREFIX, ids, registered, run_all
 
 FOLDER = Path(checks.__file__).parent
@@ -43,9 +45,17 @@ def test_every_function_is_registered() -> None:
     assert registered() == defined
 
 
+def test_every_provider_brings_its_checks() -> None:
+    """Those that stand beside its gateway are run through its registration."""
+    for path in (FOLDER.parent / "gateways").glob("*/checks.py"):
+        brought = providers.checks_of(find_provider(path.parent.name))
+        run = {check.__name__ for check in (*brought.always, *brought.deployment)}
+        assert run == set(re.findall(r"^def (check_\w+)", path.read_text(), re.MULTILINE))
+
+
 def test_every_id_is_documented_once() -> None:
     used: list[str] = []
-    for path in FOLDER.glob("*.py"):
+    for path in [*FOLDER.glob("*.py"), *(FOLDER.parent / "gateways").glob("*/checks.py")]:
         text = path.read_text()
         used += [f"E{number}" for number in re.findall(r'\berror\(\s*"(\d{3})"', text)]
         used += [f"W{number}" for number in re.findall(r'\bwarning\(\s*"(\d{3})"', text)]

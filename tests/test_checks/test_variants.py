@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from django_stripe_gateway.checks.accounts import check_accounts
 from django_stripe_gateway.checks.variants import check_variants
+from django_stripe_gateway.gateways.stripe.checks import check_accounts
 from django_stripe_gateway.providers.stripe import StripeProvider
 from tests.test_checks.running import run
 

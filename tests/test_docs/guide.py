@@ -19,6 +19,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from django_stripe_gateway import payments, signals
+from django_stripe_gateway.gateways.registry import temporary_providers
 from django_stripe_gateway.models import PaymentOperation
 from django_stripe_gateway.services import arrivals
 from django_stripe_gateway.testing import deliver_event, make_event
@@ -185,7 +186,7 @@ def guide(settings: Any, user: Any, fake: Any) -> Iterator[Guide]:
     """Give a guide, and forget afterwards what its document has registered."""
     receivers = {name: list(signal.receivers) for name, signal in SIGNALS.items()}
     finders = list(arrivals._finders)
-    with temporary_handlers():
+    with temporary_handlers(), temporary_providers():
         followed = Guide(settings, user, fake)
         try:
             yield followed

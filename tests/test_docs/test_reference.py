@@ -67,7 +67,8 @@ def test_settings__checks_exist() -> None:
 
 def test_checks() -> None:
     documented = {codes(row[0])[0]: row for row in rows(read("checks"), "id")}
-    sources = "\n".join(path.read_text(encoding="utf-8") for path in (SOURCE / "checks").glob("*.py"))
+    files = [*(SOURCE / "checks").glob("*.py"), *(SOURCE / "gateways").glob("*/checks.py")]
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in files)
     made = {
         ("E" if kind == "error" else "W") + number
         for kind, number in re.findall(r"(error|warning)\(\s*\"(\d{3})\"", sources)
@@ -252,7 +253,15 @@ def test_payment__predicates() -> None:
 
 
 # Described in words and tables of another kind.
-DESCRIBED = {"AbstractPayment", "Payment", "LimitOverride", "UsageGrant", "UsageRecord", "UsageReservation"}
+DESCRIBED = {
+    "AbstractPayment",
+    "Payment",
+    "LimitOverride",
+    "UsageGrant",
+    "UsageRecord",
+    "UsageReservation",
+    "get_payment_model",
+}
 
 
 MODELS = {name for name in models.__all__ if isinstance(getattr(models, name), ModelBase)}
@@ -282,7 +291,7 @@ def test_gateways() -> None:
 
 
 def test_variant_options() -> None:
-    from django_stripe_gateway.checks.variants import OPTIONS
+    from django_stripe_gateway.gateways.stripe.checks import OPTIONS
 
     text = (DOCS / "howto" / "several-accounts.md").read_text(encoding="utf-8")
     assert {codes(row[0])[0] for row in rows(text)} == set(OPTIONS)

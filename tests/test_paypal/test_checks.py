@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from django_stripe_gateway.checks import paypal as paypal_checks
-from django_stripe_gateway.checks.paypal import check_paypal, check_paypal_deployment
 from django_stripe_gateway.checks.settings import check_setting_values
 from django_stripe_gateway.checks.variants import check_variants
 from django_stripe_gateway.conf import PAYPAL_PROVIDER
+from django_stripe_gateway.gateways.paypal import checks as paypal_checks
+from django_stripe_gateway.gateways.paypal.checks import check_paypal, check_paypal_deployment
 from tests.fake_paypal.server import FakePayPal
 from tests.test_checks.running import run, run_all
 
@@ -80,7 +80,7 @@ def test_settings(paypal: FakePayPal, settings: Any, name: str, value: Any) -> N
 )
 def test_options(paypal: FakePayPal, settings: Any, options: dict[str, Any], found: list[str]) -> None:
     settings.PAYMENT_VARIANTS = {"paypal": (PAYPAL_PROVIDER, options)}
-    assert run(check_paypal) == found
+    assert run(check_variants) + run(check_paypal) == found
 
 
 @pytest.mark.parametrize(

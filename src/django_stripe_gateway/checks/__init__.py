@@ -34,7 +34,7 @@ E061  Error   always   a PayPal variant has no webhook id
 E062  Error   always   PayPal webhooks cannot be verified: ``cryptography`` is not installed
 E063  Error   always   the file of trusted authorities does not exist
 E064  Error   deploy   PayPal credentials would be sent over plain http
-E070  Error   always   ``STRIPE_GATEWAY_BILLING_VARIANT`` is no Stripe variant
+E070  Error   always   ``STRIPE_GATEWAY_BILLING_VARIANT`` is no variant that bills subscriptions
 W001  Warning always   a ``STRIPE_GATEWAY_*`` setting that does not exist
 W002  Warning always   an option of a variant that does not exist
 W003  Warning always   a webhook secret of Stripe's does not begin with ``whsec_``
@@ -58,11 +58,9 @@ from __future__ import annotations
 
 from django.core.checks import Tags, register
 
-from django_stripe_gateway.checks.accounts import check_accounts
 from django_stripe_gateway.checks.billing import check_billing_variant
 from django_stripe_gateway.checks.databases import check_database, check_gateway_rows, check_routing
 from django_stripe_gateway.checks.deployment import check_deployment, check_deployment_databases
-from django_stripe_gateway.checks.paypal import check_paypal, check_paypal_deployment
 from django_stripe_gateway.checks.project import (
     check_apps,
     check_payment_host,
@@ -70,6 +68,7 @@ from django_stripe_gateway.checks.project import (
     check_template_order,
     check_urls,
 )
+from django_stripe_gateway.checks.providers import check_providers, check_providers_deployment
 from django_stripe_gateway.checks.settings import check_setting_names, check_setting_values
 from django_stripe_gateway.checks.variants import check_variants
 from django_stripe_gateway.checks.workers import check_workers
@@ -77,12 +76,11 @@ from django_stripe_gateway.checks.workers import check_workers
 TAG = "django_stripe_gateway"
 
 for _check in (
-    check_accounts,
     check_apps,
     check_billing_variant,
     check_payment_host,
     check_payment_model,
-    check_paypal,
+    check_providers,
     check_routing,
     check_setting_names,
     check_setting_values,
@@ -94,7 +92,7 @@ for _check in (
     register(_check, TAG)
 for _check in (check_database, check_gateway_rows):
     register(_check, TAG, Tags.database)
-for _check in (check_deployment, check_deployment_databases, check_paypal_deployment):
+for _check in (check_deployment, check_deployment_databases, check_providers_deployment):
     register(_check, TAG, deploy=True)
 
 __all__ = ["TAG"]

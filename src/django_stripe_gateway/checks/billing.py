@@ -8,18 +8,19 @@ from django.core.checks import CheckMessage
 
 from django_stripe_gateway.checks.messages import error, nearest
 from django_stripe_gateway.checks.settings import wrong_settings
-from django_stripe_gateway.checks.variants import is_stripe, readable_variants
+from django_stripe_gateway.checks.variants import readable_variants
 from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.gateways.registry import bills_subscriptions
 
 
 def check_billing_variant(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Check that the account that sells subscriptions is one of Stripe's."""
+    """Check that the account that sells subscriptions is one of a provider that bills them."""
     if "STRIPE_GATEWAY_BILLING_VARIANT" in wrong_settings():
         return []
     name = gateway_settings.billing_variant
-    stripe = [variant for variant, entry in readable_variants().items() if is_stripe(*entry)]
-    if not name or name in stripe:
+    billing = [variant for variant in readable_variants() if bills_subscriptions(variant)]
+    if not name or name in billing:
         return []
-    meant = nearest(name, stripe)
-    hint = f"Did you mean {meant!r}?" if meant else "Name a Stripe variant of PAYMENT_VARIANTS, or remove the line."
-    return [error("070", "STRIPE_GATEWAY_BILLING_VARIANT names no Stripe variant of PAYMENT_VARIANTS.", hint)]
+    meant = nearest(name, billing)
+    hint = f"Did you mean {meant!r}?" if meant else "Name a variant that bills subscriptions, or remove the line."
+    return [error("070", "STRIPE_GATEWAY_BILLING_VARIANT names no variant that bills subscriptions.", hint)]

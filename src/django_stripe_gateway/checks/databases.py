@@ -11,7 +11,8 @@ from django.db import Error, connections, router
 from django.db.models import Model
 
 from django_stripe_gateway.checks.messages import error, warning
-from django_stripe_gateway.checks.variants import is_stripe, readable_variants
+from django_stripe_gateway.checks.providers import owner_of
+from django_stripe_gateway.checks.variants import readable_variants
 from django_stripe_gateway.models import (
     PaymentGatewayConfig,
     PaymentLog,
@@ -62,8 +63,8 @@ def check_gateway_rows(app_configs: Any, databases: Sequence[str] | None = None,
         return []
     callable_names = {
         name
-        for name, (provider, options) in readable_variants().items()
-        if is_stripe(provider, options) or options.get("gateway")
+        for name, (path, options) in readable_variants().items()
+        if owner_of(path, options) is not None or options.get("gateway")
     }
     rows = PaymentGatewayConfig.objects.using(alias).active().values_list("name", "variant")
     found = []

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
-
-from django.core.checks import CheckMessage
 
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import UnsupportedByGateway
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.metering import MeterGateway
-
-#: A system check, as Django calls it.
-Check = Callable[..., Sequence[CheckMessage]]
 
 
 class Provider(ABC):
@@ -41,9 +36,8 @@ class Provider(ABC):
     supports_billing: ClassVar[bool] = False
     #: ``meters`` returns gateways: use can be reported to its accounts.
     supports_meters: ClassVar[bool] = False
-    #: System checks of its variants, and those that run in ``check --deploy`` only.
-    checks: Sequence[Check] = ()
-    deployment_checks: Sequence[Check] = ()
+    #: Dotted path of its subclass of ``checks.providers.ProviderChecks``. Empty if it has none.
+    checks: ClassVar[str] = ""
 
     def owns_entry(self, path: str, options: Mapping[str, Any]) -> bool:
         """Return whether an entry of ``PAYMENT_VARIANTS`` is one of this provider's accounts."""

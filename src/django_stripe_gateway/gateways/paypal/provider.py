@@ -16,6 +16,7 @@ class PayPal(Provider):
     label = "PayPal"
     payments_provider = PAYPAL_PROVIDER
     webhooks = "django_stripe_gateway.webhooks.paypal.provider.PayPalWebhooks"
+    checks = "django_stripe_gateway.gateways.paypal.checks.PayPalChecks"
 
     def payments(self, variant: str) -> Gateway:
         """Return the gateway of the variant's account."""

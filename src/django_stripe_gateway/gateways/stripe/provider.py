@@ -25,6 +25,7 @@ class Stripe(Provider):
     label = "Stripe"
     payments_provider = STRIPE_PROVIDER
     webhooks = "django_stripe_gateway.webhooks.stripe.provider.StripeWebhooks"
+    checks = "django_stripe_gateway.gateways.stripe.checks.StripeChecks"
     supports_billing = True
     supports_meters = True
 

@@ -150,7 +150,8 @@ def _is_of_earlier_attempt(payment: AbstractPayment, snapshot: PaymentSnapshot) 
 
 def _take_ids(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own: bool) -> None:
     # What holds a session's money does not take the session's place.
-    is_part_of_session = not snapshot.is_session and _holds_session(payment)
+    holds_money = bool(snapshot.intent_id) and snapshot.intent_id == snapshot.object_id
+    is_part_of_session = holds_money and _holds_session(payment)
     # If it was heard of before its session, that replaces it.
     is_free = not payment.transaction_id or (snapshot.is_session and not _holds_session(payment))
     if snapshot.object_id and (own or is_free) and not is_part_of_session:

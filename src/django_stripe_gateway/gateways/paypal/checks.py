@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage
 
-from django_stripe_gateway.checks.messages import error, nearest, warning
+from django_stripe_gateway.checks.messages import error, warning
+from django_stripe_gateway.checks.providers import Options, ProviderChecks
 from django_stripe_gateway.checks.settings import wrong_settings
-from django_stripe_gateway.checks.variants import readable_variants
+from django_stripe_gateway.checks.variants import readable_variants, unknown_options
 from django_stripe_gateway.conf import PAYPAL_PROVIDER, gateway_settings, rules
-from django_stripe_gateway.gateways.paypal.accounts import PayPalAccount, paypal_account
+from django_stripe_gateway.gateways.paypal.accounts import PayPalAccount, is_paypal_variant, paypal_account
 
-# Option of a variant → what it must be, and the test for it.
-OPTIONS: Mapping[str, tuple[str, rules.Rule]] = {
+OPTIONS: Options = {
     "client_id": ("a string", rules.is_optional_text),
     "client_secret": ("a string", rules.is_optional_text),
     "webhook_id": ("a string, or a list of strings", rules.is_texts),
@@ -33,8 +33,6 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 def check_paypal(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Check that each PayPal variant has what it needs."""
     found: list[CheckMessage] = []
-    for name, options in _variants().items():
-        found.extend(_check_options(name, options))
     accounts = _accounts()
     for account in accounts:
         found.extend(_check_account(account))
@@ -60,35 +58,11 @@ def check_paypal_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessag
     return found
 
 
-def _variants() -> dict[str, Mapping[str, Any]]:
-    return {
-        name: options
-        for name, (provider, options) in readable_variants().items()
-        if provider == PAYPAL_PROVIDER or options.get("gateway") == "paypal"
-    }
-
-
 def _accounts() -> list[PayPalAccount]:
     """Return the accounts that can be read."""
     if any("PAYPAL" in name for name in wrong_settings()):
         return []
-    return [paypal_account(name) for name, options in _variants().items() if not list(_wrong_options(name, options))]
-
-
-def _check_options(name: str, options: Mapping[str, Any]) -> Iterator[CheckMessage]:
-    yield from _wrong_options(name, options)
-    for option in options:
-        if option not in OPTIONS:
-            meant = nearest(str(option), OPTIONS)
-            hint = f'Did you mean "{meant}"?' if meant else "Remove it: it has no effect."
-            yield warning("002", f'The variant {name!r} has the option "{option}", which does not exist.', hint)
-
-
-def _wrong_options(name: str, options: Mapping[str, Any]) -> Iterator[CheckMessage]:
-    for option, (expected, is_valid) in OPTIONS.items():
-        if option in options and not is_valid(options[option]):
-            message = f'The option "{option}" of the variant {name!r} must be {expected}.'
-            yield error("008", message, f'Correct "{option}" in PAYMENT_VARIANTS, or leave it out.')
+    return [paypal_account(name) for name in readable_variants() if is_paypal_variant(name)]
 
 
 def _check_account(account: PayPalAccount) -> Iterator[CheckMessage]:
@@ -116,3 +90,16 @@ def _check_verification() -> Iterator[CheckMessage]:
     if bundle and not Path(bundle).is_file():
         message = "STRIPE_GATEWAY_PAYPAL_CA_BUNDLE names a file that does not exist."
         yield error("063", message, "Correct the path, or remove the line to trust the usual authorities.")
+
+
+class PayPalChecks(ProviderChecks):
+    """What is checked of PayPal's variants."""
+
+    options = OPTIONS
+    always = (check_paypal,)
+    deployment = (check_paypal_deployment,)
+
+    def check_entry(self, name: str, path: str, options: Mapping[str, Any]) -> Iterator[CheckMessage]:
+        """Check the names of an entry's options."""
+        if path == PAYPAL_PROVIDER or options.get("gateway") == "paypal":
+            yield from unknown_options(name, options, OPTIONS)

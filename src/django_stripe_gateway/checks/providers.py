@@ -1,0 +1,68 @@
+"""What a provider's registration adds to the checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, ClassVar
+
+from django.core.checks import CheckMessage
+from django.utils.module_loading import import_string
+
+from django_stripe_gateway.conf.rules import Rule, is_optional_text
+from django_stripe_gateway.gateways.provider import Provider
+from django_stripe_gateway.gateways.registry import registered_providers
+
+Check = Callable[..., list[CheckMessage]]
+#: Option of a variant → what it must be, as the end of the sentence "X must be …", and the test for it.
+Options = Mapping[str, tuple[str, Rule]]
+
+
+class ProviderChecks:
+    """The system checks of one provider, whose ``Provider.checks`` names a subclass by its dotted path.
+
+    Ids of a distribution's own checks begin with its own name.
+    """
+
+    #: What is told of any variant, whoever reads its options.
+    options: ClassVar[Options] = {"gateway": ("a dotted path", is_optional_text)}
+    #: Functions as Django's registry takes them, and those that run in ``check --deploy`` only.
+    always: ClassVar[Sequence[Check]] = ()
+    deployment: ClassVar[Sequence[Check]] = ()
+
+    def check_entry(self, name: str, path: str, options: Mapping[str, Any]) -> Iterable[CheckMessage]:
+        """Check one entry of ``PAYMENT_VARIANTS``, this provider's or not, whose options have the right types."""
+        return ()
+
+
+def check_providers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Run the checks of every registered provider."""
+    checks = (check for provider in registered_providers() for check in checks_of(provider).always)
+    return [message for check in checks for message in check(app_configs, **kwargs)]
+
+
+def check_providers_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Run the deployment checks of every registered provider."""
+    checks = (check for provider in registered_providers() for check in checks_of(provider).deployment)
+    return [message for check in checks for message in check(app_configs, **kwargs)]
+
+
+def owner_of(path: str, options: Mapping[str, Any]) -> Provider | None:
+    """Return the provider whose account an entry of ``PAYMENT_VARIANTS`` is, ``None`` if it is none's."""
+    return next((provider for provider in registered_providers() if provider.owns_entry(path, options)), None)
+
+
+def checks_of(provider: Provider | None) -> ProviderChecks:
+    """Return the checks of a provider; of none, and of one that brings none, those of any variant."""
+    return _loaded(provider.checks) if provider is not None and provider.checks else ProviderChecks()
+
+
+def all_checks() -> Iterator[ProviderChecks]:
+    """Yield the checks of every registered provider."""
+    return map(checks_of, registered_providers())
+
+
+@cache
+def _loaded(path: str) -> ProviderChecks:
+    found: ProviderChecks = import_string(path)()
+    return found
