@@ -26,7 +26,6 @@ ID = re.compile(r"\b(cs|pi|cus|sub|evt|pm|seti|whsec|sk|rk|acct)_|\b(in|re|ch)_(
 NAMED: dict[str, str] = {
     "apps": "registers the two that are shipped",
     "conf": "has settings of both, with the dotted paths of their classes",
-    "checks/settings": "has the rules of these settings",
     "management/commands/register_webhook_endpoint": "is a command for one provider",
     "management/commands/sync_webhook_events": "is a command for one provider",
     "models/plans": "has a column's default that migrations hold",

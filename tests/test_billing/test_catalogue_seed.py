@@ -99,7 +99,7 @@ def test_seed__other_currency(stripe_server: FakeStripe) -> None:
         (["--premium_amount", "NaN"], "finite"),
         (["--premium_amount", "lots"], "--premium_amount takes an amount"),
         (["--currency", "XXX"], "not a currency"),
-        (["--variant", "nowhere"], "no Stripe variant 'nowhere'"),
+        (["--variant", "nowhere"], "has no entry 'nowhere'"),
         (["--from-file", "nowhere.json"], "cannot be read"),
     ],
 )

@@ -6,6 +6,9 @@ the event, returns a ``WebhookState`` or nothing, and raises ``FetchNeeded`` whe
 ``finds_objects`` and ``handle_arrivals``, so that events which came too early are handled. ``process_event`` is what a
 worker calls.
 
+Authors of a provider subclass ``WebhookProvider``; their handlers find a payment with ``find_payment`` and change it with
+``change_payment``.
+
 Import it where models can be imported, such as the module of handlers that ``AppConfig.ready()`` imports.
 """
 
@@ -13,14 +16,20 @@ from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.services.arrivals import finds_objects, handle_arrivals
 from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.inbox.process import process_event
+from django_stripe_gateway.webhooks.payments import change_payment, find_payment
+from django_stripe_gateway.webhooks.providers import Envelope, WebhookProvider
 from django_stripe_gateway.webhooks.registry import FetchNeeded, handles
-from django_stripe_gateway.webhooks.stripe.thin_events import fetch_related_object
+from django_stripe_gateway.webhooks.related import fetch_related_object
 
 __all__ = [
+    "Envelope",
     "Event",
     "FetchNeeded",
+    "WebhookProvider",
     "WebhookState",
+    "change_payment",
     "fetch_related_object",
+    "find_payment",
     "finds_objects",
     "handle_arrivals",
     "handles",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django_stripe_gateway.gateways.stripe.accounts import stripe_account
+from django_stripe_gateway.gateways.stripe.events import StripeEvents
 from django_stripe_gateway.webhooks.providers import Envelope, WebhookProvider
 from django_stripe_gateway.webhooks.stripe import handlers  # noqa: F401
 from django_stripe_gateway.webhooks.stripe.envelopes import stripe_envelope
@@ -26,6 +28,10 @@ class StripeWebhooks(WebhookProvider):
     def parents(self, obj: Mapping[str, Any]) -> Iterable[Any]:
         """Return the payment intent, subscription or customer that an object belongs to."""
         return parents_of(obj)
+
+    def related_object(self, account: str, related: Mapping[str, Any], context: str) -> dict[str, Any]:
+        """Return the object that a thin event names."""
+        return StripeEvents(stripe_account(account)).related_object(related, context=context)
 
     def may_speak_for(self, account: str, variant: str) -> bool:
         """Return whether both variants are of one account, or share a secret."""
