@@ -6,8 +6,8 @@ the event, returns a ``WebhookState`` or nothing, and raises ``FetchNeeded`` whe
 ``finds_objects`` and ``handle_arrivals``, so that events which came too early are handled. ``process_event`` is what a
 worker calls.
 
-Authors of a provider subclass ``WebhookProvider``; their handlers find a payment with ``find_payment`` and change it with
-``change_payment``.
+Authors of a provider subclass ``WebhookProvider``; their handlers find a payment with ``find_payment``, and change it
+with ``change_payment``.
 
 Import it where models can be imported, such as the module of handlers that ``AppConfig.ready()`` imports.
 """
