@@ -44,6 +44,7 @@ REPLACEABLE = (
     "api.payments.serializers",
     "api.errors",
     "webhooks.tasks",
+    "checks.providers",
 )
 
 # Parameters that read as a sentence without their names: who is asked about, what is counted, what is converted.
@@ -51,9 +52,8 @@ POSITIONAL = {
     "payments": {"amount", "currency", "minor"},
     "subscriptions": {"owner", "slugs"},
     "usage": {"owner", "metric", "quantity", "reservation"},
-    "webhooks": {"event_types", "finder", "object_ids", "event_pk"},
+    "webhooks": {"event_types", "finder", "object_ids", "event_pk", "event", "payment", "change", "token", "ids"},
     "gateways": {"variant", "provider"},
-    "adapter": {"method", "expected", "answer"},
     "testing": {"client", "event", "event_type", "obj", "body", "secret", "timestamp"},
 }
 

@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 from django.core.checks import CheckMessage
 from django.utils.module_loading import import_string
 
-from django_stripe_gateway.conf.rules import Test, is_optional_text
+from django_stripe_gateway.conf.rules import Rule, is_optional_text
 from django_stripe_gateway.gateways.provider import Provider
 from django_stripe_gateway.gateways.registry import registered_providers
 
 Check = Callable[..., list[CheckMessage]]
 #: Option of a variant → what it must be, as the end of the sentence "X must be …", and the test for it.
-Options = Mapping[str, tuple[str, Test]]
+Options = Mapping[str, tuple[str, Rule]]
 
 
 class ProviderChecks:

@@ -4,7 +4,10 @@
 the event, returns a ``WebhookState`` or nothing, and raises ``FetchNeeded`` where the provider has to be asked first
 (of thin events with ``fetch_related_object``). A host that stores a provider's objects itself says so with
 ``finds_objects`` and ``handle_arrivals``, so that events which came too early are handled. ``process_event`` is what a
-worker calls. ``WebhookProvider`` is how a provider that somebody registers calls us.
+worker calls.
+
+Authors of a provider subclass ``WebhookProvider``; their handlers find a payment with ``find_payment``, and change it
+with ``change_payment``.
 
 Import it where models can be imported, such as the module of handlers that ``AppConfig.ready()`` imports.
 """
@@ -13,6 +16,7 @@ from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.services.arrivals import finds_objects, handle_arrivals
 from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.inbox.process import process_event
+from django_stripe_gateway.webhooks.payments import change_payment, find_payment
 from django_stripe_gateway.webhooks.providers import Envelope, WebhookProvider
 from django_stripe_gateway.webhooks.registry import FetchNeeded, handles
 from django_stripe_gateway.webhooks.related import fetch_related_object
@@ -23,7 +27,9 @@ __all__ = [
     "FetchNeeded",
     "WebhookProvider",
     "WebhookState",
+    "change_payment",
     "fetch_related_object",
+    "find_payment",
     "finds_objects",
     "handle_arrivals",
     "handles",

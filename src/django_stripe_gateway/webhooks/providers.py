@@ -12,7 +12,6 @@ from django.utils.module_loading import import_string
 
 from django_stripe_gateway.exceptions import GatewayConfigurationError, UnsupportedByGateway
 from django_stripe_gateway.gateways.registry import find_provider
-from django_stripe_gateway.webhooks.events import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +78,19 @@ class WebhookProvider(ABC):
         """
         return ()
 
-    def fetch_object(self, event: Event) -> dict[str, Any]:
-        """Ask the provider for the object that a thin event only names; see ``fetch_related_object``."""
-        raise UnsupportedByGateway("The events of this provider carry their object.")
+    def related_object(self, account: str, related: Mapping[str, Any], context: str) -> dict[str, Any]:
+        """Return the object that an event only names, asked of the provider, as plain values.
+
+        Args:
+            account: the payment variant as which the event was verified.
+            related: what the event says of the object.
+            context: what it has to be asked for with, where it is another account's.
+
+        Raises:
+            UnsupportedByGateway: this provider's events hold their objects.
+            ProviderError: the event names no object, or the provider refused or failed.
+        """
+        raise UnsupportedByGateway("The events of this provider hold their objects.")
 
     def may_speak_for(self, account: str, variant: str) -> bool:
         """Return whether an event that was verified as ``account`` may change what belongs to ``variant``."""

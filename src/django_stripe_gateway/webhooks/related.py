@@ -1,4 +1,4 @@
-"""The objects that an event's own object belongs to, or only names."""
+"""Which object an event's own object belongs to, or only names."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ READING_ERRORS = (LookupError, TypeError, ValueError, AttributeError, Arithmetic
 
 
 def related_id(event: Event) -> str:
-    """Return the id that the event's object names as what it belongs to, empty if it names none.
-
-    The event is found by it when that object becomes known here.
-    """
+    """Return the id that the event's object names as what it belongs to, empty if it names none."""
     try:
         parents = webhook_provider(event.provider).parents(event.object)
         return next(filter(None, map(clean_id, parents)), "")
@@ -24,13 +21,12 @@ def related_id(event: Event) -> str:
 
 
 def fetch_related_object(*, event: Event) -> dict[str, Any]:
-    """Ask the provider for the object that a thin event names; in a handler, by way of ``FetchNeeded``.
+    """Ask the provider for the object that a thin event only names; in a handler, by way of ``FetchNeeded``.
 
     Returns:
         The object as plain values, as it is now.
 
     Raises:
-        ProviderError: the event names no object of the provider's, or it refused or failed.
-        UnsupportedByGateway: the provider's events always carry their object.
+        ProviderError: the event names no object of the provider's, or the provider refused or failed.
     """
-    return webhook_provider(event.provider).fetch_object(event)
+    return webhook_provider(event.provider).related_object(event.account, event.object, event.context)

@@ -215,7 +215,7 @@ def _check_request(plan: Plan, pricing: PlanPricing, quantity: int, mode: str) -
         raise InvalidInput("This price is not per seat.", field="quantity")
     if not pricing.stripe_price_id:
         raise GatewayConfigurationError(
-            f"The price {pricing.pk} of the plan {plan.slug!r} is not known to its provider. "
+            f"The price {pricing.pk} of the plan {plan.slug!r} is not known to the provider. "
             "Run manage.py sync_plans --push."
         )
 

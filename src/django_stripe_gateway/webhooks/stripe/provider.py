@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django_stripe_gateway.webhooks.events import Event
+from django_stripe_gateway.gateways.stripe.accounts import stripe_account
+from django_stripe_gateway.gateways.stripe.events import StripeEvents
 from django_stripe_gateway.webhooks.providers import Envelope, WebhookProvider
 from django_stripe_gateway.webhooks.stripe import handlers  # noqa: F401
 from django_stripe_gateway.webhooks.stripe.envelopes import stripe_envelope
 from django_stripe_gateway.webhooks.stripe.parents import parents_of
-from django_stripe_gateway.webhooks.stripe.thin_events import fetch_related_object
 from django_stripe_gateway.webhooks.stripe.verification import may_speak_for, verify_stripe_delivery
 
 
@@ -29,9 +29,9 @@ class StripeWebhooks(WebhookProvider):
         """Return the payment intent, subscription or customer that an object belongs to."""
         return parents_of(obj)
 
-    def fetch_object(self, event: Event) -> dict[str, Any]:
-        """Return the object that a thin event names, as it is now."""
-        return fetch_related_object(event)
+    def related_object(self, account: str, related: Mapping[str, Any], context: str) -> dict[str, Any]:
+        """Return the object that a thin event names."""
+        return StripeEvents(stripe_account(account)).related_object(related, context=context)
 
     def may_speak_for(self, account: str, variant: str) -> bool:
         """Return whether both variants are of one account, or share a secret."""

@@ -82,7 +82,9 @@ def send_meter_event(event_pk: int, known: KnownMeters | None = None) -> MeterEv
     if event.attempts > 1 and now - first_sent > timedelta(hours=IDENTIFIER_HOURS):
         return _settle(event, MeterEventState.UNCLEAR)
     if now - event.occurred > timedelta(days=MAX_AGE_DAYS):
-        return _settle(event, MeterEventState.REFUSED, {"code": "too_old", "detail": "It is older than allowed."})
+        return _settle(
+            event, MeterEventState.REFUSED, {"code": "too_old", "detail": "It is older than the provider takes."}
+        )
     try:
         _send(event, known or KnownMeters())
     except GatewayConfigurationError as error:
