@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import random
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -27,6 +29,8 @@ logger = logging.getLogger(__name__)
 ERROR_LENGTH = 2000
 # A handler asks again when somebody has changed its row while it asked.
 MAX_FETCHES = 5
+# Seconds at most before it asks for the second time; twice as long for each further one.
+FETCH_JITTER = 0.01
 # The gravest of what several handlers say becomes the event's state.
 GRAVITY = (WebhookState.IGNORED, WebhookState.PROCESSED, WebhookState.UNMATCHED, WebhookState.MISMATCHED)
 WRITTEN = ("state", "attempts", "error", "processed", "next_attempt", "leased_until")
@@ -44,6 +48,9 @@ def with_fetches(event_type: str, run: Callable[[Fetched], T]) -> T:
         except FetchNeeded as needed:
             if needed.handler is None or asked[needed.handler] >= MAX_FETCHES:
                 raise RuntimeError(f"A handler of {event_type} keeps asking the provider.") from None
+            if asked[needed.handler]:
+                # Somebody was faster while it asked. Without jitter the same ones would meet again.
+                time.sleep(random.uniform(0, FETCH_JITTER) * 2 ** asked[needed.handler])  # noqa: S311
             asked[needed.handler] += 1
             fetched[needed.handler] = needed.fetch()
 
