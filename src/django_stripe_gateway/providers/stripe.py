@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from payments import PaymentError, RedirectNeeded
-from payments.stripe import StripeProviderV3
+from payments.core import BasicProvider
 
 from django_stripe_gateway.exceptions import GatewayConfigurationError, GatewayError, InvalidInput, WrongState
 from django_stripe_gateway.models import AbstractPayment
@@ -54,7 +54,7 @@ class ServiceMethods:
         return refunded
 
 
-class StripeProvider(ServiceMethods, StripeProviderV3):
+class StripeProvider(ServiceMethods, BasicProvider):
     """Stripe through this app's services, on every SDK from 13 to 16.
 
     Options, all of them optional, in ``PAYMENT_VARIANTS``: ``api_key``, ``endpoint_secret`` (one, a list, or separated
@@ -64,7 +64,7 @@ class StripeProvider(ServiceMethods, StripeProviderV3):
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(api_key=None, capture=options.get("capture", True))
+        super().__init__(capture=options.get("capture", True))
 
     def get_form(self, payment: AbstractPayment, data: Any = None) -> NoReturn:
         """Start the payment and send the customer to Stripe, or to the page that says how it stands.
@@ -101,7 +101,7 @@ class StripeProvider(ServiceMethods, StripeProviderV3):
         return payment
 
     def convert_amount(self, currency: str, amount: Decimal) -> int:
-        """Return the integer that Stripe expects; exact, unlike the base class."""
+        """Return the integer that Stripe expects; django-payments' own Stripe provider has this method."""
         return to_minor_units(amount, currency)
 
     def get_token_from_request(self, payment: AbstractPayment | None, request: HttpRequest) -> NoReturn:
