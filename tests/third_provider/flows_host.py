@@ -121,7 +121,6 @@ def test_plan__what_the_bank_cannot_do(bank: Bank, api_client: APIClient) -> Non
     assert (answer.status_code, answer.json()["code"]) == (501, "unsupported_by_gateway")
 
 
-@pytest.mark.xfail(strict=False, reason="E009 and E070 know Stripe's and PayPal's variants only")
 def test_checks__are_clean() -> None:
     call_command("check", fail_level="WARNING")
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)
