@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from payments import PaymentError, RedirectNeeded
+from payments import RedirectNeeded
 from payments.core import BasicProvider
 
 from django_stripe_gateway.models import AbstractPayment
@@ -13,8 +12,6 @@ from django_stripe_gateway.providers.stripe import ServiceMethods, recorded
 from django_stripe_gateway.services.payments import create as payments
 from django_stripe_gateway.services.payments.returns import complete_return
 from django_stripe_gateway.transitions import PAID, REOPENABLE
-
-_WEBHOOK_ADDRESS = "Send PayPal's webhooks to the webhooks/paypal/ URL of this app instead."
 
 
 class PayPalProvider(ServiceMethods, BasicProvider):
@@ -25,6 +22,8 @@ class PayPalProvider(ServiceMethods, BasicProvider):
     out comes from the ``STRIPE_GATEWAY_PAYPAL_*`` settings. The options are read from the settings at each use; this
     object, which django-payments caches, keeps none of them.
     """
+
+    webhook_address = "Send PayPal's webhooks to the webhooks/paypal/ URL of this app instead."
 
     def __init__(self, **options: Any) -> None:
         super().__init__(capture=options.get("capture", True))
@@ -53,15 +52,3 @@ class PayPalProvider(ServiceMethods, BasicProvider):
         with recorded(payment):
             complete_return(payment=payment)
         return payment
-
-    def get_token_from_request(self, payment: AbstractPayment | None, request: HttpRequest) -> NoReturn:
-        """Refuse: django-payments' callback view runs in one transaction, which would lose a failed event.
-
-        Raises:
-            PaymentError: always; the sentence says where PayPal's webhooks are received.
-        """
-        raise PaymentError(_WEBHOOK_ADDRESS, code=400)
-
-    def process_data(self, payment: AbstractPayment, request: HttpRequest) -> HttpResponse:
-        """Answer 400, like ``get_token_from_request``, which this callback does not pass through."""
-        return JsonResponse({"error": _WEBHOOK_ADDRESS, "variant": payment.variant}, status=400)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -22,14 +22,14 @@ from django_stripe_gateway.services.payments import refresh as syncing
 from django_stripe_gateway.services.payments import refund as refunds
 from django_stripe_gateway.transitions import PAID, REOPENABLE
 
-_WEBHOOK_ADDRESS = "Send Stripe's webhooks to the webhooks/stripe/ URL of this app instead."
-
 
 class ServiceMethods:
     """What a provider does through this app's services, whichever gateway stands behind its variant."""
 
     #: The models' methods leave writing the result to the services.
     records_changes = True
+    #: Where the provider's events are sent instead of to django-payments' callback.
+    webhook_address: ClassVar[str]
 
     def capture(self, payment: AbstractPayment, amount: Decimal | None = None) -> Decimal:
         """Capture the payment and return the captured amount."""
@@ -53,6 +53,18 @@ class ServiceMethods:
             refunded: Decimal = refunds.refund_payment(payment=payment, amount=as_decimal(amount)).amount
         return refunded
 
+    def get_token_from_request(self, payment: AbstractPayment | None, request: HttpRequest) -> NoReturn:
+        """Refuse: django-payments' callback view runs in one transaction, which would lose a failed event.
+
+        Raises:
+            PaymentError: always; the sentence says where the provider's webhooks are received.
+        """
+        raise PaymentError(self.webhook_address, code=400)
+
+    def process_data(self, payment: AbstractPayment, request: HttpRequest) -> HttpResponse:
+        """Answer 400, like ``get_token_from_request``, which this callback does not pass through."""
+        return JsonResponse({"error": self.webhook_address, "variant": payment.variant}, status=400)
+
 
 class StripeProvider(ServiceMethods, BasicProvider):
     """Stripe through this app's services, on every SDK from 13 to 16.
@@ -62,6 +74,8 @@ class StripeProvider(ServiceMethods, BasicProvider):
     only), ``use_localstripe``. Whatever is left out comes from the ``STRIPE_GATEWAY_*`` settings. The options are read
     from the settings at each use; this object, which django-payments caches, keeps none of them.
     """
+
+    webhook_address = "Send Stripe's webhooks to the webhooks/stripe/ URL of this app instead."
 
     def __init__(self, **options: Any) -> None:
         super().__init__(capture=options.get("capture", True))
@@ -103,18 +117,6 @@ class StripeProvider(ServiceMethods, BasicProvider):
     def convert_amount(self, currency: str, amount: Decimal) -> int:
         """Return the integer that Stripe expects; django-payments' own Stripe provider has this method."""
         return to_minor_units(amount, currency)
-
-    def get_token_from_request(self, payment: AbstractPayment | None, request: HttpRequest) -> NoReturn:
-        """Refuse: django-payments' callback view runs in one transaction, which would lose a failed event.
-
-        Raises:
-            PaymentError: always; the sentence says where Stripe's webhooks are received.
-        """
-        raise PaymentError(_WEBHOOK_ADDRESS, code=400)
-
-    def process_data(self, payment: AbstractPayment, request: HttpRequest) -> HttpResponse:
-        """Answer 400, like ``get_token_from_request``, which this callback does not pass through."""
-        return JsonResponse({"error": _WEBHOOK_ADDRESS, "variant": payment.variant}, status=400)
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from django_stripe_gateway.choices import CaptureMethod, LogEvent
 from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
     GatewayError,
-    PaymentDeclined,
     ProviderError,
     ProviderStateError,
     ProviderUnavailable,
@@ -90,8 +89,7 @@ class PaymentVerb(Verb[AbstractPayment, PaymentOperation, A]):
         Raises:
             WrongState: the payment is not as it was when the provider was asked, or its state forbids it.
         """
-        says_nothing = isinstance(error, PaymentDeclined | ProviderUnavailable)
-        if says_nothing or not isinstance(error, ProviderError):
+        if not isinstance(error, ProviderError) or isinstance(error, ProviderUnavailable):
             return
         if _has_moved_on(claim) or isinstance(error, ProviderStateError):
             raise WrongState(error.detail, code=error.code, request_id=error.request_id) from error

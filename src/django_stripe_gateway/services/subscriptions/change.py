@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway, WrongState
+from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionChange, SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import PlanPricing, Subscription
@@ -24,8 +24,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     run_on_subscription,
     subscription_id,
 )
-from django_stripe_gateway.services.subscriptions.start import MAX_QUANTITY
-from django_stripe_gateway.services.transactions import payments_database
+from django_stripe_gateway.services.subscriptions.start import check_has_no_other, check_quantity
 
 PRORATIONS = ("create_prorations", "always_invoice", "none")
 
@@ -41,7 +40,7 @@ class ChangeVerb(SubscriptionVerb):
         _check_changes(subscription, claim.params)
         if claim.params["plan_pk"] is not None:
             # Again, under the lock: another request may have subscribed to that plan meanwhile.
-            _check_other_plan(subscription, claim.params["plan_pk"])
+            check_has_no_other(subscription.customer_id, claim.params["plan_pk"], than=subscription.pk)
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Change it."""
@@ -150,10 +149,8 @@ def _change_params(
     if quantity is None:
         # A price that is not per seat is charged once.
         quantity = 1 if pricing is not None and not pricing.is_per_seat and subscription.quantity != 1 else None
-    elif not isinstance(quantity, int) or isinstance(quantity, bool) or not 1 <= quantity <= MAX_QUANTITY:
-        raise InvalidInput(f"The quantity is a whole number from 1 to {MAX_QUANTITY}.", field="quantity")
-    elif quantity != 1 and seller is not None and not seller.is_per_seat:
-        raise InvalidInput("This price is not per seat.", field="quantity")
+    else:
+        check_quantity(quantity, seller)
     same_price = pricing is None or pricing.pk == subscription.pricing_id
     return {
         "item_id": subscription.item_id,
@@ -186,10 +183,4 @@ def _check_pricing(subscription: Subscription, pricing: PlanPricing) -> None:
     current = subscription.pricing
     if current is not None and current.currency != pricing.currency:
         raise InvalidInput("A subscription keeps its currency.", code="other_currency", field="pricing_id")
-    _check_other_plan(subscription, pricing.plan_id)
-
-
-def _check_other_plan(subscription: Subscription, plan_pk: int) -> None:
-    others = Subscription.objects.using(payments_database()).filter(customer_id=subscription.customer_id, plan=plan_pk)
-    if not gateway_settings.allow_duplicate_subscriptions and others.not_ended().exclude(pk=subscription.pk).exists():
-        raise WrongState("There is a subscription to this plan already.", code="already_subscribed")
+    check_has_no_other(subscription.customer_id, pricing.plan_id, than=subscription.pk)

@@ -8,7 +8,7 @@ from typing import TypeVar
 from django_stripe_gateway.choices import BillingOperationKind as Kind
 from django_stripe_gateway.choices import SubscriptionLogEvent
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.exceptions import WrongState
+from django_stripe_gateway.exceptions import InvalidInput, WrongState
 from django_stripe_gateway.gateways.billing_values import SubscriptionRequest
 from django_stripe_gateway.models import BillingOperation, Customer, Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.subscriptions.audit import log_subscription
@@ -32,11 +32,7 @@ class StartVerb(CustomerVerb[A]):
 
     def check(self, claim: CustomerClaim) -> None:
         """Let nobody have a plan twice, unless the host allows it."""
-        rows = Subscription.objects.using(payments_database()).filter(
-            customer=claim.subject, plan=claim.params["plan_pk"]
-        )
-        if not gateway_settings.allow_duplicate_subscriptions and rows.not_ended().exists():
-            raise WrongState("There is a subscription to this plan already.", code="already_subscribed")
+        check_has_no_other(claim.subject.pk, claim.params["plan_pk"])
 
     def prepare(self, claim: CustomerClaim) -> None:
         """Make the row, and decide on the trial."""
@@ -67,6 +63,27 @@ class StartVerb(CustomerVerb[A]):
         subscription = claimed_subscription(claim)
         assert subscription is not None  # noqa: S101 (prepare has made it)
         claim.seen = Seen(subscription, Known.of(subscription))
+
+
+def check_has_no_other(customer_pk: int, plan_pk: int, *, than: int | None = None) -> None:
+    """Raise ``WrongState`` if a customer has a subscription to a plan already, unless the host allows two.
+
+    Args:
+        than: our key of a subscription that does not count.
+    """
+    rows = Subscription.objects.using(payments_database()).filter(customer_id=customer_pk, plan=plan_pk).not_ended()
+    if than is not None:
+        rows = rows.exclude(pk=than)
+    if not gateway_settings.allow_duplicate_subscriptions and rows.exists():
+        raise WrongState("There is a subscription to this plan already.", code="already_subscribed")
+
+
+def check_quantity(quantity: int, pricing: PlanPricing | None) -> None:
+    """Raise ``InvalidInput`` if a price, where one is known, cannot be sold so many times."""
+    if not isinstance(quantity, int) or isinstance(quantity, bool) or not 1 <= quantity <= MAX_QUANTITY:
+        raise InvalidInput(f"The quantity is a whole number from 1 to {MAX_QUANTITY}.", field="quantity")
+    if quantity != 1 and pricing is not None and not pricing.is_per_seat:
+        raise InvalidInput("This price is not per seat.", field="quantity")
 
 
 def subscription_request(claim: CustomerClaim) -> SubscriptionRequest:

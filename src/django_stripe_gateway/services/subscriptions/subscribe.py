@@ -36,7 +36,7 @@ from django_stripe_gateway.services.subscriptions.line import (
 from django_stripe_gateway.services.subscriptions.open_checkout import OPEN_CHECKOUT
 from django_stripe_gateway.services.subscriptions.payment_methods import own_payment_method
 from django_stripe_gateway.services.subscriptions.refresh import look_up_subscription
-from django_stripe_gateway.services.subscriptions.start import MAX_QUANTITY, StartVerb, subscription_request
+from django_stripe_gateway.services.subscriptions.start import StartVerb, check_quantity, subscription_request
 from django_stripe_gateway.services.transactions import payments_database
 
 MODES = ("direct", "checkout")
@@ -209,10 +209,7 @@ def _check_request(plan: Plan, pricing: PlanPricing, quantity: int, mode: str) -
         raise InvalidInput("This plan has no such price.", code="unknown_pricing", field="pricing_id")
     if not plan.is_active or not pricing.is_active:
         raise InvalidInput("This plan is not for sale.", code="not_for_sale", field="plan_id")
-    if not isinstance(quantity, int) or isinstance(quantity, bool) or not 1 <= quantity <= MAX_QUANTITY:
-        raise InvalidInput(f"The quantity is a whole number from 1 to {MAX_QUANTITY}.", field="quantity")
-    if quantity != 1 and not pricing.is_per_seat:
-        raise InvalidInput("This price is not per seat.", field="quantity")
+    check_quantity(quantity, pricing)
     if not pricing.stripe_price_id:
         raise GatewayConfigurationError(
             f"The price {pricing.pk} of the plan {plan.slug!r} is not known to the provider. "
