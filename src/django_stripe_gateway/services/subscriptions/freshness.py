@@ -1,13 +1,14 @@
-"""Which of two pieces of news about an object is newer.
+"""Which of two states of a provider's object is newer; nothing else decides it.
 
 Stripe's objects say nowhere when they were changed, and its events come late, twice and in any order. So each row
 keeps the time of the newest event that was taken in (Stripe's clock, whole seconds) and the time of our last look (our
 clock). An event that is later than both is believed; any other makes us look again. What was looked up is written only
-if nothing else was written meanwhile, or if nobody has looked since.
+if nothing else was written meanwhile; it is dropped where somebody who asked after us has written what we were told.
 """
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -24,26 +25,42 @@ class Dated(Protocol):
     fetched_at: Any
 
 
+class Verdict(enum.Enum):
+    """What is to be done with a state that is not ours."""
+
+    WRITE = "write"
+    KEEP = "keep"
+    LOOK = "look"
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a row said of its news at one moment."""
+    """What a row knew at one moment."""
 
     provider_time: datetime | None
     fetched_at: datetime | None
 
     @classmethod
     def of(cls, row: Dated) -> Known:
-        """Return what ``row`` says now."""
+        """Return what ``row`` knows now."""
         return cls(row.provider_time, row.fetched_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Look(Generic[T]):
-    """What the provider answered: when it was asked, by whom who knew what, and the answer."""
+    """What the provider answered.
 
-    known: Known
+    Args:
+        known: what the row knew before the provider was asked; ``None`` for an object that came along with another.
+        began: when the provider was asked.
+        answer: what it said.
+        asked: when it was asked for the first time, by somebody who lost a race since; ``began`` unless said.
+    """
+
+    known: Known | None
     began: datetime
     answer: T
+    asked: datetime | None = None
 
 
 def begin_look(row: Dated) -> tuple[Known, datetime]:
@@ -51,31 +68,59 @@ def begin_look(row: Dated) -> tuple[Known, datetime]:
     return Known.of(row), timezone.now()
 
 
-def is_newer_event(row: Dated, created: datetime | None) -> bool:
-    """Return whether an event of ``created`` is clearly newer than everything known of ``row``."""
-    if created is None:
-        return False
-    latest = [moment for moment in (row.provider_time, row.fetched_at) if moment is not None]
-    return all(created > moment for moment in latest)
+def judge(
+    row: Dated,
+    *,
+    event_time: datetime | None = None,
+    look: Look[Any] | None = None,
+    is_last: bool = False,
+    is_over: bool = False,
+) -> Verdict:
+    """Decide about a state of the object of a locked row, and note on the row that it is known from now on.
+
+    Args:
+        event_time: when the event that told of it was made; ``None`` where it was no event.
+        look: what the provider answered, where it was asked.
+        is_last: nothing can come after what the event says.
+        is_over: nothing can come after what the row says.
+    """
+    if look is None:
+        verdict = _judge_event(row, event_time, is_last, is_over)
+    else:
+        verdict = _judge_look(row, look, event_time, is_over)
+        if verdict is Verdict.WRITE and (row.fetched_at is None or look.began > row.fetched_at):
+            row.fetched_at = look.began
+    is_known = verdict is Verdict.WRITE or (verdict is Verdict.KEEP and look is not None)
+    if is_known and event_time is not None and (row.provider_time is None or event_time > row.provider_time):
+        row.provider_time = event_time
+    return verdict
 
 
-def is_usable_look(row: Dated, look: Look[Any]) -> bool:
-    """Return whether nothing was written to ``row`` since the look was begun."""
-    return Known.of(row) == look.known
+def _judge_event(row: Dated, event_time: datetime | None, is_last: bool, is_over: bool) -> Verdict:
+    if is_last or (event_time is not None and all(event_time > moment for moment in _moments(row))):
+        return Verdict.WRITE
+    return Verdict.KEEP if is_over else Verdict.LOOK
 
 
-def is_overtaken_look(row: Dated, look: Look[Any]) -> bool:
-    """Return whether another look, begun later, has been written meanwhile."""
-    return row.fetched_at is not None and row.fetched_at >= look.began
+def _judge_look(row: Dated, look: Look[Any], event_time: datetime | None, is_over: bool) -> Verdict:
+    if look.known is None:
+        return Verdict.WRITE if all(moment < look.began for moment in _moments(row)) else Verdict.KEEP
+    if Known.of(row) == look.known:
+        return Verdict.WRITE
+    is_other_look = row.fetched_at != look.known.fetched_at
+    # An event that is no later than the last look was noted beside it, never written.
+    if not (is_over or is_other_look or row.fetched_at is None) and row.provider_time <= row.fetched_at:
+        return Verdict.WRITE
+    # Who asked after us has heard what we were told. The first time counts: in a crowd the latest is always too late.
+    is_overtaken = is_other_look and row.fetched_at is not None and row.fetched_at >= (look.asked or look.began)
+    is_outdated = (
+        event_time is not None
+        and row.provider_time is not None
+        and row.provider_time != look.known.provider_time
+        and row.provider_time > event_time
+    )
+    return Verdict.KEEP if is_over or is_overtaken or is_outdated else Verdict.LOOK
 
 
-def mark_event(row: Dated, created: datetime | None) -> None:
-    """Note on ``row`` that an event was taken in."""
-    if created is not None and (row.provider_time is None or created > row.provider_time):
-        row.provider_time = created
-
-
-def mark_look(row: Dated, look: Look[Any]) -> None:
-    """Note on ``row`` that a look was written."""
-    if row.fetched_at is None or look.began > row.fetched_at:
-        row.fetched_at = look.began
+def _moments(row: Dated) -> list[datetime]:
+    return [moment for moment in (row.provider_time, row.fetched_at) if moment is not None]

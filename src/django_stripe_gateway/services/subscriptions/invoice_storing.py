@@ -9,6 +9,7 @@ from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot
 from django_stripe_gateway.models import Customer, Invoice, Subscription
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.subscriptions.invoice_sync import apply_invoice
+from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, judge
 from django_stripe_gateway.services.transactions import payments_database
 
 
@@ -52,8 +53,7 @@ def store_invoice(
     invoice = lock_invoice(customer.account, snapshot.invoice_id)
     if invoice is None:
         invoice = add_invoice(customer, snapshot, subscription)
-    elif any(moment is not None and moment >= looked_at for moment in (invoice.provider_time, invoice.fetched_at)):
+    if judge(invoice, look=Look(None, looked_at, snapshot)) is Verdict.KEEP:
         return invoice
-    invoice.fetched_at = looked_at
     apply_invoice(invoice, snapshot, origin)
     return invoice

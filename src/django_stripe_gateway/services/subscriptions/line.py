@@ -141,7 +141,8 @@ class SubscriptionVerb(CustomerVerb[SubscriptionSnapshot]):
     def apply(self, claim: CustomerClaim, answer: SubscriptionSnapshot) -> str:
         """Bring the subscription to what the provider says, unless an event has been faster."""
         assert claim.began is not None  # noqa: S101 (the provider was asked)
-        look = Look(claim.seen.known, claim.began, answer)
+        # Whoever looked while we asked may have seen the subscription as it was before.
+        look = Look(claim.seen.known, claim.began, answer, asked=timezone.now())
         claim.seen.is_written = take_look(claim.subject, claim.seen.subscription.pk, look, claim.origin)
         return answer.subscription_id
 

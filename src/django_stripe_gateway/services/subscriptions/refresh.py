@@ -12,13 +12,7 @@ from django_stripe_gateway.models import Customer, Subscription
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.audit import log_subscription
-from django_stripe_gateway.services.subscriptions.freshness import (
-    Look,
-    begin_look,
-    is_overtaken_look,
-    is_usable_look,
-    mark_look,
-)
+from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, begin_look, judge
 from django_stripe_gateway.services.subscriptions.invoice_storing import store_invoice
 from django_stripe_gateway.services.subscriptions.locks import lock_customer, lock_subscription
 from django_stripe_gateway.services.subscriptions.sync import apply_subscription
@@ -54,12 +48,14 @@ def look_up_subscription(subscription_pk: int, origin: Origin = SYSTEM) -> Subsc
         OperationInProgress: news keeps coming in faster than we can look.
     """
     rows = Subscription.objects.using(payments_database()).select_related("customer")
+    asked = None
     for _look in range(MAX_LOOKS):
         subscription = rows.get(pk=subscription_pk)
         known, began = begin_look(subscription)
+        asked = asked or began
         gateway = get_billing_gateway(subscription.account)
         answer = gateway.retrieve_subscription(subscription.subscription_id or "")
-        if write_look(subscription_pk, Look(known, began, answer), origin):
+        if write_look(subscription_pk, Look(known, began, answer, asked), origin):
             subscription = rows.select_related("plan", "pricing").get(pk=subscription_pk)
             subscription.client_secret = answer.client_secret
             subscription.client_secret_kind = answer.client_secret_kind
@@ -83,9 +79,9 @@ def take_look(customer: Customer, subscription_pk: int, look: Look[SubscriptionS
         Whether the row is now at least as new as the answer; if not, somebody has to look again.
     """
     subscription = lock_subscription(subscription_pk)
-    if not is_usable_look(subscription, look):
-        return is_overtaken_look(subscription, look)
-    mark_look(subscription, look)
+    verdict = judge(subscription, look=look, is_over=subscription.has_ended)
+    if verdict is not Verdict.WRITE:
+        return verdict is Verdict.KEEP
     try:
         apply_subscription(subscription, look.answer, origin)
         if look.answer.latest_invoice is not None:

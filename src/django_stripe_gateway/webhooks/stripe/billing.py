@@ -16,16 +16,7 @@ from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer, Invoice, Subscription
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.audit import log_subscription
-from django_stripe_gateway.services.subscriptions.freshness import (
-    Dated,
-    Known,
-    Look,
-    is_newer_event,
-    is_overtaken_look,
-    is_usable_look,
-    mark_event,
-    mark_look,
-)
+from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, begin_look, judge
 from django_stripe_gateway.services.subscriptions.invoice_storing import add_invoice, lock_invoice
 from django_stripe_gateway.services.subscriptions.invoice_sync import apply_invoice
 from django_stripe_gateway.services.subscriptions.locks import lock_customer, lock_subscription
@@ -37,7 +28,7 @@ from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.registry import FetchNeeded
 from django_stripe_gateway.webhooks.stripe.verification import may_speak_for
 
-Snapshot = TypeVar("Snapshot", SubscriptionSnapshot, InvoiceSnapshot)
+S = TypeVar("S")
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +64,7 @@ def apply_subscription_event(
 
 def _take_subscription(event: Event, subscription: Subscription, snapshot: SubscriptionSnapshot) -> None:
     gateway, subscription_id = get_billing_gateway(subscription.account), subscription.subscription_id or ""
-    newest = _newest(
+    newest = newest_of(
         event,
         subscription,
         snapshot,
@@ -85,52 +76,38 @@ def _take_subscription(event: Event, subscription: Subscription, snapshot: Subsc
         apply_subscription(subscription, newest, event.origin)
 
 
-def _newest(
+def newest_of(
     event: Event,
-    row: Subscription | Invoice,
-    snapshot: Snapshot,
+    row: Subscription | Invoice | Customer,
+    said: S,
     *,
-    is_last: bool,
-    is_over: bool,
-    retrieve: Callable[[], Snapshot],
-) -> Snapshot | None:
-    """Return what is to be written to a locked row, noted on it as news; ``None`` if the row knows better.
+    retrieve: Callable[[], S],
+    is_last: bool = False,
+    is_over: bool = False,
+) -> S | None:
+    """Return what is to be written to a locked row; ``None`` if the row knows better.
 
     Args:
+        said: what the event says.
+        retrieve: asks the provider.
         is_last: nothing can come after what the event says.
         is_over: nothing can come after what the row says.
 
     Raises:
         FetchNeeded: the event is not clearly newer, so that the provider has to be asked.
     """
-    if isinstance(event.fetched, Look):
-        if is_usable_look(row, event.fetched):
-            mark_look(row, event.fetched)
-            snapshot = event.fetched.answer
-        elif not is_overtaken_look(row, event.fetched):
-            raise look_needed(row, retrieve)
-        else:
-            # Whoever looked later has written what this event tells.
-            mark_event(row, event.created)
-            row.save(using=payments_database(), update_fields=["provider_time", "modified"])
-            return None
-    elif not is_last and not is_newer_event(row, event.created):
-        if is_over:
-            return None
-        raise look_needed(row, retrieve)
-    mark_event(row, event.created)
-    return snapshot
-
-
-def look_needed(row: Dated, retrieve: Callable[[], Any]) -> FetchNeeded:
-    """Return the wish to ask the provider, which remembers what is known of ``row`` now."""
-    known = Known.of(row)
-
-    def look() -> Look[Any]:
-        began = timezone.now()
-        return Look(known, began, retrieve())
-
-    return FetchNeeded(look)
+    look: Look[S] | None = event.fetched if isinstance(event.fetched, Look) else None
+    before = row.provider_time
+    verdict = judge(row, event_time=event.created, look=look, is_last=is_last, is_over=is_over)
+    if verdict is Verdict.WRITE:
+        return said if look is None else look.answer
+    if verdict is Verdict.LOOK:
+        known, began = begin_look(row)
+        asked = began if look is None else look.asked
+        raise FetchNeeded(lambda: Look(known, timezone.now(), retrieve(), asked))
+    if row.provider_time != before:
+        row.save(using=payments_database(), update_fields=["provider_time", "modified"])
+    return None
 
 
 def apply_invoice_event(event: Event, then: Callable[[Invoice], object] = lambda invoice: None) -> WebhookState:
@@ -156,7 +133,7 @@ def apply_invoice_event(event: Event, then: Callable[[Invoice], object] = lambda
 
 def _take_invoice(event: Event, invoice: Invoice, snapshot: InvoiceSnapshot) -> None:
     gateway, invoice_id = get_billing_gateway(invoice.account), invoice.invoice_id
-    newest = _newest(
+    newest = newest_of(
         event,
         invoice,
         snapshot,

@@ -5,22 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django_stripe_gateway.choices import WebhookState
-from django_stripe_gateway.gateways.billing_values import CustomerSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.gateways.stripe.payment_objects import object_id
 from django_stripe_gateway.models import Customer, Subscription
 from django_stripe_gateway.services.subscriptions.customers import note_deletion
-from django_stripe_gateway.services.subscriptions.freshness import (
-    Look,
-    is_newer_event,
-    is_overtaken_look,
-    is_usable_look,
-    mark_event,
-    mark_look,
-)
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.webhooks.events import Event, clean_id
-from django_stripe_gateway.webhooks.stripe.billing import claimed_modes, find_customer, look_needed, speaks_for
+from django_stripe_gateway.webhooks.stripe.billing import claimed_modes, find_customer, newest_of, speaks_for
 from django_stripe_gateway.webhooks.stripe.registration import handles
 
 
@@ -67,18 +58,17 @@ def _apply(event: Event, change: Callable[[Customer], None]) -> WebhookState:
 def _take_default(event: Event, customer: Customer) -> None:
     if not customer.exists_at_provider:
         return
-    look: Look[CustomerSnapshot] | None = event.fetched if isinstance(event.fetched, Look) else None
-    if look is not None and is_usable_look(customer, look):
-        mark_look(customer, look)
-        customer.default_payment_method = look.answer.default_payment_method
-    elif look is None and is_newer_event(customer, event.created):
-        customer.default_payment_method = _default_payment_method(event)
-    elif look is None or not is_overtaken_look(customer, look):
-        gateway, customer_id = get_billing_gateway(customer.account), customer.customer_id or ""
-        raise look_needed(customer, lambda: gateway.retrieve_customer(customer_id))
-    mark_event(customer, event.created)
-    fields = ["provider_time", "fetched_at", "default_payment_method", "modified"]
-    customer.save(using=payments_database(), update_fields=fields)
+    gateway, customer_id = get_billing_gateway(customer.account), customer.customer_id or ""
+    newest = newest_of(
+        event,
+        customer,
+        _default_payment_method(event),
+        retrieve=lambda: gateway.retrieve_customer(customer_id).default_payment_method,
+    )
+    if newest is not None:
+        customer.default_payment_method = newest
+        fields = ["provider_time", "fetched_at", "default_payment_method", "modified"]
+        customer.save(using=payments_database(), update_fields=fields)
 
 
 def _default_payment_method(event: Event) -> str:
