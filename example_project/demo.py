@@ -208,6 +208,8 @@ def manage(environment: dict[str, str], *arguments: str, problem: str) -> None:
     )
     if done.returncode:
         raise DemoError(f"{problem} {(done.stderr or done.stdout).strip()}")
+    if done.stderr:
+        say(done.stderr.strip())
 
 
 def site_line(line: str) -> str:

@@ -30,7 +30,7 @@ def make_customer(owner: Any = None, **fields: Any) -> Customer:
     number = next(_numbers)
     if owner is None:
         owner = get_user_model().objects.create_user(f"customer-{number}")
-    return Customer.objects.create(**{"owner": owner, "account": "stripe", "customer_id": f"cus_{number}"} | fields)
+    return Customer.objects.create(**{"owner": owner, "variant": "stripe", "provider_id": f"cus_{number}"} | fields)
 
 
 def make_subscription(customer: Customer | None = None, **fields: Any) -> Subscription:
@@ -39,8 +39,8 @@ def make_subscription(customer: Customer | None = None, **fields: Any) -> Subscr
         "customer": customer or make_customer(),
         "plan": pricing.plan,
         "pricing": pricing,
-        "account": "stripe",
-        "subscription_id": f"sub_{next(_numbers)}",
+        "variant": "stripe",
+        "provider_id": f"sub_{next(_numbers)}",
         "status": "active",
         "price_id": pricing.stripe_price_id or "",
         "current_period_start": timezone.now(),

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from django_stripe_gateway.models import PaymentGatewayConfig, WebhookEvent
+from django_stripe_gateway.models import PaymentGatewayConfig
 
 APP = "django_stripe_gateway"
 
@@ -80,27 +80,10 @@ def test_backwards__leaves_the_gateway_until_its_table_goes() -> None:
     assert PaymentGatewayConfig.objects.get().name == "Cards"
 
 
-@pytest.mark.usefixtures("_migrated_again")
-def test_webhook_retries__takes_up_what_had_failed() -> None:
-    migrate(APP, "0002")
-    values = "('stripe', '', %s, 't', '', '', '{}', '{}', %s, 0, '', '2026-11-01')"
-    with connection.cursor() as cursor:
-        for state in ("failed", "processed"):
-            cursor.execute(
-                f"INSERT INTO {APP}_webhookevent (provider, account, event_id, type, object_id, api_version, headers,"
-                f" body, state, attempts, error, received) VALUES {values}",
-                [f"evt_{state}", state],
-            )
-    migrate(APP, "0004")
-    due = dict(WebhookEvent.objects.values_list("state", "next_attempt"))
-    assert due["failed"] is not None
-    assert due["processed"] is None
-
-
 def test_initial__waits_for_the_hosts_payment_model() -> None:
     migration: Any = import_module(f"{APP}.migrations.0001_initial").Migration
     models = {dependency.setting for dependency in migration.dependencies}
-    assert models == {settings.AUTH_USER_MODEL, settings.PAYMENT_MODEL}
+    assert models == {settings.AUTH_USER_MODEL, settings.PAYMENT_MODEL, settings.STRIPE_GATEWAY_OWNER_MODEL}
     create = next(operation for operation in migration.operations if operation.name == "Payment")
     assert create.options["swappable"] == "PAYMENT_MODEL"
 

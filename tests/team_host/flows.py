@@ -50,13 +50,13 @@ def test_team_is_billed(host: TeamHost, team: Team, other_client: APIClient) -> 
     PlanLimit.objects.create(plan=host.basic.plan, metric="minutes", limit=10)
     subscription = host.subscribed()
     assert subscription.customer.owner == team
-    told = host.fake.get(host.customer.customer_id)
+    told = host.fake.get(host.customer.provider_id)
     assert (told["name"], told["email"]) == ("Analysts", "bills@example.com")
     assert has_plan(team, "basic")
     assert len(host.get("status").json()["results"]) == 1
     # Somebody without a team owns nothing.
     assert host.get("status", client=other_client).status_code == 401
-    which = {"subscription_id": subscription.subscription_id}
+    which = {"subscription_id": subscription.provider_id}
     assert host.post("cancel", which, client=other_client).status_code == 401
     assert host.post("cancel", which).json()["cancel_at_period_end"] is True
     assert host.post("resume", which).status_code == 200
@@ -81,7 +81,7 @@ def test_details_follow(host: TeamHost, team: Team) -> None:
     team.name = "Analysts & Friends"
     team.save()
     call_command("reconcile", verbosity=0)
-    assert host.fake.get(host.customer.customer_id)["name"] == "Analysts & Friends"
+    assert host.fake.get(host.customer.provider_id)["name"] == "Analysts & Friends"
 
 
 def test_admin(host: TeamHost, team: Team) -> None:

@@ -40,7 +40,7 @@ def make_row(model: str, number: int = 0) -> Any:
     if model == "paymentlog":
         return PaymentLog.objects.create(payment=payment, event="updated", data={"to": "shown-value"})
     if model == "refund":
-        return Refund.objects.create(payment=payment, refund_id=f"re_{payment.pk}", amount=4, currency="USD")
+        return Refund.objects.create(payment=payment, provider_id=f"re_{payment.pk}", amount=4, currency="USD")
     return PaymentOperation.objects.create(payment=payment, kind="capture", amount=4, leased_until=timezone.now())
 
 

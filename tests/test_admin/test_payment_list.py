@@ -55,7 +55,7 @@ def test_search__ids(admin_client: Client, field: str) -> None:
 
 def test_search__refund_id(admin_client: Client) -> None:
     payment = make_paid_payment()
-    payment.refunds.create(refund_id="re_1", amount=1, currency="USD")
+    payment.refunds.create(provider_id="re_1", amount=1, currency="USD")
     make_paid_payment()
     assert search(admin_client, "re_1") == {payment.pk}
 

@@ -30,7 +30,7 @@ def save(client: Client, payment: Any, **data: Any) -> Any:
 def test_page__shows_money_and_history(admin_client: Client) -> None:
     payment = make_paid_payment(refunded_amount=4)
     PaymentLog.objects.create(payment=payment, event="mismatch", message="amount differs")
-    Refund.objects.create(payment=payment, refund_id="re_shown", amount=4, currency="USD")
+    Refund.objects.create(payment=payment, provider_id="re_shown", amount=4, currency="USD")
     PaymentOperation.objects.create(payment=payment, kind="refund", amount=4, leased_until=payment.created)
     content = admin_client.get(payment_url("change", payment.pk)).content.decode()
     for text in ("10.00 USD", "4.00 USD", "re_shown", "amount differs", payment.intent_id):

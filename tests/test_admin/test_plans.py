@@ -23,7 +23,7 @@ __all__ = ["atomic_requests", "open_transaction"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PRICE = {
-    "account": "stripe",
+    "variant": "stripe",
     "amount": "20.00",
     "currency": "USD",
     "interval": "month",
@@ -169,7 +169,7 @@ def test_lease_is_not_overwritten(admin_client: Client, plan: Plan, stripe_serve
         ({"amount": "1.005"}, "USD amounts must be multiples of 0.01"),
         ({"amount": "-1"}, "must not be negative"),
         ({"currency": "XXX"}, "not a currency"),
-        ({"account": "paypal"}, "Select a valid choice"),
+        ({"variant": "paypal"}, "Select a valid choice"),
     ],
 )
 def test_refused(admin_client: Client, stripe_server: FakeStripe, price: dict[str, str], sentence: str) -> None:

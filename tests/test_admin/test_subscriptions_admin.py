@@ -54,8 +54,8 @@ def make_rows(count: int) -> None:
         Invoice.objects.create(
             customer=subscription.customer,
             subscription=subscription,
-            account="stripe",
-            invoice_id=f"in_{subscription.pk}",
+            variant="stripe",
+            provider_id=f"in_{subscription.pk}",
             status="paid",
             currency="USD",
             total=Decimal(20),
@@ -109,7 +109,7 @@ def test_pages__number_of_queries_is_constant(admin_client: Client) -> None:
         make_subscription(subscription.customer)
         subscription.logs.create(event="updated")
         Invoice.objects.create(
-            customer=subscription.customer, subscription=subscription, invoice_id=f"in_x{number}", currency="USD"
+            customer=subscription.customer, subscription=subscription, provider_id=f"in_x{number}", currency="USD"
         )
     assert count() == before
 
@@ -134,13 +134,13 @@ def test_search(admin_client: Client) -> None:
         response = admin_client.get(own_url(model, "changelist"), {"q": str(term)})
         return [row.pk for row in response.context["cl"].result_list]
 
-    for term in (wanted.subscription_id, customer.customer_id, f"in_{wanted.pk}", customer.owner.get_username()):
+    for term in (wanted.provider_id, customer.provider_id, f"in_{wanted.pk}", customer.owner.get_username()):
         assert found("subscription", term) == [wanted.pk], term
-    for term in (customer.customer_id, wanted.subscription_id, customer.owner.get_username()):
+    for term in (customer.provider_id, wanted.provider_id, customer.owner.get_username()):
         assert found("customer", term) == [customer.pk], term
-    for term in (f"in_{wanted.pk}", wanted.subscription_id, customer.customer_id):
+    for term in (f"in_{wanted.pk}", wanted.provider_id, customer.provider_id):
         assert found("invoice", term) == [wanted.invoices.get().pk], term
-    assert found("billingoperation", wanted.subscription_id) == [wanted.operations.get().pk]
+    assert found("billingoperation", wanted.provider_id) == [wanted.operations.get().pk]
 
 
 def test_filter__on_grace_period(admin_client: Client) -> None:
@@ -158,7 +158,7 @@ def test_cancel_resume_and_end(admin_client: Client, subscription: Subscription,
     assert (subscription.cancel_at_period_end, subscription.is_valid) == (False, True)
     act(admin_client, "end", subscription)
     assert subscription.status == "canceled"
-    assert stripe_server.get(str(subscription.subscription_id))["status"] == "canceled"
+    assert stripe_server.get(str(subscription.provider_id))["status"] == "canceled"
     staff = {(log.source, log.actor) for log in subscription.logs.filter(source="admin")}
     assert staff == {("admin", f"user:{admin_client.session['_auth_user_id']}")}
 
@@ -184,7 +184,7 @@ def test_the_page_offers_what_is_possible(admin_client: Client, subscription: Su
 
 
 def test_ask_the_provider(admin_client: Client, subscription: Subscription, stripe_server: FakeStripe) -> None:
-    stripe_server.change_subscription(str(subscription.subscription_id), {"cancel_at_period_end": "true"})
+    stripe_server.change_subscription(str(subscription.provider_id), {"cancel_at_period_end": "true"})
     run_action(admin_client, "sync_selected", subscription, url=own_url("subscription", "changelist"))
     subscription.refresh_from_db()
     assert subscription.cancel_at_period_end
@@ -217,7 +217,7 @@ def test_actions_need_the_permission_to_change_subscriptions(
 
 
 def test_a_refusal_is_a_message(admin_client: Client, subscription: Subscription, stripe_server: FakeStripe) -> None:
-    stripe_server.fault("POST", f"/v1/subscriptions/{subscription.subscription_id}", kind="reset_before", times=10)
+    stripe_server.fault("POST", f"/v1/subscriptions/{subscription.provider_id}", kind="reset_before", times=10)
     response = act(admin_client, "cancel", subscription)
     assert response.status_code == 200
     assert [message.level_tag for message in response.context["messages"]] == ["warning"]
@@ -225,7 +225,7 @@ def test_a_refusal_is_a_message(admin_client: Client, subscription: Subscription
 
 
 def test_resume_operation(admin_client: Client, subscription: Subscription, stripe_server: FakeStripe) -> None:
-    path = f"/v1/subscriptions/{subscription.subscription_id}"
+    path = f"/v1/subscriptions/{subscription.provider_id}"
     stripe_server.fault("POST", path, kind="reset_after", times=10)
     with pytest.raises(ProviderUnavailable):
         cancel_subscription(subscription=subscription)

@@ -62,13 +62,13 @@ class SubscriptionHost:
         if made["status"] == "incomplete":
             self.fake.customer_pays(made["subscription_id"], "pm_card_visa")
         self.deliver_new()
-        return Subscription.objects.get(subscription_id=made["subscription_id"])
+        return Subscription.objects.get(provider_id=made["subscription_id"])
 
     def change_card(self, subscription: Subscription, method: str) -> None:
         """Let the customer pay with another card from now on."""
-        self.fake.customer_changes_card(self.customer.customer_id, method)
-        new = self.fake.get(self.customer.customer_id)["invoice_settings"]["default_payment_method"]
-        self.fake.change_subscription(subscription.subscription_id, {"default_payment_method": new})
+        self.fake.customer_changes_card(self.customer.provider_id, method)
+        new = self.fake.get(self.customer.provider_id)["invoice_settings"]["default_payment_method"]
+        self.fake.change_subscription(subscription.provider_id, {"default_payment_method": new})
 
     def deliver_new(self, *, order: Any = None) -> list[str]:
         """Deliver what Stripe has to say since the last time, and return the states of the events."""

@@ -19,7 +19,7 @@ State = tuple[Any, ...]
 def a_month_with_a_failure(host: SubscriptionHost) -> tuple[Subscription, State]:
     """Subscribe, pay, renew, fail to renew and recover; none of it is delivered."""
     made = host.subscribe()
-    subscription = Subscription.objects.get(subscription_id=made["subscription_id"])
+    subscription = Subscription.objects.get(provider_id=made["subscription_id"])
     host.fake.customer_pays(made["subscription_id"], "pm_card_visa")
     host.fake.advance(days=32)
     host.change_card(subscription, "pm_card_chargeCustomerFail")
@@ -49,7 +49,7 @@ def moved(event: dict[str, Any], seconds: int) -> dict[str, Any]:
 
 def state_at_stripe(host: SubscriptionHost, subscription: Subscription) -> State:
     """Return what Stripe says of a subscription and its invoices."""
-    found = host.fake.get(subscription.subscription_id)
+    found = host.fake.get(subscription.provider_id)
     invoices = sorted((invoice["id"], invoice["status"], invoice["total"]) for invoice in host.fake.all("invoice"))
     return found["status"], found["cancel_at_period_end"], found["latest_invoice"], invoices
 
@@ -58,14 +58,14 @@ def state_of(subscription: Subscription) -> State:
     """Return the same of our rows."""
     subscription.refresh_from_db()
     rows = Invoice.objects.filter(subscription=subscription)
-    invoices = sorted((row.invoice_id, row.status, int(row.total * 100)) for row in rows)
+    invoices = sorted((row.provider_id, row.status, int(row.total * 100)) for row in rows)
     return subscription.status, subscription.cancel_at_period_end, subscription.latest_invoice_id, invoices
 
 
 def told_once(signals: SignalRecorder) -> Counter[str]:
     """Count the signals of subscriptions, each of which may be sent once only about each invoice."""
     heard = Counter(
-        (name, getattr(values.get("invoice"), "invoice_id", ""))
+        (name, getattr(values.get("invoice"), "provider_id", ""))
         for name, values in signals.sent
         if name.startswith("subscription_")
     )

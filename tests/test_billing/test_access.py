@@ -81,7 +81,7 @@ def test_subscription__of_another(host: SubscriptionHost, stranger: APIClient) -
     before = Subscription.objects.values().get()
     host.fake.forget_requests()
     for path in ABOUT_ONE:
-        body = {"subscription_id": subscription.subscription_id, "plan_id": host.premium.plan_id}
+        body = {"subscription_id": subscription.provider_id, "plan_id": host.premium.plan_id}
         answer = host.post(path, body, client=stranger)
         unknown = host.post(path, body | {"subscription_id": "sub_unknown"}, client=stranger)
         assert (answer.status_code, answer.json()) == (404, unknown.json()), path
@@ -105,7 +105,7 @@ def test_payment_method__of_another(host: SubscriptionHost, stranger: APIClient)
     for answer in refused:
         assert (answer.status_code, answer.json()["code"]) == (400, "unknown_payment_method"), answer.content
     assert refused[0].json()["field"] == "payment_method"
-    assert host.fake.get(theirs)["customer"] == host.customer.customer_id
+    assert host.fake.get(theirs)["customer"] == host.customer.provider_id
     assert Subscription.objects.filter(plan=host.premium.plan).count() == 0
 
 

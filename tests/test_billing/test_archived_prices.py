@@ -49,7 +49,7 @@ def test_deleted__however_old() -> None:
 
 
 def test_of_another_account() -> None:
-    pricing = make_pricing(account="eu")
+    pricing = make_pricing(variant="eu")
     deliver(archived(pricing))
     pricing.refresh_from_db()
     assert pricing.is_active

@@ -31,7 +31,7 @@ def test_seed(shop: CatalogueShop) -> None:
         (price,) = shop.prices(slug)
         assert (price.amount, price.currency, price.interval) == (Decimal(amount), "USD", interval)
         assert (row.stripe_price_id, row.stripe_product_id) == (price.price_id, price.product_id)
-        assert (row.amount, row.currency, row.interval, row.account) == (Decimal(amount), "USD", interval, "stripe")
+        assert (row.amount, row.currency, row.interval, row.variant) == (Decimal(amount), "USD", interval, "stripe")
         assert shop.catalogue.products[price.product_id].name == shop.plan(slug).name
         assert row.stripe_price_id in out
     assert Plan.objects.default() == shop.plan("free")

@@ -50,7 +50,7 @@ class Dashboard:
 
 
 def problems() -> set[tuple[str, str]]:
-    return {(drift.plan, drift.problem) for drift in find_drift(account="stripe")}
+    return {(drift.plan, drift.problem) for drift in find_drift(variant="stripe")}
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_pull(edited: Dashboard, shop: CatalogueShop) -> None:
     out = run("sync_plans", "--pull", "--check")
     assert "changed  4" in out
     assert "free: renamed from “Free” to “Starter”" in out
-    team = PlanPricing.objects.filter(plan__slug="team-plan").values_list("amount", "currency", "interval", "account")
+    team = PlanPricing.objects.filter(plan__slug="team-plan").values_list("amount", "currency", "interval", "variant")
     assert set(team) == {(Decimal(49), "EUR", "month", "stripe"), (Decimal(490), "EUR", "year", "stripe")}
     premium = PlanPricing.objects.filter(plan__slug="premium", is_active=True).values_list("amount", "currency")
     assert set(premium) == {(Decimal(200), "USD"), (Decimal(180), "EUR")}

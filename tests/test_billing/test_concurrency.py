@@ -81,13 +81,13 @@ class DetailsFromElsewhere(Adapter):
 
 def test_deleted_customer__made_anew_meanwhile(host: SubscriptionHost) -> None:
     stale = ensure_customer(owner=host.user)
-    host.fake.delete_customer(stale.customer_id)
+    host.fake.delete_customer(stale.provider_id)
     mark_customer_deleted(stale)
     again = ensure_customer(owner=host.user)
     # Another request has met the same deletion and is slower.
     mark_customer_deleted(stale)
-    assert ensure_customer(owner=host.user).customer_id == again.customer_id != stale.customer_id
-    assert host.customer.former_ids == [stale.customer_id]
+    assert ensure_customer(owner=host.user).provider_id == again.provider_id != stale.provider_id
+    assert host.customer.former_ids == [stale.provider_id]
 
 
 def test_cancel_and_change(host: SubscriptionHost) -> None:
@@ -105,7 +105,7 @@ def test_cancel_and_change(host: SubscriptionHost) -> None:
     assert all(isinstance(error, OperationInProgress | WrongState) for error in errors), errors
     host.deliver_new()
     subscription.refresh_from_db()
-    at_stripe = host.fake.get(subscription.subscription_id)
+    at_stripe = host.fake.get(subscription.provider_id)
     assert subscription.status == at_stripe["status"]
     assert subscription.price_id == at_stripe["items"]["data"][0]["price"]["id"]
     assert subscription.has_ended or subscription.cancel_at_period_end is at_stripe["cancel_at_period_end"]

@@ -29,7 +29,7 @@ def test_plans(host: SubscriptionHost) -> None:
 
 def test_lists(host: SubscriptionHost) -> None:
     host.subscribed()
-    customer = make_customer(host.user, account="other")
+    customer = make_customer(host.user, variant="other")
     for number in range(5):
         plan = make_plan(f"plan-{number}")
         plan.limits.create(metric="calls", limit=5)

@@ -37,7 +37,7 @@ def later(host: SubscriptionHost) -> list[Event]:
     host.fake.complete_checkout(next(p["id"] for p in host.fake.all("checkout.session")))
     host.change_card(subscription, "pm_card_chargeCustomerFail")
     host.fake.advance(days=32)
-    host.fake.delete_customer(host.customer.customer_id)
+    host.fake.delete_customer(host.customer.provider_id)
     card = host.customer.default_payment_method
     events = host.new_events()
     detached = next(event for event in events if event["type"] == "payment_method.attached")

@@ -71,7 +71,7 @@ def test_whole_life(either_host: SubscriptionHost, recorded_signals: SignalRecor
     assert (subscription.status, subscription.past_due_since) == ("active", None)
     assert told(signals) == ["subscription_renewed"]
 
-    body = {"subscription_id": subscription.subscription_id, "pricing_id": host.premium.pk}
+    body = {"subscription_id": subscription.provider_id, "pricing_id": host.premium.pk}
     preview = host.post("change", body | {"preview": True, "proration": "always_invoice"}).json()
     assert 0 < Decimal(preview["amount_due"]) <= 30
     assert [line["is_proration"] for line in preview["lines"]].count(True) == 2
@@ -84,12 +84,12 @@ def test_whole_life(either_host: SubscriptionHost, recorded_signals: SignalRecor
     paid = Invoice.objects.filter(billing_reason="subscription_update").get()
     assert (paid.status, paid.total) == ("paid", Decimal(preview["total"]))
 
-    changed = host.post("change", {"subscription_id": subscription.subscription_id, "plan_id": host.basic.plan_id})
+    changed = host.post("change", {"subscription_id": subscription.provider_id, "plan_id": host.basic.plan_id})
     assert changed.json()["plan"]["slug"] == "basic"
     host.deliver_new()
     assert told(signals) == ["subscription_changed"]
 
-    which = {"subscription_id": subscription.subscription_id}
+    which = {"subscription_id": subscription.provider_id}
     cancelled = host.post("cancel", which)
     assert cancelled.json()["cancel_at_period_end"] is True
     host.deliver_new()

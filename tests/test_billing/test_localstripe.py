@@ -60,7 +60,7 @@ def test_life(inbox: Inbox, api_client: APIClient) -> None:
     invoice = Invoice.objects.get()
     assert (invoice.subscription, invoice.status, invoice.total) == (subscription, "paid", Decimal("20.00"))
     listed = api_client.get(f"{ROOT}invoices/").json()["results"]
-    assert [(found["invoice_id"], found["total"]) for found in listed] == [(invoice.invoice_id, "20.00")]
+    assert [(found["invoice_id"], found["total"]) for found in listed] == [(invoice.provider_id, "20.00")]
     methods = api_client.get(f"{ROOT}payment_methods/").json()["results"]
     assert [method["is_default"] for method in methods] == [True]
 

@@ -30,7 +30,7 @@ def test_lost_page_of_a_plan_that_does_not_renew(host: SubscriptionHost) -> None
     host.fake.complete_checkout(host.fake.all("checkout.session")[0]["id"])
     assert [found.outcome for found in reconcile_subscriptions(older_than=timedelta())] == ["changed"]
     subscription = Subscription.objects.get()
-    assert host.fake.get(subscription.subscription_id)["cancel_at_period_end"] is True
+    assert host.fake.get(subscription.provider_id)["cancel_at_period_end"] is True
     assert subscription.cancel_at_period_end
     assert list(reconcile_subscriptions(older_than=timedelta(hours=1))) == []
 
@@ -40,7 +40,7 @@ def test_another_trial_after_a_change(host: SubscriptionHost) -> None:
     host.basic.save()
     subscription = host.subscribed(host.basic)
     assert subscription.on_trial
-    body = {"subscription_id": subscription.subscription_id}
+    body = {"subscription_id": subscription.provider_id}
     assert host.post("change", {**body, "plan_id": host.premium.plan_id}).status_code == 200
     assert host.post("cancel", {**body, "at_period_end": False}).status_code == 200
     assert host.subscribe(host.basic)["status"] == "incomplete"
@@ -56,7 +56,7 @@ def test_subscribed_during_a_change(host: SubscriptionHost, monkeypatch: pytest.
         return scope(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(line, "scoped_request_key", raced)
-    body = {"subscription_id": subscription.subscription_id, "plan_id": host.premium.plan_id}
+    body = {"subscription_id": subscription.provider_id, "plan_id": host.premium.plan_id}
     assert host.post("change", body).json()["code"] == "already_subscribed"
     assert Subscription.objects.filter(plan=host.premium.plan).count() == 1
 
@@ -64,7 +64,7 @@ def test_subscribed_during_a_change(host: SubscriptionHost, monkeypatch: pytest.
 def test_change_after_an_abandoned_page(host: SubscriptionHost) -> None:
     subscription = host.subscribed(host.basic)
     host.subscribe(host.premium, mode="checkout")
-    body = {"subscription_id": subscription.subscription_id, "plan_id": host.premium.plan_id}
+    body = {"subscription_id": subscription.provider_id, "plan_id": host.premium.plan_id}
     assert host.post("change", body).status_code == 200
     assert [page["status"] for page in host.fake.all("checkout.session")] == ["expired"]
 
@@ -85,8 +85,8 @@ def test_lone_surrogate(api_client: APIClient, field: str) -> None:
 def test_grace__does_not_begin_anew() -> None:
     late = timezone.now() - timedelta(days=30)
     subscription = make_subscription(status="unpaid", past_due_since=late)
-    customer_id = subscription.customer.customer_id or ""
-    snapshot = SubscriptionSnapshot(subscription.subscription_id or "", "past_due", customer_id)
+    customer_id = subscription.customer.provider_id or ""
+    snapshot = SubscriptionSnapshot(subscription.provider_id or "", "past_due", customer_id)
     with money_transaction():
         apply_subscription(lock_subscription(subscription.pk), snapshot, SYSTEM)
     subscription.refresh_from_db()

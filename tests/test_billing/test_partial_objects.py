@@ -37,7 +37,7 @@ def test_partial_object(either_host: SubscriptionHost, reduce: Any) -> None:
     subscription = host.subscribed()
     before = {name: getattr(subscription, name) for name in KNOWN}
     assert all(before.values())
-    host.fake.change_subscription(subscription.subscription_id, {"cancel_at_period_end": True})
+    host.fake.change_subscription(subscription.provider_id, {"cancel_at_period_end": True})
     (event,) = only(host.new_events(), "customer.subscription.updated")
     # Later than all that is known, so that nobody asks Stripe.
     later = reduce(event) | {"created": event["created"] + 60}

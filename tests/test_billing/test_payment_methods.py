@@ -39,21 +39,21 @@ def test_payment_methods(host: SubscriptionHost) -> None:
 def test_default__in_any_order(host: SubscriptionHost) -> None:
     host.subscribed()
     for card in ("pm_card_visa", "pm_card_mastercard"):
-        host.fake.customer_changes_card(host.customer.customer_id, card)
+        host.fake.customer_changes_card(host.customer.provider_id, card)
     events = [event for event in host.new_events() if event["type"] == "customer.updated"]
     assert len(events) >= 2
     # Nothing tells what came first within one second.
     at_once = [event | {"created": events[-1]["created"] + 5} for event in events]
     for event in reversed(at_once):
         assert host.deliver([event]) == ["processed"]
-    settings = host.fake.get(host.customer.customer_id)["invoice_settings"]
+    settings = host.fake.get(host.customer.provider_id)["invoice_settings"]
     assert host.customer.default_payment_method == settings["default_payment_method"]
 
 
 def test_invoices__drafts_are_not_shown(host: SubscriptionHost) -> None:
     subscription = host.subscribed()
     # The draft of a renewal stays open for an hour.
-    period = host.fake.get(subscription.subscription_id)["items"]["data"][0]
+    period = host.fake.get(subscription.provider_id)["items"]["data"][0]
     host.fake.advance_to(period["current_period_end"])
     host.deliver_new()
     assert sorted(Invoice.objects.values_list("status", flat=True)) == ["draft", "paid"]

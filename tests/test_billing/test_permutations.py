@@ -52,7 +52,7 @@ def tell(event: Event, commits: Any) -> None:
     """Deliver one event."""
     body = json.dumps(event)
     with commits(execute=True):
-        row = receive_event(parse_event(body, provider="stripe", account="stripe"), body, {})
+        row = receive_event(parse_event(body, provider="stripe", variant="stripe"), body, {})
     assert row.state in ("processed", "unmatched"), (event["type"], row.state)
 
 

@@ -28,7 +28,7 @@ def outcomes(found: Any) -> list[str]:
 
 def test_details_follow_the_owner(host: SubscriptionHost, user: Any) -> None:
     host.subscribe()
-    assert host.fake.get(host.customer.customer_id)["email"] == "ada@example.com"
+    assert host.fake.get(host.customer.provider_id)["email"] == "ada@example.com"
     host.fake.forget_requests()
     user.last_login = timezone.now()
     user.save(update_fields=["last_login"])
@@ -40,7 +40,7 @@ def test_details_follow_the_owner(host: SubscriptionHost, user: Any) -> None:
     user.save()
     assert host.fake.requests == []
     assert outcomes(reconcile_customers()) == ["changed"]
-    told = host.fake.get(host.customer.customer_id)
+    told = host.fake.get(host.customer.provider_id)
     assert (told["email"], told["name"]) == ("lovelace@example.com", "Ada")
     assert outcomes(reconcile_customers()) == []
 
@@ -49,10 +49,10 @@ def test_details__silent_stripe(host: SubscriptionHost, user: Any) -> None:
     host.subscribe()
     user.email = "lovelace@example.com"
     user.save()
-    host.fake.fault("POST", f"/v1/customers/{host.customer.customer_id}", kind="error_500_before")
+    host.fake.fault("POST", f"/v1/customers/{host.customer.provider_id}", kind="error_500_before")
     assert outcomes(reconcile_customers()) == ["silent"]
     assert outcomes(reconcile_billing_operations()) == ["settled"]
-    assert host.fake.get(host.customer.customer_id)["email"] == "lovelace@example.com"
+    assert host.fake.get(host.customer.provider_id)["email"] == "lovelace@example.com"
     assert outcomes(reconcile_customers()) == []
 
 
@@ -70,9 +70,9 @@ def test_details__saved_while_others_were_on_their_way(host: SubscriptionHost, u
 
     with host.fake.hold("POST", "/v1/customers/*", when="after") as hold:
         in_threads([lambda: update_customer(customer=customer), save_again], 2)
-    assert host.fake.get(customer.customer_id)["email"] == "lovelace@example.com"
+    assert host.fake.get(customer.provider_id)["email"] == "lovelace@example.com"
     assert outcomes(reconcile_customers()) == ["changed"]
-    assert host.fake.get(customer.customer_id)["email"] == "countess@example.com"
+    assert host.fake.get(customer.provider_id)["email"] == "countess@example.com"
     assert outcomes(reconcile_customers()) == []
 
 

@@ -92,10 +92,10 @@ def is_done_once(host: SubscriptionHost, case: str) -> None:
     assert len(host.fake.all("customer")) == Customer.objects.count() == 1
     assert len(host.fake.all("subscription")) == Subscription.objects.count() == (case != "customer")
     if case == "customer":
-        assert host.customer.customer_id == host.fake.all("customer")[0]["id"]
+        assert host.customer.provider_id == host.fake.all("customer")[0]["id"]
         return
     subscription, at_stripe = Subscription.objects.get(), host.fake.all("subscription")[0]
-    assert (subscription.subscription_id, subscription.status) == (at_stripe["id"], at_stripe["status"])
+    assert (subscription.provider_id, subscription.status) == (at_stripe["id"], at_stripe["status"])
     assert subscription.price_id == at_stripe["items"]["data"][0]["price"]["id"]
     paid = [intent for intent in host.fake.all("payment_intent") if intent["status"] == "succeeded"]
     assert len(paid) == {"subscribe": 0, "change": 2, "end": 1}[case]
@@ -186,7 +186,7 @@ def test_pending_operation_of_another_kind_comes_first(host: SubscriptionHost) -
     with pytest.raises(exceptions.ProviderUnavailable):
         wish_change(host)
     assert Subscription.objects.get().pricing == host.basic
-    body = {"subscription_id": Subscription.objects.get().subscription_id}
+    body = {"subscription_id": Subscription.objects.get().provider_id}
     answer = host.post("cancel", body)
     assert (answer.status_code, answer.json()["plan"]["slug"]) == (200, "premium")
     assert answer.json()["cancel_at_period_end"] is True

@@ -33,7 +33,7 @@ def test_plan_alone(either_host: SubscriptionHost, recorded_signals: SignalRecor
     shown = host.get("status").json()["results"]
     assert [found["subscription_id"] for found in shown] == [made["subscription_id"]]
     assert "client_secret" not in shown[0]
-    assert Customer.objects.get().customer_id == host.fake.all("customer")[0]["id"]
+    assert Customer.objects.get().provider_id == host.fake.all("customer")[0]["id"]
 
 
 def test_checkout(either_host: SubscriptionHost, recorded_signals: SignalRecorder) -> None:
@@ -65,7 +65,7 @@ def test_checkout__plan_that_does_not_renew(host: SubscriptionHost, recorded_sig
     host.fake.complete_checkout(host.fake.all("checkout.session")[0]["id"])
     host.deliver_new()
     subscription = Subscription.objects.get()
-    assert host.fake.get(subscription.subscription_id)["cancel_at_period_end"] is True
+    assert host.fake.get(subscription.provider_id)["cancel_at_period_end"] is True
     host.deliver_new()
     subscription.refresh_from_db()
     assert (subscription.status, subscription.cancel_at_period_end) == ("active", True)
@@ -81,9 +81,9 @@ def test_plan_that_does_not_renew(host: SubscriptionHost, recorded_signals: Sign
     day_pass = host.sell("day-pass", Decimal("5.00"), auto_renew=False, interval="day")
     subscription = host.subscribed(day_pass)
     assert (subscription.status, subscription.cancel_at_period_end) == ("active", True)
-    assert host.fake.get(subscription.subscription_id)["cancel_at_period_end"] is True
+    assert host.fake.get(subscription.provider_id)["cancel_at_period_end"] is True
     assert not {"subscription_cancelled", "subscription_resumed"} & set(recorded_signals.names)
-    refused = host.post("resume", {"subscription_id": subscription.subscription_id})
+    refused = host.post("resume", {"subscription_id": subscription.provider_id})
     assert refused.status_code == 409
 
 
@@ -101,7 +101,7 @@ def test_trial__once(host: SubscriptionHost, settings: object) -> None:
     host.post("cancel", {"subscription_id": first["subscription_id"], "at_period_end": False})
     assert host.subscribe()["status"] == "incomplete"
     settings.STRIPE_GATEWAY_ALLOW_REPEATED_TRIALS = True  # type: ignore[attr-defined]
-    host.post("cancel", {"subscription_id": Subscription.objects.first().subscription_id, "at_period_end": False})
+    host.post("cancel", {"subscription_id": Subscription.objects.first().provider_id, "at_period_end": False})
     assert host.subscribe()["status"] == "trialing"
 
 
@@ -123,7 +123,7 @@ def test_seats(host: SubscriptionHost) -> None:
     host.basic.save()
     subscription = host.subscribed(quantity=3)
     assert (subscription.quantity, subscription.invoices.get().total) == (3, Decimal("60.00"))
-    body = {"subscription_id": subscription.subscription_id, "quantity": 5}
+    body = {"subscription_id": subscription.provider_id, "quantity": 5}
     assert host.post("change", body).json()["quantity"] == 5
     assert host.post("change", body).json()["code"] == "nothing_to_change"
 
@@ -155,11 +155,11 @@ def test_bad_input(host: SubscriptionHost, body: dict[str, object], field: str) 
 
 def test_customer_deleted_at_stripe(host: SubscriptionHost, recorded_signals: SignalRecorder) -> None:
     subscription = host.subscribed()
-    old = host.customer.customer_id
+    old = host.customer.provider_id
     host.fake.delete_customer(old)
     # Nobody has told us yet.
     made = host.subscribe(host.premium)
-    assert host.customer.customer_id != old
+    assert host.customer.provider_id != old
     assert made["status"] == "incomplete"
     host.deliver_new()
     subscription.refresh_from_db()

@@ -25,7 +25,7 @@ def test_sync__brings_what_no_event_has_told(either_host: SubscriptionHost) -> N
 
 
 def test_sync__not_known_at_the_provider(host: SubscriptionHost) -> None:
-    unstarted = make_subscription(subscription_id=None, status="starting")
+    unstarted = make_subscription(provider_id=None, status="starting")
     asked = len(host.fake.requests)
     assert sync_subscription(subscription=unstarted) is unstarted
     assert len(host.fake.requests) == asked

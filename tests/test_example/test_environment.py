@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import subprocess
 
 import pytest
@@ -227,6 +229,28 @@ def test_seeding_refuses_a_public_site(site: Site) -> None:
     assert done.returncode == 1
     assert "development only" in done.stderr
     assert not site.database.exists()
+
+
+@pytest.mark.parametrize(
+    "older",
+    [
+        "ALTER TABLE django_stripe_gateway_customer RENAME COLUMN provider_id TO customer_id",
+        "DROP TABLE django_stripe_gateway_refund",
+        "DELETE FROM django_migrations WHERE app = 'django_stripe_gateway'",
+    ],
+)
+def test_seeding_puts_an_older_database_aside(site: Site, older: str) -> None:
+    """Until a version is released, migrations may be made anew."""
+    assert site.manage("seed_demo", "--migrate").returncode == 0
+    again = site.manage("seed_demo", "--migrate")
+    assert (again.returncode, "older shape" in again.stderr) == (0, False)
+    with contextlib.closing(sqlite3.connect(site.database)) as database, database:
+        database.execute(older)
+    done = site.manage("seed_demo", "--migrate")
+    assert done.returncode == 0, done.stderr
+    assert f"older shape. It is {site.database.name}.old now" in done.stderr
+    assert site.database.with_name(f"{site.database.name}.old").exists()
+    assert site.rows("SELECT provider_id FROM django_stripe_gateway_customer") == []
 
 
 def test_manage_runs_by_its_path(site: Site) -> None:

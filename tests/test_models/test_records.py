@@ -29,7 +29,7 @@ def make_refund(payment: Any, **fields: Any) -> Refund:
 
 
 def make_webhook_event(**fields: Any) -> WebhookEvent:
-    values = {"provider": "stripe", "account": "stripe", "event_id": "evt_1", "type": "t", "body": "{}"} | fields
+    values = {"provider": "stripe", "variant": "stripe", "event_id": "evt_1", "type": "t", "body": "{}"} | fields
     return WebhookEvent.objects.create(**values)
 
 
@@ -54,8 +54,8 @@ def test_operations__keys_are_unique() -> None:
 def test_refunds__ids_are_unique_and_may_be_missing() -> None:
     payment = make_payment()
     operation = make_operation(payment)
-    make_refund(payment, refund_id="re_1", operation=operation)
-    assert refused(lambda: make_refund(payment, refund_id="re_1"))
+    make_refund(payment, provider_id="re_1", operation=operation)
+    assert refused(lambda: make_refund(payment, provider_id="re_1"))
     assert refused(lambda: make_refund(payment, operation=operation))
     make_refund(payment)
     make_refund(payment)
@@ -64,7 +64,7 @@ def test_refunds__ids_are_unique_and_may_be_missing() -> None:
 def test_events__are_stored_once_for_each_account() -> None:
     make_webhook_event()
     assert refused(make_webhook_event)
-    make_webhook_event(account="other")
+    make_webhook_event(variant="other")
     make_webhook_event(provider="paypal")
 
 
@@ -107,7 +107,7 @@ def test_refunds__predicates_agree_with_their_filters() -> None:
     assert {refund for refund in refunds if refund.is_succeeded} == set(Refund.objects.succeeded())
     assert {refund for refund in refunds if refund.is_under_way} == set(Refund.objects.under_way())
     assert payment.refunds.succeeded().count() == 1
-    assert str(make_refund(payment, refund_id="re_9")) == "re_9: 1.00 USD (pending)"
+    assert str(make_refund(payment, provider_id="re_9")) == "re_9: 1.00 USD (pending)"
 
 
 def test_events__predicates_agree_with_their_filters() -> None:

@@ -92,22 +92,22 @@ def test_unique() -> None:
     PlanLimit.objects.create(plan=pricing.plan, metric="minutes", limit=5)
     for make in (
         lambda: make_customer(customer.owner),
-        lambda: make_customer(customer_id=customer.customer_id),
+        lambda: make_customer(provider_id=customer.provider_id),
         lambda: make_pricing(stripe_price_id=pricing.stripe_price_id),
         lambda: make_pricing(interval_count=0),
         lambda: make_pricing(amount=Decimal(-1)),
-        lambda: make_subscription(customer, pricing=pricing, subscription_id=subscription.subscription_id),
+        lambda: make_subscription(customer, pricing=pricing, provider_id=subscription.provider_id),
         lambda: PlanLimit.objects.create(plan=pricing.plan, metric="minutes"),
     ):
         with pytest.raises(IntegrityError), transaction.atomic():
             make()
     # Each account of the provider has its own ids, and rows that have none yet do not meet.
-    make_customer(customer.owner, account="eu", customer_id=customer.customer_id)
-    make_pricing(account="eu", stripe_price_id=pricing.stripe_price_id)
+    make_customer(customer.owner, variant="eu", provider_id=customer.provider_id)
+    make_pricing(variant="eu", stripe_price_id=pricing.stripe_price_id)
     for _again in range(2):
-        make_customer(customer_id=None)
+        make_customer(provider_id=None)
         make_pricing(stripe_price_id=None)
-        make_subscription(customer, pricing=pricing, subscription_id=None)
+        make_subscription(customer, pricing=pricing, provider_id=None)
 
 
 def test_owner_is_deleted__records_stay() -> None:
@@ -143,8 +143,8 @@ def test_text() -> None:
     assert str(make_pricing(plan, currency="JPY", amount=Decimal(500), interval_count=3)) == "500 JPY / 3 months"
     assert str(PlanLimit(metric="minutes", limit=180)) == "minutes: 180 / day"
     assert str(PlanLimit(metric="minutes")) == "minutes: ∞ / day"
-    subscription = make_subscription(subscription_id=None)
+    subscription = make_subscription(provider_id=None)
     assert str(subscription) == f"subscription {subscription.pk} (active)"
-    assert str(make_customer(customer_id=None)).startswith("customer ")
-    invoice = Invoice(invoice_id="in_1", currency="EUR", total=Decimal("-3.5"), status="paid")
+    assert str(make_customer(provider_id=None)).startswith("customer ")
+    invoice = Invoice(provider_id="in_1", currency="EUR", total=Decimal("-3.5"), status="paid")
     assert (str(invoice), invoice.is_paid, invoice.is_open) == ("in_1: -3.50 EUR (paid)", True, False)

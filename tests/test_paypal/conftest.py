@@ -125,7 +125,7 @@ def state_of(payment: Any) -> dict[str, Any]:
     """Return what the order of events must not change."""
     payment.refresh_from_db()
     names = "status transaction_id intent_id captured_amount refunded_amount failure_code message".split()
-    refunds: Iterable[Any] = payment.refunds.order_by("refund_id").values_list("refund_id", "status", "amount")
+    refunds: Iterable[Any] = payment.refunds.order_by("provider_id").values_list("provider_id", "status", "amount")
     return {name: getattr(payment, name) for name in names} | {"refunds": list(refunds)}
 
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_genuine(shop: Shop, event: Any) -> None:
     assert shop.deliver(event) == ["ignored"]
     row = WebhookEvent.objects.get()
-    assert (row.provider, row.account, row.event_id, row.object_id) == ("paypal", "paypal", event["id"], "ACC1")
+    assert (row.provider, row.variant, row.event_id, row.object_id) == ("paypal", "paypal", event["id"], "ACC1")
     assert (row.type, row.api_version) == ("CUSTOMER.ACCOUNT.CREATED", "2.0")
     assert row.occurred is not None
     assert row.payload == event
@@ -135,7 +135,7 @@ def test_webhook_ids__of_variants(shop: Shop, event: Any, settings: Any) -> None
         "paypal-eu": (PAYPAL_PROVIDER, {"client_id": "eu", "webhook_id": "EU1"})
     }
     assert shop.post(event, webhook_id="EU1").status_code == 200
-    assert WebhookEvent.objects.get().account == "paypal-eu"
+    assert WebhookEvent.objects.get().variant == "paypal-eu"
     other = shop.fake.event("X.Y", "x", {"id": "1"})
     assert shop.post(other, url=f"{URL}paypal-eu/").status_code == 400
     assert shop.post(other, url=f"{URL}paypal/").status_code == 200

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from django_stripe_gateway.services.subscriptions.freshness import Known, Look, Verdict, judge
 
-START = dt.datetime(2026, 11, 1, tzinfo=dt.timezone.utc)
+START = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
 
 
 def at(seconds: float) -> dt.datetime:

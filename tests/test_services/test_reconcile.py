@@ -79,7 +79,7 @@ def test_reconcile__lapsed_authorisation_and_settled_refund(shop: Shop) -> None:
     shop.stripe.refunds_stay_pending = True
     paid = shop.completed()
     refund = refunds.refund_payment(payment=paid, amount=Decimal(4))
-    shop.stripe.settle_refund(refund.refund_id)
+    shop.stripe.settle_refund(refund.provider_id)
     call_command("reconcile", "--older-than", "0")
     lapsed.refresh_from_db()
     paid.refresh_from_db()

@@ -24,7 +24,7 @@ def test_refund__whole(shop: Shop, recorded_signals: SignalRecorder) -> None:
     assert (refund.status, refund.amount) == ("succeeded", Decimal(10))
     assert (refund.payment.status, refund.payment.refunded_amount) == ("refunded", Decimal(10))
     assert refund.payment.captured_amount == Decimal(10)
-    stripes = shop.stripe.get(refund.refund_id)
+    stripes = shop.stripe.get(refund.provider_id)
     assert (stripes["amount"], stripes["reason"]) == (1000, "requested_by_customer")
     (values,) = recorded_signals.values("payment_refunded")
     assert values["is_full"]
@@ -93,7 +93,7 @@ def test_refund__pending_counts_against_the_rest(shop: Shop, recorded_signals: S
         refunds.refund_payment(payment=payment)
     assert "payment_refunded" not in recorded_signals.names
 
-    shop.stripe.settle_refund(refund.refund_id)
+    shop.stripe.settle_refund(refund.provider_id)
     payment = syncing.sync_payment(payment=payment, with_refunds=True)
     assert payment.refunded_amount == Decimal(6)
     assert recorded_signals.names.count("payment_refunded") == 1
@@ -103,7 +103,7 @@ def test_refund__fails_after_it_succeeded(shop: Shop, recorded_signals: SignalRe
     payment = shop.completed()
     refund = refunds.refund_payment(payment=payment)
     assert refund.payment.status == "refunded"
-    shop.stripe.fail_refund(refund.refund_id)
+    shop.stripe.fail_refund(refund.provider_id)
     payment = syncing.sync_payment(payment=payment, with_refunds=True)
     assert (payment.status, payment.refunded_amount) == ("confirmed", 0)
     assert recorded_signals.names[-1] == "refund_failed"

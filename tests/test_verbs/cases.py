@@ -105,7 +105,7 @@ def renamed(host: SubscriptionHost) -> None:
 
 def with_card(host: SubscriptionHost) -> None:
     customer(host)
-    host.fake.customer_changes_card(host.customer.customer_id, "pm_card_visa")
+    host.fake.customer_changes_card(host.customer.provider_id, "pm_card_visa")
 
 
 def the_card(host: SubscriptionHost) -> str:

@@ -85,7 +85,7 @@ def test_body__as_a_webhook_brings_it(shop: Shop, generation: str) -> None:
         if event["type"] in ("checkout.session.completed", "payment_intent.succeeded"):
             row = row_of(event)
             assert row.body == json.dumps(event, indent=2)
-            assert (row.api_version, row.account, row.state) == (event["api_version"], "stripe", "processed")
+            assert (row.api_version, row.variant, row.state) == (event["api_version"], "stripe", "processed")
             assert row.headers == {"User-Agent": "sync_webhook_events"}
     assert generation in ("current", "legacy")
 
@@ -289,7 +289,7 @@ def test_accounts(stripe_server: FakeStripe, settings: Any) -> None:
             stripe_server.state.scope("acct_eu", livemode=False), "refund.updated", {"id": "re_1", "object": "refund"}
         )
     assert re.findall(r"^(\w+) +(\d) +(\d)", sync(), re.MULTILINE) == [("stripe", "2", "2"), ("eu", "1", "1")]
-    assert sorted(WebhookEvent.objects.values_list("account", flat=True)) == ["eu", "stripe", "stripe"]
+    assert sorted(WebhookEvent.objects.values_list("variant", flat=True)) == ["eu", "stripe", "stripe"]
     assert counts(sync("--variant", "manual")) == [2, 0, 2, 0]
     with pytest.raises(CommandError, match="on localstripe"):
         call_command(COMMAND, "--variant", "local")

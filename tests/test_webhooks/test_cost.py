@@ -135,7 +135,7 @@ def test_flat_in_stored_rows(count: int) -> None:
         payment = make_paid_payment()
         deliver(make_event("customer.created", {"id": f"cus_{index}"}))
     WebhookEvent.objects.bulk_create(
-        WebhookEvent(provider="stripe", account="stripe", event_id=f"evt_{index}", type="a", body="{}")
+        WebhookEvent(provider="stripe", variant="stripe", event_id=f"evt_{index}", type="a", body="{}")
         for index in range(count)
     )
     payment = make_payment()

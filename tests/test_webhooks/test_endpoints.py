@@ -221,7 +221,7 @@ def test_accounts__each_with_the_types_that_are_handled_for_it(
         "stripe": (STRIPE_PROVIDER, {}),
         "eu": (STRIPE_PROVIDER, {"api_key": "sk_test_eu", "endpoint_secret": "whsec_eu"}),
     }
-    handles("payout.paid", account="eu")(lambda event: None)
+    handles("payout.paid", variant="eu")(lambda event: None)
     output(capsys)
     handled = ["payout.paid" in endpoint["enabled_events"] for endpoint in endpoints(stripe_server)]
     assert sorted(handled) == [False, True]

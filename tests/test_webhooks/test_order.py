@@ -43,7 +43,7 @@ def end_state(payment: Any) -> dict[str, Any]:
     """Return what has to be the same in the end."""
     payment.refresh_from_db()
     names = "status captured_amount refunded_amount transaction_id intent_id failure_code decline_code message"
-    refunds = sorted(payment.refunds.values_list("refund_id", "status", "amount"))
+    refunds = sorted(payment.refunds.values_list("provider_id", "status", "amount"))
     return {name: getattr(payment, name) for name in names.split()} | {"refunds": refunds}
 
 
@@ -76,7 +76,7 @@ def converge(
             with capture_commits(execute=True):
                 for event in order:
                     body = as_body(event).decode()
-                    row = receive_event(parse_event(body, provider="stripe", account="stripe"), body, {})
+                    row = receive_event(parse_event(body, provider="stripe", variant="stripe"), body, {})
                     assert row.state in ("processed", "unmatched"), (row.state, [e["type"] for e in order])
             money = [
                 name for name in recorder.names if name in ("payment_confirmed", "payment_refunded", "refund_failed")
@@ -204,7 +204,7 @@ def test_one_end__refund_failed_after_success(
         )
         payment.refresh_from_db()
         refund = refund_payment(payment=payment)
-        shop.fake.fail_refund(refund.refund_id)
+        shop.fake.fail_refund(refund.provider_id)
     assert end_state(payment) == start
     ends = converge(payment, shop.fake.events(), django_capture_on_commit_callbacks, recorded_signals)
     # A success that was not heard of before its failure is not announced.
@@ -225,7 +225,7 @@ def test_one_end__with_our_own_answers(
         "payment_intent.amount_capturable_updated"
     ):
         body = as_body(event).decode()
-        receive_event(parse_event(body, provider="stripe", account="stripe"), body, {})
+        receive_event(parse_event(body, provider="stripe", variant="stripe"), body, {})
     payment.refresh_from_db()
     payment = capture_payment(payment=payment, amount=Decimal("6.00"))
     refund_payment(payment=payment, amount=Decimal("1.00"))

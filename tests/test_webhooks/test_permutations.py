@@ -136,7 +136,7 @@ class Telling:
         """Deliver one event; ``at_once`` lets every event carry the same second."""
         body = json.dumps(event | ({"created": 1_790_000_000} if at_once else {}))
         with self.commits(execute=True):
-            row = receive_event(parse_event(body, provider="stripe", account="stripe"), body, {})
+            row = receive_event(parse_event(body, provider="stripe", variant="stripe"), body, {})
         assert row.state in ("processed", "unmatched"), (event["type"], row.state)
         self.told[event["id"]] += 1
         self.check()

@@ -70,9 +70,9 @@ def test_delivery(url: str) -> None:
     seen: list[Event] = []
     handles("payment.paid", provider="paylane", built_in=True)(seen.append)
     assert deliver(url=url).json() == {"received": True, "state": "processed"}
-    assert [(event.provider, event.account, event.object["id"]) for event in seen] == [("paylane", "lane", "p-1")]
+    assert [(event.provider, event.variant, event.object["id"]) for event in seen] == [("paylane", "lane", "p-1")]
     row = WebhookEvent.objects.get()
-    assert (row.provider, row.account, row.object_id, row.related_id) == ("paylane", "lane", "p-1", "o-1")
+    assert (row.provider, row.variant, row.object_id, row.related_id) == ("paylane", "lane", "p-1", "o-1")
     assert row.headers["Paylane-Delivery"] == "d-1"
     assert "Paylane-Word" not in row.headers
 

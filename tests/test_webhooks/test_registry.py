@@ -54,7 +54,7 @@ def test_host_handler() -> None:
     assert deliver(sent).json()["state"] == "processed"
     assert deliver(event("shop.closed")).json()["state"] == "processed"
     assert [one.type for one in seen] == ["shop.opened", "shop.closed"]
-    assert (seen[0].id, seen[0].account, seen[0].object["price"]) == (sent["id"], "stripe", 5)
+    assert (seen[0].id, seen[0].variant, seen[0].object["price"]) == (sent["id"], "stripe", 5)
     assert (seen[0].livemode, seen[0].api_version, seen[0].provider) == (False, "2026-10-28.endive", "stripe")
     assert "obj_1" not in repr(seen[0])
 
@@ -155,8 +155,8 @@ def test_account(settings: Any) -> None:
         "second": (provider, {"api_key": "sk_test_two", "endpoint_secret": "whsec_two"}),
     }
     calls: list[str] = []
-    handles("shop.opened", account="second")(named(calls, "second"))
-    handles("shop.opened", account="stripe")(named(calls, "stripe"))
+    handles("shop.opened", variant="second")(named(calls, "second"))
+    handles("shop.opened", variant="stripe")(named(calls, "stripe"))
     handles("shop.opened")(named(calls, "all"))
     deliver(event())
     assert calls == ["stripe", "all"]

@@ -43,7 +43,7 @@ def failing(event_type: str = "shop.opened", error: BaseException | None = None)
 def stored(**fields: Any) -> WebhookEvent:
     """Return a stored event that nobody has handled."""
     event = make_event("shop.opened", {"id": "x"})
-    values = {"provider": "stripe", "account": "stripe", "event_id": event["id"], "type": event["type"]} | fields
+    values = {"provider": "stripe", "variant": "stripe", "event_id": event["id"], "type": event["type"]} | fields
     return WebhookEvent.objects.create(body=json.dumps(event), **values)
 
 

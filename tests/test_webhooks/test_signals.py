@@ -76,7 +76,7 @@ def test_arguments__refunded_and_back(recorded_signals: SignalRecorder) -> None:
     deliver(make_event("refund.created", part))
     deliver(make_event("refund.created", rest))
     deliver(make_event("refund.failed", rest | {"status": "failed", "failure_reason": "lost_or_stolen_card"}))
-    refunds = {refund.refund_id: refund for refund in payment.refunds.all()}
+    refunds = {refund.provider_id: refund for refund in payment.refunds.all()}
     assert recorded_signals.values("payment_refunded") == [
         {"payment": payment, "refund": refunds[part["id"]], "amount": Decimal(3), "is_full": False},
         {"payment": payment, "refund": refunds[rest["id"]], "amount": Decimal(7), "is_full": True},

@@ -243,7 +243,7 @@ def test_refund__ours(shop: Shop, recorded_signals: SignalRecorder) -> None:
     assert deliver_all(events) == ["processed", "processed"]
     assert money_rows() == before
     assert state(payment) == ("confirmed", 10, 3)
-    assert [one.refund_id for one in payment.refunds.all()] == [refund.refund_id]
+    assert [one.provider_id for one in payment.refunds.all()] == [refund.provider_id]
     assert recorded_signals.names.count("payment_refunded") == 1
     assert len(shop.fake.requests) == 1
 
@@ -280,7 +280,7 @@ def test_refund__pending_then_failed(shop: Shop, recorded_signals: SignalRecorde
     shop.fake.refunds_stay_pending = True
     refund = refund_payment(payment=payment)
     assert (refund.status, state(payment)) == ("pending", ("confirmed", 10, 0))
-    events = shop.fake.fail_refund(refund.refund_id)
+    events = shop.fake.fail_refund(refund.provider_id)
     assert {event["type"] for event in events} == {"refund.updated", "charge.refund.updated", "refund.failed"}
     deliver_all(events)
     refund.refresh_from_db()
@@ -294,7 +294,7 @@ def test_refund__pending_then_settled(shop: Shop, event_type: str) -> None:
     payment = shop.paid()
     shop.fake.refunds_stay_pending = True
     refund = refund_payment(payment=payment)
-    deliver_all(only(shop.fake.settle_refund(refund.refund_id), event_type))
+    deliver_all(only(shop.fake.settle_refund(refund.provider_id), event_type))
     assert state(payment) == ("refunded", 10, 10)
 
 
@@ -302,7 +302,7 @@ def test_refund__failed_after_it_had_succeeded(shop: Shop) -> None:
     payment = shop.paid()
     refund = refund_payment(payment=payment)
     assert state(payment) == ("refunded", 10, 10)
-    deliver_all(shop.fake.fail_refund(refund.refund_id))
+    deliver_all(shop.fake.fail_refund(refund.provider_id))
     assert state(payment) == ("confirmed", 10, 0)
 
 

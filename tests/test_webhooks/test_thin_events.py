@@ -67,7 +67,7 @@ def test_kept_as_ignored__when_nobody_handles_the_type(event: dict[str, Any], re
         answer = deliver(event)
         assert (answer.status_code, answer.json()) == (200, {"received": True, "state": "ignored"})
     row = WebhookEvent.objects.get()
-    assert (row.provider, row.account, row.event_id, row.type) == ("stripe", "stripe", event["id"], event["type"])
+    assert (row.provider, row.variant, row.event_id, row.type) == ("stripe", "stripe", event["id"], event["type"])
     assert (row.attempts, row.livemode, row.payload) == (1, False, event)
     assert row.occurred is not None
     assert row.occurred.isoformat() == "2024-09-17T06:20:52.246000+00:00"
@@ -100,7 +100,7 @@ def test_handled(recorded_signals: SignalRecorder) -> None:
     assert [deliver(REPORT).json()["state"] for _delivery in range(2)] == ["processed", "processed"]
     assert len(seen) == 1
     event = seen[0]
-    assert (event.id, event.type, event.account, event.livemode) == (REPORT["id"], METER_ERROR, "stripe", False)
+    assert (event.id, event.type, event.variant, event.livemode) == (REPORT["id"], METER_ERROR, "stripe", False)
     assert dict(event.object) == REPORT["related_object"]
     assert event.context == ""
     assert deliver(REPORT | {"id": "evt_2", "context": "acct_1"}).status_code == 200
@@ -119,7 +119,7 @@ def test_handled__with_what_is_fetched(stripe_server: FakeStripe) -> None:
     @handles(METER_ERROR)
     def handle(event: Event) -> None:
         if event.fetched is None:
-            events = StripeEvents(stripe_account(event.account))
+            events = StripeEvents(stripe_account(event.variant))
             raise FetchNeeded(lambda: events.related_object(event.object, context=event.context))
         fetched.append(event.fetched)
 
@@ -140,7 +140,7 @@ def test_handled__what_is_fetched_does_not_come(stripe_server: FakeStripe) -> No
     @handles(METER_ERROR)
     def handle(event: Event) -> None:
         if event.fetched is None:
-            raise FetchNeeded(lambda: StripeEvents(stripe_account(event.account)).related_object(event.object))
+            raise FetchNeeded(lambda: StripeEvents(stripe_account(event.variant)).related_object(event.object))
 
     stripe_server.fault("GET", url, kind="reset_before")
     assert deliver(thin).status_code == 500

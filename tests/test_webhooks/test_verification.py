@@ -47,7 +47,7 @@ def refused(answer: Any, caplog: Any, reason: str, status: int = 400) -> bool:
 def test_signed__accepted(event: dict[str, Any]) -> None:
     assert deliver(event).json() == {"received": True, "state": "processed"}
     row = WebhookEvent.objects.get()
-    assert (row.provider, row.account, row.event_id, row.attempts) == ("stripe", "stripe", event["id"], 1)
+    assert (row.provider, row.variant, row.event_id, row.attempts) == ("stripe", "stripe", event["id"], 1)
     assert (row.state, row.error, row.livemode) == ("processed", "", False)
     assert row.body.encode() == as_body(event)
     assert row.payload == event
@@ -187,7 +187,7 @@ class TestVariants:
         payment = make_payment(variant="stripe-eu")
         event = make_event("checkout.session.completed", session_object(payment))
         assert deliver(event, secret="whsec_b", url=f"{URL}stripe-eu/").json()["state"] == "processed"
-        assert WebhookEvent.objects.get().account == "stripe-eu"
+        assert WebhookEvent.objects.get().variant == "stripe-eu"
 
     def test_other_variants_secret(self, event: dict[str, Any], caplog: Any) -> None:
         answer = deliver(event, secret="whsec_a", url=f"{URL}stripe-eu/")
@@ -198,7 +198,7 @@ class TestVariants:
             payment = make_payment(variant=variant)
             event = make_event("checkout.session.completed", session_object(payment))
             assert deliver(event, secret=secret).json()["state"] == "processed"
-            assert WebhookEvent.objects.get(event_id=event["id"]).account == variant
+            assert WebhookEvent.objects.get(event_id=event["id"]).variant == variant
 
     def test_same_event_id_of_two_accounts(self) -> None:
         """Two accounts may use one id for two events."""

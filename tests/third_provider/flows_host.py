@@ -50,7 +50,7 @@ def test_webhook_confirms(bank: Bank, payment: Any, api_client: APIClient, recor
     assert (read["status"], read["captured_amount"], read["gateway"]) == ("confirmed", "10.00", "Acme")
     assert recorded_signals.names.count("payment_confirmed") == 1
     stored = WebhookEvent.objects.get()
-    assert (stored.provider, stored.account, stored.state) == ("acme", "acme", "processed")
+    assert (stored.provider, stored.variant, stored.state) == ("acme", "acme", "processed")
 
 
 def test_webhook__of_the_variant(bank: Bank, payment: Any) -> None:
@@ -95,7 +95,7 @@ def test_status__lost_webhook(bank: Bank, payment: Any) -> None:
 def test_plan(bank: Bank, api_client: APIClient, user: Any) -> None:
     """A plan is told to the bank, subscribed to, read and cancelled."""
     plan = make_plan("acme-gold")
-    PlanPricing.objects.create(plan=plan, account="acme", amount=Decimal("20.00"), currency="USD")
+    PlanPricing.objects.create(plan=plan, variant="acme", amount=Decimal("20.00"), currency="USD")
     call_command("sync_plans", "--push", "--check", verbosity=0)
     (price,) = bank.all("price")
     assert (Decimal(price["amount"]), bank.objects[price["product"]]["name"]) == (Decimal("20.00"), "Acme-Gold")
@@ -104,7 +104,7 @@ def test_plan(bank: Bank, api_client: APIClient, user: Any) -> None:
     made = answer.json()
     assert (made["status"], made["plan"]["plan_id"]) == ("active", plan.pk)
     (sold,) = bank.all("subscription")
-    assert (sold["id"], sold["customer"]) == (made["subscription_id"], Customer.objects.get(owner=user).customer_id)
+    assert (sold["id"], sold["customer"]) == (made["subscription_id"], Customer.objects.get(owner=user).provider_id)
     (listed,) = api_client.get("/api/v1/subscriptions/status/").json()["results"]
     assert listed["subscription_id"] == sold["id"]
     body = {"subscription_id": sold["id"], "at_period_end": False}
@@ -115,7 +115,7 @@ def test_plan(bank: Bank, api_client: APIClient, user: Any) -> None:
 
 def test_plan__what_the_bank_cannot_do(bank: Bank, api_client: APIClient) -> None:
     plan = make_plan("acme-gold")
-    PlanPricing.objects.create(plan=plan, account="acme", amount=Decimal("20.00"), currency="USD")
+    PlanPricing.objects.create(plan=plan, variant="acme", amount=Decimal("20.00"), currency="USD")
     call_command("sync_plans", "--push", verbosity=0)
     answer = api_client.post("/api/v1/subscriptions/subscribe/", {"plan_id": plan.pk, "mode": "checkout"})
     assert (answer.status_code, answer.json()["code"]) == (501, "unsupported_by_gateway")

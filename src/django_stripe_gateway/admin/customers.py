@@ -15,18 +15,18 @@ from django_stripe_gateway.models import Customer
 class CustomerAdmin(IdSearchMixin, ReadOnlyAdmin):
     """Customers, newest first."""
 
-    list_display = ("id", "created", "owner", "account", "customer_id", "livemode", "deleted")
+    list_display = ("id", "created", "owner", "variant", "provider_id", "livemode", "deleted")
     list_filter = ("livemode", ("deleted", admin.EmptyFieldListFilter), "created")
     list_select_related = ("owner",)
     date_hierarchy = "created"
     search_fields = ("pk__exact", "owner")
     search_help_text = _("Id, provider's id (cus_…, sub_…), or the owner's name or e-mail address")
-    id_fields = {"cus_": ("customer_id",), "sub_": ("subscriptions__subscription_id",)}
+    id_fields = {"cus_": ("provider_id",), "sub_": ("subscriptions__provider_id",)}
     inlines = (SubscriptionInline,)
     fields = readonly_fields = (
         "owner",
-        "account",
-        "customer_id",
+        "variant",
+        "provider_id",
         "former_ids",
         "default_payment_method",
         "livemode",

@@ -33,10 +33,10 @@ class InvoiceAdmin(IdSearchMixin, ReadOnlyAdmin):
     search_fields = ("pk__exact", "number__exact")
     search_help_text = _("Id, number, or provider's id (in_…, pi_…, sub_…, cus_…)")
     id_fields = {
-        "in_": ("invoice_id",),
+        "in_": ("provider_id",),
         "pi_": ("intent_id",),
-        "sub_": ("subscription__subscription_id",),
-        "cus_": ("customer__customer_id",),
+        "sub_": ("subscription__provider_id",),
+        "cus_": ("customer__provider_id",),
     }
     fields = readonly_fields = (
         "customer",
@@ -60,8 +60,8 @@ class InvoiceAdmin(IdSearchMixin, ReadOnlyAdmin):
         "paid_at",
         "hosted_url",
         "pdf_url",
-        "account",
-        "invoice_id",
+        "variant",
+        "provider_id",
         "intent_id",
         "livemode",
         "created",

@@ -100,8 +100,8 @@ class BillingOperationAdmin(OperationAdmin):
     list_display = ("id", "created", "customer", "subscription", "kind", "state", "attempts", "leased_until")
     list_select_related = ("customer", "subscription")
     search_fields = (
-        "customer__customer_id__exact",
-        "subscription__subscription_id__exact",
+        "customer__provider_id__exact",
+        "subscription__provider_id__exact",
         "object_id__exact",
         "idempotency_key__exact",
     )

@@ -73,7 +73,7 @@ class PaymentAdminMixin(ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, 
     list_select_related = ("owner",)
     date_hierarchy = "created"
     search_fields = ("pk__exact", "order_id", "owner")
-    id_fields = {"cs_": ("transaction_id",), "pi_": ("transaction_id", "intent_id"), "re_": ("refunds__refund_id",)}
+    id_fields = {"cs_": ("transaction_id",), "pi_": ("transaction_id", "intent_id"), "re_": ("refunds__provider_id",)}
     search_help_text = _("Id, order, provider's id (cs_…, pi_…, re_…), token, or the owner's name or e-mail address")
     inlines = (RefundInline, OperationInline, PaymentLogInline)
 

@@ -11,7 +11,7 @@ from django_stripe_gateway.exceptions import GatewayError, InvalidInput
 from django_stripe_gateway.gateways.registry import billing_variants
 from django_stripe_gateway.models import Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.rows import exact_amount
-from django_stripe_gateway.services.subscriptions.customers import billing_account
+from django_stripe_gateway.services.subscriptions.customers import billing_variant
 
 
 class PlanForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -37,27 +37,27 @@ class PlanForm(forms.ModelForm):  # type: ignore[type-arg]
 class PlanPricingForm(forms.ModelForm):  # type: ignore[type-arg]
     """A price; other terms than those that were offered make another price of it."""
 
-    account = forms.ChoiceField(label=_("account"), help_text=_("A Stripe variant of the PAYMENT_VARIANTS setting."))
+    variant = forms.ChoiceField(label=_("variant"), help_text=_("A Stripe variant of the PAYMENT_VARIANTS setting."))
 
     class Meta:
         model = PlanPricing
         fields = (
-            *("account", "amount", "currency", "interval", "interval_count"),
+            *("variant", "amount", "currency", "interval", "interval_count"),
             *("trial_days", "is_per_seat", "is_active"),
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        account = self.fields.get("account")
-        if not isinstance(account, forms.ChoiceField):
+        variant = self.fields.get("variant")
+        if not isinstance(variant, forms.ChoiceField):
             return
         names = list(billing_variants())
         if self.instance.pk:
-            account.disabled = True
-            names = [self.instance.account]
+            variant.disabled = True
+            names = [self.instance.variant]
         else:
-            account.initial = _default_account()
-        account.choices = [(name, name) for name in names]
+            variant.initial = _default_variant()
+        variant.choices = [(name, name) for name in names]
 
     def clean_currency(self) -> str:
         """Return the code as it is stored."""
@@ -74,9 +74,9 @@ class PlanPricingForm(forms.ModelForm):  # type: ignore[type-arg]
         return data
 
 
-def _default_account() -> str:
+def _default_variant() -> str:
     try:
-        return billing_account()
+        return billing_variant()
     except GatewayError:
         # A system check says so.
         return ""

@@ -104,16 +104,16 @@ class PlanAdmin(NonAtomicActionsMixin, admin.ModelAdmin):  # type: ignore[type-a
             self.push(request, plan)
 
     def push(self, request: HttpRequest, plan: Plan) -> None:
-        """Tell every account that sells a plan; the edit is stored, whatever becomes of that."""
-        accounts = PlanPricing.objects.filter(plan=plan).order_by("account").values_list("account", flat=True)
-        for account in filter(bills_subscriptions, accounts.distinct()):
+        """Tell the account of every variant that sells a plan; the edit is stored, whatever becomes of that."""
+        variants = PlanPricing.objects.filter(plan=plan).order_by("variant").values_list("variant", flat=True)
+        for variant in filter(bills_subscriptions, variants.distinct()):
             try:
-                steps = push_plan(plan=plan, account=account)
+                steps = push_plan(plan=plan, variant=variant)
             except GatewayError as error:
-                logger.warning("Stripe was not told about plan %s of account %s: %s.", plan.pk, account, error.code)
+                logger.warning("Stripe was not told about plan %s of variant %s: %s.", plan.pk, variant, error.code)
                 self._say_failed(request, plan, error.detail)
             except Exception:
-                logger.exception("Stripe was not told about plan %s of account %s.", plan.pk, account)
+                logger.exception("Stripe was not told about plan %s of variant %s.", plan.pk, variant)
                 self._say_failed(request, plan, _("It failed unexpectedly; the log says why."))
             else:
                 if steps:

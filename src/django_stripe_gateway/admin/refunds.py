@@ -15,13 +15,13 @@ class RefundAdmin(ReadOnlyAdmin):
     """Refunds, newest first."""
 
     ordering = ("-id",)
-    list_display = ("id", "created", "payment_number", "refund_id", "money", "status", "reason")
+    list_display = ("id", "created", "payment_number", "provider_id", "money", "status", "reason")
     list_filter = ("status", "reason", "created")
     date_hierarchy = "created"
-    search_fields = ("refund_id__exact", "payment__id__exact", "payment__order_id", "payment__intent_id__exact")
+    search_fields = ("provider_id__exact", "payment__id__exact", "payment__order_id", "payment__intent_id__exact")
     fields = readonly_fields = (
         "payment_number",
-        "refund_id",
+        "provider_id",
         "money",
         "status",
         "reason",
@@ -38,5 +38,5 @@ class RefundInline(ReadOnlyInline):
     """The refunds of a payment."""
 
     model = Refund
-    fields = readonly_fields = ("refund_id", "money", "status", "reason", "failure_reason", "created")
+    fields = readonly_fields = ("provider_id", "money", "status", "reason", "failure_reason", "created")
     money = money_column("amount", _("amount"))

@@ -28,7 +28,7 @@ SECTIONS = (
     ),
     (
         _("Provider"),
-        "account livemode subscription_id price_id latest_invoice_id default_payment_method checkout_id".split(),
+        "variant livemode provider_id price_id latest_invoice_id default_payment_method checkout_id".split(),
     ),
 )
 
@@ -51,7 +51,7 @@ class SubscriptionAdmin(ActionsMixin, IdSearchMixin, ReadOnlyAdmin):
         "quantity",
         "current_period_end",
         "cancel_at_period_end",
-        "subscription_id",
+        "provider_id",
     )
     list_filter = ("status", SubscriptionFilter, "plan", "livemode", "created")
     list_select_related = ("customer__owner", "plan", "pricing")
@@ -59,9 +59,9 @@ class SubscriptionAdmin(ActionsMixin, IdSearchMixin, ReadOnlyAdmin):
     search_fields = ("pk__exact", "customer__owner")
     search_help_text = _("Id, provider's id (sub_…, cus_…, in_…, cs_…), or the owner's name or e-mail address")
     id_fields = {
-        "sub_": ("subscription_id",),
-        "cus_": ("customer__customer_id",),
-        "in_": ("invoices__invoice_id",),
+        "sub_": ("provider_id",),
+        "cus_": ("customer__provider_id",),
+        "in_": ("invoices__provider_id",),
         "cs_": ("checkout_id",),
     }
     inlines = (InvoiceInline, SubscriptionLogInline)
@@ -102,7 +102,7 @@ class SubscriptionInline(ReadOnlyInline):
     """The subscriptions of a customer."""
 
     model = Subscription
-    fields = readonly_fields = ("subscription_id", "plan", "status", "quantity", "current_period_end")
+    fields = readonly_fields = ("provider_id", "plan", "status", "quantity", "current_period_end")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Bring the plans along."""

@@ -124,7 +124,7 @@ class MeterEventAdmin(ReadOnlyAdmin):
     list_display = ("id", "created", "customer", "event_name", "value", "state", "attempts")
     list_filter = ("state", "event_name")
     list_select_related = ("customer",)
-    search_fields = ("identifier__exact", "customer__customer_id__exact")
+    search_fields = ("identifier__exact", "customer__provider_id__exact")
     fields = readonly_fields = (
         "customer",
         "metric",

@@ -37,7 +37,7 @@ class EventChangeList(DatedChangeList):
 class WebhookEventAdmin(NonAtomicActionsMixin, ReadOnlyAdmin):
     """Events, newest first; their bodies are shown to people who may view events, without secrets."""
 
-    list_display = ("event_id", "received", "type", "object_id", "state", "attempts", "account", "livemode")
+    list_display = ("event_id", "received", "type", "object_id", "state", "attempts", "variant", "livemode")
     list_filter = ("state", "provider", "livemode", "received")
     date_hierarchy = "received"
     search_fields = ("event_id__exact", "object_id__exact", "related_id__exact", "type__startswith")
@@ -47,7 +47,7 @@ class WebhookEventAdmin(NonAtomicActionsMixin, ReadOnlyAdmin):
     fields = readonly_fields = (
         "event_id",
         "provider",
-        "account",
+        "variant",
         "type",
         "object_id",
         "related_id",

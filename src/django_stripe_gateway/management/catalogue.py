@@ -20,7 +20,7 @@ PAUSE_SECONDS = 0.25
 
 
 def push_each(
-    plans: Iterable[Plan], account: str, tell: Callable[[str], object], *, is_dry_run: bool = False
+    plans: Iterable[Plan], variant: str, tell: Callable[[str], object], *, is_dry_run: bool = False
 ) -> Iterator[tuple[Plan, list[CatalogueStep], str]]:
     """Push the plans that differ at the provider, or say what that would do.
 
@@ -30,12 +30,12 @@ def push_each(
     Raises:
         ProviderError: the provider could not be asked what it has.
     """
-    catalogue = read_catalogue(account)
+    catalogue = read_catalogue(variant)
     for plan in plans:
-        steps, failure = steps_for(plan, rows_of(plan, account), catalogue, taken_prices()), ""
+        steps, failure = steps_for(plan, rows_of(plan, variant), catalogue, taken_prices()), ""
         if (steps or plan.push_key) and not is_dry_run:
             try:
-                steps = _push_when_free(plan, account, tell)
+                steps = _push_when_free(plan, variant, tell)
             except GatewayError as error:
                 steps, failure = [], f"{plan.slug}: {sentence_of(error)}"
         for step in steps:
@@ -43,13 +43,13 @@ def push_each(
         yield plan, steps, failure
 
 
-def _push_when_free(plan: Plan, account: str, tell: Callable[[str], object]) -> list[CatalogueStep]:
+def _push_when_free(plan: Plan, variant: str, tell: Callable[[str], object]) -> list[CatalogueStep]:
     """Push a plan as soon as no other process does; one that was killed holds it until its lease has run out."""
     deadline = plan_lease_end() + timedelta(seconds=1)
     is_told = False
     while True:
         try:
-            return push_plan(plan=plan, account=account)
+            return push_plan(plan=plan, variant=variant)
         except OperationInProgress as error:
             if timezone.now() > deadline:
                 raise

@@ -18,7 +18,7 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
 
     def with_changed_details(self) -> CustomerQuerySet:
         """Return the customers whose owner was saved since the provider was told of them."""
-        return self.filter(details_changed__isnull=False, customer_id__isnull=False, deleted__isnull=True)
+        return self.filter(details_changed__isnull=False, provider_id__isnull=False, deleted__isnull=True)
 
 
 class Customer(models.Model):
@@ -36,8 +36,8 @@ class Customer(models.Model):
         on_delete=models.SET_NULL,
         related_name="+",
     )
-    account = models.CharField(_("account"), max_length=64)
-    customer_id = models.CharField(_("customer"), max_length=255, null=True, blank=True)
+    variant = models.CharField(_("variant"), max_length=64)
+    provider_id = models.CharField(_("customer"), max_length=255, null=True, blank=True)
     # Ids of those that the provider has deleted; what they had subscribed to keeps telling of them.
     former_ids = models.JSONField(default=list, blank=True, editable=False)
     livemode = models.BooleanField(_("live mode"), default=False)
@@ -60,18 +60,18 @@ class Customer(models.Model):
         verbose_name_plural = _("customers")
         ordering = ("-id",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["owner", "account"], name="dsg_customer_owner_once"),
-            models.UniqueConstraint(fields=["customer_id", "account"], name="dsg_customer_id_once"),
+            models.UniqueConstraint(fields=["owner", "variant"], name="dsg_customer_owner_once"),
+            models.UniqueConstraint(fields=["provider_id", "variant"], name="dsg_customer_provider_once"),
         ]
 
     def __str__(self) -> str:
-        return self.customer_id or f"customer {self.pk}"
+        return self.provider_id or f"customer {self.pk}"
 
     @property
     def exists_at_provider(self) -> bool:
         """Whether the provider can bill it."""
-        return bool(self.customer_id) and self.deleted is None
+        return bool(self.provider_id) and self.deleted is None
 
-    def is_known_as(self, customer_id: str) -> bool:
-        """Return whether ``customer_id`` is, or was, the provider's name of this customer."""
-        return customer_id == self.customer_id or customer_id in self.former_ids
+    def is_known_as(self, provider_id: str) -> bool:
+        """Return whether ``provider_id`` is, or was, the provider's name of this customer."""
+        return provider_id == self.provider_id or provider_id in self.former_ids

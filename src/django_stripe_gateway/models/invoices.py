@@ -18,7 +18,7 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
     """Questions about invoices."""
 
     def for_owner(self, owner: Any) -> InvoiceQuerySet:
-        """Return the invoices of one owner, in all accounts."""
+        """Return the invoices of one owner, in all variants."""
         return self.filter(customer__owner=owner)
 
     def paid(self) -> InvoiceQuerySet:
@@ -48,8 +48,8 @@ class Invoice(models.Model):
         related_name="invoices",
         verbose_name=_("subscription"),
     )
-    account = models.CharField(_("account"), max_length=64)
-    invoice_id = models.CharField(_("invoice"), max_length=255)
+    variant = models.CharField(_("variant"), max_length=64)
+    provider_id = models.CharField(_("invoice"), max_length=255)
     number = models.CharField(_("number"), max_length=64, blank=True, default="")
     status = models.CharField(_("status"), max_length=16, choices=InvoiceStatus.choices)
     billing_reason = models.CharField(_("reason"), max_length=64, blank=True, default="")
@@ -85,14 +85,14 @@ class Invoice(models.Model):
         verbose_name_plural = _("invoices")
         ordering = ("-id",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["invoice_id", "account"], name="dsg_invoice_id_once"),
+            models.UniqueConstraint(fields=["provider_id", "variant"], name="dsg_invoice_provider_once"),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["customer", "-id"], name="dsg_invoice_customer"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.number or self.invoice_id}: {display_amount(self.total, self.currency)} ({self.status})"
+        return f"{self.number or self.provider_id}: {display_amount(self.total, self.currency)} ({self.status})"
 
     @property
     def is_paid(self) -> bool:

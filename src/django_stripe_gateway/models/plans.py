@@ -72,7 +72,7 @@ class PlanPricing(models.Model):
 
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="pricing", verbose_name=_("plan"))
     # The payment variant that sells it.
-    account = models.CharField(_("account"), max_length=64, default="stripe")
+    variant = models.CharField(_("variant"), max_length=64, default="stripe")
     amount = MoneyField(_("amount"))
     currency = models.CharField(_("currency"), max_length=3)
     interval = models.CharField(_("interval"), max_length=8, choices=PlanInterval.choices, default=PlanInterval.MONTH)
@@ -92,7 +92,7 @@ class PlanPricing(models.Model):
         verbose_name_plural = _("prices")
         ordering = ("plan", "amount", "id")
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["stripe_price_id", "account"], name="dsg_pricing_price_once"),
+            models.UniqueConstraint(fields=["stripe_price_id", "variant"], name="dsg_pricing_price_once"),
             models.CheckConstraint(condition=models.Q(interval_count__gte=1), name="dsg_pricing_interval_count"),
             models.CheckConstraint(condition=models.Q(amount__gte=0), name="dsg_pricing_amount"),
         ]

@@ -28,8 +28,8 @@ class RefundQuerySet(models.QuerySet["Refund"]):
 class Refund(models.Model):
     """One refund of a payment, made here or found at the provider.
 
-    The row is committed before the provider is asked; ``operation`` holds the call's idempotency key. ``refund_id`` is
-    the provider's (``re_…``), empty until it has answered.
+    The row is committed before the provider is asked; ``operation`` holds the call's idempotency key. ``provider_id``
+    (``re_…``) is empty until it has answered.
     """
 
     payment = models.ForeignKey(settings.PAYMENT_MODEL, on_delete=models.PROTECT, related_name="refunds")
@@ -41,7 +41,7 @@ class Refund(models.Model):
         related_name="refund",
         editable=False,
     )
-    refund_id = models.CharField(_("refund"), max_length=255, unique=True, null=True, blank=True)
+    provider_id = models.CharField(_("refund"), max_length=255, unique=True, null=True, blank=True)
     amount = MoneyField(_("amount"))
     currency = models.CharField(_("currency"), max_length=3)
     status = models.CharField(_("status"), max_length=16, choices=RefundStatus.choices, default=RefundStatus.PENDING)
@@ -61,7 +61,7 @@ class Refund(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.refund_id or 'refund'}: {display_amount(self.amount, self.currency)} ({self.status})"
+        return f"{self.provider_id or 'refund'}: {display_amount(self.amount, self.currency)} ({self.status})"
 
     @property
     def is_succeeded(self) -> bool:

@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 _SALT = "django_stripe_gateway.return_url"
 
 
-def sign_payment_id(payment_id: int | str) -> str:
+def sign_payment_id(payment_pk: int | str) -> str:
     """Return the signature that opens the return pages of a payment."""
-    return signing.Signer(salt=_SALT).signature(str(payment_id))
+    return signing.Signer(salt=_SALT).signature(str(payment_pk))
 
 
-def is_valid_signature(payment_id: int | str, signature: str) -> bool:
-    """Return whether ``signature`` was made for ``payment_id``; compares in constant time, honours key rotation."""
+def is_valid_signature(payment_pk: int | str, signature: str) -> bool:
+    """Return whether ``signature`` was made for ``payment_pk``; compares in constant time, honours key rotation."""
     signer = signing.Signer(salt=_SALT)
     try:
-        return signer.unsign(f"{payment_id}{signer.sep}{signature}") == str(payment_id)
+        return signer.unsign(f"{payment_pk}{signer.sep}{signature}") == str(payment_pk)
     except signing.BadSignature:
         return False
 

@@ -36,7 +36,7 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
     """Each filter stands for the predicate of the same name on the model."""
 
     def for_owner(self, owner: Any) -> SubscriptionQuerySet:
-        """Return the subscriptions of one owner, in all accounts."""
+        """Return the subscriptions of one owner, in all variants."""
         return self.filter(customer__owner=owner)
 
     def valid(self) -> SubscriptionQuerySet:
@@ -106,8 +106,8 @@ class Subscription(models.Model):
         related_name="subscriptions",
         verbose_name=_("price"),
     )
-    account = models.CharField(_("account"), max_length=64)
-    subscription_id = models.CharField(_("subscription"), max_length=255, null=True, blank=True)
+    variant = models.CharField(_("variant"), max_length=64)
+    provider_id = models.CharField(_("subscription"), max_length=255, null=True, blank=True)
     token = models.CharField(max_length=36, unique=True, default=new_token, editable=False)
     status = models.CharField(
         _("status"), max_length=24, choices=SubscriptionStatus.choices, default=SubscriptionStatus.STARTING
@@ -153,7 +153,7 @@ class Subscription(models.Model):
         verbose_name_plural = _("subscriptions")
         ordering = ("-id",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["subscription_id", "account"], name="dsg_subscription_id_once"),
+            models.UniqueConstraint(fields=["provider_id", "variant"], name="dsg_subscription_provider_once"),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["customer", "status"], name="dsg_sub_customer_status"),
@@ -161,7 +161,7 @@ class Subscription(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.subscription_id or f'subscription {self.pk}'} ({self.status})"
+        return f"{self.provider_id or f'subscription {self.pk}'} ({self.status})"
 
     # Predicates; the queryset filters of the same names agree with them.
 

@@ -99,8 +99,8 @@ class WebhookEvent(models.Model):
     """One event as the provider sent it, with what became of it."""
 
     provider = models.CharField(_("provider"), max_length=32)
-    # The variant whose secret verified the delivery: two accounts may use the same event ids.
-    account = models.CharField(_("account"), max_length=64, blank=True, default="")
+    # The variant whose secret verified the delivery: two variants may be sent the same event ids.
+    variant = models.CharField(_("variant"), max_length=64, blank=True, default="")
     event_id = models.CharField(_("event"), max_length=255)
     type = models.CharField(_("type"), max_length=128)
     object_id = models.CharField(_("object"), max_length=255, blank=True, default="", db_index=True)
@@ -130,7 +130,7 @@ class WebhookEvent(models.Model):
         verbose_name_plural = _("webhook events")
         ordering = ("-id",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["provider", "account", "event_id"], name="dsg_event_once"),
+            models.UniqueConstraint(fields=["provider", "variant", "event_id"], name="dsg_event_once"),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["state", "received"], name="dsg_event_state_received"),

@@ -72,7 +72,7 @@ def find_own_objects(object_ids: Collection[str]) -> Iterable[str]:
 def _id_columns() -> Iterator[tuple[type[Model], str]]:
     payment = get_payment_model()
     yield from ((payment, "transaction_id"), (payment, "intent_id"))
-    yield from ((Customer, "customer_id"), (Subscription, "subscription_id"), (Subscription, "checkout_id"))
+    yield from ((Customer, "provider_id"), (Subscription, "provider_id"), (Subscription, "checkout_id"))
 
 
 def _held(model: type[Model], column: str, object_ids: Collection[str]) -> QuerySet[Any, Any]:

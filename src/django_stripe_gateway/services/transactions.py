@@ -50,14 +50,14 @@ def money_transaction() -> Iterator[None]:
         yield
 
 
-def lock_payment(payment_id: Any) -> AbstractPayment:
+def lock_payment(payment_pk: Any) -> AbstractPayment:
     """Return the payment, its row locked until the transaction ends.
 
     Raises:
         DoesNotExist: there is no such payment.
     """
     manager = get_payment_model()._default_manager.using(payments_database())
-    payment: AbstractPayment = manager.select_for_update().get(pk=payment_id)
+    payment: AbstractPayment = manager.select_for_update().get(pk=payment_pk)
     return payment
 
 

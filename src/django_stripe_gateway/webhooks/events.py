@@ -19,7 +19,7 @@ class Event:
     """One event of a provider.
 
     Args:
-        account: the payment variant whose secret verified it.
+        variant: the payment variant whose secret verified it.
         object: what the event is about, as plain values; of a thin event its ``related_object``, which only names it.
         context: what a thin event about another account has to be asked for with.
         fetched: what a handler has asked the provider for, after it raised ``FetchNeeded``.
@@ -28,7 +28,7 @@ class Event:
     id: str
     type: str
     provider: str
-    account: str = ""
+    variant: str = ""
     api_version: str = ""
     livemode: bool | None = None
     created: datetime | None = None

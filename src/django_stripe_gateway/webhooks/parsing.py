@@ -28,7 +28,7 @@ def _refuse_constant(name: str) -> NoReturn:
 _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
-def parse_event(body: str, *, provider: str, account: str) -> Event:
+def parse_event(body: str, *, provider: str, variant: str) -> Event:
     """Return the event in ``body``.
 
     Raises:
@@ -55,7 +55,7 @@ def parse_event(body: str, *, provider: str, account: str) -> Event:
         id=event_id,
         type=event_type,
         provider=provider,
-        account=account,
+        variant=variant,
         api_version=found.api_version[:32] if isinstance(found.api_version, str) else "",
         livemode=found.livemode if isinstance(found.livemode, bool) else None,
         created=_moment(found.created),
@@ -66,7 +66,7 @@ def parse_event(body: str, *, provider: str, account: str) -> Event:
 
 def event_of(row: WebhookEvent) -> Event:
     """Return the event that a stored row holds."""
-    return parse_event(row.body, provider=row.provider, account=row.account)
+    return parse_event(row.body, provider=row.provider, variant=row.variant)
 
 
 def _moment(value: Any) -> datetime | None:

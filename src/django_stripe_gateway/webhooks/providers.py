@@ -78,11 +78,11 @@ class WebhookProvider(ABC):
         """
         return ()
 
-    def related_object(self, account: str, related: Mapping[str, Any], context: str) -> dict[str, Any]:
+    def related_object(self, variant: str, related: Mapping[str, Any], context: str) -> dict[str, Any]:
         """Return the object that an event only names, asked of the provider, as plain values.
 
         Args:
-            account: the payment variant as which the event was verified.
+            variant: the payment variant as which the event was verified.
             related: what the event says of the object.
             context: what it has to be asked for with, where it is another account's.
 
@@ -92,9 +92,9 @@ class WebhookProvider(ABC):
         """
         raise UnsupportedByGateway("The events of this provider hold their objects.")
 
-    def may_speak_for(self, account: str, variant: str) -> bool:
-        """Return whether an event that was verified as ``account`` may change what belongs to ``variant``."""
-        return account == variant
+    def may_speak_for(self, verified: str, variant: str) -> bool:
+        """Return whether an event that was verified as ``verified`` may change what belongs to ``variant``."""
+        return verified == variant
 
 
 def webhook_provider(name: str) -> WebhookProvider:

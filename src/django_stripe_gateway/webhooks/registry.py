@@ -37,7 +37,7 @@ class Registration:
     """One handler with the events that it is for.
 
     Args:
-        account: the payment variant whose events it is for, empty for all.
+        variant: the payment variant whose events it is for, empty for all.
         provider: the provider whose events it is for, empty for all.
         built_in: it is the provider's own, and no host's.
         number: how many were registered before.
@@ -45,7 +45,7 @@ class Registration:
 
     handler: Handler
     event_type: str
-    account: str = ""
+    variant: str = ""
     provider: str = ""
     before: bool = False
     built_in: bool = False
@@ -56,9 +56,9 @@ class Registration:
         """When it runs: a host's before, between or after the provider's own, else in the order of registration."""
         return (1 if self.built_in else 0 if self.before else 2, self.number)
 
-    def is_for(self, account: str | None, provider: str | None) -> bool:
+    def is_for(self, variant: str | None, provider: str | None) -> bool:
         """Return whether the handler is for events of an account and of a provider, unless that is ``None``."""
-        if self.account and account not in (None, self.account):
+        if self.variant and variant not in (None, self.variant):
             return False
         return not self.provider or provider in (None, self.provider)
 
@@ -98,7 +98,7 @@ _registered = Registrations()
 
 
 def handles(
-    *event_types: str, account: str = "", provider: str = "", before: bool = False, built_in: bool = False
+    *event_types: str, variant: str = "", provider: str = "", before: bool = False, built_in: bool = False
 ) -> Callable[[Handler], Handler]:
     """Register a function for events, named as the provider names them ("payment_intent.succeeded").
 
@@ -108,7 +108,7 @@ def handles(
 
     Args:
         event_types: names, or beginnings of names with a wildcard: "invoice.*", or "*" for every event.
-        account: the payment variant whose events the function is for; by default those of all.
+        variant: the payment variant whose events the function is for; by default those of all.
         provider: the provider whose events the function is for, by its registered name; by default those of all.
         before: run it before the provider's own handlers; by default it runs after them.
         built_in: for those who write a provider: this is one of its own handlers, which
@@ -125,7 +125,7 @@ def handles(
 
     def register(handler: Handler) -> Handler:
         for event_type in event_types:
-            _registered.add(Registration(handler, event_type, account, provider, before, built_in))
+            _registered.add(Registration(handler, event_type, variant, provider, before, built_in))
         return handler
 
     return register
@@ -138,28 +138,28 @@ def matches(pattern: str, event_type: str) -> bool:
     return pattern == event_type
 
 
-def handlers_for(event_type: str, account: str | None = None, provider: str | None = None) -> list[Handler]:
+def handlers_for(event_type: str, variant: str | None = None, provider: str | None = None) -> list[Handler]:
     """Return the handlers of an event type, in the order in which they run, each once.
 
     Args:
-        account: leave out what is registered for other accounts; by default nothing is left out.
+        variant: leave out what is registered for other variants; by default nothing is left out.
         provider: leave out what is registered for other providers; by default nothing is left out.
     """
-    found = (one.handler for one in _registered.find(event_type) if one.is_for(account, provider))
+    found = (one.handler for one in _registered.find(event_type) if one.is_for(variant, provider))
     return list(dict.fromkeys(found))
 
 
-def handled_types(account: str | None = None, provider: str | None = None) -> list[str]:
+def handled_types(variant: str | None = None, provider: str | None = None) -> list[str]:
     """Return every event type that somebody handles by its name; see also ``handled_patterns``.
 
     Args:
-        account: leave out what is handled for other accounts only; by default nothing is left out.
+        variant: leave out what is handled for other variants only; by default nothing is left out.
         provider: leave out what is handled for other providers only, and names that only others' own handlers know.
     """
     return sorted(
         event_type
         for event_type, registrations in _registered.by_type.items()
-        if handlers_for(event_type, account, provider) and not _is_foreign(registrations, provider)
+        if handlers_for(event_type, variant, provider) and not _is_foreign(registrations, provider)
     )
 
 

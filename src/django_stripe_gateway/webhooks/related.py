@@ -29,4 +29,4 @@ def fetch_related_object(*, event: Event) -> dict[str, Any]:
     Raises:
         ProviderError: the event names no object of the provider's, or the provider refused or failed.
     """
-    return webhook_provider(event.provider).related_object(event.account, event.object, event.context)
+    return webhook_provider(event.provider).related_object(event.variant, event.object, event.context)

@@ -70,8 +70,8 @@ class WebhookView(View):
             body = _read_body(request)
             _require_variant(provider, variant)
             text = _decode(body)
-            account = webhooks.verify(body, request.headers, variant)
-            event = parse_event(text, provider=provider, account=account)
+            variant = webhooks.verify(body, request.headers, variant)
+            event = parse_event(text, provider=provider, variant=variant)
         except GatewayConfigurationError as error:
             logger.warning("A webhook was refused: %s", error.detail)
             return _no_such_address()

@@ -62,7 +62,7 @@ def test_sent__added_up(customer: Customer, user: Any, stripe_server: FakeStripe
     assert "gathered  2" in run("send_meter_events")
     assert counted(stripe_server) == [7, 10]
     event = stripe_server.all("billing.meter_event")[0]
-    assert event["payload"]["stripe_customer_id"] == customer.customer_id
+    assert event["payload"]["stripe_customer_id"] == customer.provider_id
     sent = MeterEvent.objects.order_by("pk").first()
     assert sent is not None
     assert (sent.state, sent.value, sent.occurred, sent.identifier) == ("sent", 10, now, event["identifier"])
@@ -92,7 +92,7 @@ def test_sent__under_the_meters_own_names(
     make_meter("calls", customer_mapping=mapping, value_settings={"event_payload_key": "amount"})
     usage.consume(user, "minutes", 3)
     run("send_meter_events")
-    assert stripe_server.all("billing.meter_event")[0]["payload"] == {"buyer": customer.customer_id, "amount": "3"}
+    assert stripe_server.all("billing.meter_event")[0]["payload"] == {"buyer": customer.provider_id, "amount": "3"}
 
 
 def test_gather__given_back_and_nobody_to_bill(customer: Customer, user: Any, other_user: Any) -> None:
@@ -105,10 +105,10 @@ def test_gather__given_back_and_nobody_to_bill(customer: Customer, user: Any, ot
 
 
 def test_gather__a_customer_that_is_being_made(customer: Customer, user: Any) -> None:
-    Customer.objects.update(customer_id=None)
+    Customer.objects.update(provider_id=None)
     usage.consume(user, "minutes", 3)
     assert gather_meter_events() == 0
-    Customer.objects.update(customer_id="cus_now")
+    Customer.objects.update(provider_id="cus_now")
     assert gather_meter_events() == 1
 
 

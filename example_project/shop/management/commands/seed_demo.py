@@ -8,9 +8,11 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 from rest_framework.authtoken.models import Token
 
 from django_stripe_gateway.models import Plan, PlanLimit
+from shop.database import migrate_or_replace
 from shop.demo import CREDENTIALS
 
 FREE_PER_DAY = {"minutes": 180, "megabytes": 300}
@@ -34,12 +36,22 @@ class Command(BaseCommand):
             raise CommandError("The demo's passwords are public: seed_demo runs in development only.")
         self.check()
         if options["migrate"]:
-            call_command("migrate", interactive=False, verbosity=0)
+            self.migrate()
         self.seed_users()
         if options["plans"]:
             call_command("seed_subscriptions", stdout=self.stdout)
         else:
             self.seed_free_plan()
+
+    def migrate(self) -> None:
+        """Bring the database up to date, and say so if it had to be made anew."""
+        try:
+            aside = migrate_or_replace()
+        except DatabaseError as error:
+            raise CommandError(f"The database could not be migrated: {error}") from error
+        if aside is not None:
+            message = f"The database was of an older shape. It is {aside.name} now, and a new one was made."
+            self.stderr.write(message, self.style.WARNING)
 
     def seed_users(self) -> None:
         """Add the two users, whose passwords are known."""

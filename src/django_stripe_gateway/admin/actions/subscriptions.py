@@ -43,7 +43,7 @@ def _calling(service: Callable[..., Subscription], **choices: Any) -> Callable[[
 
 
 def _sync(subscription: Subscription, asked: ActionRequest) -> str:
-    if not subscription.subscription_id:
+    if not subscription.provider_id:
         raise InvalidInput(_("Nothing was made at the provider for this subscription."))
     return describe(look_up_subscription(subscription.pk, asked.origin))
 
@@ -64,7 +64,7 @@ SUBSCRIPTION_ACTIONS = (
         label=gettext_lazy("Cancel at once"),
         label_all=gettext_lazy("Cancel selected %(verbose_name_plural)s at once"),
         run=_calling(cancel_subscription, at_period_end=False),
-        is_possible=lambda subscription: bool(subscription.subscription_id) and not subscription.has_ended,
+        is_possible=lambda subscription: bool(subscription.provider_id) and not subscription.has_ended,
         question=gettext_lazy("End this subscription now? It cannot be taken back, and nothing is refunded."),
         question_all=gettext_lazy("End these subscriptions now? It cannot be taken back, and nothing is refunded."),
         at_stake=_period_price,
@@ -94,7 +94,7 @@ SUBSCRIPTION_ACTIONS = (
         label=gettext_lazy("Ask the provider"),
         label_all=gettext_lazy("Ask the provider about selected %(verbose_name_plural)s"),
         run=_sync,
-        is_possible=lambda subscription: bool(subscription.subscription_id),
+        is_possible=lambda subscription: bool(subscription.provider_id),
         question=gettext_lazy("Ask the provider where this subscription stands?"),
     ),
 )

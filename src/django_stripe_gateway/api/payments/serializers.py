@@ -29,7 +29,7 @@ class GatewaySerializer(serializers.Serializer[Any]):
 class RefundSerializer(serializers.Serializer[Refund]):
     """A refund as callers see it."""
 
-    refund_id = serializers.CharField(allow_null=True, help_text="The provider's id.")
+    refund_id = serializers.CharField(source="provider_id", allow_null=True, help_text="The provider's id.")
     amount = FormattedAmountField()
     currency = serializers.CharField()
     status = serializers.ChoiceField(choices=RefundStatus.choices)

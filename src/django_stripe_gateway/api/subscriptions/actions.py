@@ -237,7 +237,7 @@ def asked_pricing(subscription: Subscription, plan_id: int | None, pricing_id: i
     if pricing_id is None:
         return None
     rows = PlanPricing.objects.using(payments_database()).active().select_related("plan")
-    pricing = rows.filter(pk=pricing_id, account=subscription.account).first()
+    pricing = rows.filter(pk=pricing_id, variant=subscription.variant).first()
     if pricing is None:
         raise InvalidInput("There is no such price.", code="unknown_pricing", field="pricing_id")
     return pricing

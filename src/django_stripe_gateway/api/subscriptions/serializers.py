@@ -59,7 +59,9 @@ class PlanSerializer(serializers.Serializer[Plan]):
 class SubscriptionSerializer(serializers.Serializer[Subscription]):
     """A subscription as its owner sees it."""
 
-    subscription_id = serializers.CharField(allow_null=True, help_text="The provider's id; null before it has begun.")
+    subscription_id = serializers.CharField(
+        source="provider_id", allow_null=True, help_text="The provider's id; null before it has begun."
+    )
     status = serializers.ChoiceField(choices=SubscriptionStatus.choices)
     valid = serializers.BooleanField(source="is_valid", help_text="Whether it gives what its plan promises now.")
     plan = SubscribedPlanSerializer(allow_null=True)
@@ -101,10 +103,10 @@ class SubscriptionSerializer(serializers.Serializer[Subscription]):
 class InvoiceSerializer(serializers.Serializer[Invoice]):
     """An invoice as its owner sees it."""
 
-    invoice_id = serializers.CharField()
+    invoice_id = serializers.CharField(source="provider_id")
     number = serializers.CharField(allow_blank=True)
     status = serializers.ChoiceField(choices=InvoiceStatus.choices)
-    subscription_id = serializers.CharField(source="subscription.subscription_id", allow_null=True, default=None)
+    subscription_id = serializers.CharField(source="subscription.provider_id", allow_null=True, default=None)
     currency = serializers.CharField()
     subtotal = FormattedAmountField()
     tax = FormattedAmountField()

@@ -20,7 +20,7 @@ from django_stripe_gateway.api.subscriptions.serializers import (
     SubscriptionSerializer,
 )
 from django_stripe_gateway.models import Customer, Invoice, Plan, PlanPricing, Subscription
-from django_stripe_gateway.services.subscriptions.customers import billing_account, customer_row
+from django_stripe_gateway.services.subscriptions.customers import billing_variant, customer_row
 from django_stripe_gateway.services.transactions import payments_database
 
 
@@ -52,7 +52,7 @@ class BillingView(GatewayAPIView):
         Raises:
             NotFound: there is none with this id, or it is somebody else's.
         """
-        subscription = self.own_subscriptions().filter(subscription_id=subscription_id).first()
+        subscription = self.own_subscriptions().filter(provider_id=subscription_id).first()
         if subscription is None:
             raise NotFound
         self.check_object_permissions(self.request, subscription)
@@ -61,11 +61,11 @@ class BillingView(GatewayAPIView):
     def find_customer(self) -> Customer | None:
         """Return the owner's customer in the selling account, ``None`` for whoever is none yet."""
         rows = Customer.objects.using(payments_database()).for_owner(self.billed_owner)
-        return rows.filter(account=billing_account()).first()
+        return rows.filter(variant=billing_variant()).first()
 
     def customer(self) -> Customer:
         """Return the owner's customer in the selling account; the provider may not know it yet."""
-        return customer_row(self.billed_owner, billing_account())
+        return customer_row(self.billed_owner, billing_variant())
 
     def answer(self, subscription: Subscription, *, status: int = 200, **context: Any) -> Response:
         """Answer with the subscription."""
@@ -84,7 +84,7 @@ class PlanListView(GatewayAPIView):
     @operation("plans_list", answer=PlanSerializer(many=True), examples=examples.LIST_PLANS)
     def get(self, request: Request) -> Response:
         """List the plans that are for sale, with their prices and limits."""
-        sold = PlanPricing.objects.active().filter(account=billing_account())
+        sold = PlanPricing.objects.active().filter(variant=billing_variant())
         plans = Plan.objects.active().prefetch_related(Prefetch("pricing", sold, to_attr="sold"), "limits")
         paginator = self.pagination_class()
         page = paginator.paginate_queryset(plans, request, self)

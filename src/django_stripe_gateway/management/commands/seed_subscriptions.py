@@ -20,7 +20,7 @@ from django_stripe_gateway.services.catalogue.files import read_catalogue_file
 from django_stripe_gateway.services.catalogue.rows import rows_of
 from django_stripe_gateway.services.catalogue.seed import SeededPlan, preview_entry, store_entry
 from django_stripe_gateway.services.catalogue.state import read_catalogue
-from django_stripe_gateway.services.subscriptions.customers import billing_account
+from django_stripe_gateway.services.subscriptions.customers import billing_variant
 from django_stripe_gateway.services.transactions import payments_database
 
 HEADER = ("plan", "price", "renews", "default", "limits", "product", "price at Stripe")
@@ -52,16 +52,16 @@ class Command(BaseCommand):
         """Store the plans, tell Stripe, and print a summary; fails if Stripe was not told of all of them."""
         try:
             entries = self.entries(options)
-            account = options["variant"] or billing_account()
-            get_billing_gateway(account)
+            variant = options["variant"] or billing_variant()
+            get_billing_gateway(variant)
             if options["dry_run"]:
-                self.preview(entries, account)
+                self.preview(entries, variant)
                 return
         except GatewayError as error:
             raise CommandError(sentence_of(error)) from None
-        stored = {entry.slug: self.store(entry, account) for entry in entries}
-        failed = self.push(stored, account)
-        self.stdout.write(as_table(HEADER, summary(entries, account)))
+        stored = {entry.slug: self.store(entry, variant) for entry in entries}
+        failed = self.push(stored, variant)
+        self.stdout.write(as_table(HEADER, summary(entries, variant)))
         if failed:
             raise CommandError("\n".join([*failed, "The plans are stored. Run the command again to tell Stripe."]))
 
@@ -77,19 +77,19 @@ class Command(BaseCommand):
                 raise CommandError(f"--{name} takes an amount, such as 9.99, not {options[name]!r}.") from None
         return standard_entries(currency=options["currency"], **amounts)
 
-    def store(self, entry: PlanEntry, account: str) -> SeededPlan:
+    def store(self, entry: PlanEntry, variant: str) -> SeededPlan:
         """Write the rows of one plan."""
-        seeded = store_entry(entry=entry, account=account)
+        seeded = store_entry(entry=entry, variant=variant)
         for change in seeded.changes:
             self.stdout.write(f"{entry.slug}: {change}")
         return seeded
 
-    def push(self, stored: Mapping[str, SeededPlan], account: str) -> list[str]:
+    def push(self, stored: Mapping[str, SeededPlan], variant: str) -> list[str]:
         """Tell Stripe; return what went wrong."""
         failed = []
         try:
             plans = [seeded.plan for seeded in stored.values()]
-            for plan, steps, failure in push_each(plans, account, self.stdout.write):
+            for plan, steps, failure in push_each(plans, variant, self.stdout.write):
                 if failure:
                     failed.append(failure)
                 elif not steps and not stored[plan.slug].changes:
@@ -98,25 +98,25 @@ class Command(BaseCommand):
             failed.append(sentence_of(error))
         return failed
 
-    def preview(self, entries: Sequence[PlanEntry], account: str) -> None:
+    def preview(self, entries: Sequence[PlanEntry], variant: str) -> None:
         """Print what would be done."""
-        catalogue = read_catalogue(account)
+        catalogue = read_catalogue(variant)
         for entry in entries:
-            seeded = preview_entry(entry=entry, account=account)
+            seeded = preview_entry(entry=entry, variant=variant)
             lines = [*seeded.changes, *(f"Stripe: {step}" for step in seeded.planned_steps(catalogue))]
             for line in lines or ["unchanged"]:
                 self.stdout.write(f"{entry.slug}: {line}")
         self.stdout.write("Nothing was changed (--dry-run).")
 
 
-def summary(entries: Sequence[PlanEntry], account: str) -> list[tuple[object, ...]]:
+def summary(entries: Sequence[PlanEntry], variant: str) -> list[tuple[object, ...]]:
     """Return the table's rows: a plan's prices that are on sale."""
     plans = Plan.objects.using(payments_database()).filter(slug__in=[entry.slug for entry in entries])
     lines: list[tuple[object, ...]] = []
     for plan in plans.prefetch_related("limits"):
         limits = ", ".join(str(limit) for limit in plan.limits.all()) or "-"
         facts = (yes_no(plan.auto_renew), yes_no(plan.is_default), limits)
-        for row in rows_of(plan, account):
+        for row in rows_of(plan, variant):
             if row.is_active:
                 lines.append((plan.slug, row, *facts, row.stripe_product_id or "-", row.stripe_price_id or "-"))
     return lines

@@ -17,7 +17,7 @@ from django_stripe_gateway.models import Plan
 from django_stripe_gateway.services.catalogue.drift import Drift, find_drift
 from django_stripe_gateway.services.catalogue.pull import pull_catalogue
 from django_stripe_gateway.services.catalogue.rows import rows_of
-from django_stripe_gateway.services.subscriptions.customers import billing_account
+from django_stripe_gateway.services.subscriptions.customers import billing_variant
 from django_stripe_gateway.services.transactions import payments_database
 
 HEADER = ("plan", "price or product", "at Stripe", "difference")
@@ -46,19 +46,19 @@ class Command(BaseCommand):
         counts = dict.fromkeys(SUMMARY, 0)
         failed: list[str] = []
         try:
-            account = options["variant"] or billing_account()
-            get_billing_gateway(account)
+            variant = options["variant"] or billing_variant()
+            get_billing_gateway(variant)
             if options["pull"]:
-                counts["changed"] = self.pull(account, is_dry_run=options["dry_run"])
+                counts["changed"] = self.pull(variant, is_dry_run=options["dry_run"])
             elif options["push"]:
-                counts["changed"], failed = self.push(account, is_dry_run=options["dry_run"])
-            found = find_drift(account=account)
+                counts["changed"], failed = self.push(variant, is_dry_run=options["dry_run"])
+            found = find_drift(variant=variant)
         except GatewayError as error:
             raise CommandError(sentence_of(error)) from None
         self.report(found)
         plans = Plan.objects.using(payments_database())
         counts["plans"] = plans.count()
-        counts["prices"] = sum(len(rows_of(plan, account)) for plan in plans.all())
+        counts["prices"] = sum(len(rows_of(plan, variant)) for plan in plans.all())
         counts["failed"], counts["differences"] = len(failed), len(found)
         self.stdout.write("\n".join(table(SUMMARY, counts)))
         if options["dry_run"]:
@@ -68,18 +68,18 @@ class Command(BaseCommand):
         if found and options["check"]:
             raise CommandError("Plans here and at Stripe differ. Run sync_plans with --pull or --push.")
 
-    def pull(self, account: str, *, is_dry_run: bool) -> int:
+    def pull(self, variant: str, *, is_dry_run: bool) -> int:
         """Take over what Stripe has; return how many plans that changes."""
-        pulled = pull_catalogue(account=account, dry_run=is_dry_run)
+        pulled = pull_catalogue(variant=variant, dry_run=is_dry_run)
         for plan in pulled:
             for change in plan.changes:
                 self.stdout.write(f"{plan.plan.slug}: {change}")
         return len(pulled)
 
-    def push(self, account: str, *, is_dry_run: bool) -> tuple[int, list[str]]:
+    def push(self, variant: str, *, is_dry_run: bool) -> tuple[int, list[str]]:
         """Tell Stripe what is here; return how many plans that changes, and what went wrong."""
         plans = Plan.objects.using(payments_database()).order_by("position", "pk")
-        results = list(push_each(plans, account, self.stdout.write, is_dry_run=is_dry_run))
+        results = list(push_each(plans, variant, self.stdout.write, is_dry_run=is_dry_run))
         changed = sum(bool(steps) for _plan, steps, _failure in results)
         failed = [failure for _plan, _steps, failure in results if failure]
         return changed, failed

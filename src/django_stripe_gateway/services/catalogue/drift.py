@@ -16,7 +16,7 @@ from django_stripe_gateway.services.catalogue.state import (
     is_sold,
     read_catalogue,
 )
-from django_stripe_gateway.services.subscriptions.customers import billing_account
+from django_stripe_gateway.services.subscriptions.customers import billing_variant
 from django_stripe_gateway.services.transactions import payments_database
 
 
@@ -37,22 +37,22 @@ class Drift:
     problem: str
 
 
-def find_drift(*, account: str = "") -> list[Drift]:
+def find_drift(*, variant: str = "") -> list[Drift]:
     """Return where our rows and the provider differ; nothing is changed.
 
     Args:
-        account: payment variant, empty for the one that sells subscriptions.
+        variant: payment variant, empty for the one that sells subscriptions.
 
     Raises:
         ProviderError: the provider refused or failed.
     """
-    account = account or billing_account()
-    catalogue = read_catalogue(account)
+    variant = variant or billing_variant()
+    catalogue = read_catalogue(variant)
     taken = taken_prices()
     found: list[Drift] = []
     recognised = set(taken)
     for plan in Plan.objects.using(payments_database()).order_by("position", "pk"):
-        rows = rows_of(plan, account)
+        rows = rows_of(plan, variant)
         found += _product_drift(plan, rows, catalogue)
         for row in rows:
             price = catalogue.price_of(plan, row, taken)

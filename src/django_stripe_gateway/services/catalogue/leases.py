@@ -36,7 +36,7 @@ class PlanLease:
         until: when the lease ends, which tells its holders apart.
     """
 
-    plan_id: int
+    plan_pk: int
     key: str
     until: datetime
 
@@ -47,20 +47,20 @@ def plan_lease_end() -> datetime:
     return timezone.now() + timedelta(seconds=per_call + MARGIN_SECONDS)
 
 
-def lock_plan(plan_id: int) -> Plan:
+def lock_plan(plan_pk: int) -> Plan:
     """Return the plan, its row locked until the transaction ends."""
-    return Plan.objects.using(payments_database()).select_for_update().get(pk=plan_id)
+    return Plan.objects.using(payments_database()).select_for_update().get(pk=plan_pk)
 
 
 @retry_on_deadlock
-def lease_plan(plan_id: int) -> PlanLease:
+def lease_plan(plan_pk: int) -> PlanLease:
     """Commit that this process pushes a plan.
 
     Raises:
         OperationInProgress: another one does.
     """
     with money_transaction():
-        plan = lock_plan(plan_id)
+        plan = lock_plan(plan_pk)
         if plan.push_leased_until is not None and plan.push_leased_until > timezone.now():
             raise OperationInProgress(
                 f"Another process is telling Stripe about the plan {plan.slug}. Try again in a moment.", retry_after=1
@@ -68,7 +68,7 @@ def lease_plan(plan_id: int) -> PlanLease:
         plan.push_key = plan.push_key or new_idempotency_key()
         plan.push_leased_until = plan_lease_end()
         plan.save(using=payments_database(), update_fields=["push_key", "push_leased_until"])
-        return PlanLease(plan_id, plan.push_key, plan.push_leased_until)
+        return PlanLease(plan_pk, plan.push_key, plan.push_leased_until)
 
 
 @retry_on_deadlock
@@ -78,7 +78,7 @@ def renew_lease(lease: PlanLease) -> PlanLease:
     Raises:
         OperationInProgress: it was too slow, and another one has taken over.
     """
-    renewed = PlanLease(lease.plan_id, lease.key, plan_lease_end())
+    renewed = PlanLease(lease.plan_pk, lease.key, plan_lease_end())
     with money_transaction():
         check_lease(lease)
         _held(lease).update(push_leased_until=renewed.until)
@@ -91,7 +91,7 @@ def check_lease(lease: PlanLease) -> Plan:
     Raises:
         OperationInProgress: it was too slow, and another one has taken over.
     """
-    plan = lock_plan(lease.plan_id)
+    plan = lock_plan(lease.plan_pk)
     if plan.push_leased_until != lease.until:
         raise OperationInProgress(f"Another process has taken over the plan {plan.slug}.", retry_after=1)
     return plan
@@ -117,4 +117,4 @@ def _may_still_act(error: BaseException) -> bool:
 
 
 def _held(lease: PlanLease) -> PlanQuerySet:
-    return Plan.objects.using(payments_database()).filter(pk=lease.plan_id, push_leased_until=lease.until)
+    return Plan.objects.using(payments_database()).filter(pk=lease.plan_pk, push_leased_until=lease.until)

@@ -14,25 +14,25 @@ from django_stripe_gateway.services.catalogue.rows import (
     succeed_row,
 )
 from django_stripe_gateway.services.catalogue.steps import CatalogueStep
-from django_stripe_gateway.services.subscriptions.customers import billing_account
+from django_stripe_gateway.services.subscriptions.customers import billing_variant
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 
-def push_plan(*, plan: Plan, account: str = "") -> list[CatalogueStep]:
+def push_plan(*, plan: Plan, variant: str = "") -> list[CatalogueStep]:
     """Bring a plan's product and prices at the provider to what our rows say, and return what was done.
 
     Killed at any point, or run by several processes, it ends in one product, and one price for each row: what a row
     does not name is looked for by its metadata before it is made.
 
     Args:
-        account: payment variant, empty for the one that sells subscriptions.
+        variant: payment variant, empty for the one that sells subscriptions.
 
     Raises:
         OperationInProgress: another process is at it.
         ProviderError: the provider refused or failed; a repeat carries on.
     """
-    account = account or billing_account()
-    push = PlanPush(lease_plan(plan.pk), account)
+    variant = variant or billing_variant()
+    push = PlanPush(lease_plan(plan.pk), variant)
     try:
         done = push.run()
     except BaseException as error:
@@ -44,7 +44,7 @@ def push_plan(*, plan: Plan, account: str = "") -> list[CatalogueStep]:
 
 def push_pricing(*, pricing: PlanPricing) -> list[CatalogueStep]:
     """Bring a price and its plan's other prices in its account to what our rows say; see ``push_plan``."""
-    return push_plan(plan=pricing.plan, account=pricing.account)
+    return push_plan(plan=pricing.plan, variant=pricing.variant)
 
 
 def archive_pricing(*, pricing: PlanPricing) -> list[CatalogueStep]:

@@ -17,7 +17,7 @@ from django_stripe_gateway.services.catalogue.drift import is_adoptable, terms_o
 from django_stripe_gateway.services.catalogue.leases import lock_plan
 from django_stripe_gateway.services.catalogue.rows import rows_of, take_terms, taken_prices
 from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, has_terms, read_catalogue
-from django_stripe_gateway.services.subscriptions.customers import billing_account
+from django_stripe_gateway.services.subscriptions.customers import billing_variant
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 NAME_LENGTH = 128
@@ -44,45 +44,45 @@ class PulledPlan:
             row.save(using=payments_database())
 
 
-def pull_catalogue(*, account: str = "", dry_run: bool = False) -> list[PulledPlan]:
+def pull_catalogue(*, variant: str = "", dry_run: bool = False) -> list[PulledPlan]:
     """Bring our rows to what the provider sells, and return the plans that this changed; nothing is changed there.
 
     Plans are renamed, prices that are archived or gone are not sold any more, and products that we do not know become
     plans. What the provider has not got yet stays as it is.
 
     Args:
-        account: payment variant, empty for the one that sells subscriptions.
+        variant: payment variant, empty for the one that sells subscriptions.
         dry_run: only say what would be changed.
 
     Raises:
         ProviderError: the provider refused or failed.
     """
-    account = account or billing_account()
-    catalogue = read_catalogue(account)
+    variant = variant or billing_variant()
+    catalogue = read_catalogue(variant)
     plans = list(Plan.objects.using(payments_database()).order_by("position", "pk"))
-    pulled = [_pull_plan(plan.pk, account, catalogue, dry_run) for plan in plans]
-    ours = {product_id for plan in plans for product_id in _products_of(plan, rows_of(plan, account), catalogue)}
+    pulled = [_pull_plan(plan.pk, variant, catalogue, dry_run) for plan in plans]
+    ours = {product_id for plan in plans for product_id in _products_of(plan, rows_of(plan, variant), catalogue)}
     for product in sorted(catalogue.products.values(), key=lambda product: product.name):
         if product.product_id not in ours:
-            pulled.append(_adopt(product, account, catalogue, dry_run))
+            pulled.append(_adopt(product, variant, catalogue, dry_run))
     return [plan for plan in pulled if plan.changes]
 
 
 @retry_on_deadlock
-def _pull_plan(plan_id: int, account: str, catalogue: ProviderCatalogue, dry_run: bool) -> PulledPlan:
+def _pull_plan(plan_pk: int, variant: str, catalogue: ProviderCatalogue, dry_run: bool) -> PulledPlan:
     if dry_run:
-        return _pulled(Plan.objects.using(payments_database()).get(pk=plan_id), account, catalogue)
+        return _pulled(Plan.objects.using(payments_database()).get(pk=plan_pk), variant, catalogue)
     with money_transaction():
-        plan = lock_plan(plan_id)
+        plan = lock_plan(plan_pk)
         if plan.push_leased_until is not None and plan.push_leased_until > timezone.now():
             return PulledPlan(plan, changes=["left alone: another process is telling Stripe about it"])
-        pulled = _pulled(plan, account, catalogue)
+        pulled = _pulled(plan, variant, catalogue)
         pulled.save()
         return pulled
 
 
-def _pulled(plan: Plan, account: str, catalogue: ProviderCatalogue) -> PulledPlan:
-    pulled = PulledPlan(plan, rows_of(plan, account))
+def _pulled(plan: Plan, variant: str, catalogue: ProviderCatalogue) -> PulledPlan:
+    pulled = PulledPlan(plan, rows_of(plan, variant))
     product = catalogue.product_of(plan, pulled.rows)
     if product is not None:
         _take_product(pulled, product)
@@ -93,7 +93,7 @@ def _pulled(plan: Plan, account: str, catalogue: ProviderCatalogue) -> PulledPla
         _take_price(pulled, row, price, catalogue)
     products = _products_of(plan, pulled.rows, catalogue)
     strangers = [price for price in catalogue.prices.values() if price.product_id in products]
-    _add_rows(pulled, account, [price for price in strangers if price.price_id not in taken], catalogue)
+    _add_rows(pulled, variant, [price for price in strangers if price.price_id not in taken], catalogue)
     if not plan.is_active and any(row.is_active for row in pulled.rows):
         plan.is_active = True
         pulled.changes.append("plan activated: it is on sale at Stripe")
@@ -132,11 +132,11 @@ def _take_price(
         pulled.changes.append(f"price {row} {'activated' if is_active else 'deactivated'}")
 
 
-def _add_rows(pulled: PulledPlan, account: str, prices: Iterable[PriceSnapshot], catalogue: ProviderCatalogue) -> None:
+def _add_rows(pulled: PulledPlan, variant: str, prices: Iterable[PriceSnapshot], catalogue: ProviderCatalogue) -> None:
     for price in prices:
         if not is_adoptable(price, catalogue):
             continue
-        row = PlanPricing(account=account, stripe_price_id=price.price_id, stripe_product_id=price.product_id)
+        row = PlanPricing(variant=variant, stripe_price_id=price.price_id, stripe_product_id=price.product_id)
         take_terms(row, price)
         pulled.rows.append(row)
         pulled.changes.append(f"price {terms_of(price)} added ({price.price_id})")
@@ -150,22 +150,22 @@ def _products_of(plan: Plan, rows: Iterable[PlanPricing], catalogue: ProviderCat
     )
 
 
-def _adopt(product: ProductSnapshot, account: str, catalogue: ProviderCatalogue, dry_run: bool) -> PulledPlan:
+def _adopt(product: ProductSnapshot, variant: str, catalogue: ProviderCatalogue, dry_run: bool) -> PulledPlan:
     """Make a plan of a product with prices that are on sale."""
     try:
-        return _adopt_once(product, account, catalogue, dry_run)
+        return _adopt_once(product, variant, catalogue, dry_run)
     except IntegrityError:
         # Another process has just adopted it, or taken the key.
-        return _adopt_once(product, account, catalogue, dry_run)
+        return _adopt_once(product, variant, catalogue, dry_run)
 
 
 @retry_on_deadlock
-def _adopt_once(product: ProductSnapshot, account: str, catalogue: ProviderCatalogue, dry_run: bool) -> PulledPlan:
+def _adopt_once(product: ProductSnapshot, variant: str, catalogue: ProviderCatalogue, dry_run: bool) -> PulledPlan:
     taken = taken_prices()
     prices = [price for price in catalogue.prices.values() if price.product_id == product.product_id]
     plan = Plan(slug=_free_slug(product), name=product.name[:NAME_LENGTH], description=product.description)
     pulled = PulledPlan(plan)
-    _add_rows(pulled, account, [price for price in prices if price.price_id not in taken], catalogue)
+    _add_rows(pulled, variant, [price for price in prices if price.price_id not in taken], catalogue)
     if not pulled.rows:
         return PulledPlan(plan)
     pulled.changes.insert(0, f"plan made of {product.product_id}")

@@ -27,19 +27,19 @@ Answer = TypeVar("Answer", ProductSnapshot, PriceSnapshot)
 class PlanPush:
     """A push of one plan in one account, by the process that holds the plan's lease."""
 
-    def __init__(self, lease: PlanLease, account: str) -> None:
+    def __init__(self, lease: PlanLease, variant: str) -> None:
         self.lease = lease
-        self.account = account
-        self.gateway = get_billing_gateway(account)
+        self.variant = variant
+        self.gateway = get_billing_gateway(variant)
         self.done: list[CatalogueStep] = []
         self.product_id = ""
         self.default_price_id = ""
 
     def run(self) -> list[CatalogueStep]:
         """Look what there is, do what is to be done, and return that."""
-        catalogue = read_catalogue(self.account)
-        plan = Plan.objects.using(payments_database()).get(pk=self.lease.plan_id)
-        rows = rows_of(plan, self.account)
+        catalogue = read_catalogue(self.variant)
+        plan = Plan.objects.using(payments_database()).get(pk=self.lease.plan_pk)
+        rows = rows_of(plan, self.variant)
         product = catalogue.product_of(plan, rows)
         if product is not None:
             self.product_id, self.default_price_id = product.product_id, product.default_price_id
@@ -106,7 +106,7 @@ class PlanPush:
     def _archive_price(self, plan: Plan, row: PlanPricing, price_id: str) -> None:
         if price_id == self.default_price_id:
             # Stripe does not archive the price that its own pages offer first.
-            others = [other for other in rows_of(plan, self.account) if is_sold(plan, other)]
+            others = [other for other in rows_of(plan, self.variant) if is_sold(plan, other)]
             others = [other for other in others if other.stripe_product_id == self.product_id]
             if others:
                 self.default_price_id = others[-1].stripe_price_id or ""
@@ -132,7 +132,7 @@ class PlanPush:
     @retry_on_deadlock
     def _write_product(self) -> None:
         with money_transaction():
-            write_product(check_lease(self.lease), self.account, self.product_id)
+            write_product(check_lease(self.lease), self.variant, self.product_id)
 
     @retry_on_deadlock
     def _split(self, row: PlanPricing, terms: PriceSnapshot | None) -> PlanPricing:

@@ -22,9 +22,9 @@ def price_rows() -> PlanPricingQuerySet:
     return PlanPricing.objects.using(payments_database())
 
 
-def rows_of(plan: Plan, account: str) -> list[PlanPricing]:
-    """Return a plan's prices in one account, oldest first."""
-    return list(price_rows().filter(plan=plan, account=account).order_by("pk"))
+def rows_of(plan: Plan, variant: str) -> list[PlanPricing]:
+    """Return a plan's prices of one variant, oldest first."""
+    return list(price_rows().filter(plan=plan, variant=variant).order_by("pk"))
 
 
 def taken_prices() -> frozenset[str]:
@@ -54,7 +54,7 @@ def succeed_row(row: PlanPricing, terms: Mapping[str, Any]) -> PlanPricing:
 
     Subscriptions that have the old price keep it, and so does its row.
     """
-    kept = ("plan_id", "account", "is_active", "stripe_product_id", *TERMS, "trial_days", "is_per_seat")
+    kept = ("plan_id", "variant", "is_active", "stripe_product_id", *TERMS, "trial_days", "is_per_seat")
     successor = PlanPricing(**{name: getattr(row, name) for name in kept} | dict(terms))
     successor.save(using=payments_database())
     price_rows().filter(pk=row.pk).update(is_active=False)
@@ -87,12 +87,12 @@ def take_terms(row: PlanPricing, price: PriceSnapshot) -> None:
         row.interval, row.interval_count = price.interval, price.interval_count
 
 
-def write_product(plan: Plan, account: str, product_id: str) -> None:
-    """Write the product of a plan's prices in one account; what was sold under another one keeps that."""
-    rows = price_rows().filter(plan=plan, account=account)
+def write_product(plan: Plan, variant: str, product_id: str) -> None:
+    """Write the product of a plan's prices of one variant; what was sold under another one keeps that."""
+    rows = price_rows().filter(plan=plan, variant=variant)
     rows.filter(Q(stripe_price_id=None) | Q(is_active=True)).update(stripe_product_id=product_id)
 
 
-def write_price(row_id: int, price: PriceSnapshot) -> None:
+def write_price(row_pk: int, price: PriceSnapshot) -> None:
     """Write which price at the provider a row is."""
-    price_rows().filter(pk=row_id).update(stripe_price_id=price.price_id, stripe_product_id=price.product_id)
+    price_rows().filter(pk=row_pk).update(stripe_price_id=price.price_id, stripe_product_id=price.product_id)

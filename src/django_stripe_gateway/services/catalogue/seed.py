@@ -36,30 +36,30 @@ class SeededPlan:
         return steps_for(self.plan, self.rows, catalogue, taken_prices())
 
 
-def preview_entry(*, entry: PlanEntry, account: str) -> SeededPlan:
+def preview_entry(*, entry: PlanEntry, variant: str) -> SeededPlan:
     """Return what ``store_entry`` would do; nothing is written."""
     plan = Plan.objects.using(payments_database()).filter(slug=entry.slug).first()
-    return _merged(entry, plan, account)
+    return _merged(entry, plan, variant)
 
 
-def store_entry(*, entry: PlanEntry, account: str) -> SeededPlan:
-    """Write a plan with its prices in one account and its limits; a repeat changes nothing.
+def store_entry(*, entry: PlanEntry, variant: str) -> SeededPlan:
+    """Write a plan with its prices of one variant and its limits; a repeat changes nothing.
 
     Args:
-        account: payment variant that sells it.
+        variant: payment variant that sells it.
     """
     try:
-        return _store(entry, account)
+        return _store(entry, variant)
     except IntegrityError:
         # Another process has just added it.
-        return _store(entry, account)
+        return _store(entry, variant)
 
 
 @retry_on_deadlock
-def _store(entry: PlanEntry, account: str) -> SeededPlan:
+def _store(entry: PlanEntry, variant: str) -> SeededPlan:
     with money_transaction():
         found = Plan.objects.using(payments_database()).filter(slug=entry.slug).values_list("pk", flat=True).first()
-        seeded = _merged(entry, None if found is None else lock_plan(found), account)
+        seeded = _merged(entry, None if found is None else lock_plan(found), variant)
         is_new = seeded.is_new
         if not seeded.changes:
             return seeded
@@ -75,16 +75,16 @@ def _store(entry: PlanEntry, account: str) -> SeededPlan:
         return seeded
 
 
-def _merged(entry: PlanEntry, plan: Plan | None, account: str) -> SeededPlan:
+def _merged(entry: PlanEntry, plan: Plan | None, variant: str) -> SeededPlan:
     if plan is None:
         new = Plan(slug=entry.slug, **{name: getattr(entry, name) for name in PLAN_FIELDS})
         seeded = SeededPlan(new, [], ["plan created"])
     else:
-        seeded = SeededPlan(plan, rows_of(plan, account))
+        seeded = SeededPlan(plan, rows_of(plan, variant))
         if entry.is_complete:
             seeded.changes += _set_fields(plan, entry)
             seeded.changes += _limit_changes(plan, entry.limits)
-    chosen = [_choose(seeded, price, entry, account) for price in entry.prices]
+    chosen = [_choose(seeded, price, entry, variant) for price in entry.prices]
     wanted = {price.every for price in entry.prices}
     for row in seeded.rows:
         is_rival = entry.is_complete or (row.currency, row.interval, row.interval_count) in wanted
@@ -94,14 +94,14 @@ def _merged(entry: PlanEntry, plan: Plan | None, account: str) -> SeededPlan:
     return seeded
 
 
-def _choose(seeded: SeededPlan, price: PriceEntry, entry: PlanEntry, account: str) -> PlanPricing:
+def _choose(seeded: SeededPlan, price: PriceEntry, entry: PlanEntry, variant: str) -> PlanPricing:
     """Return the row that is sold at a price: one that there is, on sale or not, or a new one."""
     alike = [row for row in seeded.rows if (row.currency, row.interval, row.interval_count) == price.every]
     alike.sort(key=lambda row: (row.is_active, row.pk or 0), reverse=True)
     row = next((row for row in alike if row.amount == price.amount), None)
     if row is None:
         row = PlanPricing(
-            account=account,
+            variant=variant,
             amount=price.amount,
             currency=price.currency,
             interval=price.interval,

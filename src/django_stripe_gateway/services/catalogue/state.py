@@ -46,13 +46,13 @@ class ProviderCatalogue:
         return None
 
 
-def read_catalogue(account: str) -> ProviderCatalogue:
+def read_catalogue(variant: str) -> ProviderCatalogue:
     """Ask the provider what an account sells.
 
     Raises:
         ProviderError: the provider refused or failed.
     """
-    gateway = get_billing_gateway(account)
+    gateway = get_billing_gateway(variant)
     return ProviderCatalogue(
         products={product.product_id: product for product in gateway.list_products()},
         prices={price.price_id: price for price in gateway.list_prices()},

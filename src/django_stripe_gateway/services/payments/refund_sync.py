@@ -40,10 +40,10 @@ def apply_refund(
     elif refund.amount != snapshot.amount:
         raise SnapshotMismatch("refund amount differs")
     previous = None if refund._state.adding else refund.status
-    changed = refund.refund_id != snapshot.refund_id or previous is None
+    changed = refund.provider_id != snapshot.refund_id or previous is None
     # A refund that we gave up without the provider's word is whatever the provider says that it is.
-    was_never_answered = refund.refund_id is None and refund.status == RefundStatus.FAILED
-    refund.refund_id = snapshot.refund_id
+    was_never_answered = refund.provider_id is None and refund.status == RefundStatus.FAILED
+    refund.provider_id = snapshot.refund_id
     if was_never_answered or can_transition_refund(refund.status, snapshot.status):
         refund.status = snapshot.status
         refund.failure_reason = snapshot.failure_reason[:64]
@@ -97,19 +97,19 @@ def _verify(payment: AbstractPayment, snapshot: RefundSnapshot) -> None:
 
 def _find(payment: AbstractPayment, snapshot: RefundSnapshot) -> Refund | None:
     refunds = Refund.objects.using(payments_database())
-    known = refunds.filter(refund_id=snapshot.refund_id).first()
+    known = refunds.filter(provider_id=snapshot.refund_id).first()
     if known is not None and known.payment_id != payment.pk:
         raise SnapshotMismatch("the refund is another payment's")
     marker = snapshot.metadata.get("operation", "")
     if known is None and marker.isdecimal() and len(marker) <= ID_DIGITS:
         # The event has overtaken the answer to our own call.
-        known = refunds.filter(payment=payment, operation_id=int(marker), refund_id=None).first()
+        known = refunds.filter(payment=payment, operation_id=int(marker), provider_id=None).first()
     return known
 
 
 def _write_log(payment: AbstractPayment, refund: Refund, previous: str | None, origin: Origin) -> None:
     data = {
-        "refund_id": refund.refund_id,
+        "refund_id": refund.provider_id,
         "amount": format_amount(refund.amount, payment.currency),
         "status": refund.status,
     }

@@ -109,15 +109,15 @@ def preview_change(
         ProviderError: the provider refused or failed.
     """
     check_changeable(subscription)
-    gateway = get_billing_gateway(subscription.account)
+    gateway = get_billing_gateway(subscription.variant)
     if not gateway.supports_preview:
         raise UnsupportedByGateway("This gateway cannot say what a change would cost.")
     moment = proration_date or timezone.now().replace(microsecond=0)
     params = _change_params(subscription, pricing, quantity, proration, moment)
     _check_changes(subscription, params)
     change = subscription_change(params)
-    customer_id = subscription.customer.customer_id or ""
-    return gateway.preview_change(subscription.subscription_id or "", customer_id, change)
+    customer_id = subscription.customer.provider_id or ""
+    return gateway.preview_change(subscription.provider_id or "", customer_id, change)
 
 
 def subscription_change(params: Mapping[str, Any]) -> SubscriptionChange:
@@ -178,8 +178,8 @@ def _ends_with_period(subscription: Subscription, pricing: PlanPricing | None) -
 def _check_pricing(subscription: Subscription, pricing: PlanPricing) -> None:
     if not pricing.is_active or not pricing.plan.is_active:
         raise InvalidInput("This plan is not for sale.", code="not_for_sale", field="pricing_id")
-    if pricing.account != subscription.account or not pricing.stripe_price_id:
-        raise InvalidInput("This plan is sold by another account.", code="unknown_pricing", field="pricing_id")
+    if pricing.variant != subscription.variant or not pricing.stripe_price_id:
+        raise InvalidInput("This plan is sold by another variant.", code="unknown_pricing", field="pricing_id")
     current = subscription.pricing
     if current is not None and current.currency != pricing.currency:
         raise InvalidInput("A subscription keeps its currency.", code="other_currency", field="pricing_id")

@@ -25,7 +25,7 @@ def close_open_checkouts(customer: Customer, plan: Plan, origin: Origin) -> None
     """
     rows = Subscription.objects.using(payments_database()).filter(customer=customer, plan=plan)
     for subscription in rows.filter(status=SubscriptionStatus.STARTING).exclude(checkout_id=""):
-        gateway = get_billing_gateway(customer.account)
+        gateway = get_billing_gateway(customer.variant)
         operation = BillingOperation.objects.using(payments_database()).get(
             subscription=subscription, kind=BillingOperationKind.CHECKOUT
         )
@@ -38,19 +38,19 @@ def close_open_checkouts(customer: Customer, plan: Plan, origin: Origin) -> None
         settle_checkout(subscription.pk, page, origin)
 
 
-def settle_checkout(subscription_id: int, page: BillingCheckoutSnapshot, origin: Origin = SYSTEM) -> Subscription:
+def settle_checkout(subscription_pk: int, page: BillingCheckoutSnapshot, origin: Origin = SYSTEM) -> Subscription:
     """Write where a page stands, and look up the subscription that it has started."""
-    subscription = write_checkout(subscription_id, page, origin)
-    if subscription.subscription_id and not subscription.has_ended:
-        return look_up_subscription(subscription_id, origin)
+    subscription = write_checkout(subscription_pk, page, origin)
+    if subscription.provider_id and not subscription.has_ended:
+        return look_up_subscription(subscription_pk, origin)
     return subscription
 
 
 @retry_on_deadlock
-def write_checkout(subscription_id: int, page: BillingCheckoutSnapshot, origin: Origin) -> Subscription:
+def write_checkout(subscription_pk: int, page: BillingCheckoutSnapshot, origin: Origin) -> Subscription:
     """Write the ids of what a page has started, or that it was never used."""
     with money_transaction():
-        subscription = lock_subscription(subscription_id)
+        subscription = lock_subscription(subscription_pk)
         note_checkout(subscription, page, origin)
     return subscription
 
@@ -69,9 +69,9 @@ def note_checkout(subscription: Subscription, page: BillingCheckoutSnapshot, ori
     if not subscription.checkout_id:
         subscription.checkout_id = page.session_id
         changed.append("checkout_id")
-    if page.subscription_id and not subscription.subscription_id:
-        subscription.subscription_id = page.subscription_id
-        changed.append("subscription_id")
+    if page.subscription_id and not subscription.provider_id:
+        subscription.provider_id = page.subscription_id
+        changed.append("provider_id")
     if page.status == "expired" and subscription.status == SubscriptionStatus.STARTING:
         subscription.status = SubscriptionStatus.INCOMPLETE_EXPIRED
         subscription.ended_at = timezone.now()

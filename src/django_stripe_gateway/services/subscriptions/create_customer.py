@@ -38,9 +38,9 @@ class CreateCustomerVerb(CustomerVerb[CustomerSnapshot]):
     def apply(self, claim: CustomerClaim, answer: CustomerSnapshot) -> str:
         """Take over the customer's id."""
         customer = claim.subject
-        if customer.customer_id and customer.customer_id != answer.customer_id:
-            customer.former_ids = [*customer.former_ids, customer.customer_id]
-        customer.customer_id, customer.deleted = answer.customer_id, None
+        if customer.provider_id and customer.provider_id != answer.customer_id:
+            customer.former_ids = [*customer.former_ids, customer.provider_id]
+        customer.provider_id, customer.deleted = answer.customer_id, None
         write_customer(claim, answer, has_details=True)
         return answer.customer_id
 
@@ -69,7 +69,7 @@ def write_customer(claim: CustomerClaim, answer: CustomerSnapshot, *, has_detail
     customer.livemode = bool(answer.livemode)
     customer.fetched_at = claim.began
     customer.save(using=payments_database())
-    handle_arrivals(customer.customer_id or "")
+    handle_arrivals(customer.provider_id or "")
 
 
 def _marked(claim: CustomerClaim) -> CustomerRequest:

@@ -1,4 +1,4 @@
-"""Customers: found or made once for each owner and account, and kept in step with the owner's details."""
+"""Customers: found or made once for each owner and variant, and kept in step with the owner's details."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from django_stripe_gateway.services.transactions import money_transaction, payme
 NAME_LENGTH = 256
 
 
-def billing_account() -> str:
+def billing_variant() -> str:
     """Return the payment variant whose account sells subscriptions.
 
     Raises:
@@ -42,33 +42,33 @@ def billing_account() -> str:
     return variant
 
 
-def customer_row(owner: Any, account: str) -> Customer:
-    """Return the row of an owner in an account, made if there is none; nothing is asked of the provider."""
+def customer_row(owner: Any, variant: str) -> Customer:
+    """Return the row of an owner and a variant, made if there is none; nothing is asked of the provider."""
     rows = Customer.objects.using(payments_database())
-    row = rows.filter(owner_id=owner.pk, account=account).first()
+    row = rows.filter(owner_id=owner.pk, variant=variant).first()
     if row is not None:
         return row
-    livemode = get_billing_gateway(account).livemode
+    livemode = get_billing_gateway(variant).livemode
     try:
         with transaction.atomic(using=payments_database()):
-            return rows.create(owner_id=owner.pk, account=account, livemode=livemode)
+            return rows.create(owner_id=owner.pk, variant=variant, livemode=livemode)
     except IntegrityError:
         # Another request of the same owner was faster.
-        return rows.get(owner_id=owner.pk, account=account)
+        return rows.get(owner_id=owner.pk, variant=variant)
 
 
-def ensure_customer(*, owner: Any, account: str = "", origin: Origin = SYSTEM) -> Customer:
+def ensure_customer(*, owner: Any, variant: str = "", origin: Origin = SYSTEM) -> Customer:
     """Return the customer of an owner, made at the provider if need be, with the owner's present details.
 
     Args:
         owner: instance of ``STRIPE_GATEWAY_OWNER_MODEL``.
-        account: payment variant, empty for the one that sells subscriptions.
+        variant: payment variant, empty for the one that sells subscriptions.
 
     Raises:
         OperationInProgress: another request is about to make it.
         ProviderError: the provider refused or failed.
     """
-    customer = customer_row(owner, account or billing_account())
+    customer = customer_row(owner, variant or billing_variant())
     details = owner_details(owner)
     if not customer.exists_at_provider:
         params = {**details, "digest": details_digest(details)}
@@ -122,7 +122,7 @@ def mark_customer_deleted(customer: Customer) -> None:
     """Note that the provider has deleted a customer, unless another one has been made since ``customer`` was read."""
     with money_transaction():
         current = lock_customer(customer.pk)
-        if current.customer_id == customer.customer_id:
+        if current.provider_id == customer.provider_id:
             note_deletion(current)
 
 

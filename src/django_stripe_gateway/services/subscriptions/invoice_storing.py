@@ -8,15 +8,15 @@ from django_stripe_gateway.choices import InvoiceStatus
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot
 from django_stripe_gateway.models import Customer, Invoice, Subscription
 from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.subscriptions.invoice_sync import apply_invoice
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, judge
+from django_stripe_gateway.services.subscriptions.invoice_sync import apply_invoice
 from django_stripe_gateway.services.transactions import payments_database
 
 
-def lock_invoice(account: str, invoice_id: str) -> Invoice | None:
+def lock_invoice(variant: str, invoice_id: str) -> Invoice | None:
     """Return an invoice, its row locked until the transaction ends; ``None`` if it is unknown here."""
     rows = Invoice.objects.using(payments_database()).select_for_update()
-    return rows.filter(account=account, invoice_id=invoice_id).first()
+    return rows.filter(variant=variant, provider_id=invoice_id).first()
 
 
 def add_invoice(customer: Customer, snapshot: InvoiceSnapshot, subscription: Subscription | None) -> Invoice:
@@ -24,8 +24,8 @@ def add_invoice(customer: Customer, snapshot: InvoiceSnapshot, subscription: Sub
     invoice = Invoice(
         customer=customer,
         subscription=subscription,
-        account=customer.account,
-        invoice_id=snapshot.invoice_id,
+        variant=customer.variant,
+        provider_id=snapshot.invoice_id,
         status=InvoiceStatus.DRAFT,
         currency=snapshot.currency,
         livemode=customer.livemode,
@@ -50,7 +50,7 @@ def store_invoice(
     Raises:
         SnapshotMismatch: it contradicts the row.
     """
-    invoice = lock_invoice(customer.account, snapshot.invoice_id)
+    invoice = lock_invoice(customer.variant, snapshot.invoice_id)
     if invoice is None:
         invoice = add_invoice(customer, snapshot, subscription)
     if judge(invoice, look=Look(None, looked_at, snapshot)) is Verdict.KEEP:

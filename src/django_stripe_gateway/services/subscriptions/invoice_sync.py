@@ -54,7 +54,7 @@ def apply_invoice(invoice: Invoice, snapshot: InvoiceSnapshot, origin: Origin) -
 def verify_invoice(invoice: Invoice, snapshot: InvoiceSnapshot) -> None:
     """Compare what a provider claims about money with the row; see ``apply_invoice`` for what is raised."""
     verify_lengths(invoice, snapshot, MIRRORED)
-    if snapshot.invoice_id != invoice.invoice_id:
+    if snapshot.invoice_id != invoice.provider_id:
         raise SnapshotMismatch("invoice differs")
     if snapshot.livemode is not None and snapshot.livemode != invoice.livemode:
         raise SnapshotMismatch("live mode differs")
@@ -71,8 +71,8 @@ def announce_invoice(invoice: Invoice, previous: str, old: dict[str, Any], origi
         return
     if invoice.status != previous:
         text = display_amount(invoice.total, invoice.currency)
-        message = f"{invoice.number or invoice.invoice_id}: {text} ({invoice.status})"
-        data = {"invoice_id": invoice.invoice_id, "status": invoice.status}
+        message = f"{invoice.number or invoice.provider_id}: {text} ({invoice.status})"
+        data = {"invoice_id": invoice.provider_id, "status": invoice.status}
         log_subscription(subscription, SubscriptionLogEvent.INVOICE, origin, message, data)
         if invoice.status == InvoiceStatus.PAID and invoice.billing_reason in RENEWALS:
             tell(signals.subscription_renewed, subscription, invoice=invoice)

@@ -54,7 +54,7 @@ class CustomerVerb(Verb[Customer, BillingOperation, A]):
 
     def gateway(self, subject: Customer) -> BillingGateway:
         """Return the gateway of the customer's account."""
-        return get_billing_gateway(subject.account)
+        return get_billing_gateway(subject.variant)
 
     def new_operation(self, subject: Customer, request: Request) -> BillingOperation:
         """Return the operation, with the subscription that it is about."""
@@ -78,7 +78,7 @@ class CustomerVerb(Verb[Customer, BillingOperation, A]):
         # What is wrong with the settings is for the log and the error alone.
         detail = "" if isinstance(error, GatewayConfigurationError) else error.detail
         log_subscription(subscription, SubscriptionLogEvent.OPERATION_FAILED, claim.origin, detail, data)
-        if is_over and subscription.status == SubscriptionStatus.STARTING and not subscription.subscription_id:
+        if is_over and subscription.status == SubscriptionStatus.STARTING and not subscription.provider_id:
             subscription.status = SubscriptionStatus.INCOMPLETE_EXPIRED
             subscription.ended_at = timezone.now()
             subscription.save(using=payments_database(), update_fields=["status", "ended_at", "modified"])
@@ -92,7 +92,7 @@ class CustomerVerb(Verb[Customer, BillingOperation, A]):
         if not is_over or not isinstance(error, ProviderStateError):
             return
         subscription = claimed_subscription(claim)
-        if subscription is not None and subscription.subscription_id:
+        if subscription is not None and subscription.provider_id:
             look_up_subscription(subscription.pk, claim.origin)
         raise WrongState(error.detail, code=error.code, request_id=error.request_id) from error
 
@@ -121,7 +121,7 @@ class SubscriptionVerb(CustomerVerb[SubscriptionSnapshot]):
     def check(self, claim: CustomerClaim) -> None:
         """Let only what was started be asked for, and what ``check_subscription`` allows."""
         subscription = claimed_subscription(claim)
-        if subscription is None or not subscription.subscription_id:
+        if subscription is None or not subscription.provider_id:
             raise WrongState("This subscription has not been started.")
         self.check_subscription(claim, subscription)
 
@@ -165,12 +165,12 @@ def claimed_subscription(claim: CustomerClaim) -> Subscription | None:
 
 def subscription_id(claim: CustomerClaim) -> str:
     """Return the provider's id of the subscription that is about to be called."""
-    return claim.seen.subscription.subscription_id or ""
+    return claim.seen.subscription.provider_id or ""
 
 
 def customer_id(claim: CustomerClaim) -> str:
     """Return the provider's id of the customer that is about to be called."""
-    return claim.subject.customer_id or ""
+    return claim.subject.provider_id or ""
 
 
 def run_on_subscription(

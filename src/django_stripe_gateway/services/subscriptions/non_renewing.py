@@ -45,10 +45,10 @@ def end_with_period(subscription: Subscription, origin: Origin) -> None:
 
 
 @retry_on_deadlock
-def end_unended(subscription_id: int, origin: Origin) -> None:
+def end_unended(subscription_pk: int, origin: Origin) -> None:
     """Do so for a subscription whose events have not arrived."""
     with money_transaction():
-        end_with_period(lock_subscription(subscription_id), origin)
+        end_with_period(lock_subscription(subscription_pk), origin)
 
 
 def _carry_out(operation_pk: int) -> None:

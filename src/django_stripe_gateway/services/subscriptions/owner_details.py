@@ -29,7 +29,7 @@ def note_change(
     if created or raw or (update_fields is not None and UNRELATED.issuperset(update_fields)):
         return
     rows = Customer.objects.using(payments_database()).filter(owner_id=instance.pk)
-    rows.filter(customer_id__isnull=False).update(details_changed=timezone.now())
+    rows.filter(provider_id__isnull=False).update(details_changed=timezone.now())
 
 
 def changed_customers() -> Iterator[Customer]:

@@ -81,5 +81,5 @@ def pause_subscription(
 
 def check_supports_pause(subscription: Subscription) -> None:
     """Raise ``UnsupportedByGateway`` where the provider cannot pause."""
-    if not get_billing_gateway(subscription.account).supports_pause:
+    if not get_billing_gateway(subscription.variant).supports_pause:
         raise UnsupportedByGateway("This gateway cannot pause subscriptions.")

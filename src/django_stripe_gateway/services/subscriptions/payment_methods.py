@@ -21,12 +21,12 @@ def list_payment_methods(*, customer: Customer | None) -> Sequence[PaymentMethod
     """
     if customer is None or not customer.exists_at_provider:
         return []
-    return get_billing_gateway(customer.account).list_payment_methods(customer.customer_id or "")
+    return get_billing_gateway(customer.variant).list_payment_methods(customer.provider_id or "")
 
 
 def retrieve_setup(*, customer: Customer, setup_id: str) -> SetupSnapshot:
     """Return a SetupIntent that was made for ``customer``, with its client secret."""
-    return get_billing_gateway(customer.account).retrieve_setup(setup_id)
+    return get_billing_gateway(customer.variant).retrieve_setup(setup_id)
 
 
 def own_payment_method(
@@ -45,11 +45,11 @@ def own_payment_method(
     if not OBJECT_ID.fullmatch(payment_method_id):
         raise unknown
     try:
-        found = get_billing_gateway(customer.account).retrieve_payment_method(payment_method_id)
+        found = get_billing_gateway(customer.variant).retrieve_payment_method(payment_method_id)
     except ProviderError as error:
         if error.code != "resource_missing":
             raise
         found = None
-    if found is None or not customer.exists_at_provider or found.customer_id != customer.customer_id:
+    if found is None or not customer.exists_at_provider or found.customer_id != customer.provider_id:
         raise unknown
     return found

@@ -46,7 +46,7 @@ def portal_url(*, customer: Customer, return_url: str, origin: Origin = SYSTEM) 
         UnsupportedByGateway: the provider has none.
         ProviderError: the provider refused or failed.
     """
-    if not get_billing_gateway(customer.account).supports_portal:
+    if not get_billing_gateway(customer.variant).supports_portal:
         raise UnsupportedByGateway("This gateway has no page where customers manage what they pay.")
     params = {"return_url": return_url}
     url: str = run(OPEN_PORTAL, customer.pk, Request(params=params, match=params), origin).answer

@@ -51,10 +51,10 @@ def reconcile_subscriptions(*, older_than: timedelta, origin: Origin = SYSTEM) -
     for subscription in _overdue(older_than).iterator(chunk_size=500):
         subject, before = f"subscription {subscription.pk}", (subscription.status, subscription.current_period_end)
         try:
-            if subscription.subscription_id:
+            if subscription.provider_id:
                 current = look_up_subscription(subscription.pk, origin)
             else:
-                gateway = get_billing_gateway(subscription.account)
+                gateway = get_billing_gateway(subscription.variant)
                 page = gateway.retrieve_subscription_checkout(subscription.checkout_id)
                 current = settle_checkout(subscription.pk, page, origin)
             end_unended(subscription.pk, origin)

@@ -34,7 +34,7 @@ def sync_subscription(*, subscription: Subscription, origin: Origin = SYSTEM) ->
         ProviderError: the provider refused or failed.
         OperationInProgress: it changes faster than we can look.
     """
-    return look_up_subscription(subscription.pk, origin) if subscription.subscription_id else subscription
+    return look_up_subscription(subscription.pk, origin) if subscription.provider_id else subscription
 
 
 def look_up_subscription(subscription_pk: int, origin: Origin = SYSTEM) -> Subscription:
@@ -53,8 +53,8 @@ def look_up_subscription(subscription_pk: int, origin: Origin = SYSTEM) -> Subsc
         subscription = rows.get(pk=subscription_pk)
         known, began = begin_look(subscription)
         asked = asked or began
-        gateway = get_billing_gateway(subscription.account)
-        answer = gateway.retrieve_subscription(subscription.subscription_id or "")
+        gateway = get_billing_gateway(subscription.variant)
+        answer = gateway.retrieve_subscription(subscription.provider_id or "")
         if write_look(subscription_pk, Look(known, began, answer, asked), origin):
             subscription = rows.select_related("plan", "pricing").get(pk=subscription_pk)
             subscription.client_secret = answer.client_secret

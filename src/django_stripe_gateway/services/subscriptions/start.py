@@ -48,7 +48,7 @@ class StartVerb(CustomerVerb[A]):
             customer=customer,
             plan=pricing.plan,
             pricing=pricing,
-            account=pricing.account,
+            variant=pricing.variant,
             quantity=params["quantity"],
             livemode=customer.livemode,
             metadata={key: value for key, value in params["metadata"].items() if key not in RESERVED_METADATA},

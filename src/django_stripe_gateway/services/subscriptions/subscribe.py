@@ -23,7 +23,7 @@ from django_stripe_gateway.services.operations.verbs import Request, Verb, regis
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.checkouts import close_open_checkouts
 from django_stripe_gateway.services.subscriptions.customers import (
-    billing_account,
+    billing_variant,
     ensure_customer,
     mark_customer_deleted,
 )
@@ -67,17 +67,17 @@ class SubscribeVerb(StartVerb[SubscriptionSnapshot], SubscriptionVerb):
 SUBSCRIBE = register(SubscribeVerb())
 
 
-def choose_pricing(plan: Plan, pricing_id: int | None = None) -> PlanPricing:
+def choose_pricing(plan: Plan, pricing_pk: int | None = None) -> PlanPricing:
     """Return the price of ``plan`` to sell at: the one named, or the first active one of the selling account.
 
     Raises:
         InvalidInput: the plan has no such price, or none that is sold.
     """
-    rows = PlanPricing.objects.using(payments_database()).active().filter(plan=plan, account=billing_account())
-    pricing = rows.filter(pk=pricing_id).first() if pricing_id is not None else rows.first()
+    rows = PlanPricing.objects.using(payments_database()).active().filter(plan=plan, variant=billing_variant())
+    pricing = rows.filter(pk=pricing_pk).first() if pricing_pk is not None else rows.first()
     if pricing is None:
         raise InvalidInput(
-            "This plan has no such price." if pricing_id is not None else "This plan is not for sale.",
+            "This plan has no such price." if pricing_pk is not None else "This plan is not for sale.",
             code="unknown_pricing",
             field="pricing_id",
         )
@@ -128,7 +128,7 @@ def subscribe(
     """
     pricing = pricing or choose_pricing(plan)
     _check_request(plan, pricing, quantity, mode)
-    gateway = get_billing_gateway(pricing.account)
+    gateway = get_billing_gateway(pricing.variant)
     _check_support(gateway, mode, promotion_code)
     params: dict[str, Any] = {
         "plan_pk": plan.pk,
@@ -152,7 +152,7 @@ def subscribe(
             "cancel_url": cancel_url,
             "allow_promotion_codes": gateway.supports_promotion_codes and not promotion_code and not coupon,
         }
-    customer = ensure_customer(owner=owner, account=pricing.account, origin=origin)
+    customer = ensure_customer(owner=owner, variant=pricing.variant, origin=origin)
     if payment_method:
         own_payment_method(customer, payment_method, field="payment_method")
     close_open_checkouts(customer, plan, origin)
@@ -175,14 +175,14 @@ def _run(verb: Verb[Any, Any, Any], customer: Customer, request: Request, origin
         if error.code != "resource_missing" or not _is_gone(customer):
             raise
         mark_customer_deleted(customer)
-        again = ensure_customer(owner=customer.owner, account=customer.account, origin=origin)
+        again = ensure_customer(owner=customer.owner, variant=customer.variant, origin=origin)
         return run(verb, again.pk, request, origin)
 
 
 def _is_gone(customer: Customer) -> bool:
-    gateway = get_billing_gateway(customer.account)
+    gateway = get_billing_gateway(customer.variant)
     try:
-        return gateway.retrieve_customer(customer.customer_id or "").is_deleted
+        return gateway.retrieve_customer(customer.provider_id or "").is_deleted
     except ProviderError as error:
         return error.code == "resource_missing"
 

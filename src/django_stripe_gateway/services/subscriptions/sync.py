@@ -41,13 +41,13 @@ def apply_subscription(subscription: Subscription, snapshot: SubscriptionSnapsho
     verify_subscription(subscription, snapshot)
     before = Before.of(subscription)
     old = _values(subscription)
-    subscription.subscription_id = snapshot.subscription_id
+    subscription.provider_id = snapshot.subscription_id
     # What has ended stays as it was when it ended, but for the ids.
     if not subscription.has_ended:
         _take_status(subscription, snapshot)
         _take_values(subscription, snapshot)
     changed = [name for name, value in _values(subscription).items() if value != old[name]]
-    if "subscription_id" in changed:
+    if "provider_id" in changed:
         handle_arrivals(snapshot.subscription_id)
     subscription.save(using=payments_database(), update_fields=[*changed, *NEWS, "modified"])
     if not changed:
@@ -59,7 +59,7 @@ def apply_subscription(subscription: Subscription, snapshot: SubscriptionSnapsho
 def verify_subscription(subscription: Subscription, snapshot: SubscriptionSnapshot) -> None:
     """Compare what a provider claims with the row; see ``apply_subscription`` for what is raised."""
     verify_lengths(subscription, snapshot, MIRRORED)
-    if subscription.subscription_id and snapshot.subscription_id != subscription.subscription_id:
+    if subscription.provider_id and snapshot.subscription_id != subscription.provider_id:
         raise SnapshotMismatch("subscription differs")
     if snapshot.customer_id and not subscription.customer.is_known_as(snapshot.customer_id):
         raise SnapshotMismatch("customer differs")
@@ -71,8 +71,8 @@ def add_subscription(customer: Customer, snapshot: SubscriptionSnapshot, origin:
     """Store a subscription that was made elsewhere (the Dashboard, another system) for a customer of ours."""
     subscription = Subscription(
         customer=customer,
-        account=customer.account,
-        subscription_id=snapshot.subscription_id,
+        variant=customer.variant,
+        provider_id=snapshot.subscription_id,
         livemode=bool(snapshot.livemode),
         metadata=dict(snapshot.metadata),
     )
@@ -82,12 +82,12 @@ def add_subscription(customer: Customer, snapshot: SubscriptionSnapshot, origin:
     return subscription
 
 
-def find_pricing(account: str, price_id: str) -> PlanPricing | None:
+def find_pricing(variant: str, price_id: str) -> PlanPricing | None:
     """Return the price that the provider knows as ``price_id``."""
     if not price_id:
         return None
     rows = PlanPricing.objects.using(payments_database()).select_related("plan")
-    return rows.filter(account=account, stripe_price_id=price_id).first()
+    return rows.filter(variant=variant, stripe_price_id=price_id).first()
 
 
 def _take_status(subscription: Subscription, snapshot: SubscriptionSnapshot) -> None:
@@ -110,14 +110,14 @@ def _take_values(subscription: Subscription, snapshot: SubscriptionSnapshot) -> 
     if snapshot.price_id and (
         subscription.pricing is None or subscription.pricing.stripe_price_id != snapshot.price_id
     ):
-        pricing = find_pricing(subscription.account, snapshot.price_id)
+        pricing = find_pricing(subscription.variant, snapshot.price_id)
         subscription.pricing = pricing
         # A price that is unknown here says nothing of the plan.
         subscription.plan = pricing.plan if pricing is not None else None
 
 
 def _values(subscription: Subscription) -> dict[str, Any]:
-    names = ("status", "subscription_id", "past_due_since", *MIRRORED)
+    names = ("status", "provider_id", "past_due_since", *MIRRORED)
     return {name: getattr(subscription, name) for name in names} | {
         "pricing": subscription.pricing_id,
         "plan": subscription.plan_id,

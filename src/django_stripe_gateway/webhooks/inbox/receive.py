@@ -57,7 +57,7 @@ class Delivery:
         event = self.event
         return WebhookEvent(
             provider=event.provider,
-            account=event.account,
+            variant=event.variant,
             event_id=event.id,
             type=event.type,
             object_id=clean_id(event.object.get("id")),
@@ -194,4 +194,4 @@ def _note_failure(event: Event, error: Exception) -> None:
 
 def _rows(event: Event) -> QuerySet[WebhookEvent]:
     rows = WebhookEvent.objects.using(payments_database())
-    return rows.filter(provider=event.provider, account=event.account, event_id=event.id)
+    return rows.filter(provider=event.provider, variant=event.variant, event_id=event.id)

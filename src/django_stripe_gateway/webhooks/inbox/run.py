@@ -57,7 +57,7 @@ def with_fetches(event_type: str, run: Callable[[Fetched], T]) -> T:
 
 def handlers_of(event: Event) -> Sequence[Handler]:
     """Return the handlers of an event."""
-    return handlers_for(event.type, event.account, event.provider)
+    return handlers_for(event.type, event.variant, event.provider)
 
 
 def run_handlers(event: Event, fetched: Fetched, handlers: Sequence[Handler] | None = None) -> WebhookState:

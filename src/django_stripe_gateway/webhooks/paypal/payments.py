@@ -97,7 +97,7 @@ def find_paypal_payment(event: Event) -> AbstractPayment | None:
 
 
 def _verify_delivery(event: Event, payment: AbstractPayment) -> None:
-    if not is_paypal_variant(payment.variant) or not may_speak_for(event.account, payment.variant):
+    if not is_paypal_variant(payment.variant) or not may_speak_for(event.variant, payment.variant):
         raise SnapshotMismatch("account differs")
     if not clean_id(event.object.get("id")):
         raise SnapshotMismatch("id is malformed")

@@ -29,6 +29,6 @@ class PayPalWebhooks(WebhookProvider):
         """Return the order, or what holds the money, that an object belongs to."""
         return parents_of(obj)
 
-    def may_speak_for(self, account: str, variant: str) -> bool:
+    def may_speak_for(self, verified: str, variant: str) -> bool:
         """Return whether both variants are of one account."""
-        return may_speak_for(account, variant)
+        return may_speak_for(verified, variant)

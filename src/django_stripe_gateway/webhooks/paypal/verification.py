@@ -43,9 +43,9 @@ def verify_paypal_delivery(body: bytes, headers: Mapping[str, str], variant: str
     return _first_variant(_verified_account(body, headers, [account for account in accounts if account.webhook_ids]))
 
 
-def may_speak_for(account: str, variant: str) -> bool:
-    """Return whether an event that was verified as ``account`` may change payments of ``variant``."""
-    return share_paypal_account(account, variant)
+def may_speak_for(verified: str, variant: str) -> bool:
+    """Return whether an event that was verified as ``verified`` may change payments of ``variant``."""
+    return share_paypal_account(verified, variant)
 
 
 def _verified_account(body: bytes, headers: Mapping[str, str], accounts: Sequence[PayPalAccount]) -> PayPalAccount:

@@ -63,7 +63,7 @@ def apply_subscription_event(
 
 
 def _take_subscription(event: Event, subscription: Subscription, snapshot: SubscriptionSnapshot) -> None:
-    gateway, subscription_id = get_billing_gateway(subscription.account), subscription.subscription_id or ""
+    gateway, subscription_id = get_billing_gateway(subscription.variant), subscription.provider_id or ""
     newest = newest_of(
         event,
         subscription,
@@ -132,7 +132,7 @@ def apply_invoice_event(event: Event, then: Callable[[Invoice], object] = lambda
 
 
 def _take_invoice(event: Event, invoice: Invoice, snapshot: InvoiceSnapshot) -> None:
-    gateway, invoice_id = get_billing_gateway(invoice.account), invoice.invoice_id
+    gateway, invoice_id = get_billing_gateway(invoice.variant), invoice.provider_id
     newest = newest_of(
         event,
         invoice,
@@ -149,11 +149,11 @@ def find_subscription(event: Event, subscription_id: str, metadata: Mapping[str,
     """Return the key of our row of a subscription: found by the token that only our calls write, else by its id."""
     rows = Subscription.objects.using(payments_database())
     token = clean_id((metadata or {}).get("token"))
-    accounts = speaks_for(event)
-    for column, value in (("token", token if len(token) <= TOKEN_LENGTH else ""), ("subscription_id", subscription_id)):
+    variants = speaks_for(event)
+    for column, value in (("token", token if len(token) <= TOKEN_LENGTH else ""), ("provider_id", subscription_id)):
         if not value:
             continue
-        found = rows.filter(**{column: value}, account__in=accounts).values_list("pk", flat=True).first()
+        found = rows.filter(**{column: value}, variant__in=variants).values_list("pk", flat=True).first()
         if found is not None:
             return found
     return None
@@ -164,14 +164,14 @@ def find_customer(event: Event, customer_id: str) -> Customer | None:
     rows = Customer.objects.using(payments_database())
     for mode in claimed_modes(event):
         rows = rows.filter(livemode=mode)
-    found = rows.filter(customer_id=customer_id, account__in=speaks_for(event)) if customer_id else rows.none()
+    found = rows.filter(provider_id=customer_id, variant__in=speaks_for(event)) if customer_id else rows.none()
     pk = found.values_list("pk", flat=True).first()
     return None if pk is None else lock_customer(pk)
 
 
 def speaks_for(event: Event) -> list[str]:
     """Return the payment variants whose objects an event may change."""
-    return [variant for variant in gateway_settings.variants if may_speak_for(event.account, variant)]
+    return [variant for variant in gateway_settings.variants if may_speak_for(event.variant, variant)]
 
 
 def claimed_modes(event: Event) -> set[bool]:
@@ -199,8 +199,8 @@ def _find_or_add(event: Event, snapshot: SubscriptionSnapshot) -> Subscription |
 
 
 def _find_or_add_invoice(event: Event, snapshot: InvoiceSnapshot) -> Invoice | None:
-    for account in speaks_for(event):
-        invoice = lock_invoice(account, snapshot.invoice_id)
+    for variant in speaks_for(event):
+        invoice = lock_invoice(variant, snapshot.invoice_id)
         if invoice is not None:
             return invoice
     customer = find_customer(event, snapshot.customer_id)
@@ -213,12 +213,12 @@ def _find_or_add_invoice(event: Event, snapshot: InvoiceSnapshot) -> Invoice | N
             # Its subscription is told of by an event that is still under way.
             return None
         subscription = Subscription.objects.using(payments_database()).get(pk=pk)
-    return lock_invoice(customer.account, snapshot.invoice_id) or add_invoice(customer, snapshot, subscription)
+    return lock_invoice(customer.variant, snapshot.invoice_id) or add_invoice(customer, snapshot, subscription)
 
 
 def _read(event: Event, kind: str) -> Any:
     """Return the event's object as a value, ``None`` if it cannot be read."""
-    gateway = get_billing_gateway(event.account)
+    gateway = get_billing_gateway(event.variant)
     try:
         if event.object.get("object") != kind:
             raise ProviderError(f"the event is not about a {kind}")

@@ -20,7 +20,7 @@ from django_stripe_gateway.webhooks.inbox.queue import uses_workers
 from django_stripe_gateway.webhooks.inbox.receive import receive_event
 from django_stripe_gateway.webhooks.parsing import parse_event
 from django_stripe_gateway.webhooks.stripe.event_types import stripe_event_types
-from django_stripe_gateway.webhooks.stripe.verification import event_account
+from django_stripe_gateway.webhooks.stripe.verification import event_variant
 
 RETENTION = timedelta(days=RETENTION_DAYS)
 # Events of one moment can arrive in any order, and Stripe lists them with some delay.
@@ -91,22 +91,22 @@ class CatchingUp:
 
     def run(self, *, dry_run: bool = False) -> Iterator[Missed]:
         """Handle what is missing, oldest first, and yield what became of each; ``dry_run`` only yields it."""
-        account = event_account(self.account)
+        variant = event_variant(self.account)
         for listed in self.listed:
             for events in listed.pages(StripeEvents(self.account)):
-                settled = _settled(account, events)
+                settled = _settled(variant, events)
                 for event in reversed(events):
                     if event.id in settled:
                         self.counts["already stored"] += 1
                     else:
-                        yield self._take(account, event, dry_run=dry_run)
+                        yield self._take(variant, event, dry_run=dry_run)
 
-    def _take(self, account: str, sent: SentEvent, *, dry_run: bool) -> Missed:
+    def _take(self, variant: str, sent: SentEvent, *, dry_run: bool) -> Missed:
         if dry_run:
             self.counts["new"] += 1
             return Missed(sent.id, sent.type, "missing")
         try:
-            event = parse_event(sent.body, provider="stripe", account=account)
+            event = parse_event(sent.body, provider="stripe", variant=variant)
             row = receive_event(event, sent.body, HEADERS)
         except WebhookRejected as error:
             return self._failed(sent, error.detail)
@@ -136,7 +136,7 @@ def accounts_to_ask(variant: str = "") -> Iterator[StripeAccount]:
         yield account
         return
     for account in stripe_accounts():
-        if event_account(account) == account.variant and not account.is_localstripe:
+        if event_variant(account) == account.variant and not account.is_localstripe:
             yield account
 
 
@@ -154,7 +154,7 @@ def catching_up(
     now = now or datetime.now(UTC)
     oldest = now - RETENTION
     start = max(since or default_since(account) or oldest, oldest)
-    types = types or tuple(stripe_event_types(event_account(account)))
+    types = types or tuple(stripe_event_types(event_variant(account)))
     queries = [EventQuery(_seconds(start), types=types)]
     if since is None and start > oldest:
         queries.insert(0, EventQuery(_seconds(oldest), before=_seconds(start), types=types, undelivered=True))
@@ -164,7 +164,7 @@ def catching_up(
 def default_since(account: StripeAccount) -> datetime | None:
     """Return the moment of the newest stored event of an account, less the overlap."""
     rows = WebhookEvent.objects.using(payments_database())
-    recent = rows.filter(provider="stripe", account=event_account(account), occurred__isnull=False).order_by("-id")
+    recent = rows.filter(provider="stripe", variant=event_variant(account), occurred__isnull=False).order_by("-id")
     moments = [moment for moment in recent.values_list("occurred", flat=True)[:RECENT] if moment is not None]
     if not moments:
         return None
@@ -174,10 +174,10 @@ def default_since(account: StripeAccount) -> datetime | None:
     return newest - OVERLAP
 
 
-def _settled(account: str, events: Sequence[SentEvent]) -> set[str]:
+def _settled(variant: str, events: Sequence[SentEvent]) -> set[str]:
     """Return the ids of those events that need nothing more."""
     rows = WebhookEvent.objects.using(payments_database())
-    known = rows.filter(provider="stripe", account=account, event_id__in=[event.id for event in events])
+    known = rows.filter(provider="stripe", variant=variant, event_id__in=[event.id for event in events])
     # What workers have received is on its way to them.
     unfinished = (WebhookState.FAILED,) if uses_workers() else UNPROCESSED
     return set(known.exclude(state__in=unfinished).values_list("event_id", flat=True))

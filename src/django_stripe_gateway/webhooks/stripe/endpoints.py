@@ -17,7 +17,7 @@ from django_stripe_gateway.gateways.stripe.endpoints import StripeEndpoints, Web
 from django_stripe_gateway.gateways.stripe.localstripe.webhooks import register_with_localstripe
 from django_stripe_gateway.models.return_urls import default_base_url
 from django_stripe_gateway.webhooks.stripe.event_types import stripe_event_types
-from django_stripe_gateway.webhooks.stripe.verification import event_account
+from django_stripe_gateway.webhooks.stripe.verification import event_variant
 
 # How often an endpoint may be deleted by hand and registered anew within a day.
 MOST_GENERATIONS = 50
@@ -60,7 +60,7 @@ def accounts_to_register(variant: str = "") -> Iterator[StripeAccount]:
     if variant:
         yield stripe_account(variant)
         return
-    yield from (account for account in stripe_accounts() if event_account(account) == account.variant)
+    yield from (account for account in stripe_accounts() if event_variant(account) == account.variant)
 
 
 def register_endpoint(
@@ -79,7 +79,7 @@ def register_endpoint(
         InvalidInput: Stripe would not deliver to the address.
         GatewayError: Stripe, or localstripe, refused or was silent.
     """
-    events = stripe_event_types(event_account(account))
+    events = stripe_event_types(event_variant(account))
     _check_url(account, url)
     if account.is_localstripe:
         if not dry_run:

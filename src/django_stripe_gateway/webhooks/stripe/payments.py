@@ -107,5 +107,5 @@ def _verify_delivery(event: Event, kind: str, payment: AbstractPayment) -> None:
     for livemode in (event.livemode, event.object.get("livemode")):
         if livemode is not None and livemode != payment.livemode:
             raise SnapshotMismatch("live mode differs")
-    if not may_speak_for(event.account, payment.variant):
+    if not may_speak_for(event.variant, payment.variant):
         raise SnapshotMismatch("account differs")

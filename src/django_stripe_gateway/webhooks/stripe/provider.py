@@ -29,10 +29,10 @@ class StripeWebhooks(WebhookProvider):
         """Return the payment intent, subscription or customer that an object belongs to."""
         return parents_of(obj)
 
-    def related_object(self, account: str, related: Mapping[str, Any], context: str) -> dict[str, Any]:
+    def related_object(self, variant: str, related: Mapping[str, Any], context: str) -> dict[str, Any]:
         """Return the object that a thin event names."""
-        return StripeEvents(stripe_account(account)).related_object(related, context=context)
+        return StripeEvents(stripe_account(variant)).related_object(related, context=context)
 
-    def may_speak_for(self, account: str, variant: str) -> bool:
+    def may_speak_for(self, verified: str, variant: str) -> bool:
         """Return whether both variants are of one account, or share a secret."""
-        return may_speak_for(account, variant)
+        return may_speak_for(verified, variant)

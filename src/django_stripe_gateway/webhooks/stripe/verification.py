@@ -29,20 +29,20 @@ def verify_stripe_delivery(text: str, signature: str, variant: str = "") -> str:
         WebhookRejected: forged, stale, or unsigned where a signature is needed.
         GatewayConfigurationError: there is no such variant.
     """
-    return event_account(_verified_account(text, signature, _accounts(variant)))
+    return event_variant(_verified_account(text, signature, _accounts(variant)))
 
 
-def may_speak_for(account: str, variant: str) -> bool:
-    """Return whether an event that was verified as ``account`` may change payments of ``variant``.
+def may_speak_for(verified: str, variant: str) -> bool:
+    """Return whether an event that was verified as ``verified`` may change payments of ``variant``.
 
     They are the same variant, or have the same key, or share a secret: a signature cannot tell those apart. localstripe
     never speaks for Stripe.
     """
-    if account == variant:
+    if verified == variant:
         return True
-    if not is_stripe_variant(account) or not is_stripe_variant(variant):
+    if not is_stripe_variant(verified) or not is_stripe_variant(variant):
         return False
-    one, other = stripe_account(account), stripe_account(variant)
+    one, other = stripe_account(verified), stripe_account(variant)
     return _is_same(one, other) or (
         one.is_localstripe == other.is_localstripe and not set(one.webhook_secrets).isdisjoint(other.webhook_secrets)
     )
@@ -52,7 +52,7 @@ def _is_same(one: StripeAccount, other: StripeAccount) -> bool:
     return bool(one.api_key) and one.api_key == other.api_key and one.is_localstripe == other.is_localstripe
 
 
-def event_account(account: StripeAccount) -> str:
+def event_variant(account: StripeAccount) -> str:
     """Return the first variant of the same account, so that an event that comes on several addresses is stored once."""
     return next((one.variant for one in stripe_accounts() if _is_same(one, account)), account.variant)
 

@@ -68,5 +68,5 @@ def _find(event: Event, name: str) -> AbstractPayment | None:
 
 
 def _verify_account(event: Event, payment: AbstractPayment) -> None:
-    if event.account != payment.variant:
+    if event.variant != payment.variant:
         raise SnapshotMismatch("account differs")

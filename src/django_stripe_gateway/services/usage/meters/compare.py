@@ -42,16 +42,16 @@ def compare_usage(since: datetime, until: datetime) -> Iterator[Compared]:
         GatewayError: the provider cannot be asked.
     """
     rows = MeterEvent.objects.using(usage_database()).filter(occurred__gte=since, occurred__lt=until)
-    keys = ("customer__account", "customer__customer_id", "event_name")
+    keys = ("customer__variant", "customer__provider_id", "event_name")
     totals: dict[tuple[str, str, str], dict[bool, int]] = {}
     for *key, state, total in rows.order_by(*keys).values_list(*keys, "state").annotate(Sum("value")):
         found = totals.setdefault((key[0], key[1], key[2]), {True: 0, False: 0})
         found[state == MeterEventState.SENT] += int(total)
     meters: dict[str, Mapping[str, Meter]] = {}
-    for (account, customer_id, event_name), total in totals.items():
-        gateway = get_meters(account)
-        if account not in meters:
-            meters[account] = gateway.list_meters()
-        meter = meters[account].get(event_name)
+    for (variant, customer_id, event_name), total in totals.items():
+        gateway = get_meters(variant)
+        if variant not in meters:
+            meters[variant] = gateway.list_meters()
+        meter = meters[variant].get(event_name)
         counted = gateway.total(meter.meter_id, customer_id, since, until) if meter else None
         yield Compared(customer_id, event_name, total[True], total[False], counted)

@@ -102,7 +102,7 @@ def _customers(owners: set[Any]) -> dict[Any, Customer]:
     """Return each owner's customer in the account that sells subscriptions."""
     rows = Customer.objects.using(usage_database()).filter(owner_id__in=owners, deleted=None).order_by("-pk")
     wanted = gateway_settings.billing_variant
-    return {row.owner_id: row for row in rows if (row.account == wanted if wanted else has_meters(row.account))}
+    return {row.owner_id: row for row in rows if (row.variant == wanted if wanted else has_meters(row.variant))}
 
 
 def _boundaries(owners: set[Any]) -> dict[Any, list[datetime]]:

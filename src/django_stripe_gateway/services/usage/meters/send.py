@@ -40,13 +40,13 @@ class KnownMeters:
     """The meters of each account, asked for once."""
 
     def __init__(self) -> None:
-        self._by_account: dict[str, Mapping[str, Meter]] = {}
+        self._by_variant: dict[str, Mapping[str, Meter]] = {}
 
-    def find(self, account: str, meters: MeterGateway, event_name: str) -> Meter:
+    def find(self, variant: str, meters: MeterGateway, event_name: str) -> Meter:
         """Return the active meter for ``event_name``, or one with the provider's default names."""
-        if account not in self._by_account:
-            self._by_account[account] = meters.list_meters()
-        return self._by_account[account].get(event_name) or meters.default_meter(event_name)
+        if variant not in self._by_variant:
+            self._by_variant[variant] = meters.list_meters()
+        return self._by_variant[variant].get(event_name) or meters.default_meter(event_name)
 
 
 def due_meter_events() -> list[int]:
@@ -100,17 +100,17 @@ def send_meter_event(event_pk: int, known: KnownMeters | None = None) -> MeterEv
 
 
 def _send(event: MeterEvent, known: KnownMeters) -> None:
-    meters = get_meters(event.customer.account)
+    meters = get_meters(event.customer.variant)
     request = MeterEventRequest(
         event_name=event.event_name,
-        customer_id=str(event.customer.customer_id),
+        customer_id=str(event.customer.provider_id),
         value=event.value,
         identifier=event.identifier,
         occurred=as_aware(event.occurred),
     )
     # A key for each attempt: under the old one Stripe would repeat its own failure. The identifier is what counts.
     key = f"{event.identifier}-{event.attempts}"
-    meters.send_event(request, known.find(event.customer.account, meters, event.event_name), idempotency_key=key)
+    meters.send_event(request, known.find(event.customer.variant, meters, event.event_name), idempotency_key=key)
 
 
 def _claim(event_pk: int) -> MeterEvent | None:

@@ -31,7 +31,7 @@ def _stop_selling(event: Event, column: str) -> WebhookState:
     object_id = clean_id(event.object.get("id"))
     if not object_id or (event.object.get("active") is not False and not is_deleted):
         return WebhookState.PROCESSED
-    rows = PlanPricing.objects.using(payments_database()).filter(account__in=speaks_for(event), **{column: object_id})
+    rows = PlanPricing.objects.using(payments_database()).filter(variant__in=speaks_for(event), **{column: object_id})
     if event.created is not None and not is_deleted:
         # Old news, such as a replay: what was decided here since then stays. Stripe's times are whole seconds.
         rows = rows.filter(modified__lte=event.created + timedelta(seconds=1))

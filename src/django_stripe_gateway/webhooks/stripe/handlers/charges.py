@@ -53,7 +53,7 @@ def _refunds(event: Event, payment: AbstractPayment, intent_id: str) -> list[Ref
     if embedded is not None:
         return embedded
     # A refund of ours that the provider has not answered for may not be among those that the event counts.
-    known = payment.refunds.using(payments_database()).filter(status__in=LIVE, refund_id__isnull=False)
+    known = payment.refunds.using(payments_database()).filter(status__in=LIVE, provider_id__isnull=False)
     if sum(known.values_list("amount", flat=True), ZERO) >= refunded_total(event.object):
         return []
     ref = dataclasses.replace(payment_ref(payment), intent_id=payment.intent_id or intent_id)

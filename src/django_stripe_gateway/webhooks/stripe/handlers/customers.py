@@ -41,7 +41,7 @@ def handle_detached(event: Event) -> WebhookState:
     if method_id and len(modes) < 2:
         for model in (Customer, Subscription):
             rows = model._default_manager.using(payments_database()).filter(default_payment_method=method_id)
-            rows.filter(account__in=speaks_for(event), livemode__in=modes or (False, True)).update(
+            rows.filter(variant__in=speaks_for(event), livemode__in=modes or (False, True)).update(
                 default_payment_method=""
             )
     return WebhookState.PROCESSED
@@ -58,7 +58,7 @@ def _apply(event: Event, change: Callable[[Customer], None]) -> WebhookState:
 def _take_default(event: Event, customer: Customer) -> None:
     if not customer.exists_at_provider:
         return
-    gateway, customer_id = get_billing_gateway(customer.account), customer.customer_id or ""
+    gateway, customer_id = get_billing_gateway(customer.variant), customer.provider_id or ""
     newest = newest_of(
         event,
         customer,

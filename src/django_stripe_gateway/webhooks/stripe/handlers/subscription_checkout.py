@@ -24,14 +24,14 @@ def handle_subscription_checkout(event: Event) -> WebhookState:
     """Note which subscription a page has started; the subscription's own events tell the rest."""
     if event.object.get("mode") != "subscription":
         return WebhookState.IGNORED
-    rows = Subscription.objects.using(payments_database()).filter(account__in=speaks_for(event))
+    rows = Subscription.objects.using(payments_database()).filter(variant__in=speaks_for(event))
     pk = rows.filter(checkout_id=clean_id(event.object.get("id"))).values_list("pk", flat=True).first()
     if pk is None or not event.object.get("id"):
         return WebhookState.UNMATCHED
     subscription = lock_subscription(pk)
     try:
         verify_livemode(event, subscription.livemode)
-        page = get_billing_gateway(subscription.account).read_subscription_checkout(event.object)
+        page = get_billing_gateway(subscription.variant).read_subscription_checkout(event.object)
         note_checkout(subscription, page, event.origin)
     except (SnapshotMismatch, GatewayError) as mismatch:
         logger.error("The event %s contradicts subscription %s: %s.", event.id, subscription.pk, mismatch)
