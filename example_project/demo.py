@@ -113,7 +113,11 @@ def run(options: argparse.Namespace, children: ExitStack) -> None:
     manage(environment, "seed_demo", "--migrate", "--plans", problem="The database could not be prepared.")
     if not options.checkout:
         # localstripe forgets it when it ends.
-        manage(environment, "register_webhook_endpoint", problem="localstripe could not be told where its events go.")
+        manage(
+            environment,
+            "register_webhook_endpoint",
+            problem="localstripe could not be given the address of its events.",
+        )
     started = [provider]
     if options.workers:
         for worker in start_workers(options.workers, MANAGE, environment=environment, state=options.state):

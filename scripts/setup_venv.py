@@ -38,7 +38,7 @@ def fingerprint():
 
 
 def is_current():
-    """Tell whether the environment is complete, still starts, and was made from what is there now."""
+    """Return whether the environment is complete, still starts, and was made from what is there now."""
     try:
         with open(STAMP) as stamp:
             if stamp.read() != fingerprint():
@@ -68,7 +68,7 @@ def check_python():
 
 
 def fits():
-    """Tell whether there is an environment of this very Python that still starts where it lies."""
+    """Return whether there is an environment of this very Python that still starts where it lies."""
     question = "import sys; print(sys.version_info[:3], sys.prefix)"
     try:
         answer = subprocess.check_output([venv_python(), "-c", question], stderr=subprocess.DEVNULL)

@@ -111,11 +111,11 @@ def test_get_owner__wrong_answer(answers: dict[str, Any], user: Any) -> None:
         assert caught.value.detail == f"get_owner() of {__name__}.Answering {expected}"
 
 
-# What a provider is told of an owner
+# What a provider gets to know of an owner
 
 
 def test_customer_details__default() -> None:
-    told = [
+    details = [
         Adapter().customer_details(owner)
         for owner in (
             SimpleNamespace(get_full_name=lambda: "Ada Lovelace", email="ada@example.com"),
@@ -123,7 +123,7 @@ def test_customer_details__default() -> None:
             SimpleNamespace(),
         )
     ]
-    assert told == [
+    assert details == [
         {"name": "Ada Lovelace", "email": "ada@example.com"},
         {"name": "Analysts", "email": "bills@example.com"},
         {"name": "", "email": ""},

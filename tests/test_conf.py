@@ -237,7 +237,7 @@ def test_host_with_its_own_values() -> None:
     assert answer.stdout.strip() == "a.test ['cards'] 0", answer.stderr
 
 
-def test_host_without_a_host_name__is_told_at_checkout() -> None:
+def test_host_without_a_host_name__is_refused_at_checkout() -> None:
     code = MINIMAL.format(apps='"django_stripe_gateway"', extra="") + (
         "from django_stripe_gateway.models.return_urls import default_base_url\ndefault_base_url()"
     )

@@ -121,8 +121,8 @@ def test_functions__take_keywords_only(name: str, function: Any) -> None:
     assert positional <= POSITIONAL.get(name, set())
 
 
-# What a verb is about, which its first sentence tells, and what all verbs have, which their module tells.
-TOLD_ELSEWHERE = {"payment", "subscription", "customer", "owner", "plan", "pricing", "idempotency_key", "origin"}
+# What a verb is about, which its first sentence explains, and what all verbs have, which their module explains.
+EXPLAINED_ELSEWHERE = {"payment", "subscription", "customer", "owner", "plan", "pricing", "idempotency_key", "origin"}
 
 
 @pytest.mark.parametrize(("name", "function"), functions())
@@ -130,8 +130,8 @@ def test_verbs__say_what_their_arguments_mean(name: str, function: Any) -> None:
     parameters = inspect.signature(function).parameters
     text = inspect.getdoc(function) or ""
     if "origin" in parameters:
-        untold = {key for key in parameters if not re.search(rf"\b{key}\b", text)}
-        assert untold <= TOLD_ELSEWHERE, f"{name}.{function.__name__}"
+        unexplained = {key for key in parameters if not re.search(rf"\b{key}\b", text)}
+        assert unexplained <= EXPLAINED_ELSEWHERE, f"{name}.{function.__name__}"
 
 
 @pytest.mark.parametrize(("name", "function"), functions())
@@ -237,7 +237,7 @@ def test_modules__are_listed() -> None:
     assert {codes(row[0])[0] for row in rows(text[text.index("Some more") :], "module")} == set(REPLACEABLE)
 
 
-# Modules of plain values, signals and rows, which their pages tell about in tables.
+# Modules of plain values, signals and rows, which their pages list in tables.
 IN_WORDS = {"signals", "models"}
 
 

@@ -1,4 +1,4 @@
-"""The transition tables: closed, one-way, and the same end whatever the order of the news."""
+"""The transition tables: closed, one-way, and the same end whatever the order of events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from django_stripe_gateway.transitions import (
 )
 
 # What an event can say; "refunded" is never said by one, it is the sum of the refunds.
-NEWS = sorted(set(S.values) - {S.REFUNDED})
+CHANGES = sorted(set(S.values) - {S.REFUNDED})
 
 
 def settle(start: str, targets: Sequence[str], *, refunded: bool = False) -> str:
@@ -61,8 +61,8 @@ def test_tables__are_closed(table: dict[str, frozenset[str]], statuses: list[str
 def test_unknown_statuses__have_no_edges() -> None:
     for status in S.values:
         assert not can_transition("", status)
-        assert not can_transition("unheard-of", status, refund_reversed=True, new_attempt=True)
-        assert not can_transition(status, "unheard-of", refund_reversed=True, new_attempt=True)
+        assert not can_transition("unknown", status, refund_reversed=True, new_attempt=True)
+        assert not can_transition(status, "unknown", refund_reversed=True, new_attempt=True)
     assert not can_transition_refund("", R.SUCCEEDED)
 
 
@@ -117,24 +117,26 @@ def test_groups() -> None:
 
 @pytest.mark.parametrize("refunded", [False, True])
 @pytest.mark.parametrize("size", [2, 3])
-def test_order_of_news__every_permutation(size: int, refunded: bool) -> None:
+def test_order_of_changes__every_permutation(size: int, refunded: bool) -> None:
     for start in S.values:
-        for news in itertools.combinations(NEWS, size):
-            ends = {settle(start, order, refunded=refunded) for order in itertools.permutations(news)}
-            assert len(ends) == 1, (start, news, ends)
+        for changes in itertools.combinations(CHANGES, size):
+            ends = {settle(start, order, refunded=refunded) for order in itertools.permutations(changes)}
+            assert len(ends) == 1, (start, changes, ends)
 
 
-@given(st.sampled_from(S.values), st.lists(st.sampled_from(NEWS), max_size=8), st.booleans(), st.data())
-def test_order_and_repetition__do_not_matter(start: str, news: list[str], refunded: bool, data: st.DataObject) -> None:
-    shuffled = data.draw(st.permutations(news))
-    repeated = data.draw(st.permutations([*news, *news]))
-    end = settle(start, news, refunded=refunded)
+@given(st.sampled_from(S.values), st.lists(st.sampled_from(CHANGES), max_size=8), st.booleans(), st.data())
+def test_order_and_repetition__do_not_matter(
+    start: str, changes: list[str], refunded: bool, data: st.DataObject
+) -> None:
+    shuffled = data.draw(st.permutations(changes))
+    repeated = data.draw(st.permutations([*changes, *changes]))
+    end = settle(start, changes, refunded=refunded)
     assert settle(start, shuffled, refunded=refunded) == end
     assert settle(start, repeated, refunded=refunded) == end
 
 
 @given(st.lists(st.sampled_from(R.values), max_size=6), st.data())
-def test_refunds__order_does_not_matter(news: list[str], data: st.DataObject) -> None:
+def test_refunds__order_does_not_matter(changes: list[str], data: st.DataObject) -> None:
     def end(targets: Sequence[str]) -> str:
         status: str = R.PENDING
         for target in targets:
@@ -142,7 +144,7 @@ def test_refunds__order_does_not_matter(news: list[str], data: st.DataObject) ->
                 status = target
         return status
 
-    assert end(data.draw(st.permutations(news))) == end(news)
+    assert end(data.draw(st.permutations(changes))) == end(changes)
 
 
 def test_refunds__money_that_came_back_is_final() -> None:

@@ -11,7 +11,7 @@ from shop import demo
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """Tell the templates how the site was started."""
+    """Give the templates how the site was started."""
     return {
         "is_development": settings.DEBUG,
         "use_localstripe": settings.USE_LOCALSTRIPE,

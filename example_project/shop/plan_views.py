@@ -15,7 +15,7 @@ from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.models import Invoice
 from shop import plans
 from shop.till import Outcome
-from shop.views import tell
+from shop.views import show_error
 
 
 class PlansView(TemplateView):
@@ -44,7 +44,7 @@ class PlanActionView(LoginRequiredMixin, View):
         try:
             outcome = self.perform(request, **kwargs)
         except GatewayError as error:
-            tell(request, error)
+            show_error(request, error)
             return redirect("shop:plans")
         if outcome.url:
             return redirect(outcome.url)

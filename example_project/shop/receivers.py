@@ -33,7 +33,7 @@ FOLLOWS = {
 def follow_payment(payment: Any, **kwargs: Any) -> None:
     """Bring the order to where its payment is now.
 
-    The stored status decides, not the signal: two processes can tell of two changes in either order. A shop that sends
+    The stored status decides, not the signal: two processes can announce two changes in either order. A shop that sends
     a parcel or a mail would do so here, where the order changes.
     """
     payment.refresh_from_db(fields=["status"])

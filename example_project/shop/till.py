@@ -22,7 +22,7 @@ from shop.models import Order
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What to tell the user, or where to send the browser."""
+    """What to show the user, or where to send the browser."""
 
     message: str = ""
     url: str = ""

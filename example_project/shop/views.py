@@ -53,7 +53,7 @@ class BuyView(LoginRequiredMixin, View):
         try:
             payment = checkout.pay_order(request=request, order=order, product=product)
         except GatewayError as error:
-            tell(request, error)
+            show_error(request, error)
             return redirect("shop:order", order.number)
         if payment.gateway_url:
             return redirect(payment.gateway_url)
@@ -113,7 +113,7 @@ class OrderActionView(LoginRequiredMixin, View):
         try:
             outcome = perform(request, order)
         except GatewayError as error:
-            tell(request, error)
+            show_error(request, error)
             return redirect(order)
         if outcome.url:
             return redirect(outcome.url)
@@ -154,7 +154,7 @@ def thank(request: HttpRequest, payment: Any) -> None:
             messages.warning(request, "You have not paid yet. You can go on whenever you like.")
 
 
-def tell(request: HttpRequest, error: GatewayError) -> None:
+def show_error(request: HttpRequest, error: GatewayError) -> None:
     """Say to a customer what went wrong."""
     if isinstance(error, PaymentDeclined):
         text = f"{error.detail} Nothing was charged. You can try again with another card."

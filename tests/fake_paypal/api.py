@@ -20,7 +20,7 @@ LONGEST_REQUEST_ID = 108
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """A request as it was logged; ``acted`` tells whether it changed something."""
+    """A request as it was logged; ``acted`` says whether it changed something."""
 
     method: str
     path: str

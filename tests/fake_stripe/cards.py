@@ -15,7 +15,7 @@ Outcome = Literal["succeeds", "declined", "requires_action", "processing"]
 class Behaviour:
     """What a payment method does; `code` and `decline_code` say why a declined one is.
 
-    `attaches` tells whether a customer can save it; `once` whether one authentication is enough for ever.
+    `attaches` says whether a customer can save it; `once` whether one authentication is enough for ever.
     """
 
     outcome: Outcome = "succeeds"

@@ -116,7 +116,7 @@ def _changed_copy(scope: Scope, found: Object, params: Object) -> Object:
 
 
 def _begins_anew(scope: Scope, found: Object, changed: Object, params: Object) -> bool:
-    """Tell whether a new period begins now: another interval, a trial's end, no longer free, or asked for."""
+    """Return whether a new period begins now: another interval, a trial's end, no longer free, or asked for."""
 
     def cycle(subscription: Object) -> tuple[str, int]:
         recurring = items(subscription)[0]["price"]["recurring"]

@@ -8,7 +8,7 @@ from typing import Any
 class ApiError(Exception):
     """An answer other than 200, in Stripe's error shape.
 
-    `stored` tells whether Stripe saves the answer under the idempotency key: it does once the endpoint began to act,
+    `stored` says whether Stripe saves the answer under the idempotency key: it does once the endpoint began to act,
     not when the parameters were refused (https://docs.stripe.com/api/idempotent_requests).
     """
 

@@ -46,7 +46,7 @@ class Fault:
     after: int = 0
 
     def meets(self, method: str, path: str) -> bool:
-        """Tell whether this fault meets the request, and count it."""
+        """Return whether this fault meets the request, and count it."""
         if self.times == 0 or not concerns(self.method, self.path, method, path):
             return False
         if self.after:
@@ -67,7 +67,7 @@ class Interruption:
 
 
 def concerns(wanted_method: str, wanted_path: str, method: str, path: str) -> bool:
-    """Tell whether a request is one of those that are wanted; the method "*" is any."""
+    """Return whether a request is one of those that are wanted; the method "*" is any."""
     return wanted_method in {"*", method} and bool(path_pattern(wanted_path).match(path))
 
 

@@ -22,7 +22,7 @@ class ApiKey:
 
     @property
     def livemode(self) -> bool:
-        """Tell a live key from a test key, by its prefix as at Stripe."""
+        """Distinguish a live key from a test key, by its prefix as at Stripe."""
         return self.secret.startswith(("sk_live_", "rk_live_"))
 
     def check_permission(self, path: str) -> None:

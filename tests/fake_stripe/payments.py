@@ -17,7 +17,7 @@ from tests.fake_stripe.state import Object, Scope
 LISTENERS: list[Callable[[Scope, Object, str], None]] = []
 
 
-def _tell(scope: Scope, intent: Object, outcome: str) -> None:
+def _notify(scope: Scope, intent: Object, outcome: str) -> None:
     for listener in LISTENERS:
         listener(scope, intent, outcome)
 
@@ -50,7 +50,7 @@ def require_action(scope: Scope, intent: Object, return_url: str | None) -> None
     else:
         intent["next_action"] = {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}
     record(scope, "payment_intent.requires_action", intent)
-    _tell(scope, intent, "requires_action")
+    _notify(scope, intent, "requires_action")
 
 
 def process(scope: Scope, intent: Object, method: Object) -> None:
@@ -79,7 +79,7 @@ def succeed(scope: Scope, intent: Object, method: Object) -> None:
         intent.update(status="succeeded", amount_received=intent["amount"])
         record(scope, "charge.succeeded", charge)
         record(scope, "payment_intent.succeeded", intent)
-        _tell(scope, intent, "succeeded")
+        _notify(scope, intent, "succeeded")
 
 
 def fail(scope: Scope, intent: Object, method: Object, error: Object | None = None) -> None:
@@ -108,7 +108,7 @@ def fail(scope: Scope, intent: Object, method: Object, error: Object | None = No
     )
     record(scope, "charge.failed", charge)
     record(scope, "payment_intent.payment_failed", intent)
-    _tell(scope, intent, "failed")
+    _notify(scope, intent, "failed")
 
 
 def authentication_failed(scope: Scope, intent: Object) -> None:
@@ -127,7 +127,7 @@ def authentication_failed(scope: Scope, intent: Object) -> None:
         },
     )
     record(scope, "payment_intent.payment_failed", intent)
-    _tell(scope, intent, "failed")
+    _notify(scope, intent, "failed")
 
 
 def capture(scope: Scope, intent: Object, amount: int | None) -> None:

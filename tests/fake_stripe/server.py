@@ -118,7 +118,7 @@ class FakeStripe(BillingControls):
 
     @property
     def refunds_stay_pending(self) -> bool:
-        """Tell whether new refunds are pending until `settle_refund` or `fail_refund`."""
+        """Say whether new refunds are pending until `settle_refund` or `fail_refund`."""
         return self.state.refunds_stay_pending
 
     @refunds_stay_pending.setter

@@ -242,5 +242,5 @@ customers.ON_DELETE.append(_customer_deleted)
 
 
 def cancelable(intent: Object | None) -> bool:
-    """Tell whether a payment can still be canceled."""
+    """Return whether a payment can still be canceled."""
     return intent is not None and intent["status"] in payments.CANCELABLE

@@ -50,8 +50,8 @@ def test_team_is_billed(host: TeamHost, team: Team, other_client: APIClient) -> 
     PlanLimit.objects.create(plan=host.basic.plan, metric="minutes", limit=10)
     subscription = host.subscribed()
     assert subscription.customer.owner == team
-    told = host.fake.get(host.customer.provider_id)
-    assert (told["name"], told["email"]) == ("Analysts", "bills@example.com")
+    at_stripe = host.fake.get(host.customer.provider_id)
+    assert (at_stripe["name"], at_stripe["email"]) == ("Analysts", "bills@example.com")
     assert has_plan(team, "basic")
     assert len(host.get("status").json()["results"]) == 1
     # Somebody without a team owns nothing.

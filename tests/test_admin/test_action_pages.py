@@ -42,7 +42,7 @@ def test_refund__second_click_moves_nothing(admin_client: Client, paid_payment: 
         response = admin_client.post(url, {"key": key, "amount": "3.00"}, follow=True)
     assert "3.00 USD" in shown_messages(response)[0]
     assert len(stripe_server.all("refund")) == 1
-    # Back, another amount, again: the person is told instead of paying twice.
+    # Back, another amount, again: the person is warned instead of paying twice.
     response = admin_client.post(url, {"key": key, "amount": "4.00"}, follow=True)
     assert len(stripe_server.all("refund")) == 1
     assert "already" in shown_messages(response)[0]

@@ -49,7 +49,9 @@ def test_atomic_requests__page(admin_client: Client, paid_payment: Any) -> None:
     assert payment.refunded_amount == 3
 
 
-def test_middleware__is_told(admin_client: Client, paid_payment: Any, stripe_server: FakeStripe, settings: Any) -> None:
+def test_middleware__is_reported(
+    admin_client: Client, paid_payment: Any, stripe_server: FakeStripe, settings: Any
+) -> None:
     payment = paid_payment()
     settings.MIDDLEWARE = [f"{__name__}.open_transaction", *settings.MIDDLEWARE]
     for response in (

@@ -190,7 +190,7 @@ def test_ask_the_provider(admin_client: Client, subscription: Subscription, stri
     assert subscription.cancel_at_period_end
 
 
-def test_end_selected__asks_first_and_tells_of_each(admin_client: Client, subscription: Subscription) -> None:
+def test_end_selected__asks_first_and_reports_each(admin_client: Client, subscription: Subscription) -> None:
     ended = make_subscription(status="canceled")
     url = own_url("subscription", "changelist")
     asked = run_action(admin_client, "end_selected", subscription, ended, url=url)

@@ -1,4 +1,4 @@
-"""Stories of subscriptions at Stripe that nobody has told us yet, and the state that they must lead to."""
+"""Stories of subscriptions at Stripe of which no event has arrived yet, and the state that they must lead to."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def state_of(subscription: Subscription) -> State:
     return subscription.status, subscription.cancel_at_period_end, subscription.latest_invoice_id, invoices
 
 
-def told_once(signals: SignalRecorder) -> Counter[str]:
+def announced_once(signals: SignalRecorder) -> Counter[str]:
     """Count the signals of subscriptions, each of which may be sent once only about each invoice."""
-    heard = Counter(
+    counts = Counter(
         (name, getattr(values.get("invoice"), "provider_id", ""))
         for name, values in signals.sent
         if name.startswith("subscription_")
     )
-    assert max(heard.values(), default=1) == 1, heard
-    return Counter(name for name, _invoice in heard)
+    assert max(counts.values(), default=1) == 1, counts
+    return Counter(name for name, _invoice in counts)

@@ -1,4 +1,4 @@
-"""Prices and products that were archived at Stripe are not sold any more; old news of it changes nothing."""
+"""Prices and products that were archived at Stripe are not sold any more; stale events change nothing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_archived(kind: str) -> None:
     assert (pricing.is_active, other.is_active) == (False, True)
 
 
-def test_archived__old_news() -> None:
+def test_archived__stale_event() -> None:
     pricing = make_pricing()
     old = int((timezone.now() - timedelta(hours=1)).timestamp())
     assert deliver(archived(pricing, created=old)).json()["state"] == "processed"

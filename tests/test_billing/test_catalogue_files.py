@@ -86,7 +86,7 @@ def test_faults__between_plans() -> None:
     assert read_plans({}, currency="USD")[1] == ["the file: plans is missing"]
 
 
-def test_faults__are_all_told() -> None:
+def test_faults__are_all_reported() -> None:
     assert len(faults(gold(nmae="x", prices=[{"amount": "1.001"}, {"amount": "x"}]), {})) == 5
     silver = {"slug": "silver", "name": 1, "default": True}
     assert faults(gold(default=True), silver, gold()) == [

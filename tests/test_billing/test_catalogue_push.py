@@ -37,7 +37,7 @@ FAULTS = ("error_500_before", "error_500_after", "reset_before", "reset_after", 
 
 @pytest.fixture
 def pricing(stripe_server: FakeStripe) -> PlanPricing:
-    """Return a price that nobody has told Stripe of."""
+    """Return a price that Stripe does not have."""
     return make_pricing(make_plan("gold"), stripe_price_id=None)
 
 
@@ -227,7 +227,7 @@ def test_two_seeds_at_once__without_idempotency_keys(fresh_localstripe: str) -> 
     assert [result for result in results if isinstance(result, Exception)] == []
     shop = CatalogueShop()
     assert len(shop.catalogue.products) == 3
-    # One of the two may have replaced the other's price before Stripe was told of it.
+    # One of the two may have replaced the other's price before it was pushed to Stripe.
     assert len(shop.catalogue.prices) == PlanPricing.objects.exclude(stripe_price_id=None).count()
     (price,) = shop.prices("premium")
     assert price.price_id == shop.row("premium").stripe_price_id

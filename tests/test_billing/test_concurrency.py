@@ -20,7 +20,7 @@ from django_stripe_gateway.services.subscriptions.change import change_subscript
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer, mark_customer_deleted
 from tests.conftest import SignalRecorder
 from tests.test_billing.host import SubscriptionHost
-from tests.test_billing.months import a_month_with_a_failure, let_it_be_over, moved, state_of, told_once
+from tests.test_billing.months import a_month_with_a_failure, announced_once, let_it_be_over, moved, state_of
 from tests.test_webhooks.support import deliver, in_threads
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -126,6 +126,6 @@ def test_a_month_delivered_at_once(host: SubscriptionHost, recorded_signals: Sig
     assert sum(answers, Counter()) == {200: THREADS * len(events)}
     assert WebhookEvent.objects.filter(state__in=["failed", "dead", "pending"]).count() == 0
     assert state_of(subscription) == expected
-    told = told_once(recorded_signals)
-    assert told["subscription_activated"] == 1
-    assert told["subscription_renewed"] == 2
+    announced = announced_once(recorded_signals)
+    assert announced["subscription_activated"] == 1
+    assert announced["subscription_renewed"] == 2

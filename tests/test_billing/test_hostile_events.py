@@ -16,7 +16,7 @@ from tests.test_webhooks.support import Event, deliver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-TOLD = ("webhook_",)
+ANNOUNCED = ("webhook_",)
 
 
 def rows() -> list[Any]:
@@ -69,7 +69,7 @@ def test_not_ours(
         answer = deliver(forged)
         assert answer.status_code == 200, (event["type"], answer.content)
         assert rows() == before, event["type"]
-    assert [name for name in recorded_signals.names if not name.startswith(TOLD)] == []
+    assert [name for name in recorded_signals.names if not name.startswith(ANNOUNCED)] == []
     assert {event["type"] for event in later} >= {
         "checkout.session.completed",
         "customer.deleted",

@@ -18,7 +18,7 @@ def now(subscription: Subscription) -> Subscription:
     return Subscription.objects.select_related("plan", "pricing").get(pk=subscription.pk)
 
 
-def told(signals: SignalRecorder) -> list[str]:
+def announced(signals: SignalRecorder) -> list[str]:
     """Return the signals of subscriptions since the last time."""
     names = [name for name in signals.names if name.startswith("subscription_")]
     signals.sent.clear()
@@ -37,29 +37,29 @@ def test_whole_life(either_host: SubscriptionHost, recorded_signals: SignalRecor
     host.deliver_new()
     subscription = Subscription.objects.get()
     assert (subscription.on_trial, subscription.is_valid) == (True, True)
-    assert told(signals) == ["subscription_activated"]
+    assert announced(signals) == ["subscription_activated"]
 
     host.fake.advance(days=15)
     host.deliver_new()
     subscription = now(subscription)
     assert subscription.status == "active"
-    assert told(signals) in (["subscription_trial_ending"], ["subscription_trial_ending", "subscription_renewed"])
+    assert announced(signals) in (["subscription_trial_ending"], ["subscription_trial_ending", "subscription_renewed"])
     end_of_first = subscription.current_period_end
 
     host.fake.advance(days=31)
     host.deliver_new()
     subscription = now(subscription)
     assert subscription.current_period_end > end_of_first
-    assert told(signals) == ["subscription_renewed"]
+    assert announced(signals) == ["subscription_renewed"]
 
     host.change_card(subscription, "pm_card_chargeCustomerFail")
     host.deliver_new()
-    told(signals)
+    announced(signals)
     host.fake.advance(days=31)
     host.deliver_new()
     subscription = now(subscription)
     assert (subscription.status, subscription.is_valid) == ("past_due", True)
-    assert sorted(told(signals)) == ["subscription_past_due", "subscription_payment_failed"]
+    assert sorted(announced(signals)) == ["subscription_past_due", "subscription_payment_failed"]
     subscription.past_due_since -= timedelta(days=8)
     subscription.save()
     assert not now(subscription).is_valid
@@ -69,7 +69,7 @@ def test_whole_life(either_host: SubscriptionHost, recorded_signals: SignalRecor
     host.deliver_new()
     subscription = now(subscription)
     assert (subscription.status, subscription.past_due_since) == ("active", None)
-    assert told(signals) == ["subscription_renewed"]
+    assert announced(signals) == ["subscription_renewed"]
 
     body = {"subscription_id": subscription.provider_id, "pricing_id": host.premium.pk}
     preview = host.post("change", body | {"preview": True, "proration": "always_invoice"}).json()
@@ -80,33 +80,33 @@ def test_whole_life(either_host: SubscriptionHost, recorded_signals: SignalRecor
     assert changed.json()["plan"]["slug"] == "premium"
     host.deliver_new()
     assert now(subscription).pricing == host.premium
-    assert told(signals) == ["subscription_changed"]
+    assert announced(signals) == ["subscription_changed"]
     paid = Invoice.objects.filter(billing_reason="subscription_update").get()
     assert (paid.status, paid.total) == ("paid", Decimal(preview["total"]))
 
     changed = host.post("change", {"subscription_id": subscription.provider_id, "plan_id": host.basic.plan_id})
     assert changed.json()["plan"]["slug"] == "basic"
     host.deliver_new()
-    assert told(signals) == ["subscription_changed"]
+    assert announced(signals) == ["subscription_changed"]
 
     which = {"subscription_id": subscription.provider_id}
     cancelled = host.post("cancel", which)
     assert cancelled.json()["cancel_at_period_end"] is True
     host.deliver_new()
     assert now(subscription).on_grace_period
-    assert told(signals) == ["subscription_cancelled"]
+    assert announced(signals) == ["subscription_cancelled"]
     assert host.post("resume", which).json()["cancel_at_period_end"] is False
     host.deliver_new()
-    assert told(signals) == ["subscription_resumed"]
+    assert announced(signals) == ["subscription_resumed"]
     assert host.post("resume", which).status_code == 409
     host.post("cancel", which)
     host.deliver_new()
-    told(signals)
+    announced(signals)
     host.fake.advance(days=62)
     host.deliver_new()
     subscription = now(subscription)
     assert (subscription.status, subscription.has_ended, subscription.is_valid) == ("canceled", True, False)
-    assert told(signals) == ["subscription_ended"]
+    assert announced(signals) == ["subscription_ended"]
     assert host.post("cancel", which).status_code == 409
 
 
@@ -117,22 +117,22 @@ def test_first_payment__authenticated(either_host: SubscriptionHost, recorded_si
     host.fake.customer_pays(made["subscription_id"], "pm_card_authenticationRequiredOnSetup")
     host.deliver_new()
     assert Subscription.objects.get().status == "incomplete"
-    assert "subscription_action_required" in told(recorded_signals)
+    assert "subscription_action_required" in announced(recorded_signals)
     host.fake.customer_authenticates(intent)
     host.deliver_new()
     assert Subscription.objects.get().status == "active"
-    assert told(recorded_signals) == ["subscription_activated"]
+    assert announced(recorded_signals) == ["subscription_activated"]
 
 
 def test_first_payment__abandoned(either_host: SubscriptionHost, recorded_signals: SignalRecorder) -> None:
     host = either_host
     made = host.subscribe()
-    # The same wish again goes on with it.
+    # The same request again goes on with it.
     again = host.subscribe()
     assert (again["subscription_id"], again["client_secret"]) == (made["subscription_id"], made["client_secret"])
     host.fake.advance(hours=24)
     host.deliver_new()
     subscription = Subscription.objects.get()
     assert (subscription.status, subscription.has_ended) == ("incomplete_expired", True)
-    assert told(recorded_signals) == ["subscription_expired"]
+    assert announced(recorded_signals) == ["subscription_expired"]
     assert host.subscribe()["subscription_id"] != made["subscription_id"]

@@ -1,4 +1,4 @@
-"""Ways around the rules: what a customer could try, and what lost news could leave behind."""
+"""Ways around the rules: what a customer could try, and what lost events could leave behind."""
 
 from __future__ import annotations
 

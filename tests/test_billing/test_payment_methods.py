@@ -42,7 +42,7 @@ def test_default__in_any_order(host: SubscriptionHost) -> None:
         host.fake.customer_changes_card(host.customer.provider_id, card)
     events = [event for event in host.new_events() if event["type"] == "customer.updated"]
     assert len(events) >= 2
-    # Nothing tells what came first within one second.
+    # Nothing says what came first within one second.
     at_once = [event | {"created": events[-1]["created"] + 5} for event in events]
     for event in reversed(at_once):
         assert host.deliver([event]) == ["processed"]

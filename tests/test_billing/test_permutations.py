@@ -22,11 +22,11 @@ from tests.test_billing.host import SubscriptionHost
 from tests.test_billing.months import (
     State,
     a_month_with_a_failure,
+    announced_once,
     let_it_be_over,
     moved,
     state_at_stripe,
     state_of,
-    told_once,
 )
 from tests.test_webhooks.support import Event
 from tests.test_webhooks.test_order import undone
@@ -43,12 +43,12 @@ OURS = frozenset(handled_types())
 orders = st.randoms(use_true_random=False)
 
 
-def news_of(host: SubscriptionHost, offset: int) -> list[Event]:
+def events_of(host: SubscriptionHost, offset: int) -> list[Event]:
     """Return what is said of subscriptions and invoices so far; see ``let_it_be_over``."""
     return [moved(event, offset) for event in host.fake.events() if event["type"] in OURS]
 
 
-def tell(event: Event, commits: Any) -> None:
+def deliver_one(event: Event, commits: Any) -> None:
     """Deliver one event."""
     body = json.dumps(event)
     with commits(execute=True):
@@ -66,11 +66,11 @@ def test_one_end(
     host, commits = either_host, django_capture_on_commit_callbacks
     subscription, expected = a_month_with_a_failure(host)
     offset = let_it_be_over(host)
-    events = news_of(host, offset)
+    events = events_of(host, offset)
     if ties:
         # Later than our own look: what is in one second cannot be told apart.
         events = [event | {"created": max(found["created"] for found in events)} for event in events]
-    heard: list[Counter[str]] = []
+    announcements: list[Counter[str]] = []
 
     @FEW
     @given(order=orders)
@@ -79,19 +79,19 @@ def test_one_end(
         with undone():
             twice = order.sample(events, len(events) // 3)
             for event in order.sample(events + twice, len(events + twice)):
-                tell(event, commits)
+                deliver_one(event, commits)
             assert state_of(subscription) == expected
             subscribed = WebhookEvent.objects.filter(type__regex=r"^(customer\.subscription|invoice)\.")
             assert set(subscribed.values_list("state", flat=True)) == {"processed"}
             assert not SubscriptionLog.objects.filter(event="mismatch").exists()
-            told = told_once(recorded_signals)
-            assert (told["subscription_activated"], told["subscription_renewed"]) == (1, 2)
-            heard.append(told)
+            announced = announced_once(recorded_signals)
+            assert (announced["subscription_activated"], announced["subscription_renewed"]) == (1, 2)
+            announcements.append(announced)
 
     run()
-    # A failure that was over when it was heard of is not told.
+    # A failure that was over when its event came is not announced.
     always = {"subscription_activated", "subscription_renewed"}
-    assert {name for told in heard for name in told} <= always | {
+    assert {name for names in announcements for name in names} <= always | {
         "subscription_payment_failed",
         "subscription_past_due",
     }
@@ -111,25 +111,25 @@ def test_one_end__with_our_own_calls(
         recorded_signals.sent.clear()
         with undone(), forgotten(host.fake):
             ours = calls[:2] if back else calls[:]
-            heard: set[str] = set()
+            delivered: set[str] = set()
             for is_call in steps:
-                rest = [event for event in news_of(host, offset) if event["id"] not in heard]
+                rest = [event for event in events_of(host, offset) if event["id"] not in delivered]
                 if is_call and ours and call(ours[0], subscription, commits):
                     ours.pop(0)
                 elif rest:
                     event = order.choice(rest)
-                    heard.add(event["id"])
-                    tell(event, commits)
+                    delivered.add(event["id"])
+                    deliver_one(event, commits)
             while ours:
                 if not call(ours[0], subscription, commits):
                     # It is not known yet that it has been paid.
-                    for event in news_of(host, offset):
-                        tell(event, commits)
+                    for event in events_of(host, offset):
+                        deliver_one(event, commits)
                     assert call(ours[0], subscription, commits)
                 ours.pop(0)
-            events = news_of(host, offset)
+            events = events_of(host, offset)
             for event in order.sample(events, len(events)):
-                tell(event, commits)
+                deliver_one(event, commits)
             end: State = state_of(subscription)
             assert end == state_at_stripe(host, subscription)
             assert end[1] is not back

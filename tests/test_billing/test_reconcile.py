@@ -40,8 +40,8 @@ def test_details_follow_the_owner(host: SubscriptionHost, user: Any) -> None:
     user.save()
     assert host.fake.requests == []
     assert outcomes(reconcile_customers()) == ["changed"]
-    told = host.fake.get(host.customer.provider_id)
-    assert (told["email"], told["name"]) == ("lovelace@example.com", "Ada")
+    at_stripe = host.fake.get(host.customer.provider_id)
+    assert (at_stripe["email"], at_stripe["name"]) == ("lovelace@example.com", "Ada")
     assert outcomes(reconcile_customers()) == []
 
 
@@ -76,7 +76,7 @@ def test_details__saved_while_others_were_on_their_way(host: SubscriptionHost, u
     assert outcomes(reconcile_customers()) == []
 
 
-def test_lost_news(host: SubscriptionHost) -> None:
+def test_lost_events(host: SubscriptionHost) -> None:
     made = host.subscribe()
     host.fake.customer_pays(made["subscription_id"], "pm_card_visa")
     assert outcomes(reconcile_subscriptions(older_than=HOUR)) == []

@@ -1,4 +1,4 @@
-"""Whatever happens between the wish and the written answer: one customer, one subscription, one charge."""
+"""Whatever happens between the request and the written answer: one customer, one subscription, one charge."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ FAULTS = [
 Act = Callable[[SubscriptionHost], Any]
 
 
-def wish_customer(host: SubscriptionHost) -> Any:
+def ask_for_customer(host: SubscriptionHost) -> Any:
     return ensure_customer(owner=host.user)
 
 
-def wish_subscription(host: SubscriptionHost) -> Any:
+def ask_for_subscription(host: SubscriptionHost) -> Any:
     return subscribe(owner=host.user, plan=host.basic.plan)
 
 
-def wish_change(host: SubscriptionHost) -> Any:
+def ask_for_change(host: SubscriptionHost) -> Any:
     return changing.change_subscription(
         subscription=Subscription.objects.get(), pricing=host.premium, proration="always_invoice"
     )
 
 
-def wish_end(host: SubscriptionHost) -> Any:
+def ask_for_end(host: SubscriptionHost) -> Any:
     return cancelling.cancel_subscription(subscription=Subscription.objects.get(), at_period_end=False)
 
 
@@ -69,12 +69,12 @@ def subscribed(host: SubscriptionHost) -> None:
     host.change_card(Subscription.objects.get(), "pm_card_visa")
 
 
-#: name → (how to begin, what is wished, Stripe's method and path, the event by which Stripe tells of it)
+#: name → (how to begin, what is asked, Stripe's method and path, the event that Stripe sends about it)
 CASES: dict[str, tuple[Act, Act, tuple[str, str], str]] = {
-    "customer": (nothing, wish_customer, ("POST", "/v1/customers"), "customer.created"),
-    "subscribe": (nothing, wish_subscription, ("POST", "/v1/subscriptions"), "customer.subscription.created"),
-    "change": (subscribed, wish_change, ("POST", "/v1/subscriptions/*"), "invoice.created"),
-    "end": (subscribed, wish_end, ("DELETE", "/v1/subscriptions/*"), "customer.subscription.deleted"),
+    "customer": (nothing, ask_for_customer, ("POST", "/v1/customers"), "customer.created"),
+    "subscribe": (nothing, ask_for_subscription, ("POST", "/v1/subscriptions"), "customer.subscription.created"),
+    "change": (subscribed, ask_for_change, ("POST", "/v1/subscriptions/*"), "invoice.created"),
+    "end": (subscribed, ask_for_end, ("DELETE", "/v1/subscriptions/*"), "customer.subscription.deleted"),
 }
 #: How many of those events there were before.
 BEFORE = {"change": 1}
@@ -111,11 +111,11 @@ def try_again(host: SubscriptionHost, case: str, how: str) -> None:
 
 @pytest.mark.parametrize(("case", "fault", "how"), FAULTS)
 def test_fault(host: SubscriptionHost, case: str, fault: str, how: str) -> None:
-    begin, wish, (method, path), _event = CASES[case]
+    begin, ask, (method, path), _event = CASES[case]
     begin(host)
     host.fake.fault(method, path, kind=fault)  # type: ignore[arg-type]
     with pytest.raises(exceptions.ProviderUnavailable):
-        wish(host)
+        ask(host)
     assert BillingOperation.objects.pending().count() == 1
     try_again(host, case, how)
     is_done_once(host, case)
@@ -123,14 +123,14 @@ def test_fault(host: SubscriptionHost, case: str, fault: str, how: str) -> None:
 
 @pytest.mark.parametrize("case", ["customer", "subscribe", "change"])
 def test_timeout(host: SubscriptionHost, settings: Any, case: str) -> None:
-    begin, wish, (method, path), _event = CASES[case]
+    begin, ask, (method, path), _event = CASES[case]
     begin(host)
     settings.STRIPE_GATEWAY_TIMEOUT = 0.3
     host.fake.fault(method, path, kind="hang", seconds=2, when="after")
     with pytest.raises(exceptions.ProviderTimeout):
-        wish(host)
+        ask(host)
     settings.STRIPE_GATEWAY_TIMEOUT = 20
-    wish(host)
+    ask(host)
     is_done_once(host, case)
 
 
@@ -138,7 +138,7 @@ def test_timeout(host: SubscriptionHost, settings: Any, case: str) -> None:
 def test_killed_before_the_answer_was_written(
     host: SubscriptionHost, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin, wish, _request, _event = CASES[case]
+    begin, ask, _request, _event = CASES[case]
     begin(host)
     ensure_customer(owner=host.user)
 
@@ -151,9 +151,9 @@ def test_killed_before_the_answer_was_written(
     with monkeypatch.context() as dying:
         dying.setattr(engine, "settle", die)
         with pytest.raises(Killed):
-            wish(host)
+            ask(host)
     with pytest.raises(exceptions.OperationInProgress):
-        wish(host)
+        ask(host)
     # Stripe's events do not wait for us, and Stripe does not remember keys for ever.
     host.deliver_new()
     run_out_leases()
@@ -164,19 +164,19 @@ def test_killed_before_the_answer_was_written(
 
 @pytest.mark.parametrize(("case", "when"), [*((case, "after") for case in CASES), ("subscribe", "before")])
 def test_sigkill_in_the_middle_of_the_call(host: SubscriptionHost, case: str, when: str) -> None:
-    begin, wish, (method, path), _event = CASES[case]
+    begin, ask, (method, path), _event = CASES[case]
     begin(host)
     connection.close()
     with host.fake.hold(method, path, when=when) as hold:  # type: ignore[arg-type]
-        child = fork(lambda: wish(host))
+        child = fork(lambda: ask(host))
         hold.wait()
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         hold.release()
     with pytest.raises(exceptions.OperationInProgress):
-        wish(host)
+        ask(host)
     run_out_leases()
-    wish(host)
+    ask(host)
     is_done_once(host, case)
 
 
@@ -184,7 +184,7 @@ def test_pending_operation_of_another_kind_comes_first(host: SubscriptionHost) -
     subscribed(host)
     host.fake.fault("POST", "/v1/subscriptions/*", kind="reset_after")
     with pytest.raises(exceptions.ProviderUnavailable):
-        wish_change(host)
+        ask_for_change(host)
     assert Subscription.objects.get().pricing == host.basic
     body = {"subscription_id": Subscription.objects.get().provider_id}
     answer = host.post("cancel", body)

@@ -157,7 +157,7 @@ def test_customer_deleted_at_stripe(host: SubscriptionHost, recorded_signals: Si
     subscription = host.subscribed()
     old = host.customer.provider_id
     host.fake.delete_customer(old)
-    # Nobody has told us yet.
+    # No event has arrived yet.
     made = host.subscribe(host.premium)
     assert host.customer.provider_id != old
     assert made["status"] == "incomplete"

@@ -12,7 +12,7 @@ from tests.test_billing.host import SubscriptionHost
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_sync__brings_what_no_event_has_told(either_host: SubscriptionHost) -> None:
+def test_sync__brings_what_no_event_has_brought(either_host: SubscriptionHost) -> None:
     host = either_host
     made = host.subscribe()
     subscription = Subscription.objects.get()

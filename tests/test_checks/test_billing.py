@@ -24,6 +24,6 @@ def test_e070__names_what_was_meant() -> None:
         assert check_billing_variant(None)[0].hint == "Did you mean 'stripe'?"
 
 
-def test_e070__wrong_type_is_told_elsewhere() -> None:
+def test_e070__wrong_type_is_reported_elsewhere() -> None:
     with override_settings(STRIPE_GATEWAY_BILLING_VARIANT=5):
         assert run(check_billing_variant) == []

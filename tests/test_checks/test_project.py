@@ -120,7 +120,7 @@ def test_e012__urls(patterns: str, expected: list[str]) -> None:
         assert run(check_urls) == expected
 
 
-def test_e012__broken_urlconf_is_for_django_to_tell() -> None:
+def test_e012__broken_urlconf_is_for_django_to_report() -> None:
     with override_settings(ROOT_URLCONF="no.such.module"):
         assert run(check_urls) == []
 

@@ -76,7 +76,7 @@ def test_e018__queue_that_the_backend_does_not_have() -> None:
         (f"{__name__}.enqueue", []),
         ("shop.tasks.enqueue", ["E018"]),
         (f"{__name__}.TASK_MODULE", ["E018"]),
-        # Told by E013 already.
+        # Reported by E013 already.
         ("", []),
     ],
 )
@@ -92,5 +92,5 @@ def test_w006__no_workers(name: str) -> None:
 
 
 @override_settings(STRIPE_GATEWAY_WEBHOOK_PROCESSING="later")
-def test_unknown_value__is_told_by_e013() -> None:
+def test_unknown_value__is_reported_by_e013() -> None:
     assert run(check_workers) == []

@@ -119,7 +119,7 @@ class Project:
         return (self.folder.parent / f"{name}.log").read_text(encoding="utf-8")
 
     def wait_for(self, command: str, shown: str) -> None:
-        """Run a command until it prints what is shown: news from the provider takes a moment."""
+        """Run a command until it prints what is shown: a provider's event takes a moment."""
         printed = ""
 
         def is_shown() -> bool:

@@ -147,7 +147,7 @@ def test_unknown_things(customer: Visitor) -> None:
     assert customer.get(f"{order}refund/").status == 405
 
 
-def test_return_page_tells_strangers_nothing(running_demo: Demo, customer: Visitor) -> None:
+def test_return_page_shows_strangers_nothing(running_demo: Demo, customer: Visitor) -> None:
     order = customer.buy("mug").location
     number = order.split("/")[2]
     [(payment_id,)] = running_demo.site.rows("SELECT id FROM django_stripe_gateway_payment WHERE order_id = ?", number)

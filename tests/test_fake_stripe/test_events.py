@@ -103,7 +103,7 @@ def test_objects_satisfy_stripes_schemas(shop: Shop) -> None:
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
-    """A webhook endpoint that answers as it is told."""
+    """A webhook endpoint that answers as it is set."""
 
     seen: list[tuple[dict, str]]
     statuses: list[int]

@@ -53,7 +53,7 @@ class TestIntents(OnIntents, FakeStripeConformance):
 
 @pytest.mark.localstripe
 class TestLocalstripe(OnLocalstripe, StripeConformance):
-    """What localstripe itself gets wrong is told, so that nobody relies on it."""
+    """What localstripe itself gets wrong is listed, so that nobody relies on it."""
 
     @pytest.fixture(autouse=True)
     def _server(self, localstripe: str) -> None:

@@ -228,7 +228,7 @@ def test_capture_method__is_the_variants_unless_it_is_named(settings: Any) -> No
     assert make_payment().capture_method == "automatic"
     assert make_payment(variant="later").capture_method == "manual"
     assert make_payment(variant="later", capture_method="automatic").capture_method == "automatic"
-    assert make_payment(variant="unheard-of").capture_method == "automatic"
+    assert make_payment(variant="unknown").capture_method == "automatic"
     model = get_payment_model()
     model.objects.bulk_create([model(variant="later", currency="USD", order_id="bulk")])
     assert model.objects.get(order_id="bulk").capture_method == "manual"

@@ -1,4 +1,4 @@
-"""A host's own payment model is told when it has replaced a field that the services need."""
+"""A host's own payment model is refused when it has replaced a field that the services need."""
 
 from __future__ import annotations
 

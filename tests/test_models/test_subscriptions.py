@@ -34,7 +34,7 @@ PREDICATES = {
 
 
 def variety() -> None:
-    """Store subscriptions of every kind that the predicates tell apart."""
+    """Store subscriptions of every kind that the predicates distinguish."""
     customer, pricing, now = make_customer(), make_pricing(), timezone.now()
     since = (None, now - timedelta(days=3), now - timedelta(days=30))
     ends = ({}, {"cancel_at_period_end": True}, {"cancel_at": now + timedelta(days=1)}, {"cancel_at": now})

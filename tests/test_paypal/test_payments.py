@@ -291,7 +291,7 @@ def test_confirm_intent__over_the_api(shop: Shop, api_client: APIClient) -> None
     assert api_client.post(url, {}).json()["status"] == "confirmed"
 
 
-def test_reconcile__approved_and_never_heard_of(shop: Shop) -> None:
+def test_reconcile__approved_without_an_event(shop: Shop) -> None:
     from datetime import timedelta
 
     from django.utils import timezone

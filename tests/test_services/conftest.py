@@ -27,7 +27,7 @@ class Shop:
         return payments.create_payment(amount=Decimal(amount), **fields)
 
     def completed(self, amount: str = "10.00", **fields: Any) -> Any:
-        """Return a payment whose customer has paid; its news has arrived."""
+        """Return a payment whose customer has paid; the event has arrived."""
         from django_stripe_gateway.services.payments.refresh import sync_payment
 
         payment = self.waiting(amount, **fields)

@@ -250,7 +250,7 @@ def test_start__stale_instance(shop: Shop) -> None:
     assert len(shop.stripe.all("checkout.session")) == 1
 
 
-def test_start__paid_without_our_having_heard(shop: Shop, settings: Any) -> None:
+def test_start__paid_without_an_event(shop: Shop, settings: Any) -> None:
     settings.STRIPE_GATEWAY_CHECKOUT_EXPIRES_AFTER = 1800
     payment = shop.waiting()
     shop.stripe.complete_checkout(payment.transaction_id)

@@ -94,7 +94,7 @@ def test_look__that_came_along_with_another(row: Row, verdict: str) -> None:
 
 @dataclass
 class Delivery:
-    """One delivery of the event that told of a version of the object."""
+    """One delivery of the event about a version of the object."""
 
     version: int
     looks: list[float] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Which of a provider's ids a payment keeps, told by its columns and by the snapshot."""
+"""Which of a provider's ids a payment keeps, by its columns and by the snapshot."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
     [
         # A page, then what holds its money.
         (("page_1", ""), "money_1", "money_1", False, ("page_1", "money_1")),
-        # What holds the money was heard of before its page.
+        # What holds the money was known before its page.
         (("money_1", "money_1"), "page_1", "", True, ("page_1", "money_1")),
         # A new attempt without a page.
         (("money_1", "money_1"), "money_2", "money_2", False, ("money_2", "money_2")),

@@ -32,7 +32,7 @@ def test_reconcile__stripe_stays_silent(shop: Shop) -> None:
     assert len(shop.stripe.all("refund")) == 1
 
 
-def test_reconcile__finds_payments_whose_news_never_came(shop: Shop, capsys: Any) -> None:
+def test_reconcile__finds_payments_whose_events_never_came(shop: Shop, capsys: Any) -> None:
     payment = shop.waiting()
     idle = shop.waiting()
     shop.stripe.complete_checkout(payment.transaction_id)

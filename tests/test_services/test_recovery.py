@@ -1,4 +1,4 @@
-"""Whatever happens between the wish and the written answer: one charge, one refund, one end state."""
+"""Whatever happens between the request and the written answer: one charge, one refund, one end state."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_create__fault_then_repeat(shop: Shop, fault: str) -> None:
         assert len(shop.stripe.all("checkout.session")) == 1
 
 
-def test_other_wish_settles_the_pending_one_first(shop: Shop) -> None:
+def test_other_request_settles_the_pending_one_first(shop: Shop) -> None:
     payment = shop.completed()
     shop.stripe.fault("POST", "/v1/refunds", kind="reset_after")
     with pytest.raises(exceptions.ProviderUnavailable):

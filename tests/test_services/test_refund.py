@@ -112,7 +112,7 @@ def test_refund__fails_after_it_succeeded(shop: Shop, recorded_signals: SignalRe
 
 def test_refund__refused_by_stripe(shop: Shop) -> None:
     payment = shop.completed()
-    # The merchant has refunded at the dashboard, and the news has not arrived.
+    # The merchant has refunded at the dashboard, and the event has not arrived.
     shop.stripe.dashboard_refund(payment.intent_id, 800)
     with pytest.raises(exceptions.GatewayError):
         refunds.refund_payment(payment=payment)

@@ -50,7 +50,7 @@ class Case:
         begin: brings the site to where the verb can be asked for.
         act: asks for it; safe to call again.
         makes: kind of Stripe's object → how many more there are once it is done.
-        tells: type of Stripe's event → how many more there are.
+        events: type of Stripe's event → how many more there are.
         flow: the payments' flow.
     """
 
@@ -58,7 +58,7 @@ class Case:
     begin: Act
     act: Act
     makes: Mapping[str, int] = field(default_factory=dict)
-    tells: Mapping[str, int] = field(default_factory=dict)
+    events: Mapping[str, int] = field(default_factory=dict)
     flow: str = "checkout"
 
     def __str__(self) -> str:
@@ -152,13 +152,13 @@ CASES: tuple[Case, ...] = (
         CAPTURE,
         authorised,
         lambda host: capture_payment(payment=the_payment(), amount=Decimal(6), idempotency_key="k"),
-        tells={"payment_intent.succeeded": 1},
+        events={"payment_intent.succeeded": 1},
     ),
     Case(
         CANCEL,
         authorised,
         lambda host: cancel_payment(payment=the_payment(), idempotency_key="k"),
-        tells={"payment_intent.canceled": 1},
+        events={"payment_intent.canceled": 1},
     ),
     Case(
         REFUND,
@@ -192,7 +192,7 @@ CASES: tuple[Case, ...] = (
         CANCEL_SUBSCRIPTION,
         subscribed,
         on_the_one(cancel_subscription, at_period_end=False),
-        tells={"customer.subscription.deleted": 1},
+        events={"customer.subscription.deleted": 1},
     ),
     Case(RESUME_SUBSCRIPTION, cancelled, on_the_one(resume_subscription)),
     Case(PAUSE_SUBSCRIPTION, subscribed, on_the_one(pause_subscription)),
@@ -212,7 +212,7 @@ CASES: tuple[Case, ...] = (
         REMOVE_PAYMENT_METHOD,
         with_card,
         lambda host: remove_payment_method(customer=host.customer, payment_method_id=the_card(host)),
-        tells={"payment_method.detached": 1},
+        events={"payment_method.detached": 1},
     ),
     Case(OPEN_PORTAL, customer, lambda host: portal_url(customer=host.customer, return_url="https://shop.example/")),
 )

@@ -70,9 +70,9 @@ def made(fake: FakeStripe) -> Counter[str]:
     return Counter({kind: len(fake.all(kind)) for kind in KINDS})
 
 
-def told(fake: FakeStripe, case: Case) -> Counter[str]:
-    """Return how often Stripe has told of what the case does."""
-    return Counter({kind: len(fake.events(kind)) for kind in case.tells})
+def sent(fake: FakeStripe, case: Case) -> Counter[str]:
+    """Return how often Stripe has sent the events of the case."""
+    return Counter({kind: len(fake.events(kind)) for kind in case.events})
 
 
 def pending() -> int:
@@ -105,7 +105,7 @@ def test_every_verb_is_killed() -> None:
 def test_killed(site: Any, monkeypatch: pytest.MonkeyPatch, case: Case, kill: Any, events: str, how: str) -> None:
     host = site(case)
     host.deliver_new()
-    before, told_before = made(host.fake), told(host.fake, case)
+    before, sent_before = made(host.fake), sent(host.fake, case)
     with monkeypatch.context() as patch:
         kill(patch, case)
         with pytest.raises(Killed):
@@ -120,6 +120,6 @@ def test_killed(site: Any, monkeypatch: pytest.MonkeyPatch, case: Case, kill: An
         case.act(host)
     assert pending() == 0
     assert made(host.fake) - before == Counter(case.makes)
-    assert told(host.fake, case) - told_before == Counter(case.tells)
+    assert sent(host.fake, case) - sent_before == Counter(case.events)
     operation = case.verb.operations().order_by("pk").last()
     assert (operation.kind, operation.state) == (case.verb.kind, OperationState.SUCCEEDED)

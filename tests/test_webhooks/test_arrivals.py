@@ -56,7 +56,7 @@ def test_related_id(event_type: str, kind: str, parent: Any, expected: str) -> N
 
 
 def test_before_the_session__dispute_and_refund(recorded_signals: SignalRecorder) -> None:
-    """A session tells the intent; what only names that has come before."""
+    """A session names the intent; what only names that has come before."""
     payment = make_payment()
     refund = make_event("refund.created", refund_object(payment, 300, payment_intent="pi_7"))
     early = [dispute("pi_7"), refund]
@@ -71,7 +71,7 @@ def test_before_the_session__dispute_and_refund(recorded_signals: SignalRecorder
 
 
 def test_before_our_own_answer(stripe_server: FakeStripe) -> None:
-    """Our call's answer tells the session's id; the event that names only that has overtaken it."""
+    """Our call's answer brings the session's id; the event that names only that has overtaken it."""
     from tests.test_webhooks.test_concurrency import deliver_while_held
 
     def create() -> Any:

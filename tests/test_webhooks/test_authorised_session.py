@@ -53,7 +53,7 @@ def test_automatic_capture__is_not_looked_up(stripe_server: FakeStripe, user: An
     assert stripe_server.requests == []
 
 
-def test_kind_of_object_is_told_by_the_type(stripe_server: FakeStripe, user: Any, client: Any) -> None:
+def test_kind_of_object_is_known_by_its_type(stripe_server: FakeStripe, user: Any, client: Any) -> None:
     payment, event = completed(stripe_server, user)
     del event["data"]["object"]["object"]
     assert deliver_event(client, event, secret="whsec_test").json()["state"] == "processed"

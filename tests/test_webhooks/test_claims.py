@@ -126,7 +126,7 @@ MISMATCHES: dict[str, tuple[Build, str]] = {
 
 
 def assert_mismatch(payment: Any, event: dict[str, Any], reason: str, recorded: SignalRecorder, caplog: Any) -> None:
-    """Deliver; nothing may change, and the event, the audit trail, the log and a signal tell."""
+    """Deliver; nothing may change, and the event, the audit trail, the log and a signal say so."""
     before = money_rows()
     assert deliver(event).json()["state"] == "mismatched"
     assert money_rows() == before
@@ -141,7 +141,7 @@ def assert_mismatch(payment: Any, event: dict[str, Any], reason: str, recorded: 
     assert (values["payment"], values["event_id"]) == (payment, event["id"])
     assert reason in values["reason"]
     assert f"The event {event['id']} contradicts payment {payment.pk}" in caplog.text
-    # A duplicate tells nobody again.
+    # A duplicate is not announced again.
     assert deliver(event).json()["state"] == "mismatched"
     assert (PaymentLog.objects.count(), len(recorded.names)) == (1, 2)
 

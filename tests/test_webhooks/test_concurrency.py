@@ -93,18 +93,18 @@ def test_same_events_at_once(recorded_signals: SignalRecorder) -> None:
     assert WebhookEvent.objects.count() == len(events)
     assert set(WebhookEvent.objects.values_list("state", "attempts")) == {("processed", 1)}
     counts = Counter(recorded_signals.names)
-    refunds_heard = 2 * payments
+    refunded = 2 * payments
     assert counts == {
         "webhook_received": len(events),
         "webhook_processed": len(events),
         "payment_confirmed": payments,
-        "payment_refunded": refunds_heard,
+        "payment_refunded": refunded,
     }
     logs = Counter(PaymentLog.objects.values_list("event", flat=True))
     # Confirmed, then refunded; or at once refunded, where both refunds came first.
     assert payments <= logs.pop("status_changed") <= 2 * payments
-    assert logs == {"refund_created": refunds_heard} or logs.keys() == {"refund_created", "updated"}
-    assert logs["refund_created"] == Refund.objects.count() == refunds_heard
+    assert logs == {"refund_created": refunded} or logs.keys() == {"refund_created", "updated"}
+    assert logs["refund_created"] == Refund.objects.count() == refunded
     ends = Counter(type(payment).objects.values_list("status", "captured_amount", "refunded_amount"))
     assert ends == {("refunded", 10, 10): payments}
 
@@ -133,7 +133,7 @@ def test_failed_event_at_once(recorded_signals: SignalRecorder) -> None:
 
 @pytest.mark.usefixtures("registry")
 def test_failing_event_at_once() -> None:
-    """Every delivery is told to come again, and one row is kept."""
+    """Every delivery is asked to come again, and one row is kept."""
 
     @handles("shop.opened")
     def handle(event: Any) -> None:
@@ -280,7 +280,7 @@ def test_overtaken__capture_and_cancel(stripe_server: FakeStripe, recorded_signa
     assert recorded_signals.names.count("payment_cancelled") == 1
 
 
-def test_old_attempts_news__while_a_new_session_is_open(stripe_server: FakeStripe) -> None:
+def test_old_attempts_event__while_a_new_session_is_open(stripe_server: FakeStripe) -> None:
     """A late event of an earlier attempt's intent must not take the new attempt's place."""
     payment = create_payment(owner=make_user(), gateway="stripe", amount=Decimal("10.00"), currency="USD")
     deliver_all(stripe_server.complete_checkout(payment.transaction_id, "pm_card_chargeDeclined"))

@@ -15,7 +15,7 @@ from tests.test_webhooks.support import deliver_all
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def news(payment: Any, status: str, dispute_id: str = "du_1") -> dict[str, Any]:
+def dispute_event(payment: Any, status: str, dispute_id: str = "du_1") -> dict[str, Any]:
     """Return an event of a dispute."""
     closed = status in ("won", "lost", "warning_closed", "prevented")
     obj = {
@@ -45,7 +45,7 @@ HISTORIES = [
 def test_every_order(statuses: list[str], end: str) -> None:
     for order in itertools.permutations(statuses):
         payment = make_paid_payment()
-        assert set(deliver_all(news(payment, status) for status in order)) == {"processed"}
+        assert set(deliver_all(dispute_event(payment, status) for status in order)) == {"processed"}
         payment.refresh_from_db()
         assert payment.fraud_status == end
         assert payment.status == "confirmed"
@@ -58,14 +58,14 @@ def test_two_disputes__in_every_order() -> None:
         statuses = [("warning_needs_response", "du_1"), ("warning_closed", "du_1"), (second, "du_2")]
         for order in itertools.permutations(statuses):
             payment = make_paid_payment()
-            deliver_all(news(payment, *item) for item in order)
+            deliver_all(dispute_event(payment, *item) for item in order)
             payment.refresh_from_db()
             assert payment.fraud_status == end, order
 
 
 def test_signal(recorded_signals: SignalRecorder) -> None:
     payment = make_paid_payment()
-    deliver_all([news(payment, "needs_response"), news(payment, "won")])
+    deliver_all([dispute_event(payment, "needs_response"), dispute_event(payment, "won")])
     sent = [values["dispute"] for values in recorded_signals.values("payment_disputed")]
     assert [dispute["status"] for dispute in sent] == ["needs_response", "won"]
     assert sent[0] == {
@@ -81,12 +81,12 @@ def test_signal(recorded_signals: SignalRecorder) -> None:
 def test_signal__not_for_what_was_overtaken(recorded_signals: SignalRecorder) -> None:
     """A host that freezes an account when a dispute opens must not do so after it was won."""
     payment = make_paid_payment()
-    deliver_all([news(payment, "won"), news(payment, "needs_response")])
+    deliver_all([dispute_event(payment, "won"), dispute_event(payment, "needs_response")])
     assert [values["dispute"]["status"] for values in recorded_signals.values("payment_disputed")] == ["won"]
 
 
 def test_message() -> None:
     payment = make_paid_payment()
-    deliver_all([news(payment, "needs_response")])
+    deliver_all([dispute_event(payment, "needs_response")])
     payment.refresh_from_db()
     assert payment.fraud_message == "du_1: fraudulent (needs_response)"

@@ -156,7 +156,7 @@ def test_endpoints_of_others__stay(stripe_server: FakeStripe, sdk: Sdk, capsys: 
 
 
 def test_killed__before_the_answer(stripe_server: FakeStripe, capsys: Any) -> None:
-    """Stripe has acted, and nobody was told: the next run ends with one endpoint."""
+    """Stripe has acted, and no answer came: the next run ends with one endpoint."""
     stripe_server.fault("POST", "/v1/webhook_endpoints", kind="reset_after")
     with pytest.raises(CommandError, match="could not be reached"):
         call_command(COMMAND)

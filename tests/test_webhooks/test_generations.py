@@ -1,4 +1,4 @@
-"""The same news in the shapes of both generations of Stripe's API end in the same rows."""
+"""The same events in the shapes of both generations of Stripe's API end in the same rows."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_one_event_in_both_shapes__payment(first: str, recorded_signals: SignalR
 
 @pytest.mark.parametrize("first", ["old", "new"])
 def test_two_events_in_both_shapes__refund(first: str, recorded_signals: SignalRecorder, monkeypatch: Any) -> None:
-    """With ids of their own, as two events of the same second have: the second tells nothing new."""
+    """With ids of their own, as two events of the same second have: the second says nothing new."""
     from django_stripe_gateway.gateways.stripe.payment_objects import charge_refunds
     from django_stripe_gateway.gateways.stripe.payments import StripeGateway
 

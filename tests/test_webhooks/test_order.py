@@ -197,7 +197,7 @@ def test_one_end__refund_failed_after_success(
     payment = shop.payment()
     start = end_state(payment)
     with undone():
-        # At Stripe it happens; here it is not heard of.
+        # At Stripe it happens; no event of it arrives here.
         paid(shop, payment)
         type(payment).objects.filter(pk=payment.pk).update(
             status="confirmed", captured_amount=10, intent_id=shop.fake.get(payment.transaction_id)["payment_intent"]
@@ -207,7 +207,7 @@ def test_one_end__refund_failed_after_success(
         shop.fake.fail_refund(refund.provider_id)
     assert end_state(payment) == start
     ends = converge(payment, shop.fake.events(), django_capture_on_commit_callbacks, recorded_signals)
-    # A success that was not heard of before its failure is not announced.
+    # A success whose event came after its failure's is not announced.
     assert {"payment_confirmed", "refund_failed"} <= set(ends[0][1])
     end = ends[0][0]
     assert all(other == end for other, _sent in ends), ends

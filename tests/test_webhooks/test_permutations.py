@@ -116,14 +116,14 @@ def forgotten(fake: FakeStripe) -> Iterator[None]:
         fake.state.event_log[:] = log
 
 
-class Telling:
-    """One way in which a payment's history is told to us."""
+class Deliveries:
+    """One order in which a payment's events are delivered, our own calls among them."""
 
     def __init__(self, shop: Shop, payment: Any, commits: Callable[..., AbstractContextManager[Any]]) -> None:
         self.shop = shop
         self.payment = payment
         self.commits = commits
-        self.told: Counter[str] = Counter()
+        self.delivered: Counter[str] = Counter()
         self.highest = {"captured_amount": Decimal(0), "refunded_amount": Decimal(0)}
         self.statuses = ["waiting"]
 
@@ -132,13 +132,13 @@ class Telling:
         """Return what has happened so far and somebody handles here."""
         return [event for event in self.shop.fake.events() if event["type"] not in IGNORED]
 
-    def tell(self, event: Event, *, at_once: bool) -> None:
+    def deliver(self, event: Event, *, at_once: bool) -> None:
         """Deliver one event; ``at_once`` lets every event carry the same second."""
         body = json.dumps(event | ({"created": 1_790_000_000} if at_once else {}))
         with self.commits(execute=True):
             row = receive_event(parse_event(body, provider="stripe", variant="stripe"), body, {})
         assert row.state in ("processed", "unmatched"), (event["type"], row.state)
-        self.told[event["id"]] += 1
+        self.delivered[event["id"]] += 1
         self.check()
 
     def call(self, ours: Call) -> bool:
@@ -163,7 +163,7 @@ class Telling:
         refunds = self.payment.refunds.filter(status="succeeded").values_list("amount", flat=True)
         assert self.payment.refunded_amount == sum(refunds, Decimal(0))
         assert self.payment.captured_amount <= self.payment.total
-        # A refund can be heard of before what it is a refund of.
+        # A refund can be known before what it is a refund of.
         assert self.payment.refunded_amount <= (self.payment.captured_amount or self.payment.total)
         if self.payment.status != self.statuses[-1]:
             assert self.statuses[-1] not in FINAL
@@ -181,41 +181,41 @@ def test_one_end(
 
     @FEW
     @given(chosen=steps, at_once=st.booleans(), last=st.randoms(use_true_random=False))
-    def tell(chosen: list[int], at_once: bool, last: Any) -> None:
+    def run(chosen: list[int], at_once: bool, last: Any) -> None:
         recorded_signals.sent.clear()
         with undone(), forgotten(shop.fake):
-            telling = Telling(shop, payment, django_capture_on_commit_callbacks)
+            deliveries = Deliveries(shop, payment, django_capture_on_commit_callbacks)
             ours = list(calls)
             for choice in chosen:
-                events = telling.events
+                events = deliveries.events
                 place = choice % (len(events) + bool(ours))
                 if place < len(events):
-                    telling.tell(events[place], at_once=at_once)
-                elif telling.call(ours[0]):
+                    deliveries.deliver(events[place], at_once=at_once)
+                elif deliveries.call(ours[0]):
                     ours.pop(0)
             while True:
                 # What is left, in any order; then what is left of it after our own calls.
-                rest = [event for event in telling.events if not telling.told[event["id"]]]
+                rest = [event for event in deliveries.events if not deliveries.delivered[event["id"]]]
                 last.shuffle(rest)
                 for event in rest:
-                    telling.tell(event, at_once=at_once)
+                    deliveries.deliver(event, at_once=at_once)
                 if not ours:
                     break
-                assert telling.call(ours.pop(0))
+                assert deliveries.call(ours.pop(0))
             end = end_state(payment)
             rows = WebhookEvent.objects
-            assert rows.count() == len(telling.events)
+            assert rows.count() == len(deliveries.events)
             # A second time only what came before its payment was known.
             assert not rows.exclude(attempts__in=(1, 2)).exists()
             assert not PaymentLog.objects.filter(event="mismatch").exists()
-            heard = Counter(name for name in recorded_signals.names if name in MONEY)
+            announced = Counter(name for name in recorded_signals.names if name in MONEY)
             assert (end["status"], end["captured_amount"], end["refunded_amount"]) == (status, captured, refunded)
-            assert heard == signals
+            assert announced == signals
             assert recorded_signals.names.count("webhook_received") == rows.count()
             # Refunds of our own have new ids at Stripe in each example.
             end["refunds"] = sorted((state, amount) for _id, state, amount in end["refunds"])
             if end not in ends:
                 ends.append(end)
 
-    tell()
+    run()
     assert len(ends) == 1, ends

@@ -120,7 +120,7 @@ def test_checkout__expired(shop: Shop, recorded_signals: SignalRecorder) -> None
 
 
 def test_checkout__old_session_expired(shop: Shop) -> None:
-    """After a new attempt the old session's news no longer matters."""
+    """After a new attempt the old session's events no longer matter."""
     payment = shop.payment()
     old = payment.transaction_id
     expired = shop.fake.expire_session(old)
@@ -169,7 +169,7 @@ def test_manual_capture(shop: Shop, recorded_signals: SignalRecorder) -> None:
     assert not payment.refunds.exists()
 
 
-def test_manual_capture__only_heard_of(shop: Shop, recorded_signals: SignalRecorder) -> None:
+def test_manual_capture__made_elsewhere(shop: Shop, recorded_signals: SignalRecorder) -> None:
     """Captured at the dashboard."""
     payment = shop.payment(capture_method="manual")
     deliver_all(shop.fake.complete_checkout(payment.transaction_id))

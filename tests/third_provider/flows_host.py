@@ -93,7 +93,7 @@ def test_status__lost_webhook(bank: Bank, payment: Any) -> None:
 
 
 def test_plan(bank: Bank, api_client: APIClient, user: Any) -> None:
-    """A plan is told to the bank, subscribed to, read and cancelled."""
+    """A plan is pushed to the bank, subscribed to, read and cancelled."""
     plan = make_plan("acme-gold")
     PlanPricing.objects.create(plan=plan, variant="acme", amount=Decimal("20.00"), currency="USD")
     call_command("sync_plans", "--push", "--check", verbosity=0)

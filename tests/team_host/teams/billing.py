@@ -16,5 +16,5 @@ class TeamsPay(Adapter):
         return request.user.teams.first() if request.user.is_authenticated else None
 
     def customer_details(self, owner: Team) -> CustomerDetails:
-        """Return what Stripe is told of a team."""
+        """Return what Stripe knows of a team."""
         return {"name": owner.name, "email": owner.billing_email}

@@ -239,7 +239,7 @@ def test_transaction_of_the_caller(user: Any) -> None:
         with pytest.raises(exceptions.UsageLimitExceeded):
             usage.consume(user, "minutes", 1, idempotency_key="l")
         with pytest.raises(exceptions.UnknownMetric):
-            usage.consume(user, "unheard-of")
+            usage.consume(user, "unknown")
         # A refusal leaves the caller's transaction as it was.
         usage.refund(user, "minutes", 1)
     assert counter_of(user).used == 4

@@ -83,7 +83,7 @@ def entitlement_rows(owner: Any, now: datetime) -> Iterator[Row]:
     # Subscriptions first: the databases take the types of a union's columns from its first part.
     first = _subscriptions(owner).using(using)
     others = (_default_plan(), _overrides(owner, now), _grants(owner, now), _counters(owner, now))
-    # From Django 6.1 on, a union is sorted as its first model is unless it is told not to.
+    # From Django 6.1 on, a union is sorted as its first model is unless it is asked not to be.
     for values in first.union(*(part.using(using) for part in others), all=True).order_by():
         row = dict(zip(Row.__dataclass_fields__, values, strict=True))
         # MariaDB makes decimals of the unsigned numbers in a union.

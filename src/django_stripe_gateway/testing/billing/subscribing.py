@@ -48,7 +48,7 @@ class SubscribingTests(BillingScenario):
         assert (made.status, made.client_secret) == ("active", "")
 
     def test_subscribe__ends_with_its_period(self) -> None:
-        """A subscription can be told to end from its beginning."""
+        """A subscription can be set to end from its beginning."""
         made = self.subscribe(self.customer(), self.price("5.00", "day"), cancel_at_period_end=True)
         assert made.cancel_at_period_end
         assert made.current_period_end is not None

@@ -1,4 +1,4 @@
-"""Payments through Acme Pay: the customer pays on its page, and its webhook tells."""
+"""Payments through Acme Pay: the customer pays on its page, and its webhook says so."""
 
 from __future__ import annotations
 
