@@ -44,7 +44,6 @@ REPLACEABLE = (
     "api.payments.serializers",
     "api.errors",
     "webhooks.tasks",
-    "checks.providers",
 )
 
 # Parameters that read as a sentence without their names: who is asked about, what is counted, what is converted.
@@ -52,7 +51,7 @@ POSITIONAL = {
     "payments": {"amount", "currency", "minor"},
     "subscriptions": {"owner", "slugs"},
     "usage": {"owner", "metric", "quantity", "reservation"},
-    "webhooks": {"event_types", "finder", "object_ids", "event_pk", "event", "payment", "change", "token", "ids"},
+    "webhooks": {"event_types", "finder", "object_ids", "event_pk", "event", "payment", "change", "snapshot", "origin", "token", "ids", "value"},
     "gateways": {"variant", "provider"},
     "testing": {"client", "event", "event_type", "obj", "body", "secret", "timestamp"},
 }
@@ -62,6 +61,7 @@ PAGES = [
     *(path for path in sorted(DOCS.rglob("*.md")) if not path.is_relative_to(DOCS / "contributing")),
 ]
 EXAMPLE = sorted((ROOT / "example_project").rglob("*.py"))
+DISTRIBUTION = sorted((ROOT / "tests" / "third_provider" / "src").rglob("*.py"))
 DOTTED = re.compile(rf"\b{PACKAGE}((?:\.[A-Za-z_]\w*)+)")
 # The comments that prepare and check an example are the tests' own; imports are read as Python.
 UNREAD = re.compile(r"<!--[\s\S]*?-->|^(?:>>> )?from .+$", re.MULTILINE)
@@ -221,6 +221,14 @@ def test_example__names_what_is_public(path: Path) -> None:
     for name, names in imports(ast.parse(text)):
         assert_public(name, names, path.name)
     assert mentions(text) <= {*PUBLIC, *REPLACEABLE}
+
+
+@pytest.mark.parametrize("path", DISTRIBUTION, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_distribution_of_a_provider__needs_the_ten_alone(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for name, names in imports(ast.parse(text)):
+        assert_public(name, names, path.name)
+    assert mentions(text) <= set(PUBLIC)
 
 
 def test_replaceable__is_all_used() -> None:

@@ -9,11 +9,15 @@ import pytest
 from acme_pay.accounts import AcmeAccount
 from django.test import SimpleTestCase
 
-from django_stripe_gateway.gateways.base import Gateway
-from django_stripe_gateway.gateways.billing import BillingGateway
-from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
-from django_stripe_gateway.gateways.registry import get_billing_gateway, get_gateway
-from django_stripe_gateway.gateways.values import PaymentRef, PaymentRequest
+from django_stripe_gateway.gateways import (
+    BillingGateway,
+    Gateway,
+    PaymentRef,
+    PaymentRequest,
+    SubscriptionSnapshot,
+    get_billing_gateway,
+    get_gateway,
+)
 from django_stripe_gateway.testing import BillingGatewayConformance, GatewayConformance, PaymentScenario
 from tests.third_provider.bank import Bank
 from tests.third_provider.bank.server import API_KEY, WEBHOOK_SECRET

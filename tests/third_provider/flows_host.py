@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core.checks import run_checks
 from django.core.management import call_command
 from django.test import Client
-from payments import get_payment_model
+from payments import RedirectNeeded, get_payment_model
 from payments.core import provider_factory
 from rest_framework.test import APIClient
 
@@ -92,6 +93,11 @@ def test_status__lost_webhook(bank: Bank, payment: Any) -> None:
     assert provider.status(payment).status == "confirmed"
 
 
+def test_get_form(bank: Bank, payment: Any) -> None:
+    with pytest.raises(RedirectNeeded, match=bank.objects[payment.transaction_id]["page"]):
+        payment.get_form()
+
+
 def test_plan(bank: Bank, api_client: APIClient, user: Any) -> None:
     """A plan is pushed to the bank, subscribed to, read and cancelled."""
     plan = make_plan("acme-gold")
@@ -124,3 +130,17 @@ def test_plan__what_the_bank_cannot_do(bank: Bank, api_client: APIClient) -> Non
 def test_checks__are_clean() -> None:
     call_command("check", fail_level="WARNING")
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"url": "x", "key": "x"}, "acme_pay.E001"),
+        ({"url": "x", "key": 5, "webhook_secret": "x"}, "django_stripe_gateway.E008"),
+        ({"url": "x", "key": "x", "webhook_secret": "x", "kee": "x"}, "django_stripe_gateway.W002"),
+    ],
+)
+def test_checks__of_options(settings: Any, options: dict[str, Any], problem: str) -> None:
+    path, _options = settings.PAYMENT_VARIANTS["acme"]
+    settings.PAYMENT_VARIANTS = {"acme": (path, {"gateway": "acme", **options})}
+    assert problem in {message.id for message in run_checks()}

@@ -14,8 +14,13 @@ sys.path.insert(0, str(Path(__file__).parent / "src"))
 INSTALLED_APPS = [*TEST_APPS, "acme_pay"]
 PAYMENT_VARIANTS = {
     "acme": (
-        "acme_pay.django_payments.AcmeProvider",
-        {"url": "http://127.0.0.1:1", "key": "acme-key-of-the-shop", "webhook_secret": "acme-webhook-secret"},
+        "django_stripe_gateway.providers.GatewayProvider",
+        {
+            "gateway": "acme",
+            "url": "http://127.0.0.1:1",
+            "key": "acme-key-of-the-shop",
+            "webhook_secret": "acme-webhook-secret",
+        },
     )
 }
 STRIPE_GATEWAY_BILLING_VARIANT = "acme"

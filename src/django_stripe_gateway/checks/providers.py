@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.checks import CheckMessage
 from django.utils.module_loading import import_string
 
-from django_stripe_gateway.conf.rules import Rule, is_optional_text
-from django_stripe_gateway.gateways.provider import Provider
+from django_stripe_gateway.gateways.provider import Provider, ProviderChecks
 from django_stripe_gateway.gateways.registry import registered_providers
-
-Check = Callable[..., list[CheckMessage]]
-#: Option of a variant → what it must be, as the end of the sentence "X must be …", and the test for it.
-Options = Mapping[str, tuple[str, Rule]]
-
-
-class ProviderChecks:
-    """The system checks of one provider, whose ``Provider.checks`` names a subclass by its dotted path.
-
-    Ids of a distribution's own checks begin with its own name.
-    """
-
-    #: What is told of any variant, whoever reads its options.
-    options: ClassVar[Options] = {"gateway": ("a dotted path", is_optional_text)}
-    #: Functions as Django's registry takes them, and those that run in ``check --deploy`` only.
-    always: ClassVar[Sequence[Check]] = ()
-    deployment: ClassVar[Sequence[Check]] = ()
-
-    def check_entry(self, name: str, path: str, options: Mapping[str, Any]) -> Iterable[CheckMessage]:
-        """Check one entry of ``PAYMENT_VARIANTS``, this provider's or not, whose options have the right types."""
-        return ()
 
 
 def check_providers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

@@ -10,9 +10,9 @@ from django.core.checks import CheckMessage
 from django.utils.module_loading import import_string
 
 from django_stripe_gateway.checks.messages import error, nearest, warning
-from django_stripe_gateway.checks.providers import Options, all_checks, checks_of, owner_of
+from django_stripe_gateway.checks.providers import all_checks, checks_of, owner_of
 from django_stripe_gateway.conf import rules
-from django_stripe_gateway.gateways.provider import Provider
+from django_stripe_gateway.gateways.provider import Options, Provider
 from django_stripe_gateway.gateways.registry import find_provider, registered_providers
 
 
@@ -40,7 +40,7 @@ def readable_variants() -> dict[str, tuple[str, Mapping[str, Any]]]:
     return {
         name: (entry[0], entry[1])
         for name, entry in raw.items()
-        if is_well_formed(name, entry) and not list(wrong_options(name, entry[1], _table(*entry)))
+        if is_well_formed(name, entry) and not list(wrong_options(name, entry[1], checks_of(owner_of(*entry)).options))
     }
 
 
@@ -59,17 +59,16 @@ def wrong_options(name: str, options: Mapping[str, Any], table: Options) -> Iter
             yield error("008", message, f'Correct "{option}" in PAYMENT_VARIANTS, or leave it out.')
 
 
-def unknown_options(name: str, options: Mapping[str, Any], table: Options) -> Iterator[CheckMessage]:
-    """Yield a warning for each option of a variant that nobody reads."""
+def _check_variant(name: str, path: str, options: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    owner = owner_of(path, options)
+    table = checks_of(owner).options
+    yield from wrong_options(name, options, table)
     for option in options:
-        if option not in table:
+        # Of a provider that brings no checks nobody knows which options it reads.
+        if owner is not None and owner.checks and option not in table:
             meant = nearest(str(option), table)
             hint = f'Did you mean "{meant}"?' if meant else "Remove it: it has no effect."
             yield warning("002", f'The variant {name!r} has the option "{option}", which does not exist.', hint)
-
-
-def _check_variant(name: str, path: str, options: Mapping[str, Any]) -> Iterator[CheckMessage]:
-    yield from wrong_options(name, options, _table(path, options))
     for checks in all_checks():
         yield from checks.check_entry(name, path, options)
     yield from _check_path(name, path, options)
@@ -91,10 +90,6 @@ def _check_path(name: str, path: str, options: Mapping[str, Any]) -> Iterator[Ch
     if extends_ours and owner_of(path, options) is None and not options.get("gateway"):
         message = f"The provider {path!r} of the variant {name!r} extends this app's, but no gateway is named."
         yield error("009", message, f'Add "gateway": "{_first().name}" to the options of {name!r}.')
-
-
-def _table(path: str, options: Mapping[str, Any]) -> Options:
-    return checks_of(owner_of(path, options)).options
 
 
 def _example() -> str:

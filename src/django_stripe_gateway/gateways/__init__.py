@@ -26,7 +26,7 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionSnapshot,
 )
 from django_stripe_gateway.gateways.metering import Meter, MeterEventRequest, MeterGateway
-from django_stripe_gateway.gateways.provider import Provider
+from django_stripe_gateway.gateways.provider import Provider, ProviderChecks
 from django_stripe_gateway.gateways.registry import (
     get_billing_gateway,
     get_gateway,
@@ -69,6 +69,7 @@ __all__ = [
     "ProductSnapshot",
     "PromotionCodeSnapshot",
     "Provider",
+    "ProviderChecks",
     "ProviderStatus",
     "RefundSnapshot",
     "SetupSnapshot",

@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from django.core.checks import CheckMessage
+
 from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.conf.rules import Rule, is_optional_text
 from django_stripe_gateway.exceptions import UnsupportedByGateway
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.metering import MeterGateway
 
+Check = Callable[..., list[CheckMessage]]
+#: Option of a variant → what it must be, as the end of the sentence "X must be …", and the test for it.
+Options = Mapping[str, tuple[str, Rule]]
+
+
+class ProviderChecks:
+    """The system checks of one provider, whose ``Provider.checks`` names a subclass by its dotted path.
+
+    Ids of a distribution's own checks begin with its own name.
+    """
+
+    #: By default what any variant may have; extend it with the provider's own.
+    options: ClassVar[Options] = {"gateway": ("a dotted path", is_optional_text)}
+    #: Functions as Django's registry takes them, and those that run in ``check --deploy`` only.
+    always: ClassVar[Sequence[Check]] = ()
+    deployment: ClassVar[Sequence[Check]] = ()
+
+    def check_entry(self, name: str, path: str, options: Mapping[str, Any]) -> Iterable[CheckMessage]:
+        """Check one entry of ``PAYMENT_VARIANTS``, this provider's or not, whose options have the right types."""
+        return ()
+
 
 class Provider(ABC):
-    """A company that moves money: how its accounts are told, called, listened to and checked.
+    """A company that moves money: how its accounts are recognised, called, listened to and checked.
 
     A distribution of its own registers one in its ``AppConfig.ready()``::
 
@@ -36,7 +60,7 @@ class Provider(ABC):
     supports_billing: ClassVar[bool] = False
     #: ``meters`` returns gateways: use can be reported to its accounts.
     supports_meters: ClassVar[bool] = False
-    #: Dotted path of its subclass of ``checks.providers.ProviderChecks``. Empty if it has none.
+    #: Dotted path of its subclass of ``ProviderChecks``. Empty if it has none.
     checks: ClassVar[str] = ""
 
     def owns_entry(self, path: str, options: Mapping[str, Any]) -> bool:

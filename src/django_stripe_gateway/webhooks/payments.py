@@ -13,6 +13,7 @@ from django_stripe_gateway.services.audit import send_on_commit, write_log
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.services.transactions import lock_payment, payments_database
 from django_stripe_gateway.webhooks.events import Event
+from django_stripe_gateway.webhooks.providers import webhook_provider
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +46,16 @@ def change_payment(
 ) -> WebhookState:
     """Change the locked payment of an event, or none; what contradicts it changes nothing, and is reported.
 
+    So is an event of another account than the payment's, before anything else is looked at.
+
     Args:
         change: called with the payment; raises ``SnapshotMismatch`` before it has changed anything.
     """
     if payment is None:
         return WebhookState.UNMATCHED
     try:
+        if not webhook_provider(event.provider).may_speak_for(event.variant, payment.variant):
+            raise SnapshotMismatch("account differs")
         change(payment)
     except SupersededAttempt:
         logger.info("The event %s is about an earlier attempt at its payment.", event.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ from django.conf import settings
 from django.core.checks import CheckMessage
 
 from django_stripe_gateway.checks.messages import error, warning
-from django_stripe_gateway.checks.providers import Options, ProviderChecks
 from django_stripe_gateway.checks.settings import wrong_settings
-from django_stripe_gateway.checks.variants import readable_variants, unknown_options
-from django_stripe_gateway.conf import PAYPAL_PROVIDER, gateway_settings, rules
+from django_stripe_gateway.checks.variants import readable_variants
+from django_stripe_gateway.conf import gateway_settings, rules
 from django_stripe_gateway.gateways.paypal.accounts import PayPalAccount, is_paypal_variant, paypal_account
+from django_stripe_gateway.gateways.provider import Options, ProviderChecks
 
 OPTIONS: Options = {
     "client_id": ("a string", rules.is_optional_text),
@@ -98,8 +98,3 @@ class PayPalChecks(ProviderChecks):
     options = OPTIONS
     always = (check_paypal,)
     deployment = (check_paypal_deployment,)
-
-    def check_entry(self, name: str, path: str, options: Mapping[str, Any]) -> Iterator[CheckMessage]:
-        """Check the names of an entry's options."""
-        if path == PAYPAL_PROVIDER or options.get("gateway") == "paypal":
-            yield from unknown_options(name, options, OPTIONS)

@@ -12,10 +12,10 @@ from django.conf import settings
 from django.core.checks import CheckMessage
 
 from django_stripe_gateway.checks.messages import error, warning
-from django_stripe_gateway.checks.providers import Options, ProviderChecks
 from django_stripe_gateway.checks.settings import wrong_settings
-from django_stripe_gateway.checks.variants import readable_variants, unknown_options
+from django_stripe_gateway.checks.variants import readable_variants
 from django_stripe_gateway.conf import STRIPE_PROVIDER, rules
+from django_stripe_gateway.gateways.provider import Options, ProviderChecks
 from django_stripe_gateway.gateways.stripe.accounts import (
     FLOW_CHECKOUT,
     FLOW_INTENT,
@@ -133,14 +133,12 @@ class StripeChecks(ProviderChecks):
     deployment = (check_accounts_deployment,)
 
     def check_entry(self, name: str, path: str, options: Mapping[str, Any]) -> Iterator[CheckMessage]:
-        """Check an entry's flow and the names of its options, and that it is not django-payments' own provider."""
-        if path == STRIPE_PROVIDER or options.get("gateway") == "stripe":
-            yield from unknown_options(name, options, OPTIONS)
-            flow = options.get("flow")
-            if isinstance(flow, str) and flow not in ("", FLOW_CHECKOUT, FLOW_INTENT):
-                message = f'The flow of the variant {name!r} must be "{FLOW_CHECKOUT}" or "{FLOW_INTENT}".'
-                hint = f'Write "flow": "{FLOW_CHECKOUT}" in its options, or leave it out.'
-                yield error("006", message, hint)
+        """Check an entry's flow, and that it is not django-payments' own provider."""
+        flow = options.get("flow")
+        is_ours = path == STRIPE_PROVIDER or options.get("gateway") == "stripe"
+        if is_ours and isinstance(flow, str) and flow not in ("", FLOW_CHECKOUT, FLOW_INTENT):
+            message = f'The flow of the variant {name!r} must be "{FLOW_CHECKOUT}" or "{FLOW_INTENT}".'
+            yield error("006", message, f'Write "flow": "{FLOW_CHECKOUT}" in its options, or leave it out.')
         if path in UPSTREAM_PROVIDERS:
             message = (
                 f"The variant {name!r} uses django-payments' own Stripe provider, which fails on current Stripe SDKs."

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django_stripe_gateway.gateways.paypal.accounts import is_paypal_variant, share_paypal_account
 from django_stripe_gateway.webhooks.paypal import handlers  # noqa: F401
 from django_stripe_gateway.webhooks.paypal.envelopes import paypal_envelope
 from django_stripe_gateway.webhooks.paypal.parents import parents_of
-from django_stripe_gateway.webhooks.paypal.verification import may_speak_for, verify_paypal_delivery
+from django_stripe_gateway.webhooks.paypal.verification import verify_paypal_delivery
 from django_stripe_gateway.webhooks.providers import Envelope, WebhookProvider
 
 
@@ -31,4 +32,4 @@ class PayPalWebhooks(WebhookProvider):
 
     def may_speak_for(self, verified: str, variant: str) -> bool:
         """Return whether both variants are of one account."""
-        return may_speak_for(verified, variant)
+        return is_paypal_variant(variant) and share_paypal_account(verified, variant)

@@ -43,11 +43,6 @@ def verify_paypal_delivery(body: bytes, headers: Mapping[str, str], variant: str
     return _first_variant(_verified_account(body, headers, [account for account in accounts if account.webhook_ids]))
 
 
-def may_speak_for(verified: str, variant: str) -> bool:
-    """Return whether an event that was verified as ``verified`` may change payments of ``variant``."""
-    return share_paypal_account(verified, variant)
-
-
 def _verified_account(body: bytes, headers: Mapping[str, str], accounts: Sequence[PayPalAccount]) -> PayPalAccount:
     if not accounts:
         logger.error("A webhook was refused: no webhook id is configured. Set STRIPE_GATEWAY_PAYPAL_WEBHOOK_ID.")

@@ -18,7 +18,6 @@ from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.payments import change_payment, find_payment
 from django_stripe_gateway.webhooks.registry import FetchNeeded
-from django_stripe_gateway.webhooks.stripe.verification import may_speak_for
 
 logger = logging.getLogger(__name__)
 
@@ -107,5 +106,3 @@ def _verify_delivery(event: Event, kind: str, payment: AbstractPayment) -> None:
     for livemode in (event.livemode, event.object.get("livemode")):
         if livemode is not None and livemode != payment.livemode:
             raise SnapshotMismatch("live mode differs")
-    if not may_speak_for(event.variant, payment.variant):
-        raise SnapshotMismatch("account differs")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
-#: What ``PAYMENT_VARIANTS`` names for an account here.
-PROVIDER = "acme_pay.django_payments.AcmeProvider"
+#: What Acme Pay is registered as, and what the option ``gateway`` of its variants says.
+NAME = "acme"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,4 +28,4 @@ def acme_account(variant: str) -> AcmeAccount:
 
 def acme_variants() -> list[str]:
     """Return the variants that are accounts at Acme Pay."""
-    return [name for name, (path, _options) in settings.PAYMENT_VARIANTS.items() if path == PROVIDER]
+    return [name for name, (_path, options) in settings.PAYMENT_VARIANTS.items() if options.get("gateway") == NAME]

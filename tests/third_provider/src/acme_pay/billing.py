@@ -10,7 +10,7 @@ from acme_pay.billing_objects import invoice_snapshot, subscription_snapshot
 from acme_pay.catalogue import AcmeCatalogue
 from acme_pay.client import call
 from django_stripe_gateway.exceptions import UnsupportedByGateway
-from django_stripe_gateway.gateways.billing_values import (
+from django_stripe_gateway.gateways import (
     BillingCheckoutSnapshot,
     InvoiceSnapshot,
     PromotionCodeSnapshot,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from django_stripe_gateway.gateways.billing_values import (
+from django_stripe_gateway.gateways import (
     CustomerSnapshot,
     InvoiceLine,
     InvoiceSnapshot,

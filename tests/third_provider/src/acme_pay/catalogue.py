@@ -15,8 +15,8 @@ from acme_pay.billing_objects import (
     setup_snapshot,
 )
 from acme_pay.client import call
-from django_stripe_gateway.gateways.billing import BillingGateway
-from django_stripe_gateway.gateways.billing_values import (
+from django_stripe_gateway.gateways import (
+    BillingGateway,
     CustomerRequest,
     CustomerSnapshot,
     PaymentMethodSnapshot,

@@ -9,17 +9,17 @@ from typing import Any
 
 from acme_pay.accounts import AcmeAccount
 from acme_pay.client import call
-from django_stripe_gateway.choices import RefundStatus
 from django_stripe_gateway.exceptions import UnsupportedByGateway
-from django_stripe_gateway.gateways.base import Gateway
-from django_stripe_gateway.gateways.values import (
+from django_stripe_gateway.gateways import (
     Failure,
+    Gateway,
     PaymentRef,
     PaymentRequest,
     PaymentSnapshot,
     ProviderStatus,
     RefundSnapshot,
 )
+from django_stripe_gateway.models import RefundStatus
 
 STATUSES = {
     "open": ProviderStatus.OPEN,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from acme_pay.accounts import PROVIDER, acme_account
+from acme_pay.accounts import NAME, acme_account
 from acme_pay.billing import AcmeBillingGateway
 from acme_pay.payments import AcmeGateway
 from django_stripe_gateway.gateways import BillingGateway, Gateway, Provider
@@ -11,10 +11,10 @@ from django_stripe_gateway.gateways import BillingGateway, Gateway, Provider
 class AcmePay(Provider):
     """Payments on its page, subscriptions charged at once."""
 
-    name = "acme"
+    name = NAME
     label = "Acme Pay"
-    payments_provider = PROVIDER
     webhooks = "acme_pay.webhooks.AcmeWebhooks"
+    checks = "acme_pay.checks.AcmeChecks"
     supports_billing = True
 
     def payments(self, variant: str) -> Gateway:
