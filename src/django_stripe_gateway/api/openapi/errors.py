@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
@@ -117,22 +117,16 @@ def error_statuses(view: Any, method: str, declared: tuple[int, ...], *, has_pat
     """Return the error statuses of an operation in ascending order.
 
     Args:
-        view: tells by ``is_public``, ``calls_provider`` and its paging what can go wrong.
+        view: its ``is_public``, ``calls_provider`` and paging say what can go wrong.
         declared: what the operation names itself.
         has_path: its address names an object.
     """
-    return sorted({*declared, *_following(view, is_write=method not in SAFE_METHODS, has_path=has_path)})
-
-
-def _following(view: Any, *, is_write: bool, has_path: bool) -> Iterator[int]:
-    yield 429
-    if not view.is_public:
-        yield from (401, 403)
-    if has_path:
-        yield 404
-    if is_write:
-        yield from (400, 409)
-    if getattr(view, "pagination_class", None) is not None:
-        yield 400
-    if view.calls_provider:
-        yield from PROVIDER_ERRORS
+    following: tuple[tuple[bool, tuple[int, ...]], ...] = (
+        (True, (429,)),
+        (not view.is_public, (401, 403)),
+        (has_path, (404,)),
+        (method not in SAFE_METHODS, (400, 409)),
+        (hasattr(getattr(view, "pagination_class", None), "cursor_query_param"), (400,)),
+        (view.calls_provider, PROVIDER_ERRORS),
+    )
+    return sorted({*declared, *(status for applies, statuses in following if applies for status in statuses)})

@@ -7,11 +7,10 @@ from typing import Any
 
 import uritemplate
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer
 
 from django_stripe_gateway.api.openapi.errors import ERRORS, ErrorSerializer, error_statuses
-from django_stripe_gateway.api.openapi.operations import Operation, summary_and_description
-from django_stripe_gateway.api.replaceable import serializer_class
+from django_stripe_gateway.api.openapi.operations import operation, summary_and_description
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -41,9 +40,9 @@ class GatewaySchema(AutoSchema):  # type: ignore[no-untyped-call,unused-ignore]
         return getattr(self.api_view, self.method.lower())
 
     @property
-    def declared(self) -> Operation | None:
+    def declared(self) -> operation | None:
         """What the handler declares."""
-        declared: Operation | None = getattr(self.handler, "operation", None)
+        declared: operation | None = getattr(self.handler, "operation", None)
         return declared
 
     def get_operation_id(self) -> str:
@@ -92,10 +91,16 @@ class GatewaySchema(AutoSchema):  # type: ignore[no-untyped-call,unused-ignore]
         declared = self.declared
         if declared is None:
             return super().get_response_serializers()
-        answers = {
-            declared.status: _answer(declared.answer, self.get_summary(), declared.examples.answers),
-            **{status: self._error(declared, status) for status in self._error_statuses(declared)},
-        }
+        answer: Any = declared.answer
+        if isinstance(answer, tuple):
+            name = "Or".join(serializer.__name__.removesuffix("Serializer") for serializer in answer)
+            answer = PolymorphicProxySerializer(name, list(answer), resource_type_field_name=None)
+        answers = {declared.status: _answer(answer, self.get_summary(), declared.examples.answers)}
+        has_path = bool(uritemplate.variables(self.path))
+        for status in error_statuses(self.api_view, self.method, declared.errors, has_path=has_path):
+            meaning, usual = ERRORS[status]
+            body = declared.examples.errors.get(status, usual)
+            answers[status] = _answer(ErrorSerializer, meaning, {str(body["code"]): body})
         if declared.redirect:
             answers[302] = OpenApiResponse(description=declared.redirect)
         return answers
@@ -103,7 +108,7 @@ class GatewaySchema(AutoSchema):  # type: ignore[no-untyped-call,unused-ignore]
     def resolve_serializer(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> Any:
         """Return the component of the serializer that is in use."""
         default = serializer if isinstance(serializer, type) else type(serializer)
-        replacement = serializer_class(default)
+        replacement = self.api_view.serializer_in_use(default)
         if replacement is not default:
             serializer = replacement
         return super().resolve_serializer(serializer, direction, bypass_extensions)
@@ -112,20 +117,11 @@ class GatewaySchema(AutoSchema):  # type: ignore[no-untyped-call,unused-ignore]
         """Yield the parts of the path as the view's serializer describes the fields of the same names."""
         if self.api_view.path_serializer is None:
             return
-        serializer: Any = serializer_class(self.api_view.path_serializer)()
+        serializer = self.api_view.serializer_in_use(self.api_view.path_serializer)()
         for name in uritemplate.variables(self.path):
             schema = self._map_serializer_field(serializer.fields[name], "request")  # type: ignore[no-untyped-call]
             description = schema.pop("description", "")
             yield OpenApiParameter(name, schema, OpenApiParameter.PATH, description=description)
-
-    def _error_statuses(self, declared: Operation) -> list[int]:
-        has_path = bool(uritemplate.variables(self.path))
-        return error_statuses(self.api_view, self.method, declared.errors, has_path=has_path)
-
-    def _error(self, declared: Operation, status: int) -> OpenApiResponse:
-        meaning, usual = ERRORS[status]
-        body = declared.examples.errors.get(status, usual)
-        return _answer(ErrorSerializer, meaning, {str(body["code"]): body})
 
 
 def _answer(serializer: Any, meaning: str, examples: Any) -> OpenApiResponse:

@@ -17,9 +17,8 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_stripe_gateway.api.base import GatewayAPIView
+from django_stripe_gateway.api.base import GatewayAPIView, is_key
 from django_stripe_gateway.api.openapi.operations import operation
-from django_stripe_gateway.api.pagination import is_key
 from django_stripe_gateway.api.payments import examples
 from django_stripe_gateway.api.payments.serializers import ReturnPageSerializer
 from django_stripe_gateway.choices import LogSource, PaymentStatus
@@ -90,7 +89,7 @@ class ReturnPageRenderer(BaseRenderer):
             return ""
         if response.status_code >= 400:
             return loader.render_to_string(self.error_template_name, {"error": data}, context["request"])
-        return loader.render_to_string(self.template_name, context["view"].page, context["request"])
+        return loader.render_to_string(self.template_name, context["view"].shown, context["request"])
 
 
 class ReturnView(GatewayAPIView):
@@ -102,9 +101,9 @@ class ReturnView(GatewayAPIView):
     tag = "return pages"
     path_serializer = ReturnPageSerializer
     renderer_classes = (ReturnPageRenderer, JSONRenderer)
-    #: What the provider's page has told the browser by coming here, as long as the payment does not know better.
+    #: What it means that the provider's page has sent the browser here, as long as the payment does not know better.
     expects_success: ClassVar[bool]
-    page: dict[str, Any]
+    shown: dict[str, Any]
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """Ask for no credentials: the browser may be a customer's without an account here."""
@@ -142,17 +141,17 @@ class ReturnView(GatewayAPIView):
         page = self.host_page(payment, outcome)
         if page:
             return Response(status=302, headers={"Location": page})
-        data = self.represented(ReturnPageSerializer, payment)
+        answer = self.answer(ReturnPageSerializer, payment)
         heading, message = WORDS[outcome]
-        self.page = {
-            **data,
+        self.shown = {
+            **answer.data,
             "outcome": outcome,
             "heading": heading,
             "message": message,
             "description": payment.description,
             "gateway_url": payment.gateway_url if outcome in (UNPAID, FAILED) else "",
         }
-        return Response(data)
+        return answer
 
     def outcome(self, payment: AbstractPayment, *, is_current: bool) -> str:
         """Return what there is to say about the payment."""
@@ -172,9 +171,9 @@ class ReturnView(GatewayAPIView):
         if not template:
             return ""
         parts = urlsplit(template.replace("{payment_id}", quote(str(payment.pk), safe="")))
-        told = {"payment_id": str(payment.pk), "status": payment.status}
-        query = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in told]
-        return parts._replace(query=urlencode([*query, *told.items()])).geturl()
+        ours = {"payment_id": str(payment.pk), "status": payment.status}
+        query = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in ours]
+        return parts._replace(query=urlencode([*query, *ours.items()])).geturl()
 
 
 _return_page = functools.partial(
@@ -206,7 +205,7 @@ class SuccessView(ReturnView):
                 payment = complete_return(payment=payment, origin=Origin(source=LogSource.API, actor="customer"))
                 is_current = True
             except GatewayError as error:
-                # The webhook will bring it; the customer is told that it takes a while.
+                # The webhook will bring it; the customer reads that it takes a while.
                 logger.warning("The success page of payment %s could not ask (%s).", payment.pk, error.code)
         return self.show(payment, is_current=is_current)
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_stripe_gateway.api.base import ActionView
 from django_stripe_gateway.api.idempotency import idempotent
 from django_stripe_gateway.api.openapi.operations import operation
 from django_stripe_gateway.api.subscriptions import examples
-from django_stripe_gateway.api.subscriptions.input_serializers import (
+from django_stripe_gateway.api.subscriptions.serializers import (
     CancelSubscriptionSerializer,
     ChangeSubscriptionSerializer,
     PauseSubscriptionSerializer,
+    PreviewSerializer,
     SubscribeSerializer,
     SubscriptionIdSerializer,
+    SubscriptionSerializer,
 )
-from django_stripe_gateway.api.subscriptions.previews import preview_answer
-from django_stripe_gateway.api.subscriptions.serializers import PreviewSerializer, SubscriptionSerializer
 from django_stripe_gateway.api.subscriptions.views import BillingView
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import Plan, PlanPricing, Subscription
@@ -35,9 +35,10 @@ from django_stripe_gateway.services.subscriptions.unpause import unpause_subscri
 from django_stripe_gateway.services.transactions import payments_database
 
 
-class BillingActionView(ActionView, BillingView):
+class BillingActionView(BillingView):
     """A view that changes what its owner is billed for."""
 
+    calls_provider = True
     rate_scope = "subscriptions.write"
 
     def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -50,7 +51,7 @@ class BillingActionView(ActionView, BillingView):
         current = self.own_subscriptions().get(pk=subscription.pk)
         for name in ("client_secret", "client_secret_kind", "gateway_url"):
             setattr(current, name, getattr(subscription, name))
-        return self.answer(current, with_client_secret=True, **kwargs)
+        return self.answer(SubscriptionSerializer, current, with_client_secret=True, **kwargs)
 
 
 class SubscribeView(BillingActionView):
@@ -145,7 +146,7 @@ class ChangeView(BillingActionView):
     @operation(
         "subscriptions_change",
         request=ChangeSubscriptionSerializer,
-        answer=SubscriptionSerializer,
+        answer=(SubscriptionSerializer, PreviewSerializer),
         errors=(402, 404),
         examples=examples.CHANGE,
     )
@@ -163,7 +164,9 @@ class ChangeView(BillingActionView):
         if values.pop("preview"):
             moment = values.pop("proration_date", None) or timezone.now().replace(microsecond=0)
             snapshot = preview_change(subscription=subscription, pricing=pricing, proration_date=moment, **values)
-            return Response(self.represented(PreviewSerializer, preview_answer(snapshot, moment)))
+            shown = {name: getattr(snapshot, name) for name in ("currency", "total", "amount_due", "tax", "lines")}
+            preview = SimpleNamespace(proration_date=moment, **shown)
+            return self.answer(PreviewSerializer, preview, currency=snapshot.currency)
         changed = change_subscription(
             subscription=subscription,
             pricing=pricing,

@@ -10,10 +10,11 @@ from rest_framework.response import Response
 
 from django_stripe_gateway.api.idempotency import idempotent
 from django_stripe_gateway.api.openapi.operations import operation
+from django_stripe_gateway.api.pagination import OnlyPage
 from django_stripe_gateway.api.subscriptions import examples
 from django_stripe_gateway.api.subscriptions.actions import BillingActionView
-from django_stripe_gateway.api.subscriptions.input_serializers import OpenPortalSerializer
 from django_stripe_gateway.api.subscriptions.serializers import (
+    OpenPortalSerializer,
     PaymentMethodSerializer,
     PortalSerializer,
     SetupSerializer,
@@ -37,6 +38,7 @@ class PaymentMethodListView(BillingActionView):
 
     action = "add_payment_method"
     rate_scope = "payment_methods"
+    pagination_class = OnlyPage
 
     @operation(
         "payment_methods_list", answer=PaymentMethodSerializer(many=True), examples=examples.LIST_PAYMENT_METHODS
@@ -47,10 +49,9 @@ class PaymentMethodListView(BillingActionView):
         The provider is asked for them.
         """
         customer = self.find_customer()
-        found = list(list_payment_methods(customer=customer))
         default = customer.default_payment_method if customer is not None else ""
-        results = self.represented(PaymentMethodSerializer, found, default_payment_method=default)
-        return Response({"next": None, "previous": None, "results": results})
+        methods = list_payment_methods(customer=customer)
+        return self.page(PaymentMethodSerializer, methods, default_payment_method=default)
 
     @operation("payment_methods_add", answer=SetupSerializer, status=201, examples=examples.ADD_PAYMENT_METHOD)
     @idempotent
@@ -58,7 +59,7 @@ class PaymentMethodListView(BillingActionView):
         """Add a payment method in the browser, with a SetupIntent."""
         customer = ensure_customer(owner=self.billed_owner, origin=self.origin)
         setup = add_payment_method(customer=customer, origin=self.origin)
-        return Response(self.represented(SetupSerializer, setup), status=201)
+        return self.answer(SetupSerializer, setup, status=201)
 
     def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
         """Ask the provider again for the client secret of an answer given earlier."""
@@ -98,7 +99,7 @@ class DefaultPaymentMethodView(BillingActionView):
         )
         method = own_payment_method(customer, payment_method_id)
         default = customer.default_payment_method
-        return Response(self.represented(PaymentMethodSerializer, method, default_payment_method=default))
+        return self.answer(PaymentMethodSerializer, method, default_payment_method=default)
 
 
 class PortalView(BillingActionView):
@@ -123,7 +124,7 @@ class PortalView(BillingActionView):
             raise InvalidInput("The address is not on this site.", field="return_url")
         customer = ensure_customer(owner=self.billed_owner, origin=self.origin)
         url = portal_url(customer=customer, return_url=return_url, origin=self.origin)
-        return Response(self.represented(PortalSerializer, {"url": url}), status=201)
+        return self.answer(PortalSerializer, {"url": url}, status=201)
 
     def _is_own(self, url: str) -> bool:
         own = portal_return_address(self.base_url)
