@@ -107,10 +107,7 @@ class PaymentAdminMixin(ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return all of this app's fields except ``editable_fields``."""
         shown = {name for _title, names in SECTIONS for name in names}
-        return [
-            *super().get_readonly_fields(request, obj),
-            *sorted((OWN_FIELDS | shown) - set(self.editable_fields)),
-        ]
+        return [*super().get_readonly_fields(request, obj), *sorted((OWN_FIELDS | shown) - set(self.editable_fields))]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Write the edited columns only: the others may have been changed by the provider since the form was read."""

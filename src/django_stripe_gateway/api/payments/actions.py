@@ -65,11 +65,7 @@ class CreatePaymentView(PaymentActionView):
         """
         values = priced(request, self.validated(CreatePaymentSerializer, request.data))
         payment = create_payment(
-            owner=self.owner_row,
-            base_url=self.base_url,
-            idempotency_key=idempotency_key,
-            origin=self.origin,
-            **values,
+            owner=self.owner_row, base_url=self.base_url, idempotency_key=idempotency_key, origin=self.origin, **values
         )
         return self.answer(PaymentSerializer, payment, status=201, with_client_secret=True)
 
@@ -121,11 +117,7 @@ class ConfirmIntentView(PaymentActionView):
         payment = self.get_payment(payment_id)
         values = self.validated(ConfirmPaymentSerializer, request.data)
         payment = confirm_payment(
-            payment=payment,
-            base_url=self.base_url,
-            idempotency_key=idempotency_key,
-            origin=self.origin,
-            **values,
+            payment=payment, base_url=self.base_url, idempotency_key=idempotency_key, origin=self.origin, **values
         )
         if payment.is_payable and not payment.client_secret:
             # A repeat finds the work done; the secret came with the answer that was never given.
@@ -138,11 +130,7 @@ class CancelPaymentView(PaymentActionView):
 
     action = "cancel_payment"
 
-    @operation(
-        "payments_cancel",
-        answer=PaymentSerializer,
-        examples=examples.CANCEL_PAYMENT,
-    )
+    @operation("payments_cancel", answer=PaymentSerializer, examples=examples.CANCEL_PAYMENT)
     @idempotent
     def post(self, request: Request, payment_id: str, *, idempotency_key: str | None) -> Response:
         """Cancel a waiting payment, or release an authorised one."""
@@ -157,10 +145,7 @@ class RefundPaymentView(PaymentActionView):
     action = "refund_payment"
 
     @operation(
-        "payments_refund",
-        request=RefundPaymentSerializer,
-        answer=PaymentSerializer,
-        examples=examples.REFUND_PAYMENT,
+        "payments_refund", request=RefundPaymentSerializer, answer=PaymentSerializer, examples=examples.REFUND_PAYMENT
     )
     @idempotent
     def post(self, request: Request, payment_id: str, *, idempotency_key: str | None) -> Response:

@@ -15,11 +15,7 @@ from django_stripe_gateway.api.openapi.operations import operation
 from django_stripe_gateway.api.pagination import NewestFirst, OldestFirst
 from django_stripe_gateway.api.payments import examples
 from django_stripe_gateway.api.payments.filters import PaymentFilterSerializer, filter_payments, filter_values
-from django_stripe_gateway.api.payments.serializers import (
-    GatewaySerializer,
-    PaymentLogSerializer,
-    PaymentSerializer,
-)
+from django_stripe_gateway.api.payments.serializers import GatewaySerializer, PaymentLogSerializer, PaymentSerializer
 from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig, get_payment_model
 from django_stripe_gateway.services.transactions import payments_database
 

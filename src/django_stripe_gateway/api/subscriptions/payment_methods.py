@@ -109,11 +109,7 @@ class PortalView(BillingActionView):
     rate_scope = "portal"
 
     @operation(
-        "portal_open",
-        request=OpenPortalSerializer,
-        answer=PortalSerializer,
-        status=201,
-        examples=examples.OPEN_PORTAL,
+        "portal_open", request=OpenPortalSerializer, answer=PortalSerializer, status=201, examples=examples.OPEN_PORTAL
     )
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:

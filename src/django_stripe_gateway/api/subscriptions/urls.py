@@ -15,11 +15,7 @@ urlpatterns = [
     path("subscriptions/status/", views.SubscriptionStatusView.as_view(), name="subscription-status"),
     path("subscriptions/invoices/", views.InvoiceListView.as_view(), name="invoice-list"),
     path("subscriptions/portal/", payment_methods.PortalView.as_view(), name="portal"),
-    path(
-        "subscriptions/payment_methods/",
-        payment_methods.PaymentMethodListView.as_view(),
-        name="payment-method-list",
-    ),
+    path("subscriptions/payment_methods/", payment_methods.PaymentMethodListView.as_view(), name="payment-method-list"),
     path(
         "subscriptions/payment_methods/<str:payment_method_id>/",
         payment_methods.PaymentMethodView.as_view(),

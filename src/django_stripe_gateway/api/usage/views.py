@@ -9,11 +9,7 @@ from django_stripe_gateway.api.base import GatewayAPIView
 from django_stripe_gateway.api.idempotency import idempotent
 from django_stripe_gateway.api.openapi.operations import operation
 from django_stripe_gateway.api.usage import examples
-from django_stripe_gateway.api.usage.serializers import (
-    LimitsSerializer,
-    LimitStateSerializer,
-    UseSerializer,
-)
+from django_stripe_gateway.api.usage.serializers import LimitsSerializer, LimitStateSerializer, UseSerializer
 from django_stripe_gateway.services.usage.consume import allowance, consume, limits
 
 
