@@ -59,18 +59,9 @@ class PaymentOperationAdmin(OperationAdmin):
     list_display = ("id", "created", "payment_number", "kind", "state", "money", "attempts", "leased_until")
     list_select_related = ("payment",)
     search_fields = ("payment__id__exact", "payment__order_id", "object_id__exact", "idempotency_key__exact")
-    fields = readonly_fields = (
-        "payment_number",
-        "kind",
-        "state",
-        "money",
-        "object_id",
-        "idempotency_key",
-        "attempts",
-        "leased_until",
-        "problem",
-        "created",
-        "modified",
+    fields = readonly_fields = tuple(
+        "payment_number kind state money object_id idempotency_key attempts leased_until problem created "
+        "modified".split()
     )
     payment_number = staticmethod(payment_link)
     money = money_column("amount", gettext_lazy("amount"), currency="payment.currency")
@@ -105,18 +96,9 @@ class BillingOperationAdmin(OperationAdmin):
         "object_id__exact",
         "idempotency_key__exact",
     )
-    fields = readonly_fields = (
-        "customer",
-        "subscription",
-        "kind",
-        "state",
-        "object_id",
-        "idempotency_key",
-        "attempts",
-        "leased_until",
-        "problem",
-        "created",
-        "modified",
+    fields = readonly_fields = tuple(
+        "customer subscription kind state object_id idempotency_key attempts leased_until problem created "
+        "modified".split()
     )
 
     def has_resume_permission(self, request: HttpRequest) -> bool:

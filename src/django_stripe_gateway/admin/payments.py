@@ -58,17 +58,7 @@ class PaymentAdminMixin(ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, 
 
     action_table = PAYMENT_ACTIONS
     editable_fields: Sequence[str] = ("order_id", "description", "metadata")
-    list_display = (
-        "id",
-        "created",
-        "status",
-        "total_money",
-        "captured_money",
-        "refunded_money",
-        "gateway",
-        "order_id",
-        "owner",
-    )
+    list_display = tuple("id created status total_money captured_money refunded_money gateway order_id owner".split())
     list_filter = ("status", MoneyFilter, GatewayFilter, "capture_method", "livemode", "created")
     list_select_related = ("owner",)
     date_hierarchy = "created"
