@@ -74,7 +74,7 @@ class SelectedActionsMixin(ActionTableMixin):
 def limited_rows(
     model_admin: admin.ModelAdmin[Any], request: HttpRequest, queryset: QuerySet[Any], most: int, too_many: str
 ) -> list[Any]:
-    """Return the selected rows; none if there are more than ``most``, which ``too_many`` tells the person."""
+    """Return the selected rows; none if there are more than ``most``, which ``too_many`` says to the person."""
     rows = list(queryset[: most + 1])
     if len(rows) <= most:
         return rows

@@ -97,7 +97,7 @@ class ActionTableMixin(_Base):
         return f"{capfirst(self.opts.verbose_name)} {subject.pk}"
 
     def report_done(self, request: HttpRequest, action: Action, subject: Any, result: str) -> None:
-        """Tell the person what became of the object, and keep it in the admin's history."""
+        """Show the person what became of the object, and keep it in the admin's history."""
         self.message_user(request, f"{self.object_label(subject)}: {result}", messages.SUCCESS)
         self.log_change(request, subject, f"{action.label}: {result}")
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 
 class DatedChangeList(ChangeList):
-    """A list without its navigation by date where the database cannot tell the day in a time zone.
+    """A list without its navigation by date where the database cannot convert to the day of a time zone.
 
     MariaDB and MySQL cannot until their time zone tables are loaded, and the page would fail as a whole:
     https://docs.djangoproject.com/en/stable/ref/databases/#time-zone-definitions

@@ -1,4 +1,4 @@
-"""Tell the provider's meters what was used."""
+"""Report to the provider's meters what was used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_stripe_gateway.choices import MeterEventState
 from django_stripe_gateway.exceptions import GatewayConfigurationError
-from django_stripe_gateway.management.progress import table
+from django_stripe_gateway.management.output import table
 from django_stripe_gateway.services.usage.meters.gather import gather_meter_events
 from django_stripe_gateway.services.usage.meters.send import due_meter_events, send_due_meter_events
 
@@ -38,8 +38,7 @@ class Command(BaseCommand):
                 states[event.state] += 1
         except GatewayConfigurationError as error:
             raise CommandError(error.detail) from error
-        for line in table(MeterEventState.values, states):
-            self.stdout.write(line)
+        self.stdout.write("\n".join(table(MeterEventState.values, states)))
         if states[MeterEventState.REFUSED] or states[MeterEventState.UNCLEAR]:
             raise CommandError("Some events were not counted. The admin shows why.")
 
