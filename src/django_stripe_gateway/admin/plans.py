@@ -107,19 +107,18 @@ class PlanAdmin(NonAtomicActionsMixin, admin.ModelAdmin):  # type: ignore[type-a
         """Push a plan to the account of every variant that sells it; the edit is stored, whatever becomes of that."""
         variants = PlanPricing.objects.filter(plan=plan).order_by("variant").values_list("variant", flat=True)
         for variant in filter(bills_subscriptions, variants.distinct()):
+            steps, problem = [], ""
             try:
                 steps = push_plan(plan=plan, variant=variant)
             except GatewayError as error:
                 logger.warning("Plan %s was not pushed to variant %s: %s.", plan.pk, variant, error.code)
-                self._say_failed(request, plan, error.detail)
+                problem = error.detail
             except Exception:
                 logger.exception("Plan %s was not pushed to variant %s.", plan.pk, variant)
-                self._say_failed(request, plan, _("It failed unexpectedly; the log says why."))
-            else:
-                if steps:
-                    text = ngettext("%(count)d change made at Stripe.", "%(count)d changes made at Stripe.", len(steps))
-                    self.message_user(request, text % {"count": len(steps)}, messages.SUCCESS)
-
-    def _say_failed(self, request: HttpRequest, plan: Plan, detail: str) -> None:
-        text = _("%(plan)s is stored, but Stripe was not told everything: %(detail)s Run “sync_plans --push”.")
-        self.message_user(request, text % {"plan": plan, "detail": detail}, messages.WARNING)
+                problem = _("It failed unexpectedly; the log says why.")
+            if problem:
+                text = _("%(plan)s is stored, but Stripe was not told everything: %(detail)s Run “sync_plans --push”.")
+                self.message_user(request, text % {"plan": plan, "detail": problem}, messages.WARNING)
+            elif steps:
+                text = ngettext("%(count)d change made at Stripe.", "%(count)d changes made at Stripe.", len(steps))
+                self.message_user(request, text % {"count": len(steps)}, messages.SUCCESS)

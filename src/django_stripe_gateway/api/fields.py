@@ -21,6 +21,8 @@ MAX_KEYS = 50
 MAX_KEY_LENGTH = 40
 MAX_VALUE_LENGTH = 500
 MAX_INTEGER = 2**53
+# A provider's id of an object.
+OBJECT_ID = r"\A[A-Za-z0-9_]{1,255}\Z"
 NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 AMOUNT_SCHEMA = {

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db import connections
 from django.http import HttpRequest
+
+if TYPE_CHECKING:
+    #: What a mixin knows of the class that it is mixed into.
+    AdminBase = admin.ModelAdmin[Any]
+else:
+    AdminBase = object
 
 
 class DatedChangeList(ChangeList):

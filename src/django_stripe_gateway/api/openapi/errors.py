@@ -51,10 +51,7 @@ ERRORS: Mapping[int, tuple[str, Mapping[str, Any]]] = {
         "Not allowed, or a session without its CSRF token.",
         error_example("permission_error", "permission_denied", "You do not have permission to perform this action."),
     ),
-    404: (
-        "There is no such object, or it is somebody else's.",
-        error_example(_INVALID, "not_found", "Not found."),
-    ),
+    404: ("There is no such object, or it is somebody else's.", error_example(_INVALID, "not_found", "Not found.")),
     409: (
         "The state does not allow it, the same thing is being done at this moment (see Retry-After), or an "
         "Idempotency-Key came back with another request.",

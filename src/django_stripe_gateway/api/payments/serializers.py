@@ -7,7 +7,13 @@ from typing import Any
 from rest_framework import serializers
 
 from django_stripe_gateway.api.errors import PRIVATE_CODES, configuration_detail
-from django_stripe_gateway.api.fields import AmountField, FormattedAmountField, MetadataField, ReplaceableField
+from django_stripe_gateway.api.fields import (
+    OBJECT_ID,
+    AmountField,
+    FormattedAmountField,
+    MetadataField,
+    ReplaceableField,
+)
 from django_stripe_gateway.api.openapi.optional import field_schema
 from django_stripe_gateway.choices import CaptureMethod, LogEvent, LogSource, PaymentStatus, RefundReason, RefundStatus
 from django_stripe_gateway.models import AbstractPayment, PaymentLog, Refund
@@ -116,9 +122,7 @@ class CreatePaymentSerializer(serializers.Serializer[Any]):
     metadata = MetadataField(required=False)
     capture_method = serializers.ChoiceField(choices=CaptureMethod.choices, required=False)
     payment_method = serializers.RegexField(
-        r"\A[A-Za-z0-9_]{1,255}\Z",
-        required=False,
-        help_text="The provider's id of a payment method (PaymentIntents only).",
+        OBJECT_ID, required=False, help_text="The provider's id of a payment method (PaymentIntents only)."
     )
     confirm = serializers.BooleanField(
         required=False, help_text="false: leave a payment that development would confirm at once to confirm_intent."
@@ -135,7 +139,7 @@ class ConfirmPaymentSerializer(serializers.Serializer[Any]):
     """What to confirm a payment with."""
 
     payment_method = serializers.RegexField(
-        r"\A[A-Za-z0-9_]{1,255}\Z", required=False, help_text="The provider's id; the one it already has when left out."
+        OBJECT_ID, required=False, help_text="The provider's id; the one it already has when left out."
     )
 
 

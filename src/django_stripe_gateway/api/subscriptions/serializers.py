@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from django_stripe_gateway.api.fields import FormattedAmountField, MetadataField
+from django_stripe_gateway.api.fields import OBJECT_ID, FormattedAmountField, MetadataField
 from django_stripe_gateway.choices import InvoiceStatus, LimitPeriod, PlanInterval, SubscriptionStatus
 from django_stripe_gateway.models import Invoice, Plan, PlanLimit, PlanPricing, Subscription
 from django_stripe_gateway.services.subscriptions.change import PRORATIONS
@@ -14,7 +14,6 @@ from django_stripe_gateway.services.subscriptions.pause import PAUSE_BEHAVIORS
 from django_stripe_gateway.services.subscriptions.start import MAX_QUANTITY
 from django_stripe_gateway.services.subscriptions.subscribe import MODES
 
-OBJECT_ID = r"\A[A-Za-z0-9_]{1,255}\Z"
 # What is shown only when there is something to show.
 OPTIONAL = ("client_secret", "client_secret_kind", "gateway_url")
 
