@@ -178,7 +178,8 @@ class GatewayAPIView(APIView):
         Raises:
             NotAuthenticated: nobody.
         """
-        _user = self.owner  # Nobody is refused, whomever the adapter would name.
+        # Permissions that let everybody in make nobody's objects everybody's.
+        _user = self.owner
         return request_owner(self.request)
 
     @property

@@ -56,11 +56,12 @@ class NewestFirst(CursorPagination):
         """Return the shape of a page for the OpenAPI document."""
         link = {"type": ["string", "null"], "format": "uri"}
         address = "https://shop.example.com/api/v1/payments/?cursor="
-        following, previous = (
-            link | {"example": f"{address}cD00Mg%3D%3D"},
-            link | {"example": f"{address}cj0xJnA9OTk%3D"},
-        )
-        return _page_schema(following, previous, schema)
+        properties = {
+            "next": link | {"example": f"{address}cD00Mg%3D%3D"},
+            "previous": link | {"example": f"{address}cj0xJnA9OTk%3D"},
+            "results": schema,
+        }
+        return {"type": "object", "required": list(properties), "properties": properties}
 
 
 class OldestFirst(NewestFirst):
@@ -82,9 +83,6 @@ class OnlyPage(BasePagination):
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Return the shape of the page for the OpenAPI document."""
-        return _page_schema({"type": "null", "example": None}, {"type": "null", "example": None}, schema)
-
-
-def _page_schema(following: Any, previous: Any, results: Any) -> dict[str, Any]:
-    properties = {"next": following, "previous": previous, "results": results}
-    return {"type": "object", "required": list(properties), "properties": properties}
+        page = NewestFirst().get_paginated_response_schema(schema)
+        page["properties"] |= {name: {"type": "null", "example": None} for name in ("next", "previous")}
+        return page

@@ -115,14 +115,11 @@ class PortalView(BillingActionView):
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
         """Open Stripe's page where customers manage what they pay."""
         values = self.validated(OpenPortalSerializer, request.data)
-        return_url = values.get("return_url") or portal_return_address(self.base_url)
-        if "return_url" in values and not self._is_own(return_url):
+        own = portal_return_address(self.base_url)
+        return_url = values.get("return_url", own)
+        hosts = {request.get_host(), own.split("/")[2]}
+        if "return_url" in values and not url_has_allowed_host_and_scheme(return_url, allowed_hosts=hosts):
             raise InvalidInput("The address is not on this site.", field="return_url")
         customer = ensure_customer(owner=self.billed_owner, origin=self.origin)
         url = portal_url(customer=customer, return_url=return_url, origin=self.origin)
         return self.answer(PortalSerializer, {"url": url}, status=201)
-
-    def _is_own(self, url: str) -> bool:
-        own = portal_return_address(self.base_url)
-        hosts = {self.request.get_host(), own.split("/")[2]}
-        return url_has_allowed_host_and_scheme(url, allowed_hosts=hosts)

@@ -77,9 +77,6 @@ class Command(BaseCommand):
         progress.end()
         if states:
             self.stdout.write("\n".join(table(WebhookState.values, states)))
-        self._log_inbox()
-
-    def _log_inbox(self) -> None:
         stats = stored_events().stats()
         level = logging.WARNING if stats.dead else logging.INFO
         logger.log(

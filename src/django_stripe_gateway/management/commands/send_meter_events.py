@@ -30,7 +30,13 @@ class Command(BaseCommand):
         """Gather, send, and print what became of the events; fails if some were refused or have become unclear."""
         self.stdout.write(f"gathered  {gather_meter_events()}")
         if options["enqueue"]:
-            self._enqueue()
+            # Neither Django 6 nor the backport has to be there for anything else.
+            from django_stripe_gateway.services.usage.meters.tasks import enqueue_meter_event  # noqa: PLC0415
+
+            due = due_meter_events()
+            for event_pk in due:
+                enqueue_meter_event(event_pk)
+            self.stdout.write(f"enqueued  {len(due)}")
             return
         states: Counter[str] = Counter()
         try:
@@ -41,12 +47,3 @@ class Command(BaseCommand):
         self.stdout.write("\n".join(table(MeterEventState.values, states)))
         if states[MeterEventState.REFUSED] or states[MeterEventState.UNCLEAR]:
             raise CommandError("Some events were not counted. The admin shows why.")
-
-    def _enqueue(self) -> None:
-        # Neither Django 6 nor the backport has to be there for anything else.
-        from django_stripe_gateway.services.usage.meters.tasks import enqueue_meter_event  # noqa: PLC0415
-
-        due = due_meter_events()
-        for event_pk in due:
-            enqueue_meter_event(event_pk)
-        self.stdout.write(f"enqueued  {len(due)}")
