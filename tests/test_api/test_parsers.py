@@ -10,7 +10,7 @@ import pytest
 from django.core.exceptions import RequestDataTooBig
 from rest_framework.exceptions import ParseError
 
-from django_stripe_gateway.api.parsers import ExactJSONParser
+from django_stripe_gateway.api.base import ExactJSONParser
 
 
 def parse(body: bytes) -> Any:

@@ -172,6 +172,32 @@ def test_examples_fit_their_schemas(document: Any) -> None:
     assert checked > 80
 
 
+def test_examples_fit_their_schemas__subscriptions(document: Any) -> None:
+    checked = 0
+    for operation in operations_below(document, "subscriptions/").values():
+        bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+        for content in (entry for body in bodies for entry in body.get("content", {}).values()):
+            for example in content.get("examples", {}).values():
+                Draft202012Validator(resolved(document, content["schema"])).validate(example["value"])
+                checked += 1
+    assert checked > 80
+
+
+def test_change__answers_a_subscription_or_a_preview(document: Any) -> None:
+    answer = operations_below(document, "subscriptions/")["post", "subscriptions/change/"]["responses"]["200"]
+    component = answer["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+    shown = [schema["$ref"].rsplit("/", 1)[1] for schema in document["components"]["schemas"][component]["oneOf"]]
+    assert shown == ["Subscription", "Preview"]
+
+
+def test_payment_methods__are_a_page_of_a_list(api_client: APIClient, stripe_server: FakeStripe, document: Any) -> None:
+    answer = api_client.get(f"{ROOT}subscriptions/payment_methods/")
+    assert answer.json() == {"next": None, "previous": None, "results": []}
+    documented = operations_below(document, "subscriptions/")["get", "subscriptions/payment_methods/"]["responses"]
+    schema = documented["200"]["content"]["application/json"]["schema"]
+    Draft202012Validator(resolved(document, schema)).validate(answer.json())
+
+
 def test_answers_fit_their_schemas(intent_server: FakeStripe, api_client: APIClient, document: Any) -> None:
     created = create(api_client, payment_method="pm_card_visa", metadata={"a": 1})
     payment_id = created.json()["payment_id"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import override_settings
 
-from django_stripe_gateway.checks.billing import check_billing_variant
+from django_stripe_gateway.checks.variants import check_billing_variant
 from tests.test_checks.running import run
 
 STRIPE = ("django_stripe_gateway.providers.StripeProvider", {})

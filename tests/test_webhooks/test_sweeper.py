@@ -17,7 +17,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from django_stripe_gateway.management.commands import process_webhooks
-from django_stripe_gateway.management.progress import Progress
+from django_stripe_gateway.management.output import Progress
 from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.inbox import sweep as sweeping

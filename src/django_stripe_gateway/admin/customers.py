@@ -23,14 +23,6 @@ class CustomerAdmin(IdSearchMixin, ReadOnlyAdmin):
     search_help_text = _("Id, provider's id (cus_…, sub_…), or the owner's name or e-mail address")
     id_fields = {"cus_": ("provider_id",), "sub_": ("subscriptions__provider_id",)}
     inlines = (SubscriptionInline,)
-    fields = readonly_fields = (
-        "owner",
-        "variant",
-        "provider_id",
-        "former_ids",
-        "default_payment_method",
-        "livemode",
-        "deleted",
-        "created",
-        "modified",
+    fields = readonly_fields = tuple(
+        "owner variant provider_id former_ids default_payment_method livemode deleted created modified".split()
     )

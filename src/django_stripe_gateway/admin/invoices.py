@@ -15,17 +15,8 @@ from django_stripe_gateway.models import Invoice
 class InvoiceAdmin(IdSearchMixin, ReadOnlyAdmin):
     """Invoices, newest first."""
 
-    list_display = (
-        "id",
-        "issued",
-        "number",
-        "status",
-        "total_money",
-        "paid_money",
-        "remaining_money",
-        "customer",
-        "subscription",
-        "requires_action",
+    list_display = tuple(
+        "id issued number status total_money paid_money remaining_money customer subscription requires_action".split()
     )
     list_filter = ("status", "billing_reason", "requires_action", "livemode", "created")
     list_select_related = ("customer", "subscription")
@@ -38,34 +29,10 @@ class InvoiceAdmin(IdSearchMixin, ReadOnlyAdmin):
         "sub_": ("subscription__provider_id",),
         "cus_": ("customer__provider_id",),
     }
-    fields = readonly_fields = (
-        "customer",
-        "subscription",
-        "number",
-        "status",
-        "billing_reason",
-        "subtotal_money",
-        "tax_money",
-        "total_money",
-        "due_money",
-        "paid_money",
-        "remaining_money",
-        "attempt_count",
-        "next_payment_attempt",
-        "requires_action",
-        "period_start",
-        "period_end",
-        "issued",
-        "due",
-        "paid_at",
-        "hosted_url",
-        "pdf_url",
-        "variant",
-        "provider_id",
-        "intent_id",
-        "livemode",
-        "created",
-        "modified",
+    fields = readonly_fields = tuple(
+        "customer subscription number status billing_reason subtotal_money tax_money total_money due_money "
+        "paid_money remaining_money attempt_count next_payment_attempt requires_action period_start period_end "
+        "issued due paid_at hosted_url pdf_url variant provider_id intent_id livemode created modified".split()
     )
 
     subtotal_money = money_column("subtotal", _("subtotal"))

@@ -18,16 +18,7 @@ class PaymentLogAdmin(ReadOnlyAdmin):
     list_display = ("id", "created", "payment_number", "event", "source", "actor", "message")
     list_filter = ("event", "source", "created")
     search_fields = ("payment__id__exact", "payment__order_id", "event_id__exact", "actor__exact")
-    fields = readonly_fields = (
-        "payment_number",
-        "created",
-        "event",
-        "source",
-        "actor",
-        "message",
-        "values",
-        "event_id",
-    )
+    fields = readonly_fields = tuple("payment_number created event source actor message values event_id".split())
 
     payment_number = staticmethod(payment_link)
     values = json_column("data", _("data"))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -29,10 +29,12 @@ class OperationAdmin(NonAtomicActionsMixin, ReadOnlyAdmin):
     actions = ("resume_selected",)
     max_operations_per_action = 100
     problem = json_column("error", gettext_lazy("error"))
+    #: The model that they are about, by default that of payments.
+    subject: ClassVar[type[Model] | None] = None
 
     def has_resume_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user may settle operations, which can move money."""
-        raise NotImplementedError
+        """Return whether the user may settle operations, which can move money: whoever may change their subjects."""
+        return may_change(request, self.subject or get_payment_model())
 
     @admin.action(
         permissions=["resume"], description=gettext_lazy("Resume selected pending operations with the provider")
@@ -59,25 +61,12 @@ class PaymentOperationAdmin(OperationAdmin):
     list_display = ("id", "created", "payment_number", "kind", "state", "money", "attempts", "leased_until")
     list_select_related = ("payment",)
     search_fields = ("payment__id__exact", "payment__order_id", "object_id__exact", "idempotency_key__exact")
-    fields = readonly_fields = (
-        "payment_number",
-        "kind",
-        "state",
-        "money",
-        "object_id",
-        "idempotency_key",
-        "attempts",
-        "leased_until",
-        "problem",
-        "created",
-        "modified",
+    fields = readonly_fields = tuple(
+        "payment_number kind state money object_id idempotency_key attempts leased_until problem created "
+        "modified".split()
     )
     payment_number = staticmethod(payment_link)
     money = money_column("amount", gettext_lazy("amount"), currency="payment.currency")
-
-    def has_resume_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user may settle operations, which can move money: whoever may change payments."""
-        return may_change(request, get_payment_model())
 
 
 class OperationInline(ReadOnlyInline):
@@ -97,6 +86,7 @@ class OperationInline(ReadOnlyInline):
 class BillingOperationAdmin(OperationAdmin):
     """What was asked about customers and their subscriptions."""
 
+    subject = Subscription
     list_display = ("id", "created", "customer", "subscription", "kind", "state", "attempts", "leased_until")
     list_select_related = ("customer", "subscription")
     search_fields = (
@@ -105,20 +95,7 @@ class BillingOperationAdmin(OperationAdmin):
         "object_id__exact",
         "idempotency_key__exact",
     )
-    fields = readonly_fields = (
-        "customer",
-        "subscription",
-        "kind",
-        "state",
-        "object_id",
-        "idempotency_key",
-        "attempts",
-        "leased_until",
-        "problem",
-        "created",
-        "modified",
+    fields = readonly_fields = tuple(
+        "customer subscription kind state object_id idempotency_key attempts leased_until problem created "
+        "modified".split()
     )
-
-    def has_resume_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user may settle operations: whoever may change subscriptions."""
-        return may_change(request, Subscription)

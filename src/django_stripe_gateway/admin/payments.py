@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q
@@ -18,18 +18,13 @@ from django_stripe_gateway.admin.actions import ActionsMixin
 from django_stripe_gateway.admin.actions.payments import PAYMENT_ACTIONS
 from django_stripe_gateway.admin.base.display import display_json, money_column
 from django_stripe_gateway.admin.base.filters import GatewayFilter, MoneyFilter
-from django_stripe_gateway.admin.base.lists import LargeListMixin
+from django_stripe_gateway.admin.base.lists import AdminBase, LargeListMixin
 from django_stripe_gateway.admin.base.readonly import KeptMixin
 from django_stripe_gateway.admin.base.search import IdSearchMixin
 from django_stripe_gateway.admin.logs import PaymentLogInline
 from django_stripe_gateway.admin.operations import OperationInline
 from django_stripe_gateway.admin.refunds import RefundInline
 from django_stripe_gateway.models import AbstractPayment
-
-if TYPE_CHECKING:
-    _Base = admin.ModelAdmin[Any]
-else:
-    _Base = object
 
 OWN_FIELDS = frozenset(field.name for field in AbstractPayment._meta.get_fields())
 SECTIONS: Sequence[tuple[Any, Sequence[str]]] = (
@@ -48,7 +43,7 @@ SECTIONS: Sequence[tuple[Any, Sequence[str]]] = (
 )
 
 
-class PaymentAdminMixin(ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, _Base):
+class PaymentAdminMixin(ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, AdminBase):
     """Everything that the admin of a payment model needs; put it before ``ModelAdmin``.
 
     Money moves through the actions and pages only. ``editable_fields`` are this app's fields that can be edited;
@@ -58,17 +53,7 @@ class PaymentAdminMixin(ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, 
 
     action_table = PAYMENT_ACTIONS
     editable_fields: Sequence[str] = ("order_id", "description", "metadata")
-    list_display = (
-        "id",
-        "created",
-        "status",
-        "total_money",
-        "captured_money",
-        "refunded_money",
-        "gateway",
-        "order_id",
-        "owner",
-    )
+    list_display = tuple("id created status total_money captured_money refunded_money gateway order_id owner".split())
     list_filter = ("status", MoneyFilter, GatewayFilter, "capture_method", "livemode", "created")
     list_select_related = ("owner",)
     date_hierarchy = "created"
@@ -107,10 +92,7 @@ class PaymentAdminMixin(ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return all of this app's fields except ``editable_fields``."""
         shown = {name for _title, names in SECTIONS for name in names}
-        return [
-            *super().get_readonly_fields(request, obj),
-            *sorted((OWN_FIELDS | shown) - set(self.editable_fields)),
-        ]
+        return [*super().get_readonly_fields(request, obj), *sorted((OWN_FIELDS | shown) - set(self.editable_fields))]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Write the edited columns only: the others may have been changed by the provider since the form was read."""

@@ -1,4 +1,4 @@
-"""Admin of plans, their prices and limits; Stripe is told when an edit is committed."""
+"""Admin of plans, their prices and limits; an edit is pushed to Stripe when it is committed."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class PlanAdmin(NonAtomicActionsMixin, admin.ModelAdmin):  # type: ignore[type-a
         formset.save_m2m()
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Write everything, and tell Stripe once it is committed."""
+        """Write everything, and push it to Stripe once it is committed."""
         super().save_related(request, form, formsets, change)
         transaction.on_commit(lambda: self.push(request, form.instance), using=router.db_for_write(Plan))
 
@@ -104,22 +104,21 @@ class PlanAdmin(NonAtomicActionsMixin, admin.ModelAdmin):  # type: ignore[type-a
             self.push(request, plan)
 
     def push(self, request: HttpRequest, plan: Plan) -> None:
-        """Tell the account of every variant that sells a plan; the edit is stored, whatever becomes of that."""
+        """Push a plan to the account of every variant that sells it; the edit is stored, whatever becomes of that."""
         variants = PlanPricing.objects.filter(plan=plan).order_by("variant").values_list("variant", flat=True)
         for variant in filter(bills_subscriptions, variants.distinct()):
+            steps, problem = [], ""
             try:
                 steps = push_plan(plan=plan, variant=variant)
             except GatewayError as error:
-                logger.warning("Stripe was not told about plan %s of variant %s: %s.", plan.pk, variant, error.code)
-                self._say_failed(request, plan, error.detail)
+                logger.warning("Plan %s was not pushed to variant %s: %s.", plan.pk, variant, error.code)
+                problem = error.detail
             except Exception:
-                logger.exception("Stripe was not told about plan %s of variant %s.", plan.pk, variant)
-                self._say_failed(request, plan, _("It failed unexpectedly; the log says why."))
-            else:
-                if steps:
-                    text = ngettext("%(count)d change made at Stripe.", "%(count)d changes made at Stripe.", len(steps))
-                    self.message_user(request, text % {"count": len(steps)}, messages.SUCCESS)
-
-    def _say_failed(self, request: HttpRequest, plan: Plan, detail: str) -> None:
-        text = _("%(plan)s is stored, but Stripe was not told everything: %(detail)s Run “sync_plans --push”.")
-        self.message_user(request, text % {"plan": plan, "detail": detail}, messages.WARNING)
+                logger.exception("Plan %s was not pushed to variant %s.", plan.pk, variant)
+                problem = _("It failed unexpectedly; the log says why.")
+            if problem:
+                text = _("%(plan)s is stored, but Stripe was not told everything: %(detail)s Run “sync_plans --push”.")
+                self.message_user(request, text % {"plan": plan, "detail": problem}, messages.WARNING)
+            elif steps:
+                text = ngettext("%(count)d change made at Stripe.", "%(count)d changes made at Stripe.", len(steps))
+                self.message_user(request, text % {"count": len(steps)}, messages.SUCCESS)

@@ -19,15 +19,8 @@ class RefundAdmin(ReadOnlyAdmin):
     list_filter = ("status", "reason", "created")
     date_hierarchy = "created"
     search_fields = ("provider_id__exact", "payment__id__exact", "payment__order_id", "payment__intent_id__exact")
-    fields = readonly_fields = (
-        "payment_number",
-        "provider_id",
-        "money",
-        "status",
-        "reason",
-        "failure_reason",
-        "created",
-        "modified",
+    fields = readonly_fields = tuple(
+        "payment_number provider_id money status reason failure_reason created modified".split()
     )
 
     payment_number = staticmethod(payment_link)

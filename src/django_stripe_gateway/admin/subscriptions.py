@@ -41,17 +41,8 @@ class SubscriptionAdmin(ActionsMixin, IdSearchMixin, ReadOnlyAdmin):
     """
 
     action_table = SUBSCRIPTION_ACTIONS
-    list_display = (
-        "id",
-        "created",
-        "status",
-        "owner",
-        "plan",
-        "price",
-        "quantity",
-        "current_period_end",
-        "cancel_at_period_end",
-        "provider_id",
+    list_display = tuple(
+        "id created status owner plan price quantity current_period_end cancel_at_period_end provider_id".split()
     )
     list_filter = ("status", SubscriptionFilter, "plan", "livemode", "created")
     list_select_related = ("customer__owner", "plan", "pricing")

@@ -45,17 +45,8 @@ class UsageCounterAdmin(GoesWithOwnerAdmin):
     list_filter = ("metric", "period")
     list_select_related = ("owner",)
     search_fields = ("owner__pk__exact", "metric__exact", "period_key__exact")
-    fields = readonly_fields = (
-        "owner",
-        "metric",
-        "period_key",
-        "starts",
-        "used",
-        "reserved",
-        "extra",
-        "modified",
-        "limit_now",
-        "last_days",
+    fields = readonly_fields = tuple(
+        "owner metric period_key starts used reserved extra modified limit_now last_days".split()
     )
 
     @admin.display(description=_("limit now"))
@@ -93,16 +84,8 @@ class UsageRecordAdmin(ReadOnlyAdmin):
     list_filter = ("metric", "kind")
     list_select_related = ("owner",)
     search_fields = ("owner__pk__exact", "metric__exact")
-    fields = readonly_fields = (
-        "owner",
-        "metric",
-        "kind",
-        "quantity",
-        "period_key",
-        "day",
-        "created",
-        "awaits_meter",
-        "meter_event",
+    fields = readonly_fields = tuple(
+        "owner metric kind quantity period_key day created awaits_meter meter_event".split()
     )
 
 
@@ -125,18 +108,8 @@ class MeterEventAdmin(ReadOnlyAdmin):
     list_filter = ("state", "event_name")
     list_select_related = ("customer",)
     search_fields = ("identifier__exact", "customer__provider_id__exact")
-    fields = readonly_fields = (
-        "customer",
-        "metric",
-        "event_name",
-        "value",
-        "identifier",
-        "occurred",
-        "state",
-        "attempts",
-        "problem",
-        "created",
-        "modified",
+    fields = readonly_fields = tuple(
+        "customer metric event_name value identifier occurred state attempts problem created modified".split()
     )
     problem = json_column("error", _("error"))
 

@@ -44,25 +44,9 @@ class WebhookEventAdmin(NonAtomicActionsMixin, ReadOnlyAdmin):
     actions = ("replay_selected",)
     change_list_template = "admin/django_stripe_gateway/event_change_list.html"
     max_events_per_action = 100
-    fields = readonly_fields = (
-        "event_id",
-        "provider",
-        "variant",
-        "type",
-        "object_id",
-        "related_id",
-        "api_version",
-        "livemode",
-        "occurred",
-        "received",
-        "state",
-        "attempts",
-        "processed",
-        "next_attempt",
-        "leased_until",
-        "error",
-        "delivery",
-        "content",
+    fields = readonly_fields = tuple(
+        "event_id provider variant type object_id related_id api_version livemode occurred received state "
+        "attempts processed next_attempt leased_until error delivery content".split()
     )
 
     delivery = json_column("headers", _("headers"))

@@ -1,36 +1,97 @@
-"""What all views of the API share."""
+"""How a request to the API comes in and is answered: its body, credentials, permissions, rate, serializers, errors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+import json
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import IO, Any, ClassVar, NoReturn
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import connections
+from django.db.models import Model
+from django.http import UnreadablePostError
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import NotAuthenticated
+from rest_framework.exceptions import NotAuthenticated, ParseError
+from rest_framework.pagination import BasePagination
+from rest_framework.parsers import JSONParser
 from rest_framework.permissions import BasePermission
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.settings import api_settings
-from rest_framework.throttling import BaseThrottle
+from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from django_stripe_gateway.api.errors import handle_exception
 from django_stripe_gateway.api.openapi.optional import view_schema
-from django_stripe_gateway.api.parsers import ExactJSONParser
-from django_stripe_gateway.api.replaceable import serializer_class
-from django_stripe_gateway.api.throttling import GatewayRateThrottle
+from django_stripe_gateway.api.owners import request_owner
 from django_stripe_gateway.choices import LogSource
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.services.origins import Origin
 
+SerializerClass = type[BaseSerializer[Any]]
 
-def _default_authentication() -> Sequence[type[BaseAuthentication]]:
-    """Return DRF's setting as it is now, and not as it was when the views were imported."""
-    classes: Sequence[type[BaseAuthentication]] = api_settings.DEFAULT_AUTHENTICATION_CLASSES  # type: ignore[assignment]
-    return classes
+
+class ExactJSONParser(JSONParser):
+    """Numbers with a point become ``Decimal``; ``NaN`` and ``Infinity`` are no JSON.
+
+    Bodies above ``DATA_UPLOAD_MAX_MEMORY_SIZE`` are refused, which older releases of DRF leave to the server.
+    """
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Return the body as Python values."""
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        try:
+            body = stream.read() if limit is None else stream.read(limit + 1)
+            if limit is not None and len(body) > limit:
+                raise RequestDataTooBig
+            return json.loads(body.decode(), parse_float=Decimal, parse_constant=_refuse)
+        except UnreadablePostError:
+            raise ParseError(_("The body could not be read.")) from None
+        except (ValueError, ArithmeticError, RecursionError):
+            raise ParseError(_("The body is not valid JSON.")) from None
+
+
+def _refuse(literal: str) -> NoReturn:
+    raise ValueError(f"{literal} is no JSON")
+
+
+class GatewayRateThrottle(ScopedRateThrottle):
+    """Count a caller's requests in the view's ``rate_scope``, by the settings as they are; no rate, no limit."""
+
+    scope_attr = "rate_scope"
+    cache_format = "stripe_gateway_throttle_%(scope)s_%(ident)s"
+
+    def get_rate(self) -> str | None:
+        """Return the rate of the scope."""
+        return gateway_settings.throttle_rates.get(str(self.scope))
+
+
+def serializer_in_use(default: SerializerClass) -> SerializerClass:
+    """Return what ``STRIPE_GATEWAY_SERIALIZERS`` puts in place of ``default``, or ``default``.
+
+    The setting's names are those of the classes without their ending: ``Payment``, ``CreatePayment``. A replacement is
+    best a subclass; what a replaced ``CreatePayment`` validates beyond its fields goes to the host's own payment model.
+    """
+    path = gateway_settings.serializers.get(default.__name__.removesuffix("Serializer"))
+    replacement: SerializerClass = import_string(path) if path else default
+    return replacement
+
+
+def is_key(model: type[Model], text: str) -> bool:
+    """Return whether ``text`` is a primary key of ``model`` exactly as we write it."""
+    field = model._meta.pk
+    try:
+        return str(field.to_python(text)) == text
+    except DjangoValidationError:
+        return False
 
 
 class GatewayAPIView(APIView):
@@ -39,8 +100,12 @@ class GatewayAPIView(APIView):
     # A host's versioning scheme belongs to the host's own views; it would answer 404 to these.
     versioning_class = None
     parser_classes = (ExactJSONParser,)
+    throttle_classes = (*APIView.throttle_classes, GatewayRateThrottle)
+    pagination_class: ClassVar[type[BasePagination]]
     #: Name of the rate in ``STRIPE_GATEWAY_THROTTLE_RATES``.
     rate_scope: ClassVar[str] = ""
+    #: Its name in ``STRIPE_GATEWAY_ACTION_PERMISSIONS``, where it changes something.
+    action: ClassVar[str] = ""
     #: Needs no permission, and is answered to whoever asks.
     is_public: ClassVar[bool] = False
     #: What fails at the provider fails the request too.
@@ -50,8 +115,9 @@ class GatewayAPIView(APIView):
     #: Name of its operation where it inherits another view's handler.
     operation_id: ClassVar[str] = ""
     #: Serializer that has the parts of its path as fields.
-    path_serializer: ClassVar[type[BaseSerializer[Any]] | None] = None
+    path_serializer: ClassVar[SerializerClass | None] = None
     schema = view_schema()
+    serializer_in_use = staticmethod(serializer_in_use)
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
@@ -64,21 +130,17 @@ class GatewayAPIView(APIView):
         return view
 
     def get_authenticators(self) -> list[BaseAuthentication]:
-        """Return the authentication of the settings, DRF's own by default."""
+        """Return the authentication of the settings; by default DRF's as it is now, not as it was at the import."""
         paths = gateway_settings.authentication_classes
-        if paths is None:
-            return [authentication() for authentication in _default_authentication()]
-        return [import_string(path)() for path in paths]
+        classes: Any = api_settings.DEFAULT_AUTHENTICATION_CLASSES if paths is None else map(import_string, paths)
+        return [authentication() for authentication in classes]
 
     def get_permissions(self) -> list[BasePermission]:
-        """Return the permissions of the settings, none for a public view."""
+        """Return the permissions of the settings, those of this action besides; none for a public view."""
         if self.is_public:
             return []
-        return [import_string(path)() for path in gateway_settings.permission_classes]
-
-    def get_throttles(self) -> list[BaseThrottle]:
-        """Return the host's own throttles and the one for this view's scope."""
-        return [*super().get_throttles(), GatewayRateThrottle()]
+        own = gateway_settings.action_permissions.get(self.action, ())
+        return [import_string(path)() for path in (*gateway_settings.permission_classes, *own)]
 
     def get_exception_handler(self) -> Callable[..., Response]:
         """Return the handler that knows the one error shape."""
@@ -103,55 +165,56 @@ class GatewayAPIView(APIView):
         Raises:
             NotAuthenticated: there is no such user any more.
         """
-        model = get_user_model()
-        owner = self.owner
-        if isinstance(owner, model):
-            return owner
-        row = model._default_manager.filter(pk=owner.pk).first()
+        model, owner = get_user_model(), self.owner
+        row = owner if isinstance(owner, model) else model._default_manager.filter(pk=owner.pk).first()
         if row is None:
             raise NotAuthenticated
         return row
+
+    @property
+    def billed_owner(self) -> Any:
+        """Whose plan the request is about: the user, or whom the host's adapter names.
+
+        Raises:
+            NotAuthenticated: nobody.
+        """
+        # Permissions that let everybody in make nobody's objects everybody's.
+        _user = self.owner
+        return request_owner(self.request)
 
     @property
     def origin(self) -> Origin:
         """Who is making the change, for the audit trail."""
         return Origin(source=LogSource.API, actor=f"user:{self.owner.pk}")
 
+    @property
+    def base_url(self) -> str:
+        """Scheme and host for addresses that customers come back to, while the settings name none."""
+        return "" if gateway_settings.payment_host else self.request.build_absolute_uri("/")
+
     def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
         """Return the provider's secrets that belong to an answer given earlier; they were not kept with it."""
         return {}
 
-    def validated(self, default: type[BaseSerializer[Any]], data: Any) -> dict[str, Any]:
+    def validated(self, default: SerializerClass, data: Any) -> dict[str, Any]:
         """Return ``data`` as the serializer accepts it.
 
         Raises:
             ValidationError: it does not.
         """
-        serializer = serializer_class(default)(data=data, context={"request": self.request, "view": self})
+        serializer = serializer_in_use(default)(data=data, context={"request": self.request, "view": self})
         serializer.is_valid(raise_exception=True)
         values: dict[str, Any] = serializer.validated_data
         return values
 
-    def represented(self, default: type[BaseSerializer[Any]], instance: Any, **context: Any) -> Any:
-        """Return ``instance`` as the serializer shows it."""
+    def answer(self, default: SerializerClass, instance: Any, *, status: int = 200, **context: Any) -> Response:
+        """Answer with ``instance`` as the serializer shows it."""
         context |= {"request": self.request, "view": self}
-        many = isinstance(instance, list)
-        return serializer_class(default)(instance, many=many, context=context).data
+        serializer = serializer_in_use(default)(instance, many=isinstance(instance, list), context=context)
+        return Response(serializer.data, status=status)
 
-
-class ActionView(GatewayAPIView):
-    """A view that changes something, and may need permissions of its own."""
-
-    calls_provider = True
-    #: Its name in ``STRIPE_GATEWAY_ACTION_PERMISSIONS``.
-    action: ClassVar[str]
-
-    def get_permissions(self) -> list[BasePermission]:
-        """Return the permissions of the API, and those of this action."""
-        own = gateway_settings.action_permissions.get(self.action, ())
-        return [*super().get_permissions(), *(import_string(path)() for path in own)]
-
-    @property
-    def base_url(self) -> str:
-        """Scheme and host for addresses that customers come back to, while the settings name none."""
-        return "" if gateway_settings.payment_host else self.request.build_absolute_uri("/")
+    def page(self, default: SerializerClass, rows: Any, **context: Any) -> Response:
+        """Answer with the page of ``rows`` that the request asks for."""
+        paginator = self.pagination_class()
+        page: Any = paginator.paginate_queryset(rows, self.request, self)
+        return paginator.get_paginated_response(self.answer(default, page, **context).data)

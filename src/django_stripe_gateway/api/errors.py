@@ -58,7 +58,7 @@ def error_body(exc: GatewayError) -> dict[str, Any]:
 
 
 def configuration_detail() -> str:
-    """Return what callers are told in place of a sentence that names settings."""
+    """Return what callers read in place of a sentence that names settings."""
     return _("The payment gateway is not configured.")
 
 

@@ -1,15 +1,16 @@
-"""Fields for money and metadata."""
+"""Fields for money, metadata, and objects that a host can show in its own way."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from django_stripe_gateway.api.base import SerializerClass, serializer_in_use
 from django_stripe_gateway.api.openapi.optional import field_schema
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.money import format_amount
@@ -20,15 +21,17 @@ MAX_KEYS = 50
 MAX_KEY_LENGTH = 40
 MAX_VALUE_LENGTH = 500
 MAX_INTEGER = 2**53
+# A provider's id of an object.
+OBJECT_ID = r"\A[A-Za-z0-9_]{1,255}\Z"
 NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 AMOUNT_SCHEMA = {
     "type": "string",
-    "pattern": r"^[0-9]+(\.[0-9]+)?$",
-    "description": "In the currency's own units and precision.",
+    "pattern": r"^-?[0-9]+(\.[0-9]+)?$",
+    "description": "In the currency's own units and precision; negative for a credit.",
 }
 ASKED_AMOUNT_SCHEMA = {
-    "oneOf": [{"type": "string", "pattern": AMOUNT_SCHEMA["pattern"]}, {"type": "number", "exclusiveMinimum": 0}],
+    "oneOf": [{"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}, {"type": "number", "exclusiveMinimum": 0}],
     "description": "In the currency's own units; a string is the better choice.",
 }
 METADATA_SCHEMA = {
@@ -61,25 +64,22 @@ class AmountField(serializers.Field):  # type: ignore[type-arg]
 
 
 @field_schema(AMOUNT_SCHEMA)
-class FormattedAmountField(serializers.Field):  # type: ignore[type-arg]
-    """An amount of an object with a currency, in that currency's precision."""
+class FormattedAmountField(serializers.CharField):
+    """An amount in the precision of its object's currency, or of the context's where the object has none."""
 
     def get_attribute(self, instance: Any) -> str:
         """Return the amount as the API writes it."""
         amount = Decimal(super().get_attribute(instance))  # type: ignore[arg-type]
+        currency = instance.currency if hasattr(instance, "currency") else self.context["currency"]
         try:
-            return format_amount(amount, instance.currency)
+            return format_amount(amount, currency)
         except InvalidInput:
             # A row that the host wrote itself, in a currency Stripe does not know, is still shown.
             return f"{amount:f}"
 
-    def to_representation(self, value: str) -> str:
-        """Return the text."""
-        return value
-
 
 @field_schema(METADATA_SCHEMA)
-class MetadataField(serializers.Field):  # type: ignore[type-arg]
+class MetadataField(serializers.JSONField):
     """A small flat object that the host keeps with a payment."""
 
     default_error_messages = {
@@ -100,10 +100,6 @@ class MetadataField(serializers.Field):  # type: ignore[type-arg]
                 self.fail("invalid_key")
         return {key: self._value(value) for key, value in data.items()}
 
-    def to_representation(self, value: Any) -> Any:
-        """Return the metadata."""
-        return value
-
     def _value(self, value: Any) -> str | int | float | bool:
         match value:
             case bool():
@@ -116,3 +112,15 @@ class MetadataField(serializers.Field):  # type: ignore[type-arg]
                 # A number of the host's, not money of ours: JSON columns have nothing else for it.
                 return float(value)
         return self.fail("invalid_value")
+
+
+class ReplaceableField(serializers.Field):  # type: ignore[type-arg]
+    """An object, or many, shown by a serializer that the host can replace; to be extended for each."""
+
+    serializer: ClassVar[SerializerClass]
+    many: ClassVar[bool] = False
+
+    def to_representation(self, value: Any) -> Any:
+        """Return the object as the serializer in use shows it."""
+        shown = list(value) if self.many else value
+        return serializer_in_use(self.serializer)(shown, many=self.many, context=self.context).data

@@ -12,9 +12,8 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, router, transaction
 from django.utils import timezone
@@ -40,66 +39,48 @@ WITHHELD = ("client_secret",)
 RELEASING = frozenset(range(400, 500)) - {status.HTTP_402_PAYMENT_REQUIRED, status.HTTP_409_CONFLICT}
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A key that this request may work under, or whose answer is known."""
+class Claim(NamedTuple):
+    """A key's row, and whether it is this request's own, and not the first one's."""
 
     row: IdempotencyKey
     is_new: bool
 
-    @property
-    def is_answered(self) -> bool:
-        """Whether the first answer is known."""
-        return self.row.response_status is not None
-
-    @property
-    def operation_key(self) -> str:
-        """Key for the services; apart for each life of a key, which can be used again when it has expired."""
-        return f"{self.row.pk}:{self.row.key}"
-
 
 def idempotent(handler: Callable[..., Response]) -> Callable[..., Response]:
-    """Let a ``post`` handler accept ``Idempotency-Key``; the handler gets ``idempotency_key`` for its service."""
+    """Let a ``post`` handler accept ``Idempotency-Key``; the handler gets ``idempotency_key`` for its service.
+
+    Raises:
+        InvalidInput: the key is empty, too long or not printable ASCII.
+        IdempotencyKeyReused: it belongs to another request.
+    """
 
     @functools.wraps(handler)
     def post(view: GatewayAPIView, request: Request, *args: Any, **kwargs: Any) -> Response:
-        key = read_key(request)
+        key = request.headers.get(HEADER)
         if key is None:
             return handler(view, request, *args, idempotency_key=None, **kwargs)
-        claim = claim_key(view.owner, key, fingerprint(key, request))
-        if claim.is_answered:
-            return _replay(view, claim.row)
+        if not KEY.fullmatch(key):
+            text = _("An Idempotency-Key has 1 to 255 printable ASCII characters.")
+            raise InvalidInput(text, code="invalid_idempotency_key", field=HEADER)
+        row, is_new = claim_key(view.owner, key, fingerprint(key, request))
+        if row.response_status is not None:
+            return _replay(view, row)
         try:
-            response = handler(view, request, *args, idempotency_key=claim.operation_key, **kwargs)
+            # The services' key is apart for each life of the caller's, which can be used again when it has expired.
+            response = handler(view, request, *args, idempotency_key=f"{row.pk}:{row.key}", **kwargs)
         except PaymentDeclined as error:
-            _store(claim.row, error.status_code, error_body(error))
+            _store(row, error.status_code, error_body(error))
             raise
         except Exception as error:
-            if claim.is_new and status_of(error) in RELEASING:
-                claim.row.delete()
+            if is_new and status_of(error) in RELEASING:
+                row.delete()
             raise
-        _store(claim.row, response.status_code, response.data)
+        _store(row, response.status_code, response.data)
         return response
 
     # The OpenAPI document says so.
     post.takes_idempotency_key = True  # type: ignore[attr-defined]
     return post
-
-
-def read_key(request: Request) -> str | None:
-    """Return the request's key, ``None`` when it has none.
-
-    Raises:
-        InvalidInput: it is empty, too long or not printable ASCII.
-    """
-    key = request.headers.get(HEADER)
-    if key is not None and not KEY.fullmatch(key):
-        raise InvalidInput(
-            _("An Idempotency-Key has 1 to 255 printable ASCII characters."),
-            code="invalid_idempotency_key",
-            field=HEADER,
-        )
-    return key
 
 
 def fingerprint(key: str, request: Request) -> str:
@@ -130,17 +111,14 @@ def claim_key(owner: Any, key: str, request_fingerprint: str) -> Claim:
                 continue
         is_repeat = row.fingerprint == request_fingerprint
         # What has not been answered may still be under way at the provider: a repeat carries on, however late.
-        if _has_expired(row) and not (is_repeat and row.response_status is None):
+        expired = row.created < timezone.now() - timedelta(seconds=gateway_settings.idempotency_key_ttl)
+        if expired and not (is_repeat and row.response_status is None):
             rows.filter(pk=row.pk, created=row.created).delete()
             continue
         if not is_repeat:
             raise IdempotencyKeyReused(_("This Idempotency-Key was used with another request. Use a new one."))
         return Claim(row, is_new=False)
     raise OperationInProgress(_("Other requests with this Idempotency-Key keep coming first."), retry_after=1)
-
-
-def _has_expired(row: IdempotencyKey) -> bool:
-    return row.created < timezone.now() - timedelta(seconds=gateway_settings.idempotency_key_ttl)
 
 
 def _store(row: IdempotencyKey, response_status: int, data: Any) -> None:

@@ -22,19 +22,12 @@ def request_owner(request: Any) -> Any:
     owner = get_adapter().get_owner(request)
     if owner is None or not getattr(owner, "is_authenticated", True):
         raise NotAuthenticated
-    if not _can_be_billed(owner):
+    # Another model's row with the same key is somebody else. Users whose credentials alone say who they are (tokens
+    # that are not looked up) are no rows, and have a key.
+    is_row = isinstance(owner, Model)
+    if not (isinstance(owner, apps.get_model(gateway_settings.owner_model)) if is_row else hasattr(owner, "pk")):
         problem = f"must return an instance of {gateway_settings.owner_model} or None, and returned a"
         raise wrong_answer("get_owner", f"{problem} {type(owner).__name__}")
     if owner.pk is None:
         raise NotAuthenticated
     return owner
-
-
-def _can_be_billed(owner: Any) -> bool:
-    """Return whether ``owner`` is of the owner's model: another model's row with the same key is somebody else.
-
-    Users whose credentials alone say who they are (tokens that are not looked up) are no rows, and have a key.
-    """
-    if isinstance(owner, Model):
-        return isinstance(owner, apps.get_model(gateway_settings.owner_model))
-    return hasattr(owner, "pk")

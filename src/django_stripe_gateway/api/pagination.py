@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound, ValidationError
-from rest_framework.pagination import CursorPagination
+from rest_framework.pagination import BasePagination, CursorPagination
 from rest_framework.request import Request
+from rest_framework.response import Response
 
+from django_stripe_gateway.api.base import is_key
 from django_stripe_gateway.conf import gateway_settings
 
 MAX_PAGE_SIZE = 100
@@ -53,16 +54,14 @@ class NewestFirst(CursorPagination):
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Return the shape of a page for the OpenAPI document."""
-        link = "https://shop.example.com/api/v1/payments/?cursor=%s"
-        return {
-            "type": "object",
-            "required": ["next", "previous", "results"],
-            "properties": {
-                "next": {"type": ["string", "null"], "format": "uri", "example": link % "cD00Mg%3D%3D"},
-                "previous": {"type": ["string", "null"], "format": "uri", "example": link % "cj0xJnA9OTk%3D"},
-                "results": schema,
-            },
+        link = {"type": ["string", "null"], "format": "uri"}
+        address = "https://shop.example.com/api/v1/payments/?cursor="
+        properties = {
+            "next": link | {"example": f"{address}cD00Mg%3D%3D"},
+            "previous": link | {"example": f"{address}cj0xJnA9OTk%3D"},
+            "results": schema,
         }
+        return {"type": "object", "required": list(properties), "properties": properties}
 
 
 class OldestFirst(NewestFirst):
@@ -71,10 +70,19 @@ class OldestFirst(NewestFirst):
     ordering = "pk"
 
 
-def is_key(model: type[Model], text: str) -> bool:
-    """Return whether ``text`` is a primary key of ``model`` exactly as we write it."""
-    field = model._meta.pk
-    try:
-        return str(field.to_python(text)) == text
-    except DjangoValidationError:
-        return False
+class OnlyPage(BasePagination):
+    """The one page of what a provider keeps: as any other, with nothing before or behind it."""
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        """Return all of it."""
+        return list(queryset)
+
+    def get_paginated_response(self, data: Any) -> Response:
+        """Return the page."""
+        return Response({"next": None, "previous": None, "results": data})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return the shape of the page for the OpenAPI document."""
+        page = NewestFirst().get_paginated_response_schema(schema)
+        page["properties"] |= {name: {"type": "null", "example": None} for name in ("next", "previous")}
+        return page

@@ -58,7 +58,6 @@ from __future__ import annotations
 
 from django.core.checks import Tags, register
 
-from django_stripe_gateway.checks.billing import check_billing_variant
 from django_stripe_gateway.checks.databases import check_database, check_gateway_rows, check_routing
 from django_stripe_gateway.checks.deployment import check_deployment, check_deployment_databases
 from django_stripe_gateway.checks.project import (
@@ -70,7 +69,7 @@ from django_stripe_gateway.checks.project import (
 )
 from django_stripe_gateway.checks.providers import check_providers, check_providers_deployment
 from django_stripe_gateway.checks.settings import check_setting_names, check_setting_values
-from django_stripe_gateway.checks.variants import check_variants
+from django_stripe_gateway.checks.variants import check_billing_variant, check_variants
 from django_stripe_gateway.checks.workers import check_workers
 
 TAG = "django_stripe_gateway"

@@ -51,7 +51,7 @@ def check_database(app_configs: Any, databases: Sequence[str] | None = None, **k
             message = f"The database {alias!r} cannot lock rows (SELECT … FOR UPDATE)."
             found.append(error("021", message, "Use PostgreSQL, MariaDB, MySQL or SQLite."))
     except Error:
-        # A database that does not answer is for the command itself to tell.
+        # A database that does not answer is for the command itself to report.
         return found
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -17,7 +16,18 @@ from django_stripe_gateway.conf import gateway_settings
 
 def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Check addresses; with ``DEBUG = True`` these are not the settings of a production."""
-    return [] if settings.DEBUG else list(_check_addresses())
+    if settings.DEBUG:
+        return []
+    found: list[CheckMessage] = []
+    if not gateway_settings.payment_uses_ssl:
+        message = "PAYMENT_USES_SSL is False with DEBUG = False: customers are sent back over plain http."
+        found.append(warning("031", message, "Set PAYMENT_USES_SSL = True, or remove the line."))
+    wrong = wrong_settings()
+    for name in ("STRIPE_GATEWAY_SUCCESS_URL", "STRIPE_GATEWAY_FAILURE_URL"):
+        if name not in wrong and str(getattr(settings, name, None) or "").startswith("http://"):
+            message = f"{name} sends customers to plain http with DEBUG = False."
+            found.append(warning("031", message, f"Let {name} begin with https://."))
+    return found
 
 
 def check_deployment_databases(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -41,14 +51,3 @@ def check_deployment_databases(app_configs: Any, **kwargs: Any) -> list[CheckMes
         )
         found.append(warning("033", message, hint))
     return found
-
-
-def _check_addresses() -> Iterator[CheckMessage]:
-    if not gateway_settings.payment_uses_ssl:
-        message = "PAYMENT_USES_SSL is False with DEBUG = False: customers are sent back over plain http."
-        yield warning("031", message, "Set PAYMENT_USES_SSL = True, or remove the line.")
-    wrong = wrong_settings()
-    for name in ("STRIPE_GATEWAY_SUCCESS_URL", "STRIPE_GATEWAY_FAILURE_URL"):
-        if name not in wrong and str(getattr(settings, name, None) or "").startswith("http://"):
-            message = f"{name} sends customers to plain http with DEBUG = False."
-            yield warning("031", message, f"Let {name} begin with https://.")

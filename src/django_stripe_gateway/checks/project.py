@@ -55,7 +55,7 @@ def _uses_tokens() -> bool:
             for found in classes
         )
     except Exception:
-        # A path that cannot be imported is told elsewhere; a module can raise anything when it is imported.
+        # A path that cannot be imported is reported elsewhere; a module can raise anything when it is imported.
         return False
 
 
@@ -104,7 +104,7 @@ def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         hint = 'Add path("api/v1/", include("django_stripe_gateway.urls")) to your root URLconf.'
         return [error("012", message, hint)]
     except Exception:
-        # A URLconf that cannot be imported is for Django's own check to tell.
+        # A URLconf that cannot be imported is for Django's own check to report.
         return []
     return []
 

@@ -1,4 +1,4 @@
-"""``PAYMENT_VARIANTS``: its shape, and what its entries name."""
+"""``PAYMENT_VARIANTS``: its shape, what its entries name, and which of them sells subscriptions."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from django.utils.module_loading import import_string
 
 from django_stripe_gateway.checks.messages import error, nearest, warning
 from django_stripe_gateway.checks.providers import all_checks, checks_of, owner_of
-from django_stripe_gateway.conf import rules
+from django_stripe_gateway.checks.settings import wrong_settings
+from django_stripe_gateway.conf import gateway_settings, rules
 from django_stripe_gateway.gateways.provider import Options, Provider
-from django_stripe_gateway.gateways.registry import find_provider, registered_providers
+from django_stripe_gateway.gateways.registry import bills_subscriptions, find_provider, registered_providers
 
 
 def check_variants(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -30,6 +31,19 @@ def check_variants(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             message = f"The entry {name!r} of PAYMENT_VARIANTS must be a dotted path and a dictionary of options."
             found.append(error("001", message, f"Write it like {example}."))
     return found
+
+
+def check_billing_variant(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Check that the account that sells subscriptions is one of a provider that bills them."""
+    if "STRIPE_GATEWAY_BILLING_VARIANT" in wrong_settings():
+        return []
+    name = gateway_settings.billing_variant
+    billing = [variant for variant in readable_variants() if bills_subscriptions(variant)]
+    if not name or name in billing:
+        return []
+    meant = nearest(name, billing)
+    hint = f"Did you mean {meant!r}?" if meant else "Name a variant that bills subscriptions, or remove the line."
+    return [error("070", "STRIPE_GATEWAY_BILLING_VARIANT names no variant that bills subscriptions.", hint)]
 
 
 def readable_variants() -> dict[str, tuple[str, Mapping[str, Any]]]:

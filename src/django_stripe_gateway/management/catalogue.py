@@ -9,6 +9,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from django_stripe_gateway.exceptions import GatewayError, OperationInProgress
+from django_stripe_gateway.management.output import sentence_of
 from django_stripe_gateway.models import Plan
 from django_stripe_gateway.services.catalogue.leases import plan_lease_end
 from django_stripe_gateway.services.catalogue.publish import push_plan
@@ -20,7 +21,7 @@ PAUSE_SECONDS = 0.25
 
 
 def push_each(
-    plans: Iterable[Plan], variant: str, tell: Callable[[str], object], *, is_dry_run: bool = False
+    plans: Iterable[Plan], variant: str, write: Callable[[str], object], *, is_dry_run: bool = False
 ) -> Iterator[tuple[Plan, list[CatalogueStep], str]]:
     """Push the plans that differ at the provider, or say what that would do.
 
@@ -35,30 +36,25 @@ def push_each(
         steps, failure = steps_for(plan, rows_of(plan, variant), catalogue, taken_prices()), ""
         if (steps or plan.push_key) and not is_dry_run:
             try:
-                steps = _push_when_free(plan, variant, tell)
+                steps = _push_when_free(plan, variant, write)
             except GatewayError as error:
                 steps, failure = [], f"{plan.slug}: {sentence_of(error)}"
         for step in steps:
-            tell(f"{plan.slug}: Stripe: {step}")
+            write(f"{plan.slug}: Stripe: {step}")
         yield plan, steps, failure
 
 
-def _push_when_free(plan: Plan, variant: str, tell: Callable[[str], object]) -> list[CatalogueStep]:
+def _push_when_free(plan: Plan, variant: str, write: Callable[[str], object]) -> list[CatalogueStep]:
     """Push a plan as soon as no other process does; one that was killed holds it until its lease has run out."""
     deadline = plan_lease_end() + timedelta(seconds=1)
-    is_told = False
+    has_said = False
     while True:
         try:
             return push_plan(plan=plan, variant=variant)
         except OperationInProgress as error:
             if timezone.now() > deadline:
                 raise
-            if not is_told:
-                tell(f"{plan.slug}: {error.detail} Waiting, until {deadline:%H:%M:%S} UTC at the latest.")
-                is_told = True
+            if not has_said:
+                write(f"{plan.slug}: {error.detail} Waiting, until {deadline:%H:%M:%S} UTC at the latest.")
+                has_said = True
             time.sleep(PAUSE_SECONDS)
-
-
-def sentence_of(error: GatewayError) -> str:
-    """Return an error's sentence with the provider's id of the request."""
-    return f"{error.detail} (Stripe's request id: {error.request_id})" if error.request_id else error.detail

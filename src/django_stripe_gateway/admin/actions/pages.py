@@ -8,7 +8,6 @@ from django.contrib import messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 
@@ -92,15 +91,7 @@ class ActionPagesMixin(ActionTableMixin):
         return True
 
     def _render_action(self, request: HttpRequest, action: Action, form: ConfirmationForm) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": action.label,
-            "subtitle": str(form.subject),
-            "opts": self.opts,
-            "action": action,
-            "form": form,
-            "facts": self.facts(form.subject),
-            "back_url": self._url("change", form.subject),
-        }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, self.action_template, context)
+        subject = form.subject
+        facts, back_url = self.facts(subject), self._url("change", subject)
+        further = {"subtitle": str(subject), "form": form, "facts": facts, "back_url": back_url}
+        return self.render_action(request, self.action_template, action, **further)

@@ -1,4 +1,4 @@
-"""Tell staff what became of each object; one that fails does not stop the others."""
+"""Show staff what became of each object; one that fails does not stop the others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def reported_errors(model_admin: admin.ModelAdmin[Any], request: HttpRequest, la
     except GatewayError as error:
         report_error(model_admin, request, label, error)
     except Exception:
-        # What was done to the objects before this one has to be told all the same.
+        # What was done to the objects before this one has to be shown all the same.
         logger.exception("An action of the admin failed: %s", label)
         text = _("%(label)s: failed unexpectedly; the log says why.") % {"label": label}
         model_admin.message_user(request, text, messages.ERROR)

@@ -9,7 +9,6 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
 from django_stripe_gateway.admin.actions.forms import read_key
@@ -57,24 +56,19 @@ class SelectedActionsMixin(ActionTableMixin):
             }
             for subject in subjects
         ]
-        context = {
-            **self.admin_site.each_context(request),
-            "title": action.label,
-            "opts": self.opts,
-            "action": action,
+        further = {
             "rows": rows,
             "possible": any(row["is_possible"] for row in rows),
             "key": uuid.uuid4(),
             "action_checkbox_name": ACTION_CHECKBOX_NAME,
         }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, self.confirmation_template, context)
+        return self.render_action(request, self.confirmation_template, action, **further)
 
 
 def limited_rows(
     model_admin: admin.ModelAdmin[Any], request: HttpRequest, queryset: QuerySet[Any], most: int, too_many: str
 ) -> list[Any]:
-    """Return the selected rows; none if there are more than ``most``, which ``too_many`` tells the person."""
+    """Return the selected rows; none if there are more than ``most``, which ``too_many`` says to the person."""
     rows = list(queryset[: most + 1])
     if len(rows) <= most:
         return rows

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.text import capfirst
 
 from django_stripe_gateway.admin.actions.forms import ConfirmationForm
 from django_stripe_gateway.admin.base.display import EMPTY
+from django_stripe_gateway.admin.base.lists import AdminBase
 from django_stripe_gateway.choices import LogSource
 from django_stripe_gateway.services.origins import Origin
-
-if TYPE_CHECKING:
-    _Base = admin.ModelAdmin[Any]
-else:
-    _Base = object
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ class Action:
         return f"{self.name}_selected"
 
 
-class ActionTableMixin(_Base):
+class ActionTableMixin(AdminBase):
     """Adds ``has_<name>_permission`` and ``<name>_selected`` for each action; a method that a class defines is kept."""
 
     action_table: ClassVar[Sequence[Action]]
@@ -97,9 +94,15 @@ class ActionTableMixin(_Base):
         return f"{capfirst(self.opts.verbose_name)} {subject.pk}"
 
     def report_done(self, request: HttpRequest, action: Action, subject: Any, result: str) -> None:
-        """Tell the person what became of the object, and keep it in the admin's history."""
+        """Show the person what became of the object, and keep it in the admin's history."""
         self.message_user(request, f"{self.object_label(subject)}: {result}", messages.SUCCESS)
         self.log_change(request, subject, f"{action.label}: {result}")
+
+    def render_action(self, request: HttpRequest, template: str, action: Action, **further: Any) -> TemplateResponse:
+        """Return a page that asks about the action."""
+        context = {"title": action.label, "opts": self.opts, "action": action, **further}
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, template, self.admin_site.each_context(request) | context)
 
     def run_selected(self, request: HttpRequest, queryset: QuerySet[Any], action: Action) -> HttpResponse | None:
         """Carry out ``action`` for each selected object."""

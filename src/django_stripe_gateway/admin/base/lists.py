@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db import connections
 from django.http import HttpRequest
 
+if TYPE_CHECKING:
+    #: What a mixin knows of the class that it is mixed into.
+    AdminBase = admin.ModelAdmin[Any]
+else:
+    AdminBase = object
+
 
 class DatedChangeList(ChangeList):
-    """A list without its navigation by date where the database cannot tell the day in a time zone.
+    """A list without its navigation by date where the database cannot convert to the day of a time zone.
 
     MariaDB and MySQL cannot until their time zone tables are loaded, and the page would fail as a whole:
     https://docs.djangoproject.com/en/stable/ref/databases/#time-zone-definitions

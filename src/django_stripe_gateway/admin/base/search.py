@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.contrib import admin
 from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-if TYPE_CHECKING:
-    _Base = admin.ModelAdmin[Any]
-else:
-    _Base = object
+from django_stripe_gateway.admin.base.lists import AdminBase
 
 
-class IdSearchMixin(_Base):
+class IdSearchMixin(AdminBase):
     """Finds an id of the provider's by its index, without scanning texts, and an owner by name.
 
     A path to an owner in ``search_fields`` ("customer__owner") stands for the fields by which people look for one.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
@@ -21,93 +21,61 @@ class ErrorSerializer(serializers.Serializer):  # type: ignore[type-arg]
     payment_id = serializers.IntegerField(required=False, help_text="The payment that was declined.")
 
 
+def error_example(kind: str, code: str, detail: str, **further: Any) -> Mapping[str, Any]:
+    """Return an error as it is answered."""
+    return {"type": kind, "code": code, "detail": detail, **further}
+
+
+_INVALID, _PROVIDER = "invalid_request_error", "provider_error"
+_REQUEST_ID = "req_Q4dpeoVZxIgEkq"
 # What is answered with each status: a description, and an error as it really looks.
 ERRORS: Mapping[int, tuple[str, Mapping[str, Any]]] = {
     400: (
         "The input cannot be accepted.",
-        {
-            "type": "invalid_request_error",
-            "code": "invalid_amount",
-            "detail": "The amount must be greater than zero.",
-            "field": "amount",
-        },
+        error_example(_INVALID, "invalid_amount", "The amount must be greater than zero.", field="amount"),
     ),
     401: (
         "No credentials, or wrong ones.",
-        {
-            "type": "authentication_error",
-            "code": "not_authenticated",
-            "detail": "Authentication credentials were not provided.",
-        },
+        error_example("authentication_error", "not_authenticated", "Authentication credentials were not provided."),
     ),
     402: (
         "The payment method was declined; the payment can still be paid.",
-        {
-            "type": "card_error",
-            "code": "card_declined",
-            "detail": "Your card has insufficient funds.",
-            "request_id": "req_Q4dpeoVZxIgEkq",
-            "decline_code": "insufficient_funds",
-            "payment_id": 42,
-        },
+        error_example(
+            "card_error",
+            "card_declined",
+            "Your card has insufficient funds.",
+            **{"request_id": _REQUEST_ID, "decline_code": "insufficient_funds", "payment_id": 42},
+        ),
     ),
     403: (
         "Not allowed, or a session without its CSRF token.",
-        {
-            "type": "permission_error",
-            "code": "permission_denied",
-            "detail": "You do not have permission to perform this action.",
-        },
+        error_example("permission_error", "permission_denied", "You do not have permission to perform this action."),
     ),
-    404: (
-        "There is no such object, or it is somebody else's.",
-        {"type": "invalid_request_error", "code": "not_found", "detail": "Not found."},
-    ),
+    404: ("There is no such object, or it is somebody else's.", error_example(_INVALID, "not_found", "Not found.")),
     409: (
         "The state does not allow it, the same thing is being done at this moment (see Retry-After), or an "
         "Idempotency-Key came back with another request.",
-        {
-            "type": "invalid_request_error",
-            "code": "wrong_state",
-            "detail": "Only an authorised payment can be captured; this one is confirmed.",
-        },
+        error_example(_INVALID, "wrong_state", "Only an authorised payment can be captured; this one is confirmed."),
     ),
     429: (
         "Too many requests; see Retry-After.",
-        {
-            "type": "rate_limit_error",
-            "code": "throttled",
-            "detail": "Request was throttled. Expected available in 17 seconds.",
-        },
+        error_example("rate_limit_error", "throttled", "Request was throttled. Expected available in 17 seconds."),
     ),
     500: (
         "Something is wrong on the server; its log says what.",
-        {"type": "configuration_error", "code": "not_configured", "detail": "The payment gateway is not configured."},
+        error_example("configuration_error", "not_configured", "The payment gateway is not configured."),
     ),
     501: (
         "The payment's gateway cannot do this.",
-        {
-            "type": "invalid_request_error",
-            "code": "unsupported_by_gateway",
-            "detail": "This gateway can only capture the whole payment.",
-        },
+        error_example(_INVALID, "unsupported_by_gateway", "This gateway can only capture the whole payment."),
     ),
     502: (
         "The provider failed or refused. Repeat the request with the same Idempotency-Key.",
-        {
-            "type": "provider_error",
-            "code": "provider_unavailable",
-            "detail": "Stripe failed. Try again.",
-            "request_id": "req_Q4dpeoVZxIgEkq",
-        },
+        error_example(_PROVIDER, "provider_unavailable", "Stripe failed. Try again.", request_id=_REQUEST_ID),
     ),
     504: (
         "The provider did not answer in time. Repeat the request with the same Idempotency-Key.",
-        {
-            "type": "provider_error",
-            "code": "provider_timeout",
-            "detail": "Stripe did not answer in time. Try again.",
-        },
+        error_example(_PROVIDER, "provider_timeout", "Stripe did not answer in time. Try again."),
     ),
 }
 PROVIDER_ERRORS = (500, 501, 502, 504)
@@ -117,22 +85,16 @@ def error_statuses(view: Any, method: str, declared: tuple[int, ...], *, has_pat
     """Return the error statuses of an operation in ascending order.
 
     Args:
-        view: tells by ``is_public``, ``calls_provider`` and its paging what can go wrong.
+        view: its ``is_public``, ``calls_provider`` and paging say what can go wrong.
         declared: what the operation names itself.
         has_path: its address names an object.
     """
-    return sorted({*declared, *_following(view, is_write=method not in SAFE_METHODS, has_path=has_path)})
-
-
-def _following(view: Any, *, is_write: bool, has_path: bool) -> Iterator[int]:
-    yield 429
-    if not view.is_public:
-        yield from (401, 403)
-    if has_path:
-        yield 404
-    if is_write:
-        yield from (400, 409)
-    if getattr(view, "pagination_class", None) is not None:
-        yield 400
-    if view.calls_provider:
-        yield from PROVIDER_ERRORS
+    following: tuple[tuple[bool, tuple[int, ...]], ...] = (
+        (True, (429,)),
+        (not view.is_public, (401, 403)),
+        (has_path, (404,)),
+        (method not in SAFE_METHODS, (400, 409)),
+        (hasattr(getattr(view, "pagination_class", None), "cursor_query_param"), (400,)),
+        (view.calls_provider, PROVIDER_ERRORS),
+    )
+    return sorted({*declared, *(status for applies, statuses in following if applies for status in statuses)})

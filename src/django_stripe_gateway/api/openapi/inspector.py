@@ -7,11 +7,10 @@ from typing import Any
 
 import uritemplate
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer
 
 from django_stripe_gateway.api.openapi.errors import ERRORS, ErrorSerializer, error_statuses
-from django_stripe_gateway.api.openapi.operations import Operation, summary_and_description
-from django_stripe_gateway.api.replaceable import serializer_class
+from django_stripe_gateway.api.openapi.operations import operation, summary_and_description
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -30,31 +29,29 @@ class GatewaySchema(AutoSchema):  # type: ignore[no-untyped-call,unused-ignore]
     A handler of a host's own subclass that declares none is shown as drf-spectacular shows any.
     """
 
-    @property
-    def api_view(self) -> Any:
-        """The view, one of this package's or of a subclass of those."""
-        return self.view
+    #: One of this package's views, or of a subclass of those.
+    view: Any
 
     @property
     def handler(self) -> Any:
         """The method of the view that answers."""
-        return getattr(self.api_view, self.method.lower())
+        return getattr(self.view, self.method.lower())
 
     @property
-    def declared(self) -> Operation | None:
+    def declared(self) -> operation | None:
         """What the handler declares."""
-        declared: Operation | None = getattr(self.handler, "operation", None)
+        declared: operation | None = getattr(self.handler, "operation", None)
         return declared
 
     def get_operation_id(self) -> str:
         """Return the name that the view puts in place of an inherited one, or the declared one."""
         if self.declared is None:
             return str(super().get_operation_id())
-        return str(self.api_view.operation_id or self.declared.operation_id)
+        return str(self.view.operation_id or self.declared.operation_id)
 
     def get_tags(self) -> list[str]:
         """Return the view's tag."""
-        return [self.api_view.tag] if self.api_view.tag else list(super().get_tags())
+        return [self.view.tag] if self.view.tag else list(super().get_tags())
 
     def get_summary(self) -> str:
         """Return the first sentence of the handler's docstring."""
@@ -67,7 +64,7 @@ class GatewaySchema(AutoSchema):  # type: ignore[no-untyped-call,unused-ignore]
 
     def get_auth(self) -> list[dict[str, Any]]:
         """Return the ways to say who is asking."""
-        return [] if self.api_view.is_public else list(super().get_auth())
+        return [] if self.view.is_public else list(super().get_auth())
 
     def get_override_parameters(self) -> list[Any]:
         """Return the header, the parts of the path and the query."""
@@ -92,10 +89,16 @@ class GatewaySchema(AutoSchema):  # type: ignore[no-untyped-call,unused-ignore]
         declared = self.declared
         if declared is None:
             return super().get_response_serializers()
-        answers = {
-            declared.status: _answer(declared.answer, self.get_summary(), declared.examples.answers),
-            **{status: self._error(declared, status) for status in self._error_statuses(declared)},
-        }
+        answer: Any = declared.answer
+        if isinstance(answer, tuple):
+            name = "Or".join(serializer.__name__.removesuffix("Serializer") for serializer in answer)
+            answer = PolymorphicProxySerializer(name, list(answer), resource_type_field_name=None)
+        answers = {declared.status: _answer(answer, self.get_summary(), declared.examples.answers)}
+        has_path = bool(uritemplate.variables(self.path))
+        for status in error_statuses(self.view, self.method, declared.errors, has_path=has_path):
+            meaning, usual = ERRORS[status]
+            body = declared.examples.errors.get(status, usual)
+            answers[status] = _answer(ErrorSerializer, meaning, {str(body["code"]): body})
         if declared.redirect:
             answers[302] = OpenApiResponse(description=declared.redirect)
         return answers
@@ -103,29 +106,20 @@ class GatewaySchema(AutoSchema):  # type: ignore[no-untyped-call,unused-ignore]
     def resolve_serializer(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> Any:
         """Return the component of the serializer that is in use."""
         default = serializer if isinstance(serializer, type) else type(serializer)
-        replacement = serializer_class(default)
+        replacement = self.view.serializer_in_use(default)
         if replacement is not default:
             serializer = replacement
         return super().resolve_serializer(serializer, direction, bypass_extensions)
 
     def _path_parameters(self) -> Iterator[OpenApiParameter]:
         """Yield the parts of the path as the view's serializer describes the fields of the same names."""
-        if self.api_view.path_serializer is None:
+        if self.view.path_serializer is None:
             return
-        serializer: Any = serializer_class(self.api_view.path_serializer)()
+        serializer = self.view.serializer_in_use(self.view.path_serializer)()
         for name in uritemplate.variables(self.path):
             schema = self._map_serializer_field(serializer.fields[name], "request")  # type: ignore[no-untyped-call]
             description = schema.pop("description", "")
             yield OpenApiParameter(name, schema, OpenApiParameter.PATH, description=description)
-
-    def _error_statuses(self, declared: Operation) -> list[int]:
-        has_path = bool(uritemplate.variables(self.path))
-        return error_statuses(self.api_view, self.method, declared.errors, has_path=has_path)
-
-    def _error(self, declared: Operation, status: int) -> OpenApiResponse:
-        meaning, usual = ERRORS[status]
-        body = declared.examples.errors.get(status, usual)
-        return _answer(ErrorSerializer, meaning, {str(body["code"]): body})
 
 
 def _answer(serializer: Any, meaning: str, examples: Any) -> OpenApiResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, TypeVar
 
 from rest_framework.serializers import BaseSerializer
@@ -23,47 +23,31 @@ class Examples:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
-    """What the document says of a handler beyond what the view itself tells; see ``operation``."""
-
-    operation_id: str
-    request: SerializerType | None
-    answer: SerializerType | BaseSerializer[Any] | None
-    status: int
-    query: SerializerType | None
-    errors: tuple[int, ...]
-    redirect: str
-    examples: Examples
-
-
-def operation(
-    operation_id: str,
-    *,
-    request: SerializerType | None = None,
-    answer: SerializerType | BaseSerializer[Any] | None = None,
-    status: int = 200,
-    query: SerializerType | None = None,
-    errors: tuple[int, ...] = (),
-    redirect: str = "",
-    examples: Examples = Examples(),
-) -> Callable[[Handler], Handler]:
+class operation:
     """Declare a handler as an operation of the API; its docstring is the operation's summary and description.
 
     Args:
         operation_id: unique name of the operation.
         request: serializer of the body.
-        answer: serializer of the answer with ``status``; with ``many`` for a list.
+        answer: serializer of the answer with ``status``; with ``many`` for a list, several where it is one of them.
         query: serializer of the query parameters.
         errors: statuses besides those that follow from the view; see ``openapi.errors.error_statuses``.
         redirect: where a 302 leads.
     """
-    declared = Operation(operation_id, request, answer, status, query, errors, redirect, examples)
 
-    def declare(handler: Handler) -> Handler:
-        handler.operation = declared  # type: ignore[attr-defined]
+    operation_id: str
+    _: KW_ONLY
+    request: SerializerType | None = None
+    answer: SerializerType | BaseSerializer[Any] | tuple[SerializerType, ...] | None = None
+    status: int = 200
+    query: SerializerType | None = None
+    errors: tuple[int, ...] = ()
+    redirect: str = ""
+    examples: Examples = Examples()
+
+    def __call__(self, handler: Handler) -> Handler:
+        handler.operation = self  # type: ignore[attr-defined]
         return handler
-
-    return declare
 
 
 def summary_and_description(handler: Callable[..., Any]) -> tuple[str, str]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_stripe_gateway.api.base import ActionView
+from django_stripe_gateway.adapter import PRICE_KEYS, get_adapter, wrong_answer
 from django_stripe_gateway.api.idempotency import idempotent
 from django_stripe_gateway.api.openapi.operations import operation
 from django_stripe_gateway.api.payments import examples
-from django_stripe_gateway.api.payments.pricing import priced
 from django_stripe_gateway.api.payments.serializers import (
     CapturePaymentSerializer,
     ConfirmPaymentSerializer,
@@ -20,6 +20,9 @@ from django_stripe_gateway.api.payments.serializers import (
     RefundPaymentSerializer,
 )
 from django_stripe_gateway.api.payments.views import PaymentView
+from django_stripe_gateway.choices import CaptureMethod
+from django_stripe_gateway.exceptions import InvalidInput
+from django_stripe_gateway.services.payments.amounts import validate_amount
 from django_stripe_gateway.services.payments.cancel import cancel_payment
 from django_stripe_gateway.services.payments.capture import capture_payment
 from django_stripe_gateway.services.payments.confirm import confirm_payment
@@ -28,9 +31,10 @@ from django_stripe_gateway.services.payments.refresh import sync_payment
 from django_stripe_gateway.services.payments.refund import refund_payment
 
 
-class PaymentActionView(ActionView, PaymentView):
+class PaymentActionView(PaymentView):
     """A view that changes payments."""
 
+    calls_provider = True
     rate_scope = "payments.write"
 
     def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -61,13 +65,9 @@ class CreatePaymentView(PaymentActionView):
         """
         values = priced(request, self.validated(CreatePaymentSerializer, request.data))
         payment = create_payment(
-            owner=self.owner_row,
-            base_url=self.base_url,
-            idempotency_key=idempotency_key,
-            origin=self.origin,
-            **values,
+            owner=self.owner_row, base_url=self.base_url, idempotency_key=idempotency_key, origin=self.origin, **values
         )
-        return self.answer(payment, status=201, with_client_secret=True)
+        return self.answer(PaymentSerializer, payment, status=201, with_client_secret=True)
 
 
 class CapturePaymentView(PaymentActionView):
@@ -90,7 +90,7 @@ class CapturePaymentView(PaymentActionView):
         payment = self.get_payment(payment_id)
         values = self.validated(CapturePaymentSerializer, request.data)
         payment = capture_payment(payment=payment, idempotency_key=idempotency_key, origin=self.origin, **values)
-        return self.answer(payment)
+        return self.answer(PaymentSerializer, payment)
 
 
 class CaptureIntentView(CapturePaymentView):
@@ -117,16 +117,12 @@ class ConfirmIntentView(PaymentActionView):
         payment = self.get_payment(payment_id)
         values = self.validated(ConfirmPaymentSerializer, request.data)
         payment = confirm_payment(
-            payment=payment,
-            base_url=self.base_url,
-            idempotency_key=idempotency_key,
-            origin=self.origin,
-            **values,
+            payment=payment, base_url=self.base_url, idempotency_key=idempotency_key, origin=self.origin, **values
         )
         if payment.is_payable and not payment.client_secret:
             # A repeat finds the work done; the secret came with the answer that was never given.
             payment = sync_payment(payment=payment, origin=self.origin)
-        return self.answer(payment, with_client_secret=payment.is_payable)
+        return self.answer(PaymentSerializer, payment, with_client_secret=payment.is_payable)
 
 
 class CancelPaymentView(PaymentActionView):
@@ -134,17 +130,13 @@ class CancelPaymentView(PaymentActionView):
 
     action = "cancel_payment"
 
-    @operation(
-        "payments_cancel",
-        answer=PaymentSerializer,
-        examples=examples.CANCEL_PAYMENT,
-    )
+    @operation("payments_cancel", answer=PaymentSerializer, examples=examples.CANCEL_PAYMENT)
     @idempotent
     def post(self, request: Request, payment_id: str, *, idempotency_key: str | None) -> Response:
         """Cancel a waiting payment, or release an authorised one."""
         payment = self.get_payment(payment_id)
         payment = cancel_payment(payment=payment, idempotency_key=idempotency_key, origin=self.origin)
-        return self.answer(payment)
+        return self.answer(PaymentSerializer, payment)
 
 
 class RefundPaymentView(PaymentActionView):
@@ -153,10 +145,7 @@ class RefundPaymentView(PaymentActionView):
     action = "refund_payment"
 
     @operation(
-        "payments_refund",
-        request=RefundPaymentSerializer,
-        answer=PaymentSerializer,
-        examples=examples.REFUND_PAYMENT,
+        "payments_refund", request=RefundPaymentSerializer, answer=PaymentSerializer, examples=examples.REFUND_PAYMENT
     )
     @idempotent
     def post(self, request: Request, payment_id: str, *, idempotency_key: str | None) -> Response:
@@ -167,4 +156,37 @@ class RefundPaymentView(PaymentActionView):
         payment = self.get_payment(payment_id)
         values = self.validated(RefundPaymentSerializer, request.data)
         refund = refund_payment(payment=payment, idempotency_key=idempotency_key, origin=self.origin, **values)
-        return self.answer(refund.payment, refund=refund)
+        refund.payment.made_refund = refund
+        return self.answer(PaymentSerializer, refund.payment)
+
+
+def priced(request: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``values`` with the adapter's price in place of all that the client sent about it.
+
+    Raises:
+        GatewayConfigurationError: the adapter's answer is no price.
+    """
+    price: Any = get_adapter().price_payment(request, dict(values))
+    if not isinstance(price, Mapping) or not {"amount", "currency"} <= set(price) <= set(PRICE_KEYS):
+        problem = f"dictionary with amount and currency, and nothing else than {', '.join(PRICE_KEYS)}"
+        raise wrong_answer("price_payment", f"must return a {problem}")
+    # What is wrong with what the client sent itself, the service says to the client.
+    decided = {key for key in price if key not in values or price[key] != values[key]}
+    if decided:
+        _check_price(price, decided)
+    return {key: value for key, value in values.items() if key not in PRICE_KEYS} | dict(price)
+
+
+def _check_price(price: Mapping[str, Any], decided: set[str]) -> None:
+    for key in sorted(decided & {"currency", "description"}):
+        if not isinstance(price[key], str):
+            raise wrong_answer("price_payment", f"must return a string as {key}")
+    if "capture_method" in decided and price["capture_method"] not in CaptureMethod.values:
+        problem = f"must return {' or '.join(CaptureMethod.values)} as capture_method, or leave it out"
+        raise wrong_answer("price_payment", problem)
+    if decided & {"amount", "currency"}:
+        try:
+            validate_amount(price["amount"], price["currency"])
+        except InvalidInput as error:
+            problem = f"returned an amount that cannot be charged: {error.detail.rstrip('.')}"
+            raise wrong_answer("price_payment", problem) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django_stripe_gateway.api.openapi.errors import error_example
 from django_stripe_gateway.api.openapi.operations import Examples
 
 _CONFIRMED: dict[str, Any] = {
@@ -22,7 +23,7 @@ _CONFIRMED: dict[str, Any] = {
     "modified": "2026-11-02T09:30:00.654321Z",
     "intent_id": "pi_3SPGrL2eZvKYlo2C1aBcDeFg",
 }
-_WAITING: dict[str, Any] = {name: value for name, value in _CONFIRMED.items() if name != "intent_id"} | {
+_WAITING = {name: value for name, value in _CONFIRMED.items() if name != "intent_id"} | {
     "payment_id": 99,
     "status": "waiting",
     "amount": "25.00",
@@ -30,18 +31,9 @@ _WAITING: dict[str, Any] = {name: value for name, value in _CONFIRMED.items() if
     "gateway_url": "https://checkout.stripe.com/c/pay/cs_test_a1b2c3",
 }
 _CLIENT_SECRET = "pi_3SPGrL2eZvKYlo2C1aBcDeFg_secret_h1j2k3l4"  # noqa: S105 (an example)
-_BAD_CURSOR = {
-    "type": "invalid_request_error",
-    "code": "invalid",
-    "detail": "The cursor is not valid.",
-    "field": "cursor",
-}
-_BAD_FILTER = {
-    "type": "invalid_request_error",
-    "code": "invalid_choice",
-    "detail": '"paid" is not a valid choice.',
-    "field": "status",
-}
+_INVALID = "invalid_request_error"
+_BAD_CURSOR = error_example(_INVALID, "invalid", "The cursor is not valid.", field="cursor")
+_BAD_FILTER = error_example(_INVALID, "invalid_choice", '"paid" is not a valid choice.', field="status")
 
 LIST_GATEWAYS = Examples(
     answers={
@@ -65,14 +57,7 @@ LIST_LOGS = Examples(
     errors={400: _BAD_CURSOR},
 )
 CREATE_PAYMENT = Examples(
-    request={
-        "gateway": "Stripe",
-        "amount": "10.00",
-        "currency": "USD",
-        "description": "Local PI Test",
-        "order_id": "ord_123",
-        "metadata": {"note": "local test"},
-    },
+    request={name: _CONFIRMED[name] for name in "gateway amount currency description order_id metadata".split()},
     answers={
         "Confirmed at once (development)": _CONFIRMED | {"client_secret": _CLIENT_SECRET},
         "Waiting on Stripe Checkout": _WAITING,

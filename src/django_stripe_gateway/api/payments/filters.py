@@ -14,6 +14,13 @@ from rest_framework import serializers
 
 from django_stripe_gateway.choices import PaymentStatus
 
+LOOKUPS = {
+    "status": "status__in",
+    "order_id": "order_id",
+    "created_after": "created__gte",
+    "created_before": "created__lt",
+}
+
 
 class MomentField(serializers.DateTimeField):
     """A moment that the database can be asked with: in the site's own time where ``USE_TZ`` is off."""
@@ -66,15 +73,9 @@ def filter_values(query: QueryDict) -> dict[str, Any]:
 
 def filter_payments(payments: QuerySet[Any], wanted: dict[str, Any]) -> QuerySet[Any]:
     """Return the payments that the validated filters ask for."""
-    if "status" in wanted:
-        payments = payments.filter(status__in=sorted(wanted["status"]))
-    if "order_id" in wanted:
-        payments = payments.filter(order_id=wanted["order_id"])
-    if "created" in wanted:
-        begin, end = wanted["created"]
-        payments = payments.filter(created__gte=begin, created__lt=end)
-    if "created_after" in wanted:
-        payments = payments.filter(created__gte=wanted["created_after"])
-    if "created_before" in wanted:
-        payments = payments.filter(created__lt=wanted["created_before"])
+    for name, value in wanted.items():
+        if name == "created":
+            payments = payments.filter(created__gte=value[0], created__lt=value[1])
+        elif name in LOOKUPS:
+            payments = payments.filter(**{LOOKUPS[name]: sorted(value) if name == "status" else value})
     return payments

@@ -17,9 +17,8 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_stripe_gateway.api.base import GatewayAPIView
+from django_stripe_gateway.api.base import GatewayAPIView, is_key
 from django_stripe_gateway.api.openapi.operations import operation
-from django_stripe_gateway.api.pagination import is_key
 from django_stripe_gateway.api.payments import examples
 from django_stripe_gateway.api.payments.serializers import ReturnPageSerializer
 from django_stripe_gateway.choices import LogSource, PaymentStatus
@@ -33,36 +32,28 @@ from django_stripe_gateway.services.transactions import payments_database
 
 logger = logging.getLogger(__name__)
 
-PAID = "paid"
-AUTHORIZED = "authorized"
-REFUNDED = "refunded"
-UNPAID = "unpaid"
-PROCESSING = "processing"
-FAILED = "failed"
-CANCELLED = "cancelled"
-
 OUTCOMES: Mapping[str, str] = {
-    PaymentStatus.CONFIRMED: PAID,
-    PaymentStatus.PREAUTH: AUTHORIZED,
-    PaymentStatus.REFUNDED: REFUNDED,
-    PaymentStatus.ERROR: FAILED,
-    PaymentStatus.REJECTED: FAILED,
-    PaymentStatus.CANCELLED: CANCELLED,
+    PaymentStatus.CONFIRMED: "paid",
+    PaymentStatus.PREAUTH: "authorized",
+    PaymentStatus.REFUNDED: "refunded",
+    PaymentStatus.ERROR: "failed",
+    PaymentStatus.REJECTED: "failed",
+    PaymentStatus.CANCELLED: "cancelled",
 }
-WORDS: Mapping[str, tuple[Any, Any]] = {
-    PAID: (_("Payment received"), _("Thank you. We have received your payment.")),
-    AUTHORIZED: (_("Payment authorized"), _("Thank you. Your payment has been authorized.")),
-    REFUNDED: (_("Payment refunded"), _("This payment has been given back.")),
-    UNPAID: (_("Payment not completed"), _("Your payment has not been completed.")),
-    PROCESSING: (
+# Whether the outcome is what the customer wants (None: not known yet), and what the page says of it.
+PAGES: Mapping[str, tuple[bool | None, Any, Any]] = {
+    "paid": (True, _("Payment received"), _("Thank you. We have received your payment.")),
+    "authorized": (True, _("Payment authorized"), _("Thank you. Your payment has been authorized.")),
+    "refunded": (True, _("Payment refunded"), _("This payment has been given back.")),
+    "unpaid": (None, _("Payment not completed"), _("Your payment has not been completed.")),
+    "processing": (
+        None,
         _("Payment is being processed"),
         _("Your payment is being processed. This can take a while; you do not need to pay again."),
     ),
-    FAILED: (_("Payment failed"), _("Your payment did not go through.")),
-    CANCELLED: (_("Payment cancelled"), _("This payment was cancelled.")),
+    "failed": (False, _("Payment failed"), _("Your payment did not go through.")),
+    "cancelled": (False, _("Payment cancelled"), _("This payment was cancelled.")),
 }
-GOOD = frozenset({PAID, AUTHORIZED, REFUNDED})
-BAD = frozenset({FAILED, CANCELLED})
 
 
 class SignatureSerializer(serializers.Serializer[Any]):
@@ -90,7 +81,7 @@ class ReturnPageRenderer(BaseRenderer):
             return ""
         if response.status_code >= 400:
             return loader.render_to_string(self.error_template_name, {"error": data}, context["request"])
-        return loader.render_to_string(self.template_name, context["view"].page, context["request"])
+        return loader.render_to_string(self.template_name, context["view"].shown, context["request"])
 
 
 class ReturnView(GatewayAPIView):
@@ -102,9 +93,9 @@ class ReturnView(GatewayAPIView):
     tag = "return pages"
     path_serializer = ReturnPageSerializer
     renderer_classes = (ReturnPageRenderer, JSONRenderer)
-    #: What the provider's page has told the browser by coming here, as long as the payment does not know better.
+    #: What it means that the provider's page has sent the browser here, as long as the payment does not know better.
     expects_success: ClassVar[bool]
-    page: dict[str, Any]
+    shown: dict[str, Any]
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """Ask for no credentials: the browser may be a customer's without an account here."""
@@ -139,20 +130,20 @@ class ReturnView(GatewayAPIView):
             is_current: the provider has just been asked, so that "not paid" can be relied on.
         """
         outcome = self.outcome(payment, is_current=is_current)
-        page = self.host_page(payment, outcome)
+        is_good, heading, message = PAGES[outcome]
+        page = self.host_page(payment, is_good=self.expects_success if is_good is None else is_good)
         if page:
             return Response(status=302, headers={"Location": page})
-        data = self.represented(ReturnPageSerializer, payment)
-        heading, message = WORDS[outcome]
-        self.page = {
-            **data,
+        answer = self.answer(ReturnPageSerializer, payment)
+        self.shown = {
+            **answer.data,
             "outcome": outcome,
             "heading": heading,
             "message": message,
             "description": payment.description,
-            "gateway_url": payment.gateway_url if outcome in (UNPAID, FAILED) else "",
+            "gateway_url": payment.gateway_url if outcome in ("unpaid", "failed") else "",
         }
-        return Response(data)
+        return answer
 
     def outcome(self, payment: AbstractPayment, *, is_current: bool) -> str:
         """Return what there is to say about the payment."""
@@ -160,21 +151,20 @@ class ReturnView(GatewayAPIView):
             return OUTCOMES[payment.status]
         # A session that has been completed has no address any more: a slow payment method is under way.
         is_open = bool(payment.gateway_url) or not payment.transaction_id
-        return UNPAID if is_open and (is_current or not self.expects_success) else PROCESSING
+        return "unpaid" if is_open and (is_current or not self.expects_success) else "processing"
 
-    def host_page(self, payment: AbstractPayment, outcome: str) -> str:
+    def host_page(self, payment: AbstractPayment, *, is_good: bool) -> str:
         """Return the address of the host's page for the outcome, empty when none is configured.
 
         Never taken from the request, so that nobody can be sent anywhere else.
         """
-        is_good = outcome in GOOD or (outcome not in BAD and self.expects_success)
         template = gateway_settings.success_url if is_good else gateway_settings.failure_url
         if not template:
             return ""
         parts = urlsplit(template.replace("{payment_id}", quote(str(payment.pk), safe="")))
-        told = {"payment_id": str(payment.pk), "status": payment.status}
-        query = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in told]
-        return parts._replace(query=urlencode([*query, *told.items()])).geturl()
+        ours = {"payment_id": str(payment.pk), "status": payment.status}
+        query = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in ours]
+        return parts._replace(query=urlencode([*query, *ours.items()])).geturl()
 
 
 _return_page = functools.partial(
@@ -206,7 +196,7 @@ class SuccessView(ReturnView):
                 payment = complete_return(payment=payment, origin=Origin(source=LogSource.API, actor="customer"))
                 is_current = True
             except GatewayError as error:
-                # The webhook will bring it; the customer is told that it takes a while.
+                # The webhook will bring it; the customer reads that it takes a while.
                 logger.warning("The success page of payment %s could not ask (%s).", payment.pk, error.code)
         return self.show(payment, is_current=is_current)
 

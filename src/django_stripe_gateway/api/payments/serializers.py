@@ -7,14 +7,19 @@ from typing import Any
 from rest_framework import serializers
 
 from django_stripe_gateway.api.errors import PRIVATE_CODES, configuration_detail
-from django_stripe_gateway.api.fields import AmountField, FormattedAmountField, MetadataField
+from django_stripe_gateway.api.fields import (
+    OBJECT_ID,
+    AmountField,
+    FormattedAmountField,
+    MetadataField,
+    ReplaceableField,
+)
 from django_stripe_gateway.api.openapi.optional import field_schema
-from django_stripe_gateway.api.replaceable import serializer_class
 from django_stripe_gateway.choices import CaptureMethod, LogEvent, LogSource, PaymentStatus, RefundReason, RefundStatus
 from django_stripe_gateway.models import AbstractPayment, PaymentLog, Refund
 
-# What is told only when there is something to tell.
-OPTIONAL = ("intent_id", "gateway_url", "client_secret", "failure_code", "decline_code")
+# What is shown only when there is something to show.
+OPTIONAL = ("intent_id", "gateway_url", "client_secret", "failure_code", "decline_code", "requires_action")
 
 
 class GatewaySerializer(serializers.Serializer[Any]):
@@ -38,19 +43,10 @@ class RefundSerializer(serializers.Serializer[Refund]):
 
 
 @field_schema(RefundSerializer)
-class _RefundOfAnswer(serializers.Field):  # type: ignore[type-arg]
-    """The refund that the request has made. Never read from the payment: its ``refund`` is a method that refunds."""
+class RefundField(ReplaceableField):
+    """A refund."""
 
-    def get_attribute(self, instance: AbstractPayment) -> Refund:
-        """Return the refund of the request, if it has made one."""
-        refund: Refund | None = self.context.get("refund")
-        if refund is None:
-            raise serializers.SkipField
-        return refund
-
-    def to_representation(self, value: Refund) -> Any:
-        """Return the refund."""
-        return serializer_class(RefundSerializer)(value, context=self.context).data
+    serializer = RefundSerializer
 
 
 class PaymentSerializer(serializers.Serializer[AbstractPayment]):
@@ -79,19 +75,22 @@ class PaymentSerializer(serializers.Serializer[AbstractPayment]):
     )
     failure_code = serializers.CharField(required=False)
     decline_code = serializers.CharField(required=False)
-    refund = _RefundOfAnswer(required=False, help_text="Only in the answer of refund_payment.")
+    # Not the payment's ``refund``, a method that refunds.
+    refund = RefundField(source="made_refund", required=False, help_text="Only in the answer of refund_payment.")
 
     def to_representation(self, instance: AbstractPayment) -> dict[str, Any]:
         """Return the payment without what is empty or not for this answer."""
         data: dict[str, Any] = super().to_representation(instance)
         data["currency"] = instance.currency.upper()
-        data["requires_action"] = requires_action(instance)
+        try:
+            intent = getattr(instance.attrs, "intent", None) if instance.is_payable else None
+        except ValueError:
+            # What a host has written there itself need not be JSON.
+            intent = None
+        data["requires_action"] = isinstance(intent, dict) and intent.get("status") == "requires_action"
         if not self.context.get("with_client_secret"):
             data.pop("client_secret", None)
-        for name in (*OPTIONAL, "requires_action"):
-            if name in data and not data[name]:
-                del data[name]
-        return data
+        return {name: value for name, value in data.items() if value or name not in OPTIONAL}
 
 
 class PaymentLogSerializer(serializers.Serializer[PaymentLog]):
@@ -123,9 +122,7 @@ class CreatePaymentSerializer(serializers.Serializer[Any]):
     metadata = MetadataField(required=False)
     capture_method = serializers.ChoiceField(choices=CaptureMethod.choices, required=False)
     payment_method = serializers.RegexField(
-        r"\A[A-Za-z0-9_]{1,255}\Z",
-        required=False,
-        help_text="The provider's id of a payment method (PaymentIntents only).",
+        OBJECT_ID, required=False, help_text="The provider's id of a payment method (PaymentIntents only)."
     )
     confirm = serializers.BooleanField(
         required=False, help_text="false: leave a payment that development would confirm at once to confirm_intent."
@@ -142,7 +139,7 @@ class ConfirmPaymentSerializer(serializers.Serializer[Any]):
     """What to confirm a payment with."""
 
     payment_method = serializers.RegexField(
-        r"\A[A-Za-z0-9_]{1,255}\Z", required=False, help_text="The provider's id; the one it already has when left out."
+        OBJECT_ID, required=False, help_text="The provider's id; the one it already has when left out."
     )
 
 
@@ -160,13 +157,3 @@ class ReturnPageSerializer(serializers.Serializer[AbstractPayment]):
     status = serializers.CharField(help_text="As in the payment.")
     amount = FormattedAmountField(source="total")
     currency = serializers.CharField()
-
-
-def requires_action(payment: AbstractPayment) -> bool:
-    """Return whether the customer has to authenticate before the payment can go on."""
-    try:
-        intent = getattr(payment.attrs, "intent", None) if payment.is_payable else None
-    except ValueError:
-        # What a host has written there itself need not be JSON.
-        return False
-    return isinstance(intent, dict) and intent.get("status") == "requires_action"

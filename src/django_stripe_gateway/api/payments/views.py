@@ -10,16 +10,12 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_stripe_gateway.api.base import GatewayAPIView
+from django_stripe_gateway.api.base import GatewayAPIView, is_key
 from django_stripe_gateway.api.openapi.operations import operation
-from django_stripe_gateway.api.pagination import NewestFirst, OldestFirst, is_key
+from django_stripe_gateway.api.pagination import NewestFirst, OldestFirst
 from django_stripe_gateway.api.payments import examples
 from django_stripe_gateway.api.payments.filters import PaymentFilterSerializer, filter_payments, filter_values
-from django_stripe_gateway.api.payments.serializers import (
-    GatewaySerializer,
-    PaymentLogSerializer,
-    PaymentSerializer,
-)
+from django_stripe_gateway.api.payments.serializers import GatewaySerializer, PaymentLogSerializer, PaymentSerializer
 from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig, get_payment_model
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -35,7 +31,7 @@ class PaymentView(GatewayAPIView):
         """Return the payments of the user who asks."""
         payments: QuerySet[Any] = get_payment_model()._default_manager.filter(owner_id=self.owner.pk)
         if self.request.method not in SAFE_METHODS:
-            # A replica may not have heard of a payment that was made a moment ago.
+            # A replica may not yet have a payment that was made a moment ago.
             payments = payments.using(payments_database())
         return payments
 
@@ -53,10 +49,6 @@ class PaymentView(GatewayAPIView):
         self.check_object_permissions(self.request, payment)
         return payment
 
-    def answer(self, payment: AbstractPayment, *, status: int = 200, **context: Any) -> Response:
-        """Answer with the payment."""
-        return Response(self.represented(PaymentSerializer, payment, **context), status=status)
-
 
 class GatewayListView(GatewayAPIView):
     """The gateways that take payments."""
@@ -68,9 +60,7 @@ class GatewayListView(GatewayAPIView):
     @operation("gateways_list", answer=GatewaySerializer(many=True), examples=examples.LIST_GATEWAYS)
     def get(self, request: Request) -> Response:
         """List the active gateways."""
-        paginator = self.pagination_class()
-        page = paginator.paginate_queryset(PaymentGatewayConfig.objects.active(), request, self)
-        return paginator.get_paginated_response(self.represented(GatewaySerializer, page))
+        return self.page(GatewaySerializer, PaymentGatewayConfig.objects.active())
 
 
 class PaymentListView(PaymentView):
@@ -87,9 +77,7 @@ class PaymentListView(PaymentView):
     def get(self, request: Request) -> Response:
         """List your payments, the newest first."""
         wanted = self.validated(PaymentFilterSerializer, filter_values(request.query_params))
-        paginator = self.pagination_class()
-        page = paginator.paginate_queryset(filter_payments(self.own_payments(), wanted), request, self)
-        return paginator.get_paginated_response(self.represented(PaymentSerializer, page))
+        return self.page(PaymentSerializer, filter_payments(self.own_payments(), wanted))
 
 
 class PaymentDetailView(PaymentView):
@@ -98,7 +86,7 @@ class PaymentDetailView(PaymentView):
     @operation("payments_read", answer=PaymentSerializer, examples=examples.READ_PAYMENT)
     def get(self, request: Request, payment_id: str) -> Response:
         """Show a payment."""
-        return self.answer(self.get_payment(payment_id))
+        return self.answer(PaymentSerializer, self.get_payment(payment_id))
 
 
 class PaymentLogListView(PaymentView):
@@ -109,7 +97,4 @@ class PaymentLogListView(PaymentView):
     @operation("payments_logs", answer=PaymentLogSerializer(many=True), examples=examples.LIST_LOGS)
     def get(self, request: Request, payment_id: str) -> Response:
         """List what has happened to a payment, the oldest first."""
-        logs = self.get_payment(payment_id).logs.all()
-        paginator = self.pagination_class()
-        page = paginator.paginate_queryset(logs, request, self)
-        return paginator.get_paginated_response(self.represented(PaymentLogSerializer, page))
+        return self.page(PaymentLogSerializer, self.get_payment(payment_id).logs.all())

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_stripe_gateway.api.base import ActionView
+from django_stripe_gateway.api.base import SerializerClass
 from django_stripe_gateway.api.idempotency import idempotent
 from django_stripe_gateway.api.openapi.operations import operation
 from django_stripe_gateway.api.subscriptions import examples
-from django_stripe_gateway.api.subscriptions.input_serializers import (
+from django_stripe_gateway.api.subscriptions.serializers import (
     CancelSubscriptionSerializer,
     ChangeSubscriptionSerializer,
     PauseSubscriptionSerializer,
+    PreviewSerializer,
     SubscribeSerializer,
     SubscriptionIdSerializer,
+    SubscriptionSerializer,
 )
-from django_stripe_gateway.api.subscriptions.previews import preview_answer
-from django_stripe_gateway.api.subscriptions.serializers import PreviewSerializer, SubscriptionSerializer
 from django_stripe_gateway.api.subscriptions.views import BillingView
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import Plan, PlanPricing, Subscription
@@ -34,10 +37,13 @@ from django_stripe_gateway.services.subscriptions.subscribe import choose_pricin
 from django_stripe_gateway.services.subscriptions.unpause import unpause_subscription
 from django_stripe_gateway.services.transactions import payments_database
 
+_changing = functools.partial(operation, answer=SubscriptionSerializer, errors=(402, 404))
 
-class BillingActionView(ActionView, BillingView):
+
+class BillingActionView(BillingView):
     """A view that changes what its owner is billed for."""
 
+    calls_provider = True
     rate_scope = "subscriptions.write"
 
     def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -50,7 +56,13 @@ class BillingActionView(ActionView, BillingView):
         current = self.own_subscriptions().get(pk=subscription.pk)
         for name in ("client_secret", "client_secret_kind", "gateway_url"):
             setattr(current, name, getattr(subscription, name))
-        return self.answer(current, with_client_secret=True, **kwargs)
+        return self.answer(SubscriptionSerializer, current, with_client_secret=True, **kwargs)
+
+    def change(self, default: SerializerClass, service: Callable[..., Subscription], key: str | None) -> Response:
+        """Let a service do to the subscription what the body asks for."""
+        values = self.validated(default, self.request.data)
+        subscription = self.get_subscription(values.pop("subscription_id"))
+        return self.shown(service(subscription=subscription, idempotency_key=key, origin=self.origin, **values))
 
 
 class SubscribeView(BillingActionView):
@@ -95,25 +107,11 @@ class CancelView(BillingActionView):
 
     action = "cancel_subscription"
 
-    @operation(
-        "subscriptions_cancel",
-        request=CancelSubscriptionSerializer,
-        answer=SubscriptionSerializer,
-        errors=(402, 404),
-        examples=examples.CANCEL,
-    )
+    @_changing("subscriptions_cancel", request=CancelSubscriptionSerializer, examples=examples.CANCEL)
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
         """Cancel a subscription: at the end of its period, or at once."""
-        values = self.validated(CancelSubscriptionSerializer, request.data)
-        subscription = self.get_subscription(values["subscription_id"])
-        changed = cancel_subscription(
-            subscription=subscription,
-            at_period_end=values["at_period_end"],
-            idempotency_key=idempotency_key,
-            origin=self.origin,
-        )
-        return self.shown(changed)
+        return self.change(CancelSubscriptionSerializer, cancel_subscription, idempotency_key)
 
 
 class ResumeView(BillingActionView):
@@ -121,20 +119,11 @@ class ResumeView(BillingActionView):
 
     action = "resume_subscription"
 
-    @operation(
-        "subscriptions_resume",
-        request=SubscriptionIdSerializer,
-        answer=SubscriptionSerializer,
-        errors=(402, 404),
-        examples=examples.RESUME,
-    )
+    @_changing("subscriptions_resume", request=SubscriptionIdSerializer, examples=examples.RESUME)
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
         """Take back a cancellation while the period still runs."""
-        values = self.validated(SubscriptionIdSerializer, request.data)
-        subscription = self.get_subscription(values["subscription_id"])
-        changed = resume_subscription(subscription=subscription, idempotency_key=idempotency_key, origin=self.origin)
-        return self.shown(changed)
+        return self.change(SubscriptionIdSerializer, resume_subscription, idempotency_key)
 
 
 class ChangeView(BillingActionView):
@@ -145,7 +134,7 @@ class ChangeView(BillingActionView):
     @operation(
         "subscriptions_change",
         request=ChangeSubscriptionSerializer,
-        answer=SubscriptionSerializer,
+        answer=(SubscriptionSerializer, PreviewSerializer),
         errors=(402, 404),
         examples=examples.CHANGE,
     )
@@ -163,13 +152,11 @@ class ChangeView(BillingActionView):
         if values.pop("preview"):
             moment = values.pop("proration_date", None) or timezone.now().replace(microsecond=0)
             snapshot = preview_change(subscription=subscription, pricing=pricing, proration_date=moment, **values)
-            return Response(self.represented(PreviewSerializer, preview_answer(snapshot, moment)))
+            shown = {name: getattr(snapshot, name) for name in ("currency", "total", "amount_due", "tax", "lines")}
+            preview = SimpleNamespace(proration_date=moment, **shown)
+            return self.answer(PreviewSerializer, preview, currency=snapshot.currency)
         changed = change_subscription(
-            subscription=subscription,
-            pricing=pricing,
-            idempotency_key=idempotency_key,
-            origin=self.origin,
-            **values,
+            subscription=subscription, pricing=pricing, idempotency_key=idempotency_key, origin=self.origin, **values
         )
         return self.shown(changed)
 
@@ -179,22 +166,11 @@ class PauseView(BillingActionView):
 
     action = "pause_subscription"
 
-    @operation(
-        "subscriptions_pause",
-        request=PauseSubscriptionSerializer,
-        answer=SubscriptionSerializer,
-        errors=(402, 404),
-        examples=examples.PAUSE,
-    )
+    @_changing("subscriptions_pause", request=PauseSubscriptionSerializer, examples=examples.PAUSE)
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
         """Stop collecting money for a subscription."""
-        values = self.validated(PauseSubscriptionSerializer, request.data)
-        subscription = self.get_subscription(values.pop("subscription_id"))
-        changed = pause_subscription(
-            subscription=subscription, idempotency_key=idempotency_key, origin=self.origin, **values
-        )
-        return self.shown(changed)
+        return self.change(PauseSubscriptionSerializer, pause_subscription, idempotency_key)
 
 
 class UnpauseView(BillingActionView):
@@ -202,20 +178,11 @@ class UnpauseView(BillingActionView):
 
     action = "unpause_subscription"
 
-    @operation(
-        "subscriptions_unpause",
-        request=SubscriptionIdSerializer,
-        answer=SubscriptionSerializer,
-        errors=(402, 404),
-        examples=examples.UNPAUSE,
-    )
+    @_changing("subscriptions_unpause", request=SubscriptionIdSerializer, examples=examples.UNPAUSE)
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
         """Collect money for a subscription again."""
-        values = self.validated(SubscriptionIdSerializer, request.data)
-        subscription = self.get_subscription(values["subscription_id"])
-        changed = unpause_subscription(subscription=subscription, idempotency_key=idempotency_key, origin=self.origin)
-        return self.shown(changed)
+        return self.change(SubscriptionIdSerializer, unpause_subscription, idempotency_key)
 
 
 def find_plan(plan_id: int) -> Plan:

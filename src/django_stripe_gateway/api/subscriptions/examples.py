@@ -24,17 +24,13 @@ _SUBSCRIPTION: dict[str, Any] = {
     "pricing": _PRICING,
     "quantity": 1,
     "cancel_at_period_end": False,
-    "cancel_at": None,
-    "canceled_at": None,
-    "ended_at": None,
     "current_period_start": "2026-11-02T09:30:00Z",
     "current_period_end": "2026-12-02T09:30:00Z",
-    "trial_end": None,
     "is_paused": False,
-    "pause_resumes_at": None,
     "has_pending_update": False,
     "metadata": {},
     "created": "2026-11-02T09:30:00.123456Z",
+    **dict.fromkeys(("cancel_at", "canceled_at", "ended_at", "trial_end", "pause_resumes_at")),
 }
 _METHOD: dict[str, Any] = {
     "payment_method_id": "pm_1SPGrL2eZvKYlo2C1aBcDeFg",
@@ -50,14 +46,8 @@ _SUBSCRIPTION_ID = {"subscription_id": _SUBSCRIPTION["subscription_id"]}
 LIST_PLANS = Examples(
     answers={
         "Plans": {
-            "plan_id": 2,
-            "slug": "premium",
-            "name": "Premium",
-            "description": "",
-            "auto_renew": True,
-            "is_default": False,
-            "pricing": [_PRICING],
-            "limits": [],
+            **{"plan_id": 2, "slug": "premium", "name": "Premium", "description": "", "auto_renew": True},
+            **{"is_default": False, "pricing": [_PRICING], "limits": []},
         }
     }
 )
@@ -70,12 +60,8 @@ LIST_INVOICES = Examples(
             "status": "paid",
             "subscription_id": "sub_1SPGrL2eZvKYlo2C1aBcDeFg",
             "currency": "USD",
-            "subtotal": "200.00",
-            "tax": "0.00",
-            "total": "200.00",
-            "amount_due": "200.00",
-            "amount_paid": "200.00",
-            "amount_remaining": "0.00",
+            **dict.fromkeys(("subtotal", "total", "amount_due", "amount_paid"), "200.00"),
+            **dict.fromkeys(("tax", "amount_remaining"), "0.00"),
             "hosted_url": "https://invoice.stripe.com/i/acct_1/test_a1b2c3",
             "pdf_url": "https://pay.stripe.com/invoice/acct_1/test_a1b2c3/pdf",
             "requires_action": False,

@@ -10,10 +10,11 @@ from rest_framework.response import Response
 
 from django_stripe_gateway.api.idempotency import idempotent
 from django_stripe_gateway.api.openapi.operations import operation
+from django_stripe_gateway.api.pagination import OnlyPage
 from django_stripe_gateway.api.subscriptions import examples
 from django_stripe_gateway.api.subscriptions.actions import BillingActionView
-from django_stripe_gateway.api.subscriptions.input_serializers import OpenPortalSerializer
 from django_stripe_gateway.api.subscriptions.serializers import (
+    OpenPortalSerializer,
     PaymentMethodSerializer,
     PortalSerializer,
     SetupSerializer,
@@ -37,6 +38,7 @@ class PaymentMethodListView(BillingActionView):
 
     action = "add_payment_method"
     rate_scope = "payment_methods"
+    pagination_class = OnlyPage
 
     @operation(
         "payment_methods_list", answer=PaymentMethodSerializer(many=True), examples=examples.LIST_PAYMENT_METHODS
@@ -47,10 +49,9 @@ class PaymentMethodListView(BillingActionView):
         The provider is asked for them.
         """
         customer = self.find_customer()
-        found = list(list_payment_methods(customer=customer))
         default = customer.default_payment_method if customer is not None else ""
-        results = self.represented(PaymentMethodSerializer, found, default_payment_method=default)
-        return Response({"next": None, "previous": None, "results": results})
+        methods = list_payment_methods(customer=customer)
+        return self.page(PaymentMethodSerializer, methods, default_payment_method=default)
 
     @operation("payment_methods_add", answer=SetupSerializer, status=201, examples=examples.ADD_PAYMENT_METHOD)
     @idempotent
@@ -58,7 +59,7 @@ class PaymentMethodListView(BillingActionView):
         """Add a payment method in the browser, with a SetupIntent."""
         customer = ensure_customer(owner=self.billed_owner, origin=self.origin)
         setup = add_payment_method(customer=customer, origin=self.origin)
-        return Response(self.represented(SetupSerializer, setup), status=201)
+        return self.answer(SetupSerializer, setup, status=201)
 
     def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
         """Ask the provider again for the client secret of an answer given earlier."""
@@ -98,7 +99,7 @@ class DefaultPaymentMethodView(BillingActionView):
         )
         method = own_payment_method(customer, payment_method_id)
         default = customer.default_payment_method
-        return Response(self.represented(PaymentMethodSerializer, method, default_payment_method=default))
+        return self.answer(PaymentMethodSerializer, method, default_payment_method=default)
 
 
 class PortalView(BillingActionView):
@@ -108,24 +109,17 @@ class PortalView(BillingActionView):
     rate_scope = "portal"
 
     @operation(
-        "portal_open",
-        request=OpenPortalSerializer,
-        answer=PortalSerializer,
-        status=201,
-        examples=examples.OPEN_PORTAL,
+        "portal_open", request=OpenPortalSerializer, answer=PortalSerializer, status=201, examples=examples.OPEN_PORTAL
     )
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
         """Open Stripe's page where customers manage what they pay."""
         values = self.validated(OpenPortalSerializer, request.data)
-        return_url = values.get("return_url") or portal_return_address(self.base_url)
-        if "return_url" in values and not self._is_own(return_url):
+        own = portal_return_address(self.base_url)
+        return_url = values.get("return_url", own)
+        hosts = {request.get_host(), own.split("/")[2]}
+        if "return_url" in values and not url_has_allowed_host_and_scheme(return_url, allowed_hosts=hosts):
             raise InvalidInput("The address is not on this site.", field="return_url")
         customer = ensure_customer(owner=self.billed_owner, origin=self.origin)
         url = portal_url(customer=customer, return_url=return_url, origin=self.origin)
-        return Response(self.represented(PortalSerializer, {"url": url}), status=201)
-
-    def _is_own(self, url: str) -> bool:
-        own = portal_return_address(self.base_url)
-        hosts = {self.request.get_host(), own.split("/")[2]}
-        return url_has_allowed_host_and_scheme(url, allowed_hosts=hosts)
+        return self.answer(PortalSerializer, {"url": url}, status=201)

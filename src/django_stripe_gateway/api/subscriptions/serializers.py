@@ -1,4 +1,4 @@
-"""What comes out of the subscriptions API."""
+"""What goes into the subscriptions API and what comes out of it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from typing import Any
 
 from rest_framework import serializers
 
-from django_stripe_gateway.api.fields import FormattedAmountField, MetadataField
+from django_stripe_gateway.api.fields import OBJECT_ID, FormattedAmountField, MetadataField
 from django_stripe_gateway.choices import InvoiceStatus, LimitPeriod, PlanInterval, SubscriptionStatus
 from django_stripe_gateway.models import Invoice, Plan, PlanLimit, PlanPricing, Subscription
+from django_stripe_gateway.services.subscriptions.change import PRORATIONS
+from django_stripe_gateway.services.subscriptions.pause import PAUSE_BEHAVIORS
+from django_stripe_gateway.services.subscriptions.start import MAX_QUANTITY
+from django_stripe_gateway.services.subscriptions.subscribe import MODES
 
-# What is told only when there is something to tell.
+# What is shown only when there is something to show.
 OPTIONAL = ("client_secret", "client_secret_kind", "gateway_url")
 
 
@@ -90,14 +94,9 @@ class SubscriptionSerializer(serializers.Serializer[Subscription]):
     def to_representation(self, instance: Subscription) -> dict[str, Any]:
         """Return the subscription without what is empty or not for this answer."""
         data: dict[str, Any] = super().to_representation(instance)
-        if not self.context.get("with_client_secret"):
-            data.pop("client_secret", None)
-        for name in OPTIONAL:
-            if name in data and not data[name]:
-                del data[name]
-        if "client_secret" not in data:
-            data.pop("client_secret_kind", None)
-        return data
+        if not (self.context.get("with_client_secret") and data.get("client_secret")):
+            data["client_secret"] = data["client_secret_kind"] = ""
+        return {name: value for name, value in data.items() if value or name not in OPTIONAL}
 
 
 class InvoiceSerializer(serializers.Serializer[Invoice]):
@@ -128,7 +127,7 @@ class PreviewLineSerializer(serializers.Serializer[Any]):
     """One line of what a change would cost."""
 
     description = serializers.CharField()
-    amount = serializers.CharField()
+    amount = FormattedAmountField()
     quantity = serializers.IntegerField(allow_null=True)
     is_proration = serializers.BooleanField()
 
@@ -171,3 +170,51 @@ class PortalSerializer(serializers.Serializer[Any]):
     """Where the customer manages what they pay."""
 
     url = serializers.CharField()
+
+
+class SubscribeSerializer(serializers.Serializer[Any]):
+    """What a new subscription needs; the plan alone is enough."""
+
+    plan_id = serializers.IntegerField(min_value=1)
+    pricing_id = serializers.IntegerField(min_value=1, required=False, help_text="The plan's first when left out.")
+    quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY, required=False, help_text="Seats.")
+    promotion_code = serializers.CharField(max_length=64, required=False, help_text="As customers enter it.")
+    payment_method = serializers.RegexField(OBJECT_ID, required=False, help_text="The provider's id.")
+    mode = serializers.ChoiceField(choices=MODES, required=False)
+    metadata = MetadataField(required=False)
+
+
+class SubscriptionIdSerializer(serializers.Serializer[Any]):
+    """Which subscription."""
+
+    subscription_id = serializers.RegexField(OBJECT_ID)
+
+
+class CancelSubscriptionSerializer(SubscriptionIdSerializer):
+    """Which subscription, and when it ends."""
+
+    at_period_end = serializers.BooleanField(default=True)
+
+
+class ChangeSubscriptionSerializer(SubscriptionIdSerializer):
+    """What becomes of a subscription."""
+
+    plan_id = serializers.IntegerField(min_value=1, required=False)
+    pricing_id = serializers.IntegerField(min_value=1, required=False)
+    quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY, required=False)
+    proration = serializers.ChoiceField(choices=PRORATIONS, required=False)
+    proration_date = serializers.DateTimeField(required=False, help_text="Of the preview.")
+    preview = serializers.BooleanField(default=False, help_text="Say what it would cost; change nothing.")
+
+
+class PauseSubscriptionSerializer(SubscriptionIdSerializer):
+    """How long to stop collecting money."""
+
+    behavior = serializers.ChoiceField(choices=PAUSE_BEHAVIORS, required=False)
+    resumes_at = serializers.DateTimeField(required=False)
+
+
+class OpenPortalSerializer(serializers.Serializer[Any]):
+    """Where the customer comes back to."""
+
+    return_url = serializers.URLField(max_length=1000, required=False, help_text="On this site.")

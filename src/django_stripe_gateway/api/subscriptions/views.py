@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import Prefetch, QuerySet
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -11,7 +9,6 @@ from rest_framework.response import Response
 
 from django_stripe_gateway.api.base import GatewayAPIView
 from django_stripe_gateway.api.openapi.operations import operation
-from django_stripe_gateway.api.owners import request_owner
 from django_stripe_gateway.api.pagination import NewestFirst, OldestFirst
 from django_stripe_gateway.api.subscriptions import examples
 from django_stripe_gateway.api.subscriptions.serializers import (
@@ -29,17 +26,6 @@ class BillingView(GatewayAPIView):
 
     rate_scope = "subscriptions.read"
     tag = "subscriptions"
-
-    @property
-    def billed_owner(self) -> Any:
-        """The owner whom the request is about: the user, or whom the host's resolver names.
-
-        Raises:
-            NotAuthenticated: nobody.
-        """
-        # Permissions that let everybody in make nobody's objects everybody's.
-        _user = self.owner
-        return request_owner(self.request)
 
     def own_subscriptions(self) -> QuerySet[Subscription]:
         """Return the owner's subscriptions with all that is shown of them."""
@@ -67,10 +53,6 @@ class BillingView(GatewayAPIView):
         """Return the owner's customer in the selling account; the provider may not know it yet."""
         return customer_row(self.billed_owner, billing_variant())
 
-    def answer(self, subscription: Subscription, *, status: int = 200, **context: Any) -> Response:
-        """Answer with the subscription."""
-        return Response(self.represented(SubscriptionSerializer, subscription, **context), status=status)
-
 
 class PlanListView(GatewayAPIView):
     """The plans that are for sale."""
@@ -86,9 +68,7 @@ class PlanListView(GatewayAPIView):
         """List the plans that are for sale, with their prices and limits."""
         sold = PlanPricing.objects.active().filter(variant=billing_variant())
         plans = Plan.objects.active().prefetch_related(Prefetch("pricing", sold, to_attr="sold"), "limits")
-        paginator = self.pagination_class()
-        page = paginator.paginate_queryset(plans, request, self)
-        return paginator.get_paginated_response(self.represented(PlanSerializer, page))
+        return self.page(PlanSerializer, plans)
 
 
 class SubscriptionStatusView(BillingView):
@@ -99,9 +79,7 @@ class SubscriptionStatusView(BillingView):
     @operation("subscriptions_status", answer=SubscriptionSerializer(many=True), examples=examples.LIST_SUBSCRIPTIONS)
     def get(self, request: Request) -> Response:
         """List your subscriptions, the newest first."""
-        paginator = self.pagination_class()
-        page = paginator.paginate_queryset(self.own_subscriptions(), request, self)
-        return paginator.get_paginated_response(self.represented(SubscriptionSerializer, page))
+        return self.page(SubscriptionSerializer, self.own_subscriptions())
 
 
 class InvoiceListView(BillingView):
@@ -117,6 +95,4 @@ class InvoiceListView(BillingView):
         Drafts are not shown.
         """
         invoices = Invoice.objects.for_owner(self.billed_owner).shown().select_related("subscription")
-        paginator = self.pagination_class()
-        page = paginator.paginate_queryset(invoices, request, self)
-        return paginator.get_paginated_response(self.represented(InvoiceSerializer, page))
+        return self.page(InvoiceSerializer, invoices)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django_stripe_gateway.api.openapi.errors import error_example
 from django_stripe_gateway.api.openapi.operations import Examples
 
 _MINUTES: dict[str, Any] = {
@@ -22,15 +23,7 @@ READ_LIMITS = Examples(
             "plan": {"plan_id": 1, "slug": "free", "name": "Free"},
             "limits": [
                 _MINUTES,
-                {
-                    "metric": "exports",
-                    "limit": None,
-                    "used": 7,
-                    "remaining": None,
-                    "period": "lifetime",
-                    "resets_at": None,
-                    "unlimited": True,
-                },
+                dict.fromkeys(_MINUTES) | {"metric": "exports", "used": 7, "period": "lifetime", "unlimited": True},
             ],
         }
     }
@@ -39,16 +32,9 @@ RECORD_USE = Examples(
     request={"metric": "minutes", "quantity": 5},
     answers={"Limit": _MINUTES},
     errors={
-        400: {
-            "type": "invalid_request_error",
-            "code": "unknown_metric",
-            "detail": "No plan limits “minuets”.",
-            "field": "metric",
-        },
-        429: {
-            "type": "rate_limit_error",
-            "code": "limit_exceeded",
-            "detail": "Your plan does not allow that many minutes now: 3 of 180 are left.",
-        },
+        400: error_example("invalid_request_error", "unknown_metric", "No plan limits “minuets”.", field="metric"),
+        429: error_example(
+            "rate_limit_error", "limit_exceeded", "Your plan does not allow that many minutes now: 3 of 180 are left."
+        ),
     },
 )

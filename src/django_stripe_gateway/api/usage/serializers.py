@@ -6,8 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from django_stripe_gateway.api.fields import ReplaceableField
 from django_stripe_gateway.api.openapi.optional import field_schema
-from django_stripe_gateway.api.replaceable import serializer_class
 from django_stripe_gateway.choices import LimitPeriod
 from django_stripe_gateway.services.usage.allowances import Allowance
 from django_stripe_gateway.services.usage.entitlements import Entitlements
@@ -36,23 +36,26 @@ class LimitedPlanSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
 
 
+@field_schema(LimitedPlanSerializer)
+class LimitedPlanField(ReplaceableField):
+    """A plan."""
+
+    serializer = LimitedPlanSerializer
+
+
+@field_schema(LimitStateSerializer(many=True))
+class LimitStatesField(ReplaceableField):
+    """The state of each limit."""
+
+    serializer = LimitStateSerializer
+    many = True
+
+
 class LimitsSerializer(serializers.Serializer[Entitlements]):
     """The limits of today."""
 
-    plan = serializers.SerializerMethodField()
-    limits = serializers.SerializerMethodField()
-
-    @field_schema(LimitedPlanSerializer(allow_null=True))
-    def get_plan(self, entitlements: Entitlements) -> Any:
-        """Return the plan, ``None`` without any."""
-        if entitlements.plan is None:
-            return None
-        return serializer_class(LimitedPlanSerializer)(entitlements.plan, context=self.context).data
-
-    @field_schema(LimitStateSerializer(many=True))
-    def get_limits(self, entitlements: Entitlements) -> Any:
-        """Return the state of each limit."""
-        return serializer_class(LimitStateSerializer)(list(entitlements), many=True, context=self.context).data
+    plan = LimitedPlanField(allow_null=True, read_only=True)
+    limits = LimitStatesField(source="*", read_only=True)
 
 
 class UseSerializer(serializers.Serializer[Any]):

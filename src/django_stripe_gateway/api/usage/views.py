@@ -2,44 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from django_stripe_gateway.api.base import GatewayAPIView
 from django_stripe_gateway.api.idempotency import idempotent
 from django_stripe_gateway.api.openapi.operations import operation
-from django_stripe_gateway.api.owners import request_owner
 from django_stripe_gateway.api.usage import examples
-from django_stripe_gateway.api.usage.serializers import (
-    LimitsSerializer,
-    LimitStateSerializer,
-    UseSerializer,
-)
+from django_stripe_gateway.api.usage.serializers import LimitsSerializer, LimitStateSerializer, UseSerializer
 from django_stripe_gateway.services.usage.consume import allowance, consume, limits
 
 
-class UsageView(GatewayAPIView):
-    """A view of what the request's owner may use."""
-
-    tag = "subscriptions"
-
-    @property
-    def limited_owner(self) -> Any:
-        """The owner whose plan counts: the user, or whom the host's resolver names.
-
-        Raises:
-            NotAuthenticated: nobody.
-        """
-        # Permissions that let everybody in make nobody's objects everybody's.
-        _user = self.owner
-        return request_owner(self.request)
-
-
-class LimitsView(UsageView):
+class LimitsView(GatewayAPIView):
     """What the plan allows."""
 
+    tag = "subscriptions"
     rate_scope = "usage.read"
 
     @operation("subscriptions_limits", answer=LimitsSerializer, examples=examples.READ_LIMITS)
@@ -48,12 +25,13 @@ class LimitsView(UsageView):
 
         Without a plan of your own the default one counts.
         """
-        return Response(self.represented(LimitsSerializer, limits(self.limited_owner)))
+        return self.answer(LimitsSerializer, limits(self.billed_owner))
 
 
-class UseView(UsageView):
+class UseView(GatewayAPIView):
     """Use of what the plan allows."""
 
+    tag = "subscriptions"
     rate_scope = "usage.write"
 
     @operation(
@@ -70,6 +48,6 @@ class UseView(UsageView):
         Refused with 429 once the limit is spent; Retry-After says when it starts anew, if it ever does.
         """
         values = self.validated(UseSerializer, request.data)
-        owner = self.limited_owner
+        owner = self.billed_owner
         consume(owner, values["metric"], values["quantity"], idempotency_key=idempotency_key)
-        return Response(self.represented(LimitStateSerializer, allowance(owner, values["metric"])), status=201)
+        return self.answer(LimitStateSerializer, allowance(owner, values["metric"]), status=201)

@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 
 from django_stripe_gateway.choices import WebhookState
-from django_stripe_gateway.management.progress import Progress, table
+from django_stripe_gateway.management.output import Progress, table
 from django_stripe_gateway.webhooks.inbox.claims import stored_events
 from django_stripe_gateway.webhooks.inbox.sweep import process_due_events
 
@@ -76,11 +76,7 @@ class Command(BaseCommand):
                 break
         progress.end()
         if states:
-            for line in table(WebhookState.values, states):
-                self.stdout.write(line)
-        self._log_inbox()
-
-    def _log_inbox(self) -> None:
+            self.stdout.write("\n".join(table(WebhookState.values, states)))
         stats = stored_events().stats()
         level = logging.WARNING if stats.dead else logging.INFO
         logger.log(

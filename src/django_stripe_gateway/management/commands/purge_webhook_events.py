@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.management.progress import Progress, table
+from django_stripe_gateway.management.output import Progress, table
 from django_stripe_gateway.models.webhook_events import SETTLED
 from django_stripe_gateway.webhooks.inbox.purge import purge_events, purgeable_events
 
@@ -58,7 +58,6 @@ class Command(BaseCommand):
                 deleted.update(batch)
                 progress.add(sum(batch.values()))
             progress.end()
-        for line in table(states, deleted):
-            self.stdout.write(line)
+        self.stdout.write("\n".join(table(states, deleted)))
         word = "would be deleted" if options["dry_run"] else "deleted"
         self.stdout.write(f"{deleted.total()} {word}, received before {before:%Y-%m-%d %H:%M}.")

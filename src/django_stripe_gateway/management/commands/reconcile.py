@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from django_stripe_gateway.management.output import table
 from django_stripe_gateway.services.payments.reconcile import reconcile_operations, reconcile_payments
 from django_stripe_gateway.services.subscriptions.reconcile import (
     reconcile_billing_operations,
@@ -51,11 +52,10 @@ class Command(BaseCommand):
             outcomes[result.outcome] += 1
             if result.outcome in NOTABLE or options["verbosity"] > 1:
                 self.stdout.write(f"{result.subject}: {result.outcome} {result.detail}".rstrip())
-        for outcome in OUTCOMES:
-            self.stdout.write(f"{outcome:>11}  {outcomes[outcome]}")
+        self.stdout.write("\n".join(table(OUTCOMES, outcomes)))
         if outcomes["unclear"]:
             raise CommandError(
-                "The provider's answers do not tell what became of some of them. Check that the key is valid and "
+                "The provider's answers do not say what became of some of them. Check that the key is valid and "
                 "belongs to the account and mode that they were made in, and run the command again."
             )
         if outcomes["silent"]:

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.urls import NoReverseMatch
 
 from django_stripe_gateway.exceptions import GatewayError
-from django_stripe_gateway.management.tables import as_table
+from django_stripe_gateway.management.output import as_table, sentence_of
 from django_stripe_gateway.webhooks.registry import handled_patterns
 from django_stripe_gateway.webhooks.stripe.endpoints import (
     Registration,
@@ -68,12 +68,11 @@ class Command(BaseCommand):
                     dry_run=options["dry_run"],
                 )
             except GatewayError as error:
-                request = f" (Stripe's request id: {error.request_id})" if error.request_id else ""
-                failed.append(f"{account.variant}: {error.detail}{request}")
+                failed.append(f"{account.variant}: {sentence_of(error)}")
                 continue
             done.append(registration)
-            for line in told(registration, is_dry_run=options["dry_run"]):
-                self.stdout.write(line)
+            for line in notes(registration, is_dry_run=options["dry_run"]):
+                self.stdout.write(f"{account.variant}: {line}")
         if thin := thin_event_types():
             self.stdout.write(
                 f"Not registered, because Stripe sends thin events to event destinations only: {', '.join(thin)}. Add "
@@ -104,41 +103,41 @@ def row(registration: Registration) -> tuple[object, ...]:
     )
 
 
-def told(registration: Registration, *, is_dry_run: bool) -> list[str]:
+def notes(registration: Registration, *, is_dry_run: bool) -> list[str]:
     """Return what to know about one account, and what to do next."""
     if registration.is_localstripe:
-        return [f"{registration.variant}: localstripe forgets this when it ends; run the command again then."]
+        return ["localstripe forgets this when it ends; run the command again then."]
     lines = []
     if registration.action == "updated":
         for sign, names in (("+", registration.added), ("-", registration.removed)):
-            lines += [f"{registration.variant}: {sign} {name}" for name in names]
+            lines += [f"{sign} {name}" for name in names]
     if registration.secret and not is_dry_run:
         lines.append(
-            f"{registration.variant}: the signing secret of {registration.endpoint_id}, shown only now:\n"
+            f"the signing secret of {registration.endpoint_id}, shown only now:\n"
             f"    {registration.secret}\n"
             "Put it into STRIPE_GATEWAY_WEBHOOK_SECRET (or the variant's endpoint_secret). While an older endpoint "
             "still delivers, keep its secret there too, separated by a comma."
         )
     elif registration.endpoint_id:
         lines.append(
-            f"{registration.variant}: Stripe's Dashboard shows the signing secret of {registration.endpoint_id} under "
+            f"Stripe's Dashboard shows the signing secret of {registration.endpoint_id} under "
             "Webhooks, if STRIPE_GATEWAY_WEBHOOK_SECRET does not hold it yet."
         )
     if registration.action == "replacing":
         lines.append(
-            f"{registration.variant}: {', '.join(registration.older)} still delivers, too; each event is handled once. "
+            f"{', '.join(registration.older)} still delivers, too; each event is handled once. "
             "When the new secret is deployed, run the command with --replace again: it disables the older endpoint."
         )
     elif registration.older:
         lines.append(
-            f"{registration.variant}: {', '.join(registration.older)} delivers to the same address; each event is "
+            f"{', '.join(registration.older)} delivers to the same address; each event is "
             "handled once. --replace disables it."
         )
     if registration.has_other_version:
         lines.append(
-            f"{registration.variant}: Stripe does not change the API version of an endpoint. It sends "
+            f"Stripe does not change the API version of an endpoint. It sends "
             f"{registration.api_version or 'the default version of the account'}, which is understood; --replace makes "
             f"a new endpoint with {registration.wanted_api_version} beside it."
         )
-    lines += [f"{registration.variant}: disabled {name}." for name in registration.disabled]
+    lines += [f"disabled {name}." for name in registration.disabled]
     return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from collections import Counter
 from datetime import datetime
 from typing import Any
@@ -10,10 +10,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
 
 from django_stripe_gateway.choices import WebhookState
-from django_stripe_gateway.management.progress import Progress, table
+from django_stripe_gateway.management.options import moment
+from django_stripe_gateway.management.output import Progress, table
 from django_stripe_gateway.models.webhook_events import WebhookEventQuerySet
 from django_stripe_gateway.webhooks.inbox.arrivals import oldest_first
 from django_stripe_gateway.webhooks.inbox.claims import stored_events
@@ -22,20 +22,10 @@ from django_stripe_gateway.webhooks.inbox.replay import replay_event
 BUSY = "in progress"
 
 
-def moment(text: str) -> datetime:
-    """Return the time that a date or a date with time stands for, in this site's time zone unless it names one."""
-    try:
-        found = parse_datetime(text)
-        day = None if found else parse_date(text)
-    except ValueError:
-        found = day = None
-    if found is None and day is not None:
-        found = datetime(day.year, day.month, day.day)  # noqa: DTZ001
-    if found is None:
-        raise ArgumentTypeError(f"{text!r} is no time; write 2026-11-23 or 2026-11-23T10:30")
-    if settings.USE_TZ:
-        return timezone.make_aware(found) if timezone.is_naive(found) else found
-    return timezone.make_naive(found) if timezone.is_aware(found) else found
+def stored_moment(text: str) -> datetime:
+    """Return the time as this site's databases hold times."""
+    found = moment(text)
+    return found if settings.USE_TZ else timezone.make_naive(found)
 
 
 class Command(BaseCommand):
@@ -48,8 +38,8 @@ class Command(BaseCommand):
         parser.add_argument("event_ids", nargs="*", metavar="EVENT", help="the provider's ids, evt_…")
         parser.add_argument("--type", action="append", default=[], help="an event type, or charge.dispute.*")
         parser.add_argument("--state", action="append", default=[], choices=WebhookState.values, help="a state")
-        parser.add_argument("--since", type=moment, metavar="TIME", help="received at this time or later")
-        parser.add_argument("--until", type=moment, metavar="TIME", help="received before this time")
+        parser.add_argument("--since", type=stored_moment, metavar="TIME", help="received at this time or later")
+        parser.add_argument("--until", type=stored_moment, metavar="TIME", help="received before this time")
         parser.add_argument("--all", action="store_true", help="every stored event, without anything that selects")
         parser.add_argument("--dry-run", action="store_true", help="count, and handle nothing")
 
@@ -68,8 +58,7 @@ class Command(BaseCommand):
                 states[BUSY if row is None else row.state] += 1
                 progress.add()
             progress.end()
-        for line in table([*WebhookState.values, BUSY], states):
-            self.stdout.write(line)
+        self.stdout.write("\n".join(table([*WebhookState.values, BUSY], states)))
         self.stdout.write(f"{len(rows)} {'would be replayed' if options['dry_run'] else 'replayed'}.")
         if not options["dry_run"] and states[WebhookState.FAILED] + states[WebhookState.DEAD]:
             raise CommandError("Some of them failed; the log says why, and the sweeper tries them again.")
@@ -90,12 +79,9 @@ def select(options: dict[str, Any]) -> WebhookEventQuerySet:
         unknown = set(options["event_ids"]) - set(events.values_list("event_id", flat=True))
         if unknown:
             raise CommandError(f"There is no event {', '.join(sorted(unknown))}.")
-    if options["state"]:
-        events = events.filter(state__in=options["state"])
-    if options["since"]:
-        events = events.filter(received__gte=options["since"])
-    if options["until"]:
-        events = events.filter(received__lt=options["until"])
+    for name, lookup in (("state", "state__in"), ("since", "received__gte"), ("until", "received__lt")):
+        if options[name]:
+            events = events.filter(**{lookup: options[name]})
     if options["type"]:
         events = events.of_types(options["type"])
     return events

@@ -12,8 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.management.catalogue import push_each, sentence_of
-from django_stripe_gateway.management.tables import as_table
+from django_stripe_gateway.management.catalogue import push_each
+from django_stripe_gateway.management.output import as_table, sentence_of
 from django_stripe_gateway.models import Plan
 from django_stripe_gateway.services.catalogue.entries import PlanEntry, standard_entries
 from django_stripe_gateway.services.catalogue.files import read_catalogue_file
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, and change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Store the plans, tell Stripe, and print a summary; fails if Stripe was not told of all of them."""
+        """Store the plans, push them, and print a summary; fails if some of them were not pushed."""
         try:
             entries = self.entries(options)
             variant = options["variant"] or billing_variant()
@@ -63,7 +63,7 @@ class Command(BaseCommand):
         failed = self.push(stored, variant)
         self.stdout.write(as_table(HEADER, summary(entries, variant)))
         if failed:
-            raise CommandError("\n".join([*failed, "The plans are stored. Run the command again to tell Stripe."]))
+            raise CommandError("\n".join([*failed, "The plans are stored. Run the command again to push them."]))
 
     def entries(self, options: dict[str, Any]) -> Sequence[PlanEntry]:
         """Return the plans to make."""
@@ -85,7 +85,7 @@ class Command(BaseCommand):
         return seeded
 
     def push(self, stored: Mapping[str, SeededPlan], variant: str) -> list[str]:
-        """Tell Stripe; return what went wrong."""
+        """Push the plans; return what went wrong."""
         failed = []
         try:
             plans = [seeded.plan for seeded in stored.values()]

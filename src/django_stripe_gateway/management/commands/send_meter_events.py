@@ -1,4 +1,4 @@
-"""Tell the provider's meters what was used."""
+"""Report to the provider's meters what was used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_stripe_gateway.choices import MeterEventState
 from django_stripe_gateway.exceptions import GatewayConfigurationError
-from django_stripe_gateway.management.progress import table
+from django_stripe_gateway.management.output import table
 from django_stripe_gateway.services.usage.meters.gather import gather_meter_events
 from django_stripe_gateway.services.usage.meters.send import due_meter_events, send_due_meter_events
 
@@ -30,7 +30,13 @@ class Command(BaseCommand):
         """Gather, send, and print what became of the events; fails if some were refused or have become unclear."""
         self.stdout.write(f"gathered  {gather_meter_events()}")
         if options["enqueue"]:
-            self._enqueue()
+            # Neither Django 6 nor the backport has to be there for anything else.
+            from django_stripe_gateway.services.usage.meters.tasks import enqueue_meter_event  # noqa: PLC0415
+
+            due = due_meter_events()
+            for event_pk in due:
+                enqueue_meter_event(event_pk)
+            self.stdout.write(f"enqueued  {len(due)}")
             return
         states: Counter[str] = Counter()
         try:
@@ -38,16 +44,6 @@ class Command(BaseCommand):
                 states[event.state] += 1
         except GatewayConfigurationError as error:
             raise CommandError(error.detail) from error
-        for line in table(MeterEventState.values, states):
-            self.stdout.write(line)
+        self.stdout.write("\n".join(table(MeterEventState.values, states)))
         if states[MeterEventState.REFUSED] or states[MeterEventState.UNCLEAR]:
             raise CommandError("Some events were not counted. The admin shows why.")
-
-    def _enqueue(self) -> None:
-        # Neither Django 6 nor the backport has to be there for anything else.
-        from django_stripe_gateway.services.usage.meters.tasks import enqueue_meter_event  # noqa: PLC0415
-
-        due = due_meter_events()
-        for event_pk in due:
-            enqueue_meter_event(event_pk)
-        self.stdout.write(f"enqueued  {len(due)}")

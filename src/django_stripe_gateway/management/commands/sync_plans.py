@@ -10,9 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.management.catalogue import push_each, sentence_of
-from django_stripe_gateway.management.progress import table
-from django_stripe_gateway.management.tables import as_table
+from django_stripe_gateway.management.catalogue import push_each
+from django_stripe_gateway.management.output import as_table, sentence_of, table
 from django_stripe_gateway.models import Plan
 from django_stripe_gateway.services.catalogue.drift import Drift, find_drift
 from django_stripe_gateway.services.catalogue.pull import pull_catalogue
@@ -32,7 +31,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the options."""
         parser.add_argument("--pull", action="store_true", help="take over what Stripe has; new products become plans")
-        parser.add_argument("--push", action="store_true", help="tell Stripe what is here")
+        parser.add_argument("--push", action="store_true", help="bring Stripe in line with what is here")
         parser.add_argument("--check", action="store_true", help="exit code 1 if the two differ in the end")
         parser.add_argument(
             "--variant", default="", help="payment variant to compare with (default: the one for subscriptions)"
@@ -77,7 +76,7 @@ class Command(BaseCommand):
         return len(pulled)
 
     def push(self, variant: str, *, is_dry_run: bool) -> tuple[int, list[str]]:
-        """Tell Stripe what is here; return how many plans that changes, and what went wrong."""
+        """Bring Stripe in line with what is here; return how many plans that changes, and what went wrong."""
         plans = Plan.objects.using(payments_database()).order_by("position", "pk")
         results = list(push_each(plans, variant, self.stdout.write, is_dry_run=is_dry_run))
         changed = sum(bool(steps) for _plan, steps, _failure in results)

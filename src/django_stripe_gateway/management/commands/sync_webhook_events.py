@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
 
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.stripe.events import RETENTION_DAYS
-from django_stripe_gateway.management.tables import as_table
+from django_stripe_gateway.management.options import moment
+from django_stripe_gateway.management.output import as_table
 from django_stripe_gateway.webhooks.stripe.catch_up import RETENTION, CatchingUp, accounts_to_ask, catching_up
 
 COLUMNS = ("found", "new", "already stored", "failed")
@@ -68,7 +67,7 @@ class Command(BaseCommand):
             if work.counts["failed"]:
                 problems.append(
                     f"{account.variant}: {work.counts['failed']} could not be handled. They are kept as failed where "
-                    "they could be stored; correct the cause, which the log tells, and run the command again."
+                    "they could be stored; correct the cause, which the log shows, and run the command again."
                 )
             rows.append((account.variant, *(work.counts[column] for column in COLUMNS)))
         self.stdout.write(as_table(("account", *COLUMNS), rows))
@@ -88,18 +87,3 @@ class Command(BaseCommand):
                 self.stderr.flush()
         if is_terminal:
             self.stderr.write("\r", ending="")
-
-
-def moment(text: str) -> datetime:
-    """Return the moment that a person has written, in this site's time zone unless another is named.
-
-    Raises:
-        ValueError: it is no date; argparse says so.
-    """
-    found = parse_datetime(text)
-    if found is None:
-        day = parse_date(text)
-        if day is None:
-            raise ValueError(text)
-        found = datetime.combine(day, time.min)
-    return found if timezone.is_aware(found) else timezone.make_aware(found, timezone.get_default_timezone())
