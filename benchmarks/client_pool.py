@@ -25,7 +25,7 @@ settings.configure(STRIPE_GATEWAY_MAX_NETWORK_RETRIES=0)
 
 from django_stripe_gateway import conf  # noqa: E402, F401 (gives the settings their defaults)
 from django_stripe_gateway.gateways.stripe.accounts import StripeAccount  # noqa: E402
-from django_stripe_gateway.gateways.stripe.client import pool  # noqa: E402
+from django_stripe_gateway.gateways.stripe.calls import pool  # noqa: E402
 
 KEY = "sk_test_fake"
 THREADS = 8

@@ -17,7 +17,7 @@ from django.test import TransactionTestCase
 from rest_framework.test import APIClient
 
 from django_stripe_gateway import signals
-from django_stripe_gateway.gateways.stripe.client import pool
+from django_stripe_gateway.gateways.stripe.calls import pool
 from django_stripe_gateway.models import PaymentGatewayConfig
 from tests.emptying import teardown
 from tests.factories import make_user

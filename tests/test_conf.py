@@ -17,6 +17,7 @@ from django_stripe_gateway.conf import (
     GatewaySettings,
     StripeGatewayConf,
     gateway_settings,
+    made_of_settings,
     split_secrets,
     unset_payment_host,
 )
@@ -242,3 +243,41 @@ def test_host_without_a_host_name__is_refused_at_checkout() -> None:
         "from django_stripe_gateway.models.return_urls import default_base_url\ndefault_base_url()"
     )
     assert 'PAYMENT_HOST is not set. Add PAYMENT_HOST = "shop.example.com"' in run(code).stderr
+
+
+def test_changed_in_place__is_seen_at_once(settings: Any) -> None:
+    settings.STRIPE_GATEWAY_ACTION_PERMISSIONS = {"refund_payment": ["a.B"]}
+    assert gateway_settings.action_permissions == {"refund_payment": ("a.B",)}
+    settings.STRIPE_GATEWAY_ACTION_PERMISSIONS["refund_payment"].append("c.D")
+    assert gateway_settings.action_permissions == {"refund_payment": ("a.B", "c.D")}
+
+
+def test_unchanged__is_read_once(settings: Any) -> None:
+    settings.STRIPE_GATEWAY_USAGE_THRESHOLDS = [100, 50]
+    first = gateway_settings.usage_thresholds
+    assert gateway_settings.usage_thresholds is first
+
+
+def test_made_of_settings__made_anew_when_one_of_them_changes(settings: Any) -> None:
+    calls: list[str] = []
+
+    @made_of_settings("PAYMENT_VARIANTS", "STRIPE_GATEWAY_API_KEY")
+    def made(name: str) -> str:
+        calls.append(name)
+        if name == "unknown":
+            raise LookupError(name)
+        return f"{name}:{settings.STRIPE_GATEWAY_API_KEY}:{settings.PAYMENT_VARIANTS['one'][1]['ids']}"
+
+    settings.STRIPE_GATEWAY_API_KEY = "sk_test_1"
+    settings.PAYMENT_VARIANTS = {"one": ("a.B", {"ids": ["1"], "odd": iter(())}), "two": ("a.B", None)}
+    assert [made("one"), made("one"), made("two")] == ["one:sk_test_1:['1']"] * 2 + ["two:sk_test_1:['1']"]
+    assert calls == ["one", "two"]
+    settings.PAYMENT_VARIANTS["one"][1]["ids"].append("2")
+    assert made("one") == "one:sk_test_1:['1', '2']"
+    with override_settings(STRIPE_GATEWAY_API_KEY="sk_test_2"):
+        assert made("one") == "one:sk_test_2:['1', '2']"
+    assert made("one") == "one:sk_test_1:['1', '2']"
+    for _twice in range(2):
+        with pytest.raises(LookupError):
+            made("unknown")
+    assert calls == ["one", "two", "one", "one", "one", "unknown", "unknown"]

@@ -15,14 +15,14 @@ from typing import Any, NotRequired, TypedDict
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.conf import gateway_settings, made_of_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError
 
 __all__ = ["Adapter", "CustomerDetails", "Price", "get_adapter"]
 
 
 class CustomerDetails(TypedDict, total=False):
-    """What a provider is told of an owner: ``name`` and ``email``; either may be left out."""
+    """What a provider gets to know of an owner: ``name`` and ``email``; either may be left out."""
 
     name: str | None
     email: str | None
@@ -61,7 +61,7 @@ class Adapter:
         return getattr(request, "user", None)
 
     def customer_details(self, owner: Any) -> CustomerDetails:
-        """Return the name and e-mail address that the provider is told of an owner.
+        """Return the name and e-mail address that the provider gets to know of an owner.
 
         By default those of the owner's own fields, as a user or a model with ``name`` and ``email`` has them.
         """
@@ -88,6 +88,7 @@ class Adapter:
         return {key: data[key] for key in PRICE_KEYS if key in data}  # type: ignore[return-value]
 
 
+@made_of_settings("STRIPE_GATEWAY_ADAPTER")
 def get_adapter() -> Adapter:
     """Return the host's adapter.
 

@@ -164,3 +164,24 @@ def test_pickle__finds_the_settings_again() -> None:
         account = stripe_account(variant)
         assert pickle.loads(pickle.dumps(account)) == copy.deepcopy(account) == account
     assert pickle.loads(pickle.dumps(get_gateway("shop"))).account == stripe_account("shop")
+
+
+def test_remembered__until_a_setting_changes(settings: Any) -> None:
+    account, gateway = stripe_account("stripe"), get_gateway("stripe")
+    assert stripe_account("stripe") is account
+    assert get_gateway("stripe") is gateway
+    settings.STRIPE_GATEWAY_API_KEY = "sk_test_another"
+    assert stripe_account("stripe").api_key == get_gateway("stripe").account.api_key == "sk_test_another"
+
+
+def test_remembered__until_the_variants_are_changed_in_place(settings: Any) -> None:
+    before = [get_gateway("stripe"), get_gateway("shop")]
+    settings.PAYMENT_VARIANTS["shop"][1]["api_key"] = "sk_test_rotated"
+    settings.PAYMENT_VARIANTS["new"] = (STRIPE_PROVIDER, {"api_key": "sk_test_new"})
+    assert get_gateway("shop").account.api_key == "sk_test_rotated"
+    assert get_gateway("new").account.api_key == "sk_test_new"
+    assert [account.variant for account in stripe_accounts()][-1] == "new"
+    del settings.PAYMENT_VARIANTS["shop"]
+    with pytest.raises(GatewayConfigurationError):
+        get_gateway("shop")
+    assert before[1].account.api_key == OWN_KEY

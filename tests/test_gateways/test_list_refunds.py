@@ -13,7 +13,7 @@ from tests.test_gateways.raw_server import RawServer, answering
 
 
 def test_list_refunds__that_never_ends(monkeypatch: Any) -> None:
-    monkeypatch.setattr("django_stripe_gateway.gateways.stripe.payments.MAX_PAGES", 3)
+    monkeypatch.setattr("django_stripe_gateway.gateways.stripe.calls.MAX_PAGES", 3)
     refund = {"id": "re_1", "object": "refund", "amount": 1, "currency": "usd", "payment_intent": "pi_1"}
     body = json.dumps({"object": "list", "data": [refund], "has_more": True}).encode()
     with RawServer(answering(body)) as server:
@@ -32,3 +32,12 @@ def test_list_refunds__pages(fake_stripe: FakeStripe) -> None:
         fake_stripe.dashboard_refund(ref.intent_id, 1)
     found = gateway.list_refunds(ref)
     assert len({refund.refund_id for refund in found}) == len(found) == 105
+
+
+def test_list_refunds__leaves_out_what_localstripe_released() -> None:
+    refund = {"id": "re_1", "object": "refund", "amount": 1, "currency": "usd", "payment_intent": "pi_1"}
+    released = refund | {"id": "re_2", "payment_intent": None}
+    body = json.dumps({"object": "list", "data": [refund, released], "has_more": False}).encode()
+    with RawServer(answering(body)) as server:
+        found = intent_gateway(server.url).list_refunds(PaymentRef("pi_1", "pi_1", "USD"))
+    assert [snapshot.refund_id for snapshot in found] == ["re_1"]

@@ -15,7 +15,6 @@ from django_stripe_gateway.gateways.stripe.billing_objects import invoice_snapsh
 from django_stripe_gateway.gateways.stripe.catalogue_objects import (
     billing_checkout_snapshot,
     customer_snapshot,
-    page_of,
     page_url,
     payment_method_snapshot,
     price_snapshot,
@@ -23,6 +22,7 @@ from django_stripe_gateway.gateways.stripe.catalogue_objects import (
     promotion_code_snapshot,
     setup_snapshot,
 )
+from django_stripe_gateway.gateways.stripe.fields import page_of
 
 START, END = 1_700_000_000, 1_702_592_000
 PRICE = {"id": "price_1", "object": "price", "currency": "usd", "unit_amount": 2000, "product": "prod_1"}

@@ -15,7 +15,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from django_stripe_gateway.exceptions import GatewayError, ProviderUnavailable
-from django_stripe_gateway.gateways.stripe.client import ClientPool, pool
+from django_stripe_gateway.gateways.stripe.calls import ClientPool, pool
 from django_stripe_gateway.gateways.stripe.intents import StripeIntentGateway
 from django_stripe_gateway.gateways.values import PaymentRef
 from tests.fake_stripe.server import FakeStripe

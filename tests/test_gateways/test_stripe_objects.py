@@ -12,14 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from django_stripe_gateway.exceptions import ProviderError
+from django_stripe_gateway.gateways.stripe.fields import page_of
 from django_stripe_gateway.gateways.stripe.payment_objects import (
     charge_refunds,
     dispute_snapshot,
     object_id,
     payment_snapshot,
-    plain,
     recorded,
-    refund_page,
     refund_snapshot,
     refunded_total,
 )
@@ -207,10 +206,12 @@ def test_charge_refunds(obj: Any, expected: list[str] | None) -> None:
     assert (None if found is None else [snapshot.refund_id for snapshot in found]) == expected
 
 
-def test_refund_page__leaves_out_what_localstripe_released() -> None:
-    page = refund_page({"data": [refund(), refund(id="re_2", payment_intent=None)], "has_more": True})
-    assert [snapshot.refund_id for snapshot in page.refunds] == ["re_1"]
-    assert page.next_after == "re_2"
+def test_page_of() -> None:
+    read = page_of(refund_snapshot)
+    items, next_after = read({"data": [refund(), refund(id="re_2")], "has_more": True})
+    assert [snapshot.refund_id for snapshot in items] == ["re_1", "re_2"]
+    assert next_after == "re_2"
+    assert read({"data": [refund()], "has_more": False})[1] == read({"data": [], "has_more": True})[1] == ""
 
 
 @pytest.mark.parametrize(
@@ -244,54 +245,6 @@ def test_recorded__keeps_nothing_private() -> None:
     assert kept["metadata"] == {"token": "t", "n": "1"}
 
 
-class Inner:
-    """Stands for any object of an SDK that is no dict."""
-
-    def __init__(self, **values: Any) -> None:
-        self.values = values
-
-    def to_dict(self) -> dict[str, Any]:
-        return self.values
-
-
-class DictInner(dict[str, Any]):
-    """Stands for those of stripe 13 and 14."""
-
-    def to_dict(self) -> dict[str, Any]:
-        raise DeprecationWarning
-
-
-def test_plain() -> None:
-    answer = Inner(
-        a=Inner(b=[Inner(c=Decimal("7")), DictInner(d=DictInner(e=1))]), f=Decimal("0.5"), g=Decimal("1E+3"), h=(1,)
-    )
-    found = plain(answer)
-    assert found == {"a": {"b": [{"c": 7}, {"d": {"e": 1}}]}, "f": "0.5", "g": 1000, "h": [1]}
-    assert type(found["a"]["b"][0]["c"]) is type(found["g"]) is int
-    assert type(found["a"]["b"][1]["d"]) is dict
-    json.dumps(found)
-
-
-@pytest.mark.parametrize("answer", [None, [], 7, "text", [Inner()]])
-def test_plain__no_object(answer: Any) -> None:
-    with pytest.raises(ProviderError):
-        plain(answer)
-
-
-def test_plain__of_the_sdk() -> None:
-    import stripe
-
-    values = {
-        "id": "pi_1",
-        "object": "payment_intent",
-        "amount": 5,
-        "latest_charge": {"id": "ch_1", "object": "charge"},
-    }
-    found = plain(stripe.PaymentIntent.construct_from(values, "sk_test_1"))
-    assert found == values
-    assert type(found["latest_charge"]) is dict
-
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -311,8 +264,7 @@ READERS: list[Callable[[Any], Any]] = [
     dispute_snapshot,
     charge_refunds,
     refunded_total,
-    refund_page,
-    plain,
+    page_of(refund_snapshot),
 ]
 
 

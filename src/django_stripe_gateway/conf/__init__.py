@@ -22,7 +22,7 @@ from django_stripe_gateway.conf.django_payments import (
 )
 from django_stripe_gateway.conf.payments import PaymentSettings
 from django_stripe_gateway.conf.paypal import PayPalSettings
-from django_stripe_gateway.conf.setting import PREFIX, Setting
+from django_stripe_gateway.conf.setting import PREFIX, Setting, made_of_settings
 from django_stripe_gateway.conf.usage import UsageSettings
 from django_stripe_gateway.conf.values import split_secrets
 from django_stripe_gateway.conf.webhooks import WebhookSettings
@@ -72,6 +72,7 @@ __all__ = [
     "PaymentsConf",
     "StripeGatewayConf",
     "gateway_settings",
+    "made_of_settings",
     "settings_of",
     "split_secrets",
     "unset_payment_host",

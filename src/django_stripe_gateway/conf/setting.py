@@ -1,16 +1,22 @@
-"""One setting: its default, how it is read, what it must be, and what it is for."""
+"""One setting: its default, how it is read, what it must be and what it is for; and what is made of several of them.
+
+Both are read at use, and made anew only when what the host has written is something else.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Generic, Self, TypeVar, overload
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from django.conf import settings
 
 from django_stripe_gateway.conf.rules import Rule
 
 PREFIX = "STRIPE_GATEWAY_"
+NEVER_READ = object()
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -33,9 +39,14 @@ class Setting(Generic[T]):
     sentence: str
     checks: str = ""
     name: str = ""
+    #: Its name in the host's settings.
+    full_name: str = field(default="", init=False)
+    #: A copy of what the host had written when it was last read, and what was made of that.
+    last: tuple[Any, Any] = field(default=(NEVER_READ, None), init=False, repr=False)
 
     def __set_name__(self, owner: type, attribute: str) -> None:
         self.name = self.name or attribute.upper()
+        self.full_name = f"{PREFIX}{self.name}"
 
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
@@ -44,9 +55,46 @@ class Setting(Generic[T]):
     def __get__(self, instance: object, owner: type) -> T: ...
 
     def __get__(self, instance: object | None, owner: type) -> Self | T:
-        return self if instance is None else self.read(getattr(settings, self.full_name))
+        if instance is None:
+            return self
+        written = getattr(settings, self.full_name)
+        known, value = self.last
+        if written is not known and written != known:
+            known = copied(written)
+            value = self.read(written)
+            self.last = known, value
+        return value  # type: ignore[no-any-return]
 
-    @property
-    def full_name(self) -> str:
-        """Its name in the host's settings."""
-        return f"{PREFIX}{self.name}"
+
+def copied(written: Any) -> Any:
+    """Return what a host has written with containers of our own, to see later whether it was changed in place."""
+    if isinstance(written, Mapping):
+        return {name: copied(value) for name, value in written.items()}
+    if isinstance(written, list | tuple):
+        values = [copied(value) for value in written]
+        return values if isinstance(written, list) else tuple(values)
+    return set(written) if isinstance(written, set) else written
+
+
+def made_of_settings(*names: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Let a function remember what it returns until one of Django's settings ``names`` is another.
+
+    A dictionary that was changed in place is another one, too: what it held is compared. What is raised is not
+    remembered. The arguments have to be hashable and few.
+    """
+
+    def decorate(make: Callable[P, T]) -> Callable[P, T]:
+        remembered: dict[Any, tuple[list[Any], T]] = {}
+
+        @functools.wraps(make)
+        def made_once(*args: P.args, **kwargs: P.kwargs) -> T:
+            written = [getattr(settings, name, None) for name in names]
+            known = remembered.get(args)
+            if known is None or known[0] != written:
+                # Copied before they are read: what changes meanwhile is noticed the next time.
+                known = remembered[args] = [copied(value) for value in written], make(*args, **kwargs)
+            return known[1]
+
+        return made_once
+
+    return decorate

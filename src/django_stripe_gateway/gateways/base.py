@@ -37,16 +37,13 @@ class Gateway(ABC):
     confirms_on_return: ClassVar[bool] = False
 
     provider: ClassVar[str] = ""
+    #: A new payment is confirmed right away with a test payment method (development).
+    confirms_at_once: bool = False
 
     @property
     @abstractmethod
     def livemode(self) -> bool:
         """Whether real money moves."""
-
-    @property
-    def confirms_at_once(self) -> bool:
-        """Whether a new payment is confirmed right away with a test payment method (development)."""
-        return False
 
     @abstractmethod
     def create_payment(self, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:

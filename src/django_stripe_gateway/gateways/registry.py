@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from django.utils.module_loading import import_string
 
-from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.conf import gateway_settings, made_of_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError, UnsupportedByGateway
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.billing import BillingGateway
@@ -48,7 +48,17 @@ def find_provider(name: str) -> Provider | None:
 
 def provider_of(variant: str) -> Provider | None:
     """Return the provider whose account ``variant`` is, ``None`` if it is none's."""
-    return next((provider for provider in _providers.values() if provider.owns(variant)), None)
+    try:
+        return _owner(variant, *_providers.values())
+    except GatewayConfigurationError:
+        return None
+
+
+@made_of_settings("PAYMENT_VARIANTS")
+def _owner(variant: str, *providers: Provider) -> Provider | None:
+    if variant not in gateway_settings.variants:
+        raise GatewayConfigurationError(f"PAYMENT_VARIANTS has no entry {variant!r}. Add it, or correct the gateway.")
+    return next((provider for provider in providers if provider.owns(variant)), None)
 
 
 def get_gateway(variant: str) -> Gateway:
@@ -59,8 +69,7 @@ def get_gateway(variant: str) -> Gateway:
     Raises:
         GatewayConfigurationError: the settings name no such variant, or one that this app cannot call.
     """
-    _require_entry(variant)
-    provider = provider_of(variant)
+    provider = _owner(variant, *_providers.values())
     return _gateway_of_host(variant) if provider is None else provider.payments(variant)
 
 
@@ -71,8 +80,7 @@ def get_billing_gateway(variant: str) -> BillingGateway:
         GatewayConfigurationError: the settings name no such variant.
         UnsupportedByGateway: the variant's provider bills no subscriptions.
     """
-    _require_entry(variant)
-    provider = provider_of(variant)
+    provider = _owner(variant, *_providers.values())
     if provider is None:
         raise UnsupportedByGateway(f"The provider of the variant {variant!r} bills no subscriptions here.")
     return provider.billing(variant)
@@ -84,8 +92,7 @@ def get_meters(variant: str) -> MeterGateway:
     Raises:
         GatewayConfigurationError: the settings name no such variant, or one whose provider has no meters.
     """
-    _require_entry(variant)
-    provider = provider_of(variant)
+    provider = _owner(variant, *_providers.values())
     if provider is None or not provider.supports_meters:
         raise GatewayConfigurationError(f"The provider of the variant {variant!r} has no meters here.")
     return provider.meters(variant)
@@ -122,11 +129,6 @@ def temporary_providers() -> Iterator[None]:
     finally:
         _providers.clear()
         _providers.update(before)
-
-
-def _require_entry(variant: str) -> None:
-    if variant not in gateway_settings.variants:
-        raise GatewayConfigurationError(f"PAYMENT_VARIANTS has no entry {variant!r}. Add it, or correct the gateway.")
 
 
 def _host_path(variant: str) -> str:

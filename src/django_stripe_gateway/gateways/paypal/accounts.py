@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from django_stripe_gateway.conf import PAYPAL_PROVIDER, gateway_settings, split_secrets
+from django_stripe_gateway.conf import PAYPAL_PROVIDER, gateway_settings, made_of_settings, split_secrets
 from django_stripe_gateway.exceptions import GatewayConfigurationError
 
 LIVE_API = "https://api-m.paypal.com"
 SANDBOX_API = "https://api-m.sandbox.paypal.com"
+made_of_account = made_of_settings(
+    "PAYMENT_VARIANTS",
+    *(f"STRIPE_GATEWAY_PAYPAL_{name}" for name in ("CLIENT_ID", "CLIENT_SECRET", "WEBHOOK_ID", "SANDBOX", "API_BASE")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ def is_paypal_variant(variant: str) -> bool:
     return provider == PAYPAL_PROVIDER or (options or {}).get("gateway") == "paypal"
 
 
+@made_of_account
 def paypal_account(variant: str) -> PayPalAccount:
     """Return the account of ``variant``: its own options, and the ``STRIPE_GATEWAY_PAYPAL_*`` settings for the rest.
 
@@ -54,7 +58,7 @@ def paypal_account(variant: str) -> PayPalAccount:
             f"PAYMENT_VARIANTS has no PayPal variant {variant!r}. Add "
             f'"{variant}": ("{PAYPAL_PROVIDER}", {{}}) to PAYMENT_VARIANTS.'
         )
-    options: Mapping[str, Any] = gateway_settings.variants[variant][1] or {}
+    options = gateway_settings.variants[variant][1] or {}
     own_id = str(options.get("client_id") or "").strip()
     client_id = own_id or gateway_settings.paypal_client_id
     is_default = not own_id or own_id == gateway_settings.paypal_client_id
@@ -73,11 +77,10 @@ def paypal_account(variant: str) -> PayPalAccount:
     )
 
 
-def paypal_accounts() -> Iterator[PayPalAccount]:
-    """Yield the account of every PayPal variant."""
-    for variant in gateway_settings.variants:
-        if is_paypal_variant(variant):
-            yield paypal_account(variant)
+@made_of_account
+def paypal_accounts() -> Sequence[PayPalAccount]:
+    """Return the account of every PayPal variant."""
+    return tuple(paypal_account(variant) for variant in gateway_settings.variants if is_paypal_variant(variant))
 
 
 def share_paypal_account(one: str, other: str) -> bool:

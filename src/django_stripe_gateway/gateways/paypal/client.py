@@ -13,21 +13,19 @@ import random
 import threading
 import time
 from collections.abc import Mapping
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError, GatewayError, ProviderUnavailable
 from django_stripe_gateway.gateways.paypal.accounts import PayPalAccount
-from django_stripe_gateway.gateways.paypal.errors import connection_failure, translate, unreadable
+from django_stripe_gateway.gateways.paypal.errors import translate, unreadable
+from django_stripe_gateway.gateways.sessions import connection_failure, make_session, timeouts
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session
 
 logger = logging.getLogger(__name__)
 
-# Seconds for the connection alone, as at Stripe.
-CONNECT_TIMEOUT = 5.0
 # A token is renewed this long before it ends, so that it does not end on the way. PayPal's live for about nine hours.
 TOKEN_MARGIN = 60.0
 LONGEST_PAUSE = 2.0
@@ -55,7 +53,7 @@ class SessionPool:
             with self._lock:
                 entry = self._session
                 if entry is None or entry[0] != size:
-                    entry = self._session = (size, _make_session(size))
+                    entry = self._session = (size, make_session(size, _keep_authorization))
         return entry[1]
 
     def close(self) -> None:
@@ -123,7 +121,7 @@ def call(
             brings the first answer again.
 
     Raises:
-        GatewayError: see ``paypal_errors.translate``. Nothing of the request is chained: it holds the token.
+        GatewayError: see ``errors.translate``. Nothing of the request is chained: it holds the token.
     """
     data = body if isinstance(body, str) or body is None else json.dumps(body)
     headers = {"Accept": "application/json", "Content-Type": "application/json", "Prefer": "return=representation"}
@@ -185,7 +183,6 @@ def _send_once(
 ) -> Response:
     import requests  # noqa: PLC0415
 
-    timeout = gateway_settings.timeout
     failure: GatewayError
     try:
         return pool.get().request(
@@ -193,12 +190,12 @@ def _send_once(
             f"{account.api_base}{path}",
             data=None if data is None else data.encode(),
             headers=dict(headers),
-            timeout=(min(CONNECT_TIMEOUT, timeout), timeout),
+            timeout=timeouts(),
             # The API never redirects; whoever does must not be sent the token or the request.
             allow_redirects=False,
         )
     except requests.RequestException as error:
-        failure = connection_failure(error)
+        failure = connection_failure(error, "PayPal", "STRIPE_GATEWAY_PAYPAL_API_BASE")
     raise failure
 
 
@@ -223,19 +220,6 @@ def _object(response: Response) -> Body:
 
 def _credentials(account: PayPalAccount) -> tuple[str, str, str]:
     return account.api_base, account.client_id, account.client_secret
-
-
-def _make_session(size: int) -> Session:
-    import requests  # noqa: PLC0415
-
-    session = requests.Session()
-    # Cookies would be the only state that accounts and threads share through the session.
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.auth = _keep_authorization
-    adapter = requests.adapters.HTTPAdapter(pool_maxsize=size)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
 
 
 def _keep_authorization(request: PreparedRequest) -> PreparedRequest:

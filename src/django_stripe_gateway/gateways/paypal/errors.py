@@ -5,9 +5,7 @@ Sources: https://developer.paypal.com/api/rest/reference/orders/v2/errors/ and t
 
 from __future__ import annotations
 
-import logging
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django_stripe_gateway.exceptions import (
@@ -16,11 +14,9 @@ from django_stripe_gateway.exceptions import (
     PaymentDeclined,
     ProviderError,
     ProviderStateError,
-    ProviderTimeout,
     ProviderUnavailable,
 )
-
-logger = logging.getLogger(__name__)
+from django_stripe_gateway.gateways.messages import readable_message
 
 # The buyer, or what they pay with: they may go back to PayPal and choose something else.
 DECLINES = frozenset(
@@ -43,9 +39,6 @@ STATES = ALREADY_DONE | frozenset(
     REFUND_TIME_LIMIT_EXCEEDED
     """.split()
 )
-LONGEST_MESSAGE = 500
-# PayPal's sentences may quote what was sent: addresses, card numbers.
-PRIVATE = re.compile(r"[^\s'\"<>:]+@[^\s'\"<>]+|\b\d(?:[ -]?\d){11,18}\b")
 
 
 def translate(status: int, answer: Any, debug_id: str) -> GatewayError:
@@ -91,34 +84,6 @@ def unreadable(code: str = "malformed_object", **kwargs: Any) -> ProviderUnavail
     return ProviderUnavailable("PayPal's answer could not be read. Try again.", code=code, **kwargs)
 
 
-def connection_failure(error: Exception) -> GatewayError:
-    """Return the exception for a request without an answer."""
-    import requests  # noqa: PLC0415
-    from urllib3.exceptions import ReadTimeoutError  # noqa: PLC0415
-
-    causes = list(_causes(error))
-    logger.warning("PayPal could not be reached: %s.", ", ".join(type(cause).__name__ for cause in causes))
-    if any(isinstance(cause, requests.exceptions.Timeout | ReadTimeoutError | TimeoutError) for cause in causes):
-        return ProviderTimeout("PayPal did not answer in time. Try again.")
-    wrong_address = (
-        requests.exceptions.InvalidURL,
-        requests.exceptions.MissingSchema,
-        requests.exceptions.InvalidSchema,
-    )
-    if isinstance(error, wrong_address):
-        return GatewayConfigurationError(
-            "The address of the PayPal API is not an http or https URL. Check STRIPE_GATEWAY_PAYPAL_API_BASE."
-        )
-    if isinstance(error, requests.exceptions.SSLError):
-        return ProviderUnavailable("The certificate of the PayPal API could not be verified.")
-    return ProviderUnavailable("PayPal could not be reached. Try again.")
-
-
-def readable_message(message: Any) -> str:
-    """Return one of PayPal's sentences without what is private in it."""
-    return PRIVATE.sub("[…]", message)[:LONGEST_MESSAGE] if isinstance(message, str) else ""
-
-
 def _refusal(issue: str, message: str, request_id: str) -> GatewayError:
     code = issue.lower()
     if issue in DECLINES:
@@ -151,10 +116,3 @@ def _issue(body: Mapping[str, Any]) -> tuple[str, str]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django_stripe_gateway.conf import PAYPAL_PROVIDER
 from django_stripe_gateway.gateways.base import Gateway
-from django_stripe_gateway.gateways.paypal.accounts import paypal_account
+from django_stripe_gateway.gateways.paypal.accounts import made_of_account, paypal_account
 from django_stripe_gateway.gateways.paypal.payments import PayPalGateway
 from django_stripe_gateway.gateways.provider import Provider
 
@@ -18,6 +18,7 @@ class PayPal(Provider):
     webhooks = "django_stripe_gateway.webhooks.paypal.provider.PayPalWebhooks"
     checks = "django_stripe_gateway.gateways.paypal.checks.PayPalChecks"
 
+    @made_of_account
     def payments(self, variant: str) -> Gateway:
         """Return the gateway of the variant's account."""
         return PayPalGateway(paypal_account(variant))

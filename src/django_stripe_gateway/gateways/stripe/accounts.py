@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from django_stripe_gateway.conf import LOCALSTRIPE_API_KEY, STRIPE_PROVIDER, gateway_settings, split_secrets
+from django_stripe_gateway.conf import (
+    LOCALSTRIPE_API_KEY,
+    STRIPE_PROVIDER,
+    gateway_settings,
+    made_of_settings,
+    split_secrets,
+)
 from django_stripe_gateway.exceptions import GatewayConfigurationError
 
 FLOW_CHECKOUT = "checkout"
 FLOW_INTENT = "intent"
 LIVE_KEY_PREFIXES = ("sk_live_", "rk_live_")
+#: Settings that an account is made of, besides ``PAYMENT_VARIANTS``.
+ACCOUNT_SETTINGS = tuple(
+    f"STRIPE_GATEWAY_{name}"
+    for name in ("API_KEY", "WEBHOOK_SECRET", "API_BASE", "API_VERSION", "USE_LOCALSTRIPE", "LOCALSTRIPE_URL")
+)
+made_of_account = made_of_settings("PAYMENT_VARIANTS", *ACCOUNT_SETTINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +37,15 @@ class StripeAccount:
     is_localstripe: bool
     flow: str
     manual_capture: bool
+    #: Whether the key moves real money.
+    livemode: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "livemode", self.api_key.startswith(LIVE_KEY_PREFIXES))
 
     def __reduce__(self) -> tuple[Callable[[str], StripeAccount], tuple[str]]:
         """Pickle the variant's name only: tasks are queued in pickles, and secrets do not belong there."""
         return stripe_account, (self.variant,)
-
-    @property
-    def livemode(self) -> bool:
-        """Whether the key moves real money."""
-        return self.api_key.startswith(LIVE_KEY_PREFIXES)
 
     @property
     def accepts_unsigned_webhooks(self) -> bool:
@@ -45,10 +56,10 @@ class StripeAccount:
 def is_stripe_variant(variant: str) -> bool:
     """Return whether ``PAYMENT_VARIANTS`` gives ``variant`` to this app's Stripe provider."""
     provider, options = gateway_settings.variants.get(variant, ("", {}))
-    options = options or {}
-    return provider == STRIPE_PROVIDER or options.get("gateway") == "stripe"
+    return provider == STRIPE_PROVIDER or (options or {}).get("gateway") == "stripe"
 
 
+@made_of_account
 def stripe_account(variant: str) -> StripeAccount:
     """Return the account of ``variant``: its own options, and the ``STRIPE_GATEWAY_*`` settings for the rest.
 
@@ -62,41 +73,26 @@ def stripe_account(variant: str) -> StripeAccount:
         )
     options = gateway_settings.variants[variant][1] or {}
     local = bool(options.get("use_localstripe", gateway_settings.use_localstripe))
-    default_flow = FLOW_INTENT if local else FLOW_CHECKOUT
+    own_key = str(options.get("api_key") or "").strip()
+    default_key = gateway_settings.api_key.strip()
+    secrets = split_secrets(options.get("endpoint_secret"))
+    if not secrets and (not own_key or not default_key or own_key == default_key):
+        # Another account's events are not signed with the default secret.
+        secrets = gateway_settings.webhook_secrets
+    default_base = gateway_settings.localstripe_url if local else gateway_settings.api_base
     return StripeAccount(
         variant=variant,
-        api_key=_api_key(options, local=local),
-        webhook_secrets=_webhook_secrets(options),
-        api_base=_api_base(options, local=local),
+        api_key=own_key or default_key or (LOCALSTRIPE_API_KEY if local else ""),
+        webhook_secrets=secrets,
+        api_base=str(options.get("api_base") or "").rstrip("/") or default_base,
         api_version=str(options.get("api_version") or gateway_settings.api_version),
         is_localstripe=local,
-        flow=str(options.get("flow") or default_flow),
+        flow=str(options.get("flow") or (FLOW_INTENT if local else FLOW_CHECKOUT)),
         manual_capture=options.get("capture") is False,
     )
 
 
-def stripe_accounts() -> Iterator[StripeAccount]:
-    """Yield the account of every Stripe variant."""
-    for variant in gateway_settings.variants:
-        if is_stripe_variant(variant):
-            yield stripe_account(variant)
-
-
-def _api_key(options: Mapping[str, Any], *, local: bool) -> str:
-    key = str(options.get("api_key") or gateway_settings.api_key or (LOCALSTRIPE_API_KEY if local else ""))
-    return key.strip()
-
-
-def _webhook_secrets(options: Mapping[str, Any]) -> tuple[str, ...]:
-    own = split_secrets(options.get("endpoint_secret"))
-    api_key = str(options.get("api_key") or "").strip()
-    default_key = gateway_settings.api_key.strip()
-    if own or (api_key and default_key and api_key != default_key):
-        # The default secret signs the default account's events, which are not this one's.
-        return own
-    return gateway_settings.webhook_secrets
-
-
-def _api_base(options: Mapping[str, Any], *, local: bool) -> str:
-    base = str(options.get("api_base") or "").rstrip("/")
-    return base or (gateway_settings.localstripe_url if local else gateway_settings.api_base)
+@made_of_account
+def stripe_accounts() -> Sequence[StripeAccount]:
+    """Return the account of every Stripe variant."""
+    return tuple(stripe_account(variant) for variant in gateway_settings.variants if is_stripe_variant(variant))

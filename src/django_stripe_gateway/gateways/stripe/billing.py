@@ -17,11 +17,10 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionSnapshot,
 )
 from django_stripe_gateway.gateways.stripe.billing_objects import ends_by_date, invoice_snapshot, subscription_snapshot
-from django_stripe_gateway.gateways.stripe.calls import key_options, seconds
+from django_stripe_gateway.gateways.stripe.calls import ask, key_options, seconds
 from django_stripe_gateway.gateways.stripe.catalogue import StripeCatalogue
 from django_stripe_gateway.gateways.stripe.catalogue_objects import billing_checkout_snapshot
 from django_stripe_gateway.gateways.stripe.customers import StripeCustomers
-from django_stripe_gateway.gateways.stripe.errors import ask
 
 # The version that moved an invoice's payment; what can be expanded moved with it.
 BILLING_MOVED = "2025-03-31"

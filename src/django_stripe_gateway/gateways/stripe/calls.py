@@ -1,23 +1,174 @@
-"""What every gateway of a Stripe account does to call it."""
+"""How a Stripe account is called: one ``StripeClient`` per account and process, on one shared pool of connections.
+
+``stripe.api_key`` and the other globals of the SDK are never set: with two accounts and threads, requests would go out
+under the wrong key. The SDK's own HTTP client keeps a pool per thread, so that a thread per request (ASGI running sync
+views) would connect anew each time; one session shared by all threads does not.
+"""
 
 from __future__ import annotations
 
+import json
+import logging
+import os
+import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from datetime import datetime
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.exceptions import GatewayConfigurationError, GatewayError, ProviderError
+from django_stripe_gateway.gateways.sessions import make_session, timeouts
 from django_stripe_gateway.gateways.stripe.accounts import StripeAccount
-from django_stripe_gateway.gateways.stripe.catalogue_objects import page_of
-from django_stripe_gateway.gateways.stripe.client import pool
-from django_stripe_gateway.gateways.stripe.errors import ask, unreadable
-from django_stripe_gateway.gateways.stripe.fields import Object
+from django_stripe_gateway.gateways.stripe.errors import translate, unreadable
+from django_stripe_gateway.gateways.stripe.fields import Object, page_of
 
-Item = TypeVar("Item")
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Session
+    from stripe import StripeClient
+
+logger = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
 PAGE = 100
 # Ten thousand objects; more is a server that repeats itself.
 MAX_PAGES = 100
 # Seconds by which our clock may be ahead of the provider's.
 CLOCK_SKEW = 300
+# Anything else would fail while the request's headers are written, in an exception that quotes them.
+API_KEY = re.compile(r"[!-~]+")
+
+_Key = tuple[str, str, str, float, int, int]
+
+#: How often the current call of the SDK has gone out: it repeats a request whose connection broke.
+http_attempts: ContextVar[int] = ContextVar("http_attempts", default=0)
+
+
+class ClientPool:
+    """Clients by the settings that made them; a change of settings makes a new one."""
+
+    def __init__(self) -> None:
+        self._clients: dict[_Key, tuple[StripeClient, Session]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, account: StripeAccount) -> StripeClient:
+        """Return the client of ``account``.
+
+        Raises:
+            GatewayConfigurationError: the account has no key, or one that cannot be one.
+        """
+        if not account.api_key:
+            raise GatewayConfigurationError(
+                f"No API key for the payment variant {account.variant!r}. Set STRIPE_GATEWAY_API_KEY in your settings."
+            )
+        if not API_KEY.fullmatch(account.api_key):
+            raise GatewayConfigurationError(
+                f"The API key of the payment variant {account.variant!r} holds spaces or characters that no key has. "
+                "Copy it again from Stripe's Dashboard."
+            )
+        key = (
+            account.api_key,
+            account.api_base,
+            account.api_version,
+            gateway_settings.timeout,
+            gateway_settings.max_network_retries,
+            gateway_settings.pool_size,
+        )
+        entry = self._clients.get(key)
+        if entry is None:
+            with self._lock:
+                entry = self._clients.get(key) or _make_client(account)
+                self._clients[key] = entry
+        return entry[0]
+
+    def close(self) -> None:
+        """Close every connection; the next call opens new ones."""
+        with self._lock:
+            clients, self._clients = self._clients, {}
+        for _client, session in clients.values():
+            session.close()
+
+    def forget(self) -> None:
+        """Drop every client, without closing sockets that a parent process may still use."""
+        self._clients = {}
+        self._lock = threading.Lock()
+
+
+def _make_client(account: StripeAccount) -> tuple[StripeClient, Session]:
+    import stripe  # noqa: PLC0415 (0.3 s and 25 MB that a process which never pays should not spend)
+
+    session = make_session(gateway_settings.pool_size, _keep_authorization)
+    # The API never redirects; whoever does must not be sent the key or the request.
+    session.max_redirects = 0
+    client = stripe.StripeClient(
+        account.api_key,
+        stripe_version=account.api_version or None,
+        base_addresses={"api": account.api_base} if account.api_base else {},
+        max_network_retries=gateway_settings.max_network_retries,
+        http_client=stripe.RequestsClient(timeout=timeouts(), session=session),
+    )
+    return client, session
+
+
+def _keep_authorization(request: PreparedRequest) -> PreparedRequest:
+    """Leave the request's own ``Authorization``: a line of ``~/.netrc`` for the host would replace it. Count it."""
+    http_attempts.set(http_attempts.get() + 1)
+    return request
+
+
+pool = ClientPool()
+# A forked worker must not write into its parent's connections.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=pool.forget)
+
+
+def ask(
+    call: Callable[..., Any],
+    read: Callable[[Object], Value],
+    *ids: str,
+    params: Object | None = None,
+    key: str = "",
+    about_state: bool = False,
+) -> Value:
+    """Make one call of the SDK and return what ``read`` makes of the answer, as it came over the line.
+
+    Args:
+        call: a method of one of the SDK's services.
+        ids: of the object that is asked for, as the method takes them.
+        key: idempotency key, of every call that changes something.
+        about_state: the request names nothing but an object of ours and an amount, so that a refusal for which Stripe
+            has no code ("Refund amount is greater than unrefunded amount") is about the object's state.
+
+    Raises:
+        GatewayError: see ``translate``. ``ProviderUnavailable`` also for an answer that cannot be read: it came after
+            Stripe may have acted. The SDK's exception is not chained: it holds the request, and the key's last digits.
+    """
+    import stripe  # noqa: PLC0415
+
+    failure: GatewayError
+    http_attempts.set(0)
+    options: dict[str, Any] = {"params": params} if params is not None else {}
+    if key:
+        options["options"] = {"idempotency_key": key}
+    try:
+        answer = call(*ids, **options)
+        # The SDK's objects are dicts in some versions only, and hold Decimals in others. A raw request has no object.
+        obj = json.loads((getattr(answer, "last_response", None) or answer).body)
+        if not isinstance(obj, dict):
+            raise TypeError("an answer is no object")
+        return read(obj)
+    except stripe.StripeError as error:
+        failure = translate(error, about_state=about_state)
+        if isinstance(failure, GatewayConfigurationError):
+            failure.may_have_acted = http_attempts.get() > 1
+    except ProviderError as error:
+        failure = unreadable(error.code)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # What the SDK itself trips over when the answer is JSON but nothing of Stripe's.
+        logger.warning("Stripe's answer could not be read: %s.", type(error).__name__)
+        failure = unreadable()
+    raise failure
 
 
 class StripeAccountCalls:
@@ -42,23 +193,22 @@ class StripeAccountCalls:
         return pool.get(self.account).v1
 
     def _list(
-        self, call: Callable[[dict[str, Any]], Any], read: Callable[[Object], Item], **params: Any
-    ) -> Sequence[Item]:
+        self, call: Callable[[dict[str, Any]], Any], read: Callable[[Object], Value], **params: Any
+    ) -> Sequence[Value]:
         """Return all items of a list, page after page."""
         return list(self._items(call, read, **params))
 
     def _items(
-        self, call: Callable[[dict[str, Any]], Any], read: Callable[[Object], Item], **params: Any
-    ) -> Iterator[Item]:
+        self, call: Callable[[dict[str, Any]], Any], read: Callable[[Object], Value], **params: Any
+    ) -> Iterator[Value]:
         """Yield the items of a list, the newest first; the next page is asked for when it is needed."""
-        read_page = page_of(read)
         wanted: dict[str, Any] = {"limit": PAGE, **params}
         for _page in range(MAX_PAGES):
-            page = ask(lambda: call(wanted), read_page)  # noqa: B023 (called at once)
-            yield from page.items
-            if not page.next_after:
+            items, next_after = ask(lambda: call(wanted), page_of(read))  # noqa: B023 (called at once)
+            yield from items
+            if not next_after:
                 return
-            wanted = wanted | {"starting_after": page.next_after}
+            wanted = wanted | {"starting_after": next_after}
         raise unreadable()
 
     def _made_since(self, moment: datetime) -> dict[str, Any]:

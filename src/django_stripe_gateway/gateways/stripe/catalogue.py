@@ -12,14 +12,12 @@ from django_stripe_gateway.gateways.billing_values import (
     ProductSnapshot,
     PromotionCodeSnapshot,
 )
-from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, key_options
+from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask, key_options
 from django_stripe_gateway.gateways.stripe.catalogue_objects import (
-    page_of,
     price_snapshot,
     product_snapshot,
     promotion_code_snapshot,
 )
-from django_stripe_gateway.gateways.stripe.errors import ask
 from django_stripe_gateway.money import to_minor_units
 
 
@@ -83,6 +81,5 @@ class StripeCatalogue(StripeAccountCalls):
 
     def find_promotion_code(self, code: str) -> PromotionCodeSnapshot | None:
         """Return the active promotion code that customers know as ``code``, in any case."""
-        params = {"code": code, "active": True, "limit": 1}
-        page = ask(lambda: self.v1.promotion_codes.list(params=params), page_of(promotion_code_snapshot))
-        return page.items[0] if page.items else None
+        listed = self._items(self.v1.promotion_codes.list, promotion_code_snapshot, code=code, active=True, limit=1)
+        return next(listed, None)

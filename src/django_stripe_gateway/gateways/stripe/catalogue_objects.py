@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
-
 from django_stripe_gateway.gateways.billing_values import (
     BillingCheckoutSnapshot,
     CustomerSnapshot,
@@ -20,7 +16,6 @@ from django_stripe_gateway.gateways.stripe.fields import (
     Object,
     amount_of,
     count_of,
-    entries,
     flag,
     metadata_of,
     moment,
@@ -30,30 +25,6 @@ from django_stripe_gateway.gateways.stripe.fields import (
     refuse,
     text,
 )
-
-Item = TypeVar("Item")
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[Item]):
-    """One page of a list; ``next_after`` is where the next one starts, empty on the last."""
-
-    items: Sequence[Item]
-    next_after: str
-
-
-def page_of(read: Callable[[Object], Item]) -> Callable[[Object], Page[Item]]:
-    """Return a reader of lists whose items ``read`` reads."""
-
-    def read_page(obj: Object) -> Page[Item]:
-        try:
-            found = entries(obj)
-            next_after = text(found[-1]["id"]) if obj.get("has_more") and found else ""
-        except READING_ERRORS as error:
-            refuse("a list", error)
-        return Page([read(item) for item in found], next_after)
-
-    return read_page
 
 
 def product_snapshot(obj: Object) -> ProductSnapshot:

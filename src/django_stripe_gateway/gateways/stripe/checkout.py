@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from django_stripe_gateway.exceptions import ProviderError, UnsupportedByGateway
-from django_stripe_gateway.gateways.stripe.errors import ask
+from django_stripe_gateway.gateways.stripe.calls import ask
 from django_stripe_gateway.gateways.stripe.payment_objects import payment_snapshot
-from django_stripe_gateway.gateways.stripe.payments import StripeGateway, is_of_attempt
+from django_stripe_gateway.gateways.stripe.payments import StripeGateway, attempt_of
 from django_stripe_gateway.gateways.values import PaymentRef, PaymentRequest, PaymentSnapshot
 from django_stripe_gateway.money import to_minor_units
 
@@ -20,25 +20,6 @@ class StripeCheckoutGateway(StripeGateway):
 
     def create_payment(self, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
         """Create a Checkout Session; its ``redirect_url`` is where the customer pays."""
-        params = self._session_params(request)
-        options = {"idempotency_key": idempotency_key}
-        snapshot = ask(lambda: self.v1.checkout.sessions.create(params=params, options=options), payment_snapshot)
-        if not snapshot.redirect_url:
-            raise ProviderError("Stripe returned a Checkout Session without a URL.", code="malformed_object")
-        return snapshot
-
-    def find_payment(self, request: PaymentRequest, *, since: datetime) -> PaymentSnapshot | None:
-        """Return the Checkout Session that an earlier attempt has made."""
-        made = self._items(
-            lambda params: self.v1.checkout.sessions.list(params=params), payment_snapshot, **self._made_since(since)
-        )
-        return next((snapshot for snapshot in made if is_of_attempt(snapshot, request)), None)
-
-    def confirm_payment(self, ref: PaymentRef, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
-        """Refuse: the customer confirms on Stripe's page."""
-        raise UnsupportedByGateway("This payment is confirmed by the customer on Stripe's page.")
-
-    def _session_params(self, request: PaymentRequest) -> dict[str, Any]:
         params: dict[str, Any] = {
             "mode": "payment",
             "line_items": [
@@ -62,4 +43,16 @@ class StripeCheckoutGateway(StripeGateway):
             params["customer_email"] = request.customer_email
         if request.expires_at:
             params["expires_at"] = int(request.expires_at.timestamp())
-        return params
+        snapshot = ask(self.v1.checkout.sessions.create, payment_snapshot, params=params, key=idempotency_key)
+        if not snapshot.redirect_url:
+            raise ProviderError("Stripe returned a Checkout Session without a URL.", code="malformed_object")
+        return snapshot
+
+    def find_payment(self, request: PaymentRequest, *, since: datetime) -> PaymentSnapshot | None:
+        """Return the Checkout Session that an earlier attempt has made."""
+        made = self._items(self.v1.checkout.sessions.list, payment_snapshot, **self._made_since(since))
+        return attempt_of(made, request)
+
+    def confirm_payment(self, ref: PaymentRef, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
+        """Refuse: the customer confirms on Stripe's page."""
+        raise UnsupportedByGateway("This payment is confirmed by the customer on Stripe's page.")

@@ -17,6 +17,7 @@ from django_stripe_gateway.checks.variants import readable_variants
 from django_stripe_gateway.conf import STRIPE_PROVIDER, rules
 from django_stripe_gateway.gateways.provider import Options, ProviderChecks
 from django_stripe_gateway.gateways.stripe.accounts import (
+    ACCOUNT_SETTINGS,
     FLOW_CHECKOUT,
     FLOW_INTENT,
     StripeAccount,
@@ -24,10 +25,6 @@ from django_stripe_gateway.gateways.stripe.accounts import (
     stripe_account,
 )
 
-NEEDED = frozenset(
-    f"STRIPE_GATEWAY_{name}"
-    for name in ("API_KEY", "WEBHOOK_SECRET", "API_BASE", "API_VERSION", "USE_LOCALSTRIPE", "LOCALSTRIPE_URL")
-)
 NOT_SECRET_KEYS = ("pk_", "whsec_", "price_", "acct_")
 # Stripe's keys are long and without punctuation after their prefix; made-up ones are not.
 REAL_KEY = re.compile(r"(sk|rk)_(test|live|org_test|org_live)_[A-Za-z0-9]{16,}")
@@ -62,7 +59,7 @@ def check_accounts_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMess
 
 def readable_accounts() -> list[StripeAccount]:
     """Return the accounts of the Stripe variants; none while the settings that they are made of are wrong."""
-    if wrong_settings() & NEEDED:
+    if not wrong_settings().isdisjoint(ACCOUNT_SETTINGS):
         return []
     return [stripe_account(name) for name in readable_variants() if is_stripe_variant(name)]
 

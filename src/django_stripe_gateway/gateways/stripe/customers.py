@@ -12,14 +12,13 @@ from django_stripe_gateway.gateways.billing_values import (
     PaymentMethodSnapshot,
     SetupSnapshot,
 )
-from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, key_options
+from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask, key_options
 from django_stripe_gateway.gateways.stripe.catalogue_objects import (
     customer_snapshot,
     page_url,
     payment_method_snapshot,
     setup_snapshot,
 )
-from django_stripe_gateway.gateways.stripe.errors import ask
 
 
 class StripeCustomers(StripeAccountCalls):

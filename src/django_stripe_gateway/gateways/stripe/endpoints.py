@@ -9,18 +9,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from django_stripe_gateway.exceptions import InvalidInput, ProviderError
-from django_stripe_gateway.gateways.stripe.accounts import StripeAccount
-from django_stripe_gateway.gateways.stripe.client import pool
-from django_stripe_gateway.gateways.stripe.errors import ask, unreadable
-
-PAGE = 100
-# Stripe allows 16 endpoints, more for some accounts; beyond this a server repeats itself.
-MAX_PAGES = 10
+from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class WebhookEndpoint:
-    """One endpoint; Stripe tells its signing secret only in the answer that creates it."""
+    """One endpoint; its signing secret is only in the answer that creates it."""
 
     id: str
     url: str
@@ -32,11 +26,8 @@ class WebhookEndpoint:
     secret: str = dataclasses.field(default="", repr=False)
 
 
-class StripeEndpoints:
+class StripeEndpoints(StripeAccountCalls):
     """Lists, creates and changes the endpoints of one account."""
-
-    def __init__(self, account: StripeAccount) -> None:
-        self.account = account
 
     @property
     def api_version(self) -> str:
@@ -45,17 +36,9 @@ class StripeEndpoints:
 
         return self.account.api_version or str(stripe.api_version)
 
-    def list_all(self) -> list[WebhookEndpoint]:
+    def list_all(self) -> Sequence[WebhookEndpoint]:
         """Return every endpoint of the account, newest first."""
-        found: list[WebhookEndpoint] = []
-        params: dict[str, Any] = {"limit": PAGE}
-        for _page in range(MAX_PAGES):
-            endpoints, has_more = self._page(params)
-            found += endpoints
-            if not has_more or not endpoints:
-                return found
-            params = params | {"starting_after": endpoints[-1].id}
-        raise unreadable()
+        return self._list(self.v1.webhook_endpoints.list, _endpoint)
 
     def exists(self, endpoint_id: str) -> bool:
         """Return whether the account still has an endpoint."""
@@ -75,7 +58,9 @@ class StripeEndpoints:
         answers: list[Any] = []
 
         def call() -> Any:
-            answers.append(self._service.create(params=params, options={"idempotency_key": idempotency_key}))
+            answers.append(
+                self.v1.webhook_endpoints.create(params=params, options={"idempotency_key": idempotency_key})
+            )
             return answers[-1]
 
         try:
@@ -89,16 +74,9 @@ class StripeEndpoints:
         """Change ``enabled_events``, ``description`` or ``disabled``; nothing else of an endpoint can be changed."""
         try:
             # Twice is as good as once. A key of ours would keep the same change from being made again, a day long.
-            return ask(lambda: self._service.update(endpoint.id, params=changes), _endpoint)
+            return ask(self.v1.webhook_endpoints.update, _endpoint, endpoint.id, params=changes)
         except ProviderError as error:
             raise _advised(error) from None
-
-    @property
-    def _service(self) -> Any:
-        return pool.get(self.account).v1.webhook_endpoints
-
-    def _page(self, params: Mapping[str, Any]) -> tuple[list[WebhookEndpoint], bool]:
-        return ask(lambda: self._service.list(params=params), _endpoints)
 
 
 @contextmanager
@@ -114,10 +92,6 @@ def _secrets_unlogged() -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(has_no_secret)
-
-
-def _endpoints(page: Mapping[str, Any]) -> tuple[list[WebhookEndpoint], bool]:
-    return [_endpoint(obj) for obj in page["data"]], bool(page.get("has_more"))
 
 
 def _endpoint(obj: Mapping[str, Any]) -> WebhookEndpoint:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
@@ -14,19 +14,16 @@ from django_stripe_gateway.exceptions import (
     PaymentDeclined,
     ProviderError,
     ProviderStateError,
-    ProviderTimeout,
     ProviderUnavailable,
 )
-from django_stripe_gateway.gateways.stripe.client import http_attempts
-from django_stripe_gateway.gateways.stripe.messages import readable_message
-from django_stripe_gateway.gateways.stripe.payment_objects import object_id, plain
+from django_stripe_gateway.gateways.messages import readable_message
+from django_stripe_gateway.gateways.sessions import connection_failure
+from django_stripe_gateway.gateways.stripe.fields import object_id
 
 if TYPE_CHECKING:
     from stripe import StripeError
 
 logger = logging.getLogger(__name__)
-
-Value = TypeVar("Value")
 
 # https://docs.stripe.com/error-codes: refusals that only mean "not in this state".
 STATE_CODES = frozenset(
@@ -61,49 +58,19 @@ INPUT_CODES = {
 AMOUNT_CODES = frozenset({"amount_too_large", "amount_too_small"})
 
 
-def ask(call: Callable[[], Any], read: Callable[[Mapping[str, Any]], Value], *, about_state: bool = False) -> Value:
-    """Make one call of the SDK and return what ``read`` makes of the answer.
-
-    Args:
-        about_state: the request names nothing but an object of ours and an amount, so that a refusal for which Stripe
-            has no code ("Refund amount is greater than unrefunded amount") is about the object's state.
-
-    Raises:
-        GatewayError: see ``translate``. ``ProviderUnavailable`` also for an answer that cannot be read: it came after
-            Stripe may have acted. The SDK's exception is not chained: it holds the request, and the key's last digits.
-    """
-    import stripe  # noqa: PLC0415
-
-    failure: GatewayError
-    http_attempts.set(0)
-    try:
-        return read(plain(call()))
-    except stripe.StripeError as error:
-        failure = translate(error, about_state=about_state)
-        if isinstance(failure, GatewayConfigurationError):
-            failure.may_have_acted = http_attempts.get() > 1
-    except ProviderError as error:
-        failure = unreadable(error.code)
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        # What the SDK itself trips over when the answer is JSON but nothing of Stripe's.
-        logger.warning("Stripe's answer could not be read: %s.", type(error).__name__)
-        failure = unreadable()
-    raise failure
-
-
 def unreadable(code: str = "malformed_object", **kwargs: Any) -> ProviderUnavailable:
     """Return the error for an answer from which nobody can tell what happened."""
     return ProviderUnavailable("Stripe's answer could not be read. Try again.", code=code, **kwargs)
 
 
 def translate(error: StripeError, *, about_state: bool = False) -> GatewayError:
-    """Return this app's exception for ``error``; for ``about_state`` see ``ask``."""
+    """Return this app's exception for ``error``; for ``about_state`` see ``calls.ask``."""
     import stripe  # noqa: PLC0415
 
     status = error.http_status or 0
     request_id = error.request_id or ""
     if isinstance(error, stripe.APIConnectionError):
-        return _connection_failure(error)
+        return connection_failure(error.__cause__ or error.__context__, "Stripe", "STRIPE_GATEWAY_API_BASE")
     # Stripe's own sentences about keys repeat a part of the key.
     if isinstance(error, stripe.PermissionError):
         return GatewayConfigurationError(
@@ -181,32 +148,3 @@ def _details(error: StripeError) -> Mapping[str, Any] | None:
     body = error.json_body
     details = body.get("error") if isinstance(body, Mapping) else None
     return details if isinstance(details, Mapping) else None
-
-
-def _connection_failure(error: StripeError) -> GatewayError:
-    import requests  # noqa: PLC0415
-    from urllib3.exceptions import ReadTimeoutError  # noqa: PLC0415
-
-    causes = list(_causes(error))
-    logger.warning("Stripe could not be reached: %s.", ", ".join(type(cause).__name__ for cause in causes))
-    if any(isinstance(cause, requests.exceptions.Timeout | ReadTimeoutError | TimeoutError) for cause in causes):
-        return ProviderTimeout("Stripe did not answer in time. Try again.")
-    if isinstance(error.__cause__, requests.exceptions.MissingSchema | requests.exceptions.InvalidSchema):
-        return GatewayConfigurationError(
-            "The address of the Stripe API is not an http or https URL. Check STRIPE_GATEWAY_API_BASE."
-        )
-    if isinstance(error.__cause__, requests.exceptions.TooManyRedirects):
-        return ProviderUnavailable(
-            "The Stripe API answered with a redirect, which is not followed. Check STRIPE_GATEWAY_API_BASE."
-        )
-    if isinstance(error.__cause__, requests.exceptions.SSLError):
-        return ProviderUnavailable("The certificate of the Stripe API could not be verified.")
-    return ProviderUnavailable("Stripe could not be reached. Try again.")
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield what led to ``error``: a body that stops halfway is a ReadTimeoutError inside of a ConnectionError."""
-    cause = error.__cause__ or error.__context__
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__

@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django_stripe_gateway.exceptions import ProviderError
-from django_stripe_gateway.gateways.stripe.accounts import StripeAccount
-from django_stripe_gateway.gateways.stripe.client import pool
-from django_stripe_gateway.gateways.stripe.errors import ask
+from django_stripe_gateway.gateways.stripe.calls import PAGE, StripeAccountCalls, ask, pool
 
-PAGE = 100
 # Of ``types``; https://docs.stripe.com/api/events/list
 MOST_TYPES = 20
 # https://docs.stripe.com/api/events: for so long Stripe keeps its events.
@@ -66,20 +63,13 @@ class EventPage:
     last_id: str
 
 
-class StripeEvents:
+class StripeEvents(StripeAccountCalls):
     """Reads the events of one account."""
-
-    def __init__(self, account: StripeAccount) -> None:
-        self.account = account
-
-    @property
-    def _client(self) -> Any:
-        return pool.get(self.account)
 
     def page(self, query: EventQuery, after: str = "") -> EventPage:
         """Return the page of events that are older than the event ``after``."""
         params = query.as_params() | ({"starting_after": after} if after else {})
-        page = ask(lambda: _as_sent(self._client.v1.events.list(params=params)), _event_page)
+        page = ask(self.v1.events.list, _event_page, params=params)
         # Stripe filters by a few types only.
         wanted = [event for event in page.events if not query.types or event.type in query.types]
         return EventPage(wanted, page.last_id)
@@ -98,13 +88,7 @@ class StripeEvents:
         if not isinstance(url, str) or not API_PATH.fullmatch(url):
             raise ProviderError("The event names no object of Stripe's API.", code="malformed_object")
         options = {"stripe_context": context} if context else {}
-        return ask(lambda: _as_sent(self._client.raw_request("get", url, **options)), dict)
-
-
-def _as_sent(answer: Any) -> Any:
-    """Return an answer as it came over the line; the SDK would make Decimals of some numbers."""
-    response = getattr(answer, "last_response", None) or answer
-    return json.loads(response.body)
+        return ask(lambda: pool.get(self.account).raw_request("get", url, **options), dict)
 
 
 def _event_page(obj: Mapping[str, Any]) -> EventPage:

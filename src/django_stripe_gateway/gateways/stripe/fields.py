@@ -1,19 +1,22 @@
 """Read the fields of Stripe's objects, and refuse what is missing or of another type.
 
-Input is plain ``dict``: what ``json.loads`` made of a webhook's body, or ``plain()`` of an answer.
+Input is plain ``dict``: what ``json.loads`` made of a webhook's or an answer's body.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import math
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from django_stripe_gateway.exceptions import GatewayError, ProviderError
 from django_stripe_gateway.money import DECIMAL_PLACES, MAX_DIGITS, from_minor_units
 
 Object = Mapping[str, Any]
+Value = TypeVar("Value")
 
 AMOUNT_LIMIT = Decimal(10) ** (MAX_DIGITS - DECIMAL_PLACES)
 COUNT_LIMIT = 2**31
@@ -21,38 +24,25 @@ COUNT_LIMIT = 2**31
 READING_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 
-def plain(answer: Any) -> dict[str, Any]:
-    """Return one of the SDK's objects as dicts, lists and JSON's own scalars, all the way down.
-
-    In stripe 13 and 14 they are dicts whose ``to_dict()`` warns and is shallow; later they are no dicts, and stripe 16
-    makes Decimals of some numbers.
-
-    Raises:
-        ProviderError: it is no object.
-    """
-    value = _plain_value(answer)
-    if not isinstance(value, dict):
-        raise ProviderError("Stripe sent something that is not an object.", code="malformed_object")
-    return value
-
-
-def _plain_value(value: Any) -> Any:
-    if not isinstance(value, Mapping) and hasattr(value, "to_dict"):
-        value = value.to_dict()
-    if isinstance(value, Mapping):
-        return {str(name): _plain_value(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain_value(inner) for inner in value]
-    if isinstance(value, Decimal):
-        return int(value) if value.is_finite() and value == value.to_integral_value() else str(value)
-    return value
-
-
 def object_id(value: Any) -> str:
     """Return the id of ``value``: an id, or the expanded object."""
-    if isinstance(value, Mapping):
-        value = value.get("id")
-    return optional_text(value)
+    return text(value.get("id") if isinstance(value, Mapping) else value, "")
+
+
+def reads(what: str) -> Callable[[Callable[[Object], Value]], Callable[[Object], Value]]:
+    """Let a function that reads one of Stripe's objects raise ``ProviderError`` where that is half-formed."""
+
+    def decorate(read: Callable[[Object], Value]) -> Callable[[Object], Value]:
+        @functools.wraps(read)
+        def read_or_refuse(obj: Object) -> Value:
+            try:
+                return read(obj)
+            except READING_ERRORS as error:
+                refuse(what, error)
+
+        return read_or_refuse
+
+    return decorate
 
 
 def refuse(what: str, error: Exception) -> NoReturn:
@@ -65,17 +55,10 @@ def metadata_of(value: Any) -> dict[str, str]:
     return {str(name): str(text) for name, text in value.items()} if isinstance(value, Mapping) else {}
 
 
-def amount_of(minor: Any, currency: str) -> Decimal:
-    """Return an amount of at least 0 in the currency's units."""
-    if isinstance(minor, bool) or not isinstance(minor, int) or minor < 0:
-        raise TypeError("amounts are integers of at least 0")
-    return signed_amount_of(minor, currency)
-
-
-def signed_amount_of(minor: Any, currency: str) -> Decimal:
-    """Return an amount that a credit makes negative, in the currency's units."""
-    if isinstance(minor, bool) or not isinstance(minor, int):
-        raise TypeError("amounts are integers")
+def amount_of(minor: Any, currency: str, least: float = 0) -> Decimal:
+    """Return an amount in the currency's units, which by default is not negative."""
+    if isinstance(minor, bool) or not isinstance(minor, int) or minor < least:
+        raise TypeError("amounts are integers, and most of them at least 0")
     try:
         amount = from_minor_units(minor, currency)
     except GatewayError as error:
@@ -85,16 +68,21 @@ def signed_amount_of(minor: Any, currency: str) -> Decimal:
     return amount
 
 
-def text(value: Any) -> str:
-    """Return a text that must be there."""
-    if not isinstance(value, str) or not value:
+#: Return an amount that a credit makes negative, in the currency's units.
+signed_amount_of = functools.partial(amount_of, least=-math.inf)
+
+
+def text(value: Any, default: str | None = None) -> str:
+    """Return a text, ``default`` where there is none; without a default it must be there."""
+    if isinstance(value, str) and (value or default is not None):
+        return value
+    if default is None:
         raise TypeError("a text is missing")
-    return value
+    return default
 
 
-def optional_text(value: Any) -> str:
-    """Return a text, empty if there is none."""
-    return value if isinstance(value, str) else ""
+#: Return a text, empty if there is none.
+optional_text = functools.partial(text, default="")
 
 
 def moment(value: Any) -> datetime | None:
@@ -139,3 +127,14 @@ def entries(value: Any) -> list[Object]:
 def optional_entries(value: Any) -> list[Object]:
     """Return the objects of a list, none where there is no list."""
     return [] if value is None else entries(value)
+
+
+def page_of(read: Callable[[Object], Value]) -> Callable[[Object], tuple[list[Value], str]]:
+    """Return a reader of a list's items, and of the id that the next page starts after, empty on the last one."""
+
+    @reads("a list")
+    def read_page(obj: Object) -> tuple[list[Value], str]:
+        found = entries(obj)
+        return [read(item) for item in found], text(found[-1]["id"]) if obj.get("has_more") and found else ""
+
+    return read_page

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from django_stripe_gateway.exceptions import PaymentDeclined
-from django_stripe_gateway.gateways.stripe.errors import ask
+from django_stripe_gateway.gateways.stripe.accounts import StripeAccount
+from django_stripe_gateway.gateways.stripe.calls import ask
 from django_stripe_gateway.gateways.stripe.payment_objects import payment_snapshot
-from django_stripe_gateway.gateways.stripe.payments import StripeGateway, is_of_attempt
+from django_stripe_gateway.gateways.stripe.payments import StripeGateway, attempt_of
 from django_stripe_gateway.gateways.values import PaymentRef, PaymentRequest, PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.money import to_minor_units
 
@@ -23,10 +24,9 @@ class StripeIntentGateway(StripeGateway):
 
     supports_confirm = True
 
-    @property
-    def confirms_at_once(self) -> bool:
-        """Whether new payments are confirmed with a test payment method: on localstripe."""
-        return self.account.is_localstripe
+    def __init__(self, account: StripeAccount) -> None:
+        super().__init__(account)
+        self.confirms_at_once = account.is_localstripe
 
     def create_payment(self, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
         """Create a PaymentIntent without confirming it."""
@@ -36,15 +36,12 @@ class StripeIntentGateway(StripeGateway):
         }
         if request.payment_method:
             params["payment_method"] = request.payment_method
-        options = {"idempotency_key": idempotency_key}
-        return ask(lambda: self.v1.payment_intents.create(params=params, options=options), payment_snapshot)
+        return ask(self.v1.payment_intents.create, payment_snapshot, params=params, key=idempotency_key)
 
     def find_payment(self, request: PaymentRequest, *, since: datetime) -> PaymentSnapshot | None:
         """Return the PaymentIntent that an earlier attempt has made."""
-        made = self._items(
-            lambda params: self.v1.payment_intents.list(params=params), payment_snapshot, **self._made_since(since)
-        )
-        return next((snapshot for snapshot in made if is_of_attempt(snapshot, request)), None)
+        made = self._items(self.v1.payment_intents.list, payment_snapshot, **self._made_since(since))
+        return attempt_of(made, request)
 
     def confirm_payment(self, ref: PaymentRef, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
         """Confirm the intent if it still waits for that; otherwise say where it stands."""
@@ -61,8 +58,7 @@ class StripeIntentGateway(StripeGateway):
         return self._confirm(snapshot.object_id, params, idempotency_key)
 
     def _confirm(self, intent_id: str, params: dict[str, Any], idempotency_key: str) -> PaymentSnapshot:
-        options = {"idempotency_key": idempotency_key}
-        return ask(lambda: self.v1.payment_intents.confirm(intent_id, params=params, options=options), payment_snapshot)
+        return ask(self.v1.payment_intents.confirm, payment_snapshot, intent_id, params=params, key=idempotency_key)
 
     def _confirm_on_localstripe(
         self, snapshot: PaymentSnapshot, request: PaymentRequest, idempotency_key: str
@@ -74,8 +70,8 @@ class StripeIntentGateway(StripeGateway):
             intent_id = self.create_payment(request, idempotency_key=f"{idempotency_key}-new").object_id
         elif request.payment_method:
             params = {"payment_method": request.payment_method}
-            options = {"idempotency_key": f"{idempotency_key}-update"}
-            ask(lambda: self.v1.payment_intents.update(intent_id, params=params, options=options), payment_snapshot)
+            key = f"{idempotency_key}-update"
+            ask(self.v1.payment_intents.update, payment_snapshot, intent_id, params=params, key=key)
         try:
             return self._confirm(intent_id, {}, idempotency_key)
         except PaymentDeclined as error:

@@ -8,8 +8,7 @@ from typing import Any
 
 from django_stripe_gateway.exceptions import ProviderError, UnsupportedByGateway
 from django_stripe_gateway.gateways.metering import Meter, MeterEventRequest, MeterGateway
-from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, key_options, seconds
-from django_stripe_gateway.gateways.stripe.errors import ask
+from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask, key_options, seconds
 from django_stripe_gateway.gateways.stripe.fields import Object
 
 # What Stripe says to an identifier that it knows; there is no code for it.

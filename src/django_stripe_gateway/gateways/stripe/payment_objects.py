@@ -1,19 +1,18 @@
 """Stripe's objects, of both API generations and as localstripe makes them, as this app's frozen values.
 
-The only place that knows where a field lives. Input is plain ``dict``: what ``json.loads`` made of a webhook's body,
-or ``plain()`` of an answer.
+The only place that knows where a field lives. Input is plain ``dict``: what ``json.loads`` made of a webhook's or an
+answer's body.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from django_stripe_gateway.choices import RefundStatus
+from django_stripe_gateway.gateways.messages import readable_message
 from django_stripe_gateway.gateways.stripe.fields import (
-    READING_ERRORS,
     Object,
     amount_of,
     flag,
@@ -21,11 +20,9 @@ from django_stripe_gateway.gateways.stripe.fields import (
     moment,
     object_id,
     optional_text,
-    plain,
-    refuse,
+    reads,
     text,
 )
-from django_stripe_gateway.gateways.stripe.messages import readable_message
 from django_stripe_gateway.gateways.values import (
     DisputeSnapshot,
     Failure,
@@ -35,14 +32,11 @@ from django_stripe_gateway.gateways.values import (
 )
 
 __all__ = [
-    "RefundPage",
     "charge_refunds",
     "dispute_snapshot",
     "object_id",
     "payment_snapshot",
-    "plain",
     "recorded",
-    "refund_page",
     "refund_snapshot",
     "refunded_total",
 ]
@@ -56,6 +50,9 @@ INTENT_STATUSES = {
     "succeeded": ProviderStatus.SUCCEEDED,
     "canceled": ProviderStatus.CANCELED,
 }
+# A completed session says "unpaid" both for an authorisation and for a slow payment method.
+UNPAID_STATUSES = {"expired": ProviderStatus.REJECTED, "complete": ProviderStatus.PROCESSING}
+PAID_STATUSES = ("paid", "no_payment_required")
 # Kept for the record; the rest (client secrets, addresses, card details) is left out.
 RECORDED = (
     "id object amount amount_received amount_capturable amount_total currency status payment_status payment_intent "
@@ -64,84 +61,44 @@ RECORDED = (
 ).split()
 
 
-@dataclass(frozen=True, slots=True)
-class RefundPage:
-    """One page of a list of refunds; ``next_after`` is where the next one starts, empty on the last."""
-
-    refunds: Sequence[RefundSnapshot]
-    next_after: str
-
-
+@reads("an object")
 def payment_snapshot(obj: Object) -> PaymentSnapshot:
     """Return the snapshot of a PaymentIntent or Checkout Session.
 
     Raises:
-        ProviderError: the object is half-formed.
+        ProviderError: the object is half-formed, here as in the other readers.
     """
-    try:
-        if obj.get("object") == "checkout.session":
-            return _session_snapshot(obj)
-        return _intent_snapshot(obj)
-    except READING_ERRORS as error:
-        refuse("an object", error)
+    return _session_snapshot(obj) if obj.get("object") == "checkout.session" else _intent_snapshot(obj)
 
 
+@reads("a refund")
 def refund_snapshot(obj: Object) -> RefundSnapshot:
-    """Return the snapshot of a Refund.
-
-    Raises:
-        ProviderError: the object is half-formed.
-    """
-    try:
-        status = optional_text(obj.get("status") or RefundStatus.SUCCEEDED)
-        return RefundSnapshot(
-            refund_id=text(obj["id"]),
-            status=status if status in RefundStatus.values else RefundStatus.PENDING,
-            amount=amount_of(obj["amount"], text(obj["currency"])),
-            currency=text(obj["currency"]).upper(),
-            intent_id=object_id(obj.get("payment_intent")),
-            reason=optional_text(obj.get("reason")),
-            failure_reason=optional_text(obj.get("failure_reason")),
-            metadata=metadata_of(obj.get("metadata")),
-        )
-    except READING_ERRORS as error:
-        refuse("a refund", error)
+    """Return the snapshot of a Refund."""
+    status = optional_text(obj.get("status") or RefundStatus.SUCCEEDED)
+    return RefundSnapshot(
+        refund_id=text(obj["id"]),
+        status=status if status in RefundStatus.values else RefundStatus.PENDING,
+        amount=amount_of(obj["amount"], text(obj["currency"])),
+        currency=text(obj["currency"]).upper(),
+        intent_id=object_id(obj.get("payment_intent")),
+        reason=optional_text(obj.get("reason")),
+        failure_reason=optional_text(obj.get("failure_reason")),
+        metadata=metadata_of(obj.get("metadata")),
+    )
 
 
-def refund_page(obj: Object) -> RefundPage:
-    """Return a page of an intent's refunds, without localstripe's entries for what a partial capture released.
-
-    Raises:
-        ProviderError: the list is half-formed.
-    """
-    try:
-        data = obj["data"]
-        if not isinstance(data, list):
-            raise TypeError("a list has no data")
-        refunds = [refund_snapshot(refund) for refund in data if refund.get("payment_intent")]
-        return RefundPage(refunds, next_after=text(data[-1]["id"]) if obj.get("has_more") and data else "")
-    except READING_ERRORS as error:
-        refuse("a list of refunds", error)
-
-
+@reads("a dispute")
 def dispute_snapshot(obj: Object) -> DisputeSnapshot:
-    """Return the snapshot of a Dispute.
-
-    Raises:
-        ProviderError: the object is half-formed.
-    """
-    try:
-        currency = text(obj["currency"])
-        return DisputeSnapshot(
-            dispute_id=text(obj["id"]),
-            status=text(obj["status"]),
-            reason=optional_text(obj.get("reason")),
-            amount=amount_of(obj["amount"], currency),
-            currency=currency.upper(),
-            intent_id=object_id(obj.get("payment_intent")),
-        )
-    except READING_ERRORS as error:
-        refuse("a dispute", error)
+    """Return the snapshot of a Dispute."""
+    currency = text(obj["currency"])
+    return DisputeSnapshot(
+        dispute_id=text(obj["id"]),
+        status=text(obj["status"]),
+        reason=optional_text(obj.get("reason")),
+        amount=amount_of(obj["amount"], currency),
+        currency=currency.upper(),
+        intent_id=object_id(obj.get("payment_intent")),
+    )
 
 
 def charge_refunds(obj: Object) -> list[RefundSnapshot] | None:
@@ -152,20 +109,14 @@ def charge_refunds(obj: Object) -> list[RefundSnapshot] | None:
     return [refund_snapshot(refund) for refund in refunds["data"]]
 
 
+@reads("a charge")
 def refunded_total(obj: Object) -> Decimal:
-    """Return how much of a Charge was refunded; what a partial capture has released is not.
-
-    Raises:
-        ProviderError: the object is half-formed.
-    """
-    try:
-        released = 0
-        if obj.get("captured") and obj.get("amount_captured") is not None:
-            # Stripe counts the rest of the authorisation as refunded.
-            released = int(obj["amount"]) - int(obj["amount_captured"])
-        return amount_of(max(obj["amount_refunded"] - released, 0), text(obj["currency"]))
-    except READING_ERRORS as error:
-        refuse("a charge", error)
+    """Return how much of a Charge was refunded; what a partial capture has released is not."""
+    released = 0
+    if obj.get("captured") and obj.get("amount_captured") is not None:
+        # Stripe counts the rest of the authorisation as refunded.
+        released = int(obj["amount"]) - int(obj["amount_captured"])
+    return amount_of(max(obj["amount_refunded"] - released, 0), text(obj["currency"]))
 
 
 def _intent_snapshot(obj: Object) -> PaymentSnapshot:
@@ -194,11 +145,13 @@ def _session_snapshot(obj: Object) -> PaymentSnapshot:
     currency = optional_text(obj.get("currency"))
     total = obj.get("amount_total")
     amount = None if total is None or not currency else amount_of(total, currency)
-    status, received = _session_status(obj, amount)
+    is_paid = text(obj["payment_status"]) in PAID_STATUSES
+    status = ProviderStatus.SUCCEEDED if is_paid else UNPAID_STATUSES.get(str(obj.get("status")), ProviderStatus.OPEN)
+    received = amount if is_paid else None
     failure = None
     if isinstance(intent, Mapping):
         inner = _intent_snapshot(intent)
-        # A completed session says "unpaid" both for an authorisation and for a slow payment method; the intent knows.
+        # The intent knows what the session does not say.
         if status in (ProviderStatus.PROCESSING, ProviderStatus.SUCCEEDED) and inner.status != ProviderStatus.OPEN:
             status, received = inner.status, inner.amount_received
             status = ProviderStatus.REJECTED if status == ProviderStatus.FAILED else status
@@ -218,18 +171,6 @@ def _session_snapshot(obj: Object) -> PaymentSnapshot:
         failure=failure,
         raw=recorded(obj),
     )
-
-
-def _session_status(obj: Object, amount: Decimal | None) -> tuple[ProviderStatus, Decimal | None]:
-    if not isinstance(obj.get("payment_status"), str):
-        raise TypeError("the payment status is missing")
-    if obj["payment_status"] in ("paid", "no_payment_required"):
-        return ProviderStatus.SUCCEEDED, amount
-    if obj.get("status") == "expired":
-        return ProviderStatus.REJECTED, None
-    if obj.get("status") == "complete":
-        return ProviderStatus.PROCESSING, None
-    return ProviderStatus.OPEN, None
 
 
 def _received(obj: Object, currency: str) -> Decimal:

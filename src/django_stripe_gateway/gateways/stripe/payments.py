@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from django_stripe_gateway.exceptions import ProviderStateError
 from django_stripe_gateway.gateways.base import Gateway
-from django_stripe_gateway.gateways.stripe.calls import MAX_PAGES, PAGE, StripeAccountCalls
-from django_stripe_gateway.gateways.stripe.errors import ask, unreadable
-from django_stripe_gateway.gateways.stripe.payment_objects import (
-    RefundPage,
-    payment_snapshot,
-    refund_page,
-    refund_snapshot,
-)
+from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask
+from django_stripe_gateway.gateways.stripe.payment_objects import payment_snapshot, refund_snapshot
 from django_stripe_gateway.gateways.values import (
     PaymentRef,
     PaymentRequest,
@@ -39,17 +33,18 @@ class StripeGateway(StripeAccountCalls, Gateway):
         """Ask Stripe for the session (with its intent), or for the intent."""
         if is_session(ref):
             params = {"expand": ["payment_intent"]}
-            return ask(lambda: self.v1.checkout.sessions.retrieve(ref.object_id, params=params), payment_snapshot)
-        return ask(lambda: self.v1.payment_intents.retrieve(ref.intent_id or ref.object_id), payment_snapshot)
+            return ask(self.v1.checkout.sessions.retrieve, payment_snapshot, ref.object_id, params=params)
+        return ask(self.v1.payment_intents.retrieve, payment_snapshot, ref.intent_id or ref.object_id)
 
     def capture_payment(self, ref: PaymentRef, amount: Decimal, *, idempotency_key: str) -> PaymentSnapshot:
         """Capture ``amount`` of the intent; Stripe releases the rest."""
         params = {"amount_to_capture": to_minor_units(amount, ref.currency)}
-        options = {"idempotency_key": idempotency_key}
-        intent_id = self._intent_id(ref)
         return ask(
-            lambda: self.v1.payment_intents.capture(intent_id, params=params, options=options),
+            self.v1.payment_intents.capture,
             payment_snapshot,
+            self._intent_id(ref),
+            params=params,
+            key=idempotency_key,
             about_state=True,
         )
 
@@ -59,22 +54,15 @@ class StripeGateway(StripeAccountCalls, Gateway):
         An open session's intent belongs to the session, and Stripe refuses to cancel it
         (https://docs.stripe.com/api/payment_intents/cancel).
         """
-        options = {"idempotency_key": idempotency_key}
-        intent_id = ref.intent_id or ref.object_id
+        cancel, object_id = self.v1.payment_intents.cancel, ref.intent_id or ref.object_id
         if is_session(ref):
             session = self.retrieve_payment(ref)
+            object_id = session.intent_id
             if session.status == ProviderStatus.OPEN:
-                return ask(
-                    lambda: self.v1.checkout.sessions.expire(ref.object_id, options=options),
-                    payment_snapshot,
-                    about_state=True,
-                )
-            intent_id = session.intent_id
-            if not intent_id:
+                cancel, object_id = self.v1.checkout.sessions.expire, ref.object_id
+            elif not object_id:
                 raise ProviderStateError("The Checkout Session is closed; there is nothing to cancel.")
-        return ask(
-            lambda: self.v1.payment_intents.cancel(intent_id, options=options), payment_snapshot, about_state=True
-        )
+        return ask(cancel, payment_snapshot, object_id, key=idempotency_key, about_state=True)
 
     def refund_payment(
         self, ref: PaymentRef, amount: Decimal, *, reason: str, metadata: Mapping[str, str], idempotency_key: str
@@ -88,23 +76,12 @@ class StripeGateway(StripeAccountCalls, Gateway):
         # localstripe refuses parameters that it does not know.
         if reason and not self.account.is_localstripe:
             params["reason"] = reason
-        options = {"idempotency_key": idempotency_key}
-        return ask(lambda: self.v1.refunds.create(params=params, options=options), refund_snapshot, about_state=True)
+        return ask(self.v1.refunds.create, refund_snapshot, params=params, key=idempotency_key, about_state=True)
 
     def list_refunds(self, ref: PaymentRef) -> Sequence[RefundSnapshot]:
         """Return the intent's refunds, without localstripe's entries for what a partial capture released."""
-        found: list[RefundSnapshot] = []
-        params: dict[str, Any] = {"payment_intent": self._intent_id(ref), "limit": PAGE}
-        for _page in range(MAX_PAGES):
-            page = self._refund_page(params)
-            found += page.refunds
-            if not page.next_after:
-                return found
-            params = params | {"starting_after": page.next_after}
-        raise unreadable()
-
-    def _refund_page(self, params: dict[str, Any]) -> RefundPage:
-        return ask(lambda: self.v1.refunds.list(params=params), refund_page)
+        listed = self._items(self.v1.refunds.list, refund_snapshot, payment_intent=self._intent_id(ref))
+        return [refund for refund in listed if refund.intent_id]
 
     def _intent_id(self, ref: PaymentRef) -> str:
         if ref.intent_id:
@@ -123,10 +100,13 @@ class StripeGateway(StripeAccountCalls, Gateway):
         return params
 
 
-def is_of_attempt(snapshot: PaymentSnapshot, request: PaymentRequest) -> bool:
-    """Return whether a session or an intent was made by a request: token and attempt are on both."""
-    metadata = snapshot.raw.get("metadata") or {}
-    return all(metadata.get(name) == request.metadata.get(name) for name in ("token", "attempt"))
+def attempt_of(snapshots: Iterable[PaymentSnapshot], request: PaymentRequest) -> PaymentSnapshot | None:
+    """Return the session or intent that a request has made, if there is one: token and attempt are on both."""
+    for snapshot in snapshots:
+        metadata = snapshot.raw.get("metadata") or {}
+        if all(metadata.get(name) == request.metadata.get(name) for name in ("token", "attempt")):
+            return snapshot
+    return None
 
 
 def is_session(ref: PaymentRef) -> bool:

@@ -8,7 +8,7 @@ from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.metering import MeterGateway
 from django_stripe_gateway.gateways.provider import Provider
-from django_stripe_gateway.gateways.stripe.accounts import FLOW_CHECKOUT, FLOW_INTENT, stripe_account
+from django_stripe_gateway.gateways.stripe.accounts import FLOW_CHECKOUT, FLOW_INTENT, made_of_account, stripe_account
 from django_stripe_gateway.gateways.stripe.billing import StripeBillingGateway
 from django_stripe_gateway.gateways.stripe.checkout import StripeCheckoutGateway
 from django_stripe_gateway.gateways.stripe.intents import StripeIntentGateway
@@ -29,6 +29,7 @@ class Stripe(Provider):
     supports_billing = True
     supports_meters = True
 
+    @made_of_account
     def payments(self, variant: str) -> Gateway:
         """Return the gateway of the variant's flow."""
         account = stripe_account(variant)
@@ -38,11 +39,13 @@ class Stripe(Provider):
             )
         return FLOWS[account.flow](account)
 
+    @made_of_account
     def billing(self, variant: str) -> BillingGateway:
         """Return Stripe's gateway, or localstripe's."""
         account = stripe_account(variant)
         return LocalstripeBillingGateway(account) if account.is_localstripe else StripeBillingGateway(account)
 
+    @made_of_account
     def meters(self, variant: str) -> MeterGateway:
         """Return the Billing Meters of the account."""
         return StripeMeters(stripe_account(variant))

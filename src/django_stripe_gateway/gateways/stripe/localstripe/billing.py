@@ -28,7 +28,7 @@ from django_stripe_gateway.gateways.billing_values import (
 )
 from django_stripe_gateway.gateways.stripe.billing import StripeBillingGateway
 from django_stripe_gateway.gateways.stripe.billing_objects import invoice_snapshot, subscription_snapshot
-from django_stripe_gateway.gateways.stripe.calls import key_options, seconds
+from django_stripe_gateway.gateways.stripe.calls import ask, key_options, seconds
 from django_stripe_gateway.gateways.stripe.catalogue_objects import (
     payment_method_snapshot,
     price_snapshot,
@@ -36,7 +36,6 @@ from django_stripe_gateway.gateways.stripe.catalogue_objects import (
     setup_snapshot,
 )
 from django_stripe_gateway.gateways.stripe.customers import has_metadata
-from django_stripe_gateway.gateways.stripe.errors import ask
 from django_stripe_gateway.money import to_minor_units
 
 # localstripe's sentence; it sends no code with it.

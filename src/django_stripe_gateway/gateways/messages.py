@@ -1,4 +1,4 @@
-"""Stripe's sentences without what is private in them."""
+"""Sentences of providers without what is private in them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from typing import Any
 
 LONGEST_MESSAGE = 500
-# Stripe's sentences quote what was sent: keys, client secrets, e-mail addresses, card numbers.
+# They quote what was sent: keys, client secrets, e-mail addresses, card numbers.
 PRIVATE = re.compile(
     r"\b(?:[rsp]k_(?:test|live)_|whsec_)\S+|\b\w+_secret_\w+|[^\s'\"<>:]+@[^\s'\"<>]+|\b\d(?:[ -]?\d){11,18}\b"
 )
 
 
 def readable_message(message: Any) -> str:
-    """Return one of Stripe's sentences without what is private in it."""
+    """Return a provider's sentence without what is private in it."""
     return PRIVATE.sub("[…]", message)[:LONGEST_MESSAGE] if isinstance(message, str) else ""
