@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -28,10 +29,9 @@ from django_stripe_gateway.services.audit import announce_status, send_on_commit
 from django_stripe_gateway.services.operations.engine import perform, run, scoped_request_key, store
 from django_stripe_gateway.services.operations.verbs import Claim, Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.payments.amounts import validate_amount
+from django_stripe_gateway.services.payments.amounts import line_items, validate_amount
 from django_stripe_gateway.services.payments.confirm import confirm_at_once
 from django_stripe_gateway.services.payments.line import PaymentClaim, SnapshotVerb, payment_request
-from django_stripe_gateway.services.payments.line_items import line_items
 from django_stripe_gateway.services.payments.refresh import sync_payment
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 from django_stripe_gateway.transitions import REOPENABLE, can_transition
@@ -232,9 +232,7 @@ def _store_payment(payment: AbstractPayment, request: Request, origin: Origin) -
 def _page_params(payment: AbstractPayment) -> dict[str, Any]:
     """Return what a page of the provider shows, and where it leads to."""
     params: dict[str, Any] = {
-        "items": [
-            {"name": item.name, "price": str(item.price), "quantity": item.quantity} for item in line_items(payment)
-        ],
+        "items": [asdict(item) | {"price": str(item.price)} for item in line_items(payment)],
         "success_url": payment.get_success_url(),
         "cancel_url": payment.get_failure_url(),
     }
