@@ -14,12 +14,11 @@ Import it where models can be imported, such as the module of handlers that ``Ap
 
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.services.arrivals import finds_objects, handle_arrivals
-from django_stripe_gateway.webhooks.events import Event
+from django_stripe_gateway.webhooks.events import Event, fetch_related_object
 from django_stripe_gateway.webhooks.inbox.process import process_event
 from django_stripe_gateway.webhooks.payments import change_payment, find_payment
 from django_stripe_gateway.webhooks.providers import Envelope, WebhookProvider
 from django_stripe_gateway.webhooks.registry import FetchNeeded, handles
-from django_stripe_gateway.webhooks.related import fetch_related_object
 
 __all__ = [
     "Envelope",

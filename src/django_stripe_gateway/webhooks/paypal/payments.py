@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from django_stripe_gateway.choices import CaptureMethod, WebhookState
 from django_stripe_gateway.exceptions import GatewayError, OperationInProgress, PaymentDeclined, ProviderUnavailable
-from django_stripe_gateway.gateways.paypal.accounts import is_paypal_variant, paypal_account
+from django_stripe_gateway.gateways.paypal.accounts import is_paypal_variant, paypal_account, share_paypal_account
 from django_stripe_gateway.gateways.paypal.objects import custom_id, parent_id
 from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.gateways.values import PaymentSnapshot, ProviderStatus
@@ -17,7 +17,6 @@ from django_stripe_gateway.services.payments.sync import apply_snapshot
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.payments import change_payment, find_payment
-from django_stripe_gateway.webhooks.paypal.verification import may_speak_for
 from django_stripe_gateway.webhooks.registry import FetchNeeded
 
 
@@ -29,7 +28,12 @@ def change_paypal_payment(event: Event, change: Callable[[AbstractPayment], obje
     """
 
     def verify_and_change(payment: AbstractPayment) -> None:
-        _verify_delivery(event, payment)
+        if not is_paypal_variant(payment.variant) or not share_paypal_account(event.variant, payment.variant):
+            raise SnapshotMismatch("account differs")
+        if not clean_id(event.object.get("id")):
+            raise SnapshotMismatch("id is malformed")
+        if paypal_account(payment.variant).livemode != payment.livemode:
+            raise SnapshotMismatch("live mode differs")
         change(payment)
 
     return change_payment(event, find_paypal_payment(event), verify_and_change)
@@ -94,12 +98,3 @@ def find_paypal_payment(event: Event) -> AbstractPayment | None:
     ids = [("transaction_id", clean_id(order)) for order in orders]
     ids += [("intent_id", clean_id(holder)) for holder in holders]
     return find_payment(clean_id(custom_id(obj).partition(":")[0]), ids)
-
-
-def _verify_delivery(event: Event, payment: AbstractPayment) -> None:
-    if not is_paypal_variant(payment.variant) or not may_speak_for(event.variant, payment.variant):
-        raise SnapshotMismatch("account differs")
-    if not clean_id(event.object.get("id")):
-        raise SnapshotMismatch("id is malformed")
-    if paypal_account(payment.variant).livemode != payment.livemode:
-        raise SnapshotMismatch("live mode differs")
