@@ -22,7 +22,7 @@ class StripeGatewayConfig(AppConfig):
         from django_stripe_gateway.gateways.stripe.provider import Stripe  # noqa: PLC0415
         from django_stripe_gateway.services import verbs  # noqa: F401, PLC0415
         from django_stripe_gateway.services.subscriptions import owner_details  # noqa: PLC0415
-        from django_stripe_gateway.webhooks.inbox import arrivals  # noqa: F401, PLC0415
+        from django_stripe_gateway.webhooks.inbox import process  # noqa: F401, PLC0415
 
         register_provider(Stripe())
         register_provider(PayPal())

@@ -14,8 +14,8 @@ from django_stripe_gateway.exceptions import GatewayError, WrongState
 from django_stripe_gateway.models import Subscription, SubscriptionLog, WebhookEvent
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
 from django_stripe_gateway.services.subscriptions.resume import resume_subscription
+from django_stripe_gateway.webhooks.events import parse_event
 from django_stripe_gateway.webhooks.inbox.receive import receive_event
-from django_stripe_gateway.webhooks.parsing import parse_event
 from django_stripe_gateway.webhooks.registry import handled_types
 from tests.conftest import SignalRecorder
 from tests.test_billing.host import SubscriptionHost

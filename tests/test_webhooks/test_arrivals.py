@@ -135,7 +135,7 @@ def test_database_error__does_not_reach_the_caller(monkeypatch: Any, caplog: Any
     def lose(*args: Any) -> None:
         raise ConnectionError
 
-    monkeypatch.setattr("django_stripe_gateway.webhooks.inbox.arrivals.process_event", lose)
+    monkeypatch.setattr("django_stripe_gateway.webhooks.inbox.process.process_event", lose)
     session = make_event("checkout.session.completed", session_object(make_payment(), payment_intent="pi_7"))
     assert deliver(session).json()["state"] == "processed"
     assert "could not be handled when its object appeared" in caplog.text

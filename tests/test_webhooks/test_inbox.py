@@ -12,9 +12,8 @@ from payments import get_payment_model
 
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import PaymentLog, WebhookEvent
-from django_stripe_gateway.webhooks.events import Event
+from django_stripe_gateway.webhooks.events import Event, event_of
 from django_stripe_gateway.webhooks.inbox.receive import handle_again
-from django_stripe_gateway.webhooks.parsing import event_of
 from django_stripe_gateway.webhooks.registry import handles
 from tests.conftest import SignalRecorder
 from tests.factories import intent_object, make_event, make_payment, session_object

@@ -15,8 +15,8 @@ from django.db import transaction
 from django_stripe_gateway.models import PaymentLog, Refund
 from django_stripe_gateway.services.payments.capture import capture_payment
 from django_stripe_gateway.services.payments.refund import refund_payment
+from django_stripe_gateway.webhooks.events import parse_event
 from django_stripe_gateway.webhooks.inbox.receive import receive_event
-from django_stripe_gateway.webhooks.parsing import parse_event
 from tests.conftest import SignalRecorder
 from tests.factories import as_body
 from tests.test_webhooks.conftest import Shop

@@ -19,8 +19,8 @@ from django_stripe_gateway.exceptions import WrongState
 from django_stripe_gateway.models import PaymentLog, WebhookEvent
 from django_stripe_gateway.services.payments.capture import capture_payment
 from django_stripe_gateway.services.payments.refund import refund_payment
+from django_stripe_gateway.webhooks.events import parse_event
 from django_stripe_gateway.webhooks.inbox.receive import receive_event
-from django_stripe_gateway.webhooks.parsing import parse_event
 from tests.conftest import SignalRecorder
 from tests.fake_stripe import payments
 from tests.fake_stripe.server import FakeStripe

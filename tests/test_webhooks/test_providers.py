@@ -14,10 +14,9 @@ from django_stripe_gateway.exceptions import GatewayConfigurationError, Unsuppor
 from django_stripe_gateway.gateways import Gateway, Provider, get_billing_gateway, get_meters, register_provider
 from django_stripe_gateway.gateways.registry import registered_providers, temporary_providers
 from django_stripe_gateway.models import WebhookEvent
-from django_stripe_gateway.webhooks.events import Event
+from django_stripe_gateway.webhooks.events import Event, related_id
 from django_stripe_gateway.webhooks.providers import WebhookProvider, webhook_provider
 from django_stripe_gateway.webhooks.registry import handled_types, handlers_for, handles, temporary_handlers
-from django_stripe_gateway.webhooks.related import related_id
 from django_stripe_gateway.webhooks.stripe.event_types import stripe_event_types
 
 URL = "/api/v1/webhooks/paylane/"

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from django_stripe_gateway.webhooks.events import Event
-from django_stripe_gateway.webhooks.related import related_id
+from django_stripe_gateway.webhooks.events import Event, related_id
 
 
 def up(kind: str, object_id: str) -> dict[str, str]:

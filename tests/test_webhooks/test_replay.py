@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from django_stripe_gateway.models import PaymentLog, WebhookEvent
 from django_stripe_gateway.webhooks.events import Event
-from django_stripe_gateway.webhooks.inbox.claims import claim_event
+from django_stripe_gateway.webhooks.inbox.process import claim_event
 from django_stripe_gateway.webhooks.inbox.replay import replay_event
 from django_stripe_gateway.webhooks.registry import handles
 from tests.factories import make_event, make_payment, session_object

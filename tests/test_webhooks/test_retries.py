@@ -12,9 +12,8 @@ from django.utils import timezone
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.webhooks.events import Event
-from django_stripe_gateway.webhooks.inbox.claims import claim_event
-from django_stripe_gateway.webhooks.inbox.process import process_event
-from django_stripe_gateway.webhooks.inbox.retries import next_look, retry_time
+from django_stripe_gateway.webhooks.inbox.process import claim_event, process_event
+from django_stripe_gateway.webhooks.inbox.run import next_look, retry_time
 from django_stripe_gateway.webhooks.inbox.sweep import process_due_events
 from django_stripe_gateway.webhooks.registry import FetchNeeded, handles
 from tests.conftest import SignalRecorder

@@ -19,7 +19,7 @@ from django_stripe_gateway.admin.base.lists import DatedChangeList
 from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin, may_change
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import WebhookEvent, get_payment_model
-from django_stripe_gateway.webhooks.inbox.arrivals import oldest_first
+from django_stripe_gateway.webhooks.inbox.process import oldest_first
 from django_stripe_gateway.webhooks.inbox.replay import replay_or_hand_over
 
 FAILED = (WebhookState.FAILED, WebhookState.DEAD)

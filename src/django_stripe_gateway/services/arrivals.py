@@ -1,4 +1,4 @@
-"""Tell the inbox that objects are known here from now on: events about them may have come before.
+"""Notify the inbox that objects are known here from now on: events about them may have come before.
 
 An event that names an object which nobody knows is kept. Whoever stores the object's id says so with
 ``handle_arrivals``; the inbox looks for such events once the id is committed.
@@ -6,17 +6,14 @@ An event that names an object which nobody knows is kept. Whoever stores the obj
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
 
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 
 from django_stripe_gateway.models import Customer, Subscription, get_payment_model
 from django_stripe_gateway.services.transactions import payments_database
-
-logger = logging.getLogger(__name__)
 
 Receiver = Callable[[Collection[str]], None]
 Finder = Callable[[Collection[str]], Iterable[str]]
@@ -45,15 +42,11 @@ def handle_arrivals(*object_ids: str) -> None:
     Args:
         object_ids: the provider's ids; empty ones are left out.
     """
-    known = tuple(object_id for object_id in object_ids if object_id)
+    known = tuple(filter(None, object_ids))
     if not known:
         return
-
-    def tell() -> None:
-        for receiver in _receivers:
-            receiver(known)
-
-    transaction.on_commit(tell, using=payments_database(), robust=True)
+    for receiver in _receivers:
+        transaction.on_commit(partial(receiver, known), using=payments_database(), robust=True)
 
 
 def known_objects(object_ids: Collection[str]) -> set[str]:
@@ -65,16 +58,19 @@ def known_objects(object_ids: Collection[str]) -> set[str]:
 @finds_objects
 def find_own_objects(object_ids: Collection[str]) -> Iterable[str]:
     """Return the ids that payments, customers, subscriptions and their pages hold: one indexed column a subquery."""
-    first, *others = (_held(model, column, object_ids) for model, column in _id_columns())
-    return list(first.union(*others).order_by())
-
-
-def _id_columns() -> Iterator[tuple[type[Model], str]]:
     payment = get_payment_model()
-    yield from ((payment, "transaction_id"), (payment, "intent_id"))
-    yield from ((Customer, "provider_id"), (Subscription, "provider_id"), (Subscription, "checkout_id"))
-
-
-def _held(model: type[Model], column: str, object_ids: Collection[str]) -> QuerySet[Any, Any]:
-    rows = model._default_manager.using(payments_database()).order_by()
-    return rows.filter(**{f"{column}__in": object_ids}).values_list(column, flat=True)
+    columns: tuple[tuple[type[Model], str], ...] = (
+        (payment, "transaction_id"),
+        (payment, "intent_id"),
+        (Customer, "provider_id"),
+        (Subscription, "provider_id"),
+        (Subscription, "checkout_id"),
+    )
+    first, *others = (
+        model._default_manager.using(payments_database())
+        .order_by()
+        .filter(**{f"{column}__in": object_ids})
+        .values_list(column, flat=True)
+        for model, column in columns
+    )
+    return list(first.union(*others).order_by())

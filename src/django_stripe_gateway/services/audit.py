@@ -15,6 +15,7 @@ from django_stripe_gateway.models.payments import status_changed
 from django_stripe_gateway.money import format_amount
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.transactions import payments_database
+from django_stripe_gateway.transitions import PAID
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ def send_on_commit(signal: Signal, sender: type, **kwargs: Any) -> None:
 
 
 def announce_status(payment: AbstractPayment, previous: str, origin: Origin) -> None:
-    """Log the payment's move from ``previous`` and tell receivers about it."""
+    """Log the payment's move from ``previous`` and notify receivers."""
     data: dict[str, Any] = {"from": previous, "to": payment.status}
     if payment.captured_amount:
         data["captured_amount"] = format_amount(payment.captured_amount, payment.currency)
@@ -56,22 +57,21 @@ def announce_status(payment: AbstractPayment, previous: str, origin: Origin) -> 
     write_log(payment, LogEvent.STATUS_CHANGED, origin, f"{previous} → {payment.status}{reason}", data)
     sender = type(payment)
     send_on_commit(status_changed, sender, instance=payment)
-    match payment.status:
-        case PaymentStatus.CONFIRMED if previous != PaymentStatus.REFUNDED:
-            announce_confirmed(payment)
-        case PaymentStatus.REFUNDED if previous != PaymentStatus.CONFIRMED:
-            # The refund was heard of before the payment itself.
-            announce_confirmed(payment)
-        case PaymentStatus.PREAUTH:
-            send_on_commit(signals.payment_preauthorized, sender, payment=payment)
-        case PaymentStatus.CANCELLED:
-            send_on_commit(signals.payment_cancelled, sender, payment=payment)
-        case PaymentStatus.ERROR | PaymentStatus.REJECTED:
-            _send_failed(payment)
+    if payment.status in PAID and previous not in PAID:
+        # Also if it is refunded: its refund may have been known before the payment itself.
+        send_on_commit(signals.payment_confirmed, sender, payment=payment)
+        if payment.capture_method == CaptureMethod.MANUAL:
+            send_on_commit(signals.payment_captured, sender, payment=payment, amount=payment.captured_amount)
+    elif payment.status == PaymentStatus.PREAUTH:
+        send_on_commit(signals.payment_preauthorized, sender, payment=payment)
+    elif payment.status == PaymentStatus.CANCELLED:
+        send_on_commit(signals.payment_cancelled, sender, payment=payment)
+    elif payment.status in (PaymentStatus.ERROR, PaymentStatus.REJECTED):
+        _send_failed(payment)
 
 
 def announce_failure(payment: AbstractPayment, origin: Origin) -> None:
-    """Log and tell that another attempt at a payment has failed, which leaves it as it was."""
+    """Log and announce that another attempt at a payment has failed, which leaves it as it was."""
     data = {"code": payment.failure_code, "decline_code": payment.decline_code}
     write_log(payment, LogEvent.UPDATED, origin, payment.message or payment.failure_code, data)
     _send_failed(payment)
@@ -86,11 +86,3 @@ def _send_failed(payment: AbstractPayment) -> None:
         decline_code=payment.decline_code,
         message=payment.message,
     )
-
-
-def announce_confirmed(payment: AbstractPayment) -> None:
-    """Tell receivers that the money was taken, and by a capture if it was one."""
-    sender = type(payment)
-    send_on_commit(signals.payment_confirmed, sender, payment=payment)
-    if payment.capture_method == CaptureMethod.MANUAL:
-        send_on_commit(signals.payment_captured, sender, payment=payment, amount=payment.captured_amount)

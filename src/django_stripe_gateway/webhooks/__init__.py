@@ -18,12 +18,11 @@ from django_stripe_gateway.services.arrivals import finds_objects, handle_arriva
 from django_stripe_gateway.services.payments.refund_sync import apply_refund
 from django_stripe_gateway.services.payments.sync import apply_snapshot
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
-from django_stripe_gateway.webhooks.events import Event, clean_id
+from django_stripe_gateway.webhooks.events import Event, clean_id, fetch_related_object
 from django_stripe_gateway.webhooks.inbox.process import process_event
 from django_stripe_gateway.webhooks.payments import change_payment, find_payment
 from django_stripe_gateway.webhooks.providers import Envelope, WebhookProvider
 from django_stripe_gateway.webhooks.registry import FetchNeeded, handles
-from django_stripe_gateway.webhooks.related import fetch_related_object
 
 __all__ = [
     "Envelope",

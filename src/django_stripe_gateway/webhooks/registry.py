@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any
 
 from django_stripe_gateway.choices import WebhookState
@@ -39,8 +40,9 @@ class Registration:
     Args:
         variant: the payment variant whose events it is for, empty for all.
         provider: the provider whose events it is for, empty for all.
+        before: it is a host's that runs before the provider's own, and not after them.
         built_in: it is the provider's own, and no host's.
-        number: how many were registered before.
+        turn: when it runs among those of a type: by that, else in the order of registration.
     """
 
     handler: Handler
@@ -49,18 +51,7 @@ class Registration:
     provider: str = ""
     before: bool = False
     built_in: bool = False
-    number: int = field(default=0, compare=False)
-
-    @property
-    def turn(self) -> tuple[int, int]:
-        """When it runs: a host's before, between or after the provider's own, else in the order of registration."""
-        return (1 if self.built_in else 0 if self.before else 2, self.number)
-
-    def is_for(self, variant: str | None, provider: str | None) -> bool:
-        """Return whether the handler is for events of an account and of a provider, unless that is ``None``."""
-        if self.variant and variant not in (None, self.variant):
-            return False
-        return not self.provider or provider in (None, self.provider)
+    turn: tuple[int, int] = field(default=(0, 0), compare=False)
 
 
 @dataclass(slots=True)
@@ -76,17 +67,9 @@ class Registrations:
         is_pattern = registration.event_type.endswith(WILDCARD)
         known = self.by_pattern if is_pattern else self.by_type.setdefault(registration.event_type, [])
         if registration not in known:
-            known.append(replace(registration, number=self.count))
+            place = 1 if registration.built_in else 0 if registration.before else 2
+            known.append(replace(registration, turn=(place, self.count)))
             self.count += 1
-
-    def find(self, event_type: str) -> list[Registration]:
-        """Return those for events of a type, in the order in which they run; turned off ones are left out."""
-        patterns = (one for one in self.by_pattern if matches(one.event_type, event_type))
-        found = [*self.by_type.get(event_type, ()), *patterns]
-        if any(one.built_in for one in found):
-            unhandled = any(matches(pattern, event_type) for pattern in gateway_settings.webhook_unhandled)
-            found = [one for one in found if not (one.built_in and unhandled)]
-        return sorted(found, key=lambda one: one.turn)
 
     def copy(self) -> Registrations:
         """Return another one with the same contents."""
@@ -139,14 +122,23 @@ def matches(pattern: str, event_type: str) -> bool:
 
 
 def handlers_for(event_type: str, variant: str | None = None, provider: str | None = None) -> list[Handler]:
-    """Return the handlers of an event type, in the order in which they run, each once.
+    """Return the handlers of an event type, in the order in which they run, each once; without what is turned off.
 
     Args:
         variant: leave out what is registered for other variants; by default nothing is left out.
         provider: leave out what is registered for other providers; by default nothing is left out.
     """
-    found = (one.handler for one in _registered.find(event_type) if one.is_for(variant, provider))
-    return list(dict.fromkeys(found))
+    found = [*_registered.by_type.get(event_type, ())]
+    found += [one for one in _registered.by_pattern if matches(one.event_type, event_type)]
+    turned_off = any(matches(pattern, event_type) for pattern in gateway_settings.webhook_unhandled)
+    mine = (
+        one
+        for one in found
+        if (not one.variant or variant in (None, one.variant))
+        and (not one.provider or provider in (None, one.provider))
+        and not (one.built_in and turned_off)
+    )
+    return list(dict.fromkeys(one.handler for one in sorted(mine, key=attrgetter("turn"))))
 
 
 def handled_types(variant: str | None = None, provider: str | None = None) -> list[str]:

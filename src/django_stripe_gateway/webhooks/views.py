@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import connections
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.request import UnreadablePostError
-from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
@@ -22,8 +21,8 @@ from django_stripe_gateway.exceptions import (
     WebhookRejected,
 )
 from django_stripe_gateway.gateways.registry import find_provider
+from django_stripe_gateway.webhooks.events import parse_event
 from django_stripe_gateway.webhooks.inbox.receive import receive_event
-from django_stripe_gateway.webhooks.parsing import parse_event
 from django_stripe_gateway.webhooks.providers import webhook_provider
 
 logger = logging.getLogger(__name__)
@@ -55,21 +54,24 @@ class WebhookView(View):
         view._non_atomic_requests = set(connections)
         return view
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Answer 404 to whatever is asked of an address that is no provider's."""
         try:
             webhook_provider(kwargs["provider"])
         except GatewayConfigurationError:
             return _no_such_address()
-        return super().dispatch(request, *args, **kwargs)
+        return super().http_method_not_allowed(request, *args, **kwargs)
 
     def post(self, request: HttpRequest, provider: str, variant: str = "") -> JsonResponse:
         """Receive one event."""
-        webhooks = webhook_provider(provider)
         try:
-            body = _read_body(request)
-            _require_variant(provider, variant)
-            text = _decode(body)
+            webhooks = webhook_provider(provider)
+        except GatewayConfigurationError:
+            return _no_such_address()
+        try:
+            body, text = _read_body(request)
+            if variant and (found := find_provider(provider)) and not found.owns(variant):
+                raise GatewayConfigurationError(f"PAYMENT_VARIANTS has no {found.label} variant {variant}.")
             variant = webhooks.verify(body, request.headers, variant)
             event = parse_event(text, provider=provider, variant=variant)
         except GatewayConfigurationError as error:
@@ -94,20 +96,7 @@ def _no_such_address() -> JsonResponse:
     return JsonResponse(unknown.as_dict(), status=404)
 
 
-def _require_variant(provider: str, variant: str) -> None:
-    found = find_provider(provider)
-    if variant and found is not None and not found.owns(variant):
-        raise GatewayConfigurationError(f"PAYMENT_VARIANTS has no {found.label} variant {variant}.")
-
-
-def _decode(body: bytes) -> str:
-    try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError:
-        raise WebhookRejected("The body is not UTF-8.", code="not_json") from None
-
-
-def _read_body(request: HttpRequest) -> bytes:
+def _read_body(request: HttpRequest) -> tuple[bytes, str]:
     limit = gateway_settings.webhook_max_bytes
     try:
         length = int(request.headers.get("Content-Length") or 0)
@@ -121,7 +110,10 @@ def _read_body(request: HttpRequest) -> bytes:
         raise WebhookRejected("The body could not be read to its end.", code="truncated") from None
     if len(body) > limit:
         raise WebhookRejected(f"The body is larger than {limit} bytes.", code="too_large")
-    return body
+    try:
+        return body, body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise WebhookRejected("The body is not UTF-8.", code="not_json") from None
 
 
 def _audited_headers(request: HttpRequest, names: Sequence[str]) -> dict[str, str]:

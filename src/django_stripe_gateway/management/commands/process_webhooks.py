@@ -14,7 +14,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.management.output import Progress, table
-from django_stripe_gateway.webhooks.inbox.claims import stored_events
+from django_stripe_gateway.webhooks.inbox.run import stored_events
 from django_stripe_gateway.webhooks.inbox.sweep import process_due_events
 
 logger = logging.getLogger(__name__)

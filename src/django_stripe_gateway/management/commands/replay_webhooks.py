@@ -15,9 +15,9 @@ from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.management.options import moment
 from django_stripe_gateway.management.output import Progress, table
 from django_stripe_gateway.models.webhook_events import WebhookEventQuerySet
-from django_stripe_gateway.webhooks.inbox.arrivals import oldest_first
-from django_stripe_gateway.webhooks.inbox.claims import stored_events
+from django_stripe_gateway.webhooks.inbox.process import oldest_first
 from django_stripe_gateway.webhooks.inbox.replay import replay_event
+from django_stripe_gateway.webhooks.inbox.run import stored_events
 
 BUSY = "in progress"
 

@@ -25,7 +25,7 @@ from django_stripe_gateway.exceptions import (
     ProviderUnavailable,
 )
 from django_stripe_gateway.models.operations import AbstractOperation, new_idempotency_key
-from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb, all_operations, verb_of
+from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb, verb_of
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
@@ -81,7 +81,7 @@ def perform(claim: Claim[Any, Any]) -> Claim[Any, Any]:
     verb.begin_call(claim)
     claim.began = timezone.now()
     try:
-        answer = None if claim.is_first_attempt else look_up(lambda: verb.find_earlier(claim))
+        answer = None if claim.operation.attempts <= 1 else look_up(lambda: verb.find_earlier(claim))
         if answer is None:
             answer = verb.call(claim)
     except GatewayError as error:
@@ -95,7 +95,7 @@ def perform(claim: Claim[Any, Any]) -> Claim[Any, Any]:
 
 def is_unanswered(verb: Verb[Any, Any, Any], subject_pk: Any, request: Request) -> bool:
     """Return whether this very request was made before and has no answer yet."""
-    return any(verb.is_met_by(request, operation) for operation in verb.operations_of(subject_pk).pending())
+    return any(verb.is_met_by(request, operation) for operation in verb.operations(subject_pk).pending())
 
 
 def look_up(ask: Callable[[], T]) -> T:
@@ -118,36 +118,34 @@ def begin(verb: Verb[Any, Any, Any], subject_pk: Any, request: Request, origin: 
     """
     with money_transaction():
         subject = verb.lock(subject_pk)
-        pending = verb.operations_of(subject_pk).pending().first()
+        pending = verb.operations(subject_pk).pending().first()
         if pending is not None:
             _lease(pending, verb.noun)
             is_own = verb.is_met_by(request, pending)
             who = origin if is_own else recorded_origin(pending) or origin
-            return Claim(verb_of(pending), subject, _with_subject(verb, pending, subject), who, is_own=is_own)
-        answered = None
+            return Claim(verb_of(pending), subject, pending, who, is_own=is_own)
         if request.key is not None:
-            answered = verb.operations_of(subject_pk).filter(request_key=request.key).first()
-        if answered is not None:
-            return Claim(verb, subject, _with_subject(verb, answered, subject), origin, is_answered=True)
+            answered = verb.operations(subject_pk).filter(request_key=request.key).first()
+            if answered is not None:
+                return Claim(verb, subject, answered, origin, is_answered=True)
         claim = Claim(verb, subject, verb.new_operation(subject, request), origin)
-        if verb.is_done(claim):
-            claim.is_answered = True
-            return claim
         store(claim)
         return claim
 
 
 def store(claim: Claim[Any, Any]) -> None:
-    """Add the operation of a claim whose subject is locked, leased to this process."""
+    """Add the operation of a claim whose subject is locked, leased to this process, unless nobody need be asked."""
     operation = claim.operation
     claim.verb.check(claim)
-    claim.verb.prepare(claim)
+    if claim.is_answered:
+        return
     # Whoever carries it on says in the audit trail who had asked for it.
     operation.params["origin"] = asdict(claim.origin)
     operation.attempts = 1
     operation.leased_until = lease_end()
     operation.save(using=payments_database(), force_insert=True)
-    claim.verb.store(claim)
+    for row in claim.rows:
+        row.save(using=payments_database(), force_insert=True)
 
 
 @retry_on_deadlock
@@ -187,7 +185,7 @@ def settle_failure(claim: Claim[Any, Any], error: GatewayError) -> bool:
         if not operation.is_pending:
             return False
         operation.error = {"code": error.code, "request_id": error.request_id}
-        is_over = _close_or_release(operation, error, is_first_attempt=claim.is_first_attempt)
+        is_over = _close_or_release(operation, error)
         claim.verb.note_failure(claim, error, is_over=is_over)
         operation.save(using=payments_database())
     return is_over
@@ -253,7 +251,7 @@ def scoped_request_key(idempotency_key: str | None, *scope: Any) -> str | None:
 @retry_on_deadlock
 def _reclaim(table: type[AbstractOperation], operation_pk: int, origin: Origin) -> Claim[Any, Any] | None:
     """Claim an abandoned operation; ``None`` when it was settled meanwhile."""
-    rows = all_operations(table)
+    rows = table._default_manager.using(payments_database())
     with money_transaction():
         found = rows.get(pk=operation_pk)
         verb = verb_of(found)
@@ -264,7 +262,7 @@ def _reclaim(table: type[AbstractOperation], operation_pk: int, origin: Origin) 
             return None
         _lease(operation, verb.noun)
         who = recorded_origin(operation) or origin
-        return Claim(verb, subject, _with_subject(verb, operation, subject), who)
+        return Claim(verb, subject, operation, who)
 
 
 def _lease(operation: AbstractOperation, noun: str) -> None:
@@ -280,23 +278,18 @@ def _lease(operation: AbstractOperation, noun: str) -> None:
 
 def _lock(claim: Claim[Any, Any]) -> None:
     """Lock the subject of a claim, and read both of its rows anew."""
-    verb = claim.verb
-    claim.subject = verb.lock(claim.subject.pk)
-    claim.operation = _with_subject(verb, verb.operations().get(pk=claim.operation.pk), claim.subject)
+    claim.subject = claim.verb.lock(claim.subject.pk)
+    claim.operation = claim.verb.operations().get(pk=claim.operation.pk)
 
 
-def _with_subject(verb: Verb[Any, Any, Any], operation: Any, subject: Any) -> Any:
-    setattr(operation, verb.subject_field, subject)
-    return operation
-
-
-def _close_or_release(operation: AbstractOperation, error: GatewayError, *, is_first_attempt: bool) -> bool:
+def _close_or_release(operation: AbstractOperation, error: GatewayError) -> bool:
     """Set on a pending operation what its failed call means, and return whether it is over.
 
     It is over where the provider has certainly done nothing. A key that is not accepted any more says nothing about
     what an earlier attempt under the old one has done.
     """
-    is_known = not isinstance(error, GatewayConfigurationError) or (is_first_attempt and not error.may_have_acted)
+    is_first = operation.attempts <= 1
+    is_known = not isinstance(error, GatewayConfigurationError) or (is_first and not error.may_have_acted)
     if is_known and not isinstance(error, ProviderUnavailable):
         close_operation(operation, OperationState.FAILED)
         return True

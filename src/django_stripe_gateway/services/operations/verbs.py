@@ -1,10 +1,10 @@
 """A verb: one thing that a provider can be asked to do, in one object and one file.
 
-The engine runs every verb alike. It locks the subject (a payment, a customer), lets the verb ``check`` and ``prepare``,
-commits the operation with the rows that the verb ``store``s along, and then, outside of any transaction, lets it
-``call`` the provider. The answer is ``apply``ed in the transaction that closes the operation; a refusal is ``undo``ne
-there. A repeated attempt asks ``find_earlier`` before it calls again, so that nothing is made twice even when the
-provider has forgotten the idempotency key.
+The engine runs every verb alike. It locks the subject (a payment, a customer), lets the verb ``check`` what is asked
+for, commits the operation with the rows that belong to it, and then, outside of any transaction, lets the verb ``call``
+the provider. The answer is ``apply``ed in the transaction that closes the operation. A repeated attempt asks
+``find_earlier`` before it calls again, so that nothing is made twice even when the provider has forgotten the
+idempotency key.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
+
+from django.db.models import Model
 
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.models.operations import AbstractOperation, OperationQuerySet
@@ -34,15 +35,13 @@ class Request:
     Args:
         params: what the call needs beside its subject, as JSON: a repeat sends the same bytes.
         match: those of ``params`` that a pending operation must have to be this very request.
-        amount: in the payment's currency, ``None`` for all that there is.
-        subscription_pk: our row that it is about; ``None`` for none, or for the one that the verb makes.
+        about: columns of the operation, of which the same is true, such as the amount.
         key: the caller's own idempotency key, already scoped to who asks for what.
     """
 
     params: Mapping[str, Any] = field(default_factory=dict)
     match: Mapping[str, Any] = field(default_factory=dict)
-    amount: Decimal | None = None
-    subscription_pk: int | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
     key: str | None = None
 
 
@@ -53,8 +52,9 @@ class Claim(Generic[S, O]):
     Args:
         subject: what the operation is about, locked while a transaction is open.
         is_own: it is what the caller asks for, and not another one that must be settled first.
-        is_answered: the caller has asked before, and it is done.
-        answer: what the provider said; ``None`` when an earlier request has heard it.
+        is_answered: it is done, because the caller has asked before or the subject is as asked for: nobody is asked.
+        rows: what is stored along with the operation.
+        answer: what the provider said; ``None`` when an earlier request was answered.
         began: when the provider was asked; ``seen`` is what the verb wanted to remember of that moment.
         result: what the verb makes of the answer for its caller.
     """
@@ -65,6 +65,7 @@ class Claim(Generic[S, O]):
     origin: Origin
     is_own: bool = True
     is_answered: bool = False
+    rows: list[Model] = field(default_factory=list)
     answer: Any = None
     began: datetime | None = None
     seen: Any = None
@@ -86,11 +87,6 @@ class Claim(Generic[S, O]):
         """The idempotency key of every attempt at the call."""
         return self.operation.idempotency_key
 
-    @property
-    def is_first_attempt(self) -> bool:
-        """Whether the provider has certainly not been asked before."""
-        return self.operation.attempts <= 1
-
 
 class Verb(ABC, Generic[S, O, A]):
     """One thing that a provider can be asked to do; see the module."""
@@ -102,10 +98,8 @@ class Verb(ABC, Generic[S, O, A]):
     #: The operation's foreign key to its subject.
     subject_field: ClassVar[str]
 
-    @property
-    @abstractmethod
-    def model(self) -> type[O]:
-        """The table of the operations about this kind of subject."""
+    #: The table of the operations about this kind of subject.
+    model: ClassVar[type[Any]]
 
     @abstractmethod
     def lock(self, subject_pk: Any) -> S:
@@ -115,44 +109,35 @@ class Verb(ABC, Generic[S, O, A]):
     def gateway(self, subject: S) -> Any:
         """Return the gateway that is called."""
 
-    def operations(self) -> OperationQuerySet[O]:
-        """Return all operations about this kind of subject."""
-        return all_operations(self.model)
-
-    def operations_of(self, subject_pk: Any) -> OperationQuerySet[O]:
-        """Return the operations about one subject."""
-        return self.operations().filter(**{self.subject_field: subject_pk})
+    def operations(self, subject_pk: Any = None) -> OperationQuerySet[O]:
+        """Return the operations about one subject, by default about all of this kind."""
+        rows: OperationQuerySet[O] = self.model.objects.using(payments_database())
+        return rows if subject_pk is None else rows.filter(**{self.subject_field: subject_pk})
 
     def new_operation(self, subject: S, request: Request) -> O:
         """Return the operation for a request, not stored yet."""
-        return self.model(
-            kind=self.kind, params=dict(request.params), request_key=request.key, **{self.subject_field: subject}
-        )
+        values = {"params": dict(request.params), "request_key": request.key, **request.about}
+        operation: O = self.model(kind=self.kind, **{self.subject_field: subject}, **values)
+        return operation
 
     def is_met_by(self, request: Request, operation: O) -> bool:
         """Return whether a pending operation is this very request, made before and not answered."""
         if request.key is not None:
             return operation.request_key == request.key
-        has_same_params = all(operation.params.get(name) == value for name, value in request.match.items())
-        return bool(operation.kind == self.kind and has_same_params and self.is_about_same(request, operation))
-
-    @abstractmethod
-    def is_about_same(self, request: Request, operation: O) -> bool:
-        """Return whether a pending operation of this kind is about what the request is about."""
-
-    def is_done(self, claim: Claim[S, O]) -> bool:
-        """Return whether the locked subject is already what is asked for, so that nobody need be asked."""
-        return False
+        same = all(operation.params.get(name) == value for name, value in request.match.items())
+        return bool(
+            operation.kind == self.kind
+            and same
+            and all(getattr(operation, name) == value for name, value in request.about.items())
+        )
 
     @abstractmethod
     def check(self, claim: Claim[S, O]) -> None:
-        """Raise ``GatewayError`` if the locked subject does not allow what is asked for."""
+        """Raise ``GatewayError`` if the locked subject does not allow what is asked for; else complete the operation.
 
-    def prepare(self, claim: Claim[S, O]) -> None:
-        """Complete the operation's ``params`` before it is stored; may make the rows that it is about."""
-
-    def store(self, claim: Claim[S, O]) -> None:
-        """Store the rows that go along with the stored operation."""
+        Nothing was stored yet. What the call needs is written to its ``params``, rows that go along with it to the
+        claim's ``rows``. A claim whose subject already is what is asked for is answered.
+        """
 
     def begin_call(self, claim: Claim[S, O]) -> None:
         """Remember, before the provider is asked, what the answer will be compared with."""
@@ -173,13 +158,8 @@ class Verb(ABC, Generic[S, O, A]):
             SnapshotMismatch: the answer contradicts the subject; nothing was changed.
         """
 
-    def undo(self, claim: Claim[S, O], error: GatewayError) -> None:
-        """Let the rows that were stored for a refused call say so."""
-
     def note_failure(self, claim: Claim[S, O], error: GatewayError, *, is_over: bool) -> None:
         """Write, under the lock, what a failed call means for the subject; the engine saves the operation."""
-        if is_over:
-            self.undo(claim, error)
 
     def note_mismatch(self, claim: Claim[S, O], mismatch: Exception) -> None:
         """Write, under the lock, that the answer contradicts the subject."""
@@ -219,15 +199,10 @@ def verb_of(operation: AbstractOperation) -> Verb[Any, Any, Any]:
     return _VERBS[(type(operation), operation.kind)]
 
 
-def all_operations(table: type[O]) -> OperationQuerySet[O]:
-    """Return the operations of a table."""
-    rows: OperationQuerySet[O] = table._default_manager.using(payments_database())  # type: ignore[assignment]
-    return rows
-
-
 def pending_operations(table: type[O]) -> OperationQuerySet[O]:
     """Return the operations of a table whose outcome is not known."""
-    return all_operations(table).pending()
+    rows: OperationQuerySet[O] = table._default_manager.using(payments_database())  # type: ignore[assignment]
+    return rows.pending()
 
 
 def registered_verbs() -> Mapping[tuple[type[AbstractOperation], str], Verb[Any, Any, Any]]:

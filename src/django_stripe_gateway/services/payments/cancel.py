@@ -64,7 +64,7 @@ def _cancel_unstarted(payment_pk: Any, origin: Origin, *, is_repeat: bool) -> Ab
     """
     with money_transaction():
         payment = lock_payment(payment_pk)
-        if payment.transaction_id or CANCEL.operations_of(payment_pk).pending().exists():
+        if payment.transaction_id or CANCEL.operations(payment_pk).pending().exists():
             return None
         if payment.status == PaymentStatus.CANCELLED and is_repeat:
             return payment

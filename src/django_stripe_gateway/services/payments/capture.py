@@ -62,5 +62,6 @@ def capture_payment(
         ProviderError: the provider refused or failed.
     """
     key = scoped_request_key(idempotency_key, "capture", payment.pk)
-    captured: AbstractPayment = run(CAPTURE, payment.pk, Request(amount=amount, key=key), origin).subject
+    request = Request(about={"requested_amount": amount}, key=key)
+    captured: AbstractPayment = run(CAPTURE, payment.pk, request, origin).subject
     return captured

@@ -30,9 +30,12 @@ class ConfirmVerb(SnapshotVerb):
     )
 
     def check(self, claim: PaymentClaim) -> None:
-        """Let only a started payment be confirmed, and only where that is not done on the provider's page."""
-        payment = claim.subject
-        if not claim.gateway.supports_confirm:
+        """Let only a started payment be confirmed, and only where that is not done on the provider's page.
+
+        What is charged, and where the customer comes back to, is chosen here.
+        """
+        payment, gateway = claim.subject, claim.gateway
+        if not gateway.supports_confirm:
             raise WrongState(
                 "This payment is confirmed by its customer, on the provider's page.", code="not_confirmable"
             )
@@ -40,10 +43,6 @@ class ConfirmVerb(SnapshotVerb):
             raise WrongState(f"A payment that is {payment.status} cannot be confirmed.")
         if not payment.transaction_id:
             raise WrongState("This payment was never started at the provider. Create a new one.")
-
-    def prepare(self, claim: PaymentClaim) -> None:
-        """Choose what is charged, and where the customer comes back to."""
-        payment, gateway = claim.subject, claim.gateway
         method, base_url = claim.params.get("payment_method", ""), claim.params.pop("base_url", "")
         if not method and payment.status == PaymentStatus.ERROR and gateway.confirms_at_once:
             method = gateway_settings.test_payment_method
@@ -108,7 +107,7 @@ def confirm_at_once(payment: AbstractPayment, origin: Origin) -> AbstractPayment
     """Confirm a payment that waits where test payments are confirmed by us; its test payment method is there."""
     if payment.status != PaymentStatus.WAITING or not get_gateway(payment.variant).confirms_at_once:
         return payment
-    if CONFIRM.operations_of(payment.pk).filter(kind=CONFIRM.kind, state=OperationState.SUCCEEDED).exists():
+    if CONFIRM.operations(payment.pk).filter(kind=CONFIRM.kind, state=OperationState.SUCCEEDED).exists():
         # Its customer has to act first.
         return payment
     return confirm_payment(payment=payment, origin=origin)

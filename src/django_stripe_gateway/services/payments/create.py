@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,47 +24,48 @@ from django_stripe_gateway.exceptions import (
 from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.gateways.values import PaymentSnapshot
 from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig, PaymentOperation, get_payment_model
-from django_stripe_gateway.models.fields import variant_capture_method
 from django_stripe_gateway.money import format_amount
 from django_stripe_gateway.services.audit import announce_status, send_on_commit, write_log
 from django_stripe_gateway.services.operations.engine import perform, run, scoped_request_key, store
 from django_stripe_gateway.services.operations.verbs import Claim, Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.payments.amounts import validate_amount
+from django_stripe_gateway.services.payments.amounts import line_items, validate_amount
 from django_stripe_gateway.services.payments.confirm import confirm_at_once
-from django_stripe_gateway.services.payments.line import PaymentClaim, PaymentVerb, payment_request
-from django_stripe_gateway.services.payments.line_items import line_items
+from django_stripe_gateway.services.payments.line import PaymentClaim, SnapshotVerb, payment_request
 from django_stripe_gateway.services.payments.refresh import sync_payment
-from django_stripe_gateway.services.payments.sync import apply_snapshot
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 from django_stripe_gateway.transitions import REOPENABLE, can_transition
 
 
-class CreateVerb(PaymentVerb[PaymentSnapshot]):
+class CreateVerb(SnapshotVerb):
     """Make the provider's object; for a failed payment, a new one in place of the old."""
 
     kind = OperationKind.CREATE
 
-    def is_done(self, claim: PaymentClaim) -> bool:
-        """Return whether another request has started the payment meanwhile."""
-        return _is_open(claim.subject)
-
     def check(self, claim: PaymentClaim) -> None:
-        """Let only what can be paid be started."""
-        payment = claim.subject
+        """Let only what can be paid be started; let go of a closed attempt, and keep what the customer will be shown.
+
+        Nobody is asked if another request has started the payment meanwhile.
+        """
+        payment, gateway, asked = claim.subject, claim.gateway, claim.params
+        if _is_open(payment):
+            claim.is_answered = True
+            return
         if not (payment.is_payable or payment.status in REOPENABLE):
             raise WrongState(f"A payment that is {payment.status} cannot be started again.")
-
-    def prepare(self, claim: PaymentClaim) -> None:
-        """Let go of a closed attempt, and keep what the customer will be shown."""
-        payment, gateway, asked = claim.subject, claim.gateway, claim.operation.params
-        payment.base_url = asked.get("base_url") or payment.base_url
         if payment.transaction_id or payment.intent_id or payment.livemode != gateway.livemode:
             # The ids of a closed attempt would make the events of the new one look foreign.
             payment.transaction_id = payment.intent_id = ""
             payment.livemode = gateway.livemode
             payment.save(update_fields=["transaction_id", "intent_id", "livemode", "modified"])
-        claim.operation.params = _page_params(payment) if gateway.supports_redirect else _method_params(claim, asked)
+        if gateway.supports_redirect:
+            payment.base_url = asked.get("base_url") or payment.base_url
+            claim.operation.params = _page_params(payment)
+            return
+        method = asked.get("payment_method") or (
+            gateway_settings.test_payment_method if gateway.confirms_at_once else ""
+        )
+        claim.operation.params = {"payment_method": method} if method else {}
 
     def call(self, claim: PaymentClaim) -> PaymentSnapshot:
         """Start the payment; nothing is charged yet."""
@@ -76,12 +78,6 @@ class CreateVerb(PaymentVerb[PaymentSnapshot]):
         request = payment_request(claim.subject, claim.operation)
         snapshot: PaymentSnapshot | None = claim.gateway.find_payment(request, since=claim.operation.created)
         return snapshot
-
-    def apply(self, claim: PaymentClaim, answer: PaymentSnapshot) -> str:
-        """Take over the ids of what was made."""
-        apply_snapshot(claim.subject, answer, claim.origin, operation=claim.operation)
-        claim.subject.client_secret = answer.client_secret
-        return answer.object_id
 
     def undo(self, claim: PaymentClaim, error: GatewayError) -> None:
         """Let the payment say why it could not be started."""
@@ -101,7 +97,7 @@ class CreateVerb(PaymentVerb[PaymentSnapshot]):
         except ProviderUnavailable:
             raise
         except GatewayError:
-            # Refused for good, which is for its caller to hear; nothing stands in the way.
+            # Refused for good, which its own caller is answered; nothing stands in the way.
             return
 
 
@@ -153,7 +149,9 @@ def create_payment(
             ``idempotency_key`` carries on.
     """
     key = scoped_request_key(idempotency_key, "create", getattr(owner, "pk", ""))
-    config = find_gateway(gateway)
+    config = PaymentGatewayConfig.objects.active().named(gateway).first()
+    if config is None:
+        raise UnknownGateway("No active gateway has this name. GET gateways/ lists them.", field="gateway")
     payment = get_payment_model()(
         owner=owner,
         gateway=config.name,
@@ -163,24 +161,25 @@ def create_payment(
         description=description,
         order_id=order_id,
         metadata=dict(metadata or {}),
-        capture_method=_capture_method(config.variant, capture_method),
+        capture_method="" if capture_method is None else _verified_capture_method(config.variant, capture_method),
         **fields,
     )
     payment.base_url = base_url
     request = Request(params={"payment_method": payment_method}, key=key)
-    known = _find_operation(key)
-    if known is None:
+    # Of an earlier request under the caller's key, unless it has failed.
+    known = CREATE.operations().filter(request_key=key) if key else PaymentOperation.objects.none()
+    if not known:
         try:
             claim = _store_payment(payment, request, origin)
         except IntegrityError:
             # Two requests with one key: the other one was first.
-            known = _find_operation(key)
-            if known is None:
+            known = known.all()
+            if not known:
                 raise
-    if known is None:
+    if not known:
         payment = perform(claim).subject
     else:
-        payment = run(CREATE, known.payment_id, request, origin).subject
+        payment = run(CREATE, known[0].payment_id, request, origin).subject
         if payment.status == PaymentStatus.WAITING and not payment.client_secret and not payment.gateway_url:
             # The answer that held the secret was never given; it is not stored, so Stripe is asked again.
             payment = sync_payment(payment=payment, origin=origin)
@@ -214,18 +213,6 @@ def start_payment(*, payment: AbstractPayment, base_url: str = "", origin: Origi
     return started if claim.is_answered else confirm_at_once(started, origin)
 
 
-def find_gateway(name: str) -> PaymentGatewayConfig:
-    """Return the active gateway called ``name``.
-
-    Raises:
-        UnknownGateway: there is none.
-    """
-    config = PaymentGatewayConfig.objects.active().named(name).first()
-    if config is None:
-        raise UnknownGateway("No active gateway has this name. GET gateways/ lists them.", field="gateway")
-    return config
-
-
 @retry_on_deadlock
 def _store_payment(payment: AbstractPayment, request: Request, origin: Origin) -> PaymentClaim:
     """Commit a new payment together with the operation that will start it."""
@@ -242,17 +229,10 @@ def _store_payment(payment: AbstractPayment, request: Request, origin: Origin) -
         return claim
 
 
-def _find_operation(key: str | None) -> PaymentOperation | None:
-    """Return the operation that was started under a caller's key and has not failed."""
-    return None if key is None else CREATE.operations().filter(request_key=key).first()
-
-
 def _page_params(payment: AbstractPayment) -> dict[str, Any]:
     """Return what a page of the provider shows, and where it leads to."""
     params: dict[str, Any] = {
-        "items": [
-            {"name": item.name, "price": str(item.price), "quantity": item.quantity} for item in line_items(payment)
-        ],
+        "items": [asdict(item) | {"price": str(item.price)} for item in line_items(payment)],
         "success_url": payment.get_success_url(),
         "cancel_url": payment.get_failure_url(),
     }
@@ -262,38 +242,23 @@ def _page_params(payment: AbstractPayment) -> dict[str, Any]:
     return params
 
 
-def _method_params(claim: PaymentClaim, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the payment method of an intent, where it has one from the beginning."""
-    method = asked.get("payment_method", "")
-    if claim.gateway.confirms_at_once:
-        method = method or gateway_settings.test_payment_method
-    return {"payment_method": method} if method else {}
-
-
-def _capture_method(variant: str, asked: str | None) -> str:
-    """Return the capture method: what was asked for, else what the variant's ``capture`` option says."""
-    gateway = get_gateway(variant)
-    if asked is None:
-        return variant_capture_method(variant)
+def _verified_capture_method(variant: str, asked: str) -> str:
+    """Return the capture method that was asked for; unasked, the column takes what the variant's options say."""
     if asked not in CaptureMethod.values:
         raise InvalidInput('The capture method is "automatic" or "manual".', field="capture_method")
-    if asked == CaptureMethod.MANUAL and not gateway.supports_manual_capture:
+    if asked == CaptureMethod.MANUAL and not get_gateway(variant).supports_manual_capture:
         raise InvalidInput("This gateway cannot capture later.", field="capture_method")
     return asked
 
 
 def _is_open(payment: AbstractPayment) -> bool:
     """Return whether the payment can be paid on what was made for it at the provider."""
-    return payment.is_payable and bool(payment.transaction_id) and not _session_has_closed(payment)
-
-
-def _session_has_closed(payment: AbstractPayment) -> bool:
-    """Return whether the payment's Checkout Session can certainly not be paid any more."""
+    if not (payment.is_payable and payment.transaction_id):
+        return False
     session = payment.stored_session
-    expires_at = session.get("expires_at")
-    if session.get("status") == "expired":
-        return True
     if session.get("status") == "complete":
         # Closed to its customer; the bank debit that it started is under way, or has failed.
-        return bool(payment.status == PaymentStatus.ERROR)
-    return isinstance(expires_at, int) and timezone.now().timestamp() >= expires_at
+        return bool(payment.status != PaymentStatus.ERROR)
+    expires_at = session.get("expires_at")
+    is_over = isinstance(expires_at, int) and timezone.now().timestamp() >= expires_at
+    return session.get("status") != "expired" and not is_over

@@ -21,7 +21,7 @@ from django_stripe_gateway.gateways.values import LineItem, PaymentRequest, Paym
 from django_stripe_gateway.models import AbstractPayment, PaymentOperation
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.operations.engine import give_up, look_up, settle, settle_failure
-from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb
+from django_stripe_gateway.services.operations.verbs import Claim, Verb
 from django_stripe_gateway.services.payments.refresh import payment_ref, write_snapshot
 from django_stripe_gateway.services.payments.sync import apply_snapshot
 from django_stripe_gateway.services.transactions import lock_payment
@@ -38,10 +38,7 @@ class PaymentVerb(Verb[AbstractPayment, PaymentOperation, A]):
     noun = "payment"
     subject_field = "payment"
 
-    @property
-    def model(self) -> type[PaymentOperation]:
-        """The operations of payments."""
-        return PaymentOperation
+    model = PaymentOperation
 
     def lock(self, subject_pk: Any) -> AbstractPayment:
         """Return the payment, its row locked."""
@@ -51,16 +48,6 @@ class PaymentVerb(Verb[AbstractPayment, PaymentOperation, A]):
         """Return the gateway of the payment's variant."""
         return get_gateway(subject.variant)
 
-    def new_operation(self, subject: AbstractPayment, request: Request) -> PaymentOperation:
-        """Return the operation with the amount that was asked for."""
-        operation = super().new_operation(subject, request)
-        operation.requested_amount = request.amount
-        return operation
-
-    def is_about_same(self, request: Request, operation: PaymentOperation) -> bool:
-        """Return whether the same amount was asked for."""
-        return bool(operation.requested_amount == request.amount)
-
     def begin_call(self, claim: PaymentClaim) -> None:
         """Remember the status that the provider is asked under."""
         claim.seen = claim.subject.status
@@ -69,9 +56,13 @@ class PaymentVerb(Verb[AbstractPayment, PaymentOperation, A]):
         """Undo what was stored for a refused call, and log it."""
         detail = NOT_CONFIGURED if isinstance(error, GatewayConfigurationError) else error.detail
         claim.operation.error["detail"] = detail
-        super().note_failure(claim, error, is_over=is_over)
+        if is_over:
+            self.undo(claim, error)
         data = {"kind": claim.operation.kind, "code": error.code, "request_id": error.request_id}
         write_log(claim.subject, LogEvent.OPERATION_FAILED, claim.origin, detail, data)
+
+    def undo(self, claim: PaymentClaim, error: GatewayError) -> None:
+        """Let the rows that were stored for a refused call say so."""
 
     def note_mismatch(self, claim: PaymentClaim, mismatch: Exception) -> None:
         """Log that the answer contradicts the payment."""
@@ -91,7 +82,16 @@ class PaymentVerb(Verb[AbstractPayment, PaymentOperation, A]):
         """
         if not isinstance(error, ProviderError) or isinstance(error, ProviderUnavailable):
             return
-        if _has_moved_on(claim) or isinstance(error, ProviderStateError):
+        has_moved_on = False
+        if claim.subject.transaction_id:
+            try:
+                snapshot = claim.gateway.retrieve_payment(payment_ref(claim.subject))
+            except GatewayError:
+                # What was refused says enough.
+                pass
+            else:
+                has_moved_on = write_snapshot(claim.subject.pk, snapshot, claim.origin).status != claim.seen
+        if has_moved_on or isinstance(error, ProviderStateError):
             raise WrongState(error.detail, code=error.code, request_id=error.request_id) from error
 
 
@@ -103,7 +103,7 @@ class SnapshotVerb(PaymentVerb[PaymentSnapshot]):
     """
 
     #: Where the payment stands at its provider once this has taken effect.
-    done: ClassVar[frozenset[ProviderStatus]]
+    done: ClassVar[frozenset[ProviderStatus]] = frozenset()
 
     def find_earlier(self, claim: PaymentClaim) -> PaymentSnapshot | None:
         """Return the payment as it stands, if an earlier attempt has taken effect."""
@@ -154,14 +154,3 @@ def payment_request(payment: AbstractPayment, operation: PaymentOperation) -> Pa
         payment_method=params.get("payment_method", ""),
         expires_at=datetime.fromisoformat(expires_at) if expires_at else None,
     )
-
-
-def _has_moved_on(claim: PaymentClaim) -> bool:
-    """Bring the payment of a refused call up to date, and return whether its status was not what we thought."""
-    if not claim.subject.transaction_id:
-        return False
-    try:
-        snapshot = claim.gateway.retrieve_payment(payment_ref(claim.subject))
-    except GatewayError:
-        return False
-    return bool(write_snapshot(claim.subject.pk, snapshot, claim.origin).status != claim.seen)

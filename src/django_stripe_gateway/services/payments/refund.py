@@ -41,7 +41,7 @@ class RefundVerb(PaymentVerb[RefundSnapshot]):
     kind = OperationKind.REFUND
 
     def check(self, claim: PaymentClaim) -> None:
-        """Let only what is paid be refunded, and never more than is left of it."""
+        """Let only what is paid be refunded, and never more than is left of it; make the refund's row."""
         payment = claim.subject
         if not payment.is_confirmed:
             raise WrongState(f"Only a paid payment can be refunded; this one is {payment.status}.")
@@ -51,28 +51,20 @@ class RefundVerb(PaymentVerb[RefundSnapshot]):
         part = validate_part(claim.operation.requested_amount, left, payment.currency)
         if part != payment.captured_amount and not claim.gateway.supports_partial_refund:
             raise UnsupportedByGateway("This gateway can only refund the whole payment.")
-        claim.operation.amount = part
-
-    def store(self, claim: PaymentClaim) -> None:
-        """Store the refund along with its operation, so that nothing else is promised of the money."""
-        payment, operation = claim.subject, claim.operation
-        refund = Refund(
-            payment=payment,
-            operation=operation,
-            amount=_amount(claim),
-            currency=payment.currency.upper(),
-            reason=operation.params["reason"],
-        )
-        refund.save(using=payments_database())
-        data = {"amount": format_amount(refund.amount, payment.currency), "status": refund.status}
-        message = f"refund of {data['amount']} {refund.currency}"
-        write_log(payment, LogEvent.REFUND_CREATED, claim.origin, message, data)
+        operation, reason = claim.operation, claim.params["reason"]
+        operation.amount = part
+        # Stored along with its operation, so that nothing else is promised of the money.
+        currency = payment.currency.upper()
+        refund = Refund(payment=payment, operation=operation, amount=part, currency=currency, reason=reason)
+        claim.rows.append(refund)
+        data = {"amount": format_amount(part, payment.currency), "status": refund.status}
+        write_log(payment, LogEvent.REFUND_CREATED, claim.origin, f"refund of {data['amount']} {currency}", data)
 
     def call(self, claim: PaymentClaim) -> RefundSnapshot:
         """Ask for the refund; our mark on it finds it again."""
         snapshot: RefundSnapshot = claim.gateway.refund_payment(
             payment_ref(claim.subject),
-            _amount(claim),
+            claim.operation.amount,
             reason=claim.params.get("reason", ""),
             metadata=payment_metadata(claim.subject) | {"operation": str(claim.operation.pk)},
             idempotency_key=claim.key,
@@ -105,7 +97,7 @@ class RefundVerb(PaymentVerb[RefundSnapshot]):
             settle(claim, made)
             return
         release(claim)
-        amount = display_amount(_amount(claim), claim.subject.currency)
+        amount = display_amount(claim.operation.amount, claim.subject.currency)
         raise OperationInProgress(
             f"A refund of {amount} was asked for and has no answer yet. Ask for the same amount again to settle it.",
             retry_after=1,
@@ -140,7 +132,8 @@ def refund_payment(
     if reason and reason not in RefundReason.values:
         raise InvalidInput(f"The reason is one of {', '.join(RefundReason.values)}.", field="reason")
     key = scoped_request_key(idempotency_key, "refund", payment.pk)
-    claim = run(REFUND, payment.pk, Request(params={"reason": reason}, amount=amount, key=key), origin)
+    request = Request(params={"reason": reason}, about={"requested_amount": amount}, key=key)
+    claim = run(REFUND, payment.pk, request, origin)
     refund = _refund_of(claim)
     refund.payment = claim.subject
     return refund
@@ -148,9 +141,3 @@ def refund_payment(
 
 def _refund_of(claim: PaymentClaim) -> Refund:
     return Refund.objects.using(payments_database()).get(operation=claim.operation)
-
-
-def _amount(claim: PaymentClaim) -> Decimal:
-    amount: Decimal | None = claim.operation.amount
-    assert amount is not None  # noqa: S101 (check has set it)
-    return amount

@@ -31,7 +31,12 @@ def apply_refund(
     Raises:
         SnapshotMismatch: the refund is of another payment, or of an amount or currency that cannot be.
     """
-    _verify(payment, snapshot)
+    if snapshot.currency != payment.currency.upper():
+        raise SnapshotMismatch("currency differs")
+    if snapshot.intent_id and payment.intent_id and snapshot.intent_id != payment.intent_id:
+        raise SnapshotMismatch("intent differs")
+    if not ZERO < snapshot.amount <= payment.total:
+        raise SnapshotMismatch("refund amount differs")
     refund = refund or _find(payment, snapshot)
     if refund is None:
         refund = Refund(payment=payment, status=RefundStatus.PENDING, currency=payment.currency.upper())
@@ -49,10 +54,7 @@ def apply_refund(
         refund.failure_reason = snapshot.failure_reason[:64]
         changed = True
     if changed:
-        refund.save(using=payments_database())
-        _write_log(payment, refund, previous, origin)
-        settle_refunds(payment, origin)
-        _announce(payment, refund, previous)
+        _write(payment, refund, previous, origin)
     return refund
 
 
@@ -63,13 +65,30 @@ def fail_refund(payment: AbstractPayment, refund: Refund, reason: str, origin: O
         return
     refund.status = RefundStatus.FAILED
     refund.failure_reason = reason[:64]
+    _write(payment, refund, previous, origin)
+
+
+def _write(payment: AbstractPayment, refund: Refund, previous: str | None, origin: Origin) -> None:
+    """Save a refund that was ``previous`` before, log it, let its payment agree, and announce it."""
     refund.save(using=payments_database())
-    _write_log(payment, refund, previous, origin)
-    settle_refunds(payment, origin)
-    _announce(payment, refund, previous)
+    amount = format_amount(refund.amount, payment.currency)
+    event = LogEvent.REFUND_CREATED if previous is None else LogEvent.REFUND_UPDATED
+    data = {"refund_id": refund.provider_id, "amount": amount, "status": refund.status}
+    write_log(payment, event, origin, f"refund {refund.status}", data)
+    _settle_payment(payment, origin)
+    if refund.status == previous:
+        return
+    sender = type(payment)
+    if refund.is_succeeded:
+        is_full = payment.status == PaymentStatus.REFUNDED
+        send_on_commit(
+            signals.payment_refunded, sender, payment=payment, refund=refund, amount=refund.amount, is_full=is_full
+        )
+    elif refund.status in GONE:
+        send_on_commit(signals.refund_failed, sender, payment=payment, refund=refund)
 
 
-def settle_refunds(payment: AbstractPayment, origin: Origin) -> None:
+def _settle_payment(payment: AbstractPayment, origin: Origin) -> None:
     """Make the payment's refunded amount and status agree with its refunds."""
     succeeded = payment.refunds.using(payments_database()).succeeded().values_list("amount", flat=True)
     refunded = sum(succeeded, ZERO)
@@ -86,15 +105,6 @@ def settle_refunds(payment: AbstractPayment, origin: Origin) -> None:
         announce_status(payment, previous, origin)
 
 
-def _verify(payment: AbstractPayment, snapshot: RefundSnapshot) -> None:
-    if snapshot.currency != payment.currency.upper():
-        raise SnapshotMismatch("currency differs")
-    if snapshot.intent_id and payment.intent_id and snapshot.intent_id != payment.intent_id:
-        raise SnapshotMismatch("intent differs")
-    if not ZERO < snapshot.amount <= payment.total:
-        raise SnapshotMismatch("refund amount differs")
-
-
 def _find(payment: AbstractPayment, snapshot: RefundSnapshot) -> Refund | None:
     refunds = Refund.objects.using(payments_database())
     known = refunds.filter(provider_id=snapshot.refund_id).first()
@@ -105,26 +115,3 @@ def _find(payment: AbstractPayment, snapshot: RefundSnapshot) -> Refund | None:
         # The event has overtaken the answer to our own call.
         known = refunds.filter(payment=payment, operation_id=int(marker), provider_id=None).first()
     return known
-
-
-def _write_log(payment: AbstractPayment, refund: Refund, previous: str | None, origin: Origin) -> None:
-    data = {
-        "refund_id": refund.provider_id,
-        "amount": format_amount(refund.amount, payment.currency),
-        "status": refund.status,
-    }
-    event = LogEvent.REFUND_CREATED if previous is None else LogEvent.REFUND_UPDATED
-    write_log(payment, event, origin, f"refund {refund.status}", data)
-
-
-def _announce(payment: AbstractPayment, refund: Refund, previous: str | None) -> None:
-    if refund.status == previous:
-        return
-    sender = type(payment)
-    if refund.is_succeeded:
-        is_full = payment.status == PaymentStatus.REFUNDED
-        send_on_commit(
-            signals.payment_refunded, sender, payment=payment, refund=refund, amount=refund.amount, is_full=is_full
-        )
-    elif refund.status in GONE:
-        send_on_commit(signals.refund_failed, sender, payment=payment, refund=refund)

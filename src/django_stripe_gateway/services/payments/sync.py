@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from django_stripe_gateway.choices import LogEvent, OperationKind, PaymentStatus
@@ -29,9 +28,9 @@ TARGETS: Mapping[ProviderStatus, str] = {
     ProviderStatus.REJECTED: PaymentStatus.REJECTED,
     ProviderStatus.CANCELED: PaymentStatus.REJECTED,
 }
-
-
 UNPAID = (ProviderStatus.FAILED, ProviderStatus.REJECTED, ProviderStatus.CANCELED)
+#: What a snapshot can change.
+WATCHED = "status transaction_id intent_id captured_amount extra_data failure_code decline_code message".split()
 
 
 def apply_snapshot(
@@ -53,26 +52,26 @@ def apply_snapshot(
         SnapshotMismatch: amount, currency, live mode or ids contradict the payment.
         SupersededAttempt: the snapshot is about an object of an earlier attempt.
     """
-    verify_snapshot(payment, snapshot, own=operation is not None)
-    previous = payment.status
-    before = _values(payment)
-    _take_ids(payment, snapshot, own=operation is not None)
+    own = operation is not None
+    verify_snapshot(payment, snapshot, own=own)
+    before = {name: getattr(payment, name) for name in WATCHED}
     _take_status(payment, snapshot, operation)
-    _record(payment, snapshot)
-    changed = [name for name, value in _values(payment).items() if value != before[name]]
+    _take_object(payment, snapshot, own=own)
+    changed = [name for name, value in before.items() if getattr(payment, name) != value]
     if not changed:
         return False
     payment.save(update_fields=[*changed, "modified"])
-    if payment.status != previous:
-        announce_status(payment, previous, origin)
+    if payment.status != before["status"]:
+        announce_status(payment, before["status"], origin)
     elif payment.status == PaymentStatus.ERROR and {"failure_code", "decline_code", "message"} & set(changed):
         announce_failure(payment, origin)
     elif operation is not None:
         is_new = operation.kind == OperationKind.CREATE
         message = "started at the provider" if is_new else f"{operation.kind}: {snapshot.status}"
-        write_log(payment, LogEvent.UPDATED, origin, message, _ids(snapshot))
-    # After the payment's own signals: its refund is told of after its confirmation.
-    handle_arrivals(*(getattr(payment, name) for name in PROVIDER_IDS if name in changed))
+        ids = {"object_id": snapshot.object_id} | ({"intent_id": snapshot.intent_id} if snapshot.intent_id else {})
+        write_log(payment, LogEvent.UPDATED, origin, message, ids)
+    # After the payment's own signals: its refund is announced after its confirmation.
+    handle_arrivals(*(getattr(payment, name) for name in ("transaction_id", "intent_id") if name in changed))
     return True
 
 
@@ -89,7 +88,8 @@ def verify_snapshot(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own:
     if snapshot.status == ProviderStatus.SUCCEEDED:
         if snapshot.amount is None or not snapshot.currency:
             raise SnapshotMismatch("amount or currency is missing")
-        if not _is_plausible(snapshot.amount_received, payment.total):
+        received, total = snapshot.amount_received, payment.total
+        if received is None or not (ZERO < received <= total or received == total == ZERO):
             raise SnapshotMismatch("amount received differs")
 
 
@@ -105,26 +105,22 @@ def snapshot_of_decline(payment: AbstractPayment, snapshot_ids: Mapping[str, str
     )
 
 
-def _is_plausible(received: Decimal | None, total: Decimal) -> bool:
-    return received is not None and (ZERO < received <= total or received == total == ZERO)
-
-
 def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
-    session_differs = (
-        snapshot.is_session
-        and bool(snapshot.object_id)
-        and _holds_session(payment)
-        and snapshot.object_id != payment.transaction_id
-    )
-    if _is_of_earlier_attempt(payment, snapshot):
-        raise SupersededAttempt(snapshot.object_id)
+    """Let no object of a stranger, or of an earlier attempt, change the payment."""
+    operations = payment.operations.using(payments_database())
+    if snapshot.status in UNPAID and not snapshot.is_session and not payment.intent_id:
+        # An unpaid intent may be of another attempt than the one that waits for its intent.
+        attempt = snapshot.raw.get("metadata", {}).get("attempt", "")
+        latest = operations.filter(kind=OperationKind.CREATE).order_by("-pk").values_list("pk", flat=True).first()
+        if attempt and attempt != str(latest):
+            raise SupersededAttempt(snapshot.object_id)
+    names_session = snapshot.is_session and bool(snapshot.object_id) and _holds_session(payment)
+    session_differs = names_session and snapshot.object_id != payment.transaction_id
     intent_differs = bool(snapshot.intent_id and payment.intent_id) and snapshot.intent_id != payment.intent_id
     if not session_differs and not intent_differs:
         return
     foreign = snapshot.object_id if session_differs else snapshot.intent_id
-    made_by_us = payment.operations.filter(
-        kind__in=(OperationKind.CREATE, OperationKind.CONFIRM), object_id=foreign
-    ).exists()
+    made_by_us = operations.filter(kind__in=(OperationKind.CREATE, OperationKind.CONFIRM), object_id=foreign).exists()
     if made_by_us and snapshot.status not in (ProviderStatus.SUCCEEDED, ProviderStatus.AUTHORIZED):
         raise SupersededAttempt(foreign)
     raise SnapshotMismatch("session differs" if session_differs else "intent differs")
@@ -133,36 +129,18 @@ def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
 def _holds_session(payment: AbstractPayment) -> bool:
     """Return whether the payment's transaction is a page that is paid on: what holds the money stands in both columns.
 
-    Until its page is known, what holds the money may be heard of first.
+    Until its page is known, an event may name what holds the money first.
     """
     return bool(payment.transaction_id) and payment.transaction_id != payment.intent_id
 
 
-def _is_of_earlier_attempt(payment: AbstractPayment, snapshot: PaymentSnapshot) -> bool:
-    """Return whether an unpaid intent was made for another attempt than the one that waits for its intent."""
-    if snapshot.is_session or payment.intent_id or snapshot.status not in UNPAID:
-        return False
-    attempt = snapshot.raw.get("metadata", {}).get("attempt", "")
-    creations = payment.operations.using(payments_database()).filter(kind=OperationKind.CREATE)
-    latest = creations.order_by("-pk").values_list("pk", flat=True).first()
-    return bool(attempt) and attempt != str(latest)
-
-
-def _take_ids(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own: bool) -> None:
-    # What holds a session's money does not take the session's place.
-    holds_money = bool(snapshot.intent_id) and snapshot.intent_id == snapshot.object_id
-    is_part_of_session = holds_money and _holds_session(payment)
-    # If it was heard of before its session, that replaces it.
-    is_free = not payment.transaction_id or (snapshot.is_session and not _holds_session(payment))
-    if snapshot.object_id and (own or is_free) and not is_part_of_session:
-        payment.transaction_id = snapshot.object_id
-    if snapshot.intent_id and (own or not payment.intent_id):
-        payment.intent_id = snapshot.intent_id
-
-
 def _take_status(payment: AbstractPayment, snapshot: PaymentSnapshot, operation: PaymentOperation | None) -> None:
-    kind = operation.kind if operation else None
-    target = _target(payment, snapshot, operation)
+    kind, target = operation.kind if operation else None, TARGETS[snapshot.status]
+    if snapshot.status in (ProviderStatus.CANCELED, ProviderStatus.REJECTED):
+        # What our own cancellation has ended is cancelled; its event may have overtaken its answer.
+        pending = payment.operations.using(payments_database()).pending().filter(kind=OperationKind.CANCEL)
+        if kind == OperationKind.CANCEL or (operation is None and pending.exists()):
+            target = PaymentStatus.CANCELLED
     # Our own new attempt is what makes a failed payment wait again; an event of an old attempt is not.
     new_attempt = kind in (OperationKind.CREATE, OperationKind.CONFIRM)
     if can_transition(payment.status, target, new_attempt=new_attempt):
@@ -172,7 +150,7 @@ def _take_status(payment: AbstractPayment, snapshot: PaymentSnapshot, operation:
     if target == PaymentStatus.CONFIRMED:
         received = snapshot.amount_received
         payment.captured_amount = payment.total if received is None else received
-        # A refund may have been heard of first.
+        # A refund may have been known first.
         if payment.captured_amount and payment.refunded_amount >= payment.captured_amount:
             payment.status = PaymentStatus.REFUNDED
         payment.failure_code = payment.decline_code = payment.message = ""
@@ -186,24 +164,19 @@ def _take_status(payment: AbstractPayment, snapshot: PaymentSnapshot, operation:
         payment.message = snapshot.failure.message
 
 
-def _target(payment: AbstractPayment, snapshot: PaymentSnapshot, operation: PaymentOperation | None) -> str:
-    """Return the status that the snapshot stands for; what our own cancellation has ended is cancelled."""
-    if snapshot.status not in (ProviderStatus.CANCELED, ProviderStatus.REJECTED):
-        return TARGETS[snapshot.status]
-    if operation is None:
-        # The event of our own cancellation may have overtaken its answer.
-        pending = payment.operations.using(payments_database()).pending()
-        is_own = pending.filter(kind=OperationKind.CANCEL).exists()
-    else:
-        is_own = operation.kind == OperationKind.CANCEL
-    return PaymentStatus.CANCELLED if is_own else TARGETS[snapshot.status]
+def _take_object(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own: bool) -> None:
+    """Take the ids of the provider's object, and keep it where hosts of django-payments look: ``attrs.session``.
 
-
-def _record(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
-    """Keep the provider's object where django-payments' hosts look for it: ``attrs.session``, ``attrs.intent``.
-
-    News that came too late to move the payment does not replace what did.
+    An intent is kept in ``attrs.intent``. What came too late to move the payment does not replace what did.
     """
+    holds_session = _holds_session(payment)
+    # What holds a session's money does not take the session's place; where it was known first, the session replaces it.
+    is_part_of_session = holds_session and bool(snapshot.intent_id) and snapshot.intent_id == snapshot.object_id
+    is_free = not payment.transaction_id or (snapshot.is_session and not holds_session)
+    if snapshot.object_id and (own or is_free) and not is_part_of_session:
+        payment.transaction_id = snapshot.object_id
+    if snapshot.intent_id and (own or not payment.intent_id):
+        payment.intent_id = snapshot.intent_id
     if not snapshot.raw:
         return
     name = "session" if snapshot.is_session else "intent"
@@ -217,15 +190,3 @@ def _record(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
         return
     data[name] = dict(snapshot.raw)
     payment.extra_data = json.dumps(data, sort_keys=True)
-
-
-PROVIDER_IDS = ("transaction_id", "intent_id")
-WATCHED = "status transaction_id intent_id captured_amount extra_data failure_code decline_code message".split()
-
-
-def _values(payment: AbstractPayment) -> dict[str, Any]:
-    return {name: getattr(payment, name) for name in WATCHED}
-
-
-def _ids(snapshot: PaymentSnapshot) -> dict[str, str]:
-    return {"object_id": snapshot.object_id} | ({"intent_id": snapshot.intent_id} if snapshot.intent_id else {})

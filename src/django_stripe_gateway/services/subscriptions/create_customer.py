@@ -22,9 +22,9 @@ class CreateCustomerVerb(CustomerVerb[CustomerSnapshot]):
 
     kind = BillingOperationKind.CREATE_CUSTOMER
 
-    def is_done(self, claim: CustomerClaim) -> bool:
-        """Return whether another request has made it meanwhile."""
-        return claim.subject.exists_at_provider
+    def check(self, claim: CustomerClaim) -> None:
+        """Ask nobody if another request has made it meanwhile."""
+        claim.is_answered = claim.subject.exists_at_provider
 
     def call(self, claim: CustomerClaim) -> CustomerSnapshot:
         """Make it."""

@@ -42,11 +42,7 @@ class CustomerVerb(Verb[Customer, BillingOperation, A]):
 
     noun = "customer"
     subject_field = "customer"
-
-    @property
-    def model(self) -> type[BillingOperation]:
-        """The operations of customers."""
-        return BillingOperation
+    model = BillingOperation
 
     def lock(self, subject_pk: Any) -> Customer:
         """Return the customer, its row locked."""
@@ -55,16 +51,6 @@ class CustomerVerb(Verb[Customer, BillingOperation, A]):
     def gateway(self, subject: Customer) -> BillingGateway:
         """Return the gateway of the customer's account."""
         return get_billing_gateway(subject.variant)
-
-    def new_operation(self, subject: Customer, request: Request) -> BillingOperation:
-        """Return the operation, with the subscription that it is about."""
-        operation = super().new_operation(subject, request)
-        operation.subscription_id = request.subscription_pk
-        return operation
-
-    def is_about_same(self, request: Request, operation: BillingOperation) -> bool:
-        """Return whether it is about the same subscription."""
-        return request.subscription_pk is None or operation.subscription_id == request.subscription_pk
 
     def check(self, claim: CustomerClaim) -> None:
         """Allow it; what is not allowed was refused before."""
@@ -182,7 +168,7 @@ def run_on_subscription(
 ) -> Subscription:
     """Run a verb on a subscription, and return the subscription as it is afterwards."""
     key = scoped_request_key(idempotency_key, verb.kind, subscription.pk)
-    request = Request(params=params, match=params, subscription_pk=subscription.pk, key=key)
+    request = Request(params=params, match=params, about={"subscription_id": subscription.pk}, key=key)
     claim = run(verb, subscription.customer_id, request, origin)
     changed: Subscription | None = claim.result or claimed_subscription(claim)
     assert changed is not None  # noqa: S101 (the operation is about one)

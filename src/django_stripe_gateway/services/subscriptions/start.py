@@ -31,11 +31,8 @@ class StartVerb(CustomerVerb[A]):
     """A verb that starts a new subscription, whose row it makes under the customer's lock."""
 
     def check(self, claim: CustomerClaim) -> None:
-        """Let nobody have a plan twice, unless the host allows it."""
+        """Let nobody have a plan twice, unless the host allows it; make the row, and decide on the trial."""
         check_has_no_other(claim.subject.pk, claim.params["plan_pk"])
-
-    def prepare(self, claim: CustomerClaim) -> None:
-        """Make the row, and decide on the trial."""
         params, customer = claim.params, claim.subject
         rows = PlanPricing.objects.using(payments_database()).select_related("plan")
         pricing = rows.get(pk=params["pricing_pk"])
@@ -61,7 +58,7 @@ class StartVerb(CustomerVerb[A]):
     def begin_call(self, claim: CustomerClaim) -> None:
         """Remember the subscription as it is, because its events may be faster than the answer."""
         subscription = claimed_subscription(claim)
-        assert subscription is not None  # noqa: S101 (prepare has made it)
+        assert subscription is not None  # noqa: S101 (check has made it)
         claim.seen = Seen(subscription, Known.of(subscription))
 
 

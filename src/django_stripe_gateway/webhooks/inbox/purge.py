@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django_stripe_gateway.models.webhook_events import WebhookEventQuerySet
 from django_stripe_gateway.services.transactions import retry_on_deadlock
-from django_stripe_gateway.webhooks.inbox.claims import stored_events
+from django_stripe_gateway.webhooks.inbox.run import stored_events
 
 
 def purgeable_events(before: datetime, states: Sequence[str]) -> WebhookEventQuerySet:

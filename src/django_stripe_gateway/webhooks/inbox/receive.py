@@ -19,23 +19,22 @@ from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.services.audit import send_on_commit
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
-from django_stripe_gateway.webhooks.events import Event, clean_id
+from django_stripe_gateway.webhooks.events import Event, clean_id, related_id
 from django_stripe_gateway.webhooks.inbox.process import look_again
 from django_stripe_gateway.webhooks.inbox.queue import hand_over, uses_workers
-from django_stripe_gateway.webhooks.inbox.retries import lease_end
 from django_stripe_gateway.webhooks.inbox.run import (
     Fetched,
     announce,
-    expected_state,
     fail,
-    handlers_of,
+    lease_end,
     log_failure,
     run_handlers,
     settle,
+    stored_events,
     with_fetches,
     write,
 )
-from django_stripe_gateway.webhooks.related import related_id
+from django_stripe_gateway.webhooks.registry import handlers_for
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +87,7 @@ def receive_event(event: Event, body: str, headers: Mapping[str, str]) -> Webhoo
         log_failure(event.id, event.type, error)
         _keep_failed(delivery, error)
         raise
-    return look_again(row)
+    return look_again(row) if row.state == WebhookState.UNMATCHED else row
 
 
 def handle_again(event: Event) -> WebhookEvent:
@@ -128,8 +127,8 @@ def _store(delivery: Delivery) -> WebhookEvent:
 def _store_and_handle(delivery: Delivery, fetched: Fetched) -> WebhookEvent:
     row, event = delivery.new_row(), delivery.event
     # Nobody sees the row before its handlers have run, so that it can be stored with their result in one statement.
-    handlers = handlers_of(event)
-    expected = expected_state(handlers)
+    handlers = handlers_for(event.type, event.variant, event.provider)
+    expected = WebhookState.PROCESSED if handlers else WebhookState.IGNORED
     row.attempts = 1
     settle(row, expected)
     with money_transaction():
@@ -193,5 +192,4 @@ def _note_failure(event: Event, error: Exception) -> None:
 
 
 def _rows(event: Event) -> QuerySet[WebhookEvent]:
-    rows = WebhookEvent.objects.using(payments_database())
-    return rows.filter(provider=event.provider, variant=event.variant, event_id=event.id)
+    return stored_events().filter(provider=event.provider, variant=event.variant, event_id=event.id)

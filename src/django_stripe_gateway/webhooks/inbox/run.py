@@ -8,6 +8,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, connections
@@ -15,11 +16,12 @@ from django.utils import timezone
 
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import WebhookState
+from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.models import WebhookEvent
+from django_stripe_gateway.models.webhook_events import WebhookEventQuerySet
 from django_stripe_gateway.services.audit import send_on_commit
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.webhooks.events import Event
-from django_stripe_gateway.webhooks.inbox.retries import is_last_attempt, next_look, retry_time
 from django_stripe_gateway.webhooks.registry import FetchNeeded, Handler, handlers_for
 
 T = TypeVar("T")
@@ -33,9 +35,17 @@ MAX_FETCHES = 5
 FETCH_JITTER = 0.01
 # The gravest of what several handlers say becomes the event's state.
 GRAVITY = (WebhookState.IGNORED, WebhookState.PROCESSED, WebhookState.UNMATCHED, WebhookState.MISMATCHED)
+# How long it is looked whether the object of an unmatched event has appeared, at first after a minute.
+FIRST_LOOK = timedelta(minutes=1)
+LAST_LOOK = timedelta(days=3)
 WRITTEN = ("state", "attempts", "error", "processed", "next_attempt", "leased_until")
 
 Fetched = Mapping[Handler, Any]
+
+
+def stored_events() -> WebhookEventQuerySet:
+    """Return the events of the database that payments are written to."""
+    return WebhookEvent.objects.using(payments_database())
 
 
 def with_fetches(event_type: str, run: Callable[[Fetched], T]) -> T:
@@ -55,26 +65,30 @@ def with_fetches(event_type: str, run: Callable[[Fetched], T]) -> T:
             fetched[needed.handler] = needed.fetch()
 
 
-def handlers_of(event: Event) -> Sequence[Handler]:
-    """Return the handlers of an event."""
-    return handlers_for(event.type, event.variant, event.provider)
-
-
 def run_handlers(event: Event, fetched: Fetched, handlers: Sequence[Handler] | None = None) -> WebhookState:
     """Run the handlers inside of the open transaction, and return what became of the event.
 
     Args:
         handlers: the event's, where they are known already.
     """
-    states = [_run(handler, event, fetched) for handler in (handlers_of(event) if handlers is None else handlers)]
+    if handlers is None:
+        handlers = handlers_for(event.type, event.variant, event.provider)
+    gravest = WebhookState.IGNORED
+    for handler in handlers:
+        asked = dataclasses.replace(event, fetched=fetched[handler]) if handler in fetched else event
+        try:
+            state = handler(asked)
+        except FetchNeeded as needed:
+            needed.handler = handler
+            raise
+        if state is None:
+            state = WebhookState.PROCESSED
+        elif state not in GRAVITY:
+            raise TypeError(f"{handler!r} returned {state!r}; return None or one of {', '.join(GRAVITY)}.")
+        gravest = max(gravest, state, key=GRAVITY.index)
     # A handler that caught a database's error has left nothing that could be committed.
     connections[payments_database()].validate_no_broken_transaction()
-    return max(states, key=GRAVITY.index, default=WebhookState.IGNORED)
-
-
-def expected_state(handlers: Sequence[Handler]) -> WebhookState:
-    """Return what becomes of an event unless one of its handlers says otherwise."""
-    return WebhookState.PROCESSED if handlers else WebhookState.IGNORED
+    return gravest
 
 
 def settle(row: WebhookEvent, state: WebhookState) -> None:
@@ -90,7 +104,8 @@ def fail(row: WebhookEvent, error: Exception) -> None:
     """Set on ``row`` that an attempt has failed, and when to try again if ever; the caller writes it."""
     is_last = is_last_attempt(row)
     row.state = WebhookState.DEAD if is_last else WebhookState.FAILED
-    row.error = _describe(error)
+    text = f"{type(error).__name__}: {error}"[:ERROR_LENGTH]
+    row.error = text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
     row.leased_until = None
     row.next_attempt = None if is_last else retry_time(row.attempts)
 
@@ -115,21 +130,28 @@ def log_failure(event_id: str, event_type: str, error: Exception) -> None:
     logger.error("The event %s (%s) could not be handled: %s.", event_id, event_type, name, exc_info=exc_info)
 
 
-def _run(handler: Handler, event: Event, fetched: Fetched) -> WebhookState:
-    if handler in fetched:
-        event = dataclasses.replace(event, fetched=fetched[handler])
-    try:
-        state = handler(event)
-    except FetchNeeded as needed:
-        needed.handler = handler
-        raise
-    if state is None:
-        return WebhookState.PROCESSED
-    if state not in GRAVITY:
-        raise TypeError(f"{handler!r} returned {state!r}; return None or one of {', '.join(GRAVITY)}.")
-    return state
+def is_last_attempt(row: WebhookEvent) -> bool:
+    """Return whether an event that fails now is given up."""
+    return row.attempts >= gateway_settings.webhook_max_attempts
 
 
-def _describe(error: Exception) -> str:
-    text = f"{type(error).__name__}: {error}"[:ERROR_LENGTH]
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+def retry_time(attempts: int) -> datetime:
+    """Return when to try again after so many attempts: each time twice as late, up to the longest delay."""
+    # Two to the power of more than this is longer than any delay.
+    exponent = min(attempts - 1, 40)
+    delay = min(gateway_settings.webhook_retry_delay * 2**exponent, gateway_settings.webhook_retry_max_delay)
+    # Events that failed together, because a database was down, shall not come back together.
+    jitter = delay * gateway_settings.webhook_retry_jitter * random.random()  # noqa: S311
+    return timezone.now() + timedelta(seconds=delay + jitter)
+
+
+def lease_end() -> datetime:
+    """Return until when a worker that takes an event now is left alone with it."""
+    return timezone.now() + timedelta(seconds=gateway_settings.webhook_lease)
+
+
+def next_look(received: datetime) -> datetime | None:
+    """Return when to look again for the object of an unmatched event: each time at twice its age, then never."""
+    now = timezone.now()
+    age = now - received
+    return now + max(FIRST_LOOK, age) if age < LAST_LOOK else None

@@ -10,10 +10,8 @@ from django.utils import timezone
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.services.arrivals import known_objects
-from django_stripe_gateway.webhooks.inbox.arrivals import oldest_first
-from django_stripe_gateway.webhooks.inbox.claims import stored_events
-from django_stripe_gateway.webhooks.inbox.process import process_row
-from django_stripe_gateway.webhooks.inbox.retries import next_look
+from django_stripe_gateway.webhooks.inbox.process import oldest_first, process_row
+from django_stripe_gateway.webhooks.inbox.run import next_look, stored_events
 
 BATCH = 100
 COLUMNS = ("pk", "state", "object_id", "related_id", "occurred", "received", "next_attempt")

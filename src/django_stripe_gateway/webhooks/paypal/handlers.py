@@ -39,31 +39,25 @@ def handle_order(event: Event) -> WebhookState:
 @handles("PAYMENT.CAPTURE.COMPLETED", "PAYMENT.CAPTURE.PENDING", "PAYMENT.CAPTURE.DENIED", "PAYMENT.CAPTURE.DECLINED")
 def handle_capture(event: Event) -> WebhookState:
     """Bring the payment to its capture's state."""
-
-    def apply(payment: AbstractPayment) -> None:
-        apply_paypal_snapshot(payment, capture_snapshot(event.object), event)
-
-    return change_paypal_payment(event, apply)
+    return change_paypal_payment(
+        event, lambda payment: apply_paypal_snapshot(payment, capture_snapshot(event.object), event)
+    )
 
 
 @handles("PAYMENT.AUTHORIZATION.CREATED", "PAYMENT.AUTHORIZATION.VOIDED")
 def handle_authorization(event: Event) -> WebhookState:
     """Bring the payment to its authorisation's state."""
-
-    def apply(payment: AbstractPayment) -> None:
-        apply_paypal_snapshot(payment, authorization_snapshot(event.object), event)
-
-    return change_paypal_payment(event, apply)
+    return change_paypal_payment(
+        event, lambda payment: apply_paypal_snapshot(payment, authorization_snapshot(event.object), event)
+    )
 
 
 @handles("PAYMENT.SALE.COMPLETED", "PAYMENT.SALE.PENDING", "PAYMENT.SALE.DENIED")
 def handle_sale(event: Event) -> WebhookState:
     """Bring a payment that was made with the v1 API to its sale's state."""
-
-    def apply(payment: AbstractPayment) -> None:
-        apply_paypal_snapshot(payment, sale_snapshot(event.object), event)
-
-    return change_paypal_payment(event, apply)
+    return change_paypal_payment(
+        event, lambda payment: apply_paypal_snapshot(payment, sale_snapshot(event.object), event)
+    )
 
 
 @handles("PAYMENT.CAPTURE.REFUNDED", "PAYMENT.REFUND.PENDING", "PAYMENT.REFUND.FAILED", "PAYMENT.SALE.REFUNDED")

@@ -28,7 +28,10 @@ def change_paypal_payment(event: Event, change: Callable[[AbstractPayment], obje
     """
 
     def verify_and_change(payment: AbstractPayment) -> None:
-        _verify_delivery(event, payment)
+        if not clean_id(event.object.get("id")):
+            raise SnapshotMismatch("id is malformed")
+        if paypal_account(payment.variant).livemode != payment.livemode:
+            raise SnapshotMismatch("live mode differs")
         change(payment)
 
     return change_payment(event, find_paypal_payment(event), verify_and_change)
@@ -93,10 +96,3 @@ def find_paypal_payment(event: Event) -> AbstractPayment | None:
     ids = [("transaction_id", clean_id(order)) for order in orders]
     ids += [("intent_id", clean_id(holder)) for holder in holders]
     return find_payment(clean_id(custom_id(obj).partition(":")[0]), ids)
-
-
-def _verify_delivery(event: Event, payment: AbstractPayment) -> None:
-    if not clean_id(event.object.get("id")):
-        raise SnapshotMismatch("id is malformed")
-    if paypal_account(payment.variant).livemode != payment.livemode:
-        raise SnapshotMismatch("live mode differs")

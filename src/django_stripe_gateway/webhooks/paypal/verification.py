@@ -40,7 +40,10 @@ def verify_paypal_delivery(body: bytes, headers: Mapping[str, str], variant: str
         GatewayConfigurationError: there is no such variant.
     """
     accounts = [paypal_account(variant)] if variant else list(paypal_accounts())
-    return _first_variant(_verified_account(body, headers, [account for account in accounts if account.webhook_ids]))
+    found = _verified_account(body, headers, [account for account in accounts if account.webhook_ids])
+    # The first variant of the same account, so that an event that comes on several addresses is stored once.
+    same = (one.variant for one in paypal_accounts() if share_paypal_account(one.variant, found.variant))
+    return next(same, found.variant)
 
 
 def _verified_account(body: bytes, headers: Mapping[str, str], accounts: Sequence[PayPalAccount]) -> PayPalAccount:
@@ -68,9 +71,3 @@ def _account_of(transmission: Transmission, body: bytes, accounts: Sequence[PayP
     if how == API:
         return confirmed_account(transmission, body.decode(), accounts)
     raise GatewayConfigurationError(f'STRIPE_GATEWAY_PAYPAL_WEBHOOK_VERIFICATION must be "{OFFLINE}" or "{API}".')
-
-
-def _first_variant(account: PayPalAccount) -> str:
-    """Return the first variant of the same account, so that an event that comes on several addresses is stored once."""
-    same = (one.variant for one in paypal_accounts() if share_paypal_account(one.variant, account.variant))
-    return next(same, account.variant)

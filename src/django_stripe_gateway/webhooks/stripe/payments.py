@@ -36,17 +36,17 @@ def apply_payment_event(event: Event, kind: str, *, failure: Failure | None = No
             snapshot = dataclasses.replace(snapshot, status=ProviderStatus.REJECTED, failure=failure)
         elif event.fetched is not None:
             snapshot = event.fetched
-        elif _hides_authorization(payment, snapshot):
+        elif (
+            snapshot.is_session
+            and snapshot.status == ProviderStatus.PROCESSING
+            and payment.capture_method == CaptureMethod.MANUAL
+            and payment.is_payable
+        ):
+            # A completed session that is authorised says "unpaid", as that of a slow bank debit does.
             raise FetchNeeded(lambda: _look_up(payment, snapshot))
         apply_snapshot(payment, snapshot, event.origin)
 
     return change_stripe_payment(event, kind, apply)
-
-
-def _hides_authorization(payment: AbstractPayment, snapshot: PaymentSnapshot) -> bool:
-    """Return whether a completed session may stand for an authorisation: like a slow bank debit it says "unpaid"."""
-    is_open_question = snapshot.is_session and snapshot.status == ProviderStatus.PROCESSING
-    return is_open_question and payment.capture_method == CaptureMethod.MANUAL and payment.is_payable
 
 
 def _look_up(payment: AbstractPayment, snapshot: PaymentSnapshot) -> PaymentSnapshot:
@@ -70,7 +70,15 @@ def change_stripe_payment(event: Event, kind: str, change: Callable[[AbstractPay
     """
 
     def verify_and_change(payment: AbstractPayment) -> None:
-        _verify_delivery(event, kind, payment)
+        if event.object.get("object") != kind:
+            raise SnapshotMismatch(f"the event is not about a {kind}")
+        for name in ("id", "payment_intent"):
+            value = event.object.get(name)
+            if value is not None and not clean_id(object_id(value)):
+                raise SnapshotMismatch(f"{name} is malformed")
+        for livemode in (event.livemode, event.object.get("livemode")):
+            if livemode is not None and livemode != payment.livemode:
+                raise SnapshotMismatch("live mode differs")
         change(payment)
 
     return change_payment(event, find_stripe_payment(event.object), verify_and_change)
@@ -85,24 +93,8 @@ def find_stripe_payment(obj: Mapping[str, Any]) -> AbstractPayment | None:
     own_id, kind = clean_id(obj.get("id")), obj.get("object")
     intent_id = own_id if kind == "payment_intent" else clean_id(object_id(obj.get("payment_intent")))
     session_id = own_id if kind == "checkout.session" else ""
-    return find_payment(_token(obj), [("intent_id", intent_id), ("transaction_id", session_id)])
-
-
-def _token(obj: Mapping[str, Any]) -> str:
     metadata = obj.get("metadata")
     token = clean_id(metadata.get("token")) if isinstance(metadata, Mapping) else ""
-    if not token and obj.get("object") == "checkout.session":
+    if not token and kind == "checkout.session":
         token = clean_id(obj.get("client_reference_id"))
-    return token
-
-
-def _verify_delivery(event: Event, kind: str, payment: AbstractPayment) -> None:
-    if event.object.get("object") != kind:
-        raise SnapshotMismatch(f"the event is not about a {kind}")
-    for name in ("id", "payment_intent"):
-        value = event.object.get(name)
-        if value is not None and not clean_id(object_id(value)):
-            raise SnapshotMismatch(f"{name} is malformed")
-    for livemode in (event.livemode, event.object.get("livemode")):
-        if livemode is not None and livemode != payment.livemode:
-            raise SnapshotMismatch("live mode differs")
+    return find_payment(token, [("intent_id", intent_id), ("transaction_id", session_id)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import WebhookRejected
@@ -29,7 +28,24 @@ def verify_stripe_delivery(text: str, signature: str, variant: str = "") -> str:
         WebhookRejected: forged, stale, or unsigned where a signature is needed.
         GatewayConfigurationError: there is no such variant.
     """
-    return event_variant(_verified_account(text, signature, _accounts(variant)))
+    accounts = [stripe_account(variant)] if variant else list(stripe_accounts())
+    signed = [account for account in accounts if account.webhook_secrets]
+    # Hexadecimal digits; the comparison in constant time takes nothing else than ASCII.
+    if signature.isascii() and signature and signed:
+        account = signing_account(text, signature, signed, gateway_settings.webhook_tolerance)
+        if account is not None:
+            return event_variant(account)
+    unsigned = next((account for account in accounts if account.accepts_unsigned_webhooks), None)
+    if unsigned is not None:
+        # Development on localstripe without a secret.
+        return event_variant(unsigned)
+    if not signed:
+        logger.error("A webhook was refused: no signing secret is configured. Set STRIPE_GATEWAY_WEBHOOK_SECRET.")
+    elif not signature:
+        logger.warning("A webhook was refused: it has no Stripe-Signature header.")
+    else:
+        logger.warning("A webhook was refused: no configured secret signed it, or its timestamp is too old.")
+    raise WebhookRejected("The signature is missing or wrong.", code="bad_signature")
 
 
 def may_speak_for(verified: str, variant: str) -> bool:
@@ -43,39 +59,13 @@ def may_speak_for(verified: str, variant: str) -> bool:
     if not is_stripe_variant(verified) or not is_stripe_variant(variant):
         return False
     one, other = stripe_account(verified), stripe_account(variant)
-    return _is_same(one, other) or (
-        one.is_localstripe == other.is_localstripe and not set(one.webhook_secrets).isdisjoint(other.webhook_secrets)
-    )
-
-
-def _is_same(one: StripeAccount, other: StripeAccount) -> bool:
-    return bool(one.api_key) and one.api_key == other.api_key and one.is_localstripe == other.is_localstripe
+    has_same_key = bool(one.api_key) and one.api_key == other.api_key
+    shares_secret = not set(one.webhook_secrets).isdisjoint(other.webhook_secrets)
+    return one.is_localstripe == other.is_localstripe and (has_same_key or shares_secret)
 
 
 def event_variant(account: StripeAccount) -> str:
     """Return the first variant of the same account, so that an event that comes on several addresses is stored once."""
-    return next((one.variant for one in stripe_accounts() if _is_same(one, account)), account.variant)
-
-
-def _accounts(variant: str) -> Sequence[StripeAccount]:
-    return [stripe_account(variant)] if variant else list(stripe_accounts())
-
-
-def _verified_account(text: str, signature: str, accounts: Sequence[StripeAccount]) -> StripeAccount:
-    unsigned = [account for account in accounts if account.accepts_unsigned_webhooks]
-    signed = [account for account in accounts if account.webhook_secrets]
-    # Hexadecimal digits; the comparison in constant time takes nothing else than ASCII.
-    if signature.isascii() and signature and signed:
-        account = signing_account(text, signature, signed, gateway_settings.webhook_tolerance)
-        if account is not None:
-            return account
-    if unsigned:
-        # Development on localstripe without a secret.
-        return unsigned[0]
-    if not signed:
-        logger.error("A webhook was refused: no signing secret is configured. Set STRIPE_GATEWAY_WEBHOOK_SECRET.")
-    elif not signature:
-        logger.warning("A webhook was refused: it has no Stripe-Signature header.")
-    else:
-        logger.warning("A webhook was refused: no configured secret signed it, or its timestamp is too old.")
-    raise WebhookRejected("The signature is missing or wrong.", code="bad_signature")
+    key = (account.api_key, account.is_localstripe)
+    same = (one.variant for one in stripe_accounts() if (one.api_key, one.is_localstripe) == key)
+    return next(same, account.variant) if account.api_key else account.variant

@@ -9,7 +9,6 @@ from django_stripe_gateway.webhooks.stripe.handlers import (
     invoices,
     payment_intents,
     refunds,
-    subscription_checkout,
     subscriptions,
 )
 
@@ -22,6 +21,5 @@ __all__ = [
     "invoices",
     "payment_intents",
     "refunds",
-    "subscription_checkout",
     "subscriptions",
 ]
