@@ -225,7 +225,7 @@ class Base(Configuration):
 
 
 class Development(Base):
-    """A developer's machine: localstripe unless told otherwise, nothing needs to be set."""
+    """A developer's machine: localstripe unless set otherwise, nothing needs to be set."""
 
     IS_PUBLIC = False
     LOCALSTRIPE_BY_DEFAULT = True

@@ -119,6 +119,20 @@ def test_plan(bank: Bank, api_client: APIClient, user: Any) -> None:
     assert bank.objects[sold["id"]]["state"] == "ended"
 
 
+def test_subscription__ended_at_the_bank(bank: Bank, api_client: APIClient) -> None:
+    plan = make_plan("acme-gold")
+    PlanPricing.objects.create(plan=plan, variant="acme", amount=Decimal("20.00"), currency="USD")
+    call_command("sync_plans", "--push", verbosity=0)
+    made = api_client.post("/api/v1/subscriptions/subscribe/", {"plan_id": plan.pk}).json()
+    assert deliver(bank.events[-1]).json()["state"] == "processed"
+    assert Subscription.objects.get().status == "active"
+    bank.end(made["subscription_id"])
+    assert deliver(bank.events[-1]).json()["state"] == "processed"
+    assert Subscription.objects.get().status == "canceled"
+    stranger = bank.announce("subscription.ended", {**bank.objects[made["subscription_id"]], "id": "asu_other"})
+    assert deliver(stranger).json()["state"] == "unmatched"
+
+
 def test_plan__what_the_bank_cannot_do(bank: Bank, api_client: APIClient) -> None:
     plan = make_plan("acme-gold")
     PlanPricing.objects.create(plan=plan, variant="acme", amount=Decimal("20.00"), currency="USD")

@@ -104,6 +104,7 @@ class Billing(Ledger):
         found = self.find(subscription, "subscription")
         if found["state"] != "ended":
             found |= {"state": "ended", "ended": int(time.time())}
+            self.announce("subscription.ended", found)
         return found
 
     def _bill(self, subscription: Object, total: Decimal, sold: Object, card: str) -> None:

@@ -11,7 +11,7 @@ from django_stripe_gateway.api.openapi.optional import field_schema
 from django_stripe_gateway.choices import LimitPeriod
 from django_stripe_gateway.services.usage.allowances import Allowance
 from django_stripe_gateway.services.usage.entitlements import Entitlements
-from django_stripe_gateway.services.usage.quantities import MAX_QUANTITY
+from django_stripe_gateway.services.usage.ledger import MAX_QUANTITY
 
 
 class LimitStateSerializer(serializers.Serializer[Allowance]):

@@ -14,7 +14,6 @@ from django_stripe_gateway.services.usage.counters import lock_counter, save_cou
 from django_stripe_gateway.services.usage.entitlements import (
     Entitlements,
     Reading,
-    allowance_in,
     entitlements_of,
     read_allowance,
 )
@@ -26,8 +25,8 @@ from django_stripe_gateway.services.usage.ledger import (
     remove_record,
     repeated,
     stored_key,
+    whole_quantity,
 )
-from django_stripe_gateway.services.usage.quantities import whole_quantity
 from django_stripe_gateway.services.usage.thresholds import announce_thresholds
 from django_stripe_gateway.services.usage.transactions import run_counted
 
@@ -43,7 +42,7 @@ def allowance(owner: Any, metric: str) -> Allowance:
     Raises:
         UnknownMetric: no plan has it.
     """
-    return allowance_in(entitlements_of(owner), metric)
+    return read_allowance(owner, metric)[1]
 
 
 def check(owner: Any, metric: str, quantity: int = 1) -> bool:

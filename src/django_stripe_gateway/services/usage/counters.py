@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import BigIntegerField, F, QuerySet, Value
+from django.db.models import BigIntegerField, F, Value
 from django.utils import timezone
 
 from django_stripe_gateway.choices import ReservationState
@@ -28,11 +28,6 @@ class Taken:
 
     before: int
     after: int
-
-
-def counters() -> QuerySet[UsageCounter]:
-    """Return the counters, in the database that they are written to."""
-    return UsageCounter.objects.using(usage_database())
 
 
 def take(owner: Any, allowance: Allowance, quantity: int, *, was_nested: bool) -> Taken | None:
@@ -85,7 +80,8 @@ def lock_counter(owner: Any, allowance: Allowance, *, was_nested: bool) -> Usage
     Raises:
         Collision: another process has just made it, or there is no such owner any more.
     """
-    wanted = counters().filter(owner_id=owner.pk, metric=allowance.metric, period_key=allowance.window.key)
+    counters = UsageCounter.objects.using(usage_database())
+    wanted = counters.filter(owner_id=owner.pk, metric=allowance.metric, period_key=allowance.window.key)
     counter = wanted.select_for_update().first()
     if counter is None:
         if not insert_if_absent(new_counter(owner, allowance)) and not was_nested:
@@ -119,7 +115,7 @@ def new_counter(owner: Any, allowance: Allowance, used: int = 0) -> UsageCounter
 def _take_at_once(allowance: Allowance, counter: Counted, quantity: int) -> Taken | None:
     """Use ``quantity`` with one conditional UPDATE; return ``None`` when its conditions do not hold."""
     after = counter.used + quantity
-    rows = counters().filter(pk=counter.pk)
+    rows = UsageCounter.objects.using(usage_database()).filter(pk=counter.pk)
     if allowance.base is not None:
         # Sums on both sides: MariaDB's unsigned numbers have no differences below zero.
         asked = F("used") + F("reserved") + Value(quantity, output_field=BigIntegerField())

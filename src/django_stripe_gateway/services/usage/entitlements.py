@@ -78,7 +78,8 @@ def entitlements_of(owner: Any) -> Entitlements:
     counters = {(row.metric, row.slug): row for row in rows[Source.COUNTER]}
     found = {}
     for metric, row in limits.items():
-        window = window_of(row.period, now, zone, _billing_period(row))
+        paid = BillingPeriod(as_aware(row.starts), as_aware(row.ends)) if row.starts and row.ends else None
+        window = window_of(row.period, now, zone, paid)
         counter = counters.get((metric, window.key))
         found[metric] = Allowance(
             metric=metric,
@@ -90,38 +91,31 @@ def entitlements_of(owner: Any) -> Entitlements:
             else None,
             granted=granted.get(metric, 0),
         )
-    return Entitlements(_plan_name(plan_rows), zone, now, found)
+    newest = max(plan_rows, key=lambda row: row.used, default=None)
+    plan = PlanName(newest.parent, newest.slug, newest.name) if newest else None
+    return Entitlements(plan, zone, now, found)
 
 
 Reading = tuple[Entitlements, Allowance]
 
 
 def read_allowance(owner: Any, metric: str) -> Reading:
-    """Return what ``owner`` may use now, and of ``metric``.
-
-    Raises:
-        UnknownMetric: no plan has it.
-    """
-    entitlements = entitlements_of(owner)
-    return entitlements, allowance_in(entitlements, metric)
-
-
-def allowance_in(entitlements: Entitlements, metric: str) -> Allowance:
-    """Return the allowance of one metric; nothing is allowed of what only other plans have.
+    """Return what ``owner`` may use now, and of ``metric``: nothing of what only other plans have.
 
     Raises:
         UnknownMetric: no plan has it, so that a slip of the pen is not taken for a spent limit.
     """
+    entitlements = entitlements_of(owner)
     found = entitlements.allowances.get(metric)
     if found is not None:
-        return found
+        return entitlements, found
     is_known = metric in gateway_settings.usage_meters or any(
         model._default_manager.using(usage_database()).filter(metric=metric).exists() for model in MODELS_WITH_METRICS
     )
     if not is_known:
         raise UnknownMetric(_("No plan limits “%(metric)s”.") % {"metric": metric}, field="metric")
     window = window_of(LimitPeriod.LIFETIME, entitlements.now, entitlements.zone, None)
-    return Allowance(metric, 0, LimitPeriod.LIFETIME, window)
+    return entitlements, Allowance(metric, 0, LimitPeriod.LIFETIME, window)
 
 
 def _most_generous(rows: list[Row]) -> dict[str, Row]:
@@ -134,16 +128,3 @@ def _most_generous(rows: list[Row]) -> dict[str, Row]:
 
 def _generosity(row: Row) -> tuple[bool, Fraction]:
     return row.limit is None, Fraction(row.limit or 0, rule_of(LimitPeriod(row.period)).days)
-
-
-def _billing_period(row: Row) -> BillingPeriod | None:
-    return (
-        BillingPeriod(as_aware(row.starts), as_aware(row.ends))
-        if row.starts and row.ends and row.source != Source.GRANT
-        else None
-    )
-
-
-def _plan_name(rows: list[Row]) -> PlanName | None:
-    newest = max(rows, key=lambda row: row.used, default=None)
-    return PlanName(newest.parent, newest.slug, newest.name) if newest else None

@@ -1,4 +1,4 @@
-"""The lines of the ledger, and the callers' keys by which a repeated call finds its own."""
+"""The lines of the ledger: what their quantity can be, and the keys by which a repeated call finds its own."""
 
 from __future__ import annotations
 
@@ -8,12 +8,29 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.exceptions import IdempotencyKeyReused, InvalidInput
+from django_stripe_gateway.exceptions import IdempotencyKeyReused, InvalidInput, InvalidQuantity
 from django_stripe_gateway.models import UsageRecord
 from django_stripe_gateway.services.usage.allowances import Allowance
 from django_stripe_gateway.services.usage.entitlements import Entitlements
 from django_stripe_gateway.services.usage.periods import as_stored, local_day
 from django_stripe_gateway.services.usage.transactions import insert_if_absent, usage_database
+
+# A counter holds nine million of them.
+MAX_QUANTITY = 10**12
+
+
+def whole_quantity(quantity: Any, least: int = 1) -> int:
+    """Return ``quantity`` if it is a whole number from ``least`` to ``MAX_QUANTITY``.
+
+    Raises:
+        InvalidQuantity: it is not; no float is rounded and no bool counted.
+    """
+    if not isinstance(quantity, int) or isinstance(quantity, bool) or not least <= quantity <= MAX_QUANTITY:
+        raise InvalidQuantity(
+            _("The quantity is a whole number from %(least)d to %(most)d.") % {"least": least, "most": MAX_QUANTITY},
+            field="quantity",
+        )
+    return quantity
 
 
 def stored_key(idempotency_key: str | None) -> str | None:

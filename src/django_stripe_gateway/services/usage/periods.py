@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,6 +98,7 @@ def local_day(now: datetime, zone: tzinfo) -> date:
     return now.astimezone(zone).date()
 
 
+@functools.cache
 def rule_of(period: LimitPeriod) -> PeriodRule:
     """Return the rule of one kind of period; a kind without a row here does not pass the type checker."""
     match period:

@@ -24,11 +24,10 @@ from django_stripe_gateway.exceptions import (
 )
 from django_stripe_gateway.models import UsageCounter, UsageReservation
 from django_stripe_gateway.services.usage.allowances import Allowance, limit_exceeded
-from django_stripe_gateway.services.usage.counters import counters, lock_counter, save_counter, take_locked
+from django_stripe_gateway.services.usage.counters import lock_counter, save_counter, take_locked
 from django_stripe_gateway.services.usage.entitlements import Entitlements, Reading, read_allowance
 from django_stripe_gateway.services.usage.grants import put_back_grants
-from django_stripe_gateway.services.usage.ledger import add_record, new_record, stored_key
-from django_stripe_gateway.services.usage.quantities import whole_quantity
+from django_stripe_gateway.services.usage.ledger import add_record, new_record, stored_key, whole_quantity
 from django_stripe_gateway.services.usage.thresholds import announce_thresholds
 from django_stripe_gateway.services.usage.transactions import insert_if_absent, run_counted, usage_database
 
@@ -210,7 +209,7 @@ def _settle(
 
     def change(found: Reading, was_nested: bool) -> GatewayError | UsageReservation:
         # The counter first, as everywhere.
-        counter = counters().select_for_update().get(pk=known.counter_id)
+        counter = UsageCounter.objects.using(usage_database()).select_for_update().get(pk=known.counter_id)
         row = _rows().select_for_update().get(pk=known.pk)
         row.owner = known.owner
         return settle(row, counter, found, was_nested)

@@ -11,9 +11,11 @@ from typing import Any
 from acme_pay.accounts import NAME, acme_account, acme_variants
 from acme_pay.payments import payment_snapshot, refund_snapshot
 from django_stripe_gateway.exceptions import WebhookRejected
-from django_stripe_gateway.models import AbstractPayment
+from django_stripe_gateway.models import AbstractPayment, Subscription
+from django_stripe_gateway.subscriptions import sync_subscription
 from django_stripe_gateway.webhooks import (
     Event,
+    FetchNeeded,
     WebhookProvider,
     WebhookState,
     apply_refund,
@@ -60,6 +62,18 @@ def handle_refund(event: Event) -> WebhookState:
         apply_refund(payment, refund_snapshot(event.object), event.origin)
 
     return change_payment(event, _find(event, "payment"), apply)
+
+
+@handles("subscription.started", "subscription.ended", provider=NAME, built_in=True)
+def handle_subscription(event: Event) -> WebhookState:
+    """Bring the subscription to what Acme Pay says now, which is asked once the handlers are through."""
+    provider_id = clean_id(event.object.get("id"))
+    subscription = Subscription.objects.filter(provider_id=provider_id, variant=event.variant).first()
+    if subscription is None:
+        return WebhookState.UNMATCHED
+    if event.fetched is None:
+        raise FetchNeeded(lambda: sync_subscription(subscription=subscription, origin=event.origin))
+    return WebhookState.PROCESSED
 
 
 def _find(event: Event, name: str) -> AbstractPayment | None:
