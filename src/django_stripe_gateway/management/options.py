@@ -19,5 +19,5 @@ def moment(text: str) -> datetime:
     if day is not None:
         found = datetime.combine(day, time.min)
     if found is None:
-        raise ArgumentTypeError(f"invalid moment value: {text!r}; write 2026-11-23 or 2026-11-23T10:30")
+        raise ArgumentTypeError(f"invalid moment value: {text!r} is no time; write 2026-11-23 or 2026-11-23T10:30")
     return found if timezone.is_aware(found) else timezone.make_aware(found, timezone.get_default_timezone())
