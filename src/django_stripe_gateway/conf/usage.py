@@ -1,4 +1,4 @@
-"""The settings of usage limits: how use is counted, and who is told about it."""
+"""The settings of usage limits: how use is counted, and who is notified of it."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ class UsageSettings:
         values.text_by_name,
         default={},
         rule=rules.is_text_mapping.worded("a dictionary of metrics and event names of Stripe's meters"),
-        sentence="Metric → event name of the Stripe Billing Meter that is told about its use.",
+        sentence="Metric → event name of the Stripe Billing Meter that its use is reported to.",
     )

@@ -14,7 +14,7 @@ from django_stripe_gateway.gateways.metering import MeterGateway
 
 
 class Provider(ABC):
-    """A company that moves money: how its accounts are told, called, listened to and checked.
+    """A company that moves money: how its accounts are known, called, listened to and checked.
 
     A distribution of its own registers one in its ``AppConfig.ready()``::
 
@@ -40,7 +40,7 @@ class Provider(ABC):
     checks: ClassVar[str] = ""
 
     def owns_entry(self, path: str, options: Mapping[str, Any]) -> bool:
-        """Return whether an entry of ``PAYMENT_VARIANTS`` is one of this provider's accounts."""
+        """Return whether an entry of ``PAYMENT_VARIANTS`` is one of this provider's accounts; remembered with it."""
         return bool(path and path == self.payments_provider) or options.get("gateway") == self.name
 
     def owns(self, variant: str) -> bool:

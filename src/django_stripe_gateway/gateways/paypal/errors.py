@@ -85,7 +85,7 @@ def translate(status: int, answer: Any, debug_id: str) -> GatewayError:
 
 
 def unreadable(code: str = "malformed_object", **kwargs: Any) -> ProviderUnavailable:
-    """Return the error for an answer from which nobody can tell what happened."""
+    """Return the error for an answer that does not say what happened."""
     return ProviderUnavailable("PayPal's answer could not be read. Try again.", code=code, **kwargs)
 
 

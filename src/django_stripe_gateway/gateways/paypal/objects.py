@@ -72,7 +72,7 @@ REFUND_STATUSES: Mapping[str, str] = {
     "FAILED": RefundStatus.FAILED,
     "CANCELLED": RefundStatus.CANCELED,
 }
-# A capture by another one of these is the payment's; the first that fits tells where the payment stands.
+# A capture by another one of these is the payment's; the first that fits says where the payment stands.
 RANKS = (ProviderStatus.SUCCEEDED, ProviderStatus.PROCESSING, ProviderStatus.REJECTED)
 
 READING_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
@@ -128,7 +128,7 @@ def order_snapshot(order: Object) -> PaymentSnapshot:
 def capture_snapshot(capture: Object) -> PaymentSnapshot:
     """Return the snapshot of a capture alone, as events carry it.
 
-    Of an authorisation's capture nobody can tell what was asked for: its ``amount`` is ``None``.
+    An authorisation's capture does not say what was asked for: its ``amount`` is ``None``.
     """
     status = CAPTURE_STATUSES[capture["status"]]
     snapshot = _part_snapshot(capture, status, parent_id(capture, "orders"), _capture_failure(capture))
