@@ -46,22 +46,28 @@ class CurrencyFormat:
     step: int = 1
 
 
+_FORMATS = {
+    code: CurrencyFormat(code, *form)
+    for codes, form in (
+        (TWO_DECIMAL, (2, 2)),
+        (ZERO_DECIMAL, (0, 0)),
+        # The last digit of the thousandths must be 0, so that people pay in hundredths.
+        (THREE_DECIMAL, (3, 3, 10)),
+        (WHOLE_UNITS_AS_HUNDREDTHS, (0, 2, 100)),
+    )
+    for code in codes
+}
+
+
 def currency_format(currency: str) -> CurrencyFormat:
     """Return the format of ``currency`` (ISO code, any case).
 
     Raises:
         UnsupportedCurrency: Stripe does not charge in it.
     """
-    code = currency.upper() if isinstance(currency, str) else ""
-    if code in TWO_DECIMAL:
-        return CurrencyFormat(code, decimals=2, exponent=2)
-    if code in ZERO_DECIMAL:
-        return CurrencyFormat(code, decimals=0, exponent=0)
-    if code in THREE_DECIMAL:
-        # The last digit of the thousandths must be 0, so that people pay in hundredths.
-        return CurrencyFormat(code, decimals=3, exponent=3, step=10)
-    if code in WHOLE_UNITS_AS_HUNDREDTHS:
-        return CurrencyFormat(code, decimals=0, exponent=2, step=100)
+    form = _FORMATS.get(currency.upper()) if isinstance(currency, str) else None
+    if form is not None:
+        return form
     raise UnsupportedCurrency(
         "This is not a currency that can be charged. Use a three-letter ISO code such as USD.", field="currency"
     )

@@ -13,6 +13,8 @@ from appconf import AppConf
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from django_stripe_gateway.conf.setting import made_of_settings
+
 STRIPE_PROVIDER = "django_stripe_gateway.providers.StripeProvider"
 PAYPAL_PROVIDER = "django_stripe_gateway.providers.PayPalProvider"
 
@@ -61,6 +63,7 @@ class DjangoPaymentsSettings:
         return str(host() if callable(host) else host)
 
     @property
+    @made_of_settings("PAYMENT_USES_SSL", "DEBUG")
     def payment_uses_ssl(self) -> bool:
         """Whether absolute URLs are https (``PAYMENT_USES_SSL``, by default when DEBUG is off)."""
         return bool(getattr(settings, "PAYMENT_USES_SSL", not settings.DEBUG))

@@ -91,14 +91,22 @@ def one_of(*values: str) -> Rule:
     return Rule(f"{', '.join(others)} or {last}", lambda value: isinstance(value, str) and value in values)
 
 
+def each(test: Test) -> Test:
+    """Return a test for lists of which everything passes ``test``."""
+    return lambda value: isinstance(value, list | tuple) and all(test(item) for item in value)
+
+
+def each_entry(is_key: Test, is_value: Test) -> Test:
+    """Return a test for dictionaries with such keys and values."""
+    return lambda value: (
+        isinstance(value, Mapping) and all(is_key(key) and is_value(item) for key, item in value.items())
+    )
+
+
 def limits_of(names: Sequence[str]) -> Rule:
     """Return a rule for dictionaries of some of ``names`` and the most that is healthy of each."""
-    is_count = integer(0)
     return Rule(
-        f"a dictionary of counts ({', '.join(names)}) and whole numbers",
-        lambda value: (
-            isinstance(value, Mapping) and all(key in names and is_count(most) for key, most in value.items())
-        ),
+        f"a dictionary of counts ({', '.join(names)}) and whole numbers", each_entry(names.__contains__, integer(0))
     )
 
 
@@ -111,7 +119,7 @@ def classes_by_name(names: Sequence[str], method: str) -> Rule:
     """Return a rule for dictionaries of some of ``names`` and lists of classes that have ``method``."""
     return Rule(
         f"a dictionary of actions ({', '.join(names)}) and lists of dotted paths",
-        lambda value: isinstance(value, Mapping) and all(key in names and is_paths(own) for key, own in value.items()),
+        each_entry(names.__contains__, is_paths),
         paths=lambda value: [path for own in value.values() for path in own],
         method=method,
     )
@@ -155,10 +163,8 @@ def is_model_name(value: Any) -> bool:
     return isinstance(value, str) and MODEL.fullmatch(value) is not None
 
 
-@rule("a string, or a list of strings")
-def is_texts(value: Any) -> bool:
-    """Return whether ``value`` is a string, several strings, or nothing."""
-    return is_optional_text(value) or (isinstance(value, list | tuple) and all(isinstance(item, str) for item in value))
+is_list_of_strings = each(lambda item: isinstance(item, str))
+is_texts = Rule("a string, or a list of strings", lambda value: is_optional_text(value) or is_list_of_strings(value))
 
 
 @rule('an address such as "http://127.0.0.1:8420"')
@@ -205,40 +211,21 @@ def is_optional_plain_page(value: Any) -> bool:
     return value in (None, "") or (is_optional_page(value) and "{" not in value)
 
 
-@rule("a list of dotted paths")
-def is_paths(value: Any) -> bool:
-    """Return whether ``value`` is a list of dotted paths."""
-    return isinstance(value, list | tuple) and all(is_text(item) for item in value)
+def is_rate(value: Any) -> bool:
+    """Return whether ``value`` is a rate as DRF reads it, or none."""
+    return value is None or (isinstance(value, str) and RATE.fullmatch(value) is not None)
 
 
-@rule("a dictionary of names and texts")
-def is_text_mapping(value: Any) -> bool:
-    """Return whether ``value`` maps names to texts."""
-    return isinstance(value, Mapping) and all(is_text(key) and is_text(item) for key, item in value.items())
+def is_event_pattern(value: Any) -> bool:
+    """Return whether ``value`` is an event type, whose last part can be a wildcard."""
+    return is_text(value) and "*" not in value[:-1]
 
 
-@rule('a list of event types such as "charge.dispute.*"')
-def is_event_patterns(value: Any) -> bool:
-    """Return whether ``value`` is a list of event types, whose last part can be a wildcard."""
-    return isinstance(value, list | tuple) and all(is_text(item) and "*" not in item[:-1] for item in value)
-
-
-@rule("a list of whole percentages from 1 to 100")
-def is_percentages(value: Any) -> bool:
-    """Return whether ``value`` is a list of whole percentages."""
-    is_percentage = integer(1, 100)
-    return isinstance(value, list | tuple) and all(is_percentage(item) for item in value)
-
-
-@rule('a dictionary of scopes and rates such as "100/hour" or None')
-def is_rates(value: Any) -> bool:
-    """Return whether ``value`` maps scopes to rates as DRF reads them."""
-    return isinstance(value, Mapping) and all(
-        is_text(scope) and (rate is None or (isinstance(rate, str) and RATE.fullmatch(rate) is not None))
-        for scope, rate in value.items()
-    )
-
-
+is_paths = Rule("a list of dotted paths", each(is_text))
+is_event_patterns = Rule('a list of event types such as "charge.dispute.*"', each(is_event_pattern))
+is_percentages = Rule("a list of whole percentages from 1 to 100", each(integer(1, 100)))
+is_text_mapping = Rule("a dictionary of names and texts", each_entry(is_text, is_text))
+is_rates = Rule('a dictionary of scopes and rates such as "100/hour" or None', each_entry(is_text, is_rate))
 is_path_mapping = Rule(
     "a dictionary of names and dotted paths", is_text_mapping.test, paths=lambda value: value.values()
 )

@@ -89,10 +89,11 @@ def made_of_settings(*names: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
         @functools.wraps(make)
         def made_once(*args: P.args, **kwargs: P.kwargs) -> T:
             written = [getattr(settings, name, None) for name in names]
-            known = remembered.get(args)
+            key = args, tuple(kwargs.items())
+            known = remembered.get(key)
             if known is None or known[0] != written:
                 # Copied before they are read: what changes meanwhile is noticed the next time.
-                known = remembered[args] = [copied(value) for value in written], make(*args, **kwargs)
+                known = remembered[key] = [copied(value) for value in written], make(*args, **kwargs)
             return known[1]
 
         return made_once

@@ -8,7 +8,7 @@ from typing import Any
 LONGEST_MESSAGE = 500
 # They quote what was sent: keys, client secrets, e-mail addresses, card numbers.
 PRIVATE = re.compile(
-    r"\b(?:[rsp]k_(?:test|live)_|whsec_)\S+|\b\w+_secret_\w+|[^\s'\"<>:]+@[^\s'\"<>]+|\b\d(?:[ -]?\d){11,18}\b"
+    r"\b(?:[a-z]k_(?:test|live)_|[a-z]{2}sec_)\S+|\b\w+_secret_\w+|[^\s'\"<>:]+@[^\s'\"<>]+|\b\d(?:[ -]?\d){11,18}\b"
 )
 
 

@@ -64,7 +64,7 @@ class Provider(ABC):
     checks: ClassVar[str] = ""
 
     def owns_entry(self, path: str, options: Mapping[str, Any]) -> bool:
-        """Return whether an entry of ``PAYMENT_VARIANTS`` is one of this provider's accounts."""
+        """Return whether an entry of ``PAYMENT_VARIANTS`` is one of this provider's accounts; remembered with it."""
         return bool(path and path == self.payments_provider) or options.get("gateway") == self.name
 
     def owns(self, variant: str) -> bool:

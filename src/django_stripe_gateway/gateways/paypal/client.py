@@ -169,7 +169,7 @@ def _send(account: PayPalAccount, method: str, path: str, data: str | None, head
                 raise
         else:
             if attempt > 1 and response.status_code in (UNAUTHORIZED, FORBIDDEN):
-                # Refused now; the first try may have been heard.
+                # Refused now; the first try may have been acted upon.
                 raise unreadable()
             if is_last or response.status_code not in RETRIED:
                 return response

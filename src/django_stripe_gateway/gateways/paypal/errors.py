@@ -61,7 +61,12 @@ def translate(status: int, answer: Any, debug_id: str) -> GatewayError:
     if status < 400 or status == 408:
         return unreadable(request_id=request_id)
     if status == 401 or body.get("error") == "invalid_client":
-        return _credentials_refused(request_id)
+        return GatewayConfigurationError(
+            "PayPal does not accept the credentials. Check STRIPE_GATEWAY_PAYPAL_CLIENT_ID, "
+            "STRIPE_GATEWAY_PAYPAL_CLIENT_SECRET, and whether STRIPE_GATEWAY_PAYPAL_SANDBOX fits them.",
+            code="provider_authentication",
+            request_id=request_id,
+        )
     if status == 403:
         return GatewayConfigurationError(
             "PayPal does not allow this to the app whose credentials are used. Check its features and permissions.",
@@ -80,7 +85,7 @@ def translate(status: int, answer: Any, debug_id: str) -> GatewayError:
 
 
 def unreadable(code: str = "malformed_object", **kwargs: Any) -> ProviderUnavailable:
-    """Return the error for an answer from which nobody can tell what happened."""
+    """Return the error for an answer that does not say what happened."""
     return ProviderUnavailable("PayPal's answer could not be read. Try again.", code=code, **kwargs)
 
 
@@ -94,15 +99,6 @@ def _refusal(issue: str, message: str, request_id: str) -> GatewayError:
     if issue in STATES:
         return ProviderStateError(message, code=code, request_id=request_id)
     return ProviderError(message, code=code, request_id=request_id)
-
-
-def _credentials_refused(request_id: str) -> GatewayConfigurationError:
-    return GatewayConfigurationError(
-        "PayPal does not accept the credentials. Check STRIPE_GATEWAY_PAYPAL_CLIENT_ID, "
-        "STRIPE_GATEWAY_PAYPAL_CLIENT_SECRET, and whether STRIPE_GATEWAY_PAYPAL_SANDBOX fits them.",
-        code="provider_authentication",
-        request_id=request_id,
-    )
 
 
 def _issue(body: Mapping[str, Any]) -> tuple[str, str]:

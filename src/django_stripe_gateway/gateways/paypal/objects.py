@@ -2,16 +2,19 @@
 
 The only place that knows where a field lives. A payment's ``object_id`` is its order's id. Its ``intent_id`` is the
 authorisation's, or where there is none the capture's: of all ids of a payment only that one stays the same from the
-moment that it is known, whatever is captured, and in whichever order news arrives.
+moment that it is known, whatever is captured, and in whichever order events arrive.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from django_stripe_gateway.choices import RefundStatus
@@ -20,10 +23,13 @@ from django_stripe_gateway.gateways.paypal.money import read_amount
 from django_stripe_gateway.gateways.values import Failure, PaymentSnapshot, ProviderStatus, RefundSnapshot
 
 Object = Mapping[str, Any]
+P = ParamSpec("P")
+Snapshot = TypeVar("Snapshot")
 
 KIND = "paypal.order"
 APPROVAL_LINKS = ("payer-action", "approve")
 DECLINED = "PayPal or the buyer's bank declined the payment."
+DENIED = Failure("denied", message=DECLINED)
 
 ORDER_STATUSES = {
     "CREATED": ProviderStatus.OPEN,
@@ -66,128 +72,122 @@ REFUND_STATUSES: Mapping[str, str] = {
     "FAILED": RefundStatus.FAILED,
     "CANCELLED": RefundStatus.CANCELED,
 }
-# A capture by another one of these is the payment's; the first that fits tells where the payment stands.
+# A capture by another one of these is the payment's; the first that fits says where the payment stands.
 RANKS = (ProviderStatus.SUCCEEDED, ProviderStatus.PROCESSING, ProviderStatus.REJECTED)
 
 READING_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
-_LINK = re.compile(r"/v[12]/(?P<kind>[a-z]+)/(?P<collection>[a-z]+)/(?P<id>[\w-]{1,64})", re.ASCII)
+_LINK = re.compile(r"/v[12]/[a-z]+/(?P<collection>[a-z]+)/(?P<id>[\w-]{1,64})", re.ASCII)
 
 
+def _reads(what: str) -> Callable[[Callable[P, Snapshot]], Callable[P, Snapshot]]:
+    """Let a function that reads one of PayPal's objects raise ``ProviderError`` where that is half-formed."""
+
+    def decorate(read: Callable[P, Snapshot]) -> Callable[P, Snapshot]:
+        @functools.wraps(read)
+        def read_or_refuse(*args: P.args, **kwargs: P.kwargs) -> Snapshot:
+            try:
+                return read(*args, **kwargs)
+            except READING_ERRORS as error:
+                name = type(error).__name__
+            raise ProviderError(f"PayPal sent {what} that cannot be read ({name}).", code="malformed_object")
+
+        return read_or_refuse
+
+    return decorate
+
+
+@_reads("an order")
 def order_snapshot(order: Object) -> PaymentSnapshot:
     """Return the snapshot of an order with all that was done on it.
 
     Raises:
-        ProviderError: the order is half-formed.
+        ProviderError: the order is half-formed, here as in the other readers.
     """
-    try:
-        return _order_snapshot(order)
-    except READING_ERRORS as error:
-        _refuse("an order", error)
+    amount, currency = read_amount(_units(order)[0]["amount"])
+    captures, authorizations = payments_of(order, "captures"), payments_of(order, "authorizations")
+    status, failure, received = _standing(order, captures, authorizations)
+    holder = authorizations or captures
+    url = approval_url(order)
+    return PaymentSnapshot(
+        kind=KIND,
+        is_session=True,
+        status=status,
+        object_id=_text(order["id"]),
+        # A later attempt stands behind the earlier ones.
+        intent_id=_text(holder[-1]["id"]) if holder else "",
+        amount=amount,
+        amount_received=received,
+        currency=currency,
+        redirect_url=url,
+        failure=failure,
+        raw=_record(order, status, url, captures, authorizations),
+    )
 
 
+@_reads("a capture")
 def capture_snapshot(capture: Object) -> PaymentSnapshot:
     """Return the snapshot of a capture alone, as events carry it.
 
-    Of an authorisation's capture nobody can tell what was asked for: its ``amount`` is ``None``.
-
-    Raises:
-        ProviderError: the capture is half-formed.
+    An authorisation's capture does not say what was asked for: its ``amount`` is ``None``.
     """
-    try:
-        amount, currency = read_amount(capture["amount"])
-        authorization = parent_id(capture, "authorizations")
-        status = CAPTURE_STATUSES[capture["status"]]
-        return PaymentSnapshot(
-            kind=KIND,
-            is_session=True,
-            status=status,
-            object_id=parent_id(capture, "orders"),
-            intent_id=authorization or _text(capture["id"]),
-            amount=None if authorization else amount,
-            amount_received=amount if status == ProviderStatus.SUCCEEDED else None,
-            currency=currency,
-            failure=_capture_failure(capture) if status == ProviderStatus.REJECTED else None,
-        )
-    except READING_ERRORS as error:
-        _refuse("a capture", error)
+    status = CAPTURE_STATUSES[capture["status"]]
+    snapshot = _part_snapshot(capture, status, parent_id(capture, "orders"), _capture_failure(capture))
+    authorization = parent_id(capture, "authorizations")
+    return replace(snapshot, intent_id=authorization, amount=None) if authorization else snapshot
 
 
+@_reads("an authorisation")
 def authorization_snapshot(authorization: Object) -> PaymentSnapshot:
-    """Return the snapshot of an authorisation alone, as events carry it.
-
-    Raises:
-        ProviderError: the authorisation is half-formed.
-    """
-    try:
-        amount, currency = read_amount(authorization["amount"])
-        status = AUTHORIZATION_STATUSES[authorization["status"]]
-        return PaymentSnapshot(
-            kind=KIND,
-            is_session=True,
-            status=status,
-            object_id=parent_id(authorization, "orders"),
-            intent_id=_text(authorization["id"]),
-            amount=amount,
-            currency=currency,
-            failure=_denied() if status == ProviderStatus.REJECTED else None,
-        )
-    except READING_ERRORS as error:
-        _refuse("an authorisation", error)
+    """Return the snapshot of an authorisation alone, as events carry it."""
+    status = AUTHORIZATION_STATUSES[authorization["status"]]
+    return _part_snapshot(authorization, status, parent_id(authorization, "orders"), DENIED)
 
 
+@_reads("a sale")
 def sale_snapshot(sale: Object) -> PaymentSnapshot:
-    """Return the snapshot of a sale, as the v1 API's events carry it; its payment is its ``parent_payment``.
-
-    Raises:
-        ProviderError: the sale is half-formed.
-    """
-    try:
-        amount, currency = read_amount(sale["amount"])
-        status = SALE_STATUSES[str(sale["state"]).lower()]
-        return PaymentSnapshot(
-            kind=KIND,
-            is_session=True,
-            status=status,
-            object_id=_optional_text(sale.get("parent_payment")),
-            intent_id=_text(sale["id"]),
-            amount=amount,
-            amount_received=amount if status == ProviderStatus.SUCCEEDED else None,
-            currency=currency,
-            failure=_denied() if status == ProviderStatus.REJECTED else None,
-        )
-    except READING_ERRORS as error:
-        _refuse("a sale", error)
+    """Return the snapshot of a sale, as the v1 API's events carry it; its payment is its ``parent_payment``."""
+    status = SALE_STATUSES[str(sale["state"]).lower()]
+    return _part_snapshot(sale, status, _optional_text(sale.get("parent_payment")), DENIED)
 
 
+def _part_snapshot(part: Object, status: ProviderStatus, order_id: str, failure: Failure) -> PaymentSnapshot:
+    amount, currency = read_amount(part["amount"])
+    return PaymentSnapshot(
+        kind=KIND,
+        is_session=True,
+        status=status,
+        object_id=order_id,
+        intent_id=_text(part["id"]),
+        amount=amount,
+        amount_received=amount if status == ProviderStatus.SUCCEEDED else None,
+        currency=currency,
+        failure=failure if status == ProviderStatus.REJECTED else None,
+    )
+
+
+@_reads("a refund")
 def refund_snapshot(refund: Object, intent_id: str | None = None) -> RefundSnapshot:
     """Return the snapshot of a refund, or of what PayPal itself took back.
 
     Args:
         intent_id: of the payment, if the caller knows it; otherwise what the refund says.
-
-    Raises:
-        ProviderError: the refund is half-formed.
     """
-    try:
-        amount, currency = read_amount(refund["amount"])
-        state = str(refund.get("status") or refund.get("state") or "COMPLETED").upper()
-        if intent_id is None:
-            parent = parent_id(refund, "captures") or _optional_text(refund.get("sale_id"))
-            intent_id = parent_id(refund, "authorizations") or parent
-        details = refund.get("status_details")
-        marker = custom_id(refund).partition(":")[2]
-        return RefundSnapshot(
-            refund_id=_text(refund["id"]),
-            # A status that is new to us is not a refund's failure.
-            status=REFUND_STATUSES.get(state, RefundStatus.PENDING),
-            amount=amount,
-            currency=currency,
-            intent_id=intent_id,
-            failure_reason=_optional_text(details.get("reason")).lower() if isinstance(details, Mapping) else "",
-            metadata={"operation": marker} if marker else {},
-        )
-    except READING_ERRORS as error:
-        _refuse("a refund", error)
+    amount, currency = read_amount(refund["amount"])
+    state = str(refund.get("status") or refund.get("state") or "COMPLETED").upper()
+    if intent_id is None:
+        parent = parent_id(refund, "captures") or _optional_text(refund.get("sale_id"))
+        intent_id = parent_id(refund, "authorizations") or parent
+    marker = custom_id(refund).partition(":")[2]
+    return RefundSnapshot(
+        refund_id=_text(refund["id"]),
+        # A status that is new to us is not a refund's failure.
+        status=REFUND_STATUSES.get(state, RefundStatus.PENDING),
+        amount=amount,
+        currency=currency,
+        intent_id=intent_id,
+        failure_reason=_optional_text(_part(refund, "status_details").get("reason")).lower(),
+        metadata={"operation": marker} if marker else {},
+    )
 
 
 def order_refunds(order: Object, intent_id: str) -> list[RefundSnapshot]:
@@ -208,12 +208,7 @@ def refundable_capture(order: Object) -> str:
 
 def payments_of(order: Object, name: str) -> list[Object]:
     """Return an order's "authorizations", "captures" or "refunds"."""
-    found: list[Object] = []
-    for unit in _units(order):
-        payments = unit.get("payments")
-        listed = payments.get(name) if isinstance(payments, Mapping) else None
-        found += [one for one in listed or () if isinstance(one, Mapping)] if isinstance(listed, list) else []
-    return found
+    return [one for unit in _units(order) for one in _parts(_part(unit, "payments"), name)]
 
 
 def with_payment(order: Object, name: str, payment: Object) -> dict[str, Any]:
@@ -239,48 +234,20 @@ def parent_id(obj: Object, collection: str) -> str:
 
     New objects name it in ``supplementary_data``, all of them in the link "up".
     """
-    supplementary = obj.get("supplementary_data")
-    related = supplementary.get("related_ids") if isinstance(supplementary, Mapping) else None
-    named = related.get(f"{collection.removesuffix('s')}_id") if isinstance(related, Mapping) else None
+    named = _part(_part(obj, "supplementary_data"), "related_ids").get(f"{collection.removesuffix('s')}_id")
     if isinstance(named, str) and named:
         return named
-    for kind, found in _links(obj, "up"):
-        if kind == collection:
-            return found
+    for link in _links(obj, "up"):
+        with contextlib.suppress(ValueError):
+            match = _LINK.fullmatch(urlsplit(link).path)
+            if match is not None and match["collection"] == collection:
+                return match["id"]
     return ""
 
 
 def approval_url(order: Object) -> str:
     """Return where the buyer approves an order."""
-    links = obj if isinstance(obj := order.get("links"), list) else []
-    for link in links:
-        if isinstance(link, Mapping) and link.get("rel") in APPROVAL_LINKS:
-            return _optional_text(link.get("href"))
-    return ""
-
-
-def _order_snapshot(order: Object) -> PaymentSnapshot:
-    units = _units(order)
-    amount, currency = read_amount(units[0]["amount"])
-    captures, authorizations = payments_of(order, "captures"), payments_of(order, "authorizations")
-    status, failure, received = _standing(order, captures, authorizations)
-    holder = authorizations or captures
-    # A later attempt stands behind the earlier ones.
-    intent_id = _text(holder[-1]["id"]) if holder else ""
-    url = approval_url(order)
-    return PaymentSnapshot(
-        kind=KIND,
-        is_session=True,
-        status=status,
-        object_id=_text(order["id"]),
-        intent_id=intent_id,
-        amount=amount,
-        amount_received=received,
-        currency=currency,
-        redirect_url=url,
-        failure=failure,
-        raw=_record(order, status, url, captures, authorizations),
-    )
+    return next(_links(order, *APPROVAL_LINKS), "")
 
 
 def _standing(
@@ -296,7 +263,7 @@ def _standing(
             return rank, failure, sum(taken, Decimal(0)) if taken else None
     if authorizations:
         status = AUTHORIZATION_STATUSES[authorizations[-1]["status"]]
-        return status, _denied() if status == ProviderStatus.REJECTED else None, None
+        return status, DENIED if status == ProviderStatus.REJECTED else None, None
     return ORDER_STATUSES[order["status"]], None, None
 
 
@@ -325,37 +292,32 @@ def _brief(payment: Object) -> dict[str, Any]:
 
 
 def _capture_failure(capture: Object) -> Failure:
-    details, processor = capture.get("status_details"), capture.get("processor_response")
-    reason = _optional_text(details.get("reason")) if isinstance(details, Mapping) else ""
-    code = _optional_text(processor.get("response_code")) if isinstance(processor, Mapping) else ""
-    return Failure(
-        code=(reason or "capture_declined").lower(),
-        decline_code=code,
-        message=DECLINED,
-    )
+    reason = _optional_text(_part(capture, "status_details").get("reason"))
+    code = _optional_text(_part(capture, "processor_response").get("response_code"))
+    return Failure(code=(reason or "capture_declined").lower(), decline_code=code, message=DECLINED)
 
 
-def _denied() -> Failure:
-    return Failure("denied", "", DECLINED)
+def _part(obj: Object, name: str) -> Object:
+    """Return an object inside of another, empty if there is none."""
+    found = obj.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _parts(obj: Object, name: str) -> list[Object]:
+    """Return the objects in a list inside of another object."""
+    found = obj.get(name)
+    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
 
 
 def _units(obj: Object) -> list[Object]:
-    units = obj.get("purchase_units")
-    return [unit for unit in units if isinstance(unit, Mapping)] if isinstance(units, list) else []
+    return _parts(obj, "purchase_units")
 
 
-def _links(obj: Object, rel: str) -> Iterator[tuple[str, str]]:
-    """Yield collection and id of what an object's links of one kind lead to."""
-    links = obj.get("links")
-    for link in links if isinstance(links, list) else ():
-        if not isinstance(link, Mapping) or link.get("rel") != rel or not isinstance(link.get("href"), str):
-            continue
-        try:
-            match = _LINK.fullmatch(urlsplit(link["href"]).path)
-        except ValueError:
-            continue
-        if match is not None:
-            yield match["collection"], match["id"]
+def _links(obj: Object, *rels: str) -> Iterator[str]:
+    """Yield where an object's links of some kinds lead to."""
+    for link in _parts(obj, "links"):
+        if link.get("rel") in rels and isinstance(link.get("href"), str):
+            yield link["href"]
 
 
 def _text(value: Any) -> str:
@@ -366,11 +328,6 @@ def _text(value: Any) -> str:
 
 def _optional_text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _refuse(what: str, error: Exception) -> NoReturn:
-    name = type(error).__name__
-    raise ProviderError(f"PayPal sent {what} that cannot be read ({name}).", code="malformed_object") from None
 
 
 def moment(value: Any) -> datetime | None:

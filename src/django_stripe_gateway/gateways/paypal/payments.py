@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -111,15 +112,8 @@ class PayPalGateway(Gateway):
         snapshot = _read(order)
         authorizations = payments_of(order, "authorizations")
         if snapshot.status in (ProviderStatus.OPEN, ProviderStatus.APPROVED) and not authorizations:
-            return PaymentSnapshot(
-                kind=KIND,
-                is_session=True,
-                status=ProviderStatus.CANCELED,
-                object_id=snapshot.object_id,
-                amount=snapshot.amount,
-                currency=snapshot.currency,
-                raw=dict(snapshot.raw) | {"status": "expired"},
-            )
+            raw = dict(snapshot.raw) | {"status": "expired"}
+            return replace(snapshot, status=ProviderStatus.CANCELED, redirect_url="", raw=raw)
         if not authorizations or snapshot.status == ProviderStatus.SUCCEEDED:
             raise ProviderStateError("The payment at PayPal cannot be cancelled any more.")
         authorization_id = str(authorizations[-1].get("id") or "")
@@ -146,7 +140,7 @@ class PayPalGateway(Gateway):
         path = f"{PAYMENTS}/captures/{capture_id}/refund"
         refund = call(self.account, "POST", path, body, request_id=idempotency_key)
         try:
-            return refund_snapshot(refund, self._intent_id(ref, capture_id))
+            return refund_snapshot(refund, ref.intent_id or capture_id)
         except ProviderError as error:
             raise unreadable(error.code) from None
 
@@ -167,9 +161,6 @@ class PayPalGateway(Gateway):
         if not intent_id:
             raise ProviderStateError("PayPal has no authorisation for this payment yet.")
         return intent_id
-
-    def _intent_id(self, ref: PaymentRef, capture_id: str) -> str:
-        return ref.intent_id or capture_id
 
 
 def _read(order: Mapping[str, Any]) -> PaymentSnapshot:
@@ -196,7 +187,7 @@ def _order(request: PaymentRequest) -> dict[str, Any]:
     }
     if request.description:
         unit["description"] = request.description[:TEXT_LENGTH]
-    if request.items and _adds_up(request):
+    if request.items and sum(item.price * item.quantity for item in request.items) == request.amount:
         amount["breakdown"] = {"item_total": paypal_amount(request.amount, request.currency)}
         unit["items"] = [
             {
@@ -222,10 +213,6 @@ def _order(request: PaymentRequest) -> dict[str, Any]:
         "purchase_units": [unit],
         "payment_source": {"paypal": paypal},
     }
-
-
-def _adds_up(request: PaymentRequest) -> bool:
-    return sum((item.price * item.quantity for item in request.items), Decimal(0)) == request.amount
 
 
 def _invoice_id(request: PaymentRequest) -> str:

@@ -1,7 +1,7 @@
 """Check who signed a webhook delivery: with PayPal's certificate, or by asking PayPal.
 
 PayPal signs ``transmission id|time|webhook id|CRC-32 of the body, in decimal`` with SHA-256 and RSA; the webhook id,
-which is not sent along, tells whom the delivery is meant for.
+which is not sent along, says whom the delivery is meant for.
 https://developer.paypal.com/api/rest/webhooks/rest/#verify-webhook-signatures
 """
 

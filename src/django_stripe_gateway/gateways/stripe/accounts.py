@@ -39,18 +39,18 @@ class StripeAccount:
     manual_capture: bool
     #: Whether the key moves real money.
     livemode: bool = field(init=False)
+    #: Whether events need no signature: only localstripe's, and only while no secret is set.
+    accepts_unsigned_webhooks: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "livemode", self.api_key.startswith(LIVE_KEY_PREFIXES))
+        livemode = self.api_key.startswith(LIVE_KEY_PREFIXES)
+        object.__setattr__(self, "livemode", livemode)
+        is_unsigned = self.is_localstripe and not self.webhook_secrets and not livemode
+        object.__setattr__(self, "accepts_unsigned_webhooks", is_unsigned)
 
     def __reduce__(self) -> tuple[Callable[[str], StripeAccount], tuple[str]]:
         """Pickle the variant's name only: tasks are queued in pickles, and secrets do not belong there."""
         return stripe_account, (self.variant,)
-
-    @property
-    def accepts_unsigned_webhooks(self) -> bool:
-        """Whether events need no signature: only localstripe's, and only while no secret is set."""
-        return self.is_localstripe and not self.webhook_secrets and not self.livemode
 
 
 def is_stripe_variant(variant: str) -> bool:

@@ -59,7 +59,7 @@ AMOUNT_CODES = frozenset({"amount_too_large", "amount_too_small"})
 
 
 def unreadable(code: str = "malformed_object", **kwargs: Any) -> ProviderUnavailable:
-    """Return the error for an answer from which nobody can tell what happened."""
+    """Return the error for an answer that does not say what happened."""
     return ProviderUnavailable("Stripe's answer could not be read. Try again.", code=code, **kwargs)
 
 
@@ -104,7 +104,7 @@ def translate(error: StripeError, *, about_state: bool = False) -> GatewayError:
             "what stands between this server and Stripe.",
             status,
         )
-        # Who answered cannot tell what Stripe did with an earlier try of the SDK's.
+        # Who answered does not know what Stripe did with an earlier try of the SDK's.
         return ProviderUnavailable(
             f"The request was refused with HTTP status {status}, but not by Stripe.",
             code="provider_error",

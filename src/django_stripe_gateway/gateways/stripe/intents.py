@@ -17,7 +17,7 @@ from django_stripe_gateway.money import to_minor_units
 class StripeIntentGateway(StripeGateway):
     """Creates a PaymentIntent and, apart from it, confirms it.
 
-    Two calls instead of one with ``confirm=true``: an intent whose creation was not heard of charges nobody, and a
+    Two calls instead of one with ``confirm=true``: an intent whose creation was not answered charges nobody, and a
     confirmation is repeated on an intent whose state can be read first. That holds on localstripe too, which ignores
     idempotency keys.
     """

@@ -1,4 +1,4 @@
-"""Tell localstripe where its events go: it has no endpoints, but an address of its own for that."""
+"""Register where localstripe's events go: it has no endpoints, but an address of its own for that."""
 
 from __future__ import annotations
 
