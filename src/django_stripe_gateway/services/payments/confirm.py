@@ -5,7 +5,6 @@ from __future__ import annotations
 from django_stripe_gateway.choices import OperationKind, OperationState, PaymentStatus
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayError, PaymentDeclined, WrongState
-from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.gateways.values import Failure, PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.operations.engine import run, scoped_request_key
@@ -104,10 +103,9 @@ def confirm_payment(
 
 
 def confirm_at_once(payment: AbstractPayment, origin: Origin) -> AbstractPayment:
-    """Confirm a payment that waits where test payments are confirmed by us; its test payment method is there."""
-    if payment.status != PaymentStatus.WAITING or not get_gateway(payment.variant).confirms_at_once:
-        return payment
-    if CONFIRM.operations(payment.pk).filter(kind=CONFIRM.kind, state=OperationState.SUCCEEDED).exists():
-        # Its customer has to act first.
+    """Confirm a payment of a gateway that confirms at once, if it waits; its test payment method is there."""
+    confirmed = CONFIRM.operations(payment.pk).filter(kind=CONFIRM.kind, state=OperationState.SUCCEEDED)
+    # Once it is confirmed, its customer has to act first.
+    if payment.status != PaymentStatus.WAITING or confirmed.exists():
         return payment
     return confirm_payment(payment=payment, origin=origin)

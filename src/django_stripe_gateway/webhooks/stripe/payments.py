@@ -18,7 +18,7 @@ from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.payments import change_payment, find_payment
 from django_stripe_gateway.webhooks.registry import FetchNeeded
-from django_stripe_gateway.webhooks.stripe.verification import may_speak_for
+from django_stripe_gateway.webhooks.stripe.variants import may_speak_for
 
 logger = logging.getLogger(__name__)
 
