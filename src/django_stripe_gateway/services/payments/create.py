@@ -204,7 +204,7 @@ def start_payment(*, payment: AbstractPayment, base_url: str = "", origin: Origi
     if _is_open(payment):
         return payment
     if payment.transaction_id and (payment.is_payable or payment.status in REOPENABLE):
-        # It may have been paid without our having heard of it: only the provider knows.
+        # It may have been paid without our having been notified: only the provider knows.
         payment = sync_payment(payment=payment, origin=origin)
         payment.base_url = base_url
         if _is_open(payment) or not (payment.is_payable or payment.status in REOPENABLE):

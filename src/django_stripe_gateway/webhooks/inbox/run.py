@@ -121,7 +121,7 @@ def write(row: WebhookEvent) -> None:
 
 
 def announce(row: WebhookEvent) -> None:
-    """Tell receivers, after commit, how an attempt at handling ``row`` has ended."""
+    """Notify receivers, after commit, how an attempt at handling ``row`` has ended."""
     if row.state in (WebhookState.FAILED, WebhookState.DEAD):
         send_on_commit(signals.webhook_failed, WebhookEvent, event=row, error=row.error)
     elif row.state == WebhookState.PROCESSED:

@@ -13,8 +13,8 @@ from django_stripe_gateway.gateways.stripe.accounts import (
 def may_speak_for(verified: str, variant: str) -> bool:
     """Return whether an event that was verified as ``verified`` may change payments of ``variant``.
 
-    They are the same variant, or have the same key, or share a secret: a signature cannot tell those apart. localstripe
-    never speaks for Stripe.
+    They are the same variant, or have the same key, or share a secret, so that no signature distinguishes them.
+    localstripe never speaks for Stripe.
     """
     if verified == variant:
         return True
