@@ -12,7 +12,7 @@ from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.line import PaymentClaim, SnapshotVerb, payment_request
 from django_stripe_gateway.services.payments.refresh import payment_ref
-from django_stripe_gateway.services.payments.sync import apply_snapshot, snapshot_of_decline
+from django_stripe_gateway.services.payments.sync import apply_snapshot
 
 
 class ConfirmVerb(SnapshotVerb):
@@ -64,12 +64,18 @@ class ConfirmVerb(SnapshotVerb):
             super().note_failure(claim, error, is_over=is_over)
             return
         payment, operation = claim.subject, claim.operation
-        failure = Failure(error.code, str(error.extra.get("decline_code", "")), error.detail)
         intent_id = error.intent_id or payment.intent_id
-        ids = {"object_id": intent_id or payment.transaction_id, "intent_id": intent_id}
-        apply_snapshot(payment, snapshot_of_decline(payment, ids, failure), claim.origin, operation=operation)
+        declined = PaymentSnapshot(
+            status=ProviderStatus.FAILED,
+            object_id=intent_id or payment.transaction_id,
+            intent_id=intent_id,
+            amount=payment.total,
+            currency=payment.currency.upper(),
+            failure=Failure(error.code, str(error.extra.get("decline_code", "")), error.detail),
+        )
+        apply_snapshot(payment, declined, claim.origin, operation=operation)
         operation.error["detail"] = error.detail
-        operation.object_id = ids["object_id"]
+        operation.object_id = declined.object_id
         error.extra.setdefault("payment_id", payment.pk)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from django_stripe_gateway.choices import LogEvent, OperationKind, PaymentStatus
 from django_stripe_gateway.gateways.values import PaymentSnapshot, ProviderStatus
@@ -91,18 +90,6 @@ def verify_snapshot(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own:
         received, total = snapshot.amount_received, payment.total
         if received is None or not (ZERO < received <= total or received == total == ZERO):
             raise SnapshotMismatch("amount received differs")
-
-
-def snapshot_of_decline(payment: AbstractPayment, snapshot_ids: Mapping[str, str], failure: Any) -> PaymentSnapshot:
-    """Return the snapshot of an attempt whose decline was an error and not an object."""
-    return PaymentSnapshot(
-        status=ProviderStatus.FAILED,
-        object_id=snapshot_ids["object_id"],
-        intent_id=snapshot_ids["intent_id"],
-        amount=payment.total,
-        currency=payment.currency.upper(),
-        failure=failure,
-    )
 
 
 def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
