@@ -43,17 +43,20 @@ def write_log(
     )
 
 
-def send_on_commit(signal: Signal, sender: type, *, using: str | None = None, **kwargs: Any) -> None:
+def send_on_commit(
+    signal: Signal, sender: type, *, topic: str = "payment", using: str | None = None, **kwargs: Any
+) -> None:
     """Send ``signal`` after the transaction; receivers that raise are logged.
 
     Args:
+        topic: what the log says that it is about.
         using: the transaction's database, by default that of payments.
     """
 
     def send() -> None:
         for receiver, answer in signal.send_robust(sender=sender, **kwargs):
             if isinstance(answer, Exception):
-                logger.error("A receiver of a payment signal raised: %r", receiver, exc_info=answer)
+                logger.error("A receiver of a %s signal raised: %r", topic, receiver, exc_info=answer)
 
     transaction.on_commit(send, using=using or payments_database(), robust=True)
 

@@ -31,6 +31,7 @@ def announce_thresholds(owner: Any, allowance: Allowance, *, before: int, after:
         send_on_commit(
             signals.usage_threshold_reached,
             UsageCounter,
+            topic="usage",
             using=usage_database(),
             owner=owner,
             metric=allowance.metric,
