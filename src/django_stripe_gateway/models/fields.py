@@ -36,7 +36,9 @@ class CaptureMethodField(models.CharField):  # type: ignore[type-arg]
         """Fill in the variant's capture method, in bulk_create() too."""
         value = super().pre_save(model_instance, add)
         if not value:
-            value = variant_capture_method(getattr(model_instance, "variant", ""))
+            _provider, options = gateway_settings.variants.get(getattr(model_instance, "variant", ""), ("", {}))
+            is_manual = (options or {}).get("capture") is False
+            value = CaptureMethod.MANUAL if is_manual else CaptureMethod.AUTOMATIC
             setattr(model_instance, self.attname, value)
         return value
 
@@ -44,12 +46,6 @@ class CaptureMethodField(models.CharField):  # type: ignore[type-arg]
         """Appear in migrations as the plain field, so that they do not depend on this class."""
         name, _path, args, kwargs = super().deconstruct()
         return name, "django.db.models.CharField", args, kwargs
-
-
-def variant_capture_method(variant: str) -> str:
-    """Return the capture method of payments of ``variant`` that do not name one."""
-    _provider, options = gateway_settings.variants.get(variant, ("", {}))
-    return CaptureMethod.MANUAL if (options or {}).get("capture") is False else CaptureMethod.AUTOMATIC
 
 
 ZERO = Decimal(0)

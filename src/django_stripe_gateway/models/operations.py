@@ -52,7 +52,7 @@ class AbstractOperation(models.Model):
     request_key = models.CharField(max_length=64, unique=True, null=True, blank=True, editable=False)
     # What the call needs beside the payment, so that a repeat sends the same bytes.
     params = models.JSONField(default=dict, blank=True, editable=False)
-    # What the call made at the provider: events about objects of earlier attempts are told from strangers by it.
+    # What the call made at the provider: it distinguishes events about earlier attempts from strangers'.
     object_id = models.CharField(_("object"), max_length=255, blank=True, default="")
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     leased_until = models.DateTimeField(_("leased until"))

@@ -20,10 +20,10 @@ from payments.signals import status_changed
 
 from django_stripe_gateway.choices import CaptureMethod, FraudStatus, LogEvent, PaymentStatus, RefundStatus
 from django_stripe_gateway.exceptions import WrongState
-from django_stripe_gateway.models import return_urls
 from django_stripe_gateway.models.fields import ZERO, CaptureMethodField, MoneyField
 from django_stripe_gateway.models.logs import PaymentLog
 from django_stripe_gateway.models.payment_querysets import PaymentQuerySet
+from django_stripe_gateway.models.return_urls import return_url
 from django_stripe_gateway.money import display_amount
 from django_stripe_gateway.transitions import CANCELLABLE, PAYABLE, can_transition
 
@@ -173,7 +173,7 @@ class AbstractPayment(BasePayment):
 
     @property
     def stored_session(self) -> dict[str, Any]:
-        """The Checkout Session as it was last heard of, empty if there is none."""
+        """The Checkout Session as it was last known, empty if there is none."""
         try:
             session = json.loads(self.extra_data or "{}").get("session")
         except (ValueError, AttributeError):
@@ -205,11 +205,11 @@ class AbstractPayment(BasePayment):
 
     def get_success_url(self) -> str:
         """Return the signed URL that the provider sends a paying customer to."""
-        return return_urls.success_url(self, self.base_url)
+        return return_url(self, "success", self.base_url)
 
     def get_failure_url(self) -> str:
         """Return the signed URL that the provider sends a customer to who gave up."""
-        return return_urls.failure_url(self, self.base_url)
+        return return_url(self, "failure", self.base_url)
 
     def capture(self, amount: Decimal | None = None) -> None:
         """Capture an authorised payment, wholly or in part.

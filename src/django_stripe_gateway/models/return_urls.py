@@ -57,17 +57,8 @@ def _site_domain() -> str:
         ) from error
 
 
-def success_url(payment: AbstractPayment, base_url: str = "") -> str:
-    """Return the absolute, signed URL of a payment's success page."""
-    return _return_url("payment-success", payment, base_url)
-
-
-def failure_url(payment: AbstractPayment, base_url: str = "") -> str:
-    """Return the absolute, signed URL of a payment's failure page."""
-    return _return_url("payment-failure", payment, base_url)
-
-
-def _return_url(view_name: str, payment: AbstractPayment, base_url: str) -> str:
-    path = reverse(f"django_stripe_gateway:{view_name}", kwargs={"payment_id": payment.pk})
+def return_url(payment: AbstractPayment, page: str, base_url: str = "") -> str:
+    """Return the absolute, signed URL of one of a payment's return pages, "success" or "failure"."""
+    path = reverse(f"django_stripe_gateway:payment-{page}", kwargs={"payment_id": payment.pk})
     query = urlencode({"signature": sign_payment_id(payment.pk)})
     return urljoin(base_url or default_base_url(), f"{path}?{query}")

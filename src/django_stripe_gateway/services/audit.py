@@ -10,7 +10,7 @@ from django.dispatch import Signal
 
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import CaptureMethod, LogEvent, PaymentStatus
-from django_stripe_gateway.models import AbstractPayment, PaymentLog
+from django_stripe_gateway.models import AbstractPayment, PaymentLog, Subscription, SubscriptionLog
 from django_stripe_gateway.models.payments import status_changed
 from django_stripe_gateway.money import format_amount
 from django_stripe_gateway.services.origins import Origin
@@ -21,11 +21,19 @@ logger = logging.getLogger(__name__)
 
 
 def write_log(
-    payment: AbstractPayment, event: str, origin: Origin, message: str = "", data: dict[str, Any] | None = None
+    subject: AbstractPayment | Subscription,
+    event: str,
+    origin: Origin,
+    message: str = "",
+    data: dict[str, Any] | None = None,
 ) -> None:
-    """Add a line to the payment's audit trail."""
-    PaymentLog.objects.using(payments_database()).create(
-        payment=payment,
+    """Add a line to the audit trail of a payment or a subscription."""
+    table: type[PaymentLog | SubscriptionLog] = PaymentLog
+    column = "payment"
+    if isinstance(subject, Subscription):
+        table, column = SubscriptionLog, "subscription"
+    table.objects.using(payments_database()).create(
+        **{column: subject},
         event=event,
         source=origin.source,
         actor=origin.actor,
@@ -35,15 +43,22 @@ def write_log(
     )
 
 
-def send_on_commit(signal: Signal, sender: type, **kwargs: Any) -> None:
-    """Send ``signal`` after the transaction; receivers that raise are logged."""
+def send_on_commit(
+    signal: Signal, sender: type, *, topic: str = "payment", using: str | None = None, **kwargs: Any
+) -> None:
+    """Send ``signal`` after the transaction; receivers that raise are logged.
+
+    Args:
+        topic: what the log says that it is about.
+        using: the transaction's database, by default that of payments.
+    """
 
     def send() -> None:
         for receiver, answer in signal.send_robust(sender=sender, **kwargs):
             if isinstance(answer, Exception):
-                logger.error("A receiver of a payment signal raised: %r", receiver, exc_info=answer)
+                logger.error("A receiver of a %s signal raised: %r", topic, receiver, exc_info=answer)
 
-    transaction.on_commit(send, using=payments_database(), robust=True)
+    transaction.on_commit(send, using=using or payments_database(), robust=True)
 
 
 def announce_status(payment: AbstractPayment, previous: str, origin: Origin) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import count
 from operator import attrgetter
 from typing import Any
 
@@ -54,30 +55,10 @@ class Registration:
     turn: tuple[int, int] = field(default=(0, 0), compare=False)
 
 
-@dataclass(slots=True)
-class Registrations:
-    """What is registered: by the names of types, and for beginnings of names."""
-
-    by_type: dict[str, list[Registration]] = field(default_factory=dict)
-    by_pattern: list[Registration] = field(default_factory=list)
-    count: int = 0
-
-    def add(self, registration: Registration) -> None:
-        """Keep a registration, unless there is the same already."""
-        is_pattern = registration.event_type.endswith(WILDCARD)
-        known = self.by_pattern if is_pattern else self.by_type.setdefault(registration.event_type, [])
-        if registration not in known:
-            place = 1 if registration.built_in else 0 if registration.before else 2
-            known.append(replace(registration, turn=(place, self.count)))
-            self.count += 1
-
-    def copy(self) -> Registrations:
-        """Return another one with the same contents."""
-        by_type = {event_type: list(known) for event_type, known in self.by_type.items()}
-        return Registrations(by_type, list(self.by_pattern), self.count)
-
-
-_registered = Registrations()
+# By the names of types, and for beginnings of names.
+_by_type: dict[str, list[Registration]] = {}
+_by_pattern: list[Registration] = []
+_numbers = count()
 
 
 def handles(
@@ -108,7 +89,11 @@ def handles(
 
     def register(handler: Handler) -> Handler:
         for event_type in event_types:
-            _registered.add(Registration(handler, event_type, variant, provider, before, built_in))
+            known = _by_pattern if event_type.endswith(WILDCARD) else _by_type.setdefault(event_type, [])
+            turn = (1 if built_in else 0 if before else 2, next(_numbers))
+            registration = Registration(handler, event_type, variant, provider, before, built_in, turn)
+            if registration not in known:
+                known.append(registration)
         return handler
 
     return register
@@ -128,8 +113,8 @@ def handlers_for(event_type: str, variant: str | None = None, provider: str | No
         variant: leave out what is registered for other variants; by default nothing is left out.
         provider: leave out what is registered for other providers; by default nothing is left out.
     """
-    found = [*_registered.by_type.get(event_type, ())]
-    found += [one for one in _registered.by_pattern if matches(one.event_type, event_type)]
+    found = [*_by_type.get(event_type, ())]
+    found += [one for one in _by_pattern if matches(one.event_type, event_type)]
     turned_off = any(matches(pattern, event_type) for pattern in gateway_settings.webhook_unhandled)
     mine = (
         one
@@ -150,24 +135,26 @@ def handled_types(variant: str | None = None, provider: str | None = None) -> li
     """
     return sorted(
         event_type
-        for event_type, registrations in _registered.by_type.items()
+        for event_type, registrations in _by_type.items()
         if handlers_for(event_type, variant, provider) and not _is_foreign(registrations, provider)
     )
 
 
 def handled_patterns() -> list[str]:
     """Return the wildcards that somebody has registered ("invoice.*"); they name no type of the provider's."""
-    return sorted({one.event_type for one in _registered.by_pattern})
+    return sorted({one.event_type for one in _by_pattern})
 
 
 @contextmanager
 def temporary_handlers() -> Iterator[None]:
     """Forget, on leaving, what was registered inside: for tests."""
-    before = _registered.copy()
+    by_type, by_pattern = {event_type: list(known) for event_type, known in _by_type.items()}, list(_by_pattern)
     try:
         yield
     finally:
-        _registered.by_type, _registered.by_pattern, _registered.count = before.by_type, before.by_pattern, before.count
+        _by_type.clear()
+        _by_type.update(by_type)
+        _by_pattern[:] = by_pattern
 
 
 def _is_foreign(registrations: Sequence[Registration], provider: str | None) -> bool:

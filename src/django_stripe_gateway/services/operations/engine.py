@@ -177,7 +177,7 @@ def settle_failure(claim: Claim[Any, Any], error: GatewayError) -> bool:
     """Write that the provider refused (the operation is over) or stayed silent (it can be claimed at once).
 
     Returns:
-        Whether the operation is over.
+        Whether the operation is over: the provider has certainly done nothing.
     """
     with money_transaction():
         _lock(claim)
@@ -185,7 +185,15 @@ def settle_failure(claim: Claim[Any, Any], error: GatewayError) -> bool:
         if not operation.is_pending:
             return False
         operation.error = {"code": error.code, "request_id": error.request_id}
-        is_over = _close_or_release(operation, error)
+        # A key that is not accepted any more says nothing about what an earlier attempt under the old one has done.
+        is_unknown = isinstance(error, GatewayConfigurationError) and (operation.attempts > 1 or error.may_have_acted)
+        is_over = not (is_unknown or isinstance(error, ProviderUnavailable))
+        if is_over:
+            close_operation(operation, OperationState.FAILED)
+        else:
+            operation.leased_until = timezone.now()
+        if isinstance(error, ProviderUnavailable) and not error.replayable:
+            operation.idempotency_key = new_idempotency_key()
         claim.verb.note_failure(claim, error, is_over=is_over)
         operation.save(using=payments_database())
     return is_over
@@ -280,20 +288,3 @@ def _lock(claim: Claim[Any, Any]) -> None:
     """Lock the subject of a claim, and read both of its rows anew."""
     claim.subject = claim.verb.lock(claim.subject.pk)
     claim.operation = claim.verb.operations().get(pk=claim.operation.pk)
-
-
-def _close_or_release(operation: AbstractOperation, error: GatewayError) -> bool:
-    """Set on a pending operation what its failed call means, and return whether it is over.
-
-    It is over where the provider has certainly done nothing. A key that is not accepted any more says nothing about
-    what an earlier attempt under the old one has done.
-    """
-    is_first = operation.attempts <= 1
-    is_known = not isinstance(error, GatewayConfigurationError) or (is_first and not error.may_have_acted)
-    if is_known and not isinstance(error, ProviderUnavailable):
-        close_operation(operation, OperationState.FAILED)
-        return True
-    operation.leased_until = timezone.now()
-    if isinstance(error, ProviderUnavailable) and not error.replayable:
-        operation.idempotency_key = new_idempotency_key()
-    return False

@@ -13,7 +13,7 @@ from django_stripe_gateway.services.operations.engine import resume
 from django_stripe_gateway.services.operations.verbs import pending_operations, verb_of
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 
-#: The provider did not answer; with any other code it did, and what it said does not tell the outcome.
+#: The provider did not answer; with any other code it did, and the outcome is not in what it said.
 SILENT = frozenset({"provider_unavailable", "provider_timeout"})
 
 
@@ -22,7 +22,7 @@ class Reconciled:
     """What became of one row.
 
     ``outcome`` is "settled", "refused", "in progress" (its process may still be waiting), "silent" (no answer) or
-    "unclear" (an answer that does not tell) for an operation, and "changed", "unchanged", "silent" or "unclear" for a
+    "unclear" (an answer without the outcome) for an operation, and "changed", "unchanged", "silent" or "unclear" for a
     payment.
     """
 

@@ -102,7 +102,7 @@ class Verb(ABC, Generic[S, O, A]):
     model: ClassVar[type[Any]]
 
     @abstractmethod
-    def lock(self, subject_pk: Any) -> S:
+    def lock(self, subject_pk: Any, /) -> S:
         """Return the subject, its row locked until the transaction ends."""
 
     @abstractmethod

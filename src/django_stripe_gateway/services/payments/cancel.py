@@ -60,7 +60,7 @@ def _cancel_unstarted(payment_pk: Any, origin: Origin, *, is_repeat: bool) -> Ab
     """Cancel a payment that nothing was made for at the provider; ``None`` if something was, or may have been.
 
     Args:
-        is_repeat: the caller may be asking again for what is done; no operation was needed that would tell.
+        is_repeat: the caller may be asking again for what is done; no operation was needed that would show it.
     """
     with money_transaction():
         payment = lock_payment(payment_pk)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from django_stripe_gateway.choices import OperationKind, OperationState, PaymentStatus
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayError, PaymentDeclined, WrongState
-from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.gateways.values import Failure, PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.operations.engine import run, scoped_request_key
@@ -13,7 +12,7 @@ from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.line import PaymentClaim, SnapshotVerb, payment_request
 from django_stripe_gateway.services.payments.refresh import payment_ref
-from django_stripe_gateway.services.payments.sync import apply_snapshot, snapshot_of_decline
+from django_stripe_gateway.services.payments.sync import apply_snapshot
 
 
 class ConfirmVerb(SnapshotVerb):
@@ -65,12 +64,18 @@ class ConfirmVerb(SnapshotVerb):
             super().note_failure(claim, error, is_over=is_over)
             return
         payment, operation = claim.subject, claim.operation
-        failure = Failure(error.code, str(error.extra.get("decline_code", "")), error.detail)
         intent_id = error.intent_id or payment.intent_id
-        ids = {"object_id": intent_id or payment.transaction_id, "intent_id": intent_id}
-        apply_snapshot(payment, snapshot_of_decline(payment, ids, failure), claim.origin, operation=operation)
+        declined = PaymentSnapshot(
+            status=ProviderStatus.FAILED,
+            object_id=intent_id or payment.transaction_id,
+            intent_id=intent_id,
+            amount=payment.total,
+            currency=payment.currency.upper(),
+            failure=Failure(error.code, str(error.extra.get("decline_code", "")), error.detail),
+        )
+        apply_snapshot(payment, declined, claim.origin, operation=operation)
         operation.error["detail"] = error.detail
-        operation.object_id = ids["object_id"]
+        operation.object_id = declined.object_id
         error.extra.setdefault("payment_id", payment.pk)
 
 
@@ -104,10 +109,9 @@ def confirm_payment(
 
 
 def confirm_at_once(payment: AbstractPayment, origin: Origin) -> AbstractPayment:
-    """Confirm a payment that waits where test payments are confirmed by us; its test payment method is there."""
-    if payment.status != PaymentStatus.WAITING or not get_gateway(payment.variant).confirms_at_once:
-        return payment
-    if CONFIRM.operations(payment.pk).filter(kind=CONFIRM.kind, state=OperationState.SUCCEEDED).exists():
-        # Its customer has to act first.
+    """Confirm a payment of a gateway that confirms at once, if it waits; its test payment method is there."""
+    confirmed = CONFIRM.operations(payment.pk).filter(kind=CONFIRM.kind, state=OperationState.SUCCEEDED)
+    # Once it is confirmed, its customer has to act first.
+    if payment.status != PaymentStatus.WAITING or confirmed.exists():
         return payment
     return confirm_payment(payment=payment, origin=origin)

@@ -179,11 +179,13 @@ def create_payment(
     if not known:
         payment = perform(claim).subject
     else:
-        payment = run(CREATE, known[0].payment_id, request, origin).subject
+        claim = run(CREATE, known[0].payment_id, request, origin)
+        payment = claim.subject
         if payment.status == PaymentStatus.WAITING and not payment.client_secret and not payment.gateway_url:
             # The answer that held the secret was never given; it is not stored, so Stripe is asked again.
             payment = sync_payment(payment=payment, origin=origin)
-    return confirm_at_once(payment, origin) if confirm else payment
+    is_due = confirm and payment.status == PaymentStatus.WAITING and claim.gateway.confirms_at_once
+    return confirm_at_once(payment, origin) if is_due else payment
 
 
 def start_payment(*, payment: AbstractPayment, base_url: str = "", origin: Origin = SYSTEM) -> AbstractPayment:
@@ -202,7 +204,7 @@ def start_payment(*, payment: AbstractPayment, base_url: str = "", origin: Origi
     if _is_open(payment):
         return payment
     if payment.transaction_id and (payment.is_payable or payment.status in REOPENABLE):
-        # It may have been paid without our having heard of it: only the provider knows.
+        # It may have been paid without our having been notified: only the provider knows.
         payment = sync_payment(payment=payment, origin=origin)
         payment.base_url = base_url
         if _is_open(payment) or not (payment.is_payable or payment.status in REOPENABLE):
@@ -210,7 +212,7 @@ def start_payment(*, payment: AbstractPayment, base_url: str = "", origin: Origi
     validate_amount(payment.total, payment.currency)
     claim = run(CREATE, payment.pk, Request(params={"payment_method": "", "base_url": base_url}), origin)
     started: AbstractPayment = claim.subject
-    return started if claim.is_answered else confirm_at_once(started, origin)
+    return started if claim.is_answered or not claim.gateway.confirms_at_once else confirm_at_once(started, origin)
 
 
 @retry_on_deadlock

@@ -30,7 +30,7 @@ GRAVITY = (FraudStatus.ACCEPT, FraudStatus.REVIEW, FraudStatus.REJECT)
 def apply_dispute(payment: AbstractPayment, dispute: DisputeSnapshot, origin: Origin) -> None:
     """Write what the provider says about a dispute of the locked ``payment``.
 
-    News that a later status has overtaken is logged, and changes and announces nothing.
+    A status that a later one has overtaken is logged, and changes and announces nothing.
 
     Raises:
         SnapshotMismatch: the dispute is of another payment, or in another currency.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 from django_stripe_gateway.choices import CaptureMethod, LogEvent
 from django_stripe_gateway.exceptions import (
@@ -37,12 +37,8 @@ class PaymentVerb(Verb[AbstractPayment, PaymentOperation, A]):
 
     noun = "payment"
     subject_field = "payment"
-
     model = PaymentOperation
-
-    def lock(self, subject_pk: Any) -> AbstractPayment:
-        """Return the payment, its row locked."""
-        return lock_payment(subject_pk)
+    lock = staticmethod(lock_payment)
 
     def gateway(self, subject: AbstractPayment) -> Gateway:
         """Return the gateway of the payment's variant."""

@@ -79,7 +79,7 @@ class RefundVerb(PaymentVerb[RefundSnapshot]):
 
     def apply(self, claim: PaymentClaim, answer: RefundSnapshot) -> str:
         """Write where the refund stands."""
-        apply_refund(claim.subject, answer, claim.origin, refund=_refund_of(claim))
+        claim.result = apply_refund(claim.subject, answer, claim.origin, refund=_refund_of(claim))
         return answer.refund_id
 
     def undo(self, claim: PaymentClaim, error: GatewayError) -> None:
@@ -134,7 +134,7 @@ def refund_payment(
     key = scoped_request_key(idempotency_key, "refund", payment.pk)
     request = Request(params={"reason": reason}, about={"requested_amount": amount}, key=key)
     claim = run(REFUND, payment.pk, request, origin)
-    refund = _refund_of(claim)
+    refund: Refund = claim.result or _refund_of(claim)
     refund.payment = claim.subject
     return refund
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from django_stripe_gateway.choices import LogEvent, OperationKind, PaymentStatus
 from django_stripe_gateway.gateways.values import PaymentSnapshot, ProviderStatus
@@ -93,18 +92,6 @@ def verify_snapshot(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own:
             raise SnapshotMismatch("amount received differs")
 
 
-def snapshot_of_decline(payment: AbstractPayment, snapshot_ids: Mapping[str, str], failure: Any) -> PaymentSnapshot:
-    """Return the snapshot of an attempt whose decline was an error and not an object."""
-    return PaymentSnapshot(
-        status=ProviderStatus.FAILED,
-        object_id=snapshot_ids["object_id"],
-        intent_id=snapshot_ids["intent_id"],
-        amount=payment.total,
-        currency=payment.currency.upper(),
-        failure=failure,
-    )
-
-
 def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
     """Let no object of a stranger, or of an earlier attempt, change the payment."""
     operations = payment.operations.using(payments_database())
@@ -114,8 +101,10 @@ def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
         latest = operations.filter(kind=OperationKind.CREATE).order_by("-pk").values_list("pk", flat=True).first()
         if attempt and attempt != str(latest):
             raise SupersededAttempt(snapshot.object_id)
-    names_session = snapshot.is_session and bool(snapshot.object_id) and _holds_session(payment)
-    session_differs = names_session and snapshot.object_id != payment.transaction_id
+    # What holds the money stands in both columns until the page that is paid on is known.
+    has_session = bool(payment.transaction_id) and payment.transaction_id != payment.intent_id
+    names_session = snapshot.is_session and bool(snapshot.object_id)
+    session_differs = has_session and names_session and snapshot.object_id != payment.transaction_id
     intent_differs = bool(snapshot.intent_id and payment.intent_id) and snapshot.intent_id != payment.intent_id
     if not session_differs and not intent_differs:
         return
@@ -124,14 +113,6 @@ def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
     if made_by_us and snapshot.status not in (ProviderStatus.SUCCEEDED, ProviderStatus.AUTHORIZED):
         raise SupersededAttempt(foreign)
     raise SnapshotMismatch("session differs" if session_differs else "intent differs")
-
-
-def _holds_session(payment: AbstractPayment) -> bool:
-    """Return whether the payment's transaction is a page that is paid on: what holds the money stands in both columns.
-
-    Until its page is known, an event may name what holds the money first.
-    """
-    return bool(payment.transaction_id) and payment.transaction_id != payment.intent_id
 
 
 def _take_status(payment: AbstractPayment, snapshot: PaymentSnapshot, operation: PaymentOperation | None) -> None:
@@ -169,10 +150,10 @@ def _take_object(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own: bo
 
     An intent is kept in ``attrs.intent``. What came too late to move the payment does not replace what did.
     """
-    holds_session = _holds_session(payment)
+    has_session = bool(payment.transaction_id) and payment.transaction_id != payment.intent_id
     # What holds a session's money does not take the session's place; where it was known first, the session replaces it.
-    is_part_of_session = holds_session and bool(snapshot.intent_id) and snapshot.intent_id == snapshot.object_id
-    is_free = not payment.transaction_id or (snapshot.is_session and not holds_session)
+    is_part_of_session = has_session and bool(snapshot.intent_id) and snapshot.intent_id == snapshot.object_id
+    is_free = not payment.transaction_id or (snapshot.is_session and not has_session)
     if snapshot.object_id and (own or is_free) and not is_part_of_session:
         payment.transaction_id = snapshot.object_id
     if snapshot.intent_id and (own or not payment.intent_id):

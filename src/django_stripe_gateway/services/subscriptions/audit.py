@@ -8,10 +8,9 @@ from typing import Any
 
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import SubscriptionLogEvent, SubscriptionStatus
-from django_stripe_gateway.models import PlanPricing, Subscription, SubscriptionLog
-from django_stripe_gateway.services.audit import send_on_commit
+from django_stripe_gateway.models import PlanPricing, Subscription
+from django_stripe_gateway.services.audit import send_on_commit, write_log
 from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
 
 BEFORE_USE = (SubscriptionStatus.STARTING, SubscriptionStatus.INCOMPLETE)
@@ -43,19 +42,7 @@ class Before:
         )
 
 
-def log_subscription(
-    subscription: Subscription, event: str, origin: Origin, message: str = "", data: dict[str, Any] | None = None
-) -> None:
-    """Add a line to the subscription's audit trail."""
-    SubscriptionLog.objects.using(payments_database()).create(
-        subscription=subscription,
-        event=event,
-        source=origin.source,
-        actor=origin.actor,
-        event_id=origin.event_id,
-        message=message[:255],
-        data=data or {},
-    )
+log_subscription = write_log
 
 
 def announce_change(subscription: Subscription, before: Before, changed: list[str], origin: Origin) -> None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
-
-from django.db import transaction
 
 from django_stripe_gateway import signals
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.models import UsageCounter
+from django_stripe_gateway.services.audit import send_on_commit
 from django_stripe_gateway.services.usage.allowances import Allowance
 from django_stripe_gateway.services.usage.transactions import usage_database
-
-logger = logging.getLogger(__name__)
 
 
 def passed_thresholds(base: int | None, before: int, after: int) -> list[int]:
@@ -32,22 +28,15 @@ def threshold_values(base: int | None) -> list[tuple[int, int]]:
 def announce_thresholds(owner: Any, allowance: Allowance, *, before: int, after: int) -> None:
     """Send ``usage_threshold_reached`` after the commit, once for each threshold that ``used`` has reached."""
     for threshold in passed_thresholds(allowance.base, before, after):
-        _send_on_commit(owner, allowance, threshold, after)
-
-
-def _send_on_commit(owner: Any, allowance: Allowance, threshold: int, used: int) -> None:
-    def send() -> None:
-        answers = signals.usage_threshold_reached.send_robust(
-            sender=UsageCounter,
+        send_on_commit(
+            signals.usage_threshold_reached,
+            UsageCounter,
+            topic="usage",
+            using=usage_database(),
             owner=owner,
             metric=allowance.metric,
             threshold=threshold,
-            used=used,
+            used=after,
             limit=allowance.base,
             resets_at=allowance.resets_at,
         )
-        for receiver, answer in answers:
-            if isinstance(answer, Exception):
-                logger.error("A receiver of a usage signal raised: %r", receiver, exc_info=answer)
-
-    transaction.on_commit(send, using=usage_database(), robust=True)

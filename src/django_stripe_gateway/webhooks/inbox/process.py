@@ -18,18 +18,17 @@ from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.models.webhook_events import UNPROCESSED
 from django_stripe_gateway.services.arrivals import known_objects, receives_arrivals
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
-from django_stripe_gateway.webhooks.events import Event, event_of
-from django_stripe_gateway.webhooks.inbox.queue import CLAIMABLE, hand_over, uses_workers
+from django_stripe_gateway.webhooks.events import event_of
+from django_stripe_gateway.webhooks.inbox.queue import CLAIMABLE, hand_over
 from django_stripe_gateway.webhooks.inbox.run import (
-    Fetched,
     announce,
-    fail,
+    handle_locked,
     is_last_attempt,
     lease_end,
     log_failure,
-    run_handlers,
-    settle,
+    note_failure,
     stored_events,
+    uses_workers,
     with_fetches,
     write,
 )
@@ -72,7 +71,7 @@ def look_again(row: WebhookEvent) -> WebhookEvent:
 def handle_waiting_events(object_ids: Collection[str]) -> None:
     """Handle, or hand over, the unmatched events that name one of the ids, the oldest first."""
     # One indexed column a subquery: an OR over both would not use them on every database.
-    unmatched = stored_events().filter(state=WebhookState.UNMATCHED).order_by()
+    unmatched = WebhookEvent.objects.using(payments_database()).filter(state=WebhookState.UNMATCHED).order_by()
     about = [unmatched.filter(**{f"{name}__in": object_ids}) for name in ("object_id", "related_id")]
     own, related = (queryset.values_list("pk", "occurred", "received") for queryset in about)
     # Django 6.1 gives a union the model's ordering back, by a column that this one does not have.
@@ -130,33 +129,10 @@ def _claim_and_handle(event_pk: int) -> WebhookEvent | None:
     if row.state == WebhookState.DEAD:
         logger.error("The event %s (%s) is dead: its worker died with it.", row.event_id, row.type)
         return row
+    rows = stored_events().filter(pk=event_pk)
     try:
         event = event_of(row)
-        handled: WebhookEvent | None = with_fetches(row.type, lambda fetched: _settle_claimed(event_pk, event, fetched))
+        return with_fetches(row.type, lambda fetched: handle_locked(rows, event, fetched, attempts=0))
     except Exception as error:
         log_failure(row.event_id, row.type, error)
-        return _note_failure(event_pk, error)
-    return handled
-
-
-@retry_on_deadlock
-def _settle_claimed(event_pk: int, event: Event, fetched: Fetched) -> WebhookEvent | None:
-    with money_transaction():
-        row = stored_events().select_for_update().filter(pk=event_pk).first()
-        # A worker whose lease ran out may have been slow and not dead.
-        if row is not None and not row.is_settled:
-            settle(row, run_handlers(event, fetched))
-            write(row)
-            announce(row)
-    return row
-
-
-@retry_on_deadlock
-def _note_failure(event_pk: int, error: Exception) -> WebhookEvent | None:
-    with money_transaction():
-        row = stored_events().select_for_update().filter(pk=event_pk).first()
-        if row is not None and not row.is_settled:
-            fail(row, error)
-            write(row)
-            announce(row)
-    return row
+        return note_failure(rows, error, attempts=0)

@@ -17,11 +17,6 @@ logger = logging.getLogger(__name__)
 CLAIMABLE = (*UNPROCESSED, WebhookState.UNMATCHED)
 
 
-def uses_workers() -> bool:
-    """Return whether events are handled by workers, and not where they are received."""
-    return gateway_settings.webhook_processing == "task"
-
-
 def hand_over(event_pk: int) -> None:
     """Enqueue a stored event, outside of any transaction; if that fails, the sweeper handles it at once."""
     try:

@@ -12,25 +12,28 @@ import logging
 from collections.abc import Mapping
 
 from django.db import IntegrityError
-from django.db.models import QuerySet
 
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import WebhookEvent
+from django_stripe_gateway.models.webhook_events import WebhookEventQuerySet
 from django_stripe_gateway.services.audit import send_on_commit
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 from django_stripe_gateway.webhooks.events import Event, clean_id, related_id
 from django_stripe_gateway.webhooks.inbox.process import look_again
-from django_stripe_gateway.webhooks.inbox.queue import hand_over, uses_workers
+from django_stripe_gateway.webhooks.inbox.queue import hand_over
 from django_stripe_gateway.webhooks.inbox.run import (
     Fetched,
     announce,
     fail,
+    handle_locked,
     lease_end,
     log_failure,
+    note_failure,
     run_handlers,
     settle,
     stored_events,
+    uses_workers,
     with_fetches,
     write,
 )
@@ -92,13 +95,16 @@ def receive_event(event: Event, body: str, headers: Mapping[str, str]) -> Webhoo
 
 def handle_again(event: Event) -> WebhookEvent:
     """Handle a stored event unless it is settled; see ``receive_event`` for what is raised."""
+    rows = _rows(event)
     try:
-        row: WebhookEvent = with_fetches(event.type, lambda fetched: _handle_stored(event, fetched))
+        row = rows.get()
+        if row.is_settled:
+            return row
+        return with_fetches(event.type, lambda fetched: handle_locked(rows, event, fetched, attempts=1)) or row
     except Exception as error:
         log_failure(event.id, event.type, error)
-        _note_failure(event, error)
+        note_failure(rows, error, attempts=1)
         raise
-    return row
 
 
 def _receive_for_workers(delivery: Delivery) -> WebhookEvent:
@@ -116,7 +122,7 @@ def _receive_for_workers(delivery: Delivery) -> WebhookEvent:
 @retry_on_deadlock
 def _store(delivery: Delivery) -> WebhookEvent:
     row = delivery.new_row()
-    # Should nobody hear of it, because this process dies or the queue is lost, the sweeper does.
+    # Should no worker get it, because this process dies or the queue is lost, the sweeper does.
     row.next_attempt = lease_end()
     with money_transaction():
         _insert(row)
@@ -150,21 +156,6 @@ def _insert(row: WebhookEvent) -> None:
 
 
 @retry_on_deadlock
-def _handle_stored(event: Event, fetched: Fetched) -> WebhookEvent:
-    with money_transaction():
-        row = _rows(event).get()
-        if row.is_settled:
-            return row
-        row = _rows(event).select_for_update().get()
-        if not row.is_settled:
-            row.attempts += 1
-            settle(row, run_handlers(event, fetched))
-            write(row)
-            announce(row)
-    return row
-
-
-@retry_on_deadlock
 def _keep_failed(delivery: Delivery, error: Exception) -> None:
     """Store the event after its transaction was undone, so that its failure can be seen and repeated."""
     row = delivery.new_row()
@@ -179,17 +170,5 @@ def _keep_failed(delivery: Delivery, error: Exception) -> None:
         logger.info("The event %s was stored by another delivery.", row.event_id)
 
 
-@retry_on_deadlock
-def _note_failure(event: Event, error: Exception) -> None:
-    with money_transaction():
-        row = _rows(event).select_for_update().first()
-        if row is None or row.is_settled:
-            return
-        row.attempts += 1
-        fail(row, error)
-        write(row)
-        announce(row)
-
-
-def _rows(event: Event) -> QuerySet[WebhookEvent]:
+def _rows(event: Event) -> WebhookEventQuerySet:
     return stored_events().filter(provider=event.provider, variant=event.variant, event_id=event.id)

@@ -8,8 +8,8 @@ from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.services.transactions import money_transaction, retry_on_deadlock
 from django_stripe_gateway.webhooks.inbox.process import process_row
-from django_stripe_gateway.webhooks.inbox.queue import hand_over, uses_workers
-from django_stripe_gateway.webhooks.inbox.run import stored_events, write
+from django_stripe_gateway.webhooks.inbox.queue import hand_over
+from django_stripe_gateway.webhooks.inbox.run import stored_events, uses_workers, write
 
 
 def replay_event(event_pk: int) -> WebhookEvent | None:

@@ -20,7 +20,7 @@ from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.models.webhook_events import WebhookEventQuerySet
 from django_stripe_gateway.services.audit import send_on_commit
-from django_stripe_gateway.services.transactions import payments_database
+from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.registry import FetchNeeded, Handler, handlers_for
 
@@ -46,6 +46,11 @@ Fetched = Mapping[Handler, Any]
 def stored_events() -> WebhookEventQuerySet:
     """Return the events of the database that payments are written to."""
     return WebhookEvent.objects.using(payments_database())
+
+
+def uses_workers() -> bool:
+    """Return whether events are handled by workers, and not where they are received."""
+    return gateway_settings.webhook_processing == "task"
 
 
 def with_fetches(event_type: str, run: Callable[[Fetched], T]) -> T:
@@ -116,7 +121,7 @@ def write(row: WebhookEvent) -> None:
 
 
 def announce(row: WebhookEvent) -> None:
-    """Tell receivers, after commit, how an attempt at handling ``row`` has ended."""
+    """Notify receivers, after commit, how an attempt at handling ``row`` has ended."""
     if row.state in (WebhookState.FAILED, WebhookState.DEAD):
         send_on_commit(signals.webhook_failed, WebhookEvent, event=row, error=row.error)
     elif row.state == WebhookState.PROCESSED:
@@ -128,6 +133,38 @@ def log_failure(event_id: str, event_type: str, error: Exception) -> None:
     exc_info = None if isinstance(error, DatabaseError) else error
     name = type(error).__name__
     logger.error("The event %s (%s) could not be handled: %s.", event_id, event_type, name, exc_info=exc_info)
+
+
+@retry_on_deadlock
+def handle_locked(rows: WebhookEventQuerySet, event: Event, fetched: Fetched, *, attempts: int) -> WebhookEvent | None:
+    """Handle a stored event under its lock, unless it is settled, and return it as it is afterwards.
+
+    Args:
+        rows: the event's own row.
+        attempts: how many to count; none where the attempt was counted before.
+    """
+    with money_transaction():
+        row = rows.select_for_update().first()
+        # A worker whose lease ran out may have been slow and not dead.
+        if row is not None and not row.is_settled:
+            row.attempts += attempts
+            settle(row, run_handlers(event, fetched))
+            write(row)
+            announce(row)
+    return row
+
+
+@retry_on_deadlock
+def note_failure(rows: WebhookEventQuerySet, error: Exception, *, attempts: int) -> WebhookEvent | None:
+    """Write that an attempt at a stored event has failed, unless it is settled; see ``handle_locked``."""
+    with money_transaction():
+        row = rows.select_for_update().first()
+        if row is not None and not row.is_settled:
+            row.attempts += attempts
+            fail(row, error)
+            write(row)
+            announce(row)
+    return row
 
 
 def is_last_attempt(row: WebhookEvent) -> bool:

@@ -63,11 +63,7 @@ def handle_sale(event: Event) -> WebhookState:
 @handles("PAYMENT.CAPTURE.REFUNDED", "PAYMENT.REFUND.PENDING", "PAYMENT.REFUND.FAILED", "PAYMENT.SALE.REFUNDED")
 def handle_refund(event: Event) -> WebhookState:
     """Bring the refund, and with it the payment, to PayPal's state."""
-
-    def apply(payment: AbstractPayment) -> None:
-        apply_refund(payment, _refund_of(event, payment), event.origin)
-
-    return change_paypal_payment(event, apply)
+    return change_paypal_payment(event, lambda payment: apply_refund(payment, _refund_of(event, payment), event.origin))
 
 
 @handles("PAYMENT.CAPTURE.REVERSED", "PAYMENT.SALE.REVERSED")

@@ -54,7 +54,7 @@ def confirm_approved(payment: AbstractPayment, snapshot: PaymentSnapshot, event:
 
     A handler must not call the provider: it asks to be called again, and the money is taken between, by an operation
     of its own that is stored before PayPal is asked. A refusal has been written by then. Whoever else is confirming
-    has stored an operation, too, and will be heard of.
+    has stored an operation, too, which is settled or reconciled.
 
     Raises:
         FetchNeeded: the money has still to be taken.

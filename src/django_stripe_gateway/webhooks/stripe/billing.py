@@ -26,7 +26,7 @@ from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.registry import FetchNeeded
-from django_stripe_gateway.webhooks.stripe.verification import may_speak_for
+from django_stripe_gateway.webhooks.stripe.variants import may_speak_for
 
 S = TypeVar("S")
 

@@ -17,10 +17,10 @@ from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.models.webhook_events import UNPROCESSED
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.webhooks.events import parse_event
-from django_stripe_gateway.webhooks.inbox.queue import uses_workers
 from django_stripe_gateway.webhooks.inbox.receive import receive_event
+from django_stripe_gateway.webhooks.inbox.run import uses_workers
 from django_stripe_gateway.webhooks.stripe.event_types import stripe_event_types
-from django_stripe_gateway.webhooks.stripe.verification import event_variant
+from django_stripe_gateway.webhooks.stripe.variants import event_variant
 
 RETENTION = timedelta(days=RETENTION_DAYS)
 # Events of one moment can arrive in any order, and Stripe lists them with some delay.

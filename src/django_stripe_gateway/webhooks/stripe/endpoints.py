@@ -17,7 +17,7 @@ from django_stripe_gateway.gateways.stripe.endpoints import StripeEndpoints, Web
 from django_stripe_gateway.gateways.stripe.localstripe.webhooks import register_with_localstripe
 from django_stripe_gateway.models.return_urls import default_base_url
 from django_stripe_gateway.webhooks.stripe.event_types import stripe_event_types
-from django_stripe_gateway.webhooks.stripe.verification import event_variant
+from django_stripe_gateway.webhooks.stripe.variants import event_variant
 
 # How often an endpoint may be deleted by hand and registered anew within a day.
 MOST_GENERATIONS = 50

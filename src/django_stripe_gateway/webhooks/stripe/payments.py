@@ -50,7 +50,7 @@ def apply_payment_event(event: Event, kind: str, *, failure: Failure | None = No
 
 
 def _look_up(payment: AbstractPayment, snapshot: PaymentSnapshot) -> PaymentSnapshot:
-    """Ask for the session with its intent; what the provider does not tell stays an open question."""
+    """Ask for the session with its intent; what the provider does not say stays an open question."""
     ref = PaymentRef(snapshot.object_id, snapshot.intent_id, payment.currency)
     try:
         return get_gateway(payment.variant).retrieve_payment(ref)

@@ -2,24 +2,51 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django_stripe_gateway.gateways.stripe.accounts import stripe_account
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.exceptions import WebhookRejected
+from django_stripe_gateway.gateways.stripe.accounts import stripe_account, stripe_accounts
 from django_stripe_gateway.gateways.stripe.billing_objects import invoice_subscription_id
 from django_stripe_gateway.gateways.stripe.events import StripeEvents
 from django_stripe_gateway.gateways.stripe.payment_objects import object_id
+from django_stripe_gateway.gateways.stripe.signatures import signing_account
 from django_stripe_gateway.webhooks.providers import Envelope, WebhookProvider
 from django_stripe_gateway.webhooks.stripe import handlers  # noqa: F401
-from django_stripe_gateway.webhooks.stripe.verification import may_speak_for, verify_stripe_delivery
+from django_stripe_gateway.webhooks.stripe.variants import event_variant, may_speak_for
+
+logger = logging.getLogger(__name__)
 
 
 class StripeWebhooks(WebhookProvider):
     """Signed with a secret of the endpoint; whole or thin events."""
 
     def verify(self, body: bytes, headers: Mapping[str, str], variant: str = "") -> str:
-        """Return the first variant of the account one of whose secrets signed the delivery."""
-        return verify_stripe_delivery(body.decode(), headers.get("Stripe-Signature", ""), variant)
+        """Return the first variant of the account one of whose secrets signed the delivery: fail closed.
+
+        The reason of a refusal is in the log and not in the answer.
+        """
+        signature = headers.get("Stripe-Signature", "")
+        accounts = [stripe_account(variant)] if variant else list(stripe_accounts())
+        signed = [account for account in accounts if account.webhook_secrets]
+        # Hexadecimal digits; the comparison in constant time takes nothing else than ASCII.
+        if signature.isascii() and signature and signed:
+            account = signing_account(body.decode(), signature, signed, gateway_settings.webhook_tolerance)
+            if account is not None:
+                return event_variant(account)
+        unsigned = next((account for account in accounts if account.accepts_unsigned_webhooks), None)
+        if unsigned is not None:
+            # Development on localstripe without a secret.
+            return event_variant(unsigned)
+        if not signed:
+            logger.error("A webhook was refused: no signing secret is configured. Set STRIPE_GATEWAY_WEBHOOK_SECRET.")
+        elif not signature:
+            logger.warning("A webhook was refused: it has no Stripe-Signature header.")
+        else:
+            logger.warning("A webhook was refused: no configured secret signed it, or its timestamp is too old.")
+        raise WebhookRejected("The signature is missing or wrong.", code="bad_signature")
 
     def read_envelope(self, data: Mapping[str, Any]) -> Envelope:
         """Return what is written on an event; of a thin one (API v2) the object is its ``related_object``."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.gateways.stripe.payment_objects import dispute_snapshot
-from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.payments.disputes import apply_dispute
 from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.stripe.payments import change_stripe_payment
@@ -20,8 +19,6 @@ from django_stripe_gateway.webhooks.stripe.registration import handles
 )
 def handle_dispute(event: Event) -> WebhookState:
     """Mark the payment as disputed, won or lost."""
-
-    def apply(payment: AbstractPayment) -> None:
-        apply_dispute(payment, dispute_snapshot(event.object), event.origin)
-
-    return change_stripe_payment(event, "dispute", apply)
+    return change_stripe_payment(
+        event, "dispute", lambda payment: apply_dispute(payment, dispute_snapshot(event.object), event.origin)
+    )

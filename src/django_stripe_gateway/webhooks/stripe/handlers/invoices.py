@@ -28,7 +28,7 @@ def handle_invoice(event: Event) -> WebhookState:
 
 @handles("invoice.payment_failed")
 def handle_failed_payment(event: Event) -> WebhookState:
-    """Bring the invoice to its provider's state, and tell receivers unless it is paid by now."""
+    """Bring the invoice to its provider's state, and notify receivers unless it is paid by now."""
 
     def announce(invoice: Invoice) -> None:
         if invoice.is_open and invoice.subscription is not None:

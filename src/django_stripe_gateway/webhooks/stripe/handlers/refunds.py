@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.gateways.stripe.payment_objects import refund_snapshot
-from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.payments.refund_sync import apply_refund
 from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.stripe.payments import change_stripe_payment
@@ -14,8 +13,6 @@ from django_stripe_gateway.webhooks.stripe.registration import handles
 @handles("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
 def handle_refund(event: Event) -> WebhookState:
     """Bring the refund, and with it the payment, to the provider's state."""
-
-    def apply(payment: AbstractPayment) -> None:
-        apply_refund(payment, refund_snapshot(event.object), event.origin)
-
-    return change_stripe_payment(event, "refund", apply)
+    return change_stripe_payment(
+        event, "refund", lambda payment: apply_refund(payment, refund_snapshot(event.object), event.origin)
+    )

@@ -27,7 +27,7 @@ def handle_subscription(event: Event) -> WebhookState:
 
 @handles("customer.subscription.trial_will_end")
 def handle_trial_will_end(event: Event) -> WebhookState:
-    """Tell receivers that a trial ends soon, unless it is over by now."""
+    """Notify receivers that a trial ends soon, unless it is over by now."""
 
     def announce(subscription: Subscription) -> None:
         if subscription.on_trial:
