@@ -25,7 +25,6 @@ from django_stripe_gateway.gateways.stripe.errors import ask
 
 # The version that moved an invoice's payment; what can be expanded moved with it.
 BILLING_MOVED = "2025-03-31"
-RESOURCE_MISSING = "resource_missing"
 
 
 class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
@@ -113,7 +112,7 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
             )
         except ProviderError as error:
             # Stripe no longer knows an ended subscription when it is to be canceled, and still shows it.
-            if error.code != RESOURCE_MISSING:
+            if not error.is_missing:
                 raise
         return self.retrieve_subscription(subscription_id)
 

@@ -39,9 +39,6 @@ from django_stripe_gateway.gateways.stripe.customers import has_metadata
 from django_stripe_gateway.gateways.stripe.errors import ask
 from django_stripe_gateway.money import to_minor_units
 
-# localstripe's sentence; it sends no code with it.
-NOT_FOUND = "Not Found"
-
 
 class LocalstripeBillingGateway(StripeBillingGateway):
     """Bills in development. What localstripe cannot do is refused with a sentence, and not half done."""
@@ -106,7 +103,7 @@ class LocalstripeBillingGateway(StripeBillingGateway):
         try:
             return super().retrieve_customer(customer_id)
         except ProviderError as error:
-            if error.detail != NOT_FOUND:
+            if not error.is_missing:
                 raise
         return CustomerSnapshot(customer_id=customer_id, is_deleted=True, livemode=False)
 
