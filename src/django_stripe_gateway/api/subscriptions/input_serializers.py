@@ -9,8 +9,7 @@ from rest_framework import serializers
 from django_stripe_gateway.api.fields import MetadataField
 from django_stripe_gateway.services.subscriptions.change import PRORATIONS
 from django_stripe_gateway.services.subscriptions.pause import PAUSE_BEHAVIORS
-from django_stripe_gateway.services.subscriptions.start import MAX_QUANTITY
-from django_stripe_gateway.services.subscriptions.subscribe import MODES
+from django_stripe_gateway.services.subscriptions.subscribe import MAX_QUANTITY, MODES
 
 OBJECT_ID = r"\A[A-Za-z0-9_]{1,255}\Z"
 

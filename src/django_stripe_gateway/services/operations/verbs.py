@@ -37,6 +37,7 @@ class Request:
         amount: in the payment's currency, ``None`` for all that there is.
         subscription_pk: our row that it is about; ``None`` for none, or for the one that the verb makes.
         key: the caller's own idempotency key, already scoped to who asks for what.
+        rows: what the caller has read already, for ``new_operation``.
     """
 
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -44,6 +45,7 @@ class Request:
     amount: Decimal | None = None
     subscription_pk: int | None = None
     key: str | None = None
+    rows: Any = None
 
 
 @dataclass

@@ -22,9 +22,8 @@ from django_stripe_gateway.services.subscriptions.line import (
     SubscriptionVerb,
     check_changeable,
     run_on_subscription,
-    subscription_id,
 )
-from django_stripe_gateway.services.subscriptions.start import check_has_no_other, check_quantity
+from django_stripe_gateway.services.subscriptions.subscribe import check_has_no_other, check_quantity
 
 PRORATIONS = ("create_prorations", "always_invoice", "none")
 
@@ -77,7 +76,6 @@ def change_subscription(
     if pricing is not None and pricing.plan_id != subscription.plan_id:
         close_open_checkouts(subscription.customer, pricing.plan, origin)
     params = _change_params(subscription, pricing, quantity, proration, proration_date)
-
     params["plan_pk"] = pricing.plan_id if pricing is not None else None
     return run_on_subscription(CHANGE_SUBSCRIPTION, subscription, params, idempotency_key, origin)
 
@@ -85,7 +83,7 @@ def change_subscription(
 def change_at_provider(claim: CustomerClaim) -> SubscriptionSnapshot:
     """Ask the provider for the change that an operation has kept."""
     snapshot: SubscriptionSnapshot = claim.gateway.change_subscription(
-        subscription_id(claim), subscription_change(claim.params), idempotency_key=claim.key
+        claim.seen.provider_id, subscription_change(claim.params), idempotency_key=claim.key
     )
     return snapshot
 

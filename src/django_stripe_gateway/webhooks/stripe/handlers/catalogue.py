@@ -33,7 +33,7 @@ def _stop_selling(event: Event, column: str) -> WebhookState:
         return WebhookState.PROCESSED
     rows = PlanPricing.objects.using(payments_database()).filter(variant__in=speaks_for(event), **{column: object_id})
     if event.created is not None and not is_deleted:
-        # Old news, such as a replay: what was decided here since then stays. Stripe's times are whole seconds.
+        # A stale event, such as a replay: what was decided here since then stays. Stripe's times are whole seconds.
         rows = rows.filter(modified__lte=event.created + timedelta(seconds=1))
     rows.update(is_active=False, modified=timezone.now())
     return WebhookState.PROCESSED

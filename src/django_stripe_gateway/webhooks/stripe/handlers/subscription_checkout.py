@@ -10,7 +10,7 @@ from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.checkouts import note_checkout
-from django_stripe_gateway.services.subscriptions.locks import lock_subscription
+from django_stripe_gateway.services.subscriptions.sync import lock_subscription
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.stripe.billing import speaks_for, verify_livemode
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 @handles("checkout.session.completed", "checkout.session.expired")
 def handle_subscription_checkout(event: Event) -> WebhookState:
-    """Note which subscription a page has started; the subscription's own events tell the rest."""
+    """Note which subscription a page has started; the subscription's own events bring the rest."""
     if event.object.get("mode") != "subscription":
         return WebhookState.IGNORED
     rows = Subscription.objects.using(payments_database()).filter(variant__in=speaks_for(event))
