@@ -41,6 +41,19 @@ class StripeAccountCalls:
         """The SDK's services of API v1."""
         return pool.get(self.account).v1
 
+    def _send(
+        self,
+        call: Callable[..., Any],
+        read: Callable[[Object], Item],
+        idempotency_key: str,
+        *args: Any,
+        about_state: bool = False,
+        **kwargs: Any,
+    ) -> Item:
+        """Make a call that changes something, under its idempotency key; for ``about_state`` see ``ask``."""
+        options = key_options(idempotency_key)
+        return ask(lambda: call(*args, options=options, **kwargs), read, about_state=about_state)
+
     def _list(
         self, call: Callable[[dict[str, Any]], Any], read: Callable[[Object], Item], **params: Any
     ) -> Sequence[Item]:

@@ -5,15 +5,17 @@ Input is plain ``dict``: what ``json.loads`` made of a webhook's body, or ``plai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from django_stripe_gateway.exceptions import GatewayError, ProviderError
 from django_stripe_gateway.money import DECIMAL_PLACES, MAX_DIGITS, from_minor_units
 
 Object = Mapping[str, Any]
+Value = TypeVar("Value")
 
 AMOUNT_LIMIT = Decimal(10) ** (MAX_DIGITS - DECIMAL_PLACES)
 COUNT_LIMIT = 2**31
@@ -53,6 +55,22 @@ def object_id(value: Any) -> str:
     if isinstance(value, Mapping):
         value = value.get("id")
     return optional_text(value)
+
+
+def reads(what: str) -> Callable[[Callable[[Object], Value]], Callable[[Object], Value]]:
+    """Let a function that reads an object raise ``ProviderError`` for one that is half-formed; see ``refuse``."""
+
+    def decorate(function: Callable[[Object], Value]) -> Callable[[Object], Value]:
+        @functools.wraps(function)
+        def read(obj: Object) -> Value:
+            try:
+                return function(obj)
+            except READING_ERRORS as error:
+                refuse(what, error)
+
+        return read
+
+    return decorate
 
 
 def refuse(what: str, error: Exception) -> NoReturn:

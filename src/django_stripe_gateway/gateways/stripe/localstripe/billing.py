@@ -28,7 +28,7 @@ from django_stripe_gateway.gateways.billing_values import (
 )
 from django_stripe_gateway.gateways.stripe.billing import StripeBillingGateway
 from django_stripe_gateway.gateways.stripe.billing_objects import invoice_snapshot, subscription_snapshot
-from django_stripe_gateway.gateways.stripe.calls import key_options, seconds
+from django_stripe_gateway.gateways.stripe.calls import seconds
 from django_stripe_gateway.gateways.stripe.catalogue_objects import (
     payment_method_snapshot,
     price_snapshot,
@@ -36,7 +36,6 @@ from django_stripe_gateway.gateways.stripe.catalogue_objects import (
     setup_snapshot,
 )
 from django_stripe_gateway.gateways.stripe.customers import has_metadata
-from django_stripe_gateway.gateways.stripe.errors import ask
 from django_stripe_gateway.money import to_minor_units
 
 
@@ -62,8 +61,7 @@ class LocalstripeBillingGateway(StripeBillingGateway):
         params: dict[str, Any] = {"name": request.name, "metadata": dict(request.metadata), "active": is_active}
         if request.description:
             params["description"] = request.description
-        options = key_options(idempotency_key)
-        return ask(lambda: self.v1.products.update(product_id, params=params, options=options), product_snapshot)
+        return self._send(self.v1.products.update, product_snapshot, idempotency_key, product_id, params=params)
 
     def create_price(self, request: PriceRequest, *, idempotency_key: str) -> PriceSnapshot:
         """Make a legacy Plan."""
@@ -77,18 +75,15 @@ class LocalstripeBillingGateway(StripeBillingGateway):
         }
         if request.nickname:
             params["nickname"] = request.nickname
-        options = key_options(idempotency_key)
-        return ask(lambda: self.v1.plans.create(params=params, options=options), price_snapshot)
+        return self._send(self.v1.plans.create, price_snapshot, idempotency_key, params=params)
 
     def archive_price(self, price_id: str, *, idempotency_key: str) -> PriceSnapshot:
         """Take a Plan out of sale."""
-        options = key_options(idempotency_key)
-        return ask(lambda: self.v1.plans.update(price_id, params={"active": False}, options=options), price_snapshot)
+        return self._send(self.v1.plans.update, price_snapshot, idempotency_key, price_id, params={"active": False})
 
     def restore_price(self, price_id: str, *, idempotency_key: str) -> PriceSnapshot:
         """Sell at an archived Plan again."""
-        options = key_options(idempotency_key)
-        return ask(lambda: self.v1.plans.update(price_id, params={"active": True}, options=options), price_snapshot)
+        return self._send(self.v1.plans.update, price_snapshot, idempotency_key, price_id, params={"active": True})
 
     def list_prices(self) -> Sequence[PriceSnapshot]:
         """Return all Plans."""
@@ -149,8 +144,7 @@ class LocalstripeBillingGateway(StripeBillingGateway):
             params["trial_end"] = seconds(timezone.now() + timedelta(days=request.trial_days))
         if request.billing_cycle_anchor is not None:
             params["billing_cycle_anchor"] = seconds(request.billing_cycle_anchor)
-        options = key_options(idempotency_key)
-        made = ask(lambda: self.v1.subscriptions.create(params=params, options=options), subscription_snapshot)
+        made = self._send(self.v1.subscriptions.create, subscription_snapshot, idempotency_key, params=params)
         if not request.cancel_at_period_end:
             return made
         change = SubscriptionChange(item_id=made.item_id, cancel_at_period_end=True)
