@@ -87,7 +87,7 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
             params["cancel_at"] = ""
         elif change.cancel_at_period_end is not None:
             params["cancel_at_period_end"] = change.cancel_at_period_end
-        if "items" in params or change.trial_end_now:
+        if "items" in params:
             both = change.cancel_at_period_end is not None
             params["payment_behavior"] = "error_if_incomplete" if both else "pending_if_incomplete"
         return self._update(subscription_id, params, idempotency_key)
@@ -255,18 +255,11 @@ def _discounts(request: SubscriptionRequest) -> dict[str, Any]:
 
 def _change(change: SubscriptionChange) -> dict[str, Any]:
     """Return the parameters that a change and its preview share."""
-    params: dict[str, Any] = {}
-    item: dict[str, Any] = {"id": change.item_id}
-    if change.price_id is not None:
-        item["price"] = change.price_id
-    if change.quantity is not None:
-        item["quantity"] = change.quantity
-    if len(item) > 1:
-        params["items"] = [item]
-    if change.trial_end_now:
-        params["trial_end"] = "now"
-    if params:
-        params["proration_behavior"] = change.proration
-        if change.proration_date is not None:
-            params["proration_date"] = seconds(change.proration_date)
+    named = {"price": change.price_id, "quantity": change.quantity}
+    item = {name: value for name, value in named.items() if value is not None}
+    if not item:
+        return {}
+    params: dict[str, Any] = {"items": [{"id": change.item_id, **item}], "proration_behavior": change.proration}
+    if change.proration_date is not None:
+        params["proration_date"] = seconds(change.proration_date)
     return params

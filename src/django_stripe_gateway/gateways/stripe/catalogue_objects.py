@@ -26,7 +26,6 @@ from django_stripe_gateway.gateways.stripe.fields import (
     entries,
     flag,
     metadata_of,
-    moment,
     object_id,
     optional_text,
     part,
@@ -160,7 +159,6 @@ def billing_checkout_snapshot(obj: Object) -> BillingCheckoutSnapshot:
         url=optional_text(obj.get("url")),
         subscription_id=object_id(obj.get("subscription")),
         customer_id=object_id(obj.get("customer")),
-        expires_at=moment(obj.get("expires_at")),
         metadata=metadata_of(obj.get("metadata")),
     )
 

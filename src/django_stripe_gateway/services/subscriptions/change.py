@@ -143,20 +143,22 @@ def _change_params(
         raise InvalidInput(f"The proration is one of {', '.join(PRORATIONS)}.", field="proration")
     if pricing is not None:
         _check_pricing(subscription, pricing)
-    seller = pricing or subscription.pricing
     if quantity is None:
         # A price that is not per seat is charged once.
         quantity = 1 if pricing is not None and not pricing.is_per_seat and subscription.quantity != 1 else None
     else:
-        check_quantity(quantity, seller)
+        check_quantity(quantity, pricing or subscription.pricing)
     same_price = pricing is None or pricing.pk == subscription.pricing_id
+    before, after = subscription.plan, None if pricing is None else pricing.plan
+    # Where both plans renew, or neither does, the renewal stays as it is.
+    same_renewal = before is None or after is None or after.auto_renew == before.auto_renew
     return {
         "item_id": subscription.item_id,
         "price_id": None if same_price or pricing is None else pricing.stripe_price_id,
         "quantity": quantity,
         "proration": proration,
         "proration_date": proration_date.isoformat() if proration_date else None,
-        "cancel_at_period_end": _ends_with_period(subscription, pricing),
+        "cancel_at_period_end": None if same_renewal or after is None else not after.auto_renew,
     }
 
 
@@ -164,13 +166,6 @@ def _check_changes(subscription: Subscription, params: Mapping[str, Any]) -> Non
     """Refuse a change of nothing; a repeat of one that has happened meanwhile is none."""
     if params["price_id"] is None and params["quantity"] in (None, subscription.quantity):
         raise InvalidInput("This would change nothing.", code="nothing_to_change")
-
-
-def _ends_with_period(subscription: Subscription, pricing: PlanPricing | None) -> bool | None:
-    """Return what must become of the renewal; ``None`` where both plans renew, or neither does."""
-    if pricing is None or subscription.plan is None or pricing.plan.auto_renew == subscription.plan.auto_renew:
-        return None
-    return not pricing.plan.auto_renew
 
 
 def _check_pricing(subscription: Subscription, pricing: PlanPricing) -> None:

@@ -48,6 +48,7 @@ MIRRORED_OF_INVOICE = (
 ).split()
 # What was known and then missing says that an old answer lacks it, not that it is gone.
 KEPT_WHEN_MISSING = frozenset({"start", "current_period_start", "current_period_end", "item_id", "price_id"})
+TIMES = ("provider_time", "fetched_at", "modified")
 BEFORE_USE = (SubscriptionStatus.STARTING, SubscriptionStatus.INCOMPLETE)
 # Why Stripe made the invoice of a further period; localstripe knows no other reason.
 RENEWALS = ("subscription_cycle",)
@@ -193,7 +194,7 @@ def apply_subscription(subscription: Subscription, snapshot: SubscriptionSnapsho
     changed = _changed(subscription, before, ["status", "provider_id", "past_due_since", *MIRRORED, "pricing", "plan"])
     if "provider_id" in changed:
         handle_arrivals(snapshot.subscription_id)
-    _save(subscription, changed)
+    subscription.save(using=payments_database(), update_fields=[*changed, *TIMES])
     if changed:
         announce_change(subscription, before, changed, origin)
     return bool(changed)
@@ -278,7 +279,7 @@ def apply_invoice(invoice: Invoice, snapshot: InvoiceSnapshot, origin: Origin) -
         setattr(invoice, name, getattr(snapshot, name))
     invoice.issued = snapshot.created or invoice.issued
     changed = _changed(invoice, before, ["status", "issued", *MIRRORED_OF_INVOICE])
-    _save(invoice, changed)
+    invoice.save(using=payments_database(), update_fields=None if invoice.pk is None else [*changed, *TIMES])
     if changed and invoice.subscription is not None:
         announce_invoice(invoice, invoice.subscription, before, origin)
     return bool(changed)
@@ -287,11 +288,6 @@ def apply_invoice(invoice: Invoice, snapshot: InvoiceSnapshot, origin: Origin) -
 def _changed(row: Model, before: Model, names: Iterable[str]) -> list[str]:
     columns = {name: row._meta.get_field(name).attname for name in names}  # type: ignore[union-attr]
     return [name for name, column in columns.items() if getattr(row, column) != getattr(before, column)]
-
-
-def _save(row: Subscription | Invoice, changed: list[str]) -> None:
-    fields = None if row.pk is None else [*changed, "provider_time", "fetched_at", "modified"]
-    row.save(using=payments_database(), update_fields=fields)
 
 
 # What is logged and announced of a change, both effective on commit.

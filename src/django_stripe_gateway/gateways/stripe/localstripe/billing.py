@@ -168,8 +168,6 @@ class LocalstripeBillingGateway(StripeBillingGateway):
                 params["prorate"] = False
         if change.cancel_at_period_end is not None:
             params["cancel_at_period_end"] = change.cancel_at_period_end
-        if change.trial_end_now:
-            params["trial_end"] = "now"
         return self._update(subscription_id, params, idempotency_key)
 
     def preview_change(self, subscription_id: str, customer_id: str, change: SubscriptionChange) -> InvoiceSnapshot:
