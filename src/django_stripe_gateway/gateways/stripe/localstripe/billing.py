@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, NoReturn
 
 from django.utils import timezone
@@ -11,7 +11,6 @@ from django.utils import timezone
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import ProviderError, UnsupportedByGateway
 from django_stripe_gateway.gateways.billing_values import (
-    BillingCheckoutSnapshot,
     CustomerSnapshot,
     InvoiceSnapshot,
     PaymentMethodSnapshot,
@@ -19,10 +18,8 @@ from django_stripe_gateway.gateways.billing_values import (
     PriceSnapshot,
     ProductRequest,
     ProductSnapshot,
-    PromotionCodeSnapshot,
     SetupSnapshot,
     SubscriptionChange,
-    SubscriptionCheckoutRequest,
     SubscriptionRequest,
     SubscriptionSnapshot,
 )
@@ -39,6 +36,15 @@ from django_stripe_gateway.gateways.stripe.customers import has_metadata
 from django_stripe_gateway.money import to_minor_units
 
 
+def _refuse(what: str) -> NoReturn:
+    raise UnsupportedByGateway(f"localstripe does not know {what}. Use a test key of Stripe's for that.")
+
+
+def _refusing(what: str) -> Callable[..., NoReturn]:
+    """Return a method that refuses, whatever it is called with."""
+    return lambda *args, **kwargs: _refuse(what)
+
+
 class LocalstripeBillingGateway(StripeBillingGateway):
     """Bills in development. What localstripe cannot do is refused with a sentence, and not half done."""
 
@@ -48,6 +54,13 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     supports_pause = False
     supports_promotion_codes = False
     supports_preview = False
+
+    create_subscription_checkout = find_subscription_checkout = _refusing("Checkout")
+    retrieve_subscription_checkout = expire_subscription_checkout = _refusing("Checkout")
+    create_portal_url = _refusing("the billing portal")
+    pause_subscription = unpause_subscription = _refusing("pausing")
+    find_promotion_code = _refusing("promotion codes")
+    preview_change = _refusing("previews of a change")
 
     @property
     def test_payment_method(self) -> str:
@@ -89,10 +102,6 @@ class LocalstripeBillingGateway(StripeBillingGateway):
         """Return all Plans."""
         return self._list(lambda params: self.v1.plans.list(params=params), price_snapshot)
 
-    def find_promotion_code(self, code: str) -> PromotionCodeSnapshot | None:
-        """Refuse: there are no promotion codes."""
-        _refuse("promotion codes")
-
     def retrieve_customer(self, customer_id: str) -> CustomerSnapshot:
         """Ask for a customer; localstripe forgets those that were deleted."""
         try:
@@ -116,10 +125,6 @@ class LocalstripeBillingGateway(StripeBillingGateway):
         """Return the SetupIntent that an earlier attempt has made; localstripe lists them for no one customer."""
         made = self._items(lambda params: self.v1.setup_intents.list(params=params), setup_snapshot)
         return next((found for found in made if has_metadata(found.metadata, metadata)), None)
-
-    def create_portal_url(self, customer_id: str, return_url: str, *, idempotency_key: str) -> str:
-        """Refuse: there is no billing portal."""
-        _refuse("the billing portal")
 
     def create_subscription(self, request: SubscriptionRequest, *, idempotency_key: str) -> SubscriptionSnapshot:
         """Start a subscription and charge the customer's payment method at once.
@@ -170,38 +175,6 @@ class LocalstripeBillingGateway(StripeBillingGateway):
             params["cancel_at_period_end"] = change.cancel_at_period_end
         return self._update(subscription_id, params, idempotency_key)
 
-    def preview_change(self, subscription_id: str, customer_id: str, change: SubscriptionChange) -> InvoiceSnapshot:
-        """Refuse: there are no previews."""
-        _refuse("previews of a change")
-
-    def pause_subscription(
-        self, subscription_id: str, *, behavior: str, resumes_at: datetime | None, idempotency_key: str
-    ) -> SubscriptionSnapshot:
-        """Refuse: localstripe fails at it."""
-        _refuse("pausing")
-
-    def unpause_subscription(self, subscription_id: str, *, idempotency_key: str) -> SubscriptionSnapshot:
-        """Refuse: nothing can be paused."""
-        _refuse("pausing")
-
-    def create_subscription_checkout(
-        self, request: SubscriptionCheckoutRequest, *, idempotency_key: str
-    ) -> BillingCheckoutSnapshot:
-        """Refuse: there is no Checkout."""
-        _refuse("Checkout")
-
-    def find_subscription_checkout(self, customer_id: str, token: str) -> BillingCheckoutSnapshot | None:
-        """Refuse: there is no Checkout."""
-        _refuse("Checkout")
-
-    def retrieve_subscription_checkout(self, session_id: str) -> BillingCheckoutSnapshot:
-        """Refuse: there is no Checkout."""
-        _refuse("Checkout")
-
-    def expire_subscription_checkout(self, session_id: str, *, idempotency_key: str) -> BillingCheckoutSnapshot:
-        """Refuse: there is no Checkout."""
-        _refuse("Checkout")
-
     def list_invoices(self, customer_id: str) -> Sequence[InvoiceSnapshot]:
         """Return the customer's invoices, the newest first."""
         found = self._list(lambda params: self.v1.invoices.list(params=params), invoice_snapshot, customer=customer_id)
@@ -212,7 +185,3 @@ class LocalstripeBillingGateway(StripeBillingGateway):
 
     def _invoice_expand(self) -> list[str]:
         return ["payment_intent"]
-
-
-def _refuse(what: str) -> NoReturn:
-    raise UnsupportedByGateway(f"localstripe does not know {what}. Use a test key of Stripe's for that.")
