@@ -21,9 +21,9 @@ class StripeGatewayConfig(AppConfig):
         from django_stripe_gateway.gateways.registry import register_provider  # noqa: PLC0415
         from django_stripe_gateway.gateways.stripe.provider import Stripe  # noqa: PLC0415
         from django_stripe_gateway.services import verbs  # noqa: F401, PLC0415
-        from django_stripe_gateway.services.subscriptions import owner_details  # noqa: PLC0415
+        from django_stripe_gateway.services.subscriptions.customers import follow_owners  # noqa: PLC0415
         from django_stripe_gateway.webhooks.inbox import process  # noqa: F401, PLC0415
 
         register_provider(Stripe())
         register_provider(PayPal())
-        owner_details.follow_owners()
+        follow_owners()

@@ -145,7 +145,12 @@ class UnsupportedByGateway(GatewayError):
 
 
 class ProviderError(GatewayError):
-    """The provider refused a request that we made; nothing was changed there."""
+    """The provider refused a request that we made; nothing was changed there.
+
+    ``is_missing`` says that the provider knows no object that the request names.
+    """
+
+    is_missing: bool = False
 
     type = "provider_error"
     status_code = 502

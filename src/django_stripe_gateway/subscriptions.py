@@ -5,8 +5,8 @@ another price or quantity; ``preview_change`` says first what that costs. ``canc
 period or at once, and ``resume_subscription`` takes that back; ``pause_subscription`` and ``unpause_subscription``
 stop and start the collection of money. ``sync_subscription`` asks the provider how it stands.
 
-Whom the provider bills is a ``Customer``. ``ensure_customer`` finds or makes an owner's, ``update_customer`` tells the
-provider of new details. ``list_payment_methods``, ``add_payment_method``, ``set_default_payment_method``,
+Whom the provider bills is a ``Customer``. ``ensure_customer`` finds or makes an owner's, ``update_customer`` sends the
+provider new details. ``list_payment_methods``, ``add_payment_method``, ``set_default_payment_method``,
 ``remove_payment_method`` and ``portal_url`` are about what customers are charged on. Invoices come with the webhooks;
 ask for them with ``Invoice.objects.for_owner(owner).shown()``.
 
@@ -48,13 +48,16 @@ from django_stripe_gateway.services.catalogue.drift import Drift, find_drift
 from django_stripe_gateway.services.catalogue.publish import archive_pricing, push_plan, push_pricing, replace_pricing
 from django_stripe_gateway.services.catalogue.pull import PulledPlan, pull_catalogue
 from django_stripe_gateway.services.catalogue.steps import CatalogueStep
-from django_stripe_gateway.services.subscriptions.add_payment_method import add_payment_method
-from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
+from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, resume_subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription, preview_change
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer, update_customer
-from django_stripe_gateway.services.subscriptions.default_payment_method import set_default_payment_method
-from django_stripe_gateway.services.subscriptions.pause import pause_subscription
-from django_stripe_gateway.services.subscriptions.payment_methods import list_payment_methods
+from django_stripe_gateway.services.subscriptions.pause import pause_subscription, unpause_subscription
+from django_stripe_gateway.services.subscriptions.payment_methods import (
+    add_payment_method,
+    list_payment_methods,
+    remove_payment_method,
+    set_default_payment_method,
+)
 from django_stripe_gateway.services.subscriptions.plan_access import active_plan, has_plan, subscriptions_for
 from django_stripe_gateway.services.subscriptions.portal import portal_url
 from django_stripe_gateway.services.subscriptions.reconcile import (
@@ -62,11 +65,8 @@ from django_stripe_gateway.services.subscriptions.reconcile import (
     reconcile_customers,
     reconcile_subscriptions,
 )
-from django_stripe_gateway.services.subscriptions.refresh import sync_subscription
-from django_stripe_gateway.services.subscriptions.remove_payment_method import remove_payment_method
-from django_stripe_gateway.services.subscriptions.resume import resume_subscription
 from django_stripe_gateway.services.subscriptions.subscribe import subscribe
-from django_stripe_gateway.services.subscriptions.unpause import unpause_subscription
+from django_stripe_gateway.services.subscriptions.sync import sync_subscription
 
 __all__ = [
     "CatalogueStep",

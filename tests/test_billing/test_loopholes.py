@@ -14,9 +14,8 @@ from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.origins import SYSTEM
 from django_stripe_gateway.services.subscriptions import line
-from django_stripe_gateway.services.subscriptions.locks import lock_subscription
 from django_stripe_gateway.services.subscriptions.reconcile import reconcile_subscriptions
-from django_stripe_gateway.services.subscriptions.sync import apply_subscription
+from django_stripe_gateway.services.subscriptions.sync import apply_subscription, lock_subscription
 from django_stripe_gateway.services.transactions import money_transaction
 from django_stripe_gateway.subscriptions import subscribe
 from tests.billing_factories import make_subscription

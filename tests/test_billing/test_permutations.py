@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from django_stripe_gateway.exceptions import GatewayError, WrongState
 from django_stripe_gateway.models import Subscription, SubscriptionLog, WebhookEvent
-from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
-from django_stripe_gateway.services.subscriptions.resume import resume_subscription
+from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, resume_subscription
 from django_stripe_gateway.webhooks.events import parse_event
 from django_stripe_gateway.webhooks.inbox.receive import receive_event
 from django_stripe_gateway.webhooks.registry import handled_types

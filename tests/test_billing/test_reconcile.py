@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from django_stripe_gateway.exceptions import ProviderUnavailable
 from django_stripe_gateway.models import Subscription
-from django_stripe_gateway.services.subscriptions.customers import update_customer
+from django_stripe_gateway.services.subscriptions.customers import ensure_customer, update_customer
 from django_stripe_gateway.services.subscriptions.reconcile import (
     reconcile_billing_operations,
     reconcile_customers,
@@ -74,6 +75,36 @@ def test_details__saved_while_others_were_on_their_way(host: SubscriptionHost, u
     assert outcomes(reconcile_customers()) == ["changed"]
     assert host.fake.get(customer.provider_id)["email"] == "countess@example.com"
     assert outcomes(reconcile_customers()) == []
+
+
+def test_details__saved_while_the_customer_is_being_made(host: SubscriptionHost, user: Any) -> None:
+    def save() -> None:
+        hold.wait()
+        user.email = "countess@example.com"
+        user.save()
+        hold.release()
+
+    owner = type(user).objects.get(pk=user.pk)
+    with host.fake.hold("POST", "/v1/customers", when="after") as hold:
+        in_threads([lambda: ensure_customer(owner=owner), save], 2)
+    assert host.fake.get(host.customer.provider_id)["email"] == "ada@example.com"
+    assert outcomes(reconcile_customers()) == ["changed"]
+    assert host.fake.get(host.customer.provider_id)["email"] == "countess@example.com"
+    assert outcomes(reconcile_customers()) == []
+
+
+def test_details__saved_while_the_operation_waits(host: SubscriptionHost, user: Any) -> None:
+    """What an operation carries on with is what it was stored with, however late that is."""
+    host.fake.fault("POST", "/v1/customers", kind="error_500_before")
+    with pytest.raises(ProviderUnavailable):
+        ensure_customer(owner=user)
+    user.email = "countess@example.com"
+    user.save()
+    assert outcomes(reconcile_customers()) == []
+    assert outcomes(reconcile_billing_operations()) == ["settled"]
+    assert host.fake.get(host.customer.provider_id)["email"] == "ada@example.com"
+    assert outcomes(reconcile_customers()) == ["changed"]
+    assert host.fake.get(host.customer.provider_id)["email"] == "countess@example.com"
 
 
 def test_lost_events(host: SubscriptionHost) -> None:

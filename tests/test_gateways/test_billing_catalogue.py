@@ -45,6 +45,7 @@ def test_customer__deleted(stripe_biller: OnFakeStripe) -> None:
     with pytest.raises(ProviderError) as caught:
         stripe_biller.subscribe(made, stripe_biller.price())
     assert caught.value.code == "resource_missing"
+    assert caught.value.is_missing
 
 
 def test_portal(stripe_biller: OnFakeStripe) -> None:

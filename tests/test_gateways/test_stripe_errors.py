@@ -142,6 +142,18 @@ def test_refusal_without_a_code(name: str, code: str, expected: type[GatewayErro
         assert type(caught(CALLS[name], server.url)) is expected
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "is_missing"),
+    # localstripe sends no code.
+    [("400 Bad Request", "resource_missing", True), ("404 Not Found", "", True), ("400 Bad Request", "", False)],
+)
+def test_missing_object(status: str, code: str, is_missing: bool) -> None:
+    with RawServer(refusal(status, **({"code": code} if code else {}))) as server:
+        error = caught(CALLS["retrieve"], server.url)
+    assert isinstance(error, ProviderError)
+    assert error.is_missing is is_missing
+
+
 @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden"])
 def test_key_refused(call: Call, status: str) -> None:
     secret = "sk_test_51AbCdEfGhIjKlMnOp"

@@ -17,26 +17,35 @@ from django_stripe_gateway.services.payments.confirm import CONFIRM, confirm_pay
 from django_stripe_gateway.services.payments.create import CREATE, create_payment
 from django_stripe_gateway.services.payments.refresh import sync_payment
 from django_stripe_gateway.services.payments.refund import REFUND, refund_payment
-from django_stripe_gateway.services.subscriptions.add_payment_method import ADD_PAYMENT_METHOD, add_payment_method
-from django_stripe_gateway.services.subscriptions.cancel import CANCEL_SUBSCRIPTION, cancel_subscription
+from django_stripe_gateway.services.subscriptions.cancel import (
+    CANCEL_SUBSCRIPTION,
+    RESUME_SUBSCRIPTION,
+    cancel_subscription,
+    resume_subscription,
+)
 from django_stripe_gateway.services.subscriptions.change import CHANGE_SUBSCRIPTION, change_subscription
-from django_stripe_gateway.services.subscriptions.create_customer import CREATE_CUSTOMER
-from django_stripe_gateway.services.subscriptions.customers import ensure_customer, update_customer
-from django_stripe_gateway.services.subscriptions.default_payment_method import (
+from django_stripe_gateway.services.subscriptions.customers import (
+    CREATE_CUSTOMER,
+    UPDATE_CUSTOMER,
+    ensure_customer,
+    update_customer,
+)
+from django_stripe_gateway.services.subscriptions.pause import (
+    PAUSE_SUBSCRIPTION,
+    UNPAUSE_SUBSCRIPTION,
+    pause_subscription,
+    unpause_subscription,
+)
+from django_stripe_gateway.services.subscriptions.payment_methods import (
+    ADD_PAYMENT_METHOD,
+    REMOVE_PAYMENT_METHOD,
     SET_DEFAULT_PAYMENT_METHOD,
+    add_payment_method,
+    remove_payment_method,
     set_default_payment_method,
 )
-from django_stripe_gateway.services.subscriptions.open_checkout import OPEN_CHECKOUT
-from django_stripe_gateway.services.subscriptions.pause import PAUSE_SUBSCRIPTION, pause_subscription
 from django_stripe_gateway.services.subscriptions.portal import OPEN_PORTAL, portal_url
-from django_stripe_gateway.services.subscriptions.remove_payment_method import (
-    REMOVE_PAYMENT_METHOD,
-    remove_payment_method,
-)
-from django_stripe_gateway.services.subscriptions.resume import RESUME_SUBSCRIPTION, resume_subscription
-from django_stripe_gateway.services.subscriptions.subscribe import SUBSCRIBE, subscribe
-from django_stripe_gateway.services.subscriptions.unpause import UNPAUSE_SUBSCRIPTION, unpause_subscription
-from django_stripe_gateway.services.subscriptions.update_customer import UPDATE_CUSTOMER
+from django_stripe_gateway.services.subscriptions.subscribe import OPEN_CHECKOUT, SUBSCRIBE, subscribe
 from tests.test_billing.host import SubscriptionHost
 
 Act = Callable[[SubscriptionHost], Any]

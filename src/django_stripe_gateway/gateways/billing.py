@@ -36,8 +36,8 @@ class BillingGateway(ABC):
 
     Raised everywhere: ``ProviderTimeout`` and ``ProviderUnavailable`` when the outcome is unknown,
     ``ProviderStateError`` when the object's state forbids it, ``UnsupportedByGateway`` when this provider cannot do it,
-    ``PaymentDeclined`` when a card was declined, ``ProviderError`` for any other refusal; its ``code`` is
-    "resource_missing" when the provider knows no such object, by which a deleted customer is made anew.
+    ``PaymentDeclined`` when a card was declined, ``ProviderError`` for any other refusal. The gateway sets its
+    ``is_missing`` when the provider knows no such object, by which a deleted customer is made anew.
     """
 
     #: A first payment can be left open for the customer to confirm in the browser.

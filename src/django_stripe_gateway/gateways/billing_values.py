@@ -218,7 +218,6 @@ class BillingCheckoutSnapshot:
     url: str = field(default="", repr=False)
     subscription_id: str = ""
     customer_id: str = ""
-    expires_at: datetime | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -238,7 +237,6 @@ class SubscriptionChange:
     proration: str = "create_prorations"
     proration_date: datetime | None = None
     cancel_at_period_end: bool | None = None
-    trial_end_now: bool = False
 
 
 @dataclass(frozen=True, slots=True)

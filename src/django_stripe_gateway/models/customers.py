@@ -17,7 +17,7 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
         return self.filter(owner=owner)
 
     def with_changed_details(self) -> CustomerQuerySet:
-        """Return the customers whose owner was saved since the provider was told of them."""
+        """Return the customers whose owner was saved since their details were sent."""
         return self.filter(details_changed__isnull=False, provider_id__isnull=False, deleted__isnull=True)
 
 
@@ -38,13 +38,13 @@ class Customer(models.Model):
     )
     variant = models.CharField(_("variant"), max_length=64)
     provider_id = models.CharField(_("customer"), max_length=255, null=True, blank=True)
-    # Ids of those that the provider has deleted; what they had subscribed to keeps telling of them.
+    # Ids of those that the provider has deleted; events about what they had subscribed to keep naming them.
     former_ids = models.JSONField(default=list, blank=True, editable=False)
     livemode = models.BooleanField(_("live mode"), default=False)
     default_payment_method = models.CharField(_("payment method"), max_length=255, blank=True, default="")
     # What was last sent of the owner's details, as a digest: enough to see that they have changed.
     details_digest = models.CharField(max_length=64, blank=True, default="", editable=False)
-    # When the owner was saved since; cleared when the provider has been told.
+    # When the owner was saved since; cleared once the provider has the details.
     details_changed = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
     deleted = models.DateTimeField(_("deleted at the provider"), null=True, blank=True)
     # See Subscription.provider_time.

@@ -10,19 +10,17 @@ from django_stripe_gateway.services.payments.capture import CAPTURE
 from django_stripe_gateway.services.payments.confirm import CONFIRM
 from django_stripe_gateway.services.payments.create import CREATE
 from django_stripe_gateway.services.payments.refund import REFUND
-from django_stripe_gateway.services.subscriptions.add_payment_method import ADD_PAYMENT_METHOD
-from django_stripe_gateway.services.subscriptions.cancel import CANCEL_SUBSCRIPTION
+from django_stripe_gateway.services.subscriptions.cancel import CANCEL_SUBSCRIPTION, RESUME_SUBSCRIPTION
 from django_stripe_gateway.services.subscriptions.change import CHANGE_SUBSCRIPTION
-from django_stripe_gateway.services.subscriptions.create_customer import CREATE_CUSTOMER
-from django_stripe_gateway.services.subscriptions.default_payment_method import SET_DEFAULT_PAYMENT_METHOD
-from django_stripe_gateway.services.subscriptions.open_checkout import OPEN_CHECKOUT
-from django_stripe_gateway.services.subscriptions.pause import PAUSE_SUBSCRIPTION
+from django_stripe_gateway.services.subscriptions.customers import CREATE_CUSTOMER, UPDATE_CUSTOMER
+from django_stripe_gateway.services.subscriptions.pause import PAUSE_SUBSCRIPTION, UNPAUSE_SUBSCRIPTION
+from django_stripe_gateway.services.subscriptions.payment_methods import (
+    ADD_PAYMENT_METHOD,
+    REMOVE_PAYMENT_METHOD,
+    SET_DEFAULT_PAYMENT_METHOD,
+)
 from django_stripe_gateway.services.subscriptions.portal import OPEN_PORTAL
-from django_stripe_gateway.services.subscriptions.remove_payment_method import REMOVE_PAYMENT_METHOD
-from django_stripe_gateway.services.subscriptions.resume import RESUME_SUBSCRIPTION
-from django_stripe_gateway.services.subscriptions.subscribe import SUBSCRIBE
-from django_stripe_gateway.services.subscriptions.unpause import UNPAUSE_SUBSCRIPTION
-from django_stripe_gateway.services.subscriptions.update_customer import UPDATE_CUSTOMER
+from django_stripe_gateway.services.subscriptions.subscribe import OPEN_CHECKOUT, SUBSCRIBE
 
 VERBS: tuple[Verb[Any, Any, Any], ...] = (
     CREATE,

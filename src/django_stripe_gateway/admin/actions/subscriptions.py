@@ -14,11 +14,10 @@ from django_stripe_gateway.admin.actions.table import Action, ActionRequest
 from django_stripe_gateway.admin.base.display import EMPTY, display_money
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import Subscription
-from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
+from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, resume_subscription
 from django_stripe_gateway.services.subscriptions.line import CHANGEABLE
-from django_stripe_gateway.services.subscriptions.refresh import look_up_subscription
-from django_stripe_gateway.services.subscriptions.resume import resume_subscription
-from django_stripe_gateway.services.subscriptions.unpause import unpause_subscription
+from django_stripe_gateway.services.subscriptions.pause import unpause_subscription
+from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
 
 
 def describe(subscription: Subscription) -> str:

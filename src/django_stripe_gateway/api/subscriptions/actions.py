@@ -27,14 +27,11 @@ from django_stripe_gateway.api.subscriptions.serializers import (
 from django_stripe_gateway.api.subscriptions.views import BillingView
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import Plan, PlanPricing, Subscription
-from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
+from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, resume_subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription, preview_change
-from django_stripe_gateway.services.subscriptions.pause import pause_subscription
-from django_stripe_gateway.services.subscriptions.refresh import look_up_subscription
-from django_stripe_gateway.services.subscriptions.resume import resume_subscription
-from django_stripe_gateway.services.subscriptions.return_urls import return_addresses
-from django_stripe_gateway.services.subscriptions.subscribe import choose_pricing, subscribe
-from django_stripe_gateway.services.subscriptions.unpause import unpause_subscription
+from django_stripe_gateway.services.subscriptions.pause import pause_subscription, unpause_subscription
+from django_stripe_gateway.services.subscriptions.subscribe import choose_pricing, return_addresses, subscribe
+from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
 from django_stripe_gateway.services.transactions import payments_database
 
 _changing = functools.partial(operation, answer=SubscriptionSerializer, errors=(402, 404))

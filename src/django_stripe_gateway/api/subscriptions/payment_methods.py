@@ -20,17 +20,16 @@ from django_stripe_gateway.api.subscriptions.serializers import (
     SetupSerializer,
 )
 from django_stripe_gateway.exceptions import InvalidInput
-from django_stripe_gateway.services.subscriptions.add_payment_method import add_payment_method
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer
-from django_stripe_gateway.services.subscriptions.default_payment_method import set_default_payment_method
 from django_stripe_gateway.services.subscriptions.payment_methods import (
+    add_payment_method,
     list_payment_methods,
     own_payment_method,
+    remove_payment_method,
     retrieve_setup,
+    set_default_payment_method,
 )
-from django_stripe_gateway.services.subscriptions.portal import portal_url
-from django_stripe_gateway.services.subscriptions.remove_payment_method import remove_payment_method
-from django_stripe_gateway.services.subscriptions.return_urls import portal_return_address
+from django_stripe_gateway.services.subscriptions.portal import portal_return_address, portal_url
 
 
 class PaymentMethodListView(BillingActionView):

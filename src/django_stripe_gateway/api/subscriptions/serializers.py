@@ -11,8 +11,7 @@ from django_stripe_gateway.choices import InvoiceStatus, LimitPeriod, PlanInterv
 from django_stripe_gateway.models import Invoice, Plan, PlanLimit, PlanPricing, Subscription
 from django_stripe_gateway.services.subscriptions.change import PRORATIONS
 from django_stripe_gateway.services.subscriptions.pause import PAUSE_BEHAVIORS
-from django_stripe_gateway.services.subscriptions.start import MAX_QUANTITY
-from django_stripe_gateway.services.subscriptions.subscribe import MODES
+from django_stripe_gateway.services.subscriptions.subscribe import MAX_QUANTITY, MODES
 
 # What is shown only when there is something to show.
 OPTIONAL = ("client_secret", "client_secret_kind", "gateway_url")

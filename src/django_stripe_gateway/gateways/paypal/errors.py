@@ -80,7 +80,9 @@ def translate(status: int, answer: Any, debug_id: str) -> GatewayError:
             request_id=request_id,
         )
     if status == 404:
-        return ProviderError(message or "PayPal knows no such object.", code=NOT_FOUND, request_id=request_id)
+        missing = ProviderError(message or "PayPal knows no such object.", code=NOT_FOUND, request_id=request_id)
+        missing.is_missing = True
+        return missing
     return _refusal(issue, message, request_id)
 
 

@@ -17,14 +17,13 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionSnapshot,
 )
 from django_stripe_gateway.gateways.stripe.billing_objects import ends_by_date, invoice_snapshot, subscription_snapshot
-from django_stripe_gateway.gateways.stripe.calls import ask, key_options, seconds
+from django_stripe_gateway.gateways.stripe.calls import ask, seconds
 from django_stripe_gateway.gateways.stripe.catalogue import StripeCatalogue
 from django_stripe_gateway.gateways.stripe.catalogue_objects import billing_checkout_snapshot
 from django_stripe_gateway.gateways.stripe.customers import StripeCustomers
 
 # The version that moved an invoice's payment; what can be expanded moved with it.
 BILLING_MOVED = "2025-03-31"
-RESOURCE_MISSING = "resource_missing"
 
 
 class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
@@ -57,8 +56,7 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
             params["cancel_at_period_end"] = True
         if request.default_payment_method:
             params["default_payment_method"] = request.default_payment_method
-        options = key_options(idempotency_key)
-        return ask(lambda: self.v1.subscriptions.create(params=params, options=options), subscription_snapshot)
+        return self._send(self.v1.subscriptions.create, subscription_snapshot, idempotency_key, params=params)
 
     def retrieve_subscription(self, subscription_id: str) -> SubscriptionSnapshot:
         """Ask where a subscription stands."""
@@ -88,7 +86,7 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
             params["cancel_at"] = ""
         elif change.cancel_at_period_end is not None:
             params["cancel_at_period_end"] = change.cancel_at_period_end
-        if "items" in params or change.trial_end_now:
+        if "items" in params:
             both = change.cancel_at_period_end is not None
             params["payment_behavior"] = "error_if_incomplete" if both else "pending_if_incomplete"
         return self._update(subscription_id, params, idempotency_key)
@@ -103,16 +101,13 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
 
     def cancel_subscription(self, subscription_id: str, *, idempotency_key: str) -> SubscriptionSnapshot:
         """End a subscription at once; one that has ended already is returned as it is."""
-        options = key_options(idempotency_key)
         try:
-            return ask(
-                lambda: self.v1.subscriptions.cancel(subscription_id, options=options),
-                subscription_snapshot,
-                about_state=True,
+            return self._send(
+                self.v1.subscriptions.cancel, subscription_snapshot, idempotency_key, subscription_id, about_state=True
             )
         except ProviderError as error:
             # Stripe no longer knows an ended subscription when it is to be canceled, and still shows it.
-            if error.code != RESOURCE_MISSING:
+            if not error.is_missing:
                 raise
         return self.retrieve_subscription(subscription_id)
 
@@ -132,18 +127,22 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
             params = {"pause_collection": "", "expand": self._subscription_expand()}
             return self._update(subscription_id, params, idempotency_key)
         params = {"billing_cycle_anchor": "now", "expand": self._subscription_expand()}
-        options = key_options(idempotency_key)
-        return ask(
-            lambda: self.v1.subscriptions.resume(subscription_id, params=params, options=options),
+        return self._send(
+            self.v1.subscriptions.resume,
             subscription_snapshot,
+            idempotency_key,
+            subscription_id,
+            params=params,
             about_state=True,
         )
 
     def _update(self, subscription_id: str, params: dict[str, Any], idempotency_key: str) -> SubscriptionSnapshot:
-        options = key_options(idempotency_key)
-        return ask(
-            lambda: self.v1.subscriptions.update(subscription_id, params=params, options=options),
+        return self._send(
+            self.v1.subscriptions.update,
             subscription_snapshot,
+            idempotency_key,
+            subscription_id,
+            params=params,
             about_state=True,
         )
 
@@ -172,9 +171,8 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
         if subscription.automatic_tax:
             params["automatic_tax"] = {"enabled": True}
             params["customer_update"] = {"address": "auto"}
-        options = key_options(idempotency_key)
-        snapshot = ask(
-            lambda: self.v1.checkout.sessions.create(params=params, options=options), billing_checkout_snapshot
+        snapshot = self._send(
+            self.v1.checkout.sessions.create, billing_checkout_snapshot, idempotency_key, params=params
         )
         if not snapshot.url:
             raise ProviderError("Stripe returned a Checkout Session without a URL.", code="malformed_object")
@@ -195,11 +193,8 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
 
     def expire_subscription_checkout(self, session_id: str, *, idempotency_key: str) -> BillingCheckoutSnapshot:
         """Close such a page before it is used."""
-        options = key_options(idempotency_key)
-        return ask(
-            lambda: self.v1.checkout.sessions.expire(session_id, options=options),
-            billing_checkout_snapshot,
-            about_state=True,
+        return self._send(
+            self.v1.checkout.sessions.expire, billing_checkout_snapshot, idempotency_key, session_id, about_state=True
         )
 
     # Invoices.
@@ -259,18 +254,11 @@ def _discounts(request: SubscriptionRequest) -> dict[str, Any]:
 
 def _change(change: SubscriptionChange) -> dict[str, Any]:
     """Return the parameters that a change and its preview share."""
-    params: dict[str, Any] = {}
-    item: dict[str, Any] = {"id": change.item_id}
-    if change.price_id is not None:
-        item["price"] = change.price_id
-    if change.quantity is not None:
-        item["quantity"] = change.quantity
-    if len(item) > 1:
-        params["items"] = [item]
-    if change.trial_end_now:
-        params["trial_end"] = "now"
-    if params:
-        params["proration_behavior"] = change.proration
-        if change.proration_date is not None:
-            params["proration_date"] = seconds(change.proration_date)
+    named = {"price": change.price_id, "quantity": change.quantity}
+    item = {name: value for name, value in named.items() if value is not None}
+    if not item:
+        return {}
+    params: dict[str, Any] = {"items": [{"id": change.item_id, **item}], "proration_behavior": change.proration}
+    if change.proration_date is not None:
+        params["proration_date"] = seconds(change.proration_date)
     return params

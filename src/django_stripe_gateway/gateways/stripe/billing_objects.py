@@ -3,17 +3,17 @@
 Since 2025-03-31.basil the period is on a subscription's items, and an invoice names its subscription in ``parent`` and
 its payment in ``payments`` and ``confirmation_secret``. A webhook endpoint keeps the version that it was made with, so
 both shapes arrive for years.
+
+Each reader raises ``ProviderError`` for an object that is half-formed.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django_stripe_gateway.gateways.billing_values import InvoiceLine, InvoiceSnapshot, SubscriptionSnapshot
 from django_stripe_gateway.gateways.stripe.fields import (
-    READING_ERRORS,
     Object,
     count_of,
     entries,
@@ -24,7 +24,7 @@ from django_stripe_gateway.gateways.stripe.fields import (
     optional_entries,
     optional_text,
     part,
-    refuse,
+    reads,
     signed_amount_of,
     text,
 )
@@ -35,40 +35,24 @@ UNPAID_STATUSES = frozenset({"incomplete", "past_due", "unpaid"})
 SUBSCRIPTION_LINES = frozenset({"subscription", "subscription_item_details"})
 
 
+@reads("a subscription")
 def subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
-    """Return the snapshot of a Subscription.
-
-    Raises:
-        ProviderError: the object is half-formed.
-    """
-    try:
-        return _subscription_snapshot(obj)
-    except READING_ERRORS as error:
-        refuse("a subscription", error)
-
-
-def invoice_snapshot(obj: Object) -> InvoiceSnapshot:
-    """Return the snapshot of an Invoice; one that is only announced has no id.
-
-    Raises:
-        ProviderError: the object is half-formed.
-    """
-    try:
-        return _invoice_snapshot(obj)
-    except READING_ERRORS as error:
-        refuse("an invoice", error)
-
-
-def _subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
+    """Return the snapshot of a Subscription."""
     items = entries(obj["items"])
     item = items[0] if items else {}
     price = part(item.get("price") or item.get("plan") or obj.get("plan"))
-    invoice = obj.get("latest_invoice")
-    latest = _invoice_snapshot(invoice) if isinstance(invoice, dict) else None
-    status, start, end = _status_and_period(obj, item)
+    invoice, pause = obj.get("latest_invoice"), part(obj.get("pause_collection"))
+    latest = invoice_snapshot(invoice) if isinstance(invoice, dict) else None
+    status, period_end = text(obj["status"]), item.get("current_period_end") or obj.get("current_period_end")
+    if status == "incomplete" and obj.get("trial_end") and not invoice:
+        # localstripe keeps a trial's end, makes no invoice and calls that incomplete. At Stripe every incomplete
+        # subscription has an invoice.
+        status, period_end = "trialing", obj["trial_end"]
     has_pending_update = bool(obj.get("pending_update"))
     secret, kind = _client_secret(obj, latest, waits=status in UNPAID_STATUSES or has_pending_update)
-    pause = part(obj.get("pause_collection"))
+    # In the flexible billing mode the customer portal says with a date instead of the flag that a subscription ends
+    # with its period (https://docs.stripe.com/billing/subscriptions/billing-mode/compare).
+    cancel_at, ends = obj.get("cancel_at"), [one.get("current_period_end") for one in (obj, *items)]
     return SubscriptionSnapshot(
         subscription_id=text(obj["id"]),
         status=status,
@@ -78,12 +62,12 @@ def _subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
         product_id=object_id(price.get("product")),
         quantity=count_of(item.get("quantity", obj.get("quantity")), 1),
         livemode=flag(obj.get("livemode")),
-        cancel_at_period_end=_ends_with_period(obj, items),
-        cancel_at=moment(obj.get("cancel_at")),
+        cancel_at_period_end=obj.get("cancel_at_period_end") is True or (bool(cancel_at) and cancel_at in ends),
+        cancel_at=moment(cancel_at),
         canceled_at=moment(obj.get("canceled_at")),
         ended_at=moment(obj.get("ended_at")),
-        current_period_start=start,
-        current_period_end=end,
+        current_period_start=moment(item.get("current_period_start") or obj.get("current_period_start")),
+        current_period_end=moment(period_end),
         trial_start=moment(obj.get("trial_start")),
         trial_end=moment(obj.get("trial_end")),
         start=moment(obj.get("start_date") or obj.get("start") or obj.get("created")),
@@ -99,37 +83,10 @@ def _subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
     )
 
 
-def _status_and_period(obj: Object, item: Object) -> tuple[str, datetime | None, datetime | None]:
-    status = text(obj["status"])
-    start = moment(item.get("current_period_start") or obj.get("current_period_start"))
-    end = moment(item.get("current_period_end") or obj.get("current_period_end"))
-    if status == "incomplete" and obj.get("trial_end") and not obj.get("latest_invoice"):
-        # localstripe keeps a trial's end, makes no invoice and calls that incomplete. At Stripe every incomplete
-        # subscription has an invoice.
-        return "trialing", start, moment(obj["trial_end"])
-    return status, start, end
-
-
-def _ends_with_period(obj: Object, items: list[Object]) -> bool:
-    """Tell whether a subscription ends with its period.
-
-    In the flexible billing mode the customer portal says so with a date instead of the flag
-    (https://docs.stripe.com/billing/subscriptions/billing-mode/compare).
-    """
-    ends = [part.get("current_period_end") for part in (obj, *items)]
-    return obj.get("cancel_at_period_end") is True or (bool(obj.get("cancel_at")) and obj["cancel_at"] in ends)
-
-
+@reads("a subscription")
 def ends_by_date(obj: Object) -> bool:
-    """Return whether only a date says that a subscription will end: taking the flag back would not keep it.
-
-    Raises:
-        ProviderError: the object is half-formed.
-    """
-    try:
-        return bool(obj["id"] and obj.get("cancel_at")) and obj.get("cancel_at_period_end") is not True
-    except READING_ERRORS as error:
-        refuse("a subscription", error)
+    """Return whether only a date says that a subscription will end: taking the flag back would not keep it."""
+    return bool(obj["id"] and obj.get("cancel_at")) and obj.get("cancel_at_period_end") is not True
 
 
 def _client_secret(obj: Object, invoice: InvoiceSnapshot | None, *, waits: bool) -> tuple[str, str]:
@@ -141,14 +98,18 @@ def _client_secret(obj: Object, invoice: InvoiceSnapshot | None, *, waits: bool)
     return "", ""
 
 
-def _invoice_snapshot(obj: Object) -> InvoiceSnapshot:
+@reads("an invoice")
+def invoice_snapshot(obj: Object) -> InvoiceSnapshot:
+    """Return the snapshot of an Invoice; one that is only announced has no id."""
     currency = text(obj["currency"])
     due = signed_amount_of(obj["amount_due"], currency)
     paid = signed_amount_of(obj["amount_paid"], currency)
     remaining = obj.get("amount_remaining")
     intent = _intent(obj)
-    lines = [_line(line, currency) for line in optional_entries(obj.get("lines"))]
-    start, end = _service_period(obj)
+    secret = part(obj.get("confirmation_secret")).get("client_secret")
+    taxes = obj.get("total_taxes") or obj.get("total_tax_amounts") or [{"amount": obj.get("tax") or 0}]
+    lines = optional_entries(obj.get("lines"))
+    start, end = _service_period(obj, lines)
     return InvoiceSnapshot(
         invoice_id=optional_text(obj.get("id")),
         status=optional_text(obj.get("status")) or "draft",
@@ -159,7 +120,7 @@ def _invoice_snapshot(obj: Object) -> InvoiceSnapshot:
         amount_paid=paid,
         # localstripe does not say.
         amount_remaining=due - paid if remaining is None else signed_amount_of(remaining, currency),
-        tax=_tax(obj, currency),
+        tax=sum((signed_amount_of(tax["amount"], currency) for tax in taxes), signed_amount_of(0, currency)),
         number=optional_text(obj.get("number")),
         customer_id=object_id(obj.get("customer")),
         subscription_id=invoice_subscription_id(obj),
@@ -176,8 +137,8 @@ def _invoice_snapshot(obj: Object) -> InvoiceSnapshot:
         period_end=end,
         paid_at=moment(part(obj.get("status_transitions")).get("paid_at")),
         next_payment_attempt=moment(obj.get("next_payment_attempt")),
-        client_secret=_invoice_secret(obj, intent),
-        lines=lines,
+        client_secret=optional_text(secret) or optional_text(part(intent).get("client_secret")),
+        lines=[_line(line, currency) for line in lines],
     )
 
 
@@ -199,33 +160,20 @@ def _intent(obj: Object) -> Any:
     return found
 
 
-def _invoice_secret(obj: Object, intent: Any) -> str:
-    secret = part(obj.get("confirmation_secret")).get("client_secret")
-    return optional_text(secret) or optional_text(part(intent).get("client_secret"))
-
-
-def _tax(obj: Object, currency: str) -> Decimal:
-    taxes = obj.get("total_taxes") or obj.get("total_tax_amounts") or []
-    if taxes:
-        return sum((signed_amount_of(tax["amount"], currency) for tax in taxes), signed_amount_of(0, currency))
-    return signed_amount_of(obj.get("tax") or 0, currency)
-
-
-def _service_period(obj: Object) -> tuple[datetime | None, datetime | None]:
+def _service_period(obj: Object, lines: list[Object]) -> tuple[datetime | None, datetime | None]:
     """Return the time that an invoice is for, which its lines say.
 
     An invoice's own period is the one in which its items were collected, and looks one period back
     (https://docs.stripe.com/api/invoices/object#invoice_object-period_end).
     """
-    spans = [part(line.get("period")) for line in optional_entries(obj.get("lines")) if _is_period_line(line)]
+    spans = [
+        part(line.get("period"))
+        for line in lines
+        if (part(line.get("parent")).get("type") or line.get("type")) in SUBSCRIPTION_LINES and not _is_proration(line)
+    ]
     starts = [span["start"] for span in spans if span.get("start")] or [obj.get("period_start")]
     ends = [span["end"] for span in spans if span.get("end")] or [obj.get("period_end")]
     return moment(min(starts)), moment(max(ends))
-
-
-def _is_period_line(line: Object) -> bool:
-    kind = part(line.get("parent")).get("type") or line.get("type")
-    return kind in SUBSCRIPTION_LINES and not _is_proration(line)
 
 
 def _is_proration(line: Object) -> bool:

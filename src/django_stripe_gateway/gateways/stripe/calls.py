@@ -192,6 +192,18 @@ class StripeAccountCalls:
         """The SDK's services of API v1."""
         return pool.get(self.account).v1
 
+    def _send(
+        self,
+        call: Callable[..., Any],
+        read: Callable[[Object], Value],
+        idempotency_key: str,
+        *ids: str,
+        params: Object | None = None,
+        about_state: bool = False,
+    ) -> Value:
+        """Make a call that changes something, under its idempotency key; see ``ask``."""
+        return ask(call, read, *ids, params=params, key=idempotency_key, about_state=about_state)
+
     def _list(
         self, call: Callable[[dict[str, Any]], Any], read: Callable[[Object], Value], **params: Any
     ) -> Sequence[Value]:
@@ -214,11 +226,6 @@ class StripeAccountCalls:
     def _made_since(self, moment: datetime) -> dict[str, Any]:
         """Return the filter for objects that were made since a moment of our clock; localstripe knows no such."""
         return {} if self.account.is_localstripe else {"created": {"gte": seconds(moment) - CLOCK_SKEW}}
-
-
-def key_options(idempotency_key: str) -> dict[str, Any]:
-    """Return the SDK's options that carry an idempotency key."""
-    return {"idempotency_key": idempotency_key}
 
 
 def seconds(value: Any) -> int:

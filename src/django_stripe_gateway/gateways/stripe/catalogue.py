@@ -12,7 +12,7 @@ from django_stripe_gateway.gateways.billing_values import (
     ProductSnapshot,
     PromotionCodeSnapshot,
 )
-from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask, key_options
+from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls
 from django_stripe_gateway.gateways.stripe.catalogue_objects import (
     price_snapshot,
     product_snapshot,
@@ -29,8 +29,7 @@ class StripeCatalogue(StripeAccountCalls):
         params: dict[str, Any] = {"name": request.name, "metadata": dict(request.metadata)}
         if request.description:
             params["description"] = request.description
-        options = key_options(idempotency_key)
-        return ask(lambda: self.v1.products.create(params=params, options=options), product_snapshot)
+        return self._send(self.v1.products.create, product_snapshot, idempotency_key, params=params)
 
     def update_product(
         self, product_id: str, request: ProductRequest, *, is_active: bool, idempotency_key: str
@@ -44,8 +43,7 @@ class StripeCatalogue(StripeAccountCalls):
         }
         if request.default_price_id:
             params["default_price"] = request.default_price_id
-        options = key_options(idempotency_key)
-        return ask(lambda: self.v1.products.update(product_id, params=params, options=options), product_snapshot)
+        return self._send(self.v1.products.update, product_snapshot, idempotency_key, product_id, params=params)
 
     def create_price(self, request: PriceRequest, *, idempotency_key: str) -> PriceSnapshot:
         """Make a recurring price."""
@@ -58,18 +56,15 @@ class StripeCatalogue(StripeAccountCalls):
         }
         if request.nickname:
             params["nickname"] = request.nickname
-        options = key_options(idempotency_key)
-        return ask(lambda: self.v1.prices.create(params=params, options=options), price_snapshot)
+        return self._send(self.v1.prices.create, price_snapshot, idempotency_key, params=params)
 
     def archive_price(self, price_id: str, *, idempotency_key: str) -> PriceSnapshot:
         """Take a price out of sale; subscriptions that have it keep it."""
-        options = key_options(idempotency_key)
-        return ask(lambda: self.v1.prices.update(price_id, params={"active": False}, options=options), price_snapshot)
+        return self._send(self.v1.prices.update, price_snapshot, idempotency_key, price_id, params={"active": False})
 
     def restore_price(self, price_id: str, *, idempotency_key: str) -> PriceSnapshot:
         """Sell at an archived price again."""
-        options = key_options(idempotency_key)
-        return ask(lambda: self.v1.prices.update(price_id, params={"active": True}, options=options), price_snapshot)
+        return self._send(self.v1.prices.update, price_snapshot, idempotency_key, price_id, params={"active": True})
 
     def list_products(self) -> Sequence[ProductSnapshot]:
         """Return all products, the archived ones too."""

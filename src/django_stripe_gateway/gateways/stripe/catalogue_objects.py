@@ -1,4 +1,7 @@
-"""Products, prices, customers and what belongs to them, of both API generations, as this app's frozen values."""
+"""Products, prices, customers and what belongs to them, of both API generations, as this app's frozen values.
+
+Each reader raises ``ProviderError`` for an object that is half-formed.
+"""
 
 from __future__ import annotations
 
@@ -12,62 +15,48 @@ from django_stripe_gateway.gateways.billing_values import (
     SetupSnapshot,
 )
 from django_stripe_gateway.gateways.stripe.fields import (
-    READING_ERRORS,
     Object,
     amount_of,
     count_of,
     flag,
     metadata_of,
-    moment,
     object_id,
     optional_text,
     part,
-    refuse,
+    reads,
     text,
 )
 
 
+@reads("a product")
 def product_snapshot(obj: Object) -> ProductSnapshot:
-    """Return the snapshot of a Product.
-
-    Raises:
-        ProviderError: the object is half-formed.
-    """
-    try:
-        return ProductSnapshot(
-            product_id=text(obj["id"]),
-            name=optional_text(obj.get("name")),
-            is_active=_is_active(obj),
-            description=optional_text(obj.get("description")),
-            metadata=metadata_of(obj.get("metadata")),
-            default_price_id=object_id(obj.get("default_price")),
-        )
-    except READING_ERRORS as error:
-        refuse("a product", error)
+    """Return the snapshot of a Product."""
+    return ProductSnapshot(
+        product_id=text(obj["id"]),
+        name=optional_text(obj.get("name")),
+        is_active=_is_active(obj),
+        description=optional_text(obj.get("description")),
+        metadata=metadata_of(obj.get("metadata")),
+        default_price_id=object_id(obj.get("default_price")),
+    )
 
 
+@reads("a price")
 def price_snapshot(obj: Object) -> PriceSnapshot:
-    """Return the snapshot of a Price, or of a Plan, which is what it was called before.
-
-    Raises:
-        ProviderError: the object is half-formed.
-    """
-    try:
-        currency = text(obj["currency"])
-        amount = obj.get("unit_amount", obj.get("amount"))
-        recurring = part(obj.get("recurring")) or obj
-        return PriceSnapshot(
-            price_id=text(obj["id"]),
-            product_id=object_id(obj.get("product")),
-            currency=currency.upper(),
-            amount=None if amount is None else amount_of(amount, currency),
-            interval=optional_text(recurring.get("interval")),
-            interval_count=count_of(recurring.get("interval_count"), 1),
-            is_active=_is_active(obj),
-            metadata=metadata_of(obj.get("metadata")),
-        )
-    except READING_ERRORS as error:
-        refuse("a price", error)
+    """Return the snapshot of a Price, or of a Plan, which is what it was called before."""
+    currency = text(obj["currency"])
+    amount = obj.get("unit_amount", obj.get("amount"))
+    recurring = part(obj.get("recurring")) or obj
+    return PriceSnapshot(
+        price_id=text(obj["id"]),
+        product_id=object_id(obj.get("product")),
+        currency=currency.upper(),
+        amount=None if amount is None else amount_of(amount, currency),
+        interval=optional_text(recurring.get("interval")),
+        interval_count=count_of(recurring.get("interval_count"), 1),
+        is_active=_is_active(obj),
+        metadata=metadata_of(obj.get("metadata")),
+    )
 
 
 def _is_active(obj: Object) -> bool:
@@ -75,112 +64,75 @@ def _is_active(obj: Object) -> bool:
     return obj.get("active") not in (False, "false", "False")
 
 
+@reads("a promotion code")
 def promotion_code_snapshot(obj: Object) -> PromotionCodeSnapshot:
-    """Return the snapshot of a PromotionCode; before 2025-09-30.clover it embedded its coupon.
-
-    Raises:
-        ProviderError: the object is half-formed.
-    """
-    try:
-        coupon = part(obj.get("promotion")).get("coupon") or obj.get("coupon")
-        return PromotionCodeSnapshot(
-            promotion_code_id=text(obj["id"]),
-            code=text(obj["code"]),
-            is_active=_is_active(obj),
-            coupon_id=object_id(coupon),
-        )
-    except READING_ERRORS as error:
-        refuse("a promotion code", error)
+    """Return the snapshot of a PromotionCode; before 2025-09-30.clover it embedded its coupon."""
+    coupon = part(obj.get("promotion")).get("coupon") or obj.get("coupon")
+    return PromotionCodeSnapshot(
+        promotion_code_id=text(obj["id"]),
+        code=text(obj["code"]),
+        is_active=_is_active(obj),
+        coupon_id=object_id(coupon),
+    )
 
 
+@reads("a customer")
 def customer_snapshot(obj: Object) -> CustomerSnapshot:
-    """Return the snapshot of a Customer, or of what is left of a deleted one.
-
-    Raises:
-        ProviderError: the object is half-formed.
-    """
-    try:
-        return CustomerSnapshot(
-            customer_id=text(obj["id"]),
-            is_deleted=obj.get("deleted") is True,
-            livemode=flag(obj.get("livemode")),
-            email=optional_text(obj.get("email")),
-            name=optional_text(obj.get("name")),
-            default_payment_method=object_id(part(obj.get("invoice_settings")).get("default_payment_method")),
-            metadata=metadata_of(obj.get("metadata")),
-        )
-    except READING_ERRORS as error:
-        refuse("a customer", error)
+    """Return the snapshot of a Customer, or of what is left of a deleted one."""
+    return CustomerSnapshot(
+        customer_id=text(obj["id"]),
+        is_deleted=obj.get("deleted") is True,
+        livemode=flag(obj.get("livemode")),
+        email=optional_text(obj.get("email")),
+        name=optional_text(obj.get("name")),
+        default_payment_method=object_id(part(obj.get("invoice_settings")).get("default_payment_method")),
+        metadata=metadata_of(obj.get("metadata")),
+    )
 
 
+@reads("a payment method")
 def payment_method_snapshot(obj: Object) -> PaymentMethodSnapshot:
-    """Return the snapshot of a PaymentMethod: what may be shown of it.
-
-    Raises:
-        ProviderError: the object is half-formed.
-    """
-    try:
-        kind = text(obj["type"])
-        details = part(obj.get(kind))
-        month, year = details.get("exp_month"), details.get("exp_year")
-        return PaymentMethodSnapshot(
-            payment_method_id=text(obj["id"]),
-            kind=kind,
-            brand=optional_text(details.get("brand") or details.get("bank_name")),
-            last4=optional_text(details.get("last4")),
-            exp_month=None if month is None else count_of(month, 0),
-            exp_year=None if year is None else count_of(year, 0),
-            customer_id=object_id(obj.get("customer")),
-        )
-    except READING_ERRORS as error:
-        refuse("a payment method", error)
+    """Return the snapshot of a PaymentMethod: what may be shown of it."""
+    kind = text(obj["type"])
+    details = part(obj.get(kind))
+    month, year = details.get("exp_month"), details.get("exp_year")
+    return PaymentMethodSnapshot(
+        payment_method_id=text(obj["id"]),
+        kind=kind,
+        brand=optional_text(details.get("brand") or details.get("bank_name")),
+        last4=optional_text(details.get("last4")),
+        exp_month=None if month is None else count_of(month, 0),
+        exp_year=None if year is None else count_of(year, 0),
+        customer_id=object_id(obj.get("customer")),
+    )
 
 
+@reads("a SetupIntent")
 def setup_snapshot(obj: Object) -> SetupSnapshot:
-    """Return the snapshot of a SetupIntent.
-
-    Raises:
-        ProviderError: the object is half-formed.
-    """
-    try:
-        return SetupSnapshot(
-            setup_id=text(obj["id"]),
-            status=text(obj["status"]),
-            client_secret=optional_text(obj.get("client_secret")),
-            payment_method_id=object_id(obj.get("payment_method")),
-            metadata=metadata_of(obj.get("metadata")),
-        )
-    except READING_ERRORS as error:
-        refuse("a SetupIntent", error)
+    """Return the snapshot of a SetupIntent."""
+    return SetupSnapshot(
+        setup_id=text(obj["id"]),
+        status=text(obj["status"]),
+        client_secret=optional_text(obj.get("client_secret")),
+        payment_method_id=object_id(obj.get("payment_method")),
+        metadata=metadata_of(obj.get("metadata")),
+    )
 
 
+@reads("a Checkout Session")
 def billing_checkout_snapshot(obj: Object) -> BillingCheckoutSnapshot:
-    """Return the snapshot of a Checkout Session in subscription mode.
-
-    Raises:
-        ProviderError: the object is half-formed.
-    """
-    try:
-        return BillingCheckoutSnapshot(
-            session_id=text(obj["id"]),
-            status=text(obj["status"]),
-            url=optional_text(obj.get("url")),
-            subscription_id=object_id(obj.get("subscription")),
-            customer_id=object_id(obj.get("customer")),
-            expires_at=moment(obj.get("expires_at")),
-            metadata=metadata_of(obj.get("metadata")),
-        )
-    except READING_ERRORS as error:
-        refuse("a Checkout Session", error)
+    """Return the snapshot of a Checkout Session in subscription mode."""
+    return BillingCheckoutSnapshot(
+        session_id=text(obj["id"]),
+        status=text(obj["status"]),
+        url=optional_text(obj.get("url")),
+        subscription_id=object_id(obj.get("subscription")),
+        customer_id=object_id(obj.get("customer")),
+        metadata=metadata_of(obj.get("metadata")),
+    )
 
 
+@reads("a page")
 def page_url(obj: Object) -> str:
-    """Return the address of a page that was made for a customer.
-
-    Raises:
-        ProviderError: the object is half-formed.
-    """
-    try:
-        return text(obj["url"])
-    except READING_ERRORS as error:
-        refuse("a page", error)
+    """Return the address of a page that was made for a customer."""
+    return text(obj["url"])

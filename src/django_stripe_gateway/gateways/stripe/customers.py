@@ -12,7 +12,7 @@ from django_stripe_gateway.gateways.billing_values import (
     PaymentMethodSnapshot,
     SetupSnapshot,
 )
-from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask, key_options
+from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask
 from django_stripe_gateway.gateways.stripe.catalogue_objects import (
     customer_snapshot,
     page_url,
@@ -27,8 +27,7 @@ class StripeCustomers(StripeAccountCalls):
     def create_customer(self, request: CustomerRequest, *, idempotency_key: str) -> CustomerSnapshot:
         """Make a customer."""
         params = customer_params(request)
-        options = key_options(idempotency_key)
-        return ask(lambda: self.v1.customers.create(params=params, options=options), customer_snapshot)
+        return self._send(self.v1.customers.create, customer_snapshot, idempotency_key, params=params)
 
     def find_customer(self, request: CustomerRequest, *, since: datetime) -> CustomerSnapshot | None:
         """Return the customer that an earlier attempt has made."""
@@ -42,8 +41,7 @@ class StripeCustomers(StripeAccountCalls):
         return self._update_customer(customer_id, customer_params(request), idempotency_key)
 
     def _update_customer(self, customer_id: str, params: dict[str, Any], idempotency_key: str) -> CustomerSnapshot:
-        options = key_options(idempotency_key)
-        return ask(lambda: self.v1.customers.update(customer_id, params=params, options=options), customer_snapshot)
+        return self._send(self.v1.customers.update, customer_snapshot, idempotency_key, customer_id, params=params)
 
     def retrieve_customer(self, customer_id: str) -> CustomerSnapshot:
         """Ask for a customer; one that was deleted says so."""
@@ -58,8 +56,7 @@ class StripeCustomers(StripeAccountCalls):
     def create_setup(self, customer_id: str, *, metadata: Mapping[str, str], idempotency_key: str) -> SetupSnapshot:
         """Make a SetupIntent, with the payment methods that the Dashboard allows."""
         params = {"customer": customer_id, "usage": "off_session", "metadata": dict(metadata)}
-        options = key_options(idempotency_key)
-        return ask(lambda: self.v1.setup_intents.create(params=params, options=options), setup_snapshot)
+        return self._send(self.v1.setup_intents.create, setup_snapshot, idempotency_key, params=params)
 
     def find_setup(self, customer_id: str, *, metadata: Mapping[str, str]) -> SetupSnapshot | None:
         """Return the SetupIntent that an earlier attempt has made."""
@@ -77,10 +74,8 @@ class StripeCustomers(StripeAccountCalls):
     ) -> PaymentMethodSnapshot:
         """Give the customer a payment method (a test one, or one made in the browser)."""
         params = {"customer": customer_id}
-        options = key_options(idempotency_key)
-        return ask(
-            lambda: self.v1.payment_methods.attach(payment_method_id, params=params, options=options),
-            payment_method_snapshot,
+        return self._send(
+            self.v1.payment_methods.attach, payment_method_snapshot, idempotency_key, payment_method_id, params=params
         )
 
     def set_default_payment_method(
@@ -92,10 +87,11 @@ class StripeCustomers(StripeAccountCalls):
 
     def detach_payment_method(self, payment_method_id: str, *, idempotency_key: str) -> PaymentMethodSnapshot:
         """Take a payment method from its customer."""
-        options = key_options(idempotency_key)
-        return ask(
-            lambda: self.v1.payment_methods.detach(payment_method_id, options=options),
+        return self._send(
+            self.v1.payment_methods.detach,
             payment_method_snapshot,
+            idempotency_key,
+            payment_method_id,
             about_state=True,
         )
 
@@ -106,8 +102,7 @@ class StripeCustomers(StripeAccountCalls):
     def create_portal_url(self, customer_id: str, return_url: str, *, idempotency_key: str) -> str:
         """Return the address of Stripe's billing portal for the customer."""
         params = {"customer": customer_id, "return_url": return_url}
-        options = key_options(idempotency_key)
-        return ask(lambda: self.v1.billing_portal.sessions.create(params=params, options=options), page_url)
+        return self._send(self.v1.billing_portal.sessions.create, page_url, idempotency_key, params=params)
 
 
 def has_metadata(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:

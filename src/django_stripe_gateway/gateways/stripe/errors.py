@@ -110,11 +110,11 @@ def translate(error: StripeError, *, about_state: bool = False) -> GatewayError:
             code="provider_error",
             request_id=request_id,
         )
-    return _refusal(details, code, request_id, about_state=about_state)
+    return _refusal(details, code, request_id, status, about_state=about_state)
 
 
 def _refusal(
-    details: Mapping[str, Any], code: str, request_id: str, *, about_state: bool
+    details: Mapping[str, Any], code: str, request_id: str, status: int, *, about_state: bool
 ) -> ProviderError | PaymentDeclined | InvalidInput:
     message = readable_message(details.get("message"))
     # localstripe calls its declines invalid requests.
@@ -140,7 +140,10 @@ def _refusal(
         return InvalidInput(message, code=code, field="payment_method", request_id=request_id)
     if code in STATE_CODES or (about_state and code in ("", AMOUNT_TOO_LARGE)):
         return ProviderStateError(message, code=code, request_id=request_id)
-    return ProviderError(message, code=code, request_id=request_id)
+    refused = ProviderError(message, code=code, request_id=request_id)
+    # localstripe sends no code.
+    refused.is_missing = code == "resource_missing" or status == 404
+    return refused
 
 
 def _details(error: StripeError) -> Mapping[str, Any] | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django_stripe_gateway.exceptions import ProviderError, UnsupportedByGateway
 from django_stripe_gateway.gateways.metering import Meter, MeterEventRequest, MeterGateway
-from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask, key_options, seconds
+from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask, seconds
 from django_stripe_gateway.gateways.stripe.fields import Object
 
 # What Stripe says to an identifier that it knows; there is no code for it.
@@ -30,9 +30,8 @@ class StripeMeters(StripeAccountCalls, MeterGateway):
             "identifier": request.identifier,
             "timestamp": seconds(request.occurred),
         }
-        options = key_options(idempotency_key)
         try:
-            ask(lambda: self.v1.billing.meter_events.create(params=params, options=options), lambda event: event)
+            ask(self.v1.billing.meter_events.create, dict, params=params, key=idempotency_key)
         except ProviderError as error:
             if KNOWN_IDENTIFIER in error.detail:
                 return True

@@ -37,12 +37,14 @@ class Request:
         match: those of ``params`` that a pending operation must have to be this very request.
         about: columns of the operation, of which the same is true, such as the amount.
         key: the caller's own idempotency key, already scoped to who asks for what.
+        rows: what the caller has read already, for ``new_operation``.
     """
 
     params: Mapping[str, Any] = field(default_factory=dict)
     match: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
     key: str | None = None
+    rows: Any = None
 
 
 @dataclass

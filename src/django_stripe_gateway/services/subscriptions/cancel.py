@@ -1,11 +1,18 @@
-"""Let a subscription end with its period, or at once."""
+"""Let a subscription end with its period, or at once; and take that back."""
 
 from __future__ import annotations
 
-from django_stripe_gateway.choices import BillingOperationKind
-from django_stripe_gateway.exceptions import WrongState
+import logging
+from dataclasses import asdict
+
+from django.db import transaction
+from django.utils import timezone
+
+from django_stripe_gateway.choices import BillingOperationKind, OperationState
+from django_stripe_gateway.exceptions import GatewayError, WrongState
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
-from django_stripe_gateway.models import Subscription
+from django_stripe_gateway.models import BillingOperation, Subscription
+from django_stripe_gateway.services.operations.engine import resume
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.change import change_at_provider
@@ -14,8 +21,11 @@ from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
     SubscriptionVerb,
     run_on_subscription,
-    subscription_id,
 )
+from django_stripe_gateway.services.subscriptions.sync import lock_subscription
+from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
+
+logger = logging.getLogger(__name__)
 
 
 class CancelVerb(SubscriptionVerb):
@@ -35,7 +45,7 @@ class CancelVerb(SubscriptionVerb):
         if claim.params["at_period_end"]:
             return change_at_provider(claim)
         snapshot: SubscriptionSnapshot = claim.gateway.cancel_subscription(
-            subscription_id(claim), idempotency_key=claim.key
+            claim.seen.provider_id, idempotency_key=claim.key
         )
         return snapshot
 
@@ -43,11 +53,29 @@ class CancelVerb(SubscriptionVerb):
         """Return the subscription if it has ended: that happens once."""
         if claim.params["at_period_end"]:
             return None
-        found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(subscription_id(claim))
+        found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(claim.seen.provider_id)
         return None if found.ended_at is None else found
 
 
+class ResumeVerb(SubscriptionVerb):
+    """Let a cancelled subscription go on."""
+
+    kind = BillingOperationKind.RESUME
+
+    def check_subscription(self, claim: CustomerClaim, subscription: Subscription) -> None:
+        """Let only what is cancelled and still runs go on, and only with a plan that renews."""
+        if not subscription.on_grace_period:
+            raise WrongState("Only a cancelled subscription whose period still runs can be resumed.")
+        if subscription.plan is not None and not subscription.plan.auto_renew:
+            raise WrongState("This plan does not renew.")
+
+    def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
+        """Set that it renews."""
+        return change_at_provider(claim)
+
+
 CANCEL_SUBSCRIPTION = register(CancelVerb())
+RESUME_SUBSCRIPTION = register(ResumeVerb())
 
 
 def cancel_subscription(
@@ -66,6 +94,57 @@ def cancel_subscription(
         WrongState: it is over, or was never started.
         ProviderError: the provider refused or failed.
     """
-
     params = {"at_period_end": at_period_end, "cancel_at_period_end": True}
     return run_on_subscription(CANCEL_SUBSCRIPTION, subscription, params, idempotency_key, origin)
+
+
+def resume_subscription(
+    *, subscription: Subscription, idempotency_key: str | None = None, origin: Origin = SYSTEM
+) -> Subscription:
+    """Take back a cancellation while the period still runs.
+
+    Raises:
+        WrongState: it is over, or was not cancelled; or its plan does not renew.
+        ProviderError: the provider refused or failed.
+    """
+    params = {"cancel_at_period_end": False}
+    return run_on_subscription(RESUME_SUBSCRIPTION, subscription, params, idempotency_key, origin)
+
+
+def end_with_period(subscription: Subscription, origin: Origin) -> None:
+    """See to it that a locked subscription that Checkout has started ends with its period, if its plan does.
+
+    A page cannot say so of what it will start. So an operation is committed with the event, and carried out after it;
+    ``reconcile`` finds it if that fails.
+    """
+    plan = subscription.plan
+    if not subscription.checkout_id or plan is None or plan.auto_renew:
+        return
+    if not subscription.is_valid or subscription.is_cancelled:
+        return
+    operations = BillingOperation.objects.using(payments_database())
+    asked = operations.filter(subscription=subscription, kind=BillingOperationKind.CANCEL)
+    if asked.exclude(state=OperationState.FAILED).exists():
+        return
+    operation = operations.create(
+        customer_id=subscription.customer_id,
+        subscription=subscription,
+        kind=BillingOperationKind.CANCEL,
+        params={"at_period_end": True, "cancel_at_period_end": True, "origin": asdict(origin)},
+        leased_until=timezone.now(),
+    )
+    transaction.on_commit(lambda: _carry_out(operation.pk), using=payments_database(), robust=True)
+
+
+@retry_on_deadlock
+def end_unended(subscription_pk: int, origin: Origin) -> None:
+    """Do so for a subscription whose events have not arrived."""
+    with money_transaction():
+        end_with_period(lock_subscription(subscription_pk), origin)
+
+
+def _carry_out(operation_pk: int) -> None:
+    try:
+        resume(BillingOperation, operation_pk)
+    except GatewayError as error:
+        logger.warning("The operation %s waits for reconcile: %s.", operation_pk, error.code)

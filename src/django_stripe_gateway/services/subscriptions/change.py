@@ -22,9 +22,8 @@ from django_stripe_gateway.services.subscriptions.line import (
     SubscriptionVerb,
     check_changeable,
     run_on_subscription,
-    subscription_id,
 )
-from django_stripe_gateway.services.subscriptions.start import check_has_no_other, check_quantity
+from django_stripe_gateway.services.subscriptions.subscribe import check_has_no_other, check_quantity
 
 PRORATIONS = ("create_prorations", "always_invoice", "none")
 
@@ -77,7 +76,6 @@ def change_subscription(
     if pricing is not None and pricing.plan_id != subscription.plan_id:
         close_open_checkouts(subscription.customer, pricing.plan, origin)
     params = _change_params(subscription, pricing, quantity, proration, proration_date)
-
     params["plan_pk"] = pricing.plan_id if pricing is not None else None
     return run_on_subscription(CHANGE_SUBSCRIPTION, subscription, params, idempotency_key, origin)
 
@@ -85,7 +83,7 @@ def change_subscription(
 def change_at_provider(claim: CustomerClaim) -> SubscriptionSnapshot:
     """Ask the provider for the change that an operation has kept."""
     snapshot: SubscriptionSnapshot = claim.gateway.change_subscription(
-        subscription_id(claim), subscription_change(claim.params), idempotency_key=claim.key
+        claim.seen.provider_id, subscription_change(claim.params), idempotency_key=claim.key
     )
     return snapshot
 
@@ -145,20 +143,22 @@ def _change_params(
         raise InvalidInput(f"The proration is one of {', '.join(PRORATIONS)}.", field="proration")
     if pricing is not None:
         _check_pricing(subscription, pricing)
-    seller = pricing or subscription.pricing
     if quantity is None:
         # A price that is not per seat is charged once.
         quantity = 1 if pricing is not None and not pricing.is_per_seat and subscription.quantity != 1 else None
     else:
-        check_quantity(quantity, seller)
+        check_quantity(quantity, pricing or subscription.pricing)
     same_price = pricing is None or pricing.pk == subscription.pricing_id
+    before, after = subscription.plan, None if pricing is None else pricing.plan
+    # Where both plans renew, or neither does, the renewal stays as it is.
+    same_renewal = before is None or after is None or after.auto_renew == before.auto_renew
     return {
         "item_id": subscription.item_id,
         "price_id": None if same_price or pricing is None else pricing.stripe_price_id,
         "quantity": quantity,
         "proration": proration,
         "proration_date": proration_date.isoformat() if proration_date else None,
-        "cancel_at_period_end": _ends_with_period(subscription, pricing),
+        "cancel_at_period_end": None if same_renewal or after is None else not after.auto_renew,
     }
 
 
@@ -166,13 +166,6 @@ def _check_changes(subscription: Subscription, params: Mapping[str, Any]) -> Non
     """Refuse a change of nothing; a repeat of one that has happened meanwhile is none."""
     if params["price_id"] is None and params["quantity"] in (None, subscription.quantity):
         raise InvalidInput("This would change nothing.", code="nothing_to_change")
-
-
-def _ends_with_period(subscription: Subscription, pricing: PlanPricing | None) -> bool | None:
-    """Return what must become of the renewal; ``None`` where both plans renew, or neither does."""
-    if pricing is None or subscription.plan is None or pricing.plan.auto_renew == subscription.plan.auto_renew:
-        return None
-    return not pricing.plan.auto_renew
 
 
 def _check_pricing(subscription: Subscription, pricing: PlanPricing) -> None:

@@ -10,10 +10,9 @@ from django_stripe_gateway.gateways.billing_values import BillingCheckoutSnapsho
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Customer, Plan, Subscription
 from django_stripe_gateway.services.arrivals import handle_arrivals
+from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.subscriptions.audit import log_subscription
-from django_stripe_gateway.services.subscriptions.locks import lock_subscription
-from django_stripe_gateway.services.subscriptions.refresh import look_up_subscription
+from django_stripe_gateway.services.subscriptions.sync import lock_subscription, look_up_subscription
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 
@@ -40,15 +39,14 @@ def close_open_checkouts(customer: Customer, plan: Plan, origin: Origin) -> None
 
 def settle_checkout(subscription_pk: int, page: BillingCheckoutSnapshot, origin: Origin = SYSTEM) -> Subscription:
     """Write where a page stands, and look up the subscription that it has started."""
-    subscription = write_checkout(subscription_pk, page, origin)
+    subscription = _write_checkout(subscription_pk, page, origin)
     if subscription.provider_id and not subscription.has_ended:
         return look_up_subscription(subscription_pk, origin)
     return subscription
 
 
 @retry_on_deadlock
-def write_checkout(subscription_pk: int, page: BillingCheckoutSnapshot, origin: Origin) -> Subscription:
-    """Write the ids of what a page has started, or that it was never used."""
+def _write_checkout(subscription_pk: int, page: BillingCheckoutSnapshot, origin: Origin) -> Subscription:
     with money_transaction():
         subscription = lock_subscription(subscription_pk)
         note_checkout(subscription, page, origin)
@@ -76,7 +74,7 @@ def note_checkout(subscription: Subscription, page: BillingCheckoutSnapshot, ori
         subscription.status = SubscriptionStatus.INCOMPLETE_EXPIRED
         subscription.ended_at = timezone.now()
         changed += ["status", "ended_at"]
-        log_subscription(subscription, SubscriptionLogEvent.STATUS_CHANGED, origin, "the page was never used")
+        write_log(subscription, SubscriptionLogEvent.STATUS_CHANGED, origin, "the page was never used")
     if changed:
         subscription.save(using=payments_database(), update_fields=[*changed, "modified"])
         handle_arrivals(page.session_id, page.subscription_id)

@@ -1,31 +1,98 @@
-"""Customers: found or made once for each owner and variant, and kept in step with the owner's details."""
+"""Customers: found or made once for each owner and variant, and kept in step with the owner's details.
+
+A saved owner is noted at once (``note_change``); ``reconcile`` or the next use sends the provider the new details.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
+from django.apps import apps
 from django.db import IntegrityError, transaction
+from django.db.models.signals import post_save
 from django.utils import timezone
 
 from django_stripe_gateway import signals
 from django_stripe_gateway.adapter import get_adapter, wrong_answer
+from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError
+from django_stripe_gateway.gateways.billing_values import CustomerRequest, CustomerSnapshot
 from django_stripe_gateway.gateways.registry import billing_variants, get_billing_gateway
 from django_stripe_gateway.models import Customer
+from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.audit import send_on_commit
 from django_stripe_gateway.services.operations.engine import run
-from django_stripe_gateway.services.operations.verbs import Request
+from django_stripe_gateway.services.operations.verbs import Request, Verb, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.subscriptions.create_customer import CREATE_CUSTOMER
-from django_stripe_gateway.services.subscriptions.locks import lock_customer
-from django_stripe_gateway.services.subscriptions.update_customer import UPDATE_CUSTOMER
+from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb, customer_id
+from django_stripe_gateway.services.subscriptions.sync import lock_customer
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 NAME_LENGTH = 256
+# What our call leaves on what it makes, so that an earlier attempt is found.
+MARKER = "operation"
+# What Django itself saves at each login.
+UNRELATED = frozenset({"last_login"})
+
+
+class CreateCustomerVerb(CustomerVerb[CustomerSnapshot]):
+    """Make a customer at the provider; in development also give it a card that works."""
+
+    kind = BillingOperationKind.CREATE_CUSTOMER
+
+    def check(self, claim: CustomerClaim) -> None:
+        """Ask nobody if another request has made it meanwhile."""
+        claim.is_answered = claim.subject.exists_at_provider
+
+    def call(self, claim: CustomerClaim) -> CustomerSnapshot:
+        """Make it."""
+        made = claim.gateway.create_customer(customer_request(claim, mark=True), idempotency_key=claim.key)
+        return _with_test_card(claim, made)
+
+    def find_earlier(self, claim: CustomerClaim) -> CustomerSnapshot | None:
+        """Return the customer that carries the operation's mark."""
+        found = claim.gateway.find_customer(customer_request(claim, mark=True), since=claim.operation.created)
+        return None if found is None else _with_test_card(claim, found)
+
+    def apply(self, claim: CustomerClaim, answer: CustomerSnapshot) -> str:
+        """Take over the customer's id."""
+        customer = claim.subject
+        if customer.provider_id and customer.provider_id != answer.customer_id:
+            customer.former_ids = [*customer.former_ids, customer.provider_id]
+        customer.provider_id, customer.deleted = answer.customer_id, None
+        write_customer(claim, answer, has_details=True)
+        return answer.customer_id
+
+
+class UpdateCustomerVerb(CustomerVerb[CustomerSnapshot]):
+    """Change a customer's name, e-mail address and metadata."""
+
+    kind = BillingOperationKind.UPDATE_CUSTOMER
+
+    def call(self, claim: CustomerClaim) -> CustomerSnapshot:
+        """Send the details."""
+        snapshot: CustomerSnapshot = claim.gateway.update_customer(
+            customer_id(claim), customer_request(claim), idempotency_key=claim.key
+        )
+        return snapshot
+
+    def find_earlier(self, claim: CustomerClaim) -> CustomerSnapshot | None:
+        """Return nothing: what is set once more makes nothing anew."""
+        return None
+
+    def apply(self, claim: CustomerClaim, answer: CustomerSnapshot) -> str:
+        """Note that the provider has the details."""
+        write_customer(claim, answer, has_details=True)
+        return ""
+
+
+CREATE_CUSTOMER = register(CreateCustomerVerb())
+UPDATE_CUSTOMER = register(UpdateCustomerVerb())
 
 
 def billing_variant() -> str:
@@ -71,29 +138,42 @@ def ensure_customer(*, owner: Any, variant: str = "", origin: Origin = SYSTEM) -
     customer = customer_row(owner, variant or billing_variant())
     details = owner_details(owner)
     if not customer.exists_at_provider:
-        params = {**details, "digest": details_digest(details)}
-        made: Customer = run(CREATE_CUSTOMER, customer.pk, Request(params=params, match=params), origin).subject
-        return made
-    return update_customer(customer=customer, origin=origin) if _has_other_details(customer, details) else customer
+        return _send_details(CREATE_CUSTOMER, customer, details, origin)
+    if customer.details_digest != details_digest(details):
+        return _send_details(UPDATE_CUSTOMER, customer, details, origin)
+    return customer
 
 
 def update_customer(*, customer: Customer, origin: Origin = SYSTEM) -> Customer:
-    """Tell the provider the owner's details if they have changed; see ``ensure_customer`` for what is raised."""
+    """Send the provider the owner's details if they have changed; see ``ensure_customer`` for what is raised."""
     if customer.owner is None or not customer.exists_at_provider:
         return customer
-    details = owner_details(customer.owner)
-    if not _has_other_details(customer, details):
-        # Saved, but with nothing that the provider is told of.
-        seen = Customer.objects.using(payments_database()).filter(pk=customer.pk)
-        seen.filter(details_changed=customer.details_changed).update(details_changed=None)
-        return customer
-    params = {**details, "digest": details_digest(details)}
-    updated: Customer = run(UPDATE_CUSTOMER, customer.pk, Request(params=params, match=params), origin).subject
-    return updated
+    details, noted = owner_details(customer.owner), customer.details_changed
+    if customer.details_digest != details_digest(details):
+        return _send_details(UPDATE_CUSTOMER, customer, details, origin, noted=noted)
+    # Saved, but with nothing that the provider has of it.
+    same = Customer.objects.using(payments_database()).filter(pk=customer.pk, details_changed=noted)
+    same.update(details_changed=None)
+    return customer
+
+
+def _send_details(
+    verb: Verb[Any, Any, Any],
+    customer: Customer,
+    details: Mapping[str, Any],
+    origin: Origin,
+    *,
+    noted: datetime | None = None,
+) -> Customer:
+    """Run a verb that sends the details; ``noted`` is when they were noted as changed, before they were read."""
+    match = {**details, "digest": details_digest(details)}
+    params = match if noted is None else match | {"noted": noted.isoformat()}
+    current: Customer = run(verb, customer.pk, Request(params, match), origin).subject
+    return current
 
 
 def owner_details(owner: Any) -> dict[str, Any]:
-    """Return what the provider is told of an owner: name, e-mail address and our id.
+    """Return what the provider gets to know of an owner: name, e-mail address and our id.
 
     Raises:
         GatewayConfigurationError: the host's adapter answers no dictionary.
@@ -113,8 +193,43 @@ def details_digest(details: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(details, sort_keys=True).encode()).hexdigest()
 
 
-def _has_other_details(customer: Customer, details: Mapping[str, Any]) -> bool:
-    return customer.details_digest != details_digest(details)
+def customer_request(claim: CustomerClaim, *, mark: bool = False) -> CustomerRequest:
+    """Return who is billed, as an operation has kept it; with ``mark`` an earlier attempt is found by the metadata."""
+    params, marker = claim.params, {MARKER: str(claim.operation.pk)} if mark else {}
+    return CustomerRequest(email=params["email"], name=params["name"], metadata=params["metadata"] | marker)
+
+
+def write_customer(claim: CustomerClaim, answer: CustomerSnapshot, *, has_details: bool) -> None:
+    """Write what the provider says of the locked customer.
+
+    Args:
+        has_details: the provider has the owner's details now, as they were when it was asked.
+    """
+    customer: Customer = claim.subject
+    assert claim.began is not None  # noqa: S101 (the provider was asked)
+    if has_details:
+        customer.details_digest = claim.params.get("digest", "")
+        noted = customer.details_changed
+        if noted is not None and noted.isoformat() == claim.params.get("noted"):
+            # Otherwise the owner was saved since; ``reconcile`` compares.
+            customer.details_changed = None
+    customer.default_payment_method = answer.default_payment_method
+    customer.livemode = bool(answer.livemode)
+    customer.fetched_at = claim.began
+    customer.save(using=payments_database())
+    handle_arrivals(customer.provider_id or "")
+
+
+def _with_test_card(claim: CustomerClaim, customer: CustomerSnapshot) -> CustomerSnapshot:
+    test_card = claim.gateway.test_payment_method
+    if not test_card or customer.default_payment_method:
+        return customer
+    gateway, key = claim.gateway, claim.key
+    method = gateway.attach_payment_method(test_card, customer.customer_id, idempotency_key=f"{key}-attach")
+    with_card: CustomerSnapshot = gateway.set_default_payment_method(
+        customer.customer_id, method.payment_method_id, idempotency_key=f"{key}-default"
+    )
+    return with_card
 
 
 @retry_on_deadlock
@@ -127,10 +242,32 @@ def mark_customer_deleted(customer: Customer) -> None:
 
 
 def note_deletion(customer: Customer) -> None:
-    """Note on a locked customer that the provider has deleted it, and tell receivers."""
+    """Note on a locked customer that the provider has deleted it, and announce it."""
     if customer.deleted is not None:
         return
     customer.deleted = timezone.now()
     customer.default_payment_method = ""
     customer.save(using=payments_database(), update_fields=["deleted", "default_payment_method", "modified"])
     send_on_commit(signals.customer_deleted, Customer, customer=customer)
+
+
+def follow_owners() -> None:
+    """Notice when an owner is saved."""
+    post_save.connect(note_change, apps.get_model(gateway_settings.owner_model), dispatch_uid="stripe_gateway_owner")
+
+
+def note_change(
+    sender: type[Any], instance: Any, created: bool, raw: bool = False, update_fields: Any = None, **kwargs: Any
+) -> None:
+    """Note on the owner's customers that details may be others; costs one statement, and calls nobody."""
+    if created or raw or (update_fields is not None and UNRELATED.issuperset(update_fields)):
+        return
+    # Also on those that are being made at the provider, with the details from before.
+    rows = Customer.objects.using(payments_database()).filter(owner_id=instance.pk)
+    rows.update(details_changed=timezone.now())
+
+
+def changed_customers() -> Iterator[Customer]:
+    """Yield the customers whose details have to be compared with what the provider has."""
+    rows = Customer.objects.using(payments_database()).with_changed_details().select_related("owner")
+    yield from rows.order_by("details_changed").iterator(chunk_size=500)

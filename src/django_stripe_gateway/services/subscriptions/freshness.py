@@ -3,7 +3,7 @@
 Stripe's objects say nowhere when they were changed, and its events come late, twice and in any order. So each row
 keeps the time of the newest event that was taken in (Stripe's clock, whole seconds) and the time of our last look (our
 clock). An event that is later than both is believed; any other makes us look again. What was looked up is written only
-if nothing else was written meanwhile; it is dropped where somebody who asked after us has written what we were told.
+if nothing else was written meanwhile; it is dropped where somebody who asked after us has written their answer.
 """
 
 from __future__ import annotations
@@ -79,39 +79,38 @@ def judge(
     """Decide about a state of the object of a locked row, and note on the row that it is known from now on.
 
     Args:
-        event_time: when the event that told of it was made; ``None`` where it was no event.
+        event_time: when the event that brought it was made; ``None`` where it was no event.
         look: what the provider answered, where it was asked.
         is_last: nothing can come after what the event says.
         is_over: nothing can come after what the row says.
     """
-    if look is None:
-        verdict = _judge_event(row, event_time, is_last, is_over)
-    else:
-        verdict = _judge_look(row, look, event_time, is_over)
+    moments = [moment for moment in (row.provider_time, row.fetched_at) if moment is not None]
+    if look is not None:
+        verdict = _judge_look(row, look, moments, event_time, is_over)
         if verdict is Verdict.WRITE and (row.fetched_at is None or look.began > row.fetched_at):
             row.fetched_at = look.began
+    elif is_last or (event_time is not None and all(event_time > moment for moment in moments)):
+        verdict = Verdict.WRITE
+    else:
+        verdict = Verdict.KEEP if is_over else Verdict.LOOK
     is_known = verdict is Verdict.WRITE or (verdict is Verdict.KEEP and look is not None)
     if is_known and event_time is not None and (row.provider_time is None or event_time > row.provider_time):
         row.provider_time = event_time
     return verdict
 
 
-def _judge_event(row: Dated, event_time: datetime | None, is_last: bool, is_over: bool) -> Verdict:
-    if is_last or (event_time is not None and all(event_time > moment for moment in _moments(row))):
-        return Verdict.WRITE
-    return Verdict.KEEP if is_over else Verdict.LOOK
-
-
-def _judge_look(row: Dated, look: Look[Any], event_time: datetime | None, is_over: bool) -> Verdict:
+def _judge_look(
+    row: Dated, look: Look[Any], moments: list[datetime], event_time: datetime | None, is_over: bool
+) -> Verdict:
     if look.known is None:
-        return Verdict.WRITE if all(moment < look.began for moment in _moments(row)) else Verdict.KEEP
+        return Verdict.WRITE if all(moment < look.began for moment in moments) else Verdict.KEEP
     if Known.of(row) == look.known:
         return Verdict.WRITE
     is_other_look = row.fetched_at != look.known.fetched_at
     # An event that is no later than the last look was noted beside it, never written.
     if not (is_over or is_other_look or row.fetched_at is None) and row.provider_time <= row.fetched_at:
         return Verdict.WRITE
-    # Who asked after us has heard what we were told. The first time counts: in a crowd the latest is always too late.
+    # Who asked after us got no older answer. The first time counts: in a crowd the latest is always too late.
     is_overtaken = is_other_look and row.fetched_at is not None and row.fetched_at >= (look.asked or look.began)
     is_outdated = (
         event_time is not None
@@ -120,7 +119,3 @@ def _judge_look(row: Dated, look: Look[Any], event_time: datetime | None, is_ove
         and row.provider_time > event_time
     )
     return Verdict.KEEP if is_over or is_overtaken or is_outdated else Verdict.LOOK
-
-
-def _moments(row: Dated) -> list[datetime]:
-    return [moment for moment in (row.provider_time, row.fetched_at) if moment is not None]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.utils import timezone
@@ -20,13 +19,17 @@ from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Customer, Subscription
+from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.operations.engine import perform, run, scoped_request_key
 from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb
 from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.subscriptions.audit import log_subscription
 from django_stripe_gateway.services.subscriptions.freshness import Known, Look
-from django_stripe_gateway.services.subscriptions.locks import lock_customer, lock_subscription
-from django_stripe_gateway.services.subscriptions.refresh import look_up_subscription, take_look
+from django_stripe_gateway.services.subscriptions.sync import (
+    lock_customer,
+    lock_subscription,
+    look_up_subscription,
+    take_look,
+)
 from django_stripe_gateway.services.transactions import payments_database
 
 A = TypeVar("A")
@@ -55,6 +58,11 @@ class CustomerVerb(Verb[Customer, BillingOperation, A]):
     def check(self, claim: CustomerClaim) -> None:
         """Allow it; what is not allowed was refused before."""
 
+    def begin_call(self, claim: CustomerClaim) -> None:
+        """Remember the subscription as it is before its answer, which an event may overtake."""
+        # What ``check`` has read, or made, was read under the lock.
+        claim.seen = claim.seen or claimed_subscription(claim)
+
     def note_failure(self, claim: CustomerClaim, error: GatewayError, *, is_over: bool) -> None:
         """Log a failed call on the subscription that it was about, and end one that was never started."""
         if claim.operation.subscription_id is None:
@@ -63,7 +71,7 @@ class CustomerVerb(Verb[Customer, BillingOperation, A]):
         data = {"kind": claim.operation.kind, "code": error.code, "request_id": error.request_id}
         # What is wrong with the settings is for the log and the error alone.
         detail = "" if isinstance(error, GatewayConfigurationError) else error.detail
-        log_subscription(subscription, SubscriptionLogEvent.OPERATION_FAILED, claim.origin, detail, data)
+        write_log(subscription, SubscriptionLogEvent.OPERATION_FAILED, claim.origin, detail, data)
         if is_over and subscription.status == SubscriptionStatus.STARTING and not subscription.provider_id:
             subscription.status = SubscriptionStatus.INCOMPLETE_EXPIRED
             subscription.ended_at = timezone.now()
@@ -83,7 +91,7 @@ class CustomerVerb(Verb[Customer, BillingOperation, A]):
         raise WrongState(error.detail, code=error.code, request_id=error.request_id) from error
 
     def supersede(self, claim: CustomerClaim) -> None:
-        """Carry out what somebody else had asked for; that it is refused is for them to hear."""
+        """Carry out what somebody else had asked for; if that is refused, it is their request that fails."""
         try:
             perform(claim)
         except GatewayError as error:
@@ -92,33 +100,21 @@ class CustomerVerb(Verb[Customer, BillingOperation, A]):
             logger.info("The earlier operation %s was refused: %s.", claim.operation.pk, error.code)
 
 
-@dataclass(slots=True)
-class Seen:
-    """The subscription as it was when the provider was asked, and whether the answer was the newest of it."""
-
-    subscription: Subscription
-    known: Known
-    is_written: bool = True
-
-
 class SubscriptionVerb(CustomerVerb[SubscriptionSnapshot]):
-    """A verb about one subscription, answered with the subscription."""
+    """A verb about one subscription, answered with the subscription.
+
+    ``claim.seen`` is the subscription as it was read last before the call, ``claim.result`` as it is afterwards.
+    """
 
     def check(self, claim: CustomerClaim) -> None:
         """Let only what was started be asked for, and what ``check_subscription`` allows."""
-        subscription = claimed_subscription(claim)
+        claim.seen = subscription = claimed_subscription(claim)
         if subscription is None or not subscription.provider_id:
             raise WrongState("This subscription has not been started.")
         self.check_subscription(claim, subscription)
 
     def check_subscription(self, claim: CustomerClaim, subscription: Subscription) -> None:
         """Raise ``WrongState`` if the subscription, read under its customer's lock, does not allow it."""
-
-    def begin_call(self, claim: CustomerClaim) -> None:
-        """Remember what is known of the subscription, because an event may be faster than the answer."""
-        subscription = claimed_subscription(claim)
-        assert subscription is not None  # noqa: S101 (the operation is about one)
-        claim.seen = Seen(subscription, Known.of(subscription))
 
     def find_earlier(self, claim: CustomerClaim) -> SubscriptionSnapshot | None:
         """Return nothing: what is set once more makes nothing anew."""
@@ -128,17 +124,14 @@ class SubscriptionVerb(CustomerVerb[SubscriptionSnapshot]):
         """Bring the subscription to what the provider says, unless an event has been faster."""
         assert claim.began is not None  # noqa: S101 (the provider was asked)
         # Whoever looked while we asked may have seen the subscription as it was before.
-        look = Look(claim.seen.known, claim.began, answer, asked=timezone.now())
-        claim.seen.is_written = take_look(claim.subject, claim.seen.subscription.pk, look, claim.origin)
+        look = Look(Known.of(claim.seen), claim.began, answer, asked=timezone.now())
+        claim.result = take_look(claim.subject, claim.seen, look, claim.origin)
         return answer.subscription_id
 
     def after_apply(self, claim: CustomerClaim) -> None:
-        """Return the subscription as it is now; only another look tells which of two that crossed is newer."""
-        if not claim.seen.is_written:
-            look_up_subscription(claim.seen.subscription.pk, claim.origin)
-        claim.result = claimed_subscription(claim)
-        claim.result.client_secret = claim.answer.client_secret
-        claim.result.client_secret_kind = claim.answer.client_secret_kind
+        """Return the subscription as it is now; only another look says which of two that crossed is newer."""
+        if claim.result is None:
+            claim.result = look_up_subscription(claim.seen.pk, claim.origin)
 
 
 def claimed_subscription(claim: CustomerClaim) -> Subscription | None:
@@ -147,11 +140,6 @@ def claimed_subscription(claim: CustomerClaim) -> Subscription | None:
         return None
     rows = Subscription.objects.using(payments_database()).select_related("customer", "plan", "pricing")
     return rows.get(pk=claim.operation.subscription_id)
-
-
-def subscription_id(claim: CustomerClaim) -> str:
-    """Return the provider's id of the subscription that is about to be called."""
-    return claim.seen.subscription.provider_id or ""
 
 
 def customer_id(claim: CustomerClaim) -> str:

@@ -1,4 +1,4 @@
-"""Stop collecting money for a subscription for a while."""
+"""Stop collecting money for a subscription for a while, and go on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from django_stripe_gateway.choices import BillingOperationKind
+from django_stripe_gateway.choices import BillingOperationKind, SubscriptionStatus
 from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway, WrongState
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
@@ -18,7 +18,6 @@ from django_stripe_gateway.services.subscriptions.line import (
     SubscriptionVerb,
     check_changeable,
     run_on_subscription,
-    subscription_id,
 )
 
 PAUSE_BEHAVIORS = ("void", "keep_as_draft", "mark_uncollectible")
@@ -39,7 +38,7 @@ class PauseVerb(SubscriptionVerb):
         """Pause it."""
         resumes_at = claim.params["resumes_at"]
         snapshot: SubscriptionSnapshot = claim.gateway.pause_subscription(
-            subscription_id(claim),
+            claim.seen.provider_id,
             behavior=claim.params["behavior"],
             resumes_at=datetime.fromisoformat(resumes_at) if resumes_at else None,
             idempotency_key=claim.key,
@@ -47,7 +46,32 @@ class PauseVerb(SubscriptionVerb):
         return snapshot
 
 
+class UnpauseVerb(SubscriptionVerb):
+    """Collect money again."""
+
+    kind = BillingOperationKind.UNPAUSE
+
+    def check_subscription(self, claim: CustomerClaim, subscription: Subscription) -> None:
+        """Let only what is paused go on."""
+        if subscription.has_ended or not subscription.is_paused:
+            raise WrongState("This subscription is not paused.")
+
+    def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
+        """End the pause."""
+        snapshot: SubscriptionSnapshot = claim.gateway.unpause_subscription(
+            claim.seen.provider_id, idempotency_key=claim.key
+        )
+        return snapshot
+
+    def find_earlier(self, claim: CustomerClaim) -> SubscriptionSnapshot | None:
+        """Return the subscription if it is not paused any more: the provider may refuse to end a pause twice."""
+        found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(claim.seen.provider_id)
+        is_paused = bool(found.pause_behavior) or found.status == SubscriptionStatus.PAUSED
+        return None if is_paused else found
+
+
 PAUSE_SUBSCRIPTION = register(PauseVerb())
+UNPAUSE_SUBSCRIPTION = register(UnpauseVerb())
 
 
 def pause_subscription(
@@ -74,12 +98,20 @@ def pause_subscription(
         raise InvalidInput(f"The behavior is one of {', '.join(PAUSE_BEHAVIORS)}.", field="behavior")
     if resumes_at is not None and resumes_at <= timezone.now():
         raise InvalidInput("The pause must end in the future.", field="resumes_at")
-    check_supports_pause(subscription)
+    _check_supports_pause(subscription)
     params = {"behavior": behavior, "resumes_at": resumes_at.isoformat() if resumes_at else None}
     return run_on_subscription(PAUSE_SUBSCRIPTION, subscription, params, idempotency_key, origin)
 
 
-def check_supports_pause(subscription: Subscription) -> None:
+def unpause_subscription(
+    *, subscription: Subscription, idempotency_key: str | None = None, origin: Origin = SYSTEM
+) -> Subscription:
+    """Collect money again; see ``pause_subscription`` for what is raised."""
+    _check_supports_pause(subscription)
+    return run_on_subscription(UNPAUSE_SUBSCRIPTION, subscription, {}, idempotency_key, origin)
+
+
+def _check_supports_pause(subscription: Subscription) -> None:
     """Raise ``UnsupportedByGateway`` where the provider cannot pause."""
     if not get_billing_gateway(subscription.variant).supports_pause:
         raise UnsupportedByGateway("This gateway cannot pause subscriptions.")

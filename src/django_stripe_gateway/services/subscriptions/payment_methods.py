@@ -1,16 +1,100 @@
-"""Ask for a customer's payment methods."""
+"""What customers pay with: listed, added in the browser, chosen, removed; only which one is charged is kept."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
+from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.exceptions import InvalidInput, ProviderError
-from django_stripe_gateway.gateways.billing_values import PaymentMethodSnapshot, SetupSnapshot
+from django_stripe_gateway.gateways.billing_values import CustomerSnapshot, PaymentMethodSnapshot, SetupSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer
+from django_stripe_gateway.services.operations.engine import is_unanswered, run
+from django_stripe_gateway.services.operations.verbs import Request, register
+from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions.customers import MARKER, write_customer
+from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb, customer_id
+from django_stripe_gateway.services.transactions import payments_database
 
 OBJECT_ID = re.compile(r"[A-Za-z0-9_]{1,255}")
+
+
+class AddPaymentMethodVerb(CustomerVerb[SetupSnapshot]):
+    """Make a SetupIntent."""
+
+    kind = BillingOperationKind.ADD_PAYMENT_METHOD
+
+    def call(self, claim: CustomerClaim) -> SetupSnapshot:
+        """Make it, with the operation's mark."""
+        setup: SetupSnapshot = claim.gateway.create_setup(
+            customer_id(claim), metadata={MARKER: str(claim.operation.pk)}, idempotency_key=claim.key
+        )
+        return setup
+
+    def find_earlier(self, claim: CustomerClaim) -> SetupSnapshot | None:
+        """Return the SetupIntent that carries the operation's mark."""
+        setup: SetupSnapshot | None = claim.gateway.find_setup(
+            customer_id(claim), metadata={MARKER: str(claim.operation.pk)}
+        )
+        return setup
+
+    def apply(self, claim: CustomerClaim, answer: SetupSnapshot) -> str:
+        """Keep its id with the operation; its secret is not stored."""
+        return answer.setup_id
+
+
+class SetDefaultPaymentMethodVerb(CustomerVerb[CustomerSnapshot]):
+    """Charge another payment method from now on."""
+
+    kind = BillingOperationKind.SET_DEFAULT_PAYMENT_METHOD
+
+    def call(self, claim: CustomerClaim) -> CustomerSnapshot:
+        """Set it."""
+        snapshot: CustomerSnapshot = claim.gateway.set_default_payment_method(
+            customer_id(claim), claim.params["payment_method_id"], idempotency_key=claim.key
+        )
+        return snapshot
+
+    def find_earlier(self, claim: CustomerClaim) -> CustomerSnapshot | None:
+        """Return nothing: what is set once more makes nothing anew."""
+        return None
+
+    def apply(self, claim: CustomerClaim, answer: CustomerSnapshot) -> str:
+        """Note what the customer is charged on."""
+        write_customer(claim, answer, has_details=False)
+        return ""
+
+
+class RemovePaymentMethodVerb(CustomerVerb[PaymentMethodSnapshot]):
+    """Detach a payment method."""
+
+    kind = BillingOperationKind.REMOVE_PAYMENT_METHOD
+
+    def call(self, claim: CustomerClaim) -> PaymentMethodSnapshot:
+        """Detach it."""
+        snapshot: PaymentMethodSnapshot = claim.gateway.detach_payment_method(
+            claim.params["payment_method_id"], idempotency_key=claim.key
+        )
+        return snapshot
+
+    def find_earlier(self, claim: CustomerClaim) -> PaymentMethodSnapshot | None:
+        """Return the payment method if it is not the customer's any more: the provider detaches it once."""
+        found: PaymentMethodSnapshot = claim.gateway.retrieve_payment_method(claim.params["payment_method_id"])
+        return None if found.customer_id == customer_id(claim) else found
+
+    def apply(self, claim: CustomerClaim, answer: PaymentMethodSnapshot) -> str:
+        """Forget that the customer was charged on it."""
+        customer: Customer = claim.subject
+        if customer.default_payment_method == answer.payment_method_id:
+            customer.default_payment_method = ""
+            customer.save(using=payments_database(), update_fields=["default_payment_method", "modified"])
+        return ""
+
+
+ADD_PAYMENT_METHOD = register(AddPaymentMethodVerb())
+SET_DEFAULT_PAYMENT_METHOD = register(SetDefaultPaymentMethodVerb())
+REMOVE_PAYMENT_METHOD = register(RemovePaymentMethodVerb())
 
 
 def list_payment_methods(*, customer: Customer | None) -> Sequence[PaymentMethodSnapshot]:
@@ -24,9 +108,55 @@ def list_payment_methods(*, customer: Customer | None) -> Sequence[PaymentMethod
     return get_billing_gateway(customer.variant).list_payment_methods(customer.provider_id or "")
 
 
+def add_payment_method(*, customer: Customer, origin: Origin = SYSTEM) -> SetupSnapshot:
+    """Return a SetupIntent, whose client secret lets the customer add a payment method in the browser.
+
+    Raises:
+        ProviderError: the provider refused or failed.
+    """
+    setup: SetupSnapshot = run(ADD_PAYMENT_METHOD, customer.pk, Request(), origin).answer
+    return setup
+
+
 def retrieve_setup(*, customer: Customer, setup_id: str) -> SetupSnapshot:
     """Return a SetupIntent that was made for ``customer``, with its client secret."""
     return get_billing_gateway(customer.variant).retrieve_setup(setup_id)
+
+
+def set_default_payment_method(*, customer: Customer, payment_method_id: str, origin: Origin = SYSTEM) -> Customer:
+    """Charge one of the customer's payment methods from now on.
+
+    Args:
+        payment_method_id: the provider's id, as ``list_payment_methods`` gives it.
+
+    Raises:
+        InvalidInput: it is not the customer's.
+        ProviderError: the provider refused or failed.
+    """
+    own_payment_method(customer, payment_method_id)
+    params = {"payment_method_id": payment_method_id}
+    changed: Customer = run(
+        SET_DEFAULT_PAYMENT_METHOD, customer.pk, Request(params=params, match=params), origin
+    ).subject
+    return changed
+
+
+def remove_payment_method(*, customer: Customer, payment_method_id: str, origin: Origin = SYSTEM) -> None:
+    """Take a payment method from a customer.
+
+    Args:
+        payment_method_id: the provider's id, as ``list_payment_methods`` gives it.
+
+    Raises:
+        InvalidInput: it is not the customer's.
+        ProviderError: the provider refused or failed.
+    """
+    params = {"payment_method_id": payment_method_id}
+    request = Request(params=params, match=params)
+    if not is_unanswered(REMOVE_PAYMENT_METHOD, customer.pk, request):
+        # What an earlier attempt has taken away is nobody's any more.
+        own_payment_method(customer, payment_method_id)
+    run(REMOVE_PAYMENT_METHOD, customer.pk, request, origin)
 
 
 def own_payment_method(
@@ -47,7 +177,7 @@ def own_payment_method(
     try:
         found = get_billing_gateway(customer.variant).retrieve_payment_method(payment_method_id)
     except ProviderError as error:
-        if error.code != "resource_missing":
+        if not error.is_missing:
             raise
         found = None
     if found is None or not customer.exists_at_provider or found.customer_id != customer.provider_id:

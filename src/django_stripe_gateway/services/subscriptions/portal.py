@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import urljoin
+
 from django_stripe_gateway.choices import BillingOperationKind
+from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import UnsupportedByGateway
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer
+from django_stripe_gateway.models.return_urls import default_base_url
 from django_stripe_gateway.services.operations.engine import run
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
@@ -51,3 +55,8 @@ def portal_url(*, customer: Customer, return_url: str, origin: Origin = SYSTEM) 
     params = {"return_url": return_url}
     url: str = run(OPEN_PORTAL, customer.pk, Request(params=params, match=params), origin).answer
     return url
+
+
+def portal_return_address(base_url: str = "") -> str:
+    """Return the page that customers come back to from the portal; for ``base_url`` see ``return_addresses``."""
+    return urljoin(base_url or default_base_url(), gateway_settings.portal_return_url or "/")

@@ -1,4 +1,4 @@
-"""Follow customers and subscriptions whose news was lost or has still to be told."""
+"""Bring customers and subscriptions up to date whose events were lost, or whose owners' details were not sent."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Subscription
 from django_stripe_gateway.services.operations.reconcile import Reconciled, failure_of, settle_pending
 from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions.cancel import end_unended
 from django_stripe_gateway.services.subscriptions.checkouts import settle_checkout
-from django_stripe_gateway.services.subscriptions.customers import update_customer
-from django_stripe_gateway.services.subscriptions.non_renewing import end_unended
-from django_stripe_gateway.services.subscriptions.owner_details import changed_customers
-from django_stripe_gateway.services.subscriptions.refresh import look_up_subscription
+from django_stripe_gateway.services.subscriptions.customers import changed_customers, update_customer
+from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
 from django_stripe_gateway.services.transactions import payments_database
 
 # Whose period has an end that something must follow.
@@ -31,7 +30,7 @@ def reconcile_billing_operations(*, origin: Origin = SYSTEM) -> Iterator[Reconci
 
 
 def reconcile_customers(*, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
-    """Tell the provider of every owner whose details have changed, and yield what became of it."""
+    """Send the provider the details of every owner who was saved since, and yield what became of it."""
     for customer in changed_customers():
         subject, before = f"customer {customer.pk}", customer.details_digest
         try:
@@ -43,10 +42,10 @@ def reconcile_customers(*, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
 
 
 def reconcile_subscriptions(*, older_than: timedelta, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
-    """Ask the provider about every subscription that should have been heard of, and yield what it said.
+    """Ask the provider about every subscription whose events are overdue, and yield what it said.
 
     Those are subscriptions whose first payment waits longer than ``older_than``, whose page has stayed open as long,
-    whose period has ended so long ago, and those that Checkout has started and nobody has told to end with it.
+    whose period has ended so long ago, and those that Checkout has started and that must end with it.
     """
     for subscription in _overdue(older_than).iterator(chunk_size=500):
         subject, before = f"subscription {subscription.pk}", (subscription.status, subscription.current_period_end)
@@ -72,7 +71,7 @@ def _overdue(older_than: timedelta) -> QuerySet[Subscription]:
     unpaid = Q(status=SubscriptionStatus.INCOMPLETE, created__lt=since)
     page = Q(status=SubscriptionStatus.STARTING, created__lt=since) & ~Q(checkout_id="")
     ended = Q(status__in=RUNNING, current_period_end__lt=since)
-    told = BillingOperation.objects.filter(subscription=OuterRef("pk"), kind=BillingOperationKind.CANCEL)
+    cancels = BillingOperation.objects.filter(subscription=OuterRef("pk"), kind=BillingOperationKind.CANCEL)
     unended = Q(status__in=RUNNING, plan__auto_renew=False, cancel_at_period_end=False, cancel_at=None)
-    unended &= ~Q(checkout_id="") & Q(~Exists(told.exclude(state=OperationState.FAILED)))
+    unended &= ~Q(checkout_id="") & Q(~Exists(cancels.exclude(state=OperationState.FAILED)))
     return rows.filter(unpaid | page | ended | unended).order_by("pk")

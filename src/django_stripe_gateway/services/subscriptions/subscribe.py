@@ -1,27 +1,36 @@
-"""Subscribe an owner to a plan."""
+"""Subscribe an owner to a plan: at once, or on a page of the provider."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import urljoin
 
-from django_stripe_gateway.choices import BillingOperationKind, SubscriptionStatus
+from django_stripe_gateway.choices import BillingOperationKind, SubscriptionLogEvent, SubscriptionStatus
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
     InvalidInput,
     ProviderError,
     UnsupportedByGateway,
+    WrongState,
 )
 from django_stripe_gateway.gateways.billing import BillingGateway
-from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
+from django_stripe_gateway.gateways.billing_values import (
+    BillingCheckoutSnapshot,
+    SubscriptionCheckoutRequest,
+    SubscriptionRequest,
+    SubscriptionSnapshot,
+)
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import Customer, Plan, PlanPricing, Subscription
+from django_stripe_gateway.models import BillingOperation, Customer, Plan, PlanPricing, Subscription
+from django_stripe_gateway.models.return_urls import default_base_url
+from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.operations.engine import is_unanswered, run, scoped_request_key
 from django_stripe_gateway.services.operations.verbs import Request, Verb, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.subscriptions.checkouts import close_open_checkouts
+from django_stripe_gateway.services.subscriptions.checkouts import close_open_checkouts, note_checkout
 from django_stripe_gateway.services.subscriptions.customers import (
     billing_variant,
     ensure_customer,
@@ -29,17 +38,69 @@ from django_stripe_gateway.services.subscriptions.customers import (
 )
 from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
+    CustomerVerb,
     SubscriptionVerb,
     claimed_subscription,
     customer_id,
 )
-from django_stripe_gateway.services.subscriptions.open_checkout import OPEN_CHECKOUT
 from django_stripe_gateway.services.subscriptions.payment_methods import own_payment_method
-from django_stripe_gateway.services.subscriptions.refresh import look_up_subscription
-from django_stripe_gateway.services.subscriptions.start import StartVerb, check_quantity, subscription_request
+from django_stripe_gateway.services.subscriptions.sync import lock_subscription, look_up_subscription
 from django_stripe_gateway.services.transactions import payments_database
 
+A = TypeVar("A")
 MODES = ("direct", "checkout")
+MAX_QUANTITY = 999_999
+RESERVED_METADATA = frozenset({"subscription", "token"})
+# What no repeat is compared by.
+UNCOMPARED = frozenset({"metadata", "trial_days"})
+
+
+class StartVerb(CustomerVerb[A]):
+    """A verb that starts a new subscription, whose row it makes under the customer's lock."""
+
+    def new_operation(self, subject: Customer, request: Request) -> BillingOperation:
+        """Return the operation, with the subscription to the price that the caller has read."""
+        operation, pricing = super().new_operation(subject, request), request.rows
+        metadata = request.params["metadata"]
+        operation.subscription = Subscription(
+            customer=subject,
+            plan=pricing.plan,
+            pricing=pricing,
+            variant=pricing.variant,
+            quantity=request.params["quantity"],
+            livemode=subject.livemode,
+            metadata={key: value for key, value in metadata.items() if key not in RESERVED_METADATA},
+            cancel_at_period_end=not pricing.plan.auto_renew,
+        )
+        return operation
+
+    def check(self, claim: CustomerClaim) -> None:
+        """Let nobody have a plan twice, unless the host allows it; store the row, and decide on the trial."""
+        check_has_no_other(claim.subject.pk, claim.params["plan_pk"])
+        claim.seen = subscription = claim.operation.subscription
+        assert subscription is not None  # noqa: S101 (it came with the operation)
+        if claim.params["trial_days"] and not gateway_settings.allow_repeated_trials and _had_trial(subscription):
+            claim.params["trial_days"] = 0
+        subscription.save(using=payments_database())
+        write_log(subscription, SubscriptionLogEvent.CREATED, claim.origin, str(subscription.plan))
+
+    def request(self, claim: CustomerClaim) -> SubscriptionRequest:
+        """Return what starts a subscription, as its operation has kept it."""
+        params, subscription = claim.params, claim.seen
+        anchor = params.get("billing_cycle_anchor")
+        return SubscriptionRequest(
+            customer_id=customer_id(claim),
+            price_id=params["price_id"],
+            quantity=params["quantity"],
+            trial_days=params["trial_days"],
+            promotion_code=params["promotion_code_id"],
+            coupon=params["coupon"],
+            automatic_tax=params["automatic_tax"],
+            cancel_at_period_end=params["cancel_at_period_end"],
+            billing_cycle_anchor=datetime.fromisoformat(anchor) if anchor else None,
+            default_payment_method=params["payment_method"],
+            metadata={**subscription.metadata, "subscription": str(subscription.pk), "token": subscription.token},
+        )
 
 
 class SubscribeVerb(StartVerb[SubscriptionSnapshot], SubscriptionVerb):
@@ -50,21 +111,54 @@ class SubscribeVerb(StartVerb[SubscriptionSnapshot], SubscriptionVerb):
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Start it."""
         snapshot: SubscriptionSnapshot = claim.gateway.create_subscription(
-            subscription_request(claim), idempotency_key=claim.key
+            self.request(claim), idempotency_key=claim.key
         )
         return snapshot
 
     def find_earlier(self, claim: CustomerClaim) -> SubscriptionSnapshot | None:
         """Return the subscription that carries our token."""
         for listed in claim.gateway.list_subscriptions(customer_id(claim)):
-            if listed.metadata.get("token") == claim.seen.subscription.token:
+            if listed.metadata.get("token") == claim.seen.token:
                 # The list carries no secret of the first invoice.
                 found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(listed.subscription_id)
                 return found
         return None
 
 
+class OpenCheckoutVerb(StartVerb[BillingCheckoutSnapshot]):
+    """Make a page of the provider that starts a subscription."""
+
+    kind = BillingOperationKind.CHECKOUT
+
+    def call(self, claim: CustomerClaim) -> BillingCheckoutSnapshot:
+        """Make it; nothing is paid by that."""
+        request = SubscriptionCheckoutRequest(
+            subscription=self.request(claim),
+            success_url=claim.params["success_url"],
+            cancel_url=claim.params["cancel_url"],
+            allow_promotion_codes=claim.params["allow_promotion_codes"],
+        )
+        page: BillingCheckoutSnapshot = claim.gateway.create_subscription_checkout(request, idempotency_key=claim.key)
+        return page
+
+    def find_earlier(self, claim: CustomerClaim) -> BillingCheckoutSnapshot | None:
+        """Return the page that carries the subscription's token."""
+        page: BillingCheckoutSnapshot | None = claim.gateway.find_subscription_checkout(
+            customer_id(claim), claim.seen.token
+        )
+        return page
+
+    def apply(self, claim: CustomerClaim, answer: BillingCheckoutSnapshot) -> str:
+        """Keep the page's id, and the ids of what it may have started already; its address is not stored."""
+        claim.result = lock_subscription(claim.seen.pk)
+        claim.result.customer = claim.subject
+        note_checkout(claim.result, answer, claim.origin)
+        claim.result.gateway_url = answer.url
+        return answer.session_id
+
+
 SUBSCRIBE = register(SubscribeVerb())
+OPEN_CHECKOUT = register(OpenCheckoutVerb())
 
 
 def choose_pricing(plan: Plan, pricing_pk: int | None = None) -> PlanPricing:
@@ -127,22 +221,22 @@ def subscribe(
         ProviderError: the provider refused or failed.
     """
     pricing = pricing or choose_pricing(plan)
-    _check_request(plan, pricing, quantity, mode)
-    gateway = get_billing_gateway(pricing.variant)
-    _check_support(gateway, mode, promotion_code)
+    gateway = _gateway_that_starts(plan, pricing, quantity, mode, promotion_code)
+    pricing.plan = plan
     params: dict[str, Any] = {
         "plan_pk": plan.pk,
         "pricing_pk": pricing.pk,
         "metadata": dict(metadata or {}),
         "price_id": pricing.stripe_price_id,
         "quantity": quantity,
-        "promotion_code_id": _promotion_code_id(gateway, promotion_code) if mode == "direct" or promotion_code else "",
+        "promotion_code_id": _promotion_code_id(gateway, promotion_code) if promotion_code else "",
         "coupon": coupon,
         "automatic_tax": gateway_settings.automatic_tax,
         "cancel_at_period_end": not plan.auto_renew,
         "billing_cycle_anchor": billing_cycle_anchor.isoformat() if billing_cycle_anchor else None,
         "payment_method": payment_method,
         "asked_trial_days": trial_days,
+        "trial_days": pricing.trial_days if trial_days is None else trial_days,
     }
     verb: Verb[Any, Any, Any] = SUBSCRIBE
     if mode == "checkout":
@@ -156,15 +250,57 @@ def subscribe(
     if payment_method:
         own_payment_method(customer, payment_method, field="payment_method")
     close_open_checkouts(customer, plan, origin)
-    match = {name: value for name, value in params.items() if name != "metadata"}
-    request = Request(params, match, key=scoped_request_key(idempotency_key, "subscribe", customer.pk))
-    unpaid = _unpaid(customer, pricing, quantity) if mode == "direct" else None
-    if unpaid is not None and not is_unanswered(verb, customer.pk, request):
-        # The same request again, while its first payment is still open: go on with that one.
-        found = look_up_subscription(unpaid.pk, origin)
-        if not found.has_ended:
-            return found
-    return _result(_run(verb, customer, request, origin), origin)
+    match = {name: value for name, value in params.items() if name not in UNCOMPARED}
+    key = scoped_request_key(idempotency_key, "subscribe", customer.pk)
+    request = Request(params, match, key=key, rows=pricing)
+    if verb is SUBSCRIBE:
+        rows = Subscription.objects.using(payments_database()).filter(customer=customer, pricing=pricing)
+        unpaid = rows.filter(status=SubscriptionStatus.INCOMPLETE, quantity=quantity).first()
+        if unpaid is not None and not is_unanswered(verb, customer.pk, request):
+            # The same request again, while its first payment is still open: go on with that one.
+            found = look_up_subscription(unpaid.pk, origin)
+            if not found.has_ended:
+                return found
+    claim = _run(verb, customer, request, origin)
+    subscription: Subscription | None = claim.result or claimed_subscription(claim)
+    assert subscription is not None  # noqa: S101 (what subscribes makes one)
+    if claim.result is None and claim.operation.kind == SUBSCRIBE.kind and subscription.has_incomplete_payment:
+        # A repeat finds the work done; the secret came with the answer that was never given.
+        return look_up_subscription(subscription.pk, origin)
+    return subscription
+
+
+def return_addresses(base_url: str = "") -> tuple[str, str]:
+    """Return the pages after a subscription was paid, and after its customer gave up.
+
+    Args:
+        base_url: scheme and host of the request, for settings that are paths; empty for ``PAYMENT_HOST``.
+    """
+    base = base_url or default_base_url()
+    success = gateway_settings.subscription_success_url or "/"
+    cancel = gateway_settings.subscription_cancel_url or "/"
+    return urljoin(base, success), urljoin(base, cancel)
+
+
+def check_has_no_other(customer_pk: int, plan_pk: int, *, than: int | None = None) -> None:
+    """Raise ``WrongState`` if a customer has a subscription to a plan already, unless the host allows two.
+
+    Args:
+        than: our key of a subscription that does not count.
+    """
+    rows = Subscription.objects.using(payments_database()).filter(customer_id=customer_pk, plan=plan_pk).not_ended()
+    if than is not None:
+        rows = rows.exclude(pk=than)
+    if not gateway_settings.allow_duplicate_subscriptions and rows.exists():
+        raise WrongState("There is a subscription to this plan already.", code="already_subscribed")
+
+
+def check_quantity(quantity: int, pricing: PlanPricing | None) -> None:
+    """Raise ``InvalidInput`` if a price, where one is known, cannot be sold so many times."""
+    if not isinstance(quantity, int) or isinstance(quantity, bool) or not 1 <= quantity <= MAX_QUANTITY:
+        raise InvalidInput(f"The quantity is a whole number from 1 to {MAX_QUANTITY}.", field="quantity")
+    if quantity != 1 and pricing is not None and not pricing.is_per_seat:
+        raise InvalidInput("This price is not per seat.", field="quantity")
 
 
 def _run(verb: Verb[Any, Any, Any], customer: Customer, request: Request, origin: Origin) -> CustomerClaim:
@@ -172,7 +308,7 @@ def _run(verb: Verb[Any, Any, Any], customer: Customer, request: Request, origin
     try:
         return run(verb, customer.pk, request, origin)
     except ProviderError as error:
-        if error.code != "resource_missing" or not _is_gone(customer):
+        if not error.is_missing or not _is_gone(customer):
             raise
         mark_customer_deleted(customer)
         again = ensure_customer(owner=customer.owner, variant=customer.variant, origin=origin)
@@ -180,29 +316,16 @@ def _run(verb: Verb[Any, Any, Any], customer: Customer, request: Request, origin
 
 
 def _is_gone(customer: Customer) -> bool:
-    gateway = get_billing_gateway(customer.variant)
     try:
-        return gateway.retrieve_customer(customer.provider_id or "").is_deleted
+        return get_billing_gateway(customer.variant).retrieve_customer(customer.provider_id or "").is_deleted
     except ProviderError as error:
-        return error.code == "resource_missing"
+        return error.is_missing
 
 
-def _result(claim: CustomerClaim, origin: Origin) -> Subscription:
-    subscription: Subscription | None = claim.result or claimed_subscription(claim)
-    assert subscription is not None  # noqa: S101 (what subscribes makes one)
-    is_repeat = claim.result is None
-    if is_repeat and claim.operation.kind == SUBSCRIBE.kind and subscription.has_incomplete_payment:
-        # A repeat finds the work done; the secret came with the answer that was never given.
-        return look_up_subscription(subscription.pk, origin)
-    return subscription
-
-
-def _unpaid(customer: Customer, pricing: PlanPricing, quantity: int) -> Subscription | None:
-    rows = Subscription.objects.using(payments_database()).filter(customer=customer, pricing=pricing)
-    return rows.filter(status=SubscriptionStatus.INCOMPLETE, quantity=quantity).first()
-
-
-def _check_request(plan: Plan, pricing: PlanPricing, quantity: int, mode: str) -> None:
+def _gateway_that_starts(
+    plan: Plan, pricing: PlanPricing, quantity: int, mode: str, promotion_code: str
+) -> BillingGateway:
+    """Return the gateway of a price, if that is for sale in this way."""
     if mode not in MODES:
         raise InvalidInput(f"The mode is one of {', '.join(MODES)}.", field="mode")
     if pricing.plan_id != plan.pk:
@@ -215,19 +338,30 @@ def _check_request(plan: Plan, pricing: PlanPricing, quantity: int, mode: str) -
             f"The price {pricing.pk} of the plan {plan.slug!r} is not known to the provider. "
             "Run manage.py sync_plans --push."
         )
-
-
-def _check_support(gateway: BillingGateway, mode: str, promotion_code: str) -> None:
+    gateway = get_billing_gateway(pricing.variant)
     if mode == "checkout" and not gateway.supports_checkout:
         raise UnsupportedByGateway('This gateway has no page that starts subscriptions. Use the mode "direct".')
     if promotion_code and not gateway.supports_promotion_codes:
         raise UnsupportedByGateway("This gateway knows no promotion codes.")
+    return gateway
 
 
 def _promotion_code_id(gateway: BillingGateway, code: str) -> str:
-    if not code:
-        return ""
     found = gateway.find_promotion_code(code)
     if found is None or not found.is_active:
         raise InvalidInput("There is no such promotion code.", code="unknown_promotion_code", field="promotion_code")
     return found.promotion_code_id
+
+
+def _had_trial(subscription: Subscription) -> bool:
+    """Return whether the customer had a trial of the plan, also if its subscription is to another plan by now."""
+    customer, plan_pk = subscription.customer, subscription.plan_id
+    tried = Subscription.objects.using(payments_database()).filter(customer=customer, trial_start__isnull=False)
+    if tried.filter(plan=plan_pk).exists():
+        return True
+    begun = BillingOperation.objects.using(payments_database()).filter(
+        subscription__in=tried, kind__in=(BillingOperationKind.SUBSCRIBE, BillingOperationKind.CHECKOUT)
+    )
+    prices = {params["price_id"] for params in begun.values_list("params", flat=True)}
+    sold = PlanPricing.objects.using(payments_database()).filter(plan=plan_pk, stripe_price_id__in=prices)
+    return sold.exists()

@@ -1,70 +1,156 @@
-"""Bring a subscription's row to what its provider says: the one place where that becomes our state."""
+"""Bring a subscription and its invoices to what their provider says: the one place where that becomes our state.
+
+``freshness`` decides whether what is known of them is newer. What changes is logged and announced with the change. Rows
+are locked in this order: customer, subscription, invoice.
+"""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
+from copy import copy
+from datetime import datetime
 from typing import Any
 
+from django.db.models import Model
 from django.utils import timezone
 
-from django_stripe_gateway.choices import SubscriptionLogEvent, SubscriptionStatus
-from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
-from django_stripe_gateway.models import Customer, PlanPricing, Subscription
+from django_stripe_gateway import signals
+from django_stripe_gateway.choices import InvoiceStatus, SubscriptionLogEvent, SubscriptionStatus
+from django_stripe_gateway.exceptions import OperationInProgress
+from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.models import Customer, Invoice, PlanPricing, Subscription
+from django_stripe_gateway.money import display_amount
 from django_stripe_gateway.services.arrivals import handle_arrivals
-from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.audit import send_on_commit, write_log
+from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, verify_lengths
-from django_stripe_gateway.services.subscriptions.audit import Before, announce_change, log_subscription
-from django_stripe_gateway.services.transactions import payments_database
-from django_stripe_gateway.transitions import can_transition_subscription
+from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, begin_look, judge
+from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
+from django_stripe_gateway.transitions import (
+    ENDED_SUBSCRIPTIONS,
+    can_transition_invoice,
+    can_transition_subscription,
+)
 
-# Fields of the row that carry the same name in the snapshot.
+logger = logging.getLogger(__name__)
+
+# Fields of the rows that carry the same name in the snapshot.
 MIRRORED = (
     "quantity price_id item_id cancel_at_period_end cancel_at canceled_at ended_at start current_period_start "
     "current_period_end trial_start trial_end pause_behavior pause_resumes_at has_pending_update latest_invoice_id "
     "default_payment_method"
 ).split()
+MIRRORED_OF_INVOICE = (
+    "number billing_reason currency subtotal tax total amount_due amount_paid amount_remaining hosted_url pdf_url "
+    "intent_id attempt_count requires_action period_start period_end due paid_at next_payment_attempt"
+).split()
 # What was known and then missing says that an old answer lacks it, not that it is gone.
 KEPT_WHEN_MISSING = frozenset({"start", "current_period_start", "current_period_end", "item_id", "price_id"})
-NEWS = ("provider_time", "fetched_at")
+TIMES = ("provider_time", "fetched_at", "modified")
+BEFORE_USE = (SubscriptionStatus.STARTING, SubscriptionStatus.INCOMPLETE)
+# Why Stripe made the invoice of a further period; localstripe knows no other reason.
+RENEWALS = ("subscription_cycle",)
+MAX_LOOKS = 5
 
 
-def apply_subscription(subscription: Subscription, snapshot: SubscriptionSnapshot, origin: Origin) -> bool:
-    """Move the locked ``subscription`` to what ``snapshot`` says, as far as the transition table allows.
+def lock_customer(customer_pk: int) -> Customer:
+    """Return the customer, its row locked until the transaction ends."""
+    return Customer.objects.using(payments_database()).select_for_update().get(pk=customer_pk)
 
-    The caller has seen to it that the snapshot is newer than the row, and has noted so on the row.
+
+def lock_subscription(subscription_pk: int) -> Subscription:
+    """Return the subscription, its row locked until the transaction ends."""
+    return Subscription.objects.using(payments_database()).select_for_update().get(pk=subscription_pk)
+
+
+def lock_invoice(variant: str, invoice_id: str) -> Invoice | None:
+    """Return an invoice, its row locked until the transaction ends; ``None`` if it is unknown here."""
+    rows = Invoice.objects.using(payments_database()).select_for_update()
+    return rows.filter(variant=variant, provider_id=invoice_id).first()
+
+
+# Looking at the provider.
+
+
+def sync_subscription(*, subscription: Subscription, origin: Origin = SYSTEM) -> Subscription:
+    """Ask the provider how a subscription stands, and bring it up to date with its latest invoice.
 
     Returns:
-        Whether anything changed that people are told of.
+        The subscription, with the ``client_secret`` of a payment that its customer still has to make; unchanged if the
+        provider does not know it yet.
 
     Raises:
-        SnapshotMismatch: ids or live mode contradict the row.
+        ProviderError: the provider refused or failed.
+        OperationInProgress: it changes faster than we can look.
     """
-    verify_subscription(subscription, snapshot)
-    before = Before.of(subscription)
-    old = _values(subscription)
-    subscription.provider_id = snapshot.subscription_id
-    # What has ended stays as it was when it ended, but for the ids.
-    if not subscription.has_ended:
-        _take_status(subscription, snapshot)
-        _take_values(subscription, snapshot)
-    changed = [name for name, value in _values(subscription).items() if value != old[name]]
-    if "provider_id" in changed:
-        handle_arrivals(snapshot.subscription_id)
-    subscription.save(using=payments_database(), update_fields=[*changed, *NEWS, "modified"])
-    if not changed:
-        return False
-    announce_change(subscription, before, changed, origin)
-    return True
+    return look_up_subscription(subscription.pk, origin) if subscription.provider_id else subscription
 
 
-def verify_subscription(subscription: Subscription, snapshot: SubscriptionSnapshot) -> None:
-    """Compare what a provider claims with the row; see ``apply_subscription`` for what is raised."""
-    verify_lengths(subscription, snapshot, MIRRORED)
-    if subscription.provider_id and snapshot.subscription_id != subscription.provider_id:
-        raise SnapshotMismatch("subscription differs")
-    if snapshot.customer_id and not subscription.customer.is_known_as(snapshot.customer_id):
-        raise SnapshotMismatch("customer differs")
-    if snapshot.livemode is not None and snapshot.livemode != subscription.livemode:
-        raise SnapshotMismatch("live mode differs")
+def look_up_subscription(subscription_pk: int, origin: Origin = SYSTEM) -> Subscription:
+    """Bring one of our subscriptions to what the provider says now, and return it.
+
+    Args:
+        subscription_pk: of our row, which the provider knows.
+
+    Raises:
+        GatewayError: the provider could not be asked.
+        OperationInProgress: events keep coming in faster than we can look.
+    """
+    rows = Subscription.objects.using(payments_database()).select_related("customer", "plan", "pricing")
+    asked = None
+    for _look in range(MAX_LOOKS):
+        seen = rows.get(pk=subscription_pk)
+        known, began = begin_look(seen)
+        asked = asked or began
+        answer = get_billing_gateway(seen.variant).retrieve_subscription(seen.provider_id or "")
+        subscription = _write_look(seen, Look(known, began, answer, asked), origin)
+        if subscription is not None:
+            return subscription
+    raise OperationInProgress("This subscription changes too quickly. Try again.", retry_after=1)
+
+
+@retry_on_deadlock
+def _write_look(seen: Subscription, look: Look[SubscriptionSnapshot], origin: Origin) -> Subscription | None:
+    with money_transaction():
+        return take_look(lock_customer(seen.customer_id), seen, look, origin)
+
+
+def take_look(
+    customer: Customer, seen: Subscription, look: Look[SubscriptionSnapshot], origin: Origin
+) -> Subscription | None:
+    """Write what the provider answered, with the latest invoice that came along.
+
+    Args:
+        customer: whose lock the caller holds.
+        seen: the subscription as it was read before the provider was asked, with its plan and its price.
+
+    Returns:
+        The subscription, at least as new as the answer, with the client secret that came along; ``None`` if somebody
+        has to look again.
+    """
+    subscription = lock_subscription(seen.pk)
+    verdict = judge(subscription, look=look, is_over=subscription.has_ended)
+    if verdict is Verdict.LOOK:
+        return None
+    subscription.customer = customer
+    if (subscription.plan_id, subscription.pricing_id) == (seen.plan_id, seen.pricing_id):
+        subscription.plan, subscription.pricing = seen.plan, seen.pricing
+    answer = look.answer
+    if verdict is Verdict.WRITE:
+        try:
+            apply_subscription(subscription, answer, origin)
+            if answer.latest_invoice is not None:
+                store_invoice(subscription, answer.latest_invoice, origin, looked_at=look.began)
+        except SnapshotMismatch as mismatch:
+            logger.error("The provider's answer contradicts subscription %s: %s.", seen.pk, mismatch)
+            write_log(subscription, SubscriptionLogEvent.MISMATCH, origin, str(mismatch))
+    subscription.client_secret, subscription.client_secret_kind = answer.client_secret, answer.client_secret_kind
+    return subscription
+
+
+# Subscriptions.
 
 
 def add_subscription(customer: Customer, snapshot: SubscriptionSnapshot, origin: Origin) -> Subscription:
@@ -78,47 +164,188 @@ def add_subscription(customer: Customer, snapshot: SubscriptionSnapshot, origin:
     )
     subscription.save(using=payments_database())
     handle_arrivals(snapshot.subscription_id)
-    log_subscription(subscription, SubscriptionLogEvent.CREATED, origin, "found at the provider")
+    write_log(subscription, SubscriptionLogEvent.CREATED, origin, "found at the provider")
     return subscription
 
 
-def find_pricing(variant: str, price_id: str) -> PlanPricing | None:
-    """Return the price that the provider knows as ``price_id``."""
-    if not price_id:
-        return None
-    rows = PlanPricing.objects.using(payments_database()).select_related("plan")
-    return rows.filter(variant=variant, stripe_price_id=price_id).first()
+def apply_subscription(subscription: Subscription, snapshot: SubscriptionSnapshot, origin: Origin) -> bool:
+    """Move the locked ``subscription`` to what ``snapshot`` says, as far as the transition table allows.
 
+    The caller has seen to it that the snapshot is newer than the row, and has noted so on the row.
 
-def _take_status(subscription: Subscription, snapshot: SubscriptionSnapshot) -> None:
-    target = snapshot.status
-    if target == subscription.status or not can_transition_subscription(subscription.status, target):
-        return
-    subscription.status = target
-    if target == SubscriptionStatus.PAST_DUE:
-        subscription.past_due_since = subscription.past_due_since or timezone.now()
-    elif target != SubscriptionStatus.UNPAID:
-        subscription.past_due_since = None
+    Returns:
+        Whether anything changed beside the time of the look.
+
+    Raises:
+        SnapshotMismatch: ids or live mode contradict the row.
+    """
+    verify_lengths(subscription, snapshot, MIRRORED)
+    if subscription.provider_id and snapshot.subscription_id != subscription.provider_id:
+        raise SnapshotMismatch("subscription differs")
+    if snapshot.customer_id and not subscription.customer.is_known_as(snapshot.customer_id):
+        raise SnapshotMismatch("customer differs")
+    if snapshot.livemode is not None and snapshot.livemode != subscription.livemode:
+        raise SnapshotMismatch("live mode differs")
+    before = copy(subscription)
+    subscription.provider_id = snapshot.subscription_id
+    # What has ended stays as it was when it ended, but for the ids.
+    if not subscription.has_ended:
+        _take_values(subscription, snapshot)
+    changed = _changed(subscription, before, ["status", "provider_id", "past_due_since", *MIRRORED, "pricing", "plan"])
+    if "provider_id" in changed:
+        handle_arrivals(snapshot.subscription_id)
+    subscription.save(using=payments_database(), update_fields=[*changed, *TIMES])
+    if changed:
+        announce_change(subscription, before, changed, origin)
+    return bool(changed)
 
 
 def _take_values(subscription: Subscription, snapshot: SubscriptionSnapshot) -> None:
+    if can_transition_subscription(subscription.status, snapshot.status):
+        subscription.status = snapshot.status
+        if subscription.status == SubscriptionStatus.PAST_DUE:
+            subscription.past_due_since = subscription.past_due_since or timezone.now()
+        elif subscription.status != SubscriptionStatus.UNPAID:
+            subscription.past_due_since = None
     for name in MIRRORED:
         value = getattr(snapshot, name)
-        if not value and name in KEPT_WHEN_MISSING:
-            continue
-        setattr(subscription, name, value)
-    if snapshot.price_id and (
-        subscription.pricing is None or subscription.pricing.stripe_price_id != snapshot.price_id
-    ):
-        pricing = find_pricing(subscription.variant, snapshot.price_id)
-        subscription.pricing = pricing
+        if value or name not in KEPT_WHEN_MISSING:
+            setattr(subscription, name, value)
+    known = subscription.pricing
+    if snapshot.price_id and (known is None or known.stripe_price_id != snapshot.price_id):
+        rows = PlanPricing.objects.using(payments_database()).select_related("plan")
+        found = rows.filter(variant=subscription.variant, stripe_price_id=snapshot.price_id).first()
         # A price that is unknown here says nothing of the plan.
-        subscription.plan = pricing.plan if pricing is not None else None
+        subscription.pricing, subscription.plan = found, None if found is None else found.plan
 
 
-def _values(subscription: Subscription) -> dict[str, Any]:
-    names = ("status", "provider_id", "past_due_since", *MIRRORED)
-    return {name: getattr(subscription, name) for name in names} | {
-        "pricing": subscription.pricing_id,
-        "plan": subscription.plan_id,
-    }
+# Their invoices.
+
+
+def store_invoice(
+    subscription: Subscription, snapshot: InvoiceSnapshot, origin: Origin, *, looked_at: datetime
+) -> None:
+    """Write an invoice that came along with its subscription; the caller holds the customer's lock.
+
+    Args:
+        looked_at: when the provider was asked; what is known from later on is kept.
+
+    Raises:
+        SnapshotMismatch: it contradicts the row.
+    """
+    customer = subscription.customer
+    invoice = lock_invoice(customer.variant, snapshot.invoice_id) or new_invoice(customer, snapshot, subscription)
+    if judge(invoice, look=Look(None, looked_at, snapshot)) is not Verdict.KEEP:
+        apply_invoice(invoice, snapshot, origin)
+
+
+def new_invoice(customer: Customer, snapshot: InvoiceSnapshot, subscription: Subscription | None) -> Invoice:
+    """Return the row of an invoice of a customer whose row is locked; ``apply_invoice`` stores it."""
+    return Invoice(
+        customer=customer,
+        subscription=subscription,
+        variant=customer.variant,
+        provider_id=snapshot.invoice_id,
+        status=InvoiceStatus.DRAFT,
+        currency=snapshot.currency,
+        livemode=customer.livemode,
+    )
+
+
+def apply_invoice(invoice: Invoice, snapshot: InvoiceSnapshot, origin: Origin) -> bool:
+    """Move the locked (or new) ``invoice`` to what ``snapshot`` says, as far as the transition table allows.
+
+    The caller has seen to it that the snapshot is newer than the row, and has noted so on the row.
+
+    Returns:
+        Whether anything changed.
+
+    Raises:
+        SnapshotMismatch: ids, currency or live mode contradict the row.
+    """
+    verify_lengths(invoice, snapshot, MIRRORED_OF_INVOICE)
+    if snapshot.invoice_id != invoice.provider_id:
+        raise SnapshotMismatch("invoice differs")
+    if snapshot.livemode is not None and snapshot.livemode != invoice.livemode:
+        raise SnapshotMismatch("live mode differs")
+    if snapshot.customer_id and not invoice.customer.is_known_as(snapshot.customer_id):
+        raise SnapshotMismatch("customer differs")
+    if invoice.currency and snapshot.currency != invoice.currency:
+        raise SnapshotMismatch("currency differs")
+    before = copy(invoice)
+    if can_transition_invoice(invoice.status, snapshot.status):
+        invoice.status = snapshot.status
+    for name in MIRRORED_OF_INVOICE:
+        setattr(invoice, name, getattr(snapshot, name))
+    invoice.issued = snapshot.created or invoice.issued
+    changed = _changed(invoice, before, ["status", "issued", *MIRRORED_OF_INVOICE])
+    invoice.save(using=payments_database(), update_fields=None if invoice.pk is None else [*changed, *TIMES])
+    if changed and invoice.subscription is not None:
+        announce_invoice(invoice, invoice.subscription, before, origin)
+    return bool(changed)
+
+
+def _changed(row: Model, before: Model, names: Iterable[str]) -> list[str]:
+    columns = {name: row._meta.get_field(name).attname for name in names}  # type: ignore[union-attr]
+    return [name for name, column in columns.items() if getattr(row, column) != getattr(before, column)]
+
+
+# What is logged and announced of a change, both effective on commit.
+
+
+def announce(signal: Any, subscription: Subscription, **values: Any) -> None:
+    """Send ``signal`` about ``subscription`` after the transaction."""
+    send_on_commit(signal, Subscription, subscription=subscription, **values)
+
+
+def announce_change(subscription: Subscription, before: Subscription, changed: list[str], origin: Origin) -> None:
+    """Log and announce what has changed since ``before``."""
+    if "status" in changed:
+        message = f"{before.status} → {subscription.status}"
+        data = {"from": before.status, "to": subscription.status}
+        write_log(subscription, SubscriptionLogEvent.STATUS_CHANGED, origin, message, data)
+        _announce_status(subscription, before)
+    if other := sorted(set(changed) - {"status"}):
+        write_log(subscription, SubscriptionLogEvent.UPDATED, origin, ", ".join(other))
+    if before.status != SubscriptionStatus.STARTING:
+        if (before.price_id and "price_id" in changed) or "quantity" in changed:
+            previous = {"previous_pricing": before.pricing, "previous_quantity": before.quantity}
+            announce(signals.subscription_changed, subscription, **previous)
+        plan = subscription.plan
+        # Nobody has cancelled a plan that does not renew.
+        if not subscription.has_ended and (plan is None or plan.auto_renew):
+            if subscription.is_cancelled and not before.is_cancelled:
+                announce(signals.subscription_cancelled, subscription)
+            elif before.is_cancelled and not subscription.is_cancelled:
+                announce(signals.subscription_resumed, subscription)
+    if subscription.is_paused != before.is_paused and not subscription.has_ended:
+        signal = signals.subscription_paused if subscription.is_paused else signals.subscription_unpaused
+        announce(signal, subscription)
+
+
+def _announce_status(subscription: Subscription, before: Subscription) -> None:
+    status = subscription.status
+    if before.status in BEFORE_USE and status not in (*BEFORE_USE, *ENDED_SUBSCRIPTIONS):
+        # What is late already was active before, even if no event has said so.
+        announce(signals.subscription_activated, subscription)
+    if status == SubscriptionStatus.PAST_DUE:
+        announce(signals.subscription_past_due, subscription)
+    elif status == SubscriptionStatus.INCOMPLETE_EXPIRED:
+        announce(signals.subscription_expired, subscription)
+    elif status == SubscriptionStatus.CANCELED:
+        if not before.is_cancelled:
+            announce(signals.subscription_cancelled, subscription)
+        announce(signals.subscription_ended, subscription)
+
+
+def announce_invoice(invoice: Invoice, subscription: Subscription, before: Invoice, origin: Origin) -> None:
+    """Log and announce what became of a subscription's invoice since ``before``."""
+    if invoice.status != before.status:
+        text = display_amount(invoice.total, invoice.currency)
+        message = f"{invoice.number or invoice.provider_id}: {text} ({invoice.status})"
+        data = {"invoice_id": invoice.provider_id, "status": invoice.status}
+        write_log(subscription, SubscriptionLogEvent.INVOICE, origin, message, data)
+        if invoice.status == InvoiceStatus.PAID and invoice.billing_reason in RENEWALS:
+            announce(signals.subscription_renewed, subscription, invoice=invoice)
+    if invoice.is_open and invoice.requires_action and not before.requires_action:
+        announce(signals.subscription_action_required, subscription, invoice=invoice)

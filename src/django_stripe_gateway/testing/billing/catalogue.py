@@ -77,8 +77,10 @@ class CatalogueTests(BillingScenario):
         made = self.customer("")
         self.delete_customer(made.customer_id)
         assert self.gateway.retrieve_customer(made.customer_id).is_deleted
-        with self.refused(ProviderError):
+        with self.refused(ProviderError) as refusal:
             self.subscribe(made, self.price())
+        assert isinstance(refusal.error, ProviderError)
+        assert refusal.error.is_missing
 
     def test_payment_methods(self) -> None:
         """Payment methods are listed, the newest first, and taken away."""

@@ -81,6 +81,8 @@ class SubscribingTests(BillingScenario):
         with self.refused(ProviderError) as refusal:
             self.gateway.retrieve_subscription("id-of-no-object")
         assert not isinstance(refusal.error, ProviderUnavailable | ProviderStateError), refusal.error
+        assert isinstance(refusal.error, ProviderError)
+        assert refusal.error.is_missing
 
     def test_change__price_and_quantity(self) -> None:
         """Price and quantity change, and what is not named stays."""

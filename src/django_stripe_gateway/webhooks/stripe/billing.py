@@ -14,14 +14,19 @@ from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer, Invoice, Subscription
+from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
-from django_stripe_gateway.services.subscriptions.audit import log_subscription
+from django_stripe_gateway.services.subscriptions.cancel import end_with_period
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, begin_look, judge
-from django_stripe_gateway.services.subscriptions.invoice_storing import add_invoice, lock_invoice
-from django_stripe_gateway.services.subscriptions.invoice_sync import apply_invoice
-from django_stripe_gateway.services.subscriptions.locks import lock_customer, lock_subscription
-from django_stripe_gateway.services.subscriptions.non_renewing import end_with_period
-from django_stripe_gateway.services.subscriptions.sync import add_subscription, apply_subscription
+from django_stripe_gateway.services.subscriptions.sync import (
+    add_subscription,
+    apply_invoice,
+    apply_subscription,
+    lock_customer,
+    lock_invoice,
+    lock_subscription,
+    new_invoice,
+)
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
 from django_stripe_gateway.webhooks.events import Event, clean_id
@@ -32,7 +37,6 @@ S = TypeVar("S")
 
 logger = logging.getLogger(__name__)
 
-TOKEN_LENGTH = 36
 SETTLED_INVOICES = (InvoiceStatus.PAID, InvoiceStatus.VOID)
 
 
@@ -47,33 +51,29 @@ def apply_subscription_event(
     snapshot = _read(event, "subscription")
     if snapshot is None:
         return WebhookState.MISMATCHED
-    subscription = _find_or_add(event, snapshot)
+    subscription = _find_subscription(event, snapshot)
     if subscription is None:
         return WebhookState.UNMATCHED
+    gateway, subscription_id = get_billing_gateway(subscription.variant), subscription.provider_id or ""
     try:
         verify_livemode(event, subscription.livemode)
-        _take_subscription(event, subscription, snapshot)
+        newest = newest_of(
+            event,
+            subscription,
+            snapshot,
+            is_last=snapshot.status in ENDED_SUBSCRIPTIONS,
+            is_over=subscription.has_ended,
+            retrieve=lambda: gateway.retrieve_subscription(subscription_id),
+        )
+        if newest is not None:
+            apply_subscription(subscription, newest, event.origin)
     except SnapshotMismatch as mismatch:
         logger.error("The event %s contradicts subscription %s: %s.", event.id, subscription.pk, mismatch)
-        log_subscription(subscription, SubscriptionLogEvent.MISMATCH, event.origin, str(mismatch), {"type": event.type})
+        write_log(subscription, SubscriptionLogEvent.MISMATCH, event.origin, str(mismatch), {"type": event.type})
         return WebhookState.MISMATCHED
     end_with_period(subscription, event.origin)
     then(subscription)
     return WebhookState.PROCESSED
-
-
-def _take_subscription(event: Event, subscription: Subscription, snapshot: SubscriptionSnapshot) -> None:
-    gateway, subscription_id = get_billing_gateway(subscription.variant), subscription.provider_id or ""
-    newest = newest_of(
-        event,
-        subscription,
-        snapshot,
-        is_last=snapshot.status in ENDED_SUBSCRIPTIONS,
-        is_over=subscription.has_ended,
-        retrieve=lambda: gateway.retrieve_subscription(subscription_id),
-    )
-    if newest is not None:
-        apply_subscription(subscription, newest, event.origin)
 
 
 def newest_of(
@@ -118,42 +118,34 @@ def apply_invoice_event(event: Event, then: Callable[[Invoice], object] = lambda
     if not snapshot.invoice_id or event.type == "invoice.upcoming":
         # An upcoming invoice is no object yet, whatever it is called.
         return WebhookState.PROCESSED
-    invoice = _find_or_add_invoice(event, snapshot)
+    invoice = _find_invoice(event, snapshot)
     if invoice is None:
         return WebhookState.UNMATCHED
+    gateway = get_billing_gateway(invoice.variant)
     try:
         verify_livemode(event, invoice.livemode)
-        _take_invoice(event, invoice, snapshot)
+        newest = newest_of(
+            event,
+            invoice,
+            snapshot,
+            is_last=snapshot.status in SETTLED_INVOICES,
+            is_over=invoice.status in SETTLED_INVOICES,
+            retrieve=lambda: gateway.retrieve_invoice(invoice.provider_id),
+        )
+        if newest is not None:
+            apply_invoice(invoice, newest, event.origin)
     except SnapshotMismatch as mismatch:
-        logger.error("The event %s contradicts invoice %s: %s.", event.id, invoice.pk, mismatch)
+        logger.error("The event %s contradicts invoice %s: %s.", event.id, invoice.provider_id, mismatch)
         return WebhookState.MISMATCHED
     then(invoice)
     return WebhookState.PROCESSED
 
 
-def _take_invoice(event: Event, invoice: Invoice, snapshot: InvoiceSnapshot) -> None:
-    gateway, invoice_id = get_billing_gateway(invoice.variant), invoice.provider_id
-    newest = newest_of(
-        event,
-        invoice,
-        snapshot,
-        is_last=snapshot.status in SETTLED_INVOICES,
-        is_over=invoice.status in SETTLED_INVOICES,
-        retrieve=lambda: gateway.retrieve_invoice(invoice_id),
-    )
-    if newest is not None:
-        apply_invoice(invoice, newest, event.origin)
-
-
 def find_subscription(event: Event, subscription_id: str, metadata: Mapping[str, Any] | None = None) -> int | None:
     """Return the key of our row of a subscription: found by the token that only our calls write, else by its id."""
-    rows = Subscription.objects.using(payments_database())
-    token = clean_id((metadata or {}).get("token"))
-    variants = speaks_for(event)
-    for column, value in (("token", token if len(token) <= TOKEN_LENGTH else ""), ("provider_id", subscription_id)):
-        if not value:
-            continue
-        found = rows.filter(**{column: value}, variant__in=variants).values_list("pk", flat=True).first()
+    rows = Subscription.objects.using(payments_database()).filter(variant__in=speaks_for(event))
+    for column, value in (("token", clean_id((metadata or {}).get("token"))), ("provider_id", subscription_id)):
+        found = rows.filter(**{column: value}).values_list("pk", flat=True).first() if value else None
         if found is not None:
             return found
     return None
@@ -161,11 +153,12 @@ def find_subscription(event: Event, subscription_id: str, metadata: Mapping[str,
 
 def find_customer(event: Event, customer_id: str) -> Customer | None:
     """Return the customer of the event's own mode that it names, locked, or ``None``."""
-    rows = Customer.objects.using(payments_database())
+    if not customer_id:
+        return None
+    rows = Customer.objects.using(payments_database()).filter(provider_id=customer_id, variant__in=speaks_for(event))
     for mode in claimed_modes(event):
         rows = rows.filter(livemode=mode)
-    found = rows.filter(provider_id=customer_id, variant__in=speaks_for(event)) if customer_id else rows.none()
-    pk = found.values_list("pk", flat=True).first()
+    pk = rows.values_list("pk", flat=True).first()
     return None if pk is None else lock_customer(pk)
 
 
@@ -185,7 +178,8 @@ def verify_livemode(event: Event, livemode: bool) -> None:
         raise SnapshotMismatch("live mode differs")
 
 
-def _find_or_add(event: Event, snapshot: SubscriptionSnapshot) -> Subscription | None:
+def _find_subscription(event: Event, snapshot: SubscriptionSnapshot) -> Subscription | None:
+    """Return the subscription, locked, added if only its customer is known."""
     pk = find_subscription(event, snapshot.subscription_id, snapshot.metadata)
     if pk is None:
         customer = find_customer(event, snapshot.customer_id)
@@ -198,7 +192,8 @@ def _find_or_add(event: Event, snapshot: SubscriptionSnapshot) -> Subscription |
     return lock_subscription(pk)
 
 
-def _find_or_add_invoice(event: Event, snapshot: InvoiceSnapshot) -> Invoice | None:
+def _find_invoice(event: Event, snapshot: InvoiceSnapshot) -> Invoice | None:
+    """Return the invoice, locked, or a new one if only its customer is known."""
     for variant in speaks_for(event):
         invoice = lock_invoice(variant, snapshot.invoice_id)
         if invoice is not None:
@@ -210,19 +205,20 @@ def _find_or_add_invoice(event: Event, snapshot: InvoiceSnapshot) -> Invoice | N
     if snapshot.subscription_id:
         pk = find_subscription(event, snapshot.subscription_id)
         if pk is None:
-            # Its subscription is told of by an event that is still under way.
+            # The event about its subscription is still under way.
             return None
         subscription = Subscription.objects.using(payments_database()).get(pk=pk)
-    return lock_invoice(customer.variant, snapshot.invoice_id) or add_invoice(customer, snapshot, subscription)
+    return lock_invoice(customer.variant, snapshot.invoice_id) or new_invoice(customer, snapshot, subscription)
 
 
 def _read(event: Event, kind: str) -> Any:
     """Return the event's object as a value, ``None`` if it cannot be read."""
     gateway = get_billing_gateway(event.variant)
+    read = {"subscription": gateway.read_subscription, "invoice": gateway.read_invoice}[kind]
     try:
         if event.object.get("object") != kind:
             raise ProviderError(f"the event is not about a {kind}")
-        return gateway.read_subscription(event.object) if kind == "subscription" else gateway.read_invoice(event.object)
+        return read(event.object)
     except (ProviderError, RecursionError):
         logger.error("The event %s (%s) holds no readable %s.", event.id, event.type, kind)
         return None

@@ -46,4 +46,6 @@ def call(account: AcmeAccount, name: str, *, key: str = "", **body: Any) -> Any:
         raise GatewayConfigurationError("Acme Pay does not know the key. Correct the option key of the variant.")
     if answer.status_code == 402:
         raise PaymentDeclined(message, code=code, decline_code=code)
-    raise REFUSALS.get(answer.status_code, ProviderError)(message, code=code)
+    refused = REFUSALS.get(answer.status_code, ProviderError)(message, code=code)
+    refused.is_missing = answer.status_code == 404
+    raise refused

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, NoReturn
 
 from django.utils import timezone
@@ -11,7 +11,6 @@ from django.utils import timezone
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import ProviderError, UnsupportedByGateway
 from django_stripe_gateway.gateways.billing_values import (
-    BillingCheckoutSnapshot,
     CustomerSnapshot,
     InvoiceSnapshot,
     PaymentMethodSnapshot,
@@ -19,16 +18,14 @@ from django_stripe_gateway.gateways.billing_values import (
     PriceSnapshot,
     ProductRequest,
     ProductSnapshot,
-    PromotionCodeSnapshot,
     SetupSnapshot,
     SubscriptionChange,
-    SubscriptionCheckoutRequest,
     SubscriptionRequest,
     SubscriptionSnapshot,
 )
 from django_stripe_gateway.gateways.stripe.billing import StripeBillingGateway
 from django_stripe_gateway.gateways.stripe.billing_objects import invoice_snapshot, subscription_snapshot
-from django_stripe_gateway.gateways.stripe.calls import ask, key_options, seconds
+from django_stripe_gateway.gateways.stripe.calls import seconds
 from django_stripe_gateway.gateways.stripe.catalogue_objects import (
     payment_method_snapshot,
     price_snapshot,
@@ -38,8 +35,14 @@ from django_stripe_gateway.gateways.stripe.catalogue_objects import (
 from django_stripe_gateway.gateways.stripe.customers import has_metadata
 from django_stripe_gateway.money import to_minor_units
 
-# localstripe's sentence; it sends no code with it.
-NOT_FOUND = "Not Found"
+
+def _refuse(what: str) -> NoReturn:
+    raise UnsupportedByGateway(f"localstripe does not know {what}. Use a test key of Stripe's for that.")
+
+
+def _refusing(what: str) -> Callable[..., NoReturn]:
+    """Return a method that refuses, whatever it is called with."""
+    return lambda *args, **kwargs: _refuse(what)
 
 
 class LocalstripeBillingGateway(StripeBillingGateway):
@@ -51,6 +54,13 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     supports_pause = False
     supports_promotion_codes = False
     supports_preview = False
+
+    create_subscription_checkout = find_subscription_checkout = _refusing("Checkout")
+    retrieve_subscription_checkout = expire_subscription_checkout = _refusing("Checkout")
+    create_portal_url = _refusing("the billing portal")
+    pause_subscription = unpause_subscription = _refusing("pausing")
+    find_promotion_code = _refusing("promotion codes")
+    preview_change = _refusing("previews of a change")
 
     @property
     def test_payment_method(self) -> str:
@@ -64,8 +74,7 @@ class LocalstripeBillingGateway(StripeBillingGateway):
         params: dict[str, Any] = {"name": request.name, "metadata": dict(request.metadata), "active": is_active}
         if request.description:
             params["description"] = request.description
-        options = key_options(idempotency_key)
-        return ask(lambda: self.v1.products.update(product_id, params=params, options=options), product_snapshot)
+        return self._send(self.v1.products.update, product_snapshot, idempotency_key, product_id, params=params)
 
     def create_price(self, request: PriceRequest, *, idempotency_key: str) -> PriceSnapshot:
         """Make a legacy Plan."""
@@ -79,33 +88,26 @@ class LocalstripeBillingGateway(StripeBillingGateway):
         }
         if request.nickname:
             params["nickname"] = request.nickname
-        options = key_options(idempotency_key)
-        return ask(lambda: self.v1.plans.create(params=params, options=options), price_snapshot)
+        return self._send(self.v1.plans.create, price_snapshot, idempotency_key, params=params)
 
     def archive_price(self, price_id: str, *, idempotency_key: str) -> PriceSnapshot:
         """Take a Plan out of sale."""
-        options = key_options(idempotency_key)
-        return ask(lambda: self.v1.plans.update(price_id, params={"active": False}, options=options), price_snapshot)
+        return self._send(self.v1.plans.update, price_snapshot, idempotency_key, price_id, params={"active": False})
 
     def restore_price(self, price_id: str, *, idempotency_key: str) -> PriceSnapshot:
         """Sell at an archived Plan again."""
-        options = key_options(idempotency_key)
-        return ask(lambda: self.v1.plans.update(price_id, params={"active": True}, options=options), price_snapshot)
+        return self._send(self.v1.plans.update, price_snapshot, idempotency_key, price_id, params={"active": True})
 
     def list_prices(self) -> Sequence[PriceSnapshot]:
         """Return all Plans."""
         return self._list(lambda params: self.v1.plans.list(params=params), price_snapshot)
-
-    def find_promotion_code(self, code: str) -> PromotionCodeSnapshot | None:
-        """Refuse: there are no promotion codes."""
-        _refuse("promotion codes")
 
     def retrieve_customer(self, customer_id: str) -> CustomerSnapshot:
         """Ask for a customer; localstripe forgets those that were deleted."""
         try:
             return super().retrieve_customer(customer_id)
         except ProviderError as error:
-            if error.detail != NOT_FOUND:
+            if not error.is_missing:
                 raise
         return CustomerSnapshot(customer_id=customer_id, is_deleted=True, livemode=False)
 
@@ -123,10 +125,6 @@ class LocalstripeBillingGateway(StripeBillingGateway):
         """Return the SetupIntent that an earlier attempt has made; localstripe lists them for no one customer."""
         made = self._items(lambda params: self.v1.setup_intents.list(params=params), setup_snapshot)
         return next((found for found in made if has_metadata(found.metadata, metadata)), None)
-
-    def create_portal_url(self, customer_id: str, return_url: str, *, idempotency_key: str) -> str:
-        """Refuse: there is no billing portal."""
-        _refuse("the billing portal")
 
     def create_subscription(self, request: SubscriptionRequest, *, idempotency_key: str) -> SubscriptionSnapshot:
         """Start a subscription and charge the customer's payment method at once.
@@ -151,8 +149,7 @@ class LocalstripeBillingGateway(StripeBillingGateway):
             params["trial_end"] = seconds(timezone.now() + timedelta(days=request.trial_days))
         if request.billing_cycle_anchor is not None:
             params["billing_cycle_anchor"] = seconds(request.billing_cycle_anchor)
-        options = key_options(idempotency_key)
-        made = ask(lambda: self.v1.subscriptions.create(params=params, options=options), subscription_snapshot)
+        made = self._send(self.v1.subscriptions.create, subscription_snapshot, idempotency_key, params=params)
         if not request.cancel_at_period_end:
             return made
         change = SubscriptionChange(item_id=made.item_id, cancel_at_period_end=True)
@@ -176,41 +173,7 @@ class LocalstripeBillingGateway(StripeBillingGateway):
                 params["prorate"] = False
         if change.cancel_at_period_end is not None:
             params["cancel_at_period_end"] = change.cancel_at_period_end
-        if change.trial_end_now:
-            params["trial_end"] = "now"
         return self._update(subscription_id, params, idempotency_key)
-
-    def preview_change(self, subscription_id: str, customer_id: str, change: SubscriptionChange) -> InvoiceSnapshot:
-        """Refuse: there are no previews."""
-        _refuse("previews of a change")
-
-    def pause_subscription(
-        self, subscription_id: str, *, behavior: str, resumes_at: datetime | None, idempotency_key: str
-    ) -> SubscriptionSnapshot:
-        """Refuse: localstripe fails at it."""
-        _refuse("pausing")
-
-    def unpause_subscription(self, subscription_id: str, *, idempotency_key: str) -> SubscriptionSnapshot:
-        """Refuse: nothing can be paused."""
-        _refuse("pausing")
-
-    def create_subscription_checkout(
-        self, request: SubscriptionCheckoutRequest, *, idempotency_key: str
-    ) -> BillingCheckoutSnapshot:
-        """Refuse: there is no Checkout."""
-        _refuse("Checkout")
-
-    def find_subscription_checkout(self, customer_id: str, token: str) -> BillingCheckoutSnapshot | None:
-        """Refuse: there is no Checkout."""
-        _refuse("Checkout")
-
-    def retrieve_subscription_checkout(self, session_id: str) -> BillingCheckoutSnapshot:
-        """Refuse: there is no Checkout."""
-        _refuse("Checkout")
-
-    def expire_subscription_checkout(self, session_id: str, *, idempotency_key: str) -> BillingCheckoutSnapshot:
-        """Refuse: there is no Checkout."""
-        _refuse("Checkout")
 
     def list_invoices(self, customer_id: str) -> Sequence[InvoiceSnapshot]:
         """Return the customer's invoices, the newest first."""
@@ -222,7 +185,3 @@ class LocalstripeBillingGateway(StripeBillingGateway):
 
     def _invoice_expand(self) -> list[str]:
         return ["payment_intent"]
-
-
-def _refuse(what: str) -> NoReturn:
-    raise UnsupportedByGateway(f"localstripe does not know {what}. Use a test key of Stripe's for that.")

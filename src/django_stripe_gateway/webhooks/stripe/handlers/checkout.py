@@ -11,7 +11,7 @@ from django_stripe_gateway.gateways.values import Failure
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.checkouts import note_checkout
-from django_stripe_gateway.services.subscriptions.locks import lock_subscription
+from django_stripe_gateway.services.subscriptions.sync import lock_subscription
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.stripe.billing import speaks_for, verify_livemode

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from django_stripe_gateway import signals
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import Invoice
-from django_stripe_gateway.services.subscriptions.invoice_sync import announce_failed_payment
+from django_stripe_gateway.services.subscriptions.sync import announce
 from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.stripe.billing import apply_invoice_event
 from django_stripe_gateway.webhooks.stripe.registration import handles
@@ -28,10 +29,10 @@ def handle_invoice(event: Event) -> WebhookState:
 
 @handles("invoice.payment_failed")
 def handle_failed_payment(event: Event) -> WebhookState:
-    """Bring the invoice to its provider's state, and notify receivers unless it is paid by now."""
+    """Bring the invoice to its provider's state, and announce it unless it is paid by now."""
 
-    def announce(invoice: Invoice) -> None:
+    def announce_failure(invoice: Invoice) -> None:
         if invoice.is_open and invoice.subscription is not None:
-            announce_failed_payment(invoice, invoice.subscription)
+            announce(signals.subscription_payment_failed, invoice.subscription, invoice=invoice)
 
-    return apply_invoice_event(event, announce)
+    return apply_invoice_event(event, announce_failure)

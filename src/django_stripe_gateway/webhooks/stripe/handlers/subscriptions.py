@@ -5,7 +5,7 @@ from __future__ import annotations
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import Subscription
-from django_stripe_gateway.services.subscriptions.audit import tell
+from django_stripe_gateway.services.subscriptions.sync import announce
 from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.stripe.billing import apply_subscription_event
 from django_stripe_gateway.webhooks.stripe.registration import handles
@@ -27,10 +27,10 @@ def handle_subscription(event: Event) -> WebhookState:
 
 @handles("customer.subscription.trial_will_end")
 def handle_trial_will_end(event: Event) -> WebhookState:
-    """Notify receivers that a trial ends soon, unless it is over by now."""
+    """Announce that a trial ends soon, unless it is over by now."""
 
-    def announce(subscription: Subscription) -> None:
+    def announce_end(subscription: Subscription) -> None:
         if subscription.on_trial:
-            tell(signals.subscription_trial_ending, subscription)
+            announce(signals.subscription_trial_ending, subscription)
 
-    return apply_subscription_event(event, announce)
+    return apply_subscription_event(event, announce_end)
