@@ -17,7 +17,14 @@ from django_stripe_gateway.admin.base.atomicity import NonAtomicActionsMixin, re
 from django_stripe_gateway.admin.base.display import json_column, money_column, payment_link
 from django_stripe_gateway.admin.base.filters import AbandonedFilter
 from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin, ReadOnlyInline, may_change
-from django_stripe_gateway.models import BillingOperation, PaymentOperation, Subscription, get_payment_model
+from django_stripe_gateway.models import (
+    BillingOperation,
+    CatalogueOperation,
+    PaymentOperation,
+    Plan,
+    Subscription,
+    get_payment_model,
+)
 from django_stripe_gateway.services.operations.engine import resume
 
 
@@ -122,3 +129,30 @@ class BillingOperationAdmin(OperationAdmin):
     def has_resume_permission(self, request: HttpRequest) -> bool:
         """Return whether the user may settle operations: whoever may change subscriptions."""
         return may_change(request, Subscription)
+
+
+@admin.register(CatalogueOperation)
+class CatalogueOperationAdmin(OperationAdmin):
+    """What was asked about plans and their prices."""
+
+    list_display = ("id", "created", "plan", "pricing", "variant", "kind", "state", "attempts", "leased_until")
+    list_select_related = ("plan", "pricing")
+    search_fields = ("plan__slug__exact", "object_id__exact", "idempotency_key__exact")
+    fields = readonly_fields = (
+        "plan",
+        "pricing",
+        "variant",
+        "kind",
+        "state",
+        "object_id",
+        "idempotency_key",
+        "attempts",
+        "leased_until",
+        "problem",
+        "created",
+        "modified",
+    )
+
+    def has_resume_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may settle operations: whoever may change plans."""
+        return may_change(request, Plan)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from django_stripe_gateway.services.catalogue.archive_price import ARCHIVE_PRICE, RESTORE_PRICE
+from django_stripe_gateway.services.catalogue.create_price import CREATE_PRICE
+from django_stripe_gateway.services.catalogue.create_product import CREATE_PRODUCT
+from django_stripe_gateway.services.catalogue.update_product import ARCHIVE_PRODUCT, UPDATE_PRODUCT
 from django_stripe_gateway.services.operations.verbs import Verb
 from django_stripe_gateway.services.payments.cancel import CANCEL
 from django_stripe_gateway.services.payments.capture import CAPTURE
@@ -43,4 +47,10 @@ VERBS: tuple[Verb[Any, Any, Any], ...] = (
     SET_DEFAULT_PAYMENT_METHOD,
     REMOVE_PAYMENT_METHOD,
     OPEN_PORTAL,
+    CREATE_PRODUCT,
+    UPDATE_PRODUCT,
+    ARCHIVE_PRODUCT,
+    CREATE_PRICE,
+    ARCHIVE_PRICE,
+    RESTORE_PRICE,
 )

@@ -14,8 +14,8 @@ from django.utils.text import slugify
 from django_stripe_gateway.gateways.billing_values import PriceSnapshot, ProductSnapshot
 from django_stripe_gateway.models import Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.drift import is_adoptable, terms_of
-from django_stripe_gateway.services.catalogue.leases import lock_plan
-from django_stripe_gateway.services.catalogue.rows import rows_of, take_terms, taken_prices
+from django_stripe_gateway.services.catalogue.line import last_operation
+from django_stripe_gateway.services.catalogue.rows import lock_plan, rows_of, take_terms, taken_prices
 from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, has_terms, read_catalogue
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
@@ -74,7 +74,8 @@ def _pull_plan(plan_pk: int, variant: str, catalogue: ProviderCatalogue, dry_run
         return _pulled(Plan.objects.using(payments_database()).get(pk=plan_pk), variant, catalogue)
     with money_transaction():
         plan = lock_plan(plan_pk)
-        if plan.push_leased_until is not None and plan.push_leased_until > timezone.now():
+        newest = last_operation(plan_pk)
+        if newest is not None and newest.is_leased(timezone.now()):
             return PulledPlan(plan, changes=["left alone: another process is telling Stripe about it"])
         pulled = _pulled(plan, variant, catalogue)
         pulled.save()

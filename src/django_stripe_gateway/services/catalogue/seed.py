@@ -1,4 +1,4 @@
-"""Write the plans of a catalogue as rows; the provider is told afterwards."""
+"""Write the plans of a catalogue as rows; a push asks the provider afterwards."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from django.db import IntegrityError
 
 from django_stripe_gateway.models import Plan, PlanLimit, PlanPricing
 from django_stripe_gateway.services.catalogue.entries import LimitEntry, PlanEntry, PriceEntry
-from django_stripe_gateway.services.catalogue.leases import lock_plan
-from django_stripe_gateway.services.catalogue.rows import rows_of, taken_prices
+from django_stripe_gateway.services.catalogue.rows import lock_plan, rows_of, taken_prices
 from django_stripe_gateway.services.catalogue.state import ProviderCatalogue
 from django_stripe_gateway.services.catalogue.steps import CatalogueStep, steps_for
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock

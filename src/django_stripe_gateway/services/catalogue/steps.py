@@ -6,22 +6,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from django_stripe_gateway.gateways.billing_values import PriceSnapshot, ProductRequest, ProductSnapshot
-from django_stripe_gateway.models import Plan, PlanPricing
+from django_stripe_gateway.gateways.billing_values import PriceSnapshot, ProductSnapshot
+from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, has_terms, is_sold
 
 
 class StepKind(Enum):
-    """What one step does, in the words that commands and the admin print."""
+    """What one step does: one operation, two of them (replace), or a row that is written (link)."""
 
-    CREATE_PRODUCT = "create product"
-    UPDATE_PRODUCT = "update product"
-    CREATE_PRICE = "create price"
-    REPLACE_PRICE = "replace price"
-    LINK_PRICE = "link price"
-    RESTORE_PRICE = "restore price"
-    ARCHIVE_PRICE = "archive price"
-    ARCHIVE_PRODUCT = "archive product"
+    CREATE_PRODUCT = "create_product"
+    UPDATE_PRODUCT = "update_product"
+    CREATE_PRICE = "create_price"
+    REPLACE_PRICE = "replace_price"
+    LINK_PRICE = "link_price"
+    RESTORE_PRICE = "restore_price"
+    ARCHIVE_PRICE = "archive_price"
+    ARCHIVE_PRODUCT = "archive_product"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class CatalogueStep:
     terms: PriceSnapshot | None = None
 
     def __str__(self) -> str:
-        return " ".join(filter(None, [self.kind.value, str(self.row or ""), self.object_id]))
+        return " ".join(filter(None, [self.kind.value.replace("_", " "), str(self.row or ""), self.object_id]))
 
 
 def steps_for(
@@ -59,9 +59,9 @@ def steps_for(
     return [*before, *made, *archived, *after]
 
 
-def product_request(plan: Plan, default_price_id: str = "") -> ProductRequest:
-    """Return the product that a plan is."""
-    return ProductRequest(plan.name, plan.description, {"plan": plan.slug}, default_price_id)
+def step_of(operation: CatalogueOperation, row: PlanPricing | None) -> CatalogueStep:
+    """Return the step that an operation was."""
+    return CatalogueStep(StepKind(operation.kind), row, operation.object_id)
 
 
 def _product_steps(

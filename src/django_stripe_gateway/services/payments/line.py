@@ -47,9 +47,9 @@ class PaymentVerb(Verb[AbstractPayment, PaymentOperation, A]):
         """Return the payment, its row locked."""
         return lock_payment(subject_pk)
 
-    def gateway(self, subject: AbstractPayment) -> Gateway:
+    def gateway(self, claim: PaymentClaim) -> Gateway:
         """Return the gateway of the payment's variant."""
-        return get_gateway(subject.variant)
+        return get_gateway(claim.subject.variant)
 
     def new_operation(self, subject: AbstractPayment, request: Request) -> PaymentOperation:
         """Return the operation with the amount that was asked for."""

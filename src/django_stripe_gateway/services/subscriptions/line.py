@@ -52,9 +52,9 @@ class CustomerVerb(Verb[Customer, BillingOperation, A]):
         """Return the customer, its row locked."""
         return lock_customer(subject_pk)
 
-    def gateway(self, subject: Customer) -> BillingGateway:
+    def gateway(self, claim: CustomerClaim) -> BillingGateway:
         """Return the gateway of the customer's account."""
-        return get_billing_gateway(subject.variant)
+        return get_billing_gateway(claim.subject.variant)
 
     def new_operation(self, subject: Customer, request: Request) -> BillingOperation:
         """Return the operation, with the subscription that it is about."""
