@@ -14,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from django_stripe_gateway.exceptions import ProviderUnavailable
-from django_stripe_gateway.models import Customer, Invoice, Subscription
+from django_stripe_gateway.models import Invoice, Subscription
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
 from django_stripe_gateway.services.subscriptions.pause import pause_subscription
 from tests.billing_factories import make_customer, make_plan, make_pricing, make_subscription

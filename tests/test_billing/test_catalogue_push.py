@@ -162,11 +162,12 @@ def test_push__what_was_read_is_stale(stripe_server: FakeStripe, pricing: PlanPr
 
 @pytest.mark.parametrize("is_active", [False, True])
 def test_push__edited_after_it_was_read(stripe_server: FakeStripe, pricing: PlanPricing, is_active: bool) -> None:
-    push_pricing(pricing=pricing)
-    PlanPricing.objects.update(is_active=is_active)
+    repeat(pricing)
     if is_active:
         get_billing_gateway("stripe").archive_price(pricing.stripe_price_id or "", idempotency_key="k")
-    with ThreadPoolExecutor(1) as threads, stripe_server.hold("GET", "/v1/prices", when="after", times=1) as hold:
+    Plan.objects.update(name="Other")
+    PlanPricing.objects.update(is_active=is_active)
+    with ThreadPoolExecutor(1) as threads, stripe_server.hold("POST", "/v1/products/*") as hold:
         slow = threads.submit(in_thread, pricing)
         hold.wait()
         PlanPricing.objects.update(is_active=not is_active)

@@ -11,11 +11,9 @@ from payments import get_payment_model
 
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer, Plan, PlanPricing, Subscription
-from django_stripe_gateway.services.catalogue.archive_price import ARCHIVE_PRICE, RESTORE_PRICE
-from django_stripe_gateway.services.catalogue.create_price import CREATE_PRICE
-from django_stripe_gateway.services.catalogue.create_product import CREATE_PRODUCT
+from django_stripe_gateway.services.catalogue.prices import ARCHIVE_PRICE, CREATE_PRICE, RESTORE_PRICE
+from django_stripe_gateway.services.catalogue.products import ARCHIVE_PRODUCT, CREATE_PRODUCT, UPDATE_PRODUCT
 from django_stripe_gateway.services.catalogue.publish import push_plan
-from django_stripe_gateway.services.catalogue.update_product import ARCHIVE_PRODUCT, UPDATE_PRODUCT
 from django_stripe_gateway.services.operations.verbs import Verb
 from django_stripe_gateway.services.payments.cancel import CANCEL, cancel_payment
 from django_stripe_gateway.services.payments.capture import CAPTURE, capture_payment

@@ -138,19 +138,9 @@ class CatalogueOperationAdmin(OperationAdmin):
     list_display = ("id", "created", "plan", "pricing", "variant", "kind", "state", "attempts", "leased_until")
     list_select_related = ("plan", "pricing")
     search_fields = ("plan__slug__exact", "object_id__exact", "idempotency_key__exact")
-    fields = readonly_fields = (
-        "plan",
-        "pricing",
-        "variant",
-        "kind",
-        "state",
-        "object_id",
-        "idempotency_key",
-        "attempts",
-        "leased_until",
-        "problem",
-        "created",
-        "modified",
+    fields = readonly_fields = tuple(
+        "plan pricing variant kind state object_id idempotency_key attempts leased_until problem created "
+        "modified".split()
     )
 
     def has_resume_permission(self, request: HttpRequest) -> bool:

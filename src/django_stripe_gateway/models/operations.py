@@ -68,6 +68,9 @@ class AbstractOperation(models.Model):
     class Meta:
         abstract = True
 
+    def __str__(self) -> str:
+        return f"{self.kind} ({self.state})"
+
     @property
     def is_pending(self) -> bool:
         """Whether the provider's answer is not known."""
@@ -100,9 +103,6 @@ class PaymentOperation(AbstractOperation):
             models.Index(fields=["state", "leased_until"], name="dsg_operation_state_lease"),
         ]
 
-    def __str__(self) -> str:
-        return f"{self.kind} ({self.state})"
-
 
 class BillingOperation(AbstractOperation):
     """One thing asked of the provider about a customer, or about what they have subscribed to.
@@ -128,9 +128,6 @@ class BillingOperation(AbstractOperation):
             models.Index(fields=["customer", "state"], name="dsg_billing_op_customer"),
             models.Index(fields=["state", "leased_until"], name="dsg_billing_op_lease"),
         ]
-
-    def __str__(self) -> str:
-        return f"{self.kind} ({self.state})"
 
 
 class CatalogueOperation(AbstractOperation):
@@ -159,6 +156,3 @@ class CatalogueOperation(AbstractOperation):
             models.Index(fields=["plan", "state"], name="dsg_catalogue_op_plan"),
             models.Index(fields=["state", "leased_until"], name="dsg_catalogue_op_lease"),
         ]
-
-    def __str__(self) -> str:
-        return f"{self.kind} ({self.state})"

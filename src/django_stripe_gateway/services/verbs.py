@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django_stripe_gateway.services.catalogue.archive_price import ARCHIVE_PRICE, RESTORE_PRICE
-from django_stripe_gateway.services.catalogue.create_price import CREATE_PRICE
-from django_stripe_gateway.services.catalogue.create_product import CREATE_PRODUCT
-from django_stripe_gateway.services.catalogue.update_product import ARCHIVE_PRODUCT, UPDATE_PRODUCT
+from django_stripe_gateway.services.catalogue.prices import ARCHIVE_PRICE, CREATE_PRICE, RESTORE_PRICE
+from django_stripe_gateway.services.catalogue.products import ARCHIVE_PRODUCT, CREATE_PRODUCT, UPDATE_PRODUCT
 from django_stripe_gateway.services.operations.verbs import Verb
 from django_stripe_gateway.services.payments.cancel import CANCEL
 from django_stripe_gateway.services.payments.capture import CAPTURE

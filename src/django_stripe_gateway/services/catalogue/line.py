@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from django_stripe_gateway.exceptions import OperationInProgress
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.rows import lock_plan, price_rows
-from django_stripe_gateway.services.catalogue.state import is_sold
 from django_stripe_gateway.services.operations.engine import perform
-from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb, all_operations
+from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb
+from django_stripe_gateway.services.transactions import payments_database
 
 A = TypeVar("A")
 PlanClaim = Claim[Plan, CatalogueOperation]
@@ -23,11 +23,7 @@ class CatalogueVerb(Verb[Plan, CatalogueOperation, A]):
 
     noun = "plan"
     subject_field = "plan"
-
-    @property
-    def model(self) -> type[CatalogueOperation]:
-        """The operations of plans."""
-        return CatalogueOperation
+    model = CatalogueOperation
 
     def lock(self, subject_pk: Any) -> Plan:
         """Return the plan, its row locked."""
@@ -44,7 +40,7 @@ class CatalogueVerb(Verb[Plan, CatalogueOperation, A]):
         return operation
 
     def is_about_same(self, request: Request, operation: CatalogueOperation) -> bool:
-        """Return false: a push settles what is pending before it reads, so that this one came in between."""
+        """Return false: a push settles what is pending before it reads, so that this came in between."""
         return False
 
     def check(self, claim: PlanClaim) -> None:
@@ -56,6 +52,10 @@ class CatalogueVerb(Verb[Plan, CatalogueOperation, A]):
         newest = last_operation(claim.subject.pk)
         if (newest.pk if newest else None) != claim.params["after_pk"] or not self.is_wanted(claim):
             raise in_other_hands(claim.subject)
+        self.complete(claim)
+
+    def complete(self, claim: PlanClaim) -> None:
+        """Keep in the operation's ``params`` what a repeat shall send."""
 
     @abstractmethod
     def is_wanted(self, claim: PlanClaim) -> bool:
@@ -75,21 +75,9 @@ class CatalogueVerb(Verb[Plan, CatalogueOperation, A]):
         perform(claim)
 
 
-class PriceVerb(CatalogueVerb[A]):
-    """A verb about one price."""
-
-    #: Whether it lets customers subscribe at the price.
-    sells: ClassVar[bool]
-
-    def is_wanted(self, claim: PlanClaim) -> bool:
-        """Return whether the row shall be sold, or shall not, and has the price that the push has read."""
-        row = claimed_row(claim)
-        return is_sold(claim.subject, row) == self.sells and row.stripe_price_id == claim.params["price_id"]
-
-
 def last_operation(plan_pk: int) -> CatalogueOperation | None:
     """Return the newest operation of a plan; all before it are settled."""
-    return all_operations(CatalogueOperation).filter(plan=plan_pk).order_by("pk").last()
+    return CatalogueOperation.objects.using(payments_database()).filter(plan=plan_pk).order_by("pk").last()
 
 
 def claimed_row(claim: PlanClaim) -> PlanPricing:

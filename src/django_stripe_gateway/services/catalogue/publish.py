@@ -10,10 +10,9 @@ from typing import Any
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.billing_values import PriceSnapshot
 from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
-from django_stripe_gateway.services.catalogue.archive_price import ARCHIVE_PRICE, RESTORE_PRICE
-from django_stripe_gateway.services.catalogue.create_price import CREATE_PRICE
-from django_stripe_gateway.services.catalogue.create_product import CREATE_PRODUCT
 from django_stripe_gateway.services.catalogue.line import CatalogueVerb, in_other_hands, last_operation
+from django_stripe_gateway.services.catalogue.prices import ARCHIVE_PRICE, CREATE_PRICE, RESTORE_PRICE
+from django_stripe_gateway.services.catalogue.products import ARCHIVE_PRODUCT, CREATE_PRODUCT, UPDATE_PRODUCT
 from django_stripe_gateway.services.catalogue.rows import (
     exact_amount,
     is_offered,
@@ -23,19 +22,17 @@ from django_stripe_gateway.services.catalogue.rows import (
     succeed_row,
     take_terms,
     taken_prices,
-    write_price,
 )
 from django_stripe_gateway.services.catalogue.state import has_terms, is_sold, read_catalogue
-from django_stripe_gateway.services.catalogue.steps import CatalogueStep, StepKind, step_of, steps_for
-from django_stripe_gateway.services.catalogue.update_product import ARCHIVE_PRODUCT, UPDATE_PRODUCT
+from django_stripe_gateway.services.catalogue.steps import LINK_PRICE, CatalogueStep, steps_for
 from django_stripe_gateway.services.operations.engine import resume, run
 from django_stripe_gateway.services.operations.verbs import Request, pending_operations
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
-VERBS: dict[StepKind, CatalogueVerb[Any]] = {
-    StepKind(verb.kind): verb
+VERBS: dict[str, CatalogueVerb[Any]] = {
+    verb.kind: verb
     for verb in (CREATE_PRODUCT, UPDATE_PRODUCT, ARCHIVE_PRODUCT, CREATE_PRICE, ARCHIVE_PRICE, RESTORE_PRICE)
 }
 
@@ -154,15 +151,16 @@ class _Push:
             logger.info("The earlier operation %s was refused: %s.", newest.pk, error.code)
             return []
         newest.refresh_from_db()
-        return [step_of(newest, newest.pricing)]
+        return [CatalogueStep(newest.kind, newest.pricing, newest.object_id)]
 
     def _perform(self, step: CatalogueStep) -> list[CatalogueStep]:
         row, price = step.row, step.terms
         if row is None or price is None:
             return [self._ask(VERBS[step.kind], row)]
-        if step.kind is StepKind.LINK_PRICE:
-            write_price(price_rows().filter(pk=row.pk, stripe_price_id=None), price)
+        if step.kind == LINK_PRICE:
             row.stripe_price_id = price.price_id
+            unnamed = price_rows().filter(pk=row.pk, stripe_price_id=None)
+            unnamed.update(stripe_price_id=price.price_id, stripe_product_id=price.product_id)
             return [step]
         done = [self._ask(CREATE_PRICE, _split(row, price))]
         return [*done, self._ask(ARCHIVE_PRICE, row)] if price.is_active else done
@@ -188,7 +186,7 @@ class _Push:
         self.after_pk = operation.pk
         if verb is CREATE_PRODUCT:
             self.product_id = operation.object_id
-        return step_of(operation, row)
+        return CatalogueStep(operation.kind, row, operation.object_id)
 
 
 @retry_on_deadlock

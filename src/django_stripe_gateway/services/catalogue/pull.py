@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain, count
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_slug
 from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.text import slugify
@@ -178,14 +178,8 @@ def _adopt_once(product: ProductSnapshot, variant: str, catalogue: ProviderCatal
 
 def _free_slug(product: ProductSnapshot) -> str:
     wanted = product.metadata.get("plan", "")
-    try:
-        validate_slug(wanted)
-    except ValidationError:
-        wanted = ""
-    root = wanted if 0 < len(wanted) <= SLUG_LENGTH else slugify(product.name)[:SLUG_ROOT_LENGTH].strip("-") or "plan"
+    is_slug = len(wanted) <= SLUG_LENGTH and re.fullmatch(r"[-\w]+", wanted, re.ASCII)
+    root = wanted if is_slug else slugify(product.name)[:SLUG_ROOT_LENGTH].strip("-") or "plan"
     used = set(Plan.objects.using(payments_database()).values_list("slug", flat=True))
-    number, slug = 1, root
-    while slug in used:
-        number += 1
-        slug = f"{root[:SLUG_ROOT_LENGTH]}-{number}"
-    return slug
+    numbered = (f"{root[:SLUG_ROOT_LENGTH]}-{number}" for number in count(2))
+    return next(slug for slug in chain([root], numbered) if slug not in used)

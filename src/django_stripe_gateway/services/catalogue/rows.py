@@ -6,8 +6,6 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Q
-
 from django_stripe_gateway.gateways.billing_values import PriceSnapshot
 from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
 from django_stripe_gateway.models.plans import PlanPricingQuerySet
@@ -91,14 +89,3 @@ def take_terms(row: PlanPricing, price: PriceSnapshot) -> None:
     if price.amount is not None:
         row.amount, row.currency = price.amount, price.currency
         row.interval, row.interval_count = price.interval, price.interval_count
-
-
-def write_product(plan: Plan, variant: str, product_id: str) -> None:
-    """Write the product of a plan's prices of one variant; what was sold under another one keeps that."""
-    rows = price_rows().filter(plan=plan, variant=variant)
-    rows.filter(Q(stripe_price_id=None) | Q(is_active=True)).update(stripe_product_id=product_id)
-
-
-def write_price(rows: PlanPricingQuerySet, price: PriceSnapshot) -> None:
-    """Write which price at the provider a row is."""
-    rows.update(stripe_price_id=price.price_id, stripe_product_id=price.product_id)

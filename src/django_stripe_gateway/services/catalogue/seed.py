@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from django.db import IntegrityError
 
@@ -99,15 +99,7 @@ def _choose(seeded: SeededPlan, price: PriceEntry, entry: PlanEntry, variant: st
     alike.sort(key=lambda row: (row.is_active, row.pk or 0), reverse=True)
     row = next((row for row in alike if row.amount == price.amount), None)
     if row is None:
-        row = PlanPricing(
-            variant=variant,
-            amount=price.amount,
-            currency=price.currency,
-            interval=price.interval,
-            interval_count=price.interval_count,
-            trial_days=price.trial_days,
-            is_per_seat=price.is_per_seat,
-        )
+        row = PlanPricing(variant=variant, **asdict(price))
         if alike and not entry.is_complete:
             row.trial_days, row.is_per_seat = alike[0].trial_days, alike[0].is_per_seat
         seeded.rows.append(row)
