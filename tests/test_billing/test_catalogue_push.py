@@ -26,6 +26,7 @@ from django_stripe_gateway.services.catalogue.publish import (
     push_pricing,
     replace_pricing,
 )
+from django_stripe_gateway.services.catalogue.pull import PulledPlan, pull_catalogue
 from tests.billing_factories import make_plan, make_pricing
 from tests.fake_stripe.server import FakeStripe
 from tests.test_billing.catalogue_shop import CatalogueShop, run, seed
@@ -202,6 +203,17 @@ def test_unknown__was_linked_meanwhile(stripe_server: FakeStripe, pricing: PlanP
     assert counts(stripe_server) == (1, 1)
 
 
+def test_pull__what_was_pushed_meanwhile(stripe_server: FakeStripe, pricing: PlanPricing) -> None:
+    with ThreadPoolExecutor(1) as threads, stripe_server.hold("GET", "/v1/prices", when="after", times=1) as hold:
+        pulling = threads.submit(pull_in_thread)
+        hold.wait()
+        repeat(pricing)
+        hold.release()
+        (pulled,) = pulling.result()
+    assert pulled.changes[0].startswith("left alone")
+    assert PlanPricing.objects.get().is_active
+
+
 def test_unknown__and_then_refused(stripe_server: FakeStripe, pricing: PlanPricing) -> None:
     other = make_pricing(pricing.plan, amount=Decimal(30), stripe_price_id=None)
     push_pricing(pricing=pricing)
@@ -281,6 +293,14 @@ def in_thread(pricing: PlanPricing) -> Any:
         return push_pricing(pricing=pricing)
     except Exception as error:
         return error
+    finally:
+        connection.close()
+
+
+def pull_in_thread() -> list[PulledPlan]:
+    """Pull, and return what that did."""
+    try:
+        return pull_catalogue()
     finally:
         connection.close()
 

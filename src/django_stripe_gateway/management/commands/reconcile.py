@@ -10,8 +10,6 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_stripe_gateway.models import CatalogueOperation
-from django_stripe_gateway.services.operations.reconcile import settle_pending
 from django_stripe_gateway.services.payments.reconcile import reconcile_operations, reconcile_payments
 from django_stripe_gateway.services.subscriptions.reconcile import (
     reconcile_billing_operations,
@@ -44,17 +42,12 @@ class Command(BaseCommand):
             raise CommandError("--older-than takes minutes, 0 or more.")
         outcomes: Counter[str] = Counter()
         older_than = timedelta(minutes=options["older_than"])
-        abandoned = (
-            reconcile_operations(),
-            reconcile_billing_operations(),
-            settle_pending(CatalogueOperation),
-        )
         waiting = (
             reconcile_payments(older_than=older_than),
             reconcile_subscriptions(older_than=older_than),
             reconcile_customers(),
         )
-        for result in chain(*abandoned, *waiting):
+        for result in chain(reconcile_operations(), reconcile_billing_operations(), *waiting):
             outcomes[result.outcome] += 1
             if result.outcome in NOTABLE or options["verbosity"] > 1:
                 self.stdout.write(f"{result.subject}: {result.outcome} {result.detail}".rstrip())

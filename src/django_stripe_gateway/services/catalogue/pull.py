@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import chain, count
 
 from django.db import IntegrityError
@@ -58,9 +59,9 @@ def pull_catalogue(*, variant: str = "", dry_run: bool = False) -> list[PulledPl
         ProviderError: the provider refused or failed.
     """
     variant = variant or billing_variant()
-    catalogue = read_catalogue(variant)
+    began, catalogue = timezone.now(), read_catalogue(variant)
     plans = list(Plan.objects.using(payments_database()).order_by("position", "pk"))
-    pulled = [_pull_plan(plan.pk, variant, catalogue, dry_run) for plan in plans]
+    pulled = [_pull_plan(plan.pk, variant, catalogue, began, dry_run) for plan in plans]
     ours = {product_id for plan in plans for product_id in _products_of(plan, rows_of(plan, variant), catalogue)}
     for product in sorted(catalogue.products.values(), key=lambda product: product.name):
         if product.product_id not in ours:
@@ -69,13 +70,13 @@ def pull_catalogue(*, variant: str = "", dry_run: bool = False) -> list[PulledPl
 
 
 @retry_on_deadlock
-def _pull_plan(plan_pk: int, variant: str, catalogue: ProviderCatalogue, dry_run: bool) -> PulledPlan:
+def _pull_plan(plan_pk: int, variant: str, catalogue: ProviderCatalogue, began: datetime, dry_run: bool) -> PulledPlan:
     if dry_run:
         return _pulled(Plan.objects.using(payments_database()).get(pk=plan_pk), variant, catalogue)
     with money_transaction():
         plan = lock_plan(plan_pk)
         newest = last_operation(plan_pk)
-        if newest is not None and newest.is_leased(timezone.now()):
+        if newest is not None and (newest.is_leased(timezone.now()) or newest.modified >= began):
             return PulledPlan(plan, changes=["left alone: another process is telling Stripe about it"])
         pulled = _pulled(plan, variant, catalogue)
         pulled.save()
