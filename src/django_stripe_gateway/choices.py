@@ -167,6 +167,17 @@ class BillingOperationKind(models.TextChoices):
     PORTAL = "portal", _("Open the portal")
 
 
+class CatalogueOperationKind(models.TextChoices):
+    """What a catalogue operation asks the provider to do."""
+
+    CREATE_PRODUCT = "create_product", _("Create a product")
+    UPDATE_PRODUCT = "update_product", _("Update a product")
+    ARCHIVE_PRODUCT = "archive_product", _("Archive a product")
+    CREATE_PRICE = "create_price", _("Create a price")
+    ARCHIVE_PRICE = "archive_price", _("Archive a price")
+    RESTORE_PRICE = "restore_price", _("Restore a price")
+
+
 class SubscriptionLogEvent(models.TextChoices):
     """What a line of a subscription's audit trail is about."""
 

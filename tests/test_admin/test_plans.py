@@ -11,11 +11,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from django_stripe_gateway.models import Plan, PlanPricing
+from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.publish import push_plan
 from tests.billing_factories import make_plan, make_pricing, make_subscription
 from tests.fake_stripe import FakeStripe
-from tests.test_admin.pages import own_url, shown_messages
+from tests.test_admin.pages import own_url, run_action, shown_messages
 from tests.test_admin.test_atomic_requests import atomic_requests, open_transaction
 
 __all__ = ["atomic_requests", "open_transaction"]
@@ -127,6 +127,18 @@ def test_stripe_fails(admin_client: Client, plan: Plan, stripe_server: FakeStrip
     assert {price["unit_amount"]: price["active"] for price in stripe_server.all("price")} == {2000: False, 2500: True}
 
 
+def test_resume(admin_client: Client, plan: Plan, stripe_server: FakeStripe) -> None:
+    stripe_server.fault("POST", "/v1/prices", kind="reset_after")
+    save(admin_client, plan, {"amount": "25"})
+    (operation,) = CatalogueOperation.objects.pending()
+    assert operation.params["origin"]["actor"].startswith("user:")
+    run_action(admin_client, "resume_selected", operation, url=own_url("catalogueoperation", "changelist"))
+    operation.refresh_from_db()
+    row = PlanPricing.objects.get(is_active=True)
+    assert (operation.state, operation.object_id) == ("succeeded", row.stripe_price_id)
+    assert len(stripe_server.all("price")) == 2
+
+
 def test_something_breaks(
     admin_client: Client, plan: Plan, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -156,11 +168,12 @@ def test_middleware_transaction(admin_client: Client, plan: Plan, stripe_server:
     assert "a transaction is open" in shown_messages(response)[0]
 
 
-def test_lease_is_not_overwritten(admin_client: Client, plan: Plan, stripe_server: FakeStripe) -> None:
+def test_only_what_was_edited_is_written(admin_client: Client, plan: Plan, stripe_server: FakeStripe) -> None:
     with CaptureQueriesContext(connection) as queries:
         save(admin_client, plan, name="Silver")
-    (update,) = [query["sql"] for query in queries if "UPDATE" in query["sql"] and "Silver" in query["sql"]]
-    assert "push_key" not in update
+    updates = [query["sql"] for query in queries if query["sql"].startswith("UPDATE") and "Silver" in query["sql"]]
+    (update,) = [sql for sql in updates if Plan._meta.db_table == sql.split()[1].strip('`"')]
+    assert "description" not in update
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from django_stripe_gateway.exceptions import ProviderUnavailable
-from django_stripe_gateway.models import BillingOperation, Customer, Invoice, Subscription
+from django_stripe_gateway.models import Invoice, Subscription
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
 from django_stripe_gateway.services.subscriptions.pause import pause_subscription
 from tests.billing_factories import make_customer, make_plan, make_pricing, make_subscription
@@ -24,7 +25,7 @@ from tests.test_billing.host import SubscriptionHost
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LISTS = ["customer", "subscription", "invoice", "billingoperation"]
+LISTS = ["customer", "subscription", "invoice", "billingoperation", "catalogueoperation"]
 
 
 @pytest.fixture
@@ -62,6 +63,9 @@ def make_rows(count: int) -> None:
         )
         subscription.operations.create(
             customer=subscription.customer, kind="cancel", state="succeeded", leased_until=subscription.created
+        )
+        subscription.plan.operations.create(
+            pricing=subscription.pricing, variant="stripe", kind="create_price", leased_until=subscription.created
         )
 
 
@@ -117,12 +121,12 @@ def test_pages__number_of_queries_is_constant(admin_client: Client) -> None:
 @pytest.mark.parametrize("model", LISTS)
 def test_nothing_is_edited_by_hand(admin_client: Client, model: str) -> None:
     make_rows(1)
-    row = {"customer": Customer, "subscription": Subscription, "invoice": Invoice, "billingoperation": BillingOperation}
-    page = own_url(model, "change", row[model].objects.get().pk)
+    row = apps.get_model("django_stripe_gateway", model).objects.get()
+    page = own_url(model, "change", row.pk)
     assert admin_client.get(page).status_code == 200
     assert admin_client.post(page, {"status": "canceled"}).status_code == 403
     assert admin_client.get(own_url(model, "add")).status_code == 403
-    assert admin_client.get(own_url(model, "delete", row[model].objects.get().pk)).status_code == 403
+    assert admin_client.get(own_url(model, "delete", row.pk)).status_code == 403
 
 
 def test_search(admin_client: Client) -> None:
@@ -141,6 +145,7 @@ def test_search(admin_client: Client) -> None:
     for term in (f"in_{wanted.pk}", wanted.provider_id, customer.provider_id):
         assert found("invoice", term) == [wanted.invoices.get().pk], term
     assert found("billingoperation", wanted.provider_id) == [wanted.operations.get().pk]
+    assert found("catalogueoperation", wanted.plan.slug) == [wanted.plan.operations.get().pk]
 
 
 def test_filter__on_grace_period(admin_client: Client) -> None:
@@ -235,3 +240,10 @@ def test_resume_operation(admin_client: Client, subscription: Subscription, stri
     operation.refresh_from_db()
     subscription.refresh_from_db()
     assert (operation.state, subscription.cancel_at_period_end) == ("succeeded", True)
+
+
+def test_catalogue_operations__who_may_resume_them(billing_staff: Callable[..., Client]) -> None:
+    make_rows(1)
+    for names, may_resume in (["view_catalogueoperation"], False), (["view_catalogueoperation", "change_plan"], True):
+        page = billing_staff(*names).get(own_url("catalogueoperation", "changelist")).content.decode()
+        assert ("resume_selected" in page) is may_resume

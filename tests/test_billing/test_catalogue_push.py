@@ -18,16 +18,18 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from django_stripe_gateway import exceptions
-from django_stripe_gateway.models import Plan, PlanPricing
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.publish import (
     archive_pricing,
     push_plan,
     push_pricing,
     replace_pricing,
 )
+from django_stripe_gateway.services.catalogue.pull import PulledPlan, pull_catalogue
 from tests.billing_factories import make_plan, make_pricing
 from tests.fake_stripe.server import FakeStripe
-from tests.test_billing.catalogue_shop import CatalogueShop, seed
+from tests.test_billing.catalogue_shop import CatalogueShop, run, seed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,7 +54,7 @@ def repeat(pricing: PlanPricing) -> None:
     pricing.refresh_from_db()
     assert pricing.stripe_price_id
     assert pricing.stripe_product_id
-    assert Plan.objects.values_list("push_key", "push_leased_until").get(pk=pricing.plan_id) == ("", None)
+    assert not CatalogueOperation.objects.pending().exists()
 
 
 @pytest.mark.parametrize("kind", FAULTS)
@@ -83,10 +85,10 @@ def test_push__keeps_the_key_of_what_is_not_known(stripe_server: FakeStripe, pri
         stripe_server.fault("POST", "/v1/products", kind="reset_before")
         with pytest.raises(exceptions.ProviderUnavailable):
             push_plan(plan=pricing.plan)
-        pricing.plan.refresh_from_db()
-        assert pricing.plan.push_key
+        (operation,) = CatalogueOperation.objects.pending()
     repeat(pricing)
     sent = [request.idempotency_key for request in stripe_server.requests if request.method == "POST"]
+    assert sent[:3] == [operation.idempotency_key] * 3
     assert len(sent) == 4
     assert len(set(sent)) == 2
 
@@ -95,7 +97,9 @@ def test_push__drops_the_key_of_a_stored_failure(stripe_server: FakeStripe, pric
     stripe_server.fault("POST", "/v1/products", kind="error_500_after")
     with pytest.raises(exceptions.ProviderUnavailable):
         push_plan(plan=pricing.plan)
-    assert Plan.objects.values_list("push_key", "push_leased_until").get() == ("", None)
+    (operation,) = CatalogueOperation.objects.pending()
+    assert operation.idempotency_key not in {request.idempotency_key for request in stripe_server.requests}
+    assert not operation.is_leased(timezone.now())
 
 
 def test_push__renamed_while_unknown(stripe_server: FakeStripe, pricing: PlanPricing) -> None:
@@ -125,27 +129,119 @@ def test_push__is_written_before_it_is_asked(stripe_server: FakeStripe, pricing:
     with ThreadPoolExecutor(1) as threads, stripe_server.hold("POST", "/v1/products") as hold:
         pushing = threads.submit(in_thread, pricing)
         hold.wait()
-        plan = Plan.objects.get(pk=pricing.plan_id)
-        assert plan.push_leased_until is not None
-        assert plan.push_leased_until > timezone.now()
+        (operation,) = CatalogueOperation.objects.pending()
+        assert operation.leased_until > timezone.now()
         with pytest.raises(exceptions.OperationInProgress):
-            push_plan(plan=plan)
+            push_plan(plan=pricing.plan)
         hold.release()
         pushing.result()
     request = next(request for request in stripe_server.requests if request.method == "POST")
-    assert request.idempotency_key == f"{plan.push_key}-product"
+    assert request.idempotency_key == operation.idempotency_key
 
 
 def test_push__too_slow(stripe_server: FakeStripe, pricing: PlanPricing) -> None:
     with ThreadPoolExecutor(1) as threads, stripe_server.hold("POST", "/v1/products", when="after") as hold:
         slow = threads.submit(in_thread, pricing)
         hold.wait()
-        Plan.objects.update(push_leased_until=timezone.now() - timedelta(seconds=1))
+        CatalogueOperation.objects.pending().update(leased_until=timezone.now() - timedelta(seconds=1))
         repeat(pricing)
         hold.release()
         assert isinstance(slow.result(), exceptions.OperationInProgress)
     repeat(pricing)
     assert counts(stripe_server) == (1, 1)
+
+
+def test_push__what_was_read_is_stale(stripe_server: FakeStripe, pricing: PlanPricing) -> None:
+    with ThreadPoolExecutor(1) as threads, stripe_server.hold("GET", "/v1/prices", when="after", times=1) as hold:
+        slow = threads.submit(in_thread, pricing)
+        hold.wait()
+        repeat(pricing)
+        hold.release()
+        assert isinstance(slow.result(), exceptions.OperationInProgress)
+    assert counts(stripe_server) == (1, 1)
+
+
+@pytest.mark.parametrize("is_active", [False, True])
+def test_push__edited_after_it_was_read(stripe_server: FakeStripe, pricing: PlanPricing, is_active: bool) -> None:
+    repeat(pricing)
+    if is_active:
+        get_billing_gateway("stripe").archive_price(pricing.stripe_price_id or "", idempotency_key="k")
+    Plan.objects.update(name="Other")
+    PlanPricing.objects.update(is_active=is_active)
+    with ThreadPoolExecutor(1) as threads, stripe_server.hold("POST", "/v1/products/*") as hold:
+        slow = threads.submit(in_thread, pricing)
+        hold.wait()
+        PlanPricing.objects.update(is_active=not is_active)
+        hold.release()
+        assert isinstance(slow.result(), exceptions.OperationInProgress)
+    assert [price["active"] for price in stripe_server.all("price")] == [not is_active]
+
+
+@pytest.mark.parametrize("act", ["push", "reconcile"])
+def test_unknown__is_not_set_when_an_edit_has_overtaken_it(
+    stripe_server: FakeStripe, pricing: PlanPricing, act: str
+) -> None:
+    push_pricing(pricing=pricing)
+    stripe_server.fault("POST", "/v1/prices/*", kind="reset_before")
+    with pytest.raises(exceptions.ProviderUnavailable):
+        archive_pricing(pricing=pricing)
+    PlanPricing.objects.update(is_active=True)
+    stripe_server.forget_requests()
+    repeat(pricing) if act == "push" else run("reconcile")
+    assert [request.path for request in stripe_server.requests if request.method == "POST"] == []
+    assert not CatalogueOperation.objects.pending().exists()
+
+
+def test_unknown__was_linked_meanwhile(stripe_server: FakeStripe, pricing: PlanPricing) -> None:
+    stripe_server.fault("POST", "/v1/prices", kind="reset_after")
+    with pytest.raises(exceptions.ProviderUnavailable):
+        push_plan(plan=pricing.plan)
+    run("sync_plans", "--pull")
+    stripe_server.forget_idempotency_keys()
+    assert "settled  1" in run("reconcile")
+    repeat(pricing)
+    assert counts(stripe_server) == (1, 1)
+
+
+def test_pull__what_was_pushed_meanwhile(stripe_server: FakeStripe, pricing: PlanPricing) -> None:
+    with ThreadPoolExecutor(1) as threads, stripe_server.hold("GET", "/v1/prices", when="after", times=1) as hold:
+        pulling = threads.submit(pull_in_thread)
+        hold.wait()
+        repeat(pricing)
+        hold.release()
+        (pulled,) = pulling.result()
+    assert pulled.changes[0].startswith("left alone")
+    assert PlanPricing.objects.get().is_active
+
+
+def test_unknown__and_then_refused(stripe_server: FakeStripe, pricing: PlanPricing) -> None:
+    other = make_pricing(pricing.plan, amount=Decimal(30), stripe_price_id=None)
+    push_pricing(pricing=pricing)
+    stripe_server.fault("POST", "/v1/prices/*", kind="reset_before")
+    with pytest.raises(exceptions.ProviderUnavailable):
+        archive_pricing(pricing=pricing)
+    pricing.refresh_from_db()
+    # Somebody makes it the default in the Dashboard: Stripe refuses to archive that.
+    stripe = get_billing_gateway("stripe").v1  # type: ignore[attr-defined]
+    stripe.products.update(pricing.stripe_product_id, params={"default_price": pricing.stripe_price_id})
+    repeat(other)
+    operations = CatalogueOperation.objects.order_by("pk").values_list("kind", "state")
+    assert list(operations)[3:] == [
+        ("archive_price", "failed"),
+        ("update_product", "succeeded"),
+        ("archive_price", "succeeded"),
+    ]
+    assert not stripe_server.get(pricing.stripe_price_id or "")["active"]
+
+
+def test_renamed__of_an_archived_product(stripe_server: FakeStripe, pricing: PlanPricing) -> None:
+    push_pricing(pricing=pricing)
+    Plan.objects.update(is_active=False)
+    repeat(pricing)
+    Plan.objects.update(name="Other")
+    repeat(pricing)
+    (product,) = stripe_server.all("product")
+    assert (product["name"], product["active"]) == ("Other", False)
 
 
 def test_push__terms_of_an_unknown_price_stay(stripe_server: FakeStripe, pricing: PlanPricing) -> None:
@@ -201,6 +297,14 @@ def in_thread(pricing: PlanPricing) -> Any:
         connection.close()
 
 
+def pull_in_thread() -> list[PulledPlan]:
+    """Pull, and return what that did."""
+    try:
+        return pull_catalogue()
+    finally:
+        connection.close()
+
+
 def seed_in_thread(amount: str) -> Any:
     """Seed, and return what was raised."""
     try:
@@ -241,9 +345,9 @@ def test_killed(stripe_server: FakeStripe, path: str, when: Any) -> None:
         hold.wait(timeout=30)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert Plan.objects.exclude(push_leased_until=None).count() == 1
+    assert CatalogueOperation.objects.pending().count() == 1
     # The time passes in which an answer might still come.
-    Plan.objects.exclude(push_leased_until=None).update(push_leased_until=timezone.now())
+    CatalogueOperation.objects.pending().update(leased_until=timezone.now())
     seed()
     assert counts(stripe_server) == (3, 3)
     assert PlanPricing.objects.exclude(stripe_price_id=None).count() == 3

@@ -9,7 +9,7 @@ import pytest
 from django.core.management.base import CommandError
 from django.db.models.signals import pre_save
 
-from django_stripe_gateway.models import Plan, PlanLimit, PlanPricing
+from django_stripe_gateway.models import CatalogueOperation, Plan, PlanLimit, PlanPricing
 from tests.billing_factories import make_subscription
 from tests.fake_stripe.server import FakeStripe
 from tests.test_billing.catalogue_shop import CatalogueShop, seed
@@ -35,7 +35,7 @@ def test_seed(shop: CatalogueShop) -> None:
         assert shop.catalogue.products[price.product_id].name == shop.plan(slug).name
         assert row.stripe_price_id in out
     assert Plan.objects.default() == shop.plan("free")
-    assert not Plan.objects.exclude(push_key="", push_leased_until=None).exists()
+    assert not CatalogueOperation.objects.pending().exists()
 
 
 def test_seed__again(shop: CatalogueShop) -> None:

@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import Plan, PlanPricing
+from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.drift import find_drift
 from tests.billing_factories import make_plan, make_pricing
 from tests.fake_stripe.server import FakeStripe
@@ -159,7 +159,8 @@ def test_pull__plan_is_on_sale(stripe_server: FakeStripe) -> None:
 
 def test_pull__while_another_process_pushes(stripe_server: FakeStripe) -> None:
     seed()
-    Plan.objects.update(name="Other", push_leased_until=timezone.now() + timedelta(minutes=1))
+    Plan.objects.update(name="Other")
+    CatalogueOperation.objects.update(state="pending", leased_until=timezone.now() + timedelta(minutes=1))
     assert "premium: left alone" in run("sync_plans", "--pull")
     assert set(Plan.objects.values_list("name", flat=True)) == {"Other"}
 

@@ -9,7 +9,11 @@ from typing import Any
 
 from payments import get_payment_model
 
-from django_stripe_gateway.models import Customer, Subscription
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.models import Customer, Plan, PlanPricing, Subscription
+from django_stripe_gateway.services.catalogue.prices import ARCHIVE_PRICE, CREATE_PRICE, RESTORE_PRICE
+from django_stripe_gateway.services.catalogue.products import ARCHIVE_PRODUCT, CREATE_PRODUCT, UPDATE_PRODUCT
+from django_stripe_gateway.services.catalogue.publish import push_plan
 from django_stripe_gateway.services.operations.verbs import Verb
 from django_stripe_gateway.services.payments.cancel import CANCEL, cancel_payment
 from django_stripe_gateway.services.payments.capture import CAPTURE, capture_payment
@@ -46,6 +50,7 @@ from django_stripe_gateway.services.subscriptions.payment_methods import (
 )
 from django_stripe_gateway.services.subscriptions.portal import OPEN_PORTAL, portal_url
 from django_stripe_gateway.services.subscriptions.subscribe import OPEN_CHECKOUT, SUBSCRIBE, subscribe
+from tests.billing_factories import make_pricing
 from tests.test_billing.host import SubscriptionHost
 
 Act = Callable[[SubscriptionHost], Any]
@@ -146,6 +151,37 @@ def change(host: SubscriptionHost) -> Any:
     return change_subscription(subscription=one, pricing=host.premium, proration="always_invoice", idempotency_key="k")
 
 
+def push(host: SubscriptionHost) -> Any:
+    return push_plan(plan=host.basic.plan)
+
+
+def without_product(host: SubscriptionHost) -> None:
+    PlanPricing.objects.filter(pk=host.basic.pk).update(stripe_product_id="prod_gone")
+
+
+def plan_renamed(host: SubscriptionHost) -> None:
+    Plan.objects.filter(pk=host.basic.plan_id).update(name="Other")
+
+
+def another_price(host: SubscriptionHost) -> None:
+    make_pricing(host.basic.plan, amount=Decimal(30), stripe_price_id=None)
+
+
+def price_not_sold(host: SubscriptionHost) -> None:
+    PlanPricing.objects.filter(pk=host.basic.pk).update(is_active=False)
+
+
+def price_archived(host: SubscriptionHost) -> None:
+    get_billing_gateway("stripe").archive_price(host.basic.stripe_price_id or "", idempotency_key="archived")
+    host.deliver_new()
+    PlanPricing.objects.filter(pk=host.basic.pk).update(is_active=True)
+
+
+def plan_not_sold(host: SubscriptionHost) -> None:
+    price_archived(host)
+    Plan.objects.filter(pk=host.basic.plan_id).update(is_active=False)
+
+
 CASES: tuple[Case, ...] = (
     Case(CREATE, nothing, waiting, {"checkout.session": 1}),
     Case(CREATE, nothing, waiting, {"payment_intent": 1}, flow="intent"),
@@ -224,4 +260,10 @@ CASES: tuple[Case, ...] = (
         events={"payment_method.detached": 1},
     ),
     Case(OPEN_PORTAL, customer, lambda host: portal_url(customer=host.customer, return_url="https://shop.example/")),
+    Case(CREATE_PRODUCT, without_product, push, {"product": 1}, {"product.created": 1}),
+    Case(UPDATE_PRODUCT, plan_renamed, push),
+    Case(ARCHIVE_PRODUCT, plan_not_sold, push),
+    Case(CREATE_PRICE, another_price, push, {"price": 1}, {"price.created": 1}),
+    Case(ARCHIVE_PRICE, price_not_sold, push),
+    Case(RESTORE_PRICE, price_archived, push),
 )

@@ -10,8 +10,8 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from django_stripe_gateway.choices import BillingOperationKind, OperationKind, OperationState
-from django_stripe_gateway.models import BillingOperation, PaymentOperation
+from django_stripe_gateway.choices import BillingOperationKind, CatalogueOperationKind, OperationKind, OperationState
+from django_stripe_gateway.models import BillingOperation, CatalogueOperation, PaymentOperation
 from django_stripe_gateway.services.operations import engine
 from django_stripe_gateway.services.operations.verbs import registered_verbs
 from django_stripe_gateway.services.verbs import VERBS
@@ -19,6 +19,7 @@ from tests.fake_stripe import FakeStripe
 from tests.test_billing.host import SubscriptionHost
 from tests.test_verbs.cases import CASES, Case
 
+TABLES = (PaymentOperation, BillingOperation, CatalogueOperation)
 KINDS = "customer subscription checkout.session payment_intent charge refund product price setup_intent invoice".split()
 
 
@@ -76,12 +77,12 @@ def sent(fake: FakeStripe, case: Case) -> Counter[str]:
 
 
 def pending() -> int:
-    return sum(table.objects.pending().count() for table in (PaymentOperation, BillingOperation))
+    return sum(table.objects.pending().count() for table in TABLES)
 
 
 def as_much_later(fake: FakeStripe) -> None:
     """Let leases run out and Stripe forget its keys."""
-    for table in (PaymentOperation, BillingOperation):
+    for table in TABLES:
         table.objects.pending().update(leased_until=timezone.now() - timedelta(seconds=1))
     fake.forget_idempotency_keys()
 
@@ -89,6 +90,7 @@ def as_much_later(fake: FakeStripe) -> None:
 def test_every_kind_of_operation_is_a_verb_in_the_table() -> None:
     tables = {(PaymentOperation, kind.value) for kind in OperationKind}
     tables |= {(BillingOperation, kind.value) for kind in BillingOperationKind}
+    tables |= {(CatalogueOperation, kind.value) for kind in CatalogueOperationKind}
     assert set(registered_verbs()) == tables
     assert len(VERBS) == len(set(map(id, VERBS))) == len(tables)
 

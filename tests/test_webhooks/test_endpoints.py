@@ -155,14 +155,23 @@ def test_endpoints_of_others__stay(stripe_server: FakeStripe, sdk: Sdk, capsys: 
     assert endpoints(stripe_server)[-1]["url"] == URL
 
 
-def test_killed__before_the_answer(stripe_server: FakeStripe, capsys: Any) -> None:
-    """Stripe has acted, and no answer came: the next run ends with one endpoint."""
+@pytest.mark.parametrize("options", [[], ["--replace"]])
+@pytest.mark.parametrize("is_key_forgotten", [False, True])
+def test_killed__before_the_answer(
+    stripe_server: FakeStripe, sdk: Sdk, capsys: Any, options: list[str], is_key_forgotten: bool
+) -> None:
+    """Stripe has acted, and the answer was lost: the next run ends with one endpoint, beside one of another version."""
+    if options:
+        sdk.v1.webhook_endpoints.create({"url": URL, "enabled_events": ["*"], "api_version": "2020-08-27"})
     stripe_server.fault("POST", "/v1/webhook_endpoints", kind="reset_after")
     with pytest.raises(CommandError, match="could not be reached"):
-        call_command(COMMAND)
-    assert len(endpoints(stripe_server)) == 1
-    assert "unchanged" in output(capsys)
-    assert len(endpoints(stripe_server)) == 1
+        call_command(COMMAND, *options)
+    if is_key_forgotten:
+        stripe_server.forget_idempotency_keys()
+    assert len(endpoints(stripe_server)) == len(options) + 1
+    assert "unchanged" in output(capsys, *options)
+    assert [endpoint["status"] for endpoint in endpoints(stripe_server)].count("enabled") == 1
+    assert len(endpoints(stripe_server)) == len(options) + 1
 
 
 def test_two_at_once__make_one(stripe_server: FakeStripe) -> None:

@@ -7,7 +7,12 @@ from django_stripe_gateway.admin.customers import CustomerAdmin
 from django_stripe_gateway.admin.gateways import PaymentGatewayConfigAdmin
 from django_stripe_gateway.admin.invoices import InvoiceAdmin
 from django_stripe_gateway.admin.logs import PaymentLogAdmin, PaymentLogInline
-from django_stripe_gateway.admin.operations import BillingOperationAdmin, OperationInline, PaymentOperationAdmin
+from django_stripe_gateway.admin.operations import (
+    BillingOperationAdmin,
+    CatalogueOperationAdmin,
+    OperationInline,
+    PaymentOperationAdmin,
+)
 from django_stripe_gateway.admin.payments import PaymentAdmin, PaymentAdminMixin
 from django_stripe_gateway.admin.plans import PlanAdmin, PlanLimitInline, PlanPricingInline
 from django_stripe_gateway.admin.refunds import RefundAdmin, RefundInline
@@ -24,6 +29,7 @@ from django_stripe_gateway.admin.webhook_events import WebhookEventAdmin
 
 __all__ = [
     "BillingOperationAdmin",
+    "CatalogueOperationAdmin",
     "CustomerAdmin",
     "InvoiceAdmin",
     "LimitOverrideAdmin",

@@ -17,7 +17,14 @@ from django_stripe_gateway.admin.base.atomicity import NonAtomicActionsMixin, re
 from django_stripe_gateway.admin.base.display import json_column, money_column, payment_link
 from django_stripe_gateway.admin.base.filters import AbandonedFilter
 from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin, ReadOnlyInline, may_change
-from django_stripe_gateway.models import BillingOperation, PaymentOperation, Subscription, get_payment_model
+from django_stripe_gateway.models import (
+    BillingOperation,
+    CatalogueOperation,
+    PaymentOperation,
+    Plan,
+    Subscription,
+    get_payment_model,
+)
 from django_stripe_gateway.services.operations.engine import resume
 
 
@@ -97,5 +104,19 @@ class BillingOperationAdmin(OperationAdmin):
     )
     fields = readonly_fields = tuple(
         "customer subscription kind state object_id idempotency_key attempts leased_until problem created "
+        "modified".split()
+    )
+
+
+@admin.register(CatalogueOperation)
+class CatalogueOperationAdmin(OperationAdmin):
+    """What was asked about plans and their prices."""
+
+    subject = Plan
+    list_display = ("id", "created", "plan", "pricing", "variant", "kind", "state", "attempts", "leased_until")
+    list_select_related = ("plan", "pricing")
+    search_fields = ("plan__slug__exact", "object_id__exact", "idempotency_key__exact")
+    fields = readonly_fields = tuple(
+        "plan pricing variant kind state object_id idempotency_key attempts leased_until problem created "
         "modified".split()
     )

@@ -12,14 +12,14 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from django_stripe_gateway.admin.actions.table import staff_origin
 from django_stripe_gateway.admin.base.atomicity import NonAtomicActionsMixin, refuse_inside_transaction
 from django_stripe_gateway.admin.plan_forms import PlanForm, PlanPricingForm
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import bills_subscriptions
 from django_stripe_gateway.models import Plan, PlanLimit, PlanPricing
-from django_stripe_gateway.services.catalogue.leases import lock_plan
 from django_stripe_gateway.services.catalogue.publish import push_plan
-from django_stripe_gateway.services.catalogue.rows import store_edited_row
+from django_stripe_gateway.services.catalogue.rows import lock_plan, store_edited_row
 
 logger = logging.getLogger(__name__)
 
@@ -85,9 +85,9 @@ class PlanAdmin(NonAtomicActionsMixin, admin.ModelAdmin):  # type: ignore[type-a
         if formset.model is not PlanPricing:
             super().save_formset(request, form, formset, change)
             return
-        plan = lock_plan(form.instance.pk)
+        lock_plan(form.instance.pk)
         for row in formset.save(commit=False):
-            store_edited_row(plan, row, PlanPricingForm.Meta.fields)
+            store_edited_row(row, PlanPricingForm.Meta.fields)
         formset.save_m2m()
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
@@ -109,7 +109,7 @@ class PlanAdmin(NonAtomicActionsMixin, admin.ModelAdmin):  # type: ignore[type-a
         for variant in filter(bills_subscriptions, variants.distinct()):
             steps, problem = [], ""
             try:
-                steps = push_plan(plan=plan, variant=variant)
+                steps = push_plan(plan=plan, variant=variant, origin=staff_origin(request))
             except GatewayError as error:
                 logger.warning("Plan %s was not pushed to variant %s: %s.", plan.pk, variant, error.code)
                 problem = error.detail

@@ -10,12 +10,13 @@ from django.utils import timezone
 
 from django_stripe_gateway.exceptions import GatewayError, OperationInProgress
 from django_stripe_gateway.management.output import sentence_of
-from django_stripe_gateway.models import Plan
-from django_stripe_gateway.services.catalogue.leases import plan_lease_end
+from django_stripe_gateway.models import CatalogueOperation, Plan
 from django_stripe_gateway.services.catalogue.publish import push_plan
 from django_stripe_gateway.services.catalogue.rows import rows_of, taken_prices
 from django_stripe_gateway.services.catalogue.state import read_catalogue
 from django_stripe_gateway.services.catalogue.steps import CatalogueStep, steps_for
+from django_stripe_gateway.services.operations.engine import lease_end
+from django_stripe_gateway.services.operations.verbs import pending_operations
 
 PAUSE_SECONDS = 0.25
 
@@ -32,9 +33,10 @@ def push_each(
         ProviderError: the provider could not be asked what it has.
     """
     catalogue = read_catalogue(variant)
+    unsettled = set(pending_operations(CatalogueOperation).values_list("plan_id", flat=True))
     for plan in plans:
         steps, failure = steps_for(plan, rows_of(plan, variant), catalogue, taken_prices()), ""
-        if (steps or plan.push_key) and not is_dry_run:
+        if (steps or plan.pk in unsettled) and not is_dry_run:
             try:
                 steps = _push_when_free(plan, variant, write)
             except GatewayError as error:
@@ -46,7 +48,7 @@ def push_each(
 
 def _push_when_free(plan: Plan, variant: str, write: Callable[[str], object]) -> list[CatalogueStep]:
     """Push a plan as soon as no other process does; one that was killed holds it until its lease has run out."""
-    deadline = plan_lease_end() + timedelta(seconds=1)
+    deadline = lease_end() + timedelta(seconds=1)
     has_said = False
     while True:
         try:

@@ -53,8 +53,6 @@ class Migration(migrations.Migration):
                 ('is_default', models.BooleanField(default=False, help_text='Its limits apply to everybody without a subscription.', verbose_name='default')),
                 ('is_active', models.BooleanField(default=True, verbose_name='active')),
                 ('position', models.PositiveSmallIntegerField(default=0, verbose_name='position')),
-                ('push_key', models.CharField(blank=True, default='', editable=False, max_length=64)),
-                ('push_leased_until', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('created', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('modified', models.DateTimeField(auto_now=True, verbose_name='modified')),
             ],
@@ -412,6 +410,31 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='CatalogueOperation',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('state', models.CharField(choices=[('pending', 'Pending'), ('succeeded', 'Succeeded'), ('failed', 'Failed')], default='pending', max_length=16, verbose_name='state')),
+                ('idempotency_key', models.CharField(default=django_stripe_gateway.models.operations.new_idempotency_key, max_length=64, unique=True, verbose_name='idempotency key')),
+                ('request_key', models.CharField(blank=True, editable=False, max_length=64, null=True, unique=True)),
+                ('params', models.JSONField(blank=True, default=dict, editable=False)),
+                ('object_id', models.CharField(blank=True, default='', max_length=255, verbose_name='object')),
+                ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
+                ('leased_until', models.DateTimeField(verbose_name='leased until')),
+                ('error', models.JSONField(blank=True, default=dict, verbose_name='error')),
+                ('created', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+                ('modified', models.DateTimeField(auto_now=True, verbose_name='modified')),
+                ('variant', models.CharField(max_length=64, verbose_name='variant')),
+                ('kind', models.CharField(choices=[('create_product', 'Create a product'), ('update_product', 'Update a product'), ('archive_product', 'Archive a product'), ('create_price', 'Create a price'), ('archive_price', 'Archive a price'), ('restore_price', 'Restore a price')], max_length=16, verbose_name='kind')),
+                ('plan', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='operations', to='django_stripe_gateway.plan')),
+                ('pricing', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='operations', to='django_stripe_gateway.planpricing')),
+            ],
+            options={
+                'verbose_name': 'catalogue operation',
+                'verbose_name_plural': 'catalogue operations',
+                'ordering': ('id',),
+            },
+        ),
+        migrations.CreateModel(
             name='SubscriptionLog',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -633,6 +656,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='billingoperation',
             index=models.Index(fields=['state', 'leased_until'], name='dsg_billing_op_lease'),
+        ),
+        migrations.AddIndex(
+            model_name='catalogueoperation',
+            index=models.Index(fields=['plan', 'state'], name='dsg_catalogue_op_plan'),
+        ),
+        migrations.AddIndex(
+            model_name='catalogueoperation',
+            index=models.Index(fields=['state', 'leased_until'], name='dsg_catalogue_op_lease'),
         ),
         migrations.AddIndex(
             model_name='subscriptionlog',

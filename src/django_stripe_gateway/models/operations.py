@@ -11,7 +11,12 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_stripe_gateway.choices import BillingOperationKind, OperationKind, OperationState
+from django_stripe_gateway.choices import (
+    BillingOperationKind,
+    CatalogueOperationKind,
+    OperationKind,
+    OperationState,
+)
 from django_stripe_gateway.models.fields import MoneyField
 
 
@@ -63,6 +68,9 @@ class AbstractOperation(models.Model):
     class Meta:
         abstract = True
 
+    def __str__(self) -> str:
+        return f"{self.kind} ({self.state})"
+
     @property
     def is_pending(self) -> bool:
         """Whether the provider's answer is not known."""
@@ -95,9 +103,6 @@ class PaymentOperation(AbstractOperation):
             models.Index(fields=["state", "leased_until"], name="dsg_operation_state_lease"),
         ]
 
-    def __str__(self) -> str:
-        return f"{self.kind} ({self.state})"
-
 
 class BillingOperation(AbstractOperation):
     """One thing asked of the provider about a customer, or about what they have subscribed to.
@@ -124,5 +129,30 @@ class BillingOperation(AbstractOperation):
             models.Index(fields=["state", "leased_until"], name="dsg_billing_op_lease"),
         ]
 
-    def __str__(self) -> str:
-        return f"{self.kind} ({self.state})"
+
+class CatalogueOperation(AbstractOperation):
+    """One thing asked of the provider about a plan, in the account of one variant.
+
+    A plan has at most one pending operation, so that two pushes never make two products, or two prices of one row.
+    """
+
+    plan = models.ForeignKey(
+        "django_stripe_gateway.Plan", on_delete=models.PROTECT, related_name="operations", db_index=False
+    )
+    pricing = models.ForeignKey(
+        "django_stripe_gateway.PlanPricing", null=True, blank=True, on_delete=models.PROTECT, related_name="operations"
+    )
+    # The payment variant whose account is asked.
+    variant = models.CharField(_("variant"), max_length=64)
+    kind = models.CharField(_("kind"), max_length=16, choices=CatalogueOperationKind.choices)
+
+    objects: ClassVar[OperationQuerySet[CatalogueOperation]] = OperationQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = _("catalogue operation")
+        verbose_name_plural = _("catalogue operations")
+        ordering = ("id",)
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["plan", "state"], name="dsg_catalogue_op_plan"),
+            models.Index(fields=["state", "leased_until"], name="dsg_catalogue_op_lease"),
+        ]

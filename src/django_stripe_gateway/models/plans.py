@@ -38,10 +38,6 @@ class Plan(models.Model):
     )
     is_active = models.BooleanField(_("active"), default=True)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
-    # While a push of the plan to the provider is not finished: the key that its calls carry, and until when the process
-    # that began it may still be waiting for an answer.
-    push_key = models.CharField(max_length=64, blank=True, default="", editable=False)
-    push_leased_until = models.DateTimeField(null=True, blank=True, editable=False)
     created = models.DateTimeField(_("created"), auto_now_add=True)
     modified = models.DateTimeField(_("modified"), auto_now=True)
 

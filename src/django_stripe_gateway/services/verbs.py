@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django_stripe_gateway.services.catalogue.prices import ARCHIVE_PRICE, CREATE_PRICE, RESTORE_PRICE
+from django_stripe_gateway.services.catalogue.products import ARCHIVE_PRODUCT, CREATE_PRODUCT, UPDATE_PRODUCT
 from django_stripe_gateway.services.operations.verbs import Verb
 from django_stripe_gateway.services.payments.cancel import CANCEL
 from django_stripe_gateway.services.payments.capture import CAPTURE
@@ -41,4 +43,10 @@ VERBS: tuple[Verb[Any, Any, Any], ...] = (
     SET_DEFAULT_PAYMENT_METHOD,
     REMOVE_PAYMENT_METHOD,
     OPEN_PORTAL,
+    CREATE_PRODUCT,
+    UPDATE_PRODUCT,
+    ARCHIVE_PRODUCT,
+    CREATE_PRICE,
+    ARCHIVE_PRICE,
+    RESTORE_PRICE,
 )

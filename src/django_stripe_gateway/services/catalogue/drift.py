@@ -9,13 +9,8 @@ from django_stripe_gateway.choices import PlanInterval
 from django_stripe_gateway.gateways.billing_values import PriceSnapshot
 from django_stripe_gateway.models import Plan, PlanPricing
 from django_stripe_gateway.money import CURRENCIES
-from django_stripe_gateway.services.catalogue.rows import rows_of, taken_prices
-from django_stripe_gateway.services.catalogue.state import (
-    ProviderCatalogue,
-    has_terms,
-    is_sold,
-    read_catalogue,
-)
+from django_stripe_gateway.services.catalogue.rows import rows_of, take_terms, taken_prices
+from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, has_terms, is_sold, read_catalogue
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -107,10 +102,6 @@ def terms_of(price: PriceSnapshot) -> str:
     """Return what a price at the provider costs, for people."""
     if price.amount is None:
         return "tiers or a measured use"
-    unsaved = PlanPricing(
-        amount=price.amount,
-        currency=price.currency,
-        interval=price.interval,
-        interval_count=price.interval_count,
-    )
+    unsaved = PlanPricing()
+    take_terms(unsaved, price)
     return str(unsaved)

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
-from django_stripe_gateway.models import Plan, PlanPricing
-from django_stripe_gateway.services.catalogue.leases import end_lease, lease_plan, lock_plan
-from django_stripe_gateway.services.catalogue.push import PlanPush
+from django_stripe_gateway.exceptions import GatewayError
+from django_stripe_gateway.gateways.billing_values import PriceSnapshot
+from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
+from django_stripe_gateway.services.catalogue.line import CatalogueVerb, in_other_hands, last_operation
+from django_stripe_gateway.services.catalogue.prices import ARCHIVE_PRICE, CREATE_PRICE, RESTORE_PRICE
+from django_stripe_gateway.services.catalogue.products import ARCHIVE_PRODUCT, CREATE_PRODUCT, UPDATE_PRODUCT
 from django_stripe_gateway.services.catalogue.rows import (
     exact_amount,
     is_offered,
+    lock_plan,
     price_rows,
+    rows_of,
     succeed_row,
+    take_terms,
+    taken_prices,
 )
-from django_stripe_gateway.services.catalogue.steps import CatalogueStep
+from django_stripe_gateway.services.catalogue.state import has_terms, is_sold, read_catalogue
+from django_stripe_gateway.services.catalogue.steps import LINK_PRICE, CatalogueStep, steps_for
+from django_stripe_gateway.services.operations.engine import resume, run
+from django_stripe_gateway.services.operations.verbs import Request, pending_operations
+from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
+VERBS: dict[str, CatalogueVerb[Any]] = {
+    verb.kind: verb
+    for verb in (CREATE_PRODUCT, UPDATE_PRODUCT, ARCHIVE_PRODUCT, CREATE_PRICE, ARCHIVE_PRICE, RESTORE_PRICE)
+}
 
-def push_plan(*, plan: Plan, variant: str = "") -> list[CatalogueStep]:
+logger = logging.getLogger(__name__)
+
+
+def push_plan(*, plan: Plan, variant: str = "", origin: Origin = SYSTEM) -> list[CatalogueStep]:
     """Bring a plan's product and prices at the provider to what our rows say, and return what was done.
 
     Killed at any point, or run by several processes, it ends in one product, and one price for each row: what a row
@@ -31,15 +52,7 @@ def push_plan(*, plan: Plan, variant: str = "") -> list[CatalogueStep]:
         OperationInProgress: another process is at it.
         ProviderError: the provider refused or failed; a repeat carries on.
     """
-    variant = variant or billing_variant()
-    push = PlanPush(lease_plan(plan.pk), variant)
-    try:
-        done = push.run()
-    except BaseException as error:
-        end_lease(push.lease, error)
-        raise
-    end_lease(push.lease, None)
-    return done
+    return _Push(plan, variant or billing_variant(), origin).run()
 
 
 def push_pricing(*, pricing: PlanPricing) -> list[CatalogueStep]:
@@ -86,12 +99,105 @@ def _stop_selling(pricing: PlanPricing) -> None:
 @retry_on_deadlock
 def _replace(pricing: PlanPricing, amount: Decimal) -> PlanPricing:
     with money_transaction():
-        plan = lock_plan(pricing.plan_id)
+        lock_plan(pricing.plan_id)
         row = price_rows().select_related("plan").get(pk=pricing.pk)
         if row.amount == amount:
             return row
-        if is_offered(plan, row):
+        if is_offered(row):
             return succeed_row(row, {"amount": amount})
         row.amount = amount
         row.save(using=payments_database(), update_fields=["amount", "modified"])
         return row
+
+
+@dataclass(slots=True)
+class _Push:
+    """A push of one plan in one account: an operation for each call, as long as nobody else stores one."""
+
+    plan: Plan
+    variant: str
+    origin: Origin
+    after_pk: int | None = None
+    product_id: str = ""
+    default_price_id: str = ""
+    was_active: bool = False
+
+    def run(self) -> list[CatalogueStep]:
+        """Settle what an earlier push has left, read what there is, do what is to be done, and return that."""
+        done = self._settle_earlier()
+        catalogue = read_catalogue(self.variant)
+        self.plan = Plan.objects.using(payments_database()).get(pk=self.plan.pk)
+        rows = rows_of(self.plan, self.variant)
+        product = catalogue.product_of(self.plan, rows)
+        if product is not None:
+            self.product_id, self.default_price_id = product.product_id, product.default_price_id
+            self.was_active = product.is_active
+        for step in steps_for(self.plan, rows, catalogue, taken_prices()):
+            done += self._perform(step)
+        return done
+
+    def _settle_earlier(self) -> list[CatalogueStep]:
+        """Carry on the operation that has no answer, and return what that did; a refusal is an answer."""
+        with money_transaction():
+            newest = last_operation(self.plan.pk)
+        self.after_pk = newest.pk if newest else None
+        if newest is None or not newest.is_pending:
+            return []
+        try:
+            resume(CatalogueOperation, newest.pk, self.origin)
+        except GatewayError as error:
+            if pending_operations(CatalogueOperation).filter(pk=newest.pk).exists():
+                raise
+            logger.info("The earlier operation %s was refused: %s.", newest.pk, error.code)
+            return []
+        newest.refresh_from_db()
+        return [CatalogueStep(newest.kind, newest.pricing, newest.object_id)]
+
+    def _perform(self, step: CatalogueStep) -> list[CatalogueStep]:
+        row, price = step.row, step.terms
+        if row is None or price is None:
+            return [self._ask(VERBS[step.kind], row)]
+        if step.kind == LINK_PRICE:
+            row.stripe_price_id = price.price_id
+            unnamed = price_rows().filter(pk=row.pk, stripe_price_id=None)
+            unnamed.update(stripe_price_id=price.price_id, stripe_product_id=price.product_id)
+            return [step]
+        done = [self._ask(CREATE_PRICE, _split(row, price))]
+        return [*done, self._ask(ARCHIVE_PRICE, row)] if price.is_active else done
+
+    def _ask(self, verb: CatalogueVerb[Any], row: PlanPricing | None, default_price_id: str = "") -> CatalogueStep:
+        if verb is ARCHIVE_PRICE and row is not None and row.stripe_price_id == self.default_price_id:
+            # Stripe does not archive the price that its own pages offer first.
+            others = [other for other in rows_of(self.plan, self.variant) if is_sold(self.plan, other)]
+            others = [other for other in others if other.stripe_product_id == self.product_id]
+            if others:
+                self.default_price_id = others[-1].stripe_price_id or ""
+                self._ask(UPDATE_PRODUCT, None, self.default_price_id)
+        params = {
+            "variant": self.variant,
+            "pricing_pk": row and row.pk,
+            "after_pk": self.after_pk,
+            "price_id": row and row.stripe_price_id,
+            "product_id": self.product_id,
+            "was_active": self.was_active,
+            "default_price_id": default_price_id,
+        }
+        operation = run(verb, self.plan.pk, Request(params=params), self.origin).operation
+        self.after_pk = operation.pk
+        if verb is CREATE_PRODUCT:
+            self.product_id = operation.object_id
+        return CatalogueStep(operation.kind, row, operation.object_id)
+
+
+@retry_on_deadlock
+def _split(row: PlanPricing, price: PriceSnapshot) -> PlanPricing:
+    """Let the row become what its price has always cost, and return the row of what shall be sold."""
+    with money_transaction():
+        plan = lock_plan(row.plan_id)
+        current = price_rows().get(pk=row.pk)
+        if not current.is_active or has_terms(current, price):
+            raise in_other_hands(plan)
+        successor = succeed_row(current, {})
+        take_terms(current, price)
+        current.save(using=payments_database())
+        return successor

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain, count
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_slug
 from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.text import slugify
@@ -14,8 +15,8 @@ from django.utils.text import slugify
 from django_stripe_gateway.gateways.billing_values import PriceSnapshot, ProductSnapshot
 from django_stripe_gateway.models import Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.drift import is_adoptable, terms_of
-from django_stripe_gateway.services.catalogue.leases import lock_plan
-from django_stripe_gateway.services.catalogue.rows import rows_of, take_terms, taken_prices
+from django_stripe_gateway.services.catalogue.line import last_operation
+from django_stripe_gateway.services.catalogue.rows import lock_plan, rows_of, take_terms, taken_prices
 from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, has_terms, read_catalogue
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
@@ -58,9 +59,9 @@ def pull_catalogue(*, variant: str = "", dry_run: bool = False) -> list[PulledPl
         ProviderError: the provider refused or failed.
     """
     variant = variant or billing_variant()
-    catalogue = read_catalogue(variant)
+    began, catalogue = timezone.now(), read_catalogue(variant)
     plans = list(Plan.objects.using(payments_database()).order_by("position", "pk"))
-    pulled = [_pull_plan(plan.pk, variant, catalogue, dry_run) for plan in plans]
+    pulled = [_pull_plan(plan.pk, variant, catalogue, began, dry_run) for plan in plans]
     ours = {product_id for plan in plans for product_id in _products_of(plan, rows_of(plan, variant), catalogue)}
     for product in sorted(catalogue.products.values(), key=lambda product: product.name):
         if product.product_id not in ours:
@@ -69,12 +70,13 @@ def pull_catalogue(*, variant: str = "", dry_run: bool = False) -> list[PulledPl
 
 
 @retry_on_deadlock
-def _pull_plan(plan_pk: int, variant: str, catalogue: ProviderCatalogue, dry_run: bool) -> PulledPlan:
+def _pull_plan(plan_pk: int, variant: str, catalogue: ProviderCatalogue, began: datetime, dry_run: bool) -> PulledPlan:
     if dry_run:
         return _pulled(Plan.objects.using(payments_database()).get(pk=plan_pk), variant, catalogue)
     with money_transaction():
         plan = lock_plan(plan_pk)
-        if plan.push_leased_until is not None and plan.push_leased_until > timezone.now():
+        newest = last_operation(plan_pk)
+        if newest is not None and (newest.is_leased(timezone.now()) or newest.modified >= began):
             return PulledPlan(plan, changes=["left alone: another process is telling Stripe about it"])
         pulled = _pulled(plan, variant, catalogue)
         pulled.save()
@@ -177,14 +179,8 @@ def _adopt_once(product: ProductSnapshot, variant: str, catalogue: ProviderCatal
 
 def _free_slug(product: ProductSnapshot) -> str:
     wanted = product.metadata.get("plan", "")
-    try:
-        validate_slug(wanted)
-    except ValidationError:
-        wanted = ""
-    root = wanted if 0 < len(wanted) <= SLUG_LENGTH else slugify(product.name)[:SLUG_ROOT_LENGTH].strip("-") or "plan"
+    is_slug = len(wanted) <= SLUG_LENGTH and re.fullmatch(r"[-\w]+", wanted, re.ASCII)
+    root = wanted if is_slug else slugify(product.name)[:SLUG_ROOT_LENGTH].strip("-") or "plan"
     used = set(Plan.objects.using(payments_database()).values_list("slug", flat=True))
-    number, slug = 1, root
-    while slug in used:
-        number += 1
-        slug = f"{root[:SLUG_ROOT_LENGTH]}-{number}"
-    return slug
+    numbered = (f"{root[:SLUG_ROOT_LENGTH]}-{number}" for number in count(2))
+    return next(slug for slug in chain([root], numbered) if slug not in used)

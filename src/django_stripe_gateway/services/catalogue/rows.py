@@ -6,15 +6,19 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Q
-
 from django_stripe_gateway.gateways.billing_values import PriceSnapshot
-from django_stripe_gateway.models import Plan, PlanPricing
+from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
 from django_stripe_gateway.models.plans import PlanPricingQuerySet
 from django_stripe_gateway.money import quantize_amount, to_minor_units
+from django_stripe_gateway.services.operations.verbs import pending_operations
 from django_stripe_gateway.services.transactions import payments_database
 
 TERMS = ("amount", "currency", "interval", "interval_count")
+
+
+def lock_plan(plan_pk: int) -> Plan:
+    """Return the plan, its row locked until the transaction ends."""
+    return Plan.objects.using(payments_database()).select_for_update().get(pk=plan_pk)
 
 
 def price_rows() -> PlanPricingQuerySet:
@@ -44,9 +48,9 @@ def exact_amount(amount: Decimal, currency: str) -> Decimal:
     return quantize_amount(amount, currency)
 
 
-def is_offered(plan: Plan, row: PlanPricing) -> bool:
+def is_offered(row: PlanPricing) -> bool:
     """Return whether the provider has a row's price, or may have: then its terms stay."""
-    return bool(row.stripe_price_id or plan.push_key)
+    return bool(row.stripe_price_id) or pending_operations(CatalogueOperation).filter(pricing=row).exists()
 
 
 def succeed_row(row: PlanPricing, terms: Mapping[str, Any]) -> PlanPricing:
@@ -62,17 +66,17 @@ def succeed_row(row: PlanPricing, terms: Mapping[str, Any]) -> PlanPricing:
     return successor
 
 
-def store_edited_row(plan: Plan, edited: PlanPricing, fields: Collection[str]) -> PlanPricing:
+def store_edited_row(edited: PlanPricing, fields: Collection[str]) -> PlanPricing:
     """Write ``fields`` of a row that was edited, or its successor with other terms; return what is sold now.
 
-    The caller holds the lock of ``plan``, and pushes it when its transaction is committed.
+    The caller holds the lock of its plan, and pushes it when its transaction is committed.
     """
     if edited._state.adding:
         edited.save(using=payments_database())
         return edited
     stored = price_rows().get(pk=edited.pk)
     has_new_terms = any(getattr(stored, name) != getattr(edited, name) for name in TERMS)
-    if has_new_terms and is_offered(plan, stored):
+    if has_new_terms and is_offered(stored):
         successor = succeed_row(stored, {name: getattr(edited, name) for name in fields})
         edited.is_active = False
         return successor
@@ -85,14 +89,3 @@ def take_terms(row: PlanPricing, price: PriceSnapshot) -> None:
     if price.amount is not None:
         row.amount, row.currency = price.amount, price.currency
         row.interval, row.interval_count = price.interval, price.interval_count
-
-
-def write_product(plan: Plan, variant: str, product_id: str) -> None:
-    """Write the product of a plan's prices of one variant; what was sold under another one keeps that."""
-    rows = price_rows().filter(plan=plan, variant=variant)
-    rows.filter(Q(stripe_price_id=None) | Q(is_active=True)).update(stripe_product_id=product_id)
-
-
-def write_price(row_pk: int, price: PriceSnapshot) -> None:
-    """Write which price at the provider a row is."""
-    price_rows().filter(pk=row_pk).update(stripe_price_id=price.price_id, stripe_product_id=price.product_id)

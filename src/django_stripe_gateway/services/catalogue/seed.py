@@ -1,16 +1,15 @@
-"""Write the plans of a catalogue as rows; the provider is told afterwards."""
+"""Write the plans of a catalogue as rows; a push asks the provider afterwards."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from django.db import IntegrityError
 
 from django_stripe_gateway.models import Plan, PlanLimit, PlanPricing
 from django_stripe_gateway.services.catalogue.entries import LimitEntry, PlanEntry, PriceEntry
-from django_stripe_gateway.services.catalogue.leases import lock_plan
-from django_stripe_gateway.services.catalogue.rows import rows_of, taken_prices
+from django_stripe_gateway.services.catalogue.rows import lock_plan, rows_of, taken_prices
 from django_stripe_gateway.services.catalogue.state import ProviderCatalogue
 from django_stripe_gateway.services.catalogue.steps import CatalogueStep, steps_for
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
@@ -100,15 +99,7 @@ def _choose(seeded: SeededPlan, price: PriceEntry, entry: PlanEntry, variant: st
     alike.sort(key=lambda row: (row.is_active, row.pk or 0), reverse=True)
     row = next((row for row in alike if row.amount == price.amount), None)
     if row is None:
-        row = PlanPricing(
-            variant=variant,
-            amount=price.amount,
-            currency=price.currency,
-            interval=price.interval,
-            interval_count=price.interval_count,
-            trial_days=price.trial_days,
-            is_per_seat=price.is_per_seat,
-        )
+        row = PlanPricing(variant=variant, **asdict(price))
         if alike and not entry.is_complete:
             row.trial_days, row.is_per_seat = alike[0].trial_days, alike[0].is_per_seat
         seeded.rows.append(row)

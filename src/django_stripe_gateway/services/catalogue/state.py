@@ -38,6 +38,10 @@ class ProviderCatalogue:
         """
         if row.stripe_price_id:
             return self.prices.get(row.stripe_price_id)
+        return self.price_made_for(plan, row, taken)
+
+    def price_made_for(self, plan: Plan, row: PlanPricing, taken: Collection[str]) -> PriceSnapshot | None:
+        """Return the price that a push has made for a row and not written down."""
         wanted = price_metadata(plan, row)
         for price in self.prices.values():
             is_made_for_it = all(price.metadata.get(name) == value for name, value in wanted.items())

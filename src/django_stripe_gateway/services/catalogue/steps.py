@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
-from django_stripe_gateway.gateways.billing_values import PriceSnapshot, ProductRequest, ProductSnapshot
+from django_stripe_gateway.choices import CatalogueOperationKind as Kind
+from django_stripe_gateway.gateways.billing_values import PriceSnapshot, ProductSnapshot
 from django_stripe_gateway.models import Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, has_terms, is_sold
 
-
-class StepKind(Enum):
-    """What one step does, in the words that commands and the admin print."""
-
-    CREATE_PRODUCT = "create product"
-    UPDATE_PRODUCT = "update product"
-    CREATE_PRICE = "create price"
-    REPLACE_PRICE = "replace price"
-    LINK_PRICE = "link price"
-    RESTORE_PRICE = "restore price"
-    ARCHIVE_PRICE = "archive price"
-    ARCHIVE_PRODUCT = "archive product"
+# What a step does that is no operation of its own: two of them, or a row that is written.
+REPLACE_PRICE, LINK_PRICE = "replace_price", "link_price"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +19,19 @@ class CatalogueStep:
     """One thing to do, or that was done.
 
     Args:
+        kind: that of an operation, ``REPLACE_PRICE`` or ``LINK_PRICE``.
         row: the price that it is about, ``None`` for the product.
         object_id: id at the provider, empty before it is made.
         terms: what a price costs at the provider, where that is not what its row says.
     """
 
-    kind: StepKind
+    kind: str
     row: PlanPricing | None = None
     object_id: str = ""
     terms: PriceSnapshot | None = None
 
     def __str__(self) -> str:
-        return " ".join(filter(None, [self.kind.value, str(self.row or ""), self.object_id]))
+        return " ".join(filter(None, [self.kind.replace("_", " "), str(self.row or ""), self.object_id]))
 
 
 def steps_for(
@@ -53,15 +44,10 @@ def steps_for(
     """
     product = catalogue.product_of(plan, rows)
     prices = [step for row in rows for step in _price_steps(plan, row, catalogue, taken)]
-    archived = [step for step in prices if step.kind is StepKind.ARCHIVE_PRICE]
-    made = [step for step in prices if step.kind is not StepKind.ARCHIVE_PRICE]
+    archived = [step for step in prices if step.kind == Kind.ARCHIVE_PRICE]
+    made = [step for step in prices if step.kind != Kind.ARCHIVE_PRICE]
     before, after = _product_steps(plan, rows, product)
     return [*before, *made, *archived, *after]
-
-
-def product_request(plan: Plan, default_price_id: str = "") -> ProductRequest:
-    """Return the product that a plan is."""
-    return ProductRequest(plan.name, plan.description, {"plan": plan.slug}, default_price_id)
 
 
 def _product_steps(
@@ -69,13 +55,13 @@ def _product_steps(
 ) -> tuple[list[CatalogueStep], list[CatalogueStep]]:
     is_wanted = any(is_sold(plan, row) for row in rows)
     if product is None:
-        return ([CatalogueStep(StepKind.CREATE_PRODUCT)] if is_wanted else []), []
+        return ([CatalogueStep(Kind.CREATE_PRODUCT)] if is_wanted else []), []
     before = []
     is_other = (product.name, product.description) != (plan.name, plan.description)
     if is_other or (is_wanted and not product.is_active):
-        before.append(CatalogueStep(StepKind.UPDATE_PRODUCT, object_id=product.product_id))
+        before.append(CatalogueStep(Kind.UPDATE_PRODUCT, object_id=product.product_id))
     is_to_archive = product.is_active and not plan.is_active
-    after = [CatalogueStep(StepKind.ARCHIVE_PRODUCT, object_id=product.product_id)] if is_to_archive else []
+    after = [CatalogueStep(Kind.ARCHIVE_PRODUCT, object_id=product.product_id)] if is_to_archive else []
     return before, after
 
 
@@ -86,13 +72,13 @@ def _price_steps(
     sold = is_sold(plan, row)
     if price is None:
         if sold:
-            yield CatalogueStep(StepKind.CREATE_PRICE, row)
+            yield CatalogueStep(Kind.CREATE_PRICE, row)
         return
     if not row.stripe_price_id:
-        yield CatalogueStep(StepKind.LINK_PRICE, row, price.price_id, price)
+        yield CatalogueStep(LINK_PRICE, row, price.price_id, price)
     if sold and not has_terms(row, price):
-        yield CatalogueStep(StepKind.REPLACE_PRICE, row, price.price_id, price)
+        yield CatalogueStep(REPLACE_PRICE, row, price.price_id, price)
     elif sold and not price.is_active:
-        yield CatalogueStep(StepKind.RESTORE_PRICE, row, price.price_id)
+        yield CatalogueStep(Kind.RESTORE_PRICE, row, price.price_id)
     elif price.is_active and not sold:
-        yield CatalogueStep(StepKind.ARCHIVE_PRICE, row, price.price_id)
+        yield CatalogueStep(Kind.ARCHIVE_PRICE, row, price.price_id)

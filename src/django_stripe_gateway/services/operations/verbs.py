@@ -75,8 +75,8 @@ class Claim(Generic[S, O]):
 
     @cached_property
     def gateway(self) -> Any:
-        """The gateway of the subject's variant, built once for each claim."""
-        return self.verb.gateway(self.subject)
+        """The gateway that the verb calls, built once for each claim."""
+        return self.verb.gateway(self)
 
     @property
     def params(self) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class Verb(ABC, Generic[S, O, A]):
         """Return the subject, its row locked until the transaction ends."""
 
     @abstractmethod
-    def gateway(self, subject: S) -> Any:
+    def gateway(self, claim: Claim[S, O]) -> Any:
         """Return the gateway that is called."""
 
     def operations(self, subject_pk: Any = None) -> OperationQuerySet[O]:

@@ -40,9 +40,9 @@ class PaymentVerb(Verb[AbstractPayment, PaymentOperation, A]):
     model = PaymentOperation
     lock = staticmethod(lock_payment)
 
-    def gateway(self, subject: AbstractPayment) -> Gateway:
+    def gateway(self, claim: PaymentClaim) -> Gateway:
         """Return the gateway of the payment's variant."""
-        return get_gateway(subject.variant)
+        return get_gateway(claim.subject.variant)
 
     def begin_call(self, claim: PaymentClaim) -> None:
         """Remember the status that the provider is asked under."""

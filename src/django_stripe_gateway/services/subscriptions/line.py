@@ -51,9 +51,9 @@ class CustomerVerb(Verb[Customer, BillingOperation, A]):
         """Return the customer, its row locked."""
         return lock_customer(subject_pk)
 
-    def gateway(self, subject: Customer) -> BillingGateway:
+    def gateway(self, claim: CustomerClaim) -> BillingGateway:
         """Return the gateway of the customer's account."""
-        return get_billing_gateway(subject.variant)
+        return get_billing_gateway(claim.subject.variant)
 
     def check(self, claim: CustomerClaim) -> None:
         """Allow it; what is not allowed was refused before."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import chain
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -11,7 +12,7 @@ from django.utils import timezone
 from django_stripe_gateway.choices import BillingOperationKind, OperationState, SubscriptionStatus
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import BillingOperation, Subscription
+from django_stripe_gateway.models import BillingOperation, CatalogueOperation, Subscription
 from django_stripe_gateway.services.operations.reconcile import Reconciled, failure_of, settle_pending
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.cancel import end_unended
@@ -25,8 +26,8 @@ RUNNING = (SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE)
 
 
 def reconcile_billing_operations(*, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
-    """Claim every operation about a customer whose process died, and yield what became of it."""
-    return settle_pending(BillingOperation, origin)
+    """Claim every operation about a customer or a plan whose process died, and yield what became of it."""
+    return chain(settle_pending(BillingOperation, origin), settle_pending(CatalogueOperation, origin))
 
 
 def reconcile_customers(*, origin: Origin = SYSTEM) -> Iterator[Reconciled]:

@@ -1,0 +1,88 @@
+"""The prices of a plan: made, taken out of sale, and sold at again."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import ClassVar
+
+from django_stripe_gateway.choices import CatalogueOperationKind
+from django_stripe_gateway.gateways.billing_values import PriceRequest, PriceSnapshot
+from django_stripe_gateway.services.catalogue.line import A, CatalogueVerb, PlanClaim, claimed_row
+from django_stripe_gateway.services.catalogue.rows import TERMS, price_rows, taken_prices
+from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, is_sold, price_metadata
+from django_stripe_gateway.services.operations.verbs import register
+
+
+class PriceVerb(CatalogueVerb[A]):
+    """A verb about one price."""
+
+    #: Whether customers can subscribe at the price afterwards.
+    sells: ClassVar[bool]
+
+    def is_wanted(self, claim: PlanClaim) -> bool:
+        """Return whether the row has the price that the push has read, and shall be sold, or shall not."""
+        row = claimed_row(claim)
+        return is_sold(claim.subject, row) == self.sells and row.stripe_price_id == claim.params["price_id"]
+
+
+class CreatePriceVerb(PriceVerb[PriceSnapshot]):
+    """Make the price; from then on its row keeps its terms."""
+
+    kind = CatalogueOperationKind.CREATE_PRICE
+    sells = True
+
+    def complete(self, claim: PlanClaim) -> None:
+        """Keep what it costs."""
+        row = claimed_row(claim)
+        claim.params["price"] = {name: getattr(row, name) for name in TERMS} | {"amount": str(row.amount)}
+        claim.params["price"]["metadata"] = price_metadata(claim.subject, row)
+
+    def call(self, claim: PlanClaim) -> PriceSnapshot:
+        """Make it."""
+        price = claim.params["price"]
+        request = PriceRequest(**price | {"product_id": claim.params["product_id"], "amount": Decimal(price["amount"])})
+        snapshot: PriceSnapshot = claim.gateway.create_price(request, idempotency_key=claim.key)
+        return snapshot
+
+    def find_earlier(self, claim: PlanClaim) -> PriceSnapshot | None:
+        """Return the price that the row names, else one that carries the plan's slug and the row's key."""
+        row = claimed_row(claim)
+        catalogue = ProviderCatalogue({}, {found.price_id: found for found in claim.gateway.list_prices()})
+        named = catalogue.prices.get(row.stripe_price_id or "")
+        return named or catalogue.price_made_for(claim.subject, row, taken_prices())
+
+    def apply(self, claim: PlanClaim, answer: PriceSnapshot) -> str:
+        """Write which price the row is, unless another process has settled it."""
+        if claim.operation.is_pending:
+            row = price_rows().filter(pk=claimed_row(claim).pk)
+            row.update(stripe_price_id=answer.price_id, stripe_product_id=answer.product_id)
+        return answer.price_id
+
+
+class ArchivePriceVerb(PriceVerb[None]):
+    """Take a price out of sale; subscriptions that have it keep it."""
+
+    kind = CatalogueOperationKind.ARCHIVE_PRICE
+    sells = False
+
+    def call(self, claim: PlanClaim) -> None:
+        """Archive it, unless an edit has overtaken it: that edit's push decides."""
+        if self.is_wanted(claim):
+            claim.gateway.archive_price(claim.params["price_id"], idempotency_key=claim.key)
+
+
+class RestorePriceVerb(PriceVerb[None]):
+    """Sell at an archived price again."""
+
+    kind = CatalogueOperationKind.RESTORE_PRICE
+    sells = True
+
+    def call(self, claim: PlanClaim) -> None:
+        """Restore it, unless an edit has overtaken it: that edit's push decides."""
+        if self.is_wanted(claim):
+            claim.gateway.restore_price(claim.params["price_id"], idempotency_key=claim.key)
+
+
+CREATE_PRICE = register(CreatePriceVerb())
+ARCHIVE_PRICE = register(ArchivePriceVerb())
+RESTORE_PRICE = register(RestorePriceVerb())
