@@ -366,3 +366,13 @@ def start_seeding(stripe: FakeStripe) -> subprocess.Popen[bytes]:
     name = str(django_settings.DATABASES["default"]["NAME"])
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
     return subprocess.Popen([sys.executable, "-c", code, name, stripe.url], cwd=ROOT, env=environment)
+
+
+def test_operation_of_a_variant_that_is_gone__holds_up_nobody(pricing: PlanPricing, stripe_server: FakeStripe) -> None:
+    """What became of it is in an account that cannot be asked; the plan is still sold in the others."""
+    CatalogueOperation.objects.create(
+        plan=pricing.plan, variant="gone", kind="create_product", leased_until=timezone.now()
+    )
+    repeat(pricing)
+    assert counts(stripe_server) == (1, 1)
+    assert CatalogueOperation.objects.get(variant="gone").state == "failed"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import traceback
 from typing import Any
 
 import pytest
@@ -185,3 +186,20 @@ def test_remembered__until_the_variants_are_changed_in_place(settings: Any) -> N
     with pytest.raises(GatewayConfigurationError):
         get_gateway("shop")
     assert before[1].account.api_key == OWN_KEY
+
+
+@pytest.mark.parametrize("blank", [" ", "\n", "\t \n"])
+def test_blank_key__is_not_the_default_one(settings: Any, blank: str) -> None:
+    """A secret that was mounted empty must not charge in another account."""
+    settings.PAYMENT_VARIANTS = {"eu": (STRIPE_PROVIDER, {"api_key": blank})}
+    assert stripe_account("eu").api_key == ""
+
+
+def test_error_while_a_gateway_is_made__shows_no_key_in_its_frames(settings: Any) -> None:
+    settings.PAYMENT_VARIANTS["shop"][1]["flow"] = "mistyped"
+    for variant in ("shop", "nope"):
+        with pytest.raises(GatewayConfigurationError) as caught:
+            get_gateway(variant)
+        frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+        text = "".join(frames.format()).partition("conf/setting.py")[2]
+        assert not [secret for secret in SECRETS if secret in text]

@@ -6,7 +6,7 @@ Both are read at use, and made anew only when what the host has written is somet
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
@@ -76,6 +76,20 @@ def copied(written: Any) -> Any:
     return set(written) if isinstance(written, set) else written
 
 
+class _Written:
+    """A copy of some of Django's settings, secrets among them: no frame that an error carries shows more than this."""
+
+    __slots__ = ("_values", "names")
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self._values = [copied(getattr(settings, name, None)) for name in names]
+
+    def is_current(self) -> bool:
+        """Return whether the host has written nothing else meanwhile."""
+        return all(getattr(settings, name, None) == value for name, value in zip(self.names, self._values, strict=True))
+
+
 def made_of_settings(*names: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Let a function remember what it returns until one of Django's settings ``names`` is another.
 
@@ -84,16 +98,15 @@ def made_of_settings(*names: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """
 
     def decorate(make: Callable[P, T]) -> Callable[P, T]:
-        remembered: dict[Any, tuple[list[Any], T]] = {}
+        remembered: dict[Any, tuple[_Written, T]] = {}
 
         @functools.wraps(make)
         def made_once(*args: P.args, **kwargs: P.kwargs) -> T:
-            written = [getattr(settings, name, None) for name in names]
             key = args, tuple(kwargs.items())
             known = remembered.get(key)
-            if known is None or known[0] != written:
+            if known is None or not known[0].is_current():
                 # Copied before they are read: what changes meanwhile is noticed the next time.
-                known = remembered[key] = [copied(value) for value in written], make(*args, **kwargs)
+                known = remembered[key] = _Written(names), make(*args, **kwargs)
             return known[1]
 
         return made_once

@@ -73,8 +73,9 @@ def stripe_account(variant: str) -> StripeAccount:
         )
     options = gateway_settings.variants[variant][1] or {}
     local = bool(options.get("use_localstripe", gateway_settings.use_localstripe))
-    own_key = str(options.get("api_key") or "").strip()
-    default_key = gateway_settings.api_key.strip()
+    # What is blank is no key, and never stands for the default one.
+    chosen_key = str(options.get("api_key") or gateway_settings.api_key or (LOCALSTRIPE_API_KEY if local else ""))
+    own_key, default_key = str(options.get("api_key") or "").strip(), gateway_settings.api_key.strip()
     secrets = split_secrets(options.get("endpoint_secret"))
     if not secrets and (not own_key or not default_key or own_key == default_key):
         # Another account's events are not signed with the default secret.
@@ -82,7 +83,7 @@ def stripe_account(variant: str) -> StripeAccount:
     default_base = gateway_settings.localstripe_url if local else gateway_settings.api_base
     return StripeAccount(
         variant=variant,
-        api_key=own_key or default_key or (LOCALSTRIPE_API_KEY if local else ""),
+        api_key=chosen_key.strip(),
         webhook_secrets=secrets,
         api_base=str(options.get("api_base") or "").rstrip("/") or default_base,
         api_version=str(options.get("api_version") or gateway_settings.api_version),

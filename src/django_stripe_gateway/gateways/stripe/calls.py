@@ -152,12 +152,7 @@ def ask(
     if key:
         options["options"] = {"idempotency_key": key}
     try:
-        answer = call(*ids, **options)
-        # The SDK's objects are dicts in some versions only, and hold Decimals in others. A raw request has no object.
-        obj = json.loads((getattr(answer, "last_response", None) or answer).body)
-        if not isinstance(obj, dict):
-            raise TypeError("an answer is no object")
-        return read(obj)
+        return _read_answer(call, read, ids, options)
     except stripe.StripeError as error:
         failure = translate(error, about_state=about_state)
         if isinstance(failure, GatewayConfigurationError):
@@ -169,6 +164,18 @@ def ask(
         logger.warning("Stripe's answer could not be read: %s.", type(error).__name__)
         failure = unreadable()
     raise failure
+
+
+def _read_answer(
+    call: Callable[..., Any], read: Callable[[Object], Value], ids: Sequence[str], options: dict[str, Any]
+) -> Value:
+    """Keep the answer, which can hold secrets, in a frame that no error carries on."""
+    answer = call(*ids, **options)
+    # The SDK's objects are dicts in some versions only, and hold Decimals in others. A raw request has no object.
+    obj = json.loads((getattr(answer, "last_response", None) or answer).body)
+    if not isinstance(obj, dict):
+        raise TypeError("an answer is no object")
+    return read(obj)
 
 
 class StripeAccountCalls:

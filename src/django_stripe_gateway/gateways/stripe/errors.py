@@ -48,6 +48,8 @@ AMOUNT_TOO_LARGE = "amount_too_large"
 BUSY_CODES = frozenset({"lock_timeout", "rate_limit"})
 REQUEST_TIMEOUT = 408
 # Stripe's and localstripe's sentences about a customer with nothing to charge; neither has a code of its own for it.
+# What localstripe says, without a code, of an object that it does not know.
+LOCALSTRIPE_MISSING = "Not Found"
 NO_PAYMENT_METHOD = ("no attached payment source", "has no payment method")
 # What the customer entered, by the field that it was entered in.
 INPUT_CODES = {
@@ -141,8 +143,8 @@ def _refusal(
     if code in STATE_CODES or (about_state and code in ("", AMOUNT_TOO_LARGE)):
         return ProviderStateError(message, code=code, request_id=request_id)
     refused = ProviderError(message, code=code, request_id=request_id)
-    # localstripe sends no code.
-    refused.is_missing = code == "resource_missing" or status == 404
+    # localstripe sends no code. A 404 alone says as much of an address that is wrong.
+    refused.is_missing = code == "resource_missing" or (status == 404 and message == LOCALSTRIPE_MISSING)
     return refused
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.billing_values import PriceSnapshot
 from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
@@ -25,7 +26,7 @@ from django_stripe_gateway.services.catalogue.rows import (
 )
 from django_stripe_gateway.services.catalogue.state import has_terms, is_sold, read_catalogue
 from django_stripe_gateway.services.catalogue.steps import LINK_PRICE, CatalogueStep, steps_for
-from django_stripe_gateway.services.operations.engine import resume, run
+from django_stripe_gateway.services.operations.engine import abandon, resume, run
 from django_stripe_gateway.services.operations.verbs import Request, pending_operations
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
@@ -142,6 +143,11 @@ class _Push:
             newest = last_operation(self.plan.pk)
         self.after_pk = newest.pk if newest else None
         if newest is None or not newest.is_pending:
+            return []
+        if newest.variant not in gateway_settings.variants:
+            # Nobody can be asked any more what became of it; what it was for is none of the other accounts'.
+            logger.error("The operation %s was given up: there is no variant %s any more.", newest.pk, newest.variant)
+            abandon(CatalogueOperation, newest.pk)
             return []
         try:
             resume(CatalogueOperation, newest.pk, self.origin)

@@ -71,6 +71,17 @@ def resume(table: type[AbstractOperation], operation_pk: int, origin: Origin = S
         perform(claim)
 
 
+def abandon(table: type[AbstractOperation], operation_pk: int) -> None:
+    """Close an operation about which nobody can be asked any more; does nothing if it is settled already.
+
+    Raises:
+        OperationInProgress: another process waits for its answer.
+    """
+    claim = _reclaim(table, operation_pk, SYSTEM)
+    if claim is not None:
+        give_up(claim)
+
+
 def perform(claim: Claim[Any, Any]) -> Claim[Any, Any]:
     """Ask the provider for what a claim stands for, and write the answer.
 
