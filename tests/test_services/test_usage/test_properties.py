@@ -155,3 +155,22 @@ class Usage(RuleBasedStateMachine):
 def test_usage() -> None:
     examples = settings(max_examples=6, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Usage, settings=examples)
+
+
+@pytest.mark.django_db
+def test_grant_that_expires_while_its_units_are_held() -> None:
+    """What was drawn for this period remains in it, as is shown, when what held it is given back."""
+    machine = Usage()
+    machine.begin()
+    machine.wait()
+    machine.wait()
+    machine.consume(8)
+    machine.grant(3, lasts=1)
+    machine.grant(3, lasts=None)
+    # Two units of the base, and two of the grant that expires.
+    machine.reserve(4)
+    machine.wait()
+    machine.answer_is_true()
+    machine.consume(1)
+    machine.answer_is_true()
+    machine.teardown()

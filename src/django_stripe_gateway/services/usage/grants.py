@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils import timezone
+
 from django_stripe_gateway.models import UsageCounter, UsageGrant
 from django_stripe_gateway.services.usage.transactions import usage_database
 
@@ -24,13 +26,18 @@ def draw_grants(owner: Any, metric: str, quantity: int) -> bool:
 
 
 def put_back_grants(counter: UsageCounter, base: int | None) -> None:
-    """Return to their grants the units that the locked ``counter`` has drawn and does not need any more."""
+    """Return to their grants the units that the locked ``counter`` has drawn and does not need any more.
+
+    What came out of a grant that has expired since stays in the counter, for the rest of its period: put back it would
+    be lost, although it is shown as what remains.
+    """
     needed = 0 if base is None else max(0, counter.used + counter.reserved - base)
     spare = counter.extra - needed
     if spare <= 0:
         return
     rows = UsageGrant.objects.using(usage_database())
     drawn = rows.filter(owner_id=counter.owner_id, metric=counter.metric, drawn__gt=0)
+    drawn = drawn.exclude(expires__lte=timezone.now())
     for grant in sorted(drawn.select_for_update().order_by("pk"), key=_lasts, reverse=True):
         part = min(spare, grant.drawn)
         spare -= part
