@@ -106,6 +106,22 @@ class WebhookState(models.TextChoices):
     DEAD = "dead", _("Dead: given up after too many attempts")
 
 
+class PriceUsage(models.TextChoices):
+    """What a price is multiplied by: a quantity that is agreed on, or what a meter has counted."""
+
+    LICENSED = "licensed", _("Licensed")
+    METERED = "metered", _("Metered")
+
+
+class SubscriptionItemKind(models.TextChoices):
+    """What an item of a subscription is to us."""
+
+    PLAN = "plan", pgettext_lazy("item of a subscription", "Plan")
+    ADD_ON = "add_on", pgettext_lazy("item of a subscription", "Add-on")
+    METERED = "metered", pgettext_lazy("item of a subscription", "Metered")
+    UNKNOWN = "unknown", pgettext_lazy("item of a subscription", "Unknown")
+
+
 class PlanInterval(models.TextChoices):
     """How often a price is charged, as Stripe names it."""
 
@@ -165,6 +181,14 @@ class BillingOperationKind(models.TextChoices):
     SET_DEFAULT_PAYMENT_METHOD = "set_default_pm", _("Set the default payment method")
     REMOVE_PAYMENT_METHOD = "remove_payment_method", _("Remove a payment method")
     PORTAL = "portal", _("Open the portal")
+    ADD_ITEM = "add_item", _("Add an item")
+    CHANGE_ITEM = "change_item", _("Change an item")
+    REMOVE_ITEM = "remove_item", _("Remove an item")
+    SCHEDULE_CHANGE = "schedule_change", _("Schedule a change")
+    CANCEL_CHANGE = "cancel_change", _("Cancel a scheduled change")
+    CHANGE_TRIAL = "change_trial", _("Change the trial")
+    CHANGE_DISCOUNT = "change_discount", _("Change the discount")
+    CHANGE_COLLECTION = "change_collection", _("Change how it is collected")
 
 
 class CatalogueOperationKind(models.TextChoices):
@@ -184,6 +208,7 @@ class SubscriptionLogEvent(models.TextChoices):
     CREATED = "created", _("Created")
     STATUS_CHANGED = "status_changed", _("Status changed")
     UPDATED = "updated", _("Updated")
+    ITEMS_CHANGED = "items_changed", _("Items changed")
     INVOICE = "invoice", _("Invoice")
     OPERATION_FAILED = "operation_failed", _("Operation failed")
     MISMATCH = "mismatch", _("Mismatch")

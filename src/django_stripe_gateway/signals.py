@@ -23,6 +23,7 @@ __all__ = [
     "subscription_changed",
     "subscription_ended",
     "subscription_expired",
+    "subscription_items_changed",
     "subscription_past_due",
     "subscription_paused",
     "subscription_payment_failed",
@@ -83,6 +84,10 @@ subscription_renewed = Signal()
 
 # subscription, previous_pricing (PlanPricing or None), previous_quantity: plan, price or quantity is another.
 subscription_changed = Signal()
+
+# subscription, added, changed, removed (lists of SubscriptionItem): what it is charged beside its plan, or its plan, is
+# another.
+subscription_items_changed = Signal()
 
 # subscription: its trial ends soon (Stripe tells three days before).
 subscription_trial_ending = Signal()

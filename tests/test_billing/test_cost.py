@@ -36,7 +36,8 @@ def test_lists(host: SubscriptionHost) -> None:
         make_subscription(customer, pricing=make_pricing(plan))
     with counted() as cost:
         assert len(host.get("status").json()["results"]) == 6
-    assert len(cost.statements) == 2
+    # The subscriptions with their plans, the plans' limits, and the items.
+    assert len(cost.statements) == 3
     with counted() as cost:
         assert len(host.get("invoices").json()["results"]) == 1
     assert len(cost.statements) == 1

@@ -17,7 +17,7 @@ class StripeConformance(OnStripe, BillingGatewayConformance):
 
     def test_ids(self) -> None:
         found = self.active()
-        assert found.item_id.startswith("si_")
+        assert found.items[0].item_id.startswith("si_")
         assert self.gateway.retrieve_invoice(found.latest_invoice_id).intent_id.startswith("pi_")
         setup = self.gateway.create_setup(found.customer_id, metadata={}, idempotency_key=self.key())
         assert setup.client_secret.startswith(setup.setup_id)

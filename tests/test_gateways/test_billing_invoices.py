@@ -36,7 +36,7 @@ def test_checkout(stripe_biller: OnFakeStripe) -> None:
     done = stripe_biller.gateway.retrieve_subscription_checkout(made.session_id)
     assert (done.status, done.customer_id) == ("complete", customer.customer_id)
     found = stripe_biller.gateway.retrieve_subscription(done.subscription_id)
-    assert (found.status, found.quantity, found.metadata) == ("active", 2, {"subscription": "9"})
+    assert (found.status, found.items[0].quantity, found.metadata) == ("active", 2, {"subscription": "9"})
     with pytest.raises(ProviderStateError):
         stripe_biller.gateway.expire_subscription_checkout(made.session_id, idempotency_key=stripe_biller.key())
 
@@ -49,11 +49,7 @@ def test_read__what_webhooks_bring(stripe_biller: OnFakeStripe) -> None:
     event = stripe_biller.fake.events("customer.subscription.updated", found.subscription_id)[-1]
     read = stripe_biller.gateway.read_subscription(event["data"]["object"])
     assert (read.status, read.current_period_start) == ("active", now.current_period_start)
-    assert (read.current_period_end, read.price_id, read.item_id) == (
-        now.current_period_end,
-        now.price_id,
-        now.item_id,
-    )
+    assert (read.current_period_end, read.items) == (now.current_period_end, now.items)
     assert read.latest_invoice_id == now.latest_invoice_id
     paid = stripe_biller.fake.events("invoice.paid")[-1]
     invoice = stripe_biller.gateway.read_invoice(paid["data"]["object"])

@@ -7,6 +7,7 @@ import pytest
 
 from django_stripe_gateway.exceptions import PaymentDeclined, UnsupportedByGateway
 from django_stripe_gateway.gateways.billing_values import (
+    ItemChange,
     SubscriptionChange,
     SubscriptionCheckoutRequest,
     SubscriptionRequest,
@@ -21,7 +22,9 @@ from tests.test_gateways.billing_conformance import OnLocalstripe
         lambda biller, found: biller.gateway.find_promotion_code("x"),
         lambda biller, found: biller.gateway.create_portal_url(found.customer_id, "https://x", idempotency_key="k"),
         lambda biller, found: biller.gateway.preview_change(
-            found.subscription_id, found.customer_id, SubscriptionChange(found.item_id, quantity=2)
+            found.subscription_id,
+            found.customer_id,
+            SubscriptionChange([ItemChange(found.items[0].item_id, quantity=2)]),
         ),
         lambda biller, found: biller.gateway.pause_subscription(
             found.subscription_id, behavior="void", resumes_at=None, idempotency_key="k"
@@ -40,7 +43,7 @@ from tests.test_gateways.billing_conformance import OnLocalstripe
         ),
         lambda biller, found: biller.gateway.change_subscription(
             found.subscription_id,
-            SubscriptionChange(found.item_id, quantity=2, proration="always_invoice"),
+            SubscriptionChange([ItemChange(found.items[0].item_id, quantity=2)], proration="always_invoice"),
             idempotency_key="k",
         ),
     ],

@@ -69,8 +69,9 @@ def line(**fields: Any) -> dict[str, Any]:
 def test_subscription__period_and_price(obj: dict[str, Any], price: str) -> None:
     snapshot = subscription_snapshot(obj)
     assert (snapshot.current_period_start, snapshot.current_period_end) == (moment(START), moment(END))
-    assert (snapshot.price_id, snapshot.product_id, snapshot.quantity) == (price, "prod_1", 3)
-    assert (snapshot.item_id, snapshot.latest_invoice_id, snapshot.latest_invoice) == ("si_1", "in_1", None)
+    (found,) = snapshot.items
+    assert (found.price_id, found.product_id, found.quantity) == (price, "prod_1", 3)
+    assert (found.item_id, snapshot.latest_invoice_id, snapshot.latest_invoice) == ("si_1", "in_1", None)
 
 
 def test_subscription__expanded() -> None:
@@ -85,7 +86,7 @@ def test_subscription__expanded() -> None:
         cancel_at=END,
     )
     snapshot = subscription_snapshot(obj)
-    assert (snapshot.customer_id, snapshot.product_id) == ("cus_9", "prod_9")
+    assert (snapshot.customer_id, snapshot.items[0].product_id) == ("cus_9", "prod_9")
     assert snapshot.default_payment_method == "pm_9"
     assert (snapshot.pause_behavior, snapshot.pause_resumes_at) == ("void", moment(END))
     assert snapshot.has_pending_update

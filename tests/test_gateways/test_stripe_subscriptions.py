@@ -8,6 +8,7 @@ import pytest
 
 from django_stripe_gateway.exceptions import InvalidInput, PaymentDeclined, ProviderStateError
 from django_stripe_gateway.gateways.billing_values import (
+    ItemChange,
     SubscriptionChange,
 )
 from tests.test_gateways.billing_conformance import OnFakeStripe
@@ -80,7 +81,9 @@ def test_change__costs_what_its_preview_said(stripe_biller: OnFakeStripe) -> Non
     found = stripe_biller.active()
     stripe_biller.fake.advance(days=10)
     price, at = stripe_biller.price("50.00"), datetime.fromtimestamp(stripe_biller.fake.state.now(), UTC)
-    change = SubscriptionChange(found.item_id, price_id=price.price_id, proration="always_invoice", proration_date=at)
+    change = SubscriptionChange(
+        [ItemChange(found.items[0].item_id, price_id=price.price_id)], proration="always_invoice", proration_date=at
+    )
     preview = stripe_biller.gateway.preview_change(found.subscription_id, found.customer_id, change)
     assert [line.is_proration for line in preview.lines] == [True, True]
     assert preview.lines[0].amount < 0 < preview.total
@@ -99,11 +102,13 @@ def test_change__waits_for_its_payment(stripe_biller: OnFakeStripe) -> None:
         found.subscription_id, {"default_payment_method": stripe_biller_card(stripe_biller, found.customer_id)}
     )
     price = stripe_biller.price("50.00")
-    change = SubscriptionChange(found.item_id, price_id=price.price_id, proration="always_invoice")
+    change = SubscriptionChange(
+        [ItemChange(found.items[0].item_id, price_id=price.price_id)], proration="always_invoice"
+    )
     changed = stripe_biller.gateway.change_subscription(
         found.subscription_id, change, idempotency_key=stripe_biller.key()
     )
-    assert (changed.status, changed.has_pending_update, changed.price_id) == ("active", True, found.price_id)
+    assert (changed.status, changed.has_pending_update, changed.items) == ("active", True, found.items)
     assert changed.client_secret_kind == "payment"
     stripe_biller.fake.customer_authenticates(stripe_biller.fake.intent_of(found.subscription_id))
     done = stripe_biller.gateway.retrieve_subscription(found.subscription_id)
@@ -121,11 +126,13 @@ def stripe_biller_card(biller: OnFakeStripe, customer_id: str) -> str:
 def test_change__without_a_payment_method(stripe_biller: OnFakeStripe) -> None:
     """A free subscription has none; it is asked for before anything changes."""
     found = stripe_biller.subscribe(stripe_biller.customer(""), stripe_biller.price("0.00"))
-    dear = SubscriptionChange(found.item_id, price_id=stripe_biller.price().price_id, cancel_at_period_end=True)
+    dear = SubscriptionChange(
+        [ItemChange(found.items[0].item_id, price_id=stripe_biller.price().price_id)], cancel_at_period_end=True
+    )
     with pytest.raises(PaymentDeclined) as caught:
         stripe_biller.gateway.change_subscription(found.subscription_id, dear, idempotency_key=stripe_biller.key())
     assert (caught.value.code, caught.value.status_code) == ("payment_method_missing", 402)
-    assert stripe_biller.gateway.retrieve_subscription(found.subscription_id).price_id == found.price_id
+    assert stripe_biller.gateway.retrieve_subscription(found.subscription_id).items == found.items
 
 
 def test_change__refused_if_both_and_the_payment_fails(stripe_biller: OnFakeStripe) -> None:
@@ -134,19 +141,22 @@ def test_change__refused_if_both_and_the_payment_fails(stripe_biller: OnFakeStri
         found.subscription_id, {"default_payment_method": stripe_biller_card(stripe_biller, found.customer_id)}
     )
     price = stripe_biller.price("5.00", "day")
-    change = SubscriptionChange(found.item_id, price_id=price.price_id, cancel_at_period_end=True)
+    change = SubscriptionChange(
+        [ItemChange(found.items[0].item_id, price_id=price.price_id)], cancel_at_period_end=True
+    )
     # The rest of the month is worth more than a day, so that nothing is to be paid.
     changed = stripe_biller.gateway.change_subscription(
         found.subscription_id, change, idempotency_key=stripe_biller.key()
     )
-    assert (changed.price_id, changed.cancel_at_period_end) == (price.price_id, True)
+    assert (changed.items[0].price_id, changed.cancel_at_period_end) == (price.price_id, True)
     dear = SubscriptionChange(
-        changed.item_id, price_id=stripe_biller.price("500.00").price_id, cancel_at_period_end=False
+        [ItemChange(changed.items[0].item_id, price_id=stripe_biller.price("500.00").price_id)],
+        cancel_at_period_end=False,
     )
     with pytest.raises(PaymentDeclined) as caught:
         stripe_biller.gateway.change_subscription(found.subscription_id, dear, idempotency_key=stripe_biller.key())
     assert caught.value.code == "subscription_payment_intent_requires_action"
-    assert stripe_biller.gateway.retrieve_subscription(found.subscription_id).price_id == price.price_id
+    assert stripe_biller.gateway.retrieve_subscription(found.subscription_id).items == changed.items
 
 
 def test_cancel_on_the_portal_and_resume(stripe_biller: OnFakeStripe) -> None:
@@ -155,7 +165,7 @@ def test_cancel_on_the_portal_and_resume(stripe_biller: OnFakeStripe) -> None:
     stripe_biller.fake.portal_cancel(found.subscription_id)
     ending = stripe_biller.gateway.retrieve_subscription(found.subscription_id)
     assert (ending.cancel_at_period_end, ending.cancel_at) == (True, found.current_period_end)
-    change = SubscriptionChange(found.item_id, cancel_at_period_end=False)
+    change = SubscriptionChange(cancel_at_period_end=False)
     going_on = stripe_biller.gateway.change_subscription(
         found.subscription_id, change, idempotency_key=stripe_biller.key()
     )
@@ -175,7 +185,7 @@ def test_promotion_code__used_up(stripe_biller: OnFakeStripe) -> None:
 def test_changes_of_what_has_ended(stripe_biller: OnFakeStripe) -> None:
     found = stripe_biller.active()
     stripe_biller.gateway.cancel_subscription(found.subscription_id, idempotency_key=stripe_biller.key())
-    change = SubscriptionChange(found.item_id, quantity=2)
+    change = SubscriptionChange([ItemChange(found.items[0].item_id, quantity=2)])
     with pytest.raises(ProviderStateError, match="canceled"):
         stripe_biller.gateway.change_subscription(found.subscription_id, change, idempotency_key=stripe_biller.key())
 

@@ -133,12 +133,39 @@ class InvoiceLine:
 
 
 @dataclass(frozen=True, slots=True)
+class SubscriptionItemSnapshot:
+    """One price that a subscription is charged.
+
+    Args:
+        amount: of one unit, in the currency's units; ``None`` where there is no single one (tiers), or it is no money
+            that can be written in the currency.
+        quantity: ``None`` where a meter counts.
+        current_period_start: of this item; items of one subscription may have different periods.
+    """
+
+    item_id: str
+    price_id: str = ""
+    product_id: str = ""
+    amount: Decimal | None = None
+    currency: str = ""
+    interval: str = ""
+    interval_count: int = 1
+    is_metered: bool = False
+    quantity: int | None = 1
+    current_period_start: datetime | None = None
+    current_period_end: datetime | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriptionSnapshot:
-    """A subscription as the provider sees it, with the period of its (first) item in both API generations.
+    """A subscription as the provider sees it.
 
     Args:
         status: the provider's word, one of ``SubscriptionStatus``.
-        item_id: the subscription item that carries price and quantity; a change names it.
+        items: what it is charged, in no promised order; which of them is the plan is decided by the catalogue.
+        has_all_items: whether ``items`` are all of them: an event holds only the first of many.
+        current_period_start: of the item whose period ends first; each item has its own.
         client_secret: of the first invoice's payment or of the pending SetupIntent, when the customer must act.
         client_secret_kind: "payment" or "setup": what the secret confirms.
         pause_behavior: empty unless collection is paused.
@@ -148,10 +175,8 @@ class SubscriptionSnapshot:
     subscription_id: str
     status: str
     customer_id: str
-    item_id: str = ""
-    price_id: str = ""
-    product_id: str = ""
-    quantity: int = 1
+    items: Sequence[SubscriptionItemSnapshot] = ()
+    has_all_items: bool = True
     livemode: bool | None = None
     cancel_at_period_end: bool = False
     cancel_at: datetime | None = None
@@ -174,11 +199,21 @@ class SubscriptionSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemRequest:
+    """A price that a subscription is charged beside its plan's; no quantity where a meter counts."""
+
+    price_id: str
+    quantity: int | None = 1
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriptionRequest:
     """What a gateway needs to start a subscription.
 
     Args:
-        price_id: id of the Price, or of the legacy plan on localstripe.
+        price_id: id of the plan's Price, or of the legacy plan on localstripe.
+        quantity: of the plan's price; ``None`` where a meter counts.
+        add_ons: what is charged beside it.
         trial_days: length of a trial, 0 for none.
         promotion_code: the provider's id of a promotion code (``promo_…``); ``coupon`` the id of a coupon.
         billing_cycle_anchor: when the first full period begins.
@@ -188,7 +223,8 @@ class SubscriptionRequest:
 
     customer_id: str
     price_id: str
-    quantity: int = 1
+    quantity: int | None = 1
+    add_ons: Sequence[ItemRequest] = ()
     trial_days: int = 0
     promotion_code: str = ""
     coupon: str = ""
@@ -222,18 +258,32 @@ class BillingCheckoutSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class SubscriptionChange:
-    """What becomes of a subscription; ``None`` leaves a value as it is.
+class ItemChange:
+    """What becomes of one item of a subscription; ``None`` leaves a value as it is.
 
     Args:
-        item_id: the item to change.
+        item_id: the item to change, empty for one to be added.
+        price_id: its price from then on.
+        is_removed: it is not charged any more.
+    """
+
+    item_id: str = ""
+    price_id: str | None = None
+    quantity: int | None = None
+    is_removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionChange:
+    """What becomes of a subscription; ``None`` leaves a value as it is, and so does an item that is not named.
+
+    Args:
+        items: the items that change.
         proration: "create_prorations", "always_invoice" or "none".
         proration_date: the moment that a preview was made for, so that the change costs what it had said.
     """
 
-    item_id: str
-    price_id: str | None = None
-    quantity: int | None = None
+    items: Sequence[ItemChange] = ()
     proration: str = "create_prorations"
     proration_date: datetime | None = None
     cancel_at_period_end: bool | None = None

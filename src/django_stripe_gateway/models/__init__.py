@@ -8,8 +8,10 @@ from django_stripe_gateway.choices import (
     LogSource,
     PaymentStatus,
     PlanInterval,
+    PriceUsage,
     RefundReason,
     RefundStatus,
+    SubscriptionItemKind,
     SubscriptionStatus,
     UsageKind,
 )
@@ -25,6 +27,7 @@ from django_stripe_gateway.models.payment_querysets import PaymentQuerySet
 from django_stripe_gateway.models.payments import AbstractPayment, Payment, get_payment_model
 from django_stripe_gateway.models.plans import Plan, PlanLimit, PlanPricing
 from django_stripe_gateway.models.refunds import Refund
+from django_stripe_gateway.models.subscription_items import SubscriptionItem
 from django_stripe_gateway.models.subscriptions import Subscription
 from django_stripe_gateway.models.usage import UsageCounter, UsageRecord, UsageRecordQuerySet, UsageReservation
 from django_stripe_gateway.models.webhook_events import WebhookEvent
@@ -53,10 +56,13 @@ __all__ = [
     "PlanInterval",
     "PlanLimit",
     "PlanPricing",
+    "PriceUsage",
     "Refund",
     "RefundReason",
     "RefundStatus",
     "Subscription",
+    "SubscriptionItem",
+    "SubscriptionItemKind",
     "SubscriptionLog",
     "SubscriptionStatus",
     "UsageCounter",

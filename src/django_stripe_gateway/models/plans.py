@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from django_stripe_gateway.choices import LimitPeriod, PlanInterval
+from django_stripe_gateway.choices import LimitPeriod, PlanInterval, PriceUsage
 from django_stripe_gateway.models.fields import MoneyField
 from django_stripe_gateway.money import display_amount
 
@@ -16,8 +16,16 @@ class PlanQuerySet(models.QuerySet["Plan"]):
     """Questions about plans."""
 
     def active(self) -> PlanQuerySet:
-        """Return the plans that are offered."""
+        """Return the plans and add-ons that are offered."""
         return self.filter(is_active=True)
+
+    def add_ons(self) -> PlanQuerySet:
+        """Return what is sold beside a plan."""
+        return self.filter(is_add_on=True)
+
+    def plans(self) -> PlanQuerySet:
+        """Return what is subscribed to by itself."""
+        return self.filter(is_add_on=False)
 
     def default(self) -> Plan | None:
         """Return the plan of everybody without a subscription."""
@@ -25,7 +33,7 @@ class PlanQuerySet(models.QuerySet["Plan"]):
 
 
 class Plan(models.Model):
-    """One thing that customers subscribe to; a Product at Stripe."""
+    """One thing that customers subscribe to, or add to what they have subscribed to; a Product at Stripe."""
 
     slug = models.SlugField(_("key"), max_length=64, unique=True, help_text=_("The plan's name in code: “premium”."))
     name = models.CharField(_("name"), max_length=128)
@@ -35,6 +43,9 @@ class Plan(models.Model):
     )
     is_default = models.BooleanField(
         _("default"), default=False, help_text=_("Its limits apply to everybody without a subscription.")
+    )
+    is_add_on = models.BooleanField(
+        _("add-on"), default=False, help_text=_("Sold beside a plan, in the same subscription.")
     )
     is_active = models.BooleanField(_("active"), default=True)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
@@ -56,8 +67,12 @@ class PlanPricingQuerySet(models.QuerySet["PlanPricing"]):
     """Questions about prices."""
 
     def active(self) -> PlanPricingQuerySet:
-        """Return the prices at which plans are sold."""
+        """Return the prices that somebody can be charged."""
         return self.filter(is_active=True)
+
+    def public(self) -> PlanPricingQuerySet:
+        """Return the prices that everybody may choose, those that were negotiated with one customer left out."""
+        return self.active().filter(is_public=True)
 
 
 class PlanPricing(models.Model):
@@ -75,6 +90,25 @@ class PlanPricing(models.Model):
     interval_count = models.PositiveSmallIntegerField(_("intervals"), default=1)
     trial_days = models.PositiveSmallIntegerField(_("days of trial"), default=0)
     is_per_seat = models.BooleanField(_("per seat"), default=False)
+    usage_type = models.CharField(
+        _("multiplied by"), max_length=8, choices=PriceUsage.choices, default=PriceUsage.LICENSED
+    )
+    metric = models.SlugField(
+        _("metric"), max_length=64, blank=True, default="", help_text=_("What a metered price counts: “minutes”.")
+    )
+    meter_id = models.CharField(_("meter at the provider"), max_length=255, blank=True, default="")
+    lookup_key = models.CharField(
+        _("lookup key"), max_length=200, blank=True, default="", help_text=_("Another name of the price at Stripe.")
+    )
+    is_default = models.BooleanField(
+        _("default"), default=False, help_text=_("Taken where no price of this plan and currency is named.")
+    )
+    is_public = models.BooleanField(
+        _("public"), default=True, help_text=_("Everybody may choose it; otherwise it is for whom you sell it to.")
+    )
+    may_be_added = models.BooleanField(
+        _("customers may add it"), default=False, help_text=_("Of an add-on: customers add and remove it themselves.")
+    )
     is_active = models.BooleanField(_("active"), default=True)
     stripe_price_id = models.CharField(_("price at Stripe"), max_length=255, null=True, blank=True)
     stripe_product_id = models.CharField(_("product at Stripe"), max_length=255, blank=True, default="")
@@ -92,10 +126,18 @@ class PlanPricing(models.Model):
             models.CheckConstraint(condition=models.Q(interval_count__gte=1), name="dsg_pricing_interval_count"),
             models.CheckConstraint(condition=models.Q(amount__gte=0), name="dsg_pricing_amount"),
         ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["stripe_product_id", "variant"], name="dsg_pricing_product"),
+        ]
 
     def __str__(self) -> str:
         every = f"{self.interval_count} {self.interval}s" if self.interval_count > 1 else self.interval
         return f"{display_amount(self.amount, self.currency)} / {every}"
+
+    @property
+    def is_metered(self) -> bool:
+        """Whether what was used is charged, and no quantity."""
+        return self.usage_type == PriceUsage.METERED
 
     @property
     def is_free(self) -> bool:
@@ -114,6 +156,9 @@ class PlanLimit(models.Model):
     metric = models.SlugField(_("metric"), max_length=64, help_text=_("What is counted: “minutes”, “seats”."))
     limit = models.PositiveBigIntegerField(_("limit"), null=True, blank=True, help_text=_("Empty for no limit."))
     period = models.CharField(_("period"), max_length=16, choices=LimitPeriod.choices, default=LimitPeriod.DAY)
+    is_per_unit = models.BooleanField(
+        _("per unit"), default=False, help_text=_("So much for each seat, or each unit of an add-on.")
+    )
     created = models.DateTimeField(_("created"), auto_now_add=True)
     modified = models.DateTimeField(_("modified"), auto_now=True)
 

@@ -130,6 +130,24 @@ class Subscription(models.Model):
     has_pending_update = models.BooleanField(_("change waits for its payment"), default=False)
     latest_invoice_id = models.CharField(_("latest invoice"), max_length=255, blank=True, default="")
     default_payment_method = models.CharField(_("payment method"), max_length=255, blank=True, default="")
+    # Why it ends: Stripe's feedback ("too_expensive"), the customer's words, and whose doing it was.
+    cancellation_feedback = models.CharField(_("why it was cancelled"), max_length=32, blank=True, default="")
+    cancellation_comment = models.TextField(_("comment on the cancellation"), blank=True, default="")
+    cancellation_reason = models.CharField(_("cause of the cancellation"), max_length=32, blank=True, default="")
+    # What becomes of a trial that ends without a payment method: "cancel", "create_invoice" or "pause".
+    trial_end_behavior = models.CharField(_("trial without a card"), max_length=24, blank=True, default="")
+    collection_method = models.CharField(_("collection"), max_length=24, blank=True, default="")
+    days_until_due = models.PositiveIntegerField(_("days until due"), null=True, blank=True)
+    # Coupons and promotion codes that lower what is charged: [{"coupon": …, "promotion_code": …, "ends": …}].
+    discounts = models.JSONField(_("discounts"), default=list, blank=True)
+    # The Subscription Schedule that holds what becomes of it later, and its next change.
+    schedule_id = models.CharField(_("schedule"), max_length=255, blank=True, default="")
+    scheduled_change_at = models.DateTimeField(_("changes at"), null=True, blank=True)
+    scheduled_price_id = models.CharField(max_length=255, blank=True, default="", editable=False)
+    scheduled_pricing = models.ForeignKey(
+        PlanPricing, null=True, blank=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("next price")
+    )
+    scheduled_quantity = models.PositiveIntegerField(_("next quantity"), null=True, blank=True)
     livemode = models.BooleanField(_("live mode"), default=False)
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)
     # The page of a subscription that is started through Checkout.

@@ -73,6 +73,9 @@ class Billing(Ledger):
             customer=customer,
             price=price,
             product=sold["product"],
+            amount=sold["amount"],
+            currency=sold["currency"],
+            interval=sold["interval"],
             quantity=quantity,
             reference=reference,
             ends=ends,
@@ -94,7 +97,8 @@ class Billing(Ledger):
         if found["state"] == "ended":
             raise Refused(409, "wrong_state", "The subscription has ended.")
         if price is not None:
-            found |= {"price": price, "product": self.find(price, "price")["product"]}
+            sold = self.find(price, "price")
+            found |= {"price": price, **{name: sold[name] for name in ("product", "amount", "currency", "interval")}}
         found["quantity"] = found["quantity"] if quantity is None else quantity
         found["ends"] = found["ends"] if ends is None else ends
         return found

@@ -7,8 +7,14 @@ from typing import Any
 from rest_framework import serializers
 
 from django_stripe_gateway.api.fields import OBJECT_ID, FormattedAmountField, MetadataField
-from django_stripe_gateway.choices import InvoiceStatus, LimitPeriod, PlanInterval, SubscriptionStatus
-from django_stripe_gateway.models import Invoice, Plan, PlanLimit, PlanPricing, Subscription
+from django_stripe_gateway.choices import (
+    InvoiceStatus,
+    LimitPeriod,
+    PlanInterval,
+    SubscriptionItemKind,
+    SubscriptionStatus,
+)
+from django_stripe_gateway.models import Invoice, Plan, PlanLimit, PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.services.subscriptions.change import PRORATIONS
 from django_stripe_gateway.services.subscriptions.pause import PAUSE_BEHAVIORS
 from django_stripe_gateway.services.subscriptions.subscribe import MAX_QUANTITY, MODES
@@ -59,6 +65,17 @@ class PlanSerializer(serializers.Serializer[Plan]):
     limits = LimitSerializer(many=True, source="limits.all")
 
 
+class SubscriptionItemSerializer(serializers.Serializer[SubscriptionItem]):
+    """One price that a subscription is charged."""
+
+    item_id = serializers.CharField(source="provider_id", help_text="The provider's id.")
+    kind = serializers.ChoiceField(
+        choices=SubscriptionItemKind.choices, help_text="“unknown” is charged as well, but is no price of this site's."
+    )
+    pricing = PricingSerializer(allow_null=True)
+    quantity = serializers.IntegerField()
+
+
 class SubscriptionSerializer(serializers.Serializer[Subscription]):
     """A subscription as its owner sees it."""
 
@@ -70,6 +87,7 @@ class SubscriptionSerializer(serializers.Serializer[Subscription]):
     plan = SubscribedPlanSerializer(allow_null=True)
     pricing = PricingSerializer(allow_null=True)
     quantity = serializers.IntegerField()
+    items = SubscriptionItemSerializer(many=True, source="items.all", help_text="The plan's own item among them.")
     cancel_at_period_end = serializers.BooleanField()
     cancel_at = serializers.DateTimeField(allow_null=True)
     canceled_at = serializers.DateTimeField(allow_null=True)

@@ -16,7 +16,7 @@ from django_stripe_gateway.api.subscriptions.serializers import (
     PlanSerializer,
     SubscriptionSerializer,
 )
-from django_stripe_gateway.models import Customer, Invoice, Plan, PlanPricing, Subscription
+from django_stripe_gateway.models import Customer, Invoice, Plan, PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.services.subscriptions.customers import billing_variant, customer_row
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -30,7 +30,8 @@ class BillingView(GatewayAPIView):
     def own_subscriptions(self) -> QuerySet[Subscription]:
         """Return the owner's subscriptions with all that is shown of them."""
         rows = Subscription.objects.for_owner(self.billed_owner).using(payments_database())
-        return rows.select_related("customer", "plan", "pricing__plan").prefetch_related("plan__limits")
+        items = Prefetch("items", SubscriptionItem.objects.select_related("pricing"))
+        return rows.select_related("customer", "plan", "pricing__plan").prefetch_related("plan__limits", items)
 
     def get_subscription(self, subscription_id: str) -> Subscription:
         """Return one of the owner's subscriptions.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,12 +12,19 @@ from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.billing_values import (
     BillingCheckoutSnapshot,
     InvoiceSnapshot,
+    ItemChange,
+    ItemRequest,
     SubscriptionChange,
     SubscriptionCheckoutRequest,
     SubscriptionRequest,
     SubscriptionSnapshot,
 )
-from django_stripe_gateway.gateways.stripe.billing_objects import ends_by_date, invoice_snapshot, subscription_snapshot
+from django_stripe_gateway.gateways.stripe.billing_objects import (
+    ends_by_date,
+    invoice_snapshot,
+    item_snapshot,
+    subscription_snapshot,
+)
 from django_stripe_gateway.gateways.stripe.calls import ask, seconds
 from django_stripe_gateway.gateways.stripe.catalogue import StripeCatalogue
 from django_stripe_gateway.gateways.stripe.catalogue_objects import billing_checkout_snapshot
@@ -42,7 +50,7 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
         """Start a subscription; its first payment is the customer's to confirm, with the client secret."""
         params: dict[str, Any] = {
             "customer": request.customer_id,
-            "items": [{"price": request.price_id, "quantity": request.quantity}],
+            "items": _items(request),
             "payment_behavior": "default_incomplete",
             "payment_settings": {"save_default_payment_method": "on_subscription"},
             "metadata": dict(request.metadata),
@@ -61,7 +69,15 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
     def retrieve_subscription(self, subscription_id: str) -> SubscriptionSnapshot:
         """Ask where a subscription stands."""
         params = {"expand": self._subscription_expand()}
-        return ask(lambda: self.v1.subscriptions.retrieve(subscription_id, params=params), subscription_snapshot)
+        found = ask(lambda: self.v1.subscriptions.retrieve(subscription_id, params=params), subscription_snapshot)
+        if found.has_all_items:
+            return found
+        items = self._list(
+            lambda params: self.v1.subscription_items.list(params=params),
+            lambda item: item_snapshot(item, {}),
+            subscription=subscription_id,
+        )
+        return replace(found, items=items, has_all_items=True)
 
     def list_subscriptions(self, customer_id: str) -> Sequence[SubscriptionSnapshot]:
         """Return all subscriptions of a customer, ended ones too."""
@@ -159,7 +175,7 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
         params: dict[str, Any] = {
             "mode": "subscription",
             "customer": subscription.customer_id,
-            "line_items": [{"price": subscription.price_id, "quantity": subscription.quantity}],
+            "line_items": _items(subscription),
             "success_url": request.success_url,
             "cancel_url": request.cancel_url,
             "metadata": dict(subscription.metadata),
@@ -252,13 +268,25 @@ def _discounts(request: SubscriptionRequest) -> dict[str, Any]:
     return {"discounts": [{"coupon": request.coupon}]} if request.coupon else {}
 
 
+def _items(request: SubscriptionRequest) -> list[dict[str, Any]]:
+    wanted = [ItemRequest(request.price_id, request.quantity), *request.add_ons]
+    return [_named(price=item.price_id, quantity=item.quantity) for item in wanted]
+
+
 def _change(change: SubscriptionChange) -> dict[str, Any]:
     """Return the parameters that a change and its preview share."""
-    named = {"price": change.price_id, "quantity": change.quantity}
-    item = {name: value for name, value in named.items() if value is not None}
-    if not item:
+    if not change.items:
         return {}
-    params: dict[str, Any] = {"items": [{"id": change.item_id, **item}], "proration_behavior": change.proration}
+    params: dict[str, Any] = {"items": [_item(item) for item in change.items], "proration_behavior": change.proration}
     if change.proration_date is not None:
         params["proration_date"] = seconds(change.proration_date)
     return params
+
+
+def _item(item: ItemChange) -> dict[str, Any]:
+    named = _named(id=item.item_id or None, price=item.price_id, quantity=item.quantity)
+    return {**named, "deleted": True} if item.is_removed else named
+
+
+def _named(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

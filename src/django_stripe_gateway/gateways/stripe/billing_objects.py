@@ -10,11 +10,18 @@ Each reader raises ``ProviderError`` for an object that is half-formed.
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
-from django_stripe_gateway.gateways.billing_values import InvoiceLine, InvoiceSnapshot, SubscriptionSnapshot
+from django_stripe_gateway.gateways.billing_values import (
+    InvoiceLine,
+    InvoiceSnapshot,
+    SubscriptionItemSnapshot,
+    SubscriptionSnapshot,
+)
 from django_stripe_gateway.gateways.stripe.fields import (
     Object,
+    amount_of,
     count_of,
     entries,
     flag,
@@ -38,36 +45,39 @@ SUBSCRIPTION_LINES = frozenset({"subscription", "subscription_item_details"})
 @reads("a subscription")
 def subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
     """Return the snapshot of a Subscription."""
-    items = entries(obj["items"])
-    item = items[0] if items else {}
-    price = part(item.get("price") or item.get("plan") or obj.get("plan"))
     invoice, pause = obj.get("latest_invoice"), part(obj.get("pause_collection"))
     latest = invoice_snapshot(invoice) if isinstance(invoice, dict) else None
-    status, period_end = text(obj["status"]), item.get("current_period_end") or obj.get("current_period_end")
+    status = text(obj["status"])
     if status == "incomplete" and obj.get("trial_end") and not invoice:
         # localstripe keeps a trial's end, makes no invoice and calls that incomplete. At Stripe every incomplete
         # subscription has an invoice.
-        status, period_end = "trialing", obj["trial_end"]
+        status, obj = "trialing", {**obj, "current_period_end": obj["trial_end"]}
+    items = [item_snapshot(item, obj) for item in entries(obj["items"])]
+    # The one that ends first, whatever order they come in.
+    start, end = min(
+        ((item.current_period_start, item.current_period_end) for item in items if item.current_period_end),
+        key=lambda period: (period[1], period[0] or period[1]),
+        default=(moment(obj.get("current_period_start")), moment(obj.get("current_period_end"))),
+    )
     has_pending_update = bool(obj.get("pending_update"))
     secret, kind = _client_secret(obj, latest, waits=status in UNPAID_STATUSES or has_pending_update)
     # In the flexible billing mode the customer portal says with a date instead of the flag that a subscription ends
     # with its period (https://docs.stripe.com/billing/subscriptions/billing-mode/compare).
-    cancel_at, ends = obj.get("cancel_at"), [one.get("current_period_end") for one in (obj, *items)]
+    cancel_at = moment(obj.get("cancel_at"))
+    ends = cancel_at is not None and cancel_at in {item.current_period_end for item in items} | {end}
     return SubscriptionSnapshot(
         subscription_id=text(obj["id"]),
         status=status,
         customer_id=text(object_id(obj["customer"])),
-        item_id=optional_text(item.get("id")),
-        price_id=optional_text(price.get("id")),
-        product_id=object_id(price.get("product")),
-        quantity=count_of(item.get("quantity", obj.get("quantity")), 1),
+        items=items,
+        has_all_items=part(obj["items"]).get("has_more") is not True,
         livemode=flag(obj.get("livemode")),
-        cancel_at_period_end=obj.get("cancel_at_period_end") is True or (bool(cancel_at) and cancel_at in ends),
-        cancel_at=moment(cancel_at),
+        cancel_at_period_end=obj.get("cancel_at_period_end") is True or ends,
+        cancel_at=cancel_at,
         canceled_at=moment(obj.get("canceled_at")),
         ended_at=moment(obj.get("ended_at")),
-        current_period_start=moment(item.get("current_period_start") or obj.get("current_period_start")),
-        current_period_end=moment(period_end),
+        current_period_start=start,
+        current_period_end=end,
         trial_start=moment(obj.get("trial_start")),
         trial_end=moment(obj.get("trial_end")),
         start=moment(obj.get("start_date") or obj.get("start") or obj.get("created")),
@@ -81,6 +91,38 @@ def subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
         client_secret_kind=kind,
         latest_invoice=latest,
     )
+
+
+def item_snapshot(obj: Object, subscription: Object) -> SubscriptionItemSnapshot:
+    """Return the snapshot of an item; older generations keep its period on the subscription."""
+    price = part(obj.get("price") or obj.get("plan") or subscription.get("plan"))
+    recurring = part(price.get("recurring")) or price
+    is_metered = recurring.get("usage_type") == "metered"
+    quantity = obj.get("quantity", subscription.get("quantity"))
+    currency = optional_text(price.get("currency"))
+    return SubscriptionItemSnapshot(
+        item_id=text(obj["id"]),
+        price_id=optional_text(price.get("id")),
+        product_id=object_id(price.get("product")),
+        amount=_unit_amount(price, currency),
+        currency=currency.upper(),
+        interval=optional_text(recurring.get("interval")),
+        interval_count=count_of(recurring.get("interval_count"), 1),
+        is_metered=is_metered,
+        quantity=None if is_metered and quantity is None else count_of(quantity, 1),
+        current_period_start=moment(obj.get("current_period_start") or subscription.get("current_period_start")),
+        current_period_end=moment(obj.get("current_period_end") or subscription.get("current_period_end")),
+        metadata=metadata_of(obj.get("metadata")),
+    )
+
+
+def _unit_amount(price: Object, currency: str) -> Decimal | None:
+    """Return what one unit costs; nothing for tiers, parts of the smallest coin, and currencies that are not ours."""
+    amount = price.get("unit_amount", price.get("amount"))
+    try:
+        return None if amount is None else amount_of(amount, currency)
+    except ValueError:
+        return None
 
 
 @reads("a subscription")

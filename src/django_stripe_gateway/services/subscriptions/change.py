@@ -10,8 +10,13 @@ from django.utils import timezone
 
 from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway
-from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionChange, SubscriptionSnapshot
+from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway, WrongState
+from django_stripe_gateway.gateways.billing_values import (
+    InvoiceSnapshot,
+    ItemChange,
+    SubscriptionChange,
+    SubscriptionSnapshot,
+)
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import PlanPricing, Subscription
 from django_stripe_gateway.services.operations.verbs import register
@@ -121,10 +126,9 @@ def preview_change(
 def subscription_change(params: Mapping[str, Any]) -> SubscriptionChange:
     """Return what changes, as an operation has kept it."""
     date = params.get("proration_date")
+    item = ItemChange(params.get("item_id", ""), params.get("price_id"), params.get("quantity"))
     return SubscriptionChange(
-        item_id=params.get("item_id", ""),
-        price_id=params.get("price_id"),
-        quantity=params.get("quantity"),
+        items=[item] if item.item_id else [],
         proration=params.get("proration", "create_prorations"),
         proration_date=datetime.fromisoformat(date) if date else None,
         cancel_at_period_end=params.get("cancel_at_period_end"),
@@ -138,6 +142,8 @@ def _change_params(
     proration: str,
     proration_date: datetime | None,
 ) -> dict[str, Any]:
+    if not subscription.item_id:
+        raise WrongState("Nobody here knows which item of this subscription is its plan.", code="unknown_items")
     proration = proration or gateway_settings.proration_behavior
     if proration not in PRORATIONS:
         raise InvalidInput(f"The proration is one of {', '.join(PRORATIONS)}.", field="proration")

@@ -10,26 +10,34 @@ import logging
 from collections.abc import Iterable
 from copy import copy
 from datetime import datetime
-from typing import Any
 
 from django.db.models import Model
 from django.utils import timezone
 
-from django_stripe_gateway import signals
 from django_stripe_gateway.choices import InvoiceStatus, SubscriptionLogEvent, SubscriptionStatus
 from django_stripe_gateway.exceptions import OperationInProgress
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import Customer, Invoice, PlanPricing, Subscription
-from django_stripe_gateway.money import display_amount
+from django_stripe_gateway.models import Customer, Invoice, Subscription
 from django_stripe_gateway.services.arrivals import handle_arrivals
-from django_stripe_gateway.services.audit import send_on_commit, write_log
+from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, verify_lengths
+from django_stripe_gateway.services.subscriptions.announcements import (
+    announce_change,
+    announce_invoice,
+    announce_items,
+)
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, begin_look, judge
+from django_stripe_gateway.services.subscriptions.items import (
+    OF_PLAN,
+    PERIOD,
+    SyncedItems,
+    sync_items,
+    take_plan,
+)
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 from django_stripe_gateway.transitions import (
-    ENDED_SUBSCRIPTIONS,
     can_transition_invoice,
     can_transition_subscription,
 )
@@ -38,20 +46,16 @@ logger = logging.getLogger(__name__)
 
 # Fields of the rows that carry the same name in the snapshot.
 MIRRORED = (
-    "quantity price_id item_id cancel_at_period_end cancel_at canceled_at ended_at start current_period_start "
-    "current_period_end trial_start trial_end pause_behavior pause_resumes_at has_pending_update latest_invoice_id "
-    "default_payment_method"
+    "cancel_at_period_end cancel_at canceled_at ended_at start trial_start trial_end pause_behavior pause_resumes_at "
+    "has_pending_update latest_invoice_id default_payment_method"
 ).split()
 MIRRORED_OF_INVOICE = (
     "number billing_reason currency subtotal tax total amount_due amount_paid amount_remaining hosted_url pdf_url "
     "intent_id attempt_count requires_action period_start period_end due paid_at next_payment_attempt"
 ).split()
 # What was known and then missing says that an old answer lacks it, not that it is gone.
-KEPT_WHEN_MISSING = frozenset({"start", "current_period_start", "current_period_end", "item_id", "price_id"})
+KEPT_WHEN_MISSING = frozenset({"start"})
 TIMES = ("provider_time", "fetched_at", "modified")
-BEFORE_USE = (SubscriptionStatus.STARTING, SubscriptionStatus.INCOMPLETE)
-# Why Stripe made the invoice of a further period; localstripe knows no other reason.
-RENEWALS = ("subscription_cycle",)
 MAX_LOOKS = 5
 
 
@@ -186,18 +190,21 @@ def apply_subscription(subscription: Subscription, snapshot: SubscriptionSnapsho
         raise SnapshotMismatch("customer differs")
     if snapshot.livemode is not None and snapshot.livemode != subscription.livemode:
         raise SnapshotMismatch("live mode differs")
-    before = copy(subscription)
+    before, items = copy(subscription), None
     subscription.provider_id = snapshot.subscription_id
     # What has ended stays as it was when it ended, but for the ids.
     if not subscription.has_ended:
         _take_values(subscription, snapshot)
-    changed = _changed(subscription, before, ["status", "provider_id", "past_due_since", *MIRRORED, "pricing", "plan"])
+        items = _take_items(subscription, snapshot)
+    changed = _changed(subscription, before, ["status", "provider_id", "past_due_since", *MIRRORED, *OF_PLAN])
     if "provider_id" in changed:
         handle_arrivals(snapshot.subscription_id)
     subscription.save(using=payments_database(), update_fields=[*changed, *TIMES])
     if changed:
         announce_change(subscription, before, changed, origin)
-    return bool(changed)
+    if items is not None:
+        announce_items(subscription, items, origin)
+    return bool(changed) or (items is not None and items.differ)
 
 
 def _take_values(subscription: Subscription, snapshot: SubscriptionSnapshot) -> None:
@@ -211,12 +218,18 @@ def _take_values(subscription: Subscription, snapshot: SubscriptionSnapshot) -> 
         value = getattr(snapshot, name)
         if value or name not in KEPT_WHEN_MISSING:
             setattr(subscription, name, value)
-    known = subscription.pricing
-    if snapshot.price_id and (known is None or known.stripe_price_id != snapshot.price_id):
-        rows = PlanPricing.objects.using(payments_database()).select_related("plan")
-        found = rows.filter(variant=subscription.variant, stripe_price_id=snapshot.price_id).first()
-        # A price that is unknown here says nothing of the plan.
-        subscription.pricing, subscription.plan = found, None if found is None else found.plan
+
+
+def _take_items(subscription: Subscription, snapshot: SubscriptionSnapshot) -> SyncedItems | None:
+    """Take over the items, and from the one that is the plan what the subscription is."""
+    for name in PERIOD:
+        setattr(subscription, name, getattr(snapshot, name) or getattr(subscription, name))
+    if not snapshot.items:
+        # An old answer lacks them; a subscription has one at least.
+        return None
+    synced = sync_items(subscription, snapshot.items)
+    take_plan(subscription, synced.items)
+    return synced
 
 
 # Their invoices.
@@ -288,64 +301,3 @@ def apply_invoice(invoice: Invoice, snapshot: InvoiceSnapshot, origin: Origin) -
 def _changed(row: Model, before: Model, names: Iterable[str]) -> list[str]:
     columns = {name: row._meta.get_field(name).attname for name in names}  # type: ignore[union-attr]
     return [name for name, column in columns.items() if getattr(row, column) != getattr(before, column)]
-
-
-# What is logged and announced of a change, both effective on commit.
-
-
-def announce(signal: Any, subscription: Subscription, **values: Any) -> None:
-    """Send ``signal`` about ``subscription`` after the transaction."""
-    send_on_commit(signal, Subscription, subscription=subscription, **values)
-
-
-def announce_change(subscription: Subscription, before: Subscription, changed: list[str], origin: Origin) -> None:
-    """Log and announce what has changed since ``before``."""
-    if "status" in changed:
-        message = f"{before.status} → {subscription.status}"
-        data = {"from": before.status, "to": subscription.status}
-        write_log(subscription, SubscriptionLogEvent.STATUS_CHANGED, origin, message, data)
-        _announce_status(subscription, before)
-    if other := sorted(set(changed) - {"status"}):
-        write_log(subscription, SubscriptionLogEvent.UPDATED, origin, ", ".join(other))
-    if before.status != SubscriptionStatus.STARTING:
-        if (before.price_id and "price_id" in changed) or "quantity" in changed:
-            previous = {"previous_pricing": before.pricing, "previous_quantity": before.quantity}
-            announce(signals.subscription_changed, subscription, **previous)
-        plan = subscription.plan
-        # Nobody has cancelled a plan that does not renew.
-        if not subscription.has_ended and (plan is None or plan.auto_renew):
-            if subscription.is_cancelled and not before.is_cancelled:
-                announce(signals.subscription_cancelled, subscription)
-            elif before.is_cancelled and not subscription.is_cancelled:
-                announce(signals.subscription_resumed, subscription)
-    if subscription.is_paused != before.is_paused and not subscription.has_ended:
-        signal = signals.subscription_paused if subscription.is_paused else signals.subscription_unpaused
-        announce(signal, subscription)
-
-
-def _announce_status(subscription: Subscription, before: Subscription) -> None:
-    status = subscription.status
-    if before.status in BEFORE_USE and status not in (*BEFORE_USE, *ENDED_SUBSCRIPTIONS):
-        # What is late already was active before, even if no event has said so.
-        announce(signals.subscription_activated, subscription)
-    if status == SubscriptionStatus.PAST_DUE:
-        announce(signals.subscription_past_due, subscription)
-    elif status == SubscriptionStatus.INCOMPLETE_EXPIRED:
-        announce(signals.subscription_expired, subscription)
-    elif status == SubscriptionStatus.CANCELED:
-        if not before.is_cancelled:
-            announce(signals.subscription_cancelled, subscription)
-        announce(signals.subscription_ended, subscription)
-
-
-def announce_invoice(invoice: Invoice, subscription: Subscription, before: Invoice, origin: Origin) -> None:
-    """Log and announce what became of a subscription's invoice since ``before``."""
-    if invoice.status != before.status:
-        text = display_amount(invoice.total, invoice.currency)
-        message = f"{invoice.number or invoice.provider_id}: {text} ({invoice.status})"
-        data = {"invoice_id": invoice.provider_id, "status": invoice.status}
-        write_log(subscription, SubscriptionLogEvent.INVOICE, origin, message, data)
-        if invoice.status == InvoiceStatus.PAID and invoice.billing_reason in RENEWALS:
-            announce(signals.subscription_renewed, subscription, invoice=invoice)
-    if invoice.is_open and invoice.requires_action and not before.requires_action:
-        announce(signals.subscription_action_required, subscription, invoice=invoice)

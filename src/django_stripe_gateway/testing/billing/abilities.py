@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from django_stripe_gateway.exceptions import UnsupportedByGateway
 from django_stripe_gateway.gateways.billing_values import (
+    ItemChange,
     SubscriptionChange,
     SubscriptionCheckoutRequest,
     SubscriptionRequest,
@@ -101,7 +102,7 @@ class AbilityTests(BillingScenario):
     def test_preview(self) -> None:
         """``supports_preview``: a change can be asked for its price, which changes nothing."""
         found = self.active()
-        change = SubscriptionChange(found.item_id, quantity=2)
+        change = SubscriptionChange([ItemChange(found.items[0].item_id, quantity=2)])
         if self.gateway.supports_preview:
             preview = self.gateway.preview_change(found.subscription_id, found.customer_id, change)
             assert preview.lines
@@ -110,4 +111,4 @@ class AbilityTests(BillingScenario):
             self.unsupported(
                 lambda: self.gateway.preview_change(found.subscription_id, found.customer_id, change),
             )
-        assert self.gateway.retrieve_subscription(found.subscription_id).quantity == found.quantity
+        assert self.gateway.retrieve_subscription(found.subscription_id).items == found.items

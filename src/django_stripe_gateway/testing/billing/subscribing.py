@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django_stripe_gateway.exceptions import ProviderError, ProviderStateError, ProviderUnavailable
-from django_stripe_gateway.gateways.billing_values import SubscriptionChange, SubscriptionRequest
+from django_stripe_gateway.gateways.billing_values import ItemChange, SubscriptionChange, SubscriptionRequest
 from django_stripe_gateway.testing.billing.scenario import BillingScenario
 
 
@@ -19,9 +19,15 @@ class SubscribingTests(BillingScenario):
         made = self.subscribe(customer, price, quantity=3)
         self.pay(made)
         found = self.gateway.retrieve_subscription(made.subscription_id)
-        assert (found.status, found.customer_id, found.quantity) == ("active", customer.customer_id, 3)
-        assert (found.price_id, found.product_id) == (price.price_id, price.product_id)
-        assert found.item_id
+        assert (found.status, found.customer_id, found.has_all_items) == ("active", customer.customer_id, True)
+        (item,) = found.items
+        assert (item.price_id, item.product_id, item.quantity) == (price.price_id, price.product_id, 3)
+        assert (item.amount, item.currency, item.interval, item.is_metered) == (price.amount, "USD", "month", False)
+        assert item.item_id
+        assert (item.current_period_start, item.current_period_end) == (
+            found.current_period_start,
+            found.current_period_end,
+        )
         assert found.metadata == {"subscription": "9"}
         assert found.current_period_start is not None
         assert found.current_period_end is not None
@@ -88,19 +94,22 @@ class SubscribingTests(BillingScenario):
         """Price and quantity change, and what is not named stays."""
         found = self.active()
         price = self.price("50.00")
-        change = SubscriptionChange(found.item_id, price_id=price.price_id, quantity=2)
+        change = SubscriptionChange([ItemChange(found.items[0].item_id, price_id=price.price_id, quantity=2)])
         changed = self.gateway.change_subscription(found.subscription_id, change, idempotency_key=self.key())
-        assert (changed.status, changed.price_id, changed.quantity) == ("active", price.price_id, 2)
-        only_price = SubscriptionChange(changed.item_id, price_id=self.price("60.00").price_id)
+        (item,) = changed.items
+        assert (changed.status, item.price_id, item.quantity) == ("active", price.price_id, 2)
+        only_price = SubscriptionChange([ItemChange(changed.items[0].item_id, price_id=self.price("60.00").price_id)])
         again = self.gateway.change_subscription(found.subscription_id, only_price, idempotency_key=self.key())
-        assert (again.price_id, again.quantity, again.customer_id) == (only_price.price_id, 2, found.customer_id)
+        (item,) = again.items
+        assert item.price_id == only_price.items[0].price_id
+        assert (item.quantity, again.customer_id) == (2, found.customer_id)
         self.assert_plain(again)
 
     def test_cancel_at_period_end_and_resume(self) -> None:
         """An end at the period's end can be taken back."""
         found = self.active()
         for ends in (True, False):
-            change = SubscriptionChange(found.item_id, cancel_at_period_end=ends)
+            change = SubscriptionChange(cancel_at_period_end=ends)
             changed = self.gateway.change_subscription(found.subscription_id, change, idempotency_key=self.key())
             assert (changed.status, changed.cancel_at_period_end) == ("active", ends)
             assert changed.current_period_end == found.current_period_end
@@ -129,7 +138,7 @@ class SubscribingTests(BillingScenario):
         assert read.intent_id
         (line,) = read.lines
         assert (line.amount, line.quantity) == (forty, 2)
-        assert (line.price_id, line.is_proration) == (found.price_id, False)
+        assert (line.price_id, line.is_proration) == (found.items[0].price_id, False)
         self.assert_plain(read)
 
 

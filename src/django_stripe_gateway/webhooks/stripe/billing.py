@@ -63,6 +63,7 @@ def apply_subscription_event(
             snapshot,
             is_last=snapshot.status in ENDED_SUBSCRIPTIONS,
             is_over=subscription.has_ended,
+            is_complete=snapshot.has_all_items,
             retrieve=lambda: gateway.retrieve_subscription(subscription_id),
         )
         if newest is not None:
@@ -84,6 +85,7 @@ def newest_of(
     retrieve: Callable[[], S],
     is_last: bool = False,
     is_over: bool = False,
+    is_complete: bool = True,
 ) -> S | None:
     """Return what is to be written to a locked row; ``None`` if the row knows better.
 
@@ -92,12 +94,16 @@ def newest_of(
         retrieve: asks the provider.
         is_last: nothing can come after what the event says.
         is_over: nothing can come after what the row says.
+        is_complete: whether the event holds all that is to be written.
 
     Raises:
-        FetchNeeded: the event is not clearly newer, so that the provider has to be asked.
+        FetchNeeded: the event is not clearly newer, or not complete, so that the provider has to be asked.
     """
     look: Look[S] | None = event.fetched if isinstance(event.fetched, Look) else None
     before = row.provider_time
+    if look is None and not is_complete and not is_over:
+        known, began = begin_look(row)
+        raise FetchNeeded(lambda: Look(known, timezone.now(), retrieve(), began))
     verdict = judge(row, event_time=event.created, look=look, is_last=is_last, is_over=is_over)
     if verdict is Verdict.WRITE:
         return said if look is None else look.answer

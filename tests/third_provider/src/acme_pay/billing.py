@@ -13,6 +13,7 @@ from django_stripe_gateway.exceptions import UnsupportedByGateway
 from django_stripe_gateway.gateways import (
     BillingCheckoutSnapshot,
     InvoiceSnapshot,
+    ItemChange,
     PromotionCodeSnapshot,
     SubscriptionChange,
     SubscriptionCheckoutRequest,
@@ -59,13 +60,14 @@ class AcmeBillingGateway(AcmeCatalogue):
         self, subscription_id: str, change: SubscriptionChange, *, idempotency_key: str
     ) -> SubscriptionSnapshot:
         """Change price, quantity or end."""
+        item = change.items[0] if change.items else ItemChange()
         changed = call(
             self.account,
             "change_subscription",
             key=idempotency_key,
             subscription=subscription_id,
-            price=change.price_id,
-            quantity=change.quantity,
+            price=item.price_id,
+            quantity=item.quantity,
             ends=change.cancel_at_period_end,
         )
         return subscription_snapshot(changed)

@@ -15,6 +15,7 @@ from django_stripe_gateway.gateways import (
     PriceSnapshot,
     ProductSnapshot,
     SetupSnapshot,
+    SubscriptionItemSnapshot,
     SubscriptionSnapshot,
 )
 
@@ -74,10 +75,7 @@ def subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
         subscription_id=obj["id"],
         status=STATUSES[obj["state"]],
         customer_id=obj["customer"],
-        item_id=obj["id"],
-        price_id=obj["price"],
-        product_id=obj["product"],
-        quantity=obj["quantity"],
+        items=[item_snapshot(obj)],
         livemode=False,
         cancel_at_period_end=obj["ends"],
         canceled_at=_moment(obj["ended"]),
@@ -90,6 +88,21 @@ def subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
         latest_invoice_id=invoice["id"] if invoice else "",
         metadata=dict(obj["reference"]),
         latest_invoice=invoice_snapshot(invoice) if invoice else None,
+    )
+
+
+def item_snapshot(obj: Object) -> SubscriptionItemSnapshot:
+    """Return the snapshot of what a subscription is charged: it has one price."""
+    return SubscriptionItemSnapshot(
+        item_id=obj["id"],
+        price_id=obj["price"],
+        product_id=obj["product"],
+        amount=Decimal(obj["amount"]),
+        currency=obj["currency"],
+        interval=obj["interval"],
+        quantity=obj["quantity"],
+        current_period_start=_moment(obj["since"]),
+        current_period_end=_moment(obj["until"]),
     )
 
 

@@ -13,6 +13,7 @@ from django_stripe_gateway.exceptions import ProviderError, UnsupportedByGateway
 from django_stripe_gateway.gateways.billing_values import (
     CustomerSnapshot,
     InvoiceSnapshot,
+    ItemChange,
     PaymentMethodSnapshot,
     PriceRequest,
     PriceSnapshot,
@@ -135,6 +136,8 @@ class LocalstripeBillingGateway(StripeBillingGateway):
             _refuse("discounts of subscriptions")
         if request.automatic_tax:
             _refuse("automatic tax")
+        if request.add_ons:
+            _refuse("several items in one subscription")
         if request.default_payment_method:
             self.set_default_payment_method(
                 request.customer_id, request.default_payment_method, idempotency_key=f"{idempotency_key}-method"
@@ -152,7 +155,7 @@ class LocalstripeBillingGateway(StripeBillingGateway):
         made = self._send(self.v1.subscriptions.create, subscription_snapshot, idempotency_key, params=params)
         if not request.cancel_at_period_end:
             return made
-        change = SubscriptionChange(item_id=made.item_id, cancel_at_period_end=True)
+        change = SubscriptionChange(cancel_at_period_end=True)
         return self.change_subscription(made.subscription_id, change, idempotency_key=f"{idempotency_key}-end")
 
     def change_subscription(
@@ -162,18 +165,22 @@ class LocalstripeBillingGateway(StripeBillingGateway):
         if change.proration == "always_invoice":
             _refuse("invoices for a change at once")
         params: dict[str, Any] = {"expand": self._subscription_expand()}
-        item: dict[str, Any] = {"id": change.item_id}
-        if change.price_id is not None:
-            item["plan"] = change.price_id
-        if change.price_id is not None or change.quantity is not None:
-            # Without a quantity localstripe goes back to one.
-            quantity = change.quantity or self.retrieve_subscription(subscription_id).quantity
-            params["items"] = [item | {"quantity": quantity}]
+        if change.items:
+            params["items"] = [self._changed_item(subscription_id, change.items)]
             if change.proration == "none":
                 params["prorate"] = False
         if change.cancel_at_period_end is not None:
             params["cancel_at_period_end"] = change.cancel_at_period_end
         return self._update(subscription_id, params, idempotency_key)
+
+    def _changed_item(self, subscription_id: str, items: Sequence[ItemChange]) -> dict[str, Any]:
+        if len(items) > 1 or not items[0].item_id or items[0].is_removed:
+            _refuse("several items in one subscription")
+        (change,) = items
+        # Without a quantity localstripe goes back to one.
+        quantity = change.quantity or self.retrieve_subscription(subscription_id).items[0].quantity
+        item = {"id": change.item_id, "quantity": quantity}
+        return item if change.price_id is None else item | {"plan": change.price_id}
 
     def list_invoices(self, customer_id: str) -> Sequence[InvoiceSnapshot]:
         """Return the customer's invoices, the newest first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import Invoice
-from django_stripe_gateway.services.subscriptions.sync import announce
+from django_stripe_gateway.services.subscriptions.announcements import announce
 from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.stripe.billing import apply_invoice_event
 from django_stripe_gateway.webhooks.stripe.registration import handles

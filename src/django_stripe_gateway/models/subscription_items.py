@@ -1,0 +1,72 @@
+"""The items of a subscription: its plan, its add-ons, what a meter counts, and what nobody here knows."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_stripe_gateway.choices import SubscriptionItemKind
+from django_stripe_gateway.models.fields import MoneyField
+from django_stripe_gateway.models.plans import Plan, PlanPricing
+from django_stripe_gateway.models.subscriptions import Subscription
+
+DAYS_OF_INTERVAL = {"day": 1, "week": 7, "month": 30, "year": 365}
+
+
+class SubscriptionItem(models.Model):
+    """One price that a subscription is charged; follows the provider like its subscription.
+
+    The plan is the one that sells the price, else the one whose product the price is of: a price that was negotiated
+    for one customer carries the plan too.
+    """
+
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.CASCADE, related_name="items", verbose_name=_("subscription")
+    )
+    provider_id = models.CharField(_("item"), max_length=255)
+    kind = models.CharField(
+        _("kind"), max_length=16, choices=SubscriptionItemKind.choices, default=SubscriptionItemKind.UNKNOWN
+    )
+    plan = models.ForeignKey(
+        Plan, null=True, blank=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("plan")
+    )
+    pricing = models.ForeignKey(
+        PlanPricing, null=True, blank=True, on_delete=models.PROTECT, related_name="items", verbose_name=_("price")
+    )
+    price_id = models.CharField(_("price at the provider"), max_length=255, blank=True, default="")
+    product_id = models.CharField(_("product at the provider"), max_length=255, blank=True, default="")
+    # Empty where the price has no single amount: in tiers, or chosen by the customer.
+    amount = MoneyField(_("amount"), null=True, blank=True)
+    currency = models.CharField(_("currency"), max_length=3, blank=True, default="")
+    interval = models.CharField(_("interval"), max_length=8, blank=True, default="")
+    interval_count = models.PositiveSmallIntegerField(_("intervals"), default=1)
+    is_metered = models.BooleanField(_("metered"), default=False)
+    quantity = models.PositiveIntegerField(_("quantity"), default=1)
+    current_period_start = models.DateTimeField(_("period starts"), null=True, blank=True)
+    current_period_end = models.DateTimeField(_("period ends"), null=True, blank=True)
+    created = models.DateTimeField(_("created"), auto_now_add=True)
+    modified = models.DateTimeField(_("modified"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("item of a subscription")
+        verbose_name_plural = _("items of subscriptions")
+        ordering = ("subscription", "provider_id")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["subscription", "provider_id"], name="dsg_item_provider_once"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            # What was unknown is found again when the catalogue learns of it.
+            models.Index(fields=["kind"], name="dsg_item_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} x {self.pricing or self.price_id or self.provider_id}"
+
+    @property
+    def daily_amount(self) -> Decimal:
+        """What it costs a day: by this the plan of a subscription is told apart where it has several."""
+        days = DAYS_OF_INTERVAL.get(self.interval, 30) * self.interval_count
+        return (self.amount or Decimal(0)) * self.quantity / days

@@ -1,0 +1,177 @@
+"""Which item of a subscription is its plan, and the rows that follow its items.
+
+The provider promises no order of items, and prices come along that nobody here has made: what an item is to us is
+decided by the catalogue alone, and comes out the same in every order.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from django_stripe_gateway.choices import SubscriptionItemKind
+from django_stripe_gateway.gateways.billing_values import SubscriptionItemSnapshot
+from django_stripe_gateway.models import Customer, Plan, PlanPricing, Subscription, SubscriptionItem
+from django_stripe_gateway.services.snapshots import verify_lengths
+from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
+
+# Fields of the rows that carry the same name in the snapshot.
+PERIOD = ("current_period_start", "current_period_end")
+MIRRORED_OF_ITEM = (*"price_id product_id amount currency interval interval_count is_metered".split(), *PERIOD)
+FOUND = ("kind", "plan", "pricing")
+# Fields of a subscription that are those of the item that is its plan.
+OF_PLAN = ("plan", "pricing", "item_id", "price_id", "quantity", *PERIOD)
+
+
+@dataclass(slots=True)
+class SyncedItems:
+    """The items of a subscription as they are now, each with its plan and its price, and what that changed."""
+
+    items: list[SubscriptionItem]
+    added: list[SubscriptionItem]
+    changed: list[SubscriptionItem]
+    removed: list[SubscriptionItem]
+
+    @property
+    def differ(self) -> bool:
+        """Whether anything changed, beside a period that has followed another."""
+        return bool(self.added or self.changed or self.removed)
+
+
+def sync_items(subscription: Subscription, snapshots: Sequence[SubscriptionItemSnapshot]) -> SyncedItems:
+    """Bring the rows of a locked subscription's items to what the provider says.
+
+    Raises:
+        SnapshotMismatch: a text is longer than its column.
+    """
+    rows = SubscriptionItem.objects.using(payments_database())
+    stored = rows.filter(subscription=subscription).select_related("plan", "pricing")
+    known = {item.provider_id: item for item in stored}
+    before = {item: _values(item) for item in known.values()}
+    items = [
+        known.pop(one.item_id, None) or SubscriptionItem(subscription=subscription, provider_id=one.item_id)
+        for one in snapshots
+    ]
+    unidentified = []
+    for item, snapshot in zip(items, snapshots, strict=True):
+        verify_lengths(item, snapshot, MIRRORED_OF_ITEM)
+        if item.plan is None or (item.price_id, item.product_id) != (snapshot.price_id, snapshot.product_id):
+            unidentified.append(item)
+        for name in MIRRORED_OF_ITEM:
+            value = getattr(snapshot, name)
+            # A period that was known and then missing says that an old answer lacks it.
+            setattr(item, name, value if value is not None or name not in PERIOD else getattr(item, name))
+        item.quantity = 1 if snapshot.quantity is None else snapshot.quantity
+    find_plans(subscription.variant, unidentified)
+    name_kinds(items)
+    removed, added = list(known.values()), [item for item in items if item.pk is None]
+    if removed:
+        rows.filter(pk__in=[item.pk for item in removed]).delete()
+    if added:
+        rows.bulk_create(added)
+    written = [item for item in items if item in before and _values(item) != before[item]]
+    for item in written:
+        item.save(using=payments_database(), update_fields=["quantity", *MIRRORED_OF_ITEM, *FOUND, "modified"])
+    changed = [item for item in written if _values(item)[: -len(PERIOD)] != before[item][: -len(PERIOD)]]
+    return SyncedItems(items, added, changed, removed)
+
+
+def find_plans(variant: str, items: Sequence[SubscriptionItem]) -> None:
+    """Find what the catalogue knows of items: their price, and the plan by that price or else by its product."""
+    if not items:
+        return
+    rows = PlanPricing.objects.using(payments_database()).select_related("plan").filter(variant=variant)
+    is_price = Q(stripe_price_id__in={item.price_id for item in items} - {""})
+    is_product = Q(stripe_product_id__in={item.product_id for item in items} - {""})
+    sold = list(rows.filter(is_price | is_product))
+    by_price = {pricing.stripe_price_id: pricing for pricing in sold}
+    by_product: dict[str, set[Plan]] = defaultdict(set)
+    for pricing in sold:
+        by_product[pricing.stripe_product_id].add(pricing.plan)
+    for item in items:
+        item.pricing = by_price.get(item.price_id)
+        plans = by_product.get(item.product_id, set()) if item.pricing is None else {item.pricing.plan}
+        # A product that several plans share names none of them.
+        item.plan = next(iter(plans)) if len(plans) == 1 else None
+
+
+def name_kinds(items: Sequence[SubscriptionItem]) -> None:
+    """Say of each item of one subscription what it is to us."""
+    main = main_item(items)
+    for item in items:
+        item.kind = SubscriptionItemKind.PLAN if item is main and item.plan is not None else _kind(item)
+
+
+def identify_unknown(variant: str = "") -> int:
+    """Look again for the plans of items that the catalogue did not know, and of subscriptions that have none.
+
+    Call it when the catalogue has learned of prices or products; the provider is not asked.
+
+    Args:
+        variant: of one account only.
+
+    Returns:
+        How many subscriptions have another plan, or another price, since.
+    """
+    rows = Subscription.objects.using(payments_database()).not_ended().filter(items__kind=SubscriptionItemKind.UNKNOWN)
+    pks = (rows.filter(variant=variant) if variant else rows).distinct().values_list("pk", "customer_id").order_by("pk")
+    return sum(_identify(pk, customer_pk) for pk, customer_pk in list(pks))
+
+
+@retry_on_deadlock
+def _identify(subscription_pk: int, customer_pk: int) -> bool:
+    with money_transaction():
+        # In the order in which everybody locks them.
+        Customer.objects.using(payments_database()).select_for_update().get(pk=customer_pk)
+        subscription = Subscription.objects.using(payments_database()).select_for_update().get(pk=subscription_pk)
+        items = list(subscription.items.using(payments_database()).select_related("plan", "pricing"))
+        find_plans(subscription.variant, [item for item in items if item.plan is None])
+        name_kinds(items)
+        for item in items:
+            item.save(using=payments_database(), update_fields=[*FOUND, "modified"])
+        before = (subscription.plan_id, subscription.pricing_id, subscription.item_id)
+        take_plan(subscription, items)
+        subscription.save(using=payments_database(), update_fields=[*OF_PLAN, "modified"])
+        return (subscription.plan_id, subscription.pricing_id, subscription.item_id) != before
+
+
+def take_plan(subscription: Subscription, items: Sequence[SubscriptionItem]) -> None:
+    """Let a subscription be what the item says that is its plan; an item that is unknown here says nothing of it."""
+    main = main_item(items)
+    subscription.plan, subscription.pricing = (None, None) if main is None else (main.plan, main.pricing)
+    subscription.item_id, subscription.price_id = ("", "") if main is None else (main.provider_id, main.price_id)
+    subscription.quantity = 1 if main is None else main.quantity
+    if main is not None and main.current_period_end is not None:
+        subscription.current_period_start = main.current_period_start
+        subscription.current_period_end = main.current_period_end
+
+
+def main_item(items: Iterable[SubscriptionItem]) -> SubscriptionItem | None:
+    """Return the item that is the subscription's plan, whose price and quantity a change changes.
+
+    Of several plans in one subscription it is the dearest. Where the catalogue knows none of the items, it is the only
+    one that has a quantity; ``None`` where nothing says which.
+    """
+    items = list(items)
+    plans = [item for item in items if item.plan is not None and not item.plan.is_add_on]
+    if plans:
+        # A price by quantity before one by use; the id decides between equals.
+        return max(plans, key=lambda item: (not item.is_metered, item.daily_amount, item.provider_id))
+    unknown = [item for item in items if item.plan is None and not item.is_metered]
+    return unknown[0] if len(unknown) == 1 else None
+
+
+def _kind(item: SubscriptionItem) -> SubscriptionItemKind:
+    if item.plan is None:
+        return SubscriptionItemKind.UNKNOWN
+    if item.is_metered:
+        return SubscriptionItemKind.METERED
+    return SubscriptionItemKind.ADD_ON if item.plan.is_add_on else SubscriptionItemKind.PLAN
+
+
+def _values(item: SubscriptionItem) -> tuple[object, ...]:
+    columns = (item._meta.get_field(name).attname for name in ("quantity", *FOUND, *MIRRORED_OF_ITEM))
+    return tuple(getattr(item, column) for column in columns)
