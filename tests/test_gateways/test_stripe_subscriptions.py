@@ -112,7 +112,7 @@ def test_change__waits_for_its_payment(stripe_biller: OnFakeStripe) -> None:
     assert changed.client_secret_kind == "payment"
     stripe_biller.fake.customer_authenticates(stripe_biller.fake.intent_of(found.subscription_id))
     done = stripe_biller.gateway.retrieve_subscription(found.subscription_id)
-    assert (done.has_pending_update, done.price_id, done.client_secret) == (False, price.price_id, "")
+    assert (done.has_pending_update, done.items[0].price_id, done.client_secret) == (False, price.price_id, "")
 
 
 def stripe_biller_card(biller: OnFakeStripe, customer_id: str) -> str:
