@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tests.fake_stripe import invoice_objects, price_objects
+from tests.fake_stripe import invoice_objects, item_rules, price_objects
 from tests.fake_stripe.state import Object, Scope, listed
+from tests.fake_stripe.subscription_objects import period
 
 _PERIOD = ("current_period_start", "current_period_end")
 
@@ -13,19 +14,31 @@ def old_subscription(obj: Object, scope: Scope) -> Object:
     items = obj["items"]["data"]
     first = items[0]
     discounts = [old_discount(scope.objects["discount"][identifier], scope) for identifier in obj["discounts"]]
-    shown = [{name: value for name, value in item.items() if name not in _PERIOD} for item in items]
+    listed_items = item_rules.shown(obj)
+    listed_items["data"] = [old_item(item, scope) for item in listed_items["data"]]
+    start, end = period(obj)
     return {
         **obj,
-        **{name: first[name] for name in _PERIOD},
+        "current_period_start": start,
+        "current_period_end": end,
         "billing": obj["collection_method"],
-        "billing_mode": {"flexible": None, "type": "classic"},
         "discount": discounts[0] if discounts else None,
-        "items": {**obj["items"], "data": shown},
+        "items": listed_items,
         "plan": first["plan"] if len(items) == 1 else None,
         "quantity": first.get("quantity") if len(items) == 1 else None,
         "start": obj["start_date"],
         "tax_percent": None,
     }
+
+
+def old_item(obj: Object, scope: Scope) -> Object:
+    """Leave out the period, which stands on the subscription."""
+    return {name: value for name, value in obj.items() if name not in _PERIOD}
+
+
+def current_subscription(obj: Object, scope: Scope) -> Object:
+    """Show the first page of the items."""
+    return {**obj, "items": item_rules.shown(obj)}
 
 
 def old_invoice(obj: Object, scope: Scope) -> Object:
@@ -80,13 +93,16 @@ def old_promotion_code(obj: Object, scope: Scope) -> Object:
     return {**rest, "coupon": scope.objects["coupon"][obj["promotion"]["coupon"]]}
 
 
-#: By object type; both older generations show these.
+#: By object type; both older generations show the first of these.
 RENDERERS = {
     "discount": old_discount,
     "invoice": old_invoice,
     "promotion_code": old_promotion_code,
     "subscription": old_subscription,
+    "subscription_item": old_item,
 }
+
+CURRENT_RENDERERS = {"subscription": current_subscription}
 
 
 def payments(obj: Object, scope: Scope) -> Object:

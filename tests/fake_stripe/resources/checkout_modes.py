@@ -6,7 +6,7 @@ from tests.fake_stripe import cards, checkout, customers, invoicing, subscribing
 from tests.fake_stripe.state import Object, Scope
 
 _SUBSCRIPTION_DATA = (
-    "automatic_tax billing_cycle_anchor default_tax_rates description metadata proration_behavior trial_end "
+    "automatic_tax billing_cycle_anchor billing_mode default_tax_rates description metadata proration_behavior trial_end "
     "trial_period_days trial_settings"
 ).split()
 
@@ -48,7 +48,7 @@ def _params(scope: Scope, session: Object, customer: Object, method: Object) -> 
     params.update(
         customer=customer["id"],
         default_payment_method=method["id"],
-        items=[{"price": item["price"]["id"], "quantity": item["quantity"]} for item in session["_line_items"]],
+        items=[_item(line) for line in session["_line_items"]],
     )
     if session["_automatic_tax"]:
         customer["address"] = customer["address"] or {"country": "US", "postal_code": "94102"}
@@ -56,6 +56,11 @@ def _params(scope: Scope, session: Object, customer: Object, method: Object) -> 
     if session["_discounts"]:
         params["discounts"] = session["_discounts"]
     return params
+
+
+def _item(line: Object) -> Object:
+    counted = {} if line["quantity"] is None else {"quantity": line["quantity"]}
+    return {"price": line["price"]["id"], **counted}
 
 
 def _customer(scope: Scope, session: Object) -> Object:

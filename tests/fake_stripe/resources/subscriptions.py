@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from tests.fake_stripe import changing_subscriptions, invoicing, shapes, subscribing
+from tests.fake_stripe import canceling, changing_subscriptions, invoicing, shapes, subscribing
 from tests.fake_stripe.errors import ApiError, invalid, missing_param
 from tests.fake_stripe.events import record
 from tests.fake_stripe.invoice_objects import payment
+from tests.fake_stripe.item_rules import with_billing_mode
 from tests.fake_stripe.routes import Call, paginate, route
 from tests.fake_stripe.state import Object
+from tests.fake_stripe.subscription_objects import ENDED
 
 
 @route("POST", "/v1/subscriptions")
@@ -15,7 +17,7 @@ def create(call: Call) -> Object:
     """Create a subscription, with its first invoice."""
     if "customer" not in call.params:
         raise missing_param("customer")
-    return subscribing.create(call.scope, call.params)
+    return subscribing.create(call.scope, with_billing_mode(call.params, call.version))
 
 
 @route("GET", "/v1/subscriptions")
@@ -28,7 +30,7 @@ def list_subscriptions(call: Call) -> Object:
 
 def _matches(found: Object, status: str | None) -> bool:
     if status in {None, "ended"}:
-        return (found["status"] in subscribing.ENDED) == (status == "ended")
+        return (found["status"] in ENDED) == (status == "ended")
     return status in {"all", found["status"]}
 
 
@@ -50,7 +52,7 @@ def update(call: Call) -> Object:
 def cancel(call: Call) -> Object:
     """End a subscription at once."""
     found = _subscription(call)
-    changing_subscriptions.cancel_now(call.scope, found, call.params)
+    canceling.cancel_now(call.scope, found, call.params)
     return found
 
 
@@ -81,7 +83,7 @@ def create_preview(call: Call) -> Object:
     if "subscription" not in call.params:
         raise invalid("The fake Stripe previews changes of a subscription only.", "subscription")
     found = call.scope.get("subscription", call.params["subscription"], param="subscription", in_url=False)
-    if found["status"] in subscribing.ENDED:
+    if found["status"] in ENDED:
         raise ApiError(400, "This subscription has ended; there is no upcoming invoice.", code="invoice_upcoming_none")
     return changing_subscriptions.preview(call.scope, found, call.params.get("subscription_details", {}))
 
