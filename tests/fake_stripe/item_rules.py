@@ -1,4 +1,4 @@
-"""What a subscription's items may be together, and how many of them its object shows."""
+"""What a subscription's items may be together."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from tests.fake_stripe.subscription_objects import ENDED, cycles, items
 
 #: https://docs.stripe.com/api/subscriptions/create#create_subscription-items
 MOST_ITEMS = 20
-#: How many an embedded list shows; the others come from /v1/subscription_items.
-_SHOWN = 10
 
 
 #: The API version from which on the billing mode is flexible unless a request asks for the classic one
@@ -63,9 +61,3 @@ def check_currency(scope: Scope, customer: str, currency: str) -> None:
                 "You cannot combine currencies on a single customer. This customer has an active subscription, "
                 f"subscription schedule, discount, quote, or invoice item with currency {other['currency']}."
             )
-
-
-def shown(subscription: Object) -> Object:
-    """Return the list of items that a subscription's object embeds: its first page."""
-    found = subscription["items"]
-    return {**found, "data": found["data"][:_SHOWN], "has_more": len(found["data"]) > _SHOWN}

@@ -6,8 +6,8 @@ from tests.fake_stripe import cards, checkout, customers, invoicing, subscribing
 from tests.fake_stripe.state import Object, Scope
 
 _SUBSCRIPTION_DATA = (
-    "automatic_tax billing_cycle_anchor billing_mode default_tax_rates description metadata proration_behavior trial_end "
-    "trial_period_days trial_settings"
+    "automatic_tax billing_cycle_anchor billing_mode default_tax_rates description metadata proration_behavior "
+    "trial_end trial_period_days trial_settings"
 ).split()
 
 
