@@ -52,6 +52,8 @@ def update(scope: Scope, found: Object, params: Object) -> None:
     if behavior == "pending_if_incomplete":
         pending_updates.check(params)
     changed = _changed_copy(scope, found, params)
+    if found["status"] == "trialing" and changed["status"] == "active" and trials.ends_without_method(scope, found):
+        return
     if behavior in {"error_if_incomplete", "pending_if_incomplete"} and _due_now(scope, found, changed, params):
         method = invoicing.method_of(scope, found)
         if behavior == "error_if_incomplete" and method is None:

@@ -63,6 +63,8 @@ def create(scope: Scope, params: Object) -> Object:
         _setup_intent_data=params.get("setup_intent_data", {}),
         _subscription_data=params.get("subscription_data", {}),
     )
+    if "payment_method_collection" in params:
+        session["payment_method_collection"] = params["payment_method_collection"]
     session["total_details"]["amount_discount"] = off
     session["customer_details"] = {"email": params["customer_email"]} if "customer_email" in params else None
     if session["customer_details"]:
@@ -81,6 +83,10 @@ def _check(params: Object) -> None:
                 raise invalid("Not a valid URL", name, "url_invalid")
     if "customer" in params and "customer_email" in params:
         raise invalid("You may only specify one of these parameters: customer, customer_email.", "customer_email")
+    if "payment_method_collection" in params and params["mode"] != "subscription":
+        raise invalid(
+            "`payment_method_collection` can only be used in `subscription` mode.", "payment_method_collection"
+        )
     if params.get("payment_intent_data") and params["mode"] != "payment":
         raise invalid("You can not pass `payment_intent_data` in `subscription` mode.", "payment_intent_data")
     objects.merged_metadata({}, params.get("payment_intent_data", {}).get("metadata"))
@@ -237,7 +243,8 @@ MODES["payment"] = _complete_payment
 def complete(scope: Scope, session: Object, kind: str, outcome: str | None) -> None:
     """Let the customer finish the hosted page; a declined card leaves the session open."""
     require_open(session)
-    if outcome == "no_payment_required" or (session["mode"] == "payment" and not session["amount_total"]):
+    free = outcome == "no_payment_required" and session["mode"] != "subscription"
+    if free or (session["mode"] == "payment" and not session["amount_total"]):
         session["payment_status"] = "no_payment_required"
     elif not MODES[session["mode"]](scope, session, kind):
         return

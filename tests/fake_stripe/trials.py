@@ -20,16 +20,21 @@ def warn_of_end(scope: Scope, found: Object) -> None:
 
 
 def ends_without_method(scope: Scope, found: Object) -> bool:
-    """Pause or cancel at a trial's end, where the subscription asks for that and nothing can be charged."""
+    """Pause or cancel at a trial's end, where the subscription asks for that and nothing can be charged.
+
+    Returns whether that was so.
+    """
     behavior = found["trial_settings"]["end_behavior"]["missing_payment_method"]
     costs = any(proration.full_amount(item) for item in items(found))
-    if behavior == "create_invoice" or not costs or invoicing.method_of(scope, found):
+    if behavior == "create_invoice" or not costs or found["collection_method"] == "send_invoice":
         return False
-    if found["collection_method"] == "send_invoice":
+    if invoicing.method_of(scope, found):
         return False
+    ended = min(found["trial_end"], scope.now())
     if behavior == "cancel":
+        found["trial_end"] = ended
         canceling.cancel(scope, found)
         return True
     with changing(scope, found, "customer.subscription.updated", "customer.subscription.paused"):
-        found["status"] = "paused"
+        found.update(status="paused", trial_end=ended)
     return True
