@@ -659,7 +659,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='catalogueoperation',
-            index=models.Index(fields=['plan', 'state'], name='dsg_catalogue_op_plan'),
+            index=models.Index(fields=['plan', 'variant', 'state'], name='dsg_catalogue_op_plan'),
         ),
         migrations.AddIndex(
             model_name='catalogueoperation',
