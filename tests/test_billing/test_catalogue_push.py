@@ -120,9 +120,14 @@ def test_push__refused(stripe_server: FakeStripe, pricing: PlanPricing) -> None:
     repeat(pricing)
 
 
-def test_push__inside_a_transaction(pricing: PlanPricing) -> None:
+@pytest.mark.parametrize("is_pushed", [False, True])
+def test_push__inside_a_transaction(stripe_server: FakeStripe, pricing: PlanPricing, is_pushed: bool) -> None:
+    if is_pushed:
+        push_plan(plan=pricing.plan)
+    stripe_server.forget_requests()
     with pytest.raises(RuntimeError, match="transaction"), transaction.atomic():
         push_plan(plan=pricing.plan)
+    assert stripe_server.requests == []
 
 
 def test_push__is_written_before_it_is_asked(stripe_server: FakeStripe, pricing: PlanPricing) -> None:
@@ -366,13 +371,3 @@ def start_seeding(stripe: FakeStripe) -> subprocess.Popen[bytes]:
     name = str(django_settings.DATABASES["default"]["NAME"])
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
     return subprocess.Popen([sys.executable, "-c", code, name, stripe.url], cwd=ROOT, env=environment)
-
-
-def test_operation_of_a_variant_that_is_gone__holds_up_nobody(pricing: PlanPricing, stripe_server: FakeStripe) -> None:
-    """What became of it is in an account that cannot be asked; the plan is still sold in the others."""
-    CatalogueOperation.objects.create(
-        plan=pricing.plan, variant="gone", kind="create_product", leased_until=timezone.now()
-    )
-    repeat(pricing)
-    assert counts(stripe_server) == (1, 1)
-    assert CatalogueOperation.objects.get(variant="gone").state == "failed"

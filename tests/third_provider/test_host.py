@@ -16,9 +16,9 @@ SETTINGS = "tests.third_provider.settings"
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("flows", ["flows_conformance.py", "flows_faulty.py", "flows_host.py"])
-def test_flows(tmp_path: Path, flows: str) -> None:
-    arguments = ("pytest", f"--ds={SETTINGS}", "--create-db", "-q", "-p", "no:cacheprovider", str(HERE / flows))
+def test_flows(tmp_path: Path) -> None:
+    flows = [str(HERE / name) for name in ("flows_conformance.py", "flows_faulty.py", "flows_host.py")]
+    arguments = ("pytest", f"--ds={SETTINGS}", "--create-db", "-q", "-p", "no:cacheprovider", *flows)
     printed = run(tmp_path, *arguments, settings=SETTINGS)
     assert " passed" in printed
     assert "skipped" not in printed

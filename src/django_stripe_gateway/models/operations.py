@@ -133,7 +133,8 @@ class BillingOperation(AbstractOperation):
 class CatalogueOperation(AbstractOperation):
     """One thing asked of the provider about a plan, in the account of one variant.
 
-    A plan has at most one pending operation, so that two pushes never make two products, or two prices of one row.
+    A plan has at most one pending operation in each account, so that two pushes never make two products there, or two
+    prices of one row, and an account that cannot be asked holds up no other.
     """
 
     plan = models.ForeignKey(
@@ -153,6 +154,6 @@ class CatalogueOperation(AbstractOperation):
         verbose_name_plural = _("catalogue operations")
         ordering = ("id",)
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["plan", "state"], name="dsg_catalogue_op_plan"),
+            models.Index(fields=["plan", "variant", "state"], name="dsg_catalogue_op_plan"),
             models.Index(fields=["state", "leased_until"], name="dsg_catalogue_op_lease"),
         ]

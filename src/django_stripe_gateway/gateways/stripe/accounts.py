@@ -73,17 +73,17 @@ def stripe_account(variant: str) -> StripeAccount:
         )
     options = gateway_settings.variants[variant][1] or {}
     local = bool(options.get("use_localstripe", gateway_settings.use_localstripe))
+    default_key = gateway_settings.api_key
     # What is blank is no key, and never stands for the default one.
-    chosen_key = str(options.get("api_key") or gateway_settings.api_key or (LOCALSTRIPE_API_KEY if local else ""))
-    own_key, default_key = str(options.get("api_key") or "").strip(), gateway_settings.api_key.strip()
+    api_key = str(options.get("api_key") or default_key or (LOCALSTRIPE_API_KEY if local else "")).strip()
     secrets = split_secrets(options.get("endpoint_secret"))
-    if not secrets and (not own_key or not default_key or own_key == default_key):
+    if not secrets and (not api_key or default_key.strip() in ("", api_key)):
         # Another account's events are not signed with the default secret.
         secrets = gateway_settings.webhook_secrets
     default_base = gateway_settings.localstripe_url if local else gateway_settings.api_base
     return StripeAccount(
         variant=variant,
-        api_key=chosen_key.strip(),
+        api_key=api_key,
         webhook_secrets=secrets,
         api_base=str(options.get("api_base") or "").rstrip("/") or default_base,
         api_version=str(options.get("api_version") or gateway_settings.api_version),

@@ -1,4 +1,7 @@
-"""What all verbs of the catalogue share: the plan's row is their lock, so that it has one pending operation at most."""
+"""What all verbs of the catalogue share.
+
+The plan's row is their lock, so that it has one pending operation at most in each account.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from django_stripe_gateway.exceptions import OperationInProgress
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
+from django_stripe_gateway.models.operations import OperationQuerySet
 from django_stripe_gateway.services.catalogue.rows import lock_plan, price_rows
-from django_stripe_gateway.services.operations.engine import perform
+from django_stripe_gateway.services.operations.engine import carry_on
 from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -33,6 +37,10 @@ class CatalogueVerb(Verb[Plan, CatalogueOperation, A]):
         """Return the gateway of the account that sells the plan."""
         return get_billing_gateway(claim.operation.variant)
 
+    def rivals(self, subject_pk: Any, request: Request) -> OperationQuerySet[CatalogueOperation]:
+        """Return the plan's operations in the account: what is open in another one holds up nothing here."""
+        return self.operations(subject_pk).filter(variant=request.params["variant"])
+
     def new_operation(self, subject: Plan, request: Request) -> CatalogueOperation:
         """Return the operation, with the account and the price that it is about."""
         operation = super().new_operation(subject, request)
@@ -49,7 +57,7 @@ class CatalogueVerb(Verb[Plan, CatalogueOperation, A]):
         Raises:
             OperationInProgress: another operation came since then, or the rows were edited; the next push reads anew.
         """
-        newest = last_operation(claim.subject.pk)
+        newest = last_operation(claim.subject.pk, claim.operation.variant)
         if (newest.pk if newest else None) != claim.params["after_pk"] or not self.is_wanted(claim):
             raise in_other_hands(claim.subject)
         self.complete(claim)
@@ -61,23 +69,37 @@ class CatalogueVerb(Verb[Plan, CatalogueOperation, A]):
     def is_wanted(self, claim: PlanClaim) -> bool:
         """Return whether our rows, as they are now, still ask for it."""
 
-    def find_earlier(self, claim: PlanClaim) -> A | None:
-        """Return nothing: what is set once more makes nothing anew."""
+    def supersede(self, claim: PlanClaim) -> None:
+        """Carry it out; what is asked for is then compared with what there is."""
+        carry_on(claim)
+
+
+class SettingVerb(CatalogueVerb[None]):
+    """A verb that sets what there is; set once more, it makes nothing anew."""
+
+    def call(self, claim: PlanClaim) -> None:
+        """Set it, unless an edit has overtaken it: that edit's push decides."""
+        if self.is_wanted(claim):
+            self.set(claim)
+
+    @abstractmethod
+    def set(self, claim: PlanClaim) -> None:
+        """Set it at the provider."""
+
+    def find_earlier(self, claim: PlanClaim) -> None:
+        """Return nothing: it is set once more."""
         return None
 
-    def apply(self, claim: PlanClaim, answer: A) -> str:
+    def apply(self, claim: PlanClaim, answer: None) -> str:
         """Return the id of what was set; there is nothing to write here."""
         object_id: str = claim.params["price_id"] or claim.params["product_id"]
         return object_id
 
-    def supersede(self, claim: PlanClaim) -> None:
-        """Carry it out; what is asked for is then compared with what there is."""
-        perform(claim)
 
-
-def last_operation(plan_pk: int) -> CatalogueOperation | None:
-    """Return the newest operation of a plan; all before it are settled."""
-    return CatalogueOperation.objects.using(payments_database()).filter(plan=plan_pk).order_by("pk").last()
+def last_operation(plan_pk: int, variant: str) -> CatalogueOperation | None:
+    """Return the newest operation of a plan in one account; all before it are settled."""
+    rows = CatalogueOperation.objects.using(payments_database()).filter(plan=plan_pk, variant=variant)
+    return rows.order_by("pk").last()
 
 
 def claimed_row(claim: PlanClaim) -> PlanPricing:

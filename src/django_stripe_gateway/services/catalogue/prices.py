@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from django_stripe_gateway.choices import CatalogueOperationKind
 from django_stripe_gateway.gateways.billing_values import PriceRequest, PriceSnapshot
-from django_stripe_gateway.services.catalogue.line import A, CatalogueVerb, PlanClaim, claimed_row
+from django_stripe_gateway.services.catalogue.line import A, CatalogueVerb, PlanClaim, SettingVerb, claimed_row
 from django_stripe_gateway.services.catalogue.rows import TERMS, price_rows, taken_prices
 from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, is_sold, price_metadata
 from django_stripe_gateway.services.operations.verbs import register
@@ -59,28 +59,26 @@ class CreatePriceVerb(PriceVerb[PriceSnapshot]):
         return answer.price_id
 
 
-class ArchivePriceVerb(PriceVerb[None]):
+class ArchivePriceVerb(PriceVerb[None], SettingVerb):
     """Take a price out of sale; subscriptions that have it keep it."""
 
     kind = CatalogueOperationKind.ARCHIVE_PRICE
     sells = False
 
-    def call(self, claim: PlanClaim) -> None:
-        """Archive it, unless an edit has overtaken it: that edit's push decides."""
-        if self.is_wanted(claim):
-            claim.gateway.archive_price(claim.params["price_id"], idempotency_key=claim.key)
+    def set(self, claim: PlanClaim) -> None:
+        """Archive it."""
+        claim.gateway.archive_price(claim.params["price_id"], idempotency_key=claim.key)
 
 
-class RestorePriceVerb(PriceVerb[None]):
+class RestorePriceVerb(PriceVerb[None], SettingVerb):
     """Sell at an archived price again."""
 
     kind = CatalogueOperationKind.RESTORE_PRICE
     sells = True
 
-    def call(self, claim: PlanClaim) -> None:
-        """Restore it, unless an edit has overtaken it: that edit's push decides."""
-        if self.is_wanted(claim):
-            claim.gateway.restore_price(claim.params["price_id"], idempotency_key=claim.key)
+    def set(self, claim: PlanClaim) -> None:
+        """Restore it."""
+        claim.gateway.restore_price(claim.params["price_id"], idempotency_key=claim.key)
 
 
 CREATE_PRICE = register(CreatePriceVerb())

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django_stripe_gateway.choices import CatalogueOperationKind
 from django_stripe_gateway.gateways.billing_values import ProductRequest, ProductSnapshot
 from django_stripe_gateway.models import Plan
-from django_stripe_gateway.services.catalogue.line import CatalogueVerb, PlanClaim
+from django_stripe_gateway.services.catalogue.line import CatalogueVerb, PlanClaim, SettingVerb
 from django_stripe_gateway.services.catalogue.rows import price_rows, rows_of
 from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, is_sold
 from django_stripe_gateway.services.operations.verbs import register
@@ -51,7 +51,7 @@ class CreateProductVerb(CatalogueVerb[ProductSnapshot]):
         return answer.product_id
 
 
-class UpdateProductVerb(CatalogueVerb[None]):
+class UpdateProductVerb(SettingVerb):
     """Set a product's name, description and default price; put it on sale if the plan is."""
 
     kind = CatalogueOperationKind.UPDATE_PRODUCT
@@ -67,10 +67,8 @@ class UpdateProductVerb(CatalogueVerb[None]):
         """Keep what the plan is."""
         claim.params["plan"] = _facts(claim.subject)
 
-    def call(self, claim: PlanClaim) -> None:
-        """Set it, unless an edit has overtaken it: that edit's push decides."""
-        if not self.is_wanted(claim):
-            return
+    def set(self, claim: PlanClaim) -> None:
+        """Set it."""
         plan, params = claim.subject, claim.params
         is_active = self.may_sell and (plan.is_active or params["was_active"])
         request = ProductRequest(plan.name, plan.description, {"plan": plan.slug}, params["default_price_id"])

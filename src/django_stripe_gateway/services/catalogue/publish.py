@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.billing_values import PriceSnapshot
 from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.line import CatalogueVerb, in_other_hands, last_operation
@@ -26,7 +25,7 @@ from django_stripe_gateway.services.catalogue.rows import (
 )
 from django_stripe_gateway.services.catalogue.state import has_terms, is_sold, read_catalogue
 from django_stripe_gateway.services.catalogue.steps import LINK_PRICE, CatalogueStep, steps_for
-from django_stripe_gateway.services.operations.engine import abandon, resume, run
+from django_stripe_gateway.services.operations.engine import carry_on, give_up, reclaim, run
 from django_stripe_gateway.services.operations.verbs import Request, pending_operations
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
@@ -126,6 +125,7 @@ class _Push:
     def run(self) -> list[CatalogueStep]:
         """Settle what an earlier push has left, read what there is, do what is to be done, and return that."""
         done = self._settle_earlier()
+        self._give_up_lost()
         catalogue = read_catalogue(self.variant)
         self.plan = Plan.objects.using(payments_database()).get(pk=self.plan.pk)
         rows = rows_of(self.plan, self.variant)
@@ -138,26 +138,27 @@ class _Push:
         return done
 
     def _settle_earlier(self) -> list[CatalogueStep]:
-        """Carry on the operation that has no answer, and return what that did; a refusal is an answer."""
+        """Carry on the operation that has no answer, and return what that did."""
+        # Refused inside a caller's transaction, before the provider is asked and even if nothing is to be done.
         with money_transaction():
-            newest = last_operation(self.plan.pk)
+            newest = last_operation(self.plan.pk, self.variant)
         self.after_pk = newest.pk if newest else None
         if newest is None or not newest.is_pending:
             return []
-        if newest.variant not in gateway_settings.variants:
-            # Nobody can be asked any more what became of it; what it was for is none of the other accounts'.
-            logger.error("The operation %s was given up: there is no variant %s any more.", newest.pk, newest.variant)
-            abandon(CatalogueOperation, newest.pk)
+        claim = reclaim(CatalogueOperation, newest.pk, self.origin)
+        if claim is None or not carry_on(claim):
             return []
-        try:
-            resume(CatalogueOperation, newest.pk, self.origin)
-        except GatewayError as error:
-            if pending_operations(CatalogueOperation).filter(pk=newest.pk).exists():
-                raise
-            logger.info("The earlier operation %s was refused: %s.", newest.pk, error.code)
-            return []
-        newest.refresh_from_db()
-        return [CatalogueStep(newest.kind, newest.pricing, newest.object_id)]
+        return [CatalogueStep(claim.operation.kind, claim.operation.pricing, claim.operation.object_id)]
+
+    def _give_up_lost(self) -> None:
+        """Close what is open in accounts of variants that are gone: nobody can be asked what became of it."""
+        lost = pending_operations(CatalogueOperation).abandoned().filter(plan=self.plan)
+        for operation in lost.exclude(variant__in=gateway_settings.variants):
+            claim = reclaim(CatalogueOperation, operation.pk, self.origin)
+            if claim is not None:
+                detail = f"There is no variant {operation.variant} any more."
+                give_up(claim, "variant_gone", detail)
+                logger.error("The operation %s was given up: %s", operation.pk, detail)
 
     def _perform(self, step: CatalogueStep) -> list[CatalogueStep]:
         row, price = step.row, step.terms

@@ -75,7 +75,7 @@ def _pull_plan(plan_pk: int, variant: str, catalogue: ProviderCatalogue, began: 
         return _pulled(Plan.objects.using(payments_database()).get(pk=plan_pk), variant, catalogue)
     with money_transaction():
         plan = lock_plan(plan_pk)
-        newest = last_operation(plan_pk)
+        newest = last_operation(plan_pk, variant)
         if newest is not None and (newest.is_leased(timezone.now()) or newest.modified >= began):
             return PulledPlan(plan, changes=["left alone: another process is telling Stripe about it"])
         pulled = _pulled(plan, variant, catalogue)

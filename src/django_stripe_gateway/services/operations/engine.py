@@ -8,6 +8,7 @@ the operation's outcome are committed together.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -31,6 +32,8 @@ from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 MAX_ROUNDS = 3
 # What the SDK may wait between its attempts, and we before and after.
@@ -66,20 +69,28 @@ def resume(table: type[AbstractOperation], operation_pk: int, origin: Origin = S
     Raises:
         GatewayError: the provider refused (which settles it), or is still silent (which does not).
     """
-    claim = _reclaim(table, operation_pk, origin)
+    claim = reclaim(table, operation_pk, origin)
     if claim is not None:
         perform(claim)
 
 
-def abandon(table: type[AbstractOperation], operation_pk: int) -> None:
-    """Close an operation about which nobody can be asked any more; does nothing if it is settled already.
+def carry_on(claim: Claim[Any, Any]) -> bool:
+    """Carry out what somebody else had asked for; if that is refused, it is their request that fails.
+
+    Returns:
+        Whether it was done.
 
     Raises:
-        OperationInProgress: another process waits for its answer.
+        GatewayError: what became of it is still not known.
     """
-    claim = _reclaim(table, operation_pk, SYSTEM)
-    if claim is not None:
-        give_up(claim)
+    try:
+        perform(claim)
+    except GatewayError as error:
+        if claim.verb.operations().pending().filter(pk=claim.operation.pk).exists():
+            raise
+        logger.info("The earlier operation %s was refused: %s.", claim.operation.pk, error.code)
+        return False
+    return True
 
 
 def perform(claim: Claim[Any, Any]) -> Claim[Any, Any]:
@@ -106,7 +117,7 @@ def perform(claim: Claim[Any, Any]) -> Claim[Any, Any]:
 
 def is_unanswered(verb: Verb[Any, Any, Any], subject_pk: Any, request: Request) -> bool:
     """Return whether this very request was made before and has no answer yet."""
-    return any(verb.is_met_by(request, operation) for operation in verb.operations(subject_pk).pending())
+    return any(verb.is_met_by(request, operation) for operation in verb.rivals(subject_pk, request).pending())
 
 
 def look_up(ask: Callable[[], T]) -> T:
@@ -129,7 +140,7 @@ def begin(verb: Verb[Any, Any, Any], subject_pk: Any, request: Request, origin: 
     """
     with money_transaction():
         subject = verb.lock(subject_pk)
-        pending = verb.operations(subject_pk).pending().first()
+        pending = verb.rivals(subject_pk, request).pending().first()
         if pending is not None:
             _lease(pending, verb.noun)
             is_own = verb.is_met_by(request, pending)
@@ -142,6 +153,27 @@ def begin(verb: Verb[Any, Any, Any], subject_pk: Any, request: Request, origin: 
         claim = Claim(verb, subject, verb.new_operation(subject, request), origin)
         store(claim)
         return claim
+
+
+@retry_on_deadlock
+def reclaim(table: type[AbstractOperation], operation_pk: int, origin: Origin) -> Claim[Any, Any] | None:
+    """Claim an abandoned operation; ``None`` when it was settled meanwhile.
+
+    Raises:
+        OperationInProgress: another process waits for its answer.
+    """
+    rows = table._default_manager.using(payments_database())
+    with money_transaction():
+        found = rows.get(pk=operation_pk)
+        verb = verb_of(found)
+        subject = verb.lock(getattr(found, f"{verb.subject_field}_id"))
+        # What another process has written before the lock was had.
+        operation = rows.get(pk=operation_pk)
+        if not operation.is_pending:
+            return None
+        _lease(operation, verb.noun)
+        who = recorded_origin(operation) or origin
+        return Claim(verb, subject, operation, who)
 
 
 def store(claim: Claim[Any, Any]) -> None:
@@ -211,16 +243,20 @@ def settle_failure(claim: Claim[Any, Any], error: GatewayError) -> bool:
 
 
 @retry_on_deadlock
-def give_up(claim: Claim[Any, Any]) -> None:
-    """Close an operation that has certainly not happened and shall not happen any more."""
+def give_up(claim: Claim[Any, Any], code: str, detail: str) -> None:
+    """Close an operation that has certainly not happened and shall not happen any more, or of which nobody can say.
+
+    Args:
+        code: why, as an error's ``code``; ``detail`` says it in a sentence.
+    """
     with money_transaction():
         _lock(claim)
         if not claim.operation.is_pending:
             return
         close_operation(claim.operation, OperationState.FAILED)
-        claim.operation.error = {"code": "superseded", "detail": "Another request came before the provider's answer."}
+        claim.operation.error = {"code": code, "detail": detail}
         claim.operation.save(using=payments_database())
-        claim.verb.note_superseded(claim)
+        claim.verb.note_given_up(claim)
 
 
 @retry_on_deadlock
@@ -265,23 +301,6 @@ def scoped_request_key(idempotency_key: str | None, *scope: Any) -> str | None:
         return None
     text = "\n".join([idempotency_key, *(str(part) for part in scope)])
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-@retry_on_deadlock
-def _reclaim(table: type[AbstractOperation], operation_pk: int, origin: Origin) -> Claim[Any, Any] | None:
-    """Claim an abandoned operation; ``None`` when it was settled meanwhile."""
-    rows = table._default_manager.using(payments_database())
-    with money_transaction():
-        found = rows.get(pk=operation_pk)
-        verb = verb_of(found)
-        subject = verb.lock(getattr(found, f"{verb.subject_field}_id"))
-        # What another process has written before the lock was had.
-        operation = rows.get(pk=operation_pk)
-        if not operation.is_pending:
-            return None
-        _lease(operation, verb.noun)
-        who = recorded_origin(operation) or origin
-        return Claim(verb, subject, operation, who)
 
 
 def _lease(operation: AbstractOperation, noun: str) -> None:

@@ -116,6 +116,10 @@ class Verb(ABC, Generic[S, O, A]):
         rows: OperationQuerySet[O] = self.model.objects.using(payments_database())
         return rows if subject_pk is None else rows.filter(**{self.subject_field: subject_pk})
 
+    def rivals(self, subject_pk: Any, request: Request) -> OperationQuerySet[O]:
+        """Return the operations of which one at most is pending: what is asked for waits for that one."""
+        return self.operations(subject_pk)
+
     def new_operation(self, subject: S, request: Request) -> O:
         """Return the operation for a request, not stored yet."""
         values = {"params": dict(request.params), "request_key": request.key, **request.about}
@@ -166,7 +170,7 @@ class Verb(ABC, Generic[S, O, A]):
     def note_mismatch(self, claim: Claim[S, O], mismatch: Exception) -> None:
         """Write, under the lock, that the answer contradicts the subject."""
 
-    def note_superseded(self, claim: Claim[S, O]) -> None:
+    def note_given_up(self, claim: Claim[S, O]) -> None:
         """Write, under the lock, that the operation was given up without an answer."""
 
     def after_apply(self, claim: Claim[S, O]) -> None:

@@ -17,7 +17,6 @@ from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import (
     GatewayError,
     InvalidInput,
-    ProviderUnavailable,
     UnknownGateway,
     WrongState,
 )
@@ -26,7 +25,7 @@ from django_stripe_gateway.gateways.values import PaymentSnapshot
 from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig, PaymentOperation, get_payment_model
 from django_stripe_gateway.money import format_amount
 from django_stripe_gateway.services.audit import announce_status, send_on_commit, write_log
-from django_stripe_gateway.services.operations.engine import perform, run, scoped_request_key, store
+from django_stripe_gateway.services.operations.engine import carry_on, perform, run, scoped_request_key, store
 from django_stripe_gateway.services.operations.verbs import Claim, Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.amounts import line_items, validate_amount
@@ -92,13 +91,7 @@ class CreateVerb(SnapshotVerb):
 
     def supersede(self, claim: PaymentClaim) -> None:
         """Make the object after all: it takes no money, and only its id lets it be closed."""
-        try:
-            perform(claim)
-        except ProviderUnavailable:
-            raise
-        except GatewayError:
-            # Refused for good, which its own caller is answered; nothing stands in the way.
-            return
+        carry_on(claim)
 
 
 CREATE = register(CreateVerb())

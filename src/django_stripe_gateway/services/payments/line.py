@@ -64,10 +64,10 @@ class PaymentVerb(Verb[AbstractPayment, PaymentOperation, A]):
         """Log that the answer contradicts the payment."""
         write_log(claim.subject, LogEvent.MISMATCH, claim.origin, str(mismatch), {"kind": claim.operation.kind})
 
-    def note_superseded(self, claim: PaymentClaim) -> None:
+    def note_given_up(self, claim: PaymentClaim) -> None:
         """Log that nobody waits for the answer any more."""
         kind = claim.operation.kind
-        data = {"kind": kind, "code": "superseded"}
+        data = {"kind": kind, "code": claim.operation.error["code"]}
         write_log(claim.subject, LogEvent.OPERATION_FAILED, claim.origin, f"{kind} given up without an answer", data)
 
     def after_refusal(self, claim: PaymentClaim, error: GatewayError, *, is_over: bool) -> None:
@@ -122,7 +122,7 @@ class SnapshotVerb(PaymentVerb[PaymentSnapshot]):
         if snapshot.status in self.done:
             settle(claim, snapshot)
             return
-        give_up(claim)
+        give_up(claim, "superseded", "Another request came before the provider's answer.")
         write_snapshot(claim.subject.pk, snapshot, claim.origin)
 
 

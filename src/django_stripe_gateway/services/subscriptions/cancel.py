@@ -6,6 +6,7 @@ import logging
 from dataclasses import asdict
 
 from django.db import transaction
+from django.db.models import OuterRef, QuerySet
 from django.utils import timezone
 
 from django_stripe_gateway.choices import BillingOperationKind, OperationState
@@ -111,6 +112,12 @@ def resume_subscription(
     return run_on_subscription(RESUME_SUBSCRIPTION, subscription, params, idempotency_key, origin)
 
 
+def cancellations(subscription: Subscription | OuterRef) -> QuerySet[BillingOperation]:
+    """Return what was asked for to end a subscription, and was not refused."""
+    rows = CANCEL_SUBSCRIPTION.operations().filter(kind=CANCEL_SUBSCRIPTION.kind, subscription=subscription)
+    return rows.exclude(state=OperationState.FAILED)
+
+
 def end_with_period(subscription: Subscription, origin: Origin) -> None:
     """See to it that a locked subscription that Checkout has started ends with its period, if its plan does.
 
@@ -122,14 +129,12 @@ def end_with_period(subscription: Subscription, origin: Origin) -> None:
         return
     if not subscription.is_valid or subscription.is_cancelled:
         return
-    operations = BillingOperation.objects.using(payments_database())
-    asked = operations.filter(subscription=subscription, kind=BillingOperationKind.CANCEL)
-    if asked.exclude(state=OperationState.FAILED).exists():
+    if cancellations(subscription).exists():
         return
-    operation = operations.create(
+    operation = BillingOperation.objects.using(payments_database()).create(
         customer_id=subscription.customer_id,
         subscription=subscription,
-        kind=BillingOperationKind.CANCEL,
+        kind=CANCEL_SUBSCRIPTION.kind,
         params={"at_period_end": True, "cancel_at_period_end": True, "origin": asdict(origin)},
         leased_until=timezone.now(),
     )

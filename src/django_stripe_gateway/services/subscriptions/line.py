@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -20,7 +19,7 @@ from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Customer, Subscription
 from django_stripe_gateway.services.audit import write_log
-from django_stripe_gateway.services.operations.engine import perform, run, scoped_request_key
+from django_stripe_gateway.services.operations.engine import carry_on, run, scoped_request_key
 from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.subscriptions.freshness import Known, Look
@@ -36,8 +35,6 @@ A = TypeVar("A")
 CustomerClaim = Claim[Customer, BillingOperation]
 
 CHANGEABLE = (SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING, SubscriptionStatus.PAST_DUE)
-
-logger = logging.getLogger(__name__)
 
 
 class CustomerVerb(Verb[Customer, BillingOperation, A]):
@@ -91,13 +88,8 @@ class CustomerVerb(Verb[Customer, BillingOperation, A]):
         raise WrongState(error.detail, code=error.code, request_id=error.request_id) from error
 
     def supersede(self, claim: CustomerClaim) -> None:
-        """Carry out what somebody else had asked for; if that is refused, it is their request that fails."""
-        try:
-            perform(claim)
-        except GatewayError as error:
-            if self.operations().pending().filter(pk=claim.operation.pk).exists():
-                raise
-            logger.info("The earlier operation %s was refused: %s.", claim.operation.pk, error.code)
+        """Carry it out, so that what is asked for finds it done."""
+        carry_on(claim)
 
 
 class SubscriptionVerb(CustomerVerb[SubscriptionSnapshot]):

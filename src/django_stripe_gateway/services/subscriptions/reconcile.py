@@ -9,13 +9,13 @@ from itertools import chain
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from django_stripe_gateway.choices import BillingOperationKind, OperationState, SubscriptionStatus
+from django_stripe_gateway.choices import SubscriptionStatus
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, CatalogueOperation, Subscription
 from django_stripe_gateway.services.operations.reconcile import Reconciled, failure_of, settle_pending
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.subscriptions.cancel import end_unended
+from django_stripe_gateway.services.subscriptions.cancel import cancellations, end_unended
 from django_stripe_gateway.services.subscriptions.checkouts import settle_checkout
 from django_stripe_gateway.services.subscriptions.customers import changed_customers, update_customer
 from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
@@ -72,7 +72,6 @@ def _overdue(older_than: timedelta) -> QuerySet[Subscription]:
     unpaid = Q(status=SubscriptionStatus.INCOMPLETE, created__lt=since)
     page = Q(status=SubscriptionStatus.STARTING, created__lt=since) & ~Q(checkout_id="")
     ended = Q(status__in=RUNNING, current_period_end__lt=since)
-    cancels = BillingOperation.objects.filter(subscription=OuterRef("pk"), kind=BillingOperationKind.CANCEL)
     unended = Q(status__in=RUNNING, plan__auto_renew=False, cancel_at_period_end=False, cancel_at=None)
-    unended &= ~Q(checkout_id="") & Q(~Exists(cancels.exclude(state=OperationState.FAILED)))
+    unended &= ~Q(checkout_id="") & Q(~Exists(cancellations(OuterRef("pk"))))
     return rows.filter(unpaid | page | ended | unended).order_by("pk")
