@@ -72,7 +72,8 @@ def _apply_simple(scope: Scope, found: Object, params: Object) -> None:
     if "cancel_at_period_end" in params:
         subscribing.end_with_period(scope, found, params["cancel_at_period_end"])
     if "cancel_at" in params:
-        found["cancel_at"] = params["cancel_at"] or None
+        date = params["cancel_at"] or None
+        found.update(cancel_at=date, cancel_at_period_end=False, canceled_at=scope.now() if date else None)
     if params.get("default_payment_method"):
         method = cards.take(scope, params["default_payment_method"])
         if method["customer"] != found["customer"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -59,9 +60,20 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
         return self._send(self.v1.subscriptions.create, subscription_snapshot, idempotency_key, params=params)
 
     def retrieve_subscription(self, subscription_id: str) -> SubscriptionSnapshot:
-        """Ask where a subscription stands."""
+        """Ask where a subscription stands, and its invoices since when it is past due."""
         params = {"expand": self._subscription_expand()}
-        return ask(lambda: self.v1.subscriptions.retrieve(subscription_id, params=params), subscription_snapshot)
+        found = ask(lambda: self.v1.subscriptions.retrieve(subscription_id, params=params), subscription_snapshot)
+        return self._with_lateness(found) if found.status == "past_due" else found
+
+    def _with_lateness(self, found: SubscriptionSnapshot) -> SubscriptionSnapshot:
+        invoices = self._list(
+            lambda params: self.v1.invoices.list(params=params), invoice_snapshot, subscription=found.subscription_id
+        )
+        late = (invoice.late_since for invoice in invoices if invoice.status == "open")
+        paid = (invoice.paid_at or invoice.created for invoice in invoices if invoice.is_paid_with_money)
+        return dataclasses.replace(
+            found, past_due_since=min(filter(None, late), default=None), first_paid_at=min(filter(None, paid), default=None)
+        )
 
     def list_subscriptions(self, customer_id: str) -> Sequence[SubscriptionSnapshot]:
         """Return all subscriptions of a customer, ended ones too."""
@@ -75,26 +87,30 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
     def change_subscription(
         self, subscription_id: str, change: SubscriptionChange, *, idempotency_key: str
     ) -> SubscriptionSnapshot:
-        """Change price, quantity or what happens at the period's end.
+        """Change price, quantity or when it ends.
 
         What has to be paid at once holds the change back until it is paid. Stripe takes ``cancel_at_period_end`` in
         such a request not at all; a change of both is refused instead when the payment fails
         (https://docs.stripe.com/billing/subscriptions/pending-updates).
         """
         params: dict[str, Any] = {**_change(change), "expand": self._subscription_expand()}
-        if change.cancel_at_period_end is False and self._ends_by_date(subscription_id):
+        if change.cancel_at is not None:
+            params["cancel_at"] = seconds(change.cancel_at)
+        elif change.cancel_at_period_end is False and self._ends_by_date(subscription_id):
             params["cancel_at"] = ""
         elif change.cancel_at_period_end is not None:
             params["cancel_at_period_end"] = change.cancel_at_period_end
         if "items" in params:
-            both = change.cancel_at_period_end is not None
+            both = change.cancel_at_period_end is not None or change.cancel_at is not None
             params["payment_behavior"] = "error_if_incomplete" if both else "pending_if_incomplete"
         return self._update(subscription_id, params, idempotency_key)
 
     def preview_change(self, subscription_id: str, customer_id: str, change: SubscriptionChange) -> InvoiceSnapshot:
         """Return the invoice that a change would lead to: at once, or else the next one."""
         details = _change(change)
-        if change.cancel_at_period_end is not None:
+        if change.cancel_at is not None:
+            details["cancel_at"] = seconds(change.cancel_at)
+        elif change.cancel_at_period_end is not None:
             details["cancel_at_period_end"] = change.cancel_at_period_end
         params = {"customer": customer_id, "subscription": subscription_id, "subscription_details": details}
         return ask(lambda: self.v1.invoices.create_preview(params=params), invoice_snapshot, about_state=True)

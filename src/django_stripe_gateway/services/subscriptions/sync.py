@@ -26,7 +26,9 @@ from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.audit import send_on_commit, write_log
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, verify_lengths
+from django_stripe_gateway.services.subscriptions.ends import note_end
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, begin_look, judge
+from django_stripe_gateway.services.subscriptions.grace import note_lateness, note_payment
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 from django_stripe_gateway.transitions import (
     ENDED_SUBSCRIPTIONS,
@@ -48,6 +50,8 @@ MIRRORED_OF_INVOICE = (
 ).split()
 # What was known and then missing says that an old answer lacks it, not that it is gone.
 KEPT_WHEN_MISSING = frozenset({"start", "current_period_start", "current_period_end", "item_id", "price_id"})
+# What follows from them, and from when they were said.
+DERIVED = ("past_due_since", "first_paid_at", "fixed_end")
 TIMES = ("provider_time", "fetched_at", "modified")
 BEFORE_USE = (SubscriptionStatus.STARTING, SubscriptionStatus.INCOMPLETE)
 # Why Stripe made the invoice of a further period; localstripe knows no other reason.
@@ -168,10 +172,15 @@ def add_subscription(customer: Customer, snapshot: SubscriptionSnapshot, origin:
     return subscription
 
 
-def apply_subscription(subscription: Subscription, snapshot: SubscriptionSnapshot, origin: Origin) -> bool:
+def apply_subscription(
+    subscription: Subscription, snapshot: SubscriptionSnapshot, origin: Origin, said_at: datetime | None = None
+) -> bool:
     """Move the locked ``subscription`` to what ``snapshot`` says, as far as the transition table allows.
 
     The caller has seen to it that the snapshot is newer than the row, and has noted so on the row.
+
+    Args:
+        said_at: when the provider made the event that brought the snapshot.
 
     Returns:
         Whether anything changed beside the time of the look.
@@ -191,7 +200,9 @@ def apply_subscription(subscription: Subscription, snapshot: SubscriptionSnapsho
     # What has ended stays as it was when it ended, but for the ids.
     if not subscription.has_ended:
         _take_values(subscription, snapshot)
-    changed = _changed(subscription, before, ["status", "provider_id", "past_due_since", *MIRRORED, "pricing", "plan"])
+        note_lateness(subscription, snapshot, said_at)
+        note_end(subscription, before)
+    changed = _changed(subscription, before, ["status", "provider_id", *DERIVED, *MIRRORED, "pricing", "plan"])
     if "provider_id" in changed:
         handle_arrivals(snapshot.subscription_id)
     subscription.save(using=payments_database(), update_fields=[*changed, *TIMES])
@@ -203,10 +214,6 @@ def apply_subscription(subscription: Subscription, snapshot: SubscriptionSnapsho
 def _take_values(subscription: Subscription, snapshot: SubscriptionSnapshot) -> None:
     if can_transition_subscription(subscription.status, snapshot.status):
         subscription.status = snapshot.status
-        if subscription.status == SubscriptionStatus.PAST_DUE:
-            subscription.past_due_since = subscription.past_due_since or timezone.now()
-        elif subscription.status != SubscriptionStatus.UNPAID:
-            subscription.past_due_since = None
     for name in MIRRORED:
         value = getattr(snapshot, name)
         if value or name not in KEPT_WHEN_MISSING:
@@ -235,6 +242,8 @@ def store_invoice(
     """
     customer = subscription.customer
     invoice = lock_invoice(customer.variant, snapshot.invoice_id) or new_invoice(customer, snapshot, subscription)
+    if invoice.subscription_id == subscription.pk:
+        invoice.subscription = subscription
     if judge(invoice, look=Look(None, looked_at, snapshot)) is not Verdict.KEEP:
         apply_invoice(invoice, snapshot, origin)
 
@@ -281,6 +290,7 @@ def apply_invoice(invoice: Invoice, snapshot: InvoiceSnapshot, origin: Origin) -
     changed = _changed(invoice, before, ["status", "issued", *MIRRORED_OF_INVOICE])
     invoice.save(using=payments_database(), update_fields=None if invoice.pk is None else [*changed, *TIMES])
     if changed and invoice.subscription is not None:
+        note_payment(invoice.subscription, snapshot)
         announce_invoice(invoice, invoice.subscription, before, origin)
     return bool(changed)
 

@@ -18,6 +18,7 @@ from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.cancel import end_with_period
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, begin_look, judge
+from django_stripe_gateway.services.subscriptions.grace import is_in_doubt
 from django_stripe_gateway.services.subscriptions.sync import (
     add_subscription,
     apply_invoice,
@@ -64,9 +65,10 @@ def apply_subscription_event(
             is_last=snapshot.status in ENDED_SUBSCRIPTIONS,
             is_over=subscription.has_ended,
             retrieve=lambda: gateway.retrieve_subscription(subscription_id),
+            is_in_doubt=is_in_doubt(subscription, snapshot),
         )
         if newest is not None:
-            apply_subscription(subscription, newest, event.origin)
+            apply_subscription(subscription, newest, event.origin, said_at=event.created)
     except SnapshotMismatch as mismatch:
         logger.error("The event %s contradicts subscription %s: %s.", event.id, subscription.pk, mismatch)
         write_log(subscription, SubscriptionLogEvent.MISMATCH, event.origin, str(mismatch), {"type": event.type})
@@ -84,6 +86,7 @@ def newest_of(
     retrieve: Callable[[], S],
     is_last: bool = False,
     is_over: bool = False,
+    is_in_doubt: bool = False,
 ) -> S | None:
     """Return what is to be written to a locked row; ``None`` if the row knows better.
 
@@ -92,13 +95,17 @@ def newest_of(
         retrieve: asks the provider.
         is_last: nothing can come after what the event says.
         is_over: nothing can come after what the row says.
+        is_in_doubt: what the event says is not enough, however new it is.
 
     Raises:
-        FetchNeeded: the event is not clearly newer, so that the provider has to be asked.
+        FetchNeeded: the event is not clearly newer, or is in doubt, so that the provider has to be asked.
     """
     look: Look[S] | None = event.fetched if isinstance(event.fetched, Look) else None
     before = row.provider_time
-    verdict = judge(row, event_time=event.created, look=look, is_last=is_last, is_over=is_over)
+    if is_in_doubt and look is None and not is_over:
+        verdict = Verdict.LOOK
+    else:
+        verdict = judge(row, event_time=event.created, look=look, is_last=is_last, is_over=is_over)
     if verdict is Verdict.WRITE:
         return said if look is None else look.answer
     if verdict is Verdict.LOOK:
