@@ -71,9 +71,8 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
         )
         late = (invoice.late_since for invoice in invoices if invoice.status == "open")
         paid = (invoice.paid_at or invoice.created for invoice in invoices if invoice.is_paid_with_money)
-        return dataclasses.replace(
-            found, past_due_since=min(filter(None, late), default=None), first_paid_at=min(filter(None, paid), default=None)
-        )
+        since, first = (min(filter(None, moments), default=None) for moments in (late, paid))
+        return dataclasses.replace(found, past_due_since=since, first_paid_at=first)
 
     def list_subscriptions(self, customer_id: str) -> Sequence[SubscriptionSnapshot]:
         """Return all subscriptions of a customer, ended ones too."""
@@ -195,13 +194,14 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
         return snapshot
 
     def find_subscription_checkout(self, customer_id: str, token: str) -> BillingCheckoutSnapshot | None:
-        """Return the page whose subscription carries ``token``."""
+        """Return the page whose subscription carries ``token``: the first one, of which all others are copies."""
         made = self._items(
             lambda params: self.v1.checkout.sessions.list(params=params),
             billing_checkout_snapshot,
             customer=customer_id,
         )
-        return next((page for page in made if page.metadata.get("token") == token), None)
+        marked = [page for page in made if page.metadata.get("token") == token]
+        return marked[-1] if marked else None
 
     def retrieve_subscription_checkout(self, session_id: str) -> BillingCheckoutSnapshot:
         """Ask where such a page stands."""

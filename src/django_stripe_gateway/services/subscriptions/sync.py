@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Model
-from django.utils import timezone
 
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import InvoiceStatus, SubscriptionLogEvent, SubscriptionStatus

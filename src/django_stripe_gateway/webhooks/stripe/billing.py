@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.utils import timezone
@@ -19,6 +19,7 @@ from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.cancel import end_with_period
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, begin_look, judge
 from django_stripe_gateway.services.subscriptions.grace import is_in_doubt
+from django_stripe_gateway.services.subscriptions.identity import find_subscription_row
 from django_stripe_gateway.services.subscriptions.sync import (
     add_subscription,
     apply_invoice,
@@ -125,7 +126,11 @@ def apply_invoice_event(event: Event, then: Callable[[Invoice], object] = lambda
     if not snapshot.invoice_id or event.type == "invoice.upcoming":
         # An upcoming invoice is no object yet, whatever it is called.
         return WebhookState.PROCESSED
-    invoice = _find_invoice(event, snapshot)
+    try:
+        invoice = _find_invoice(event, snapshot)
+    except SnapshotMismatch as mismatch:
+        logger.error("The event %s contradicts subscription %s: %s.", event.id, snapshot.subscription_id, mismatch)
+        return WebhookState.MISMATCHED
     if invoice is None:
         return WebhookState.UNMATCHED
     gateway = get_billing_gateway(invoice.variant)
@@ -146,16 +151,6 @@ def apply_invoice_event(event: Event, then: Callable[[Invoice], object] = lambda
         return WebhookState.MISMATCHED
     then(invoice)
     return WebhookState.PROCESSED
-
-
-def find_subscription(event: Event, subscription_id: str, metadata: Mapping[str, Any] | None = None) -> int | None:
-    """Return the key of our row of a subscription: found by the token that only our calls write, else by its id."""
-    rows = Subscription.objects.using(payments_database()).filter(variant__in=speaks_for(event))
-    for column, value in (("token", clean_id((metadata or {}).get("token"))), ("provider_id", subscription_id)):
-        found = rows.filter(**{column: value}).values_list("pk", flat=True).first() if value else None
-        if found is not None:
-            return found
-    return None
 
 
 def find_customer(event: Event, customer_id: str) -> Customer | None:
@@ -187,16 +182,25 @@ def verify_livemode(event: Event, livemode: bool) -> None:
 
 def _find_subscription(event: Event, snapshot: SubscriptionSnapshot) -> Subscription | None:
     """Return the subscription, locked, added if only its customer is known."""
-    pk = find_subscription(event, snapshot.subscription_id, snapshot.metadata)
+    known = _lock_known(event, snapshot)
+    if known is not None:
+        return known
+    customer = find_customer(event, snapshot.customer_id)
+    if customer is None:
+        return None
+    # Under the customer's lock nobody else adds it.
+    known = _lock_known(event, snapshot)
+    return known or lock_subscription(add_subscription(customer, snapshot, event.origin).pk)
+
+
+def _lock_known(event: Event, snapshot: SubscriptionSnapshot) -> Subscription | None:
+    token, customer_id = clean_id(snapshot.metadata.get("token")), snapshot.customer_id
+    pk = find_subscription_row(speaks_for(event), snapshot.subscription_id, token=token, customer_id=customer_id)
     if pk is None:
-        customer = find_customer(event, snapshot.customer_id)
-        if customer is None:
-            return None
-        # Under the customer's lock nobody else adds it.
-        pk = find_subscription(event, snapshot.subscription_id, snapshot.metadata)
-        if pk is None:
-            pk = add_subscription(customer, snapshot, event.origin).pk
-    return lock_subscription(pk)
+        return None
+    subscription = lock_subscription(pk)
+    # What the token has found may have become another one's row before it was locked.
+    return subscription if subscription.provider_id in (None, snapshot.subscription_id) else None
 
 
 def _find_invoice(event: Event, snapshot: InvoiceSnapshot) -> Invoice | None:
@@ -210,11 +214,13 @@ def _find_invoice(event: Event, snapshot: InvoiceSnapshot) -> Invoice | None:
         return None
     subscription = None
     if snapshot.subscription_id:
-        pk = find_subscription(event, snapshot.subscription_id)
+        pk = find_subscription_row(speaks_for(event), snapshot.subscription_id)
         if pk is None:
             # The event about its subscription is still under way.
             return None
         subscription = Subscription.objects.using(payments_database()).get(pk=pk)
+        if subscription.customer_id != customer.pk:
+            raise SnapshotMismatch("customer differs")
     return lock_invoice(customer.variant, snapshot.invoice_id) or new_invoice(customer, snapshot, subscription)
 
 
