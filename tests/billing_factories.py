@@ -43,6 +43,7 @@ def make_subscription(customer: Customer | None = None, **fields: Any) -> Subscr
         "provider_id": f"sub_{next(_numbers)}",
         "status": "active",
         "price_id": pricing.stripe_price_id or "",
+        "first_paid_at": timezone.now() - timedelta(days=60),
         "current_period_start": timezone.now(),
         "current_period_end": timezone.now() + timedelta(days=30),
     }

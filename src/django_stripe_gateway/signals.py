@@ -100,7 +100,8 @@ subscription_action_required = Signal()
 # subscription: it is past due.
 subscription_past_due = Signal()
 
-# subscription: it was cancelled and ends at subscription.cancel_at or with its period; or it has ended at once.
+# subscription: it was cancelled and ends with its period, or its last period before an agreed end has begun; or it has
+# ended at once.
 subscription_cancelled = Signal()
 
 # subscription: its cancellation was taken back.

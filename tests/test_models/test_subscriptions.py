@@ -37,10 +37,25 @@ def variety() -> None:
     """Store subscriptions of every kind that the predicates distinguish."""
     customer, pricing, now = make_customer(), make_pricing(), timezone.now()
     since = (None, now - timedelta(days=3), now - timedelta(days=30))
-    ends = ({}, {"cancel_at_period_end": True}, {"cancel_at": now + timedelta(days=1)}, {"cancel_at": now})
-    for status, past_due_since, end, pause in itertools.product(SubscriptionStatus, since, ends, ("", "void")):
+    period_end, day = now + timedelta(days=30), timedelta(days=1)
+    dates = (now, now - day, now + day, period_end, period_end + day)
+    ends = (
+        {},
+        {"cancel_at_period_end": True},
+        {"cancel_at": now, "current_period_end": None},
+        {"current_period_end": None},
+        *({"cancel_at": date} for date in dates),
+    )
+    paid = (None, now)
+    for status, past_due_since, end, first_paid_at in itertools.product(SubscriptionStatus, since, ends, paid):
+        values = {"current_period_end": period_end, "pause_behavior": "void" if first_paid_at is None else "", **end}
         make_subscription(
-            customer, pricing=pricing, status=status, past_due_since=past_due_since, pause_behavior=pause, **end
+            customer,
+            pricing=pricing,
+            status=status,
+            past_due_since=past_due_since,
+            first_paid_at=first_paid_at,
+            **values,
         )
 
 
@@ -55,6 +70,7 @@ def test_predicates__agree_with_filters(settings: Any, grace: int | None) -> Non
         assert 0 < len(expected) < len(rows), predicate
     assert set(Subscription.objects.not_ended()) == {row for row in rows if not row.has_ended}
     assert all(row.is_cancelled for row in rows if row.on_grace_period or row.has_ended)
+    assert all(row.is_valid == (row.on_grace_period or row.is_recurring) for row in rows)
 
 
 def test_valid__past_due(settings: Any) -> None:
@@ -64,6 +80,23 @@ def test_valid__past_due(settings: Any) -> None:
     assert not late.is_valid
     settings.STRIPE_GATEWAY_PAST_DUE_GRACE_DAYS = None
     assert late.is_valid
+
+
+@pytest.mark.parametrize(("days", "is_recurring"), [(-1, False), (10, False), (30, False), (31, True), (300, True)])
+def test_grace__begins_in_the_last_period(days: int, is_recurring: bool) -> None:
+    now = timezone.now()
+    subscription = make_subscription(current_period_end=now + timedelta(days=30), cancel_at=now + timedelta(days=days))
+    assert (subscription.is_recurring, subscription.on_grace_period) == (is_recurring, not is_recurring)
+    assert subscription.is_cancelled is not is_recurring
+
+
+@pytest.mark.parametrize("grace", [None, 7])
+def test_grace__for_payers_only(settings: Any, grace: int | None) -> None:
+    settings.STRIPE_GATEWAY_PAST_DUE_GRACE_DAYS = grace
+    subscription = make_subscription(status="past_due", past_due_since=timezone.now(), first_paid_at=None)
+    assert not subscription.is_valid
+    subscription.first_paid_at = timezone.now()
+    assert subscription.is_valid
 
 
 def test_for_owner() -> None:

@@ -24,7 +24,8 @@ SECTIONS = (
     (
         _("Period"),
         "start current_period_start current_period_end trial_start trial_end cancel_at_period_end cancel_at "
-        "canceled_at ended_at past_due_since pause_behavior pause_resumes_at has_pending_update".split(),
+        "fixed_end canceled_at ended_at past_due_since first_paid_at pause_behavior pause_resumes_at "
+        "has_pending_update".split(),
     ),
     (
         _("Provider"),

@@ -186,11 +186,11 @@ class BillingGateway(ABC):
 
     @abstractmethod
     def retrieve_subscription(self, subscription_id: str) -> SubscriptionSnapshot:
-        """Ask where a subscription stands."""
+        """Ask where a subscription stands; of one that is past due also since when, and when it was paid first."""
 
     @abstractmethod
     def list_subscriptions(self, customer_id: str) -> Sequence[SubscriptionSnapshot]:
-        """Return all subscriptions of a customer, ended ones too."""
+        """Return all subscriptions of a customer, ended ones too, the newest first."""
 
     @abstractmethod
     def change_subscription(

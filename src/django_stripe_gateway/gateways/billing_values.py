@@ -110,6 +110,7 @@ class InvoiceSnapshot:
     attempt_count: int = 0
     requires_action: bool = False
     created: datetime | None = None
+    finalized_at: datetime | None = None
     due: datetime | None = None
     period_start: datetime | None = None
     period_end: datetime | None = None
@@ -117,6 +118,16 @@ class InvoiceSnapshot:
     next_payment_attempt: datetime | None = None
     client_secret: str = field(default="", repr=False)
     lines: Sequence[InvoiceLine] = ()
+
+    @property
+    def is_paid_with_money(self) -> bool:
+        """Whether money was paid for it: one of nothing, such as a trial's, is paid too at Stripe."""
+        return self.status == "paid" and self.amount_paid > 0
+
+    @property
+    def late_since(self) -> datetime | None:
+        """From when on it is late if it is open: it was due, or it was final, at which it is charged first."""
+        return self.due or self.finalized_at or self.created
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +181,7 @@ class SubscriptionSnapshot:
         client_secret_kind: "payment" or "setup": what the secret confirms.
         pause_behavior: empty unless collection is paused.
         has_pending_update: a change waits for its payment.
+        past_due_since, first_paid_at: what the invoices say, where they were asked for.
     """
 
     subscription_id: str
@@ -196,6 +208,8 @@ class SubscriptionSnapshot:
     client_secret: str = field(default="", repr=False)
     client_secret_kind: str = ""
     latest_invoice: InvoiceSnapshot | None = None
+    past_due_since: datetime | None = None
+    first_paid_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,12 +295,14 @@ class SubscriptionChange:
         items: the items that change.
         proration: "create_prorations", "always_invoice" or "none".
         proration_date: the moment that a preview was made for, so that the change costs what it had said.
+        cancel_at: a date to end on, whatever ``cancel_at_period_end`` says.
     """
 
     items: Sequence[ItemChange] = ()
     proration: str = "create_prorations"
     proration_date: datetime | None = None
     cancel_at_period_end: bool | None = None
+    cancel_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

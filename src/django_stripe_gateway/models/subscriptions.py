@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -48,14 +48,12 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
         return self.filter(status=SubscriptionStatus.TRIALING)
 
     def on_grace_period(self) -> SubscriptionQuerySet:
-        """Return the cancelled subscriptions that run until the end of what was paid."""
-        ends = Q(cancel_at_period_end=True) | Q(cancel_at__gt=timezone.now())
-        return self.filter(ends, self._valid())
+        """Return the valid subscriptions that end with, or within, the period that was paid."""
+        return self.filter(self._valid(), self._in_last_period())
 
     def recurring(self) -> SubscriptionQuerySet:
-        """Return the valid subscriptions that will be charged again."""
-        ends = Q(cancel_at_period_end=True) | Q(cancel_at__gt=timezone.now())
-        return self.filter(self._valid()).exclude(ends)
+        """Return the valid subscriptions that will be charged again, those that end in a later period included."""
+        return self.filter(self._valid()).exclude(self._in_last_period())
 
     def has_ended(self) -> SubscriptionQuerySet:
         """Return the subscriptions that are over."""
@@ -80,10 +78,17 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
     @staticmethod
     def _valid() -> Q:
         cutoff = past_due_cutoff()
-        late = Q(status=SubscriptionStatus.PAST_DUE)
+        late = Q(status=SubscriptionStatus.PAST_DUE, first_paid_at__isnull=False)
         if cutoff is not None:
             late &= Q(past_due_since__gt=cutoff)
         return Q(status__in=PAYING) | late
+
+    @staticmethod
+    def _in_last_period() -> Q:
+        dated = Q(cancel_at__isnull=False)
+        unknown = Q(current_period_end__isnull=True)
+        before = Q(current_period_end__isnull=False, cancel_at__lte=F("current_period_end"))
+        return Q(cancel_at_period_end=True) | (dated & (unknown | before))
 
 
 class Subscription(models.Model):
@@ -117,6 +122,9 @@ class Subscription(models.Model):
     item_id = models.CharField(max_length=255, blank=True, default="", editable=False)
     cancel_at_period_end = models.BooleanField(_("cancels at period end"), default=False)
     cancel_at = models.DateTimeField(_("cancels at"), null=True, blank=True)
+    # The date of a contract, or another that the seller has set: no request of the customer's takes it back. It stays
+    # known while the customer lets the subscription end earlier.
+    fixed_end = models.DateTimeField(_("agreed end"), null=True, blank=True)
     canceled_at = models.DateTimeField(_("cancelled"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     start = models.DateTimeField(_("started"), null=True, blank=True)
@@ -125,6 +133,8 @@ class Subscription(models.Model):
     trial_start = models.DateTimeField(_("trial starts"), null=True, blank=True)
     trial_end = models.DateTimeField(_("trial ends"), null=True, blank=True)
     past_due_since = models.DateTimeField(_("past due since"), null=True, blank=True)
+    # When money was paid for it first, by the provider's clock: who never paid anything has no time to pay late.
+    first_paid_at = models.DateTimeField(_("first paid"), null=True, blank=True)
     pause_behavior = models.CharField(_("paused"), max_length=24, blank=True, default="")
     pause_resumes_at = models.DateTimeField(_("pause ends"), null=True, blank=True)
     has_pending_update = models.BooleanField(_("change waits for its payment"), default=False)
@@ -185,10 +195,14 @@ class Subscription(models.Model):
 
     @property
     def is_valid(self) -> bool:
-        """Whether it gives what its plan promises: active, in trial, or past due within the time that is allowed."""
+        """Whether it gives what its plan promises: active, in trial, or past due within the time that is allowed.
+
+        Nothing is allowed to who never paid for it.
+        """
         if self.status == SubscriptionStatus.PAST_DUE:
             cutoff = past_due_cutoff()
-            return cutoff is None or (self.past_due_since is not None and self.past_due_since > cutoff)
+            is_in_time = cutoff is None or (self.past_due_since is not None and self.past_due_since > cutoff)
+            return is_in_time and self.first_paid_at is not None
         return self.status in PAYING
 
     @property
@@ -198,17 +212,22 @@ class Subscription(models.Model):
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether it will end, or has ended."""
-        return self.has_ended or self.cancel_at_period_end or self._ends_later
+        """Whether it is over, or will be without being charged again."""
+        return self.has_ended or self._is_in_last_period
 
     @property
     def on_grace_period(self) -> bool:
-        """Whether it was cancelled and runs until the end of what was paid."""
-        return self.is_valid and (self.cancel_at_period_end or self._ends_later)
+        """Whether it is valid and ends with, or within, the period that was paid."""
+        return self.is_valid and self._is_in_last_period
+
+    @property
+    def ends_as_agreed(self) -> bool:
+        """Whether it ends on the date of a contract, or on another that no request of the customer's has set."""
+        return self.cancel_at is not None and self.cancel_at == self.fixed_end
 
     @property
     def is_recurring(self) -> bool:
-        """Whether it is valid and will be charged again."""
+        """Whether it is valid and will be charged again, even if it ends in a later period."""
         return self.is_valid and not self.on_grace_period
 
     @property
@@ -232,5 +251,7 @@ class Subscription(models.Model):
         return self.status == SubscriptionStatus.PAUSED or bool(self.pause_behavior)
 
     @property
-    def _ends_later(self) -> bool:
-        return self.cancel_at is not None and self.cancel_at > timezone.now()
+    def _is_in_last_period(self) -> bool:
+        if self.cancel_at_period_end or self.cancel_at is None:
+            return self.cancel_at_period_end
+        return self.current_period_end is None or self.cancel_at <= self.current_period_end

@@ -21,7 +21,9 @@ TOKEN_LENGTH = 36
 
 
 def find_payment(token: str, ids: Iterable[tuple[str, str]]) -> AbstractPayment | None:
-    """Return the payment with a token, which only our own calls write, else with a provider's id, locked, or ``None``.
+    """Return the payment with a token, or with a provider's id, locked, or ``None``.
+
+    Only our own calls write a token, but it may have been copied: an object that another payment names is that one's.
 
     One indexed column a query: an OR over several would make MariaDB lock every row that it reads.
 
@@ -30,15 +32,17 @@ def find_payment(token: str, ids: Iterable[tuple[str, str]]) -> AbstractPayment 
         ids: columns ("transaction_id", "intent_id") and ids, of which empty ones are left out.
     """
     payments = get_payment_model()._default_manager.using(payments_database())
+    named = [(column, value) for column, value in dict.fromkeys(ids) if value]
+    hinted: AbstractPayment | None = None
     if token and len(token) <= TOKEN_LENGTH:
-        payment: AbstractPayment | None = payments.select_for_update().filter(token=token).first()
-        if payment is not None:
-            return payment
-    for column, value in dict.fromkeys(ids):
-        pk = payments.filter(**{column: value}).values_list("pk", flat=True).first() if value else None
+        hinted = payments.select_for_update().filter(token=token).first()
+        if hinted is not None and all(getattr(hinted, column) in (None, "", value) for column, value in named):
+            return hinted
+    for column, value in named:
+        pk = payments.filter(**{column: value}).values_list("pk", flat=True).first()
         if pk is not None:
             return lock_payment(pk)
-    return None
+    return hinted
 
 
 def change_payment(

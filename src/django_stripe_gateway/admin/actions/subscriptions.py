@@ -72,8 +72,10 @@ SUBSCRIPTION_ACTIONS = (
         name="resume",
         label=gettext_lazy("Take back the cancellation"),
         label_all=gettext_lazy("Take back the cancellation of selected %(verbose_name_plural)s"),
-        run=_calling(resume_subscription),
-        is_possible=lambda subscription: subscription.on_grace_period,
+        run=_calling(resume_subscription, lift_agreed_end=True),
+        is_possible=lambda subscription: (
+            subscription.is_valid and (subscription.on_grace_period or subscription.ends_as_agreed)
+        ),
         question=gettext_lazy("Let this subscription renew again?"),
         question_all=gettext_lazy("Let these subscriptions renew again?"),
         at_stake=_period_price,

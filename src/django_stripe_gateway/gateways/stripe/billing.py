@@ -67,17 +67,26 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
         return self._send(self.v1.subscriptions.create, subscription_snapshot, idempotency_key, params=params)
 
     def retrieve_subscription(self, subscription_id: str) -> SubscriptionSnapshot:
-        """Ask where a subscription stands."""
+        """Ask where a subscription stands, and its invoices since when it is past due."""
         params = {"expand": self._subscription_expand()}
         found = ask(lambda: self.v1.subscriptions.retrieve(subscription_id, params=params), subscription_snapshot)
-        if found.has_all_items:
-            return found
-        items = self._list(
-            lambda params: self.v1.subscription_items.list(params=params),
-            lambda item: item_snapshot(item, {}),
-            subscription=subscription_id,
+        if not found.has_all_items:
+            items = self._list(
+                lambda params: self.v1.subscription_items.list(params=params),
+                lambda item: item_snapshot(item, {}),
+                subscription=subscription_id,
+            )
+            found = replace(found, items=items, has_all_items=True)
+        return self._with_lateness(found) if found.status == "past_due" else found
+
+    def _with_lateness(self, found: SubscriptionSnapshot) -> SubscriptionSnapshot:
+        invoices = self._list(
+            lambda params: self.v1.invoices.list(params=params), invoice_snapshot, subscription=found.subscription_id
         )
-        return replace(found, items=items, has_all_items=True)
+        late = (invoice.late_since for invoice in invoices if invoice.status == "open")
+        paid = (invoice.paid_at or invoice.created for invoice in invoices if invoice.is_paid_with_money)
+        since, first = (min(filter(None, moments), default=None) for moments in (late, paid))
+        return replace(found, past_due_since=since, first_paid_at=first)
 
     def list_subscriptions(self, customer_id: str) -> Sequence[SubscriptionSnapshot]:
         """Return all subscriptions of a customer, ended ones too."""
@@ -91,26 +100,30 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
     def change_subscription(
         self, subscription_id: str, change: SubscriptionChange, *, idempotency_key: str
     ) -> SubscriptionSnapshot:
-        """Change price, quantity or what happens at the period's end.
+        """Change price, quantity or when it ends.
 
         What has to be paid at once holds the change back until it is paid. Stripe takes ``cancel_at_period_end`` in
         such a request not at all; a change of both is refused instead when the payment fails
         (https://docs.stripe.com/billing/subscriptions/pending-updates).
         """
         params: dict[str, Any] = {**_change(change), "expand": self._subscription_expand()}
-        if change.cancel_at_period_end is False and self._ends_by_date(subscription_id):
+        if change.cancel_at is not None:
+            params["cancel_at"] = seconds(change.cancel_at)
+        elif change.cancel_at_period_end is False and self._ends_by_date(subscription_id):
             params["cancel_at"] = ""
         elif change.cancel_at_period_end is not None:
             params["cancel_at_period_end"] = change.cancel_at_period_end
         if "items" in params:
-            both = change.cancel_at_period_end is not None
+            both = change.cancel_at_period_end is not None or change.cancel_at is not None
             params["payment_behavior"] = "error_if_incomplete" if both else "pending_if_incomplete"
         return self._update(subscription_id, params, idempotency_key)
 
     def preview_change(self, subscription_id: str, customer_id: str, change: SubscriptionChange) -> InvoiceSnapshot:
         """Return the invoice that a change would lead to: at once, or else the next one."""
         details = _change(change)
-        if change.cancel_at_period_end is not None:
+        if change.cancel_at is not None:
+            details["cancel_at"] = seconds(change.cancel_at)
+        elif change.cancel_at_period_end is not None:
             details["cancel_at_period_end"] = change.cancel_at_period_end
         params = {"customer": customer_id, "subscription": subscription_id, "subscription_details": details}
         return ask(lambda: self.v1.invoices.create_preview(params=params), invoice_snapshot, about_state=True)
@@ -195,13 +208,14 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
         return snapshot
 
     def find_subscription_checkout(self, customer_id: str, token: str) -> BillingCheckoutSnapshot | None:
-        """Return the page whose subscription carries ``token``."""
+        """Return the page whose subscription carries ``token``: the first one, of which all others are copies."""
         made = self._items(
             lambda params: self.v1.checkout.sessions.list(params=params),
             billing_checkout_snapshot,
             customer=customer_id,
         )
-        return next((page for page in made if page.metadata.get("token") == token), None)
+        marked = [page for page in made if page.metadata.get("token") == token]
+        return marked[-1] if marked else None
 
     def retrieve_subscription_checkout(self, session_id: str) -> BillingCheckoutSnapshot:
         """Ask where such a page stands."""

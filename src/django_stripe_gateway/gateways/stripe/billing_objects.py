@@ -174,6 +174,7 @@ def invoice_snapshot(obj: Object) -> InvoiceSnapshot:
         attempt_count=count_of(obj.get("attempt_count"), 0),
         requires_action=part(intent).get("status") == "requires_action",
         created=moment(obj.get("created") or obj.get("date")),
+        finalized_at=moment(part(obj.get("status_transitions")).get("finalized_at")),
         due=moment(obj.get("due_date")),
         period_start=start,
         period_end=end,

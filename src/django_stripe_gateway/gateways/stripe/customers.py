@@ -30,11 +30,12 @@ class StripeCustomers(StripeAccountCalls):
         return self._send(self.v1.customers.create, customer_snapshot, idempotency_key, params=params)
 
     def find_customer(self, request: CustomerRequest, *, since: datetime) -> CustomerSnapshot | None:
-        """Return the customer that an earlier attempt has made."""
+        """Return the customer that an earlier attempt has made: the first one, of which all others are copies."""
         made = self._items(
             lambda params: self.v1.customers.list(params=params), customer_snapshot, **self._made_since(since)
         )
-        return next((found for found in made if has_metadata(found.metadata, request.metadata)), None)
+        marked = [found for found in made if has_metadata(found.metadata, request.metadata)]
+        return marked[-1] if marked else None
 
     def update_customer(self, customer_id: str, request: CustomerRequest, *, idempotency_key: str) -> CustomerSnapshot:
         """Change a customer's details."""

@@ -17,6 +17,7 @@ from django_stripe_gateway.services.operations.engine import resume
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.change import change_at_provider
+from django_stripe_gateway.services.subscriptions.ends import going_on
 from django_stripe_gateway.services.subscriptions.line import (
     CHANGEABLE,
     CustomerClaim,
@@ -40,6 +41,8 @@ class CancelVerb(SubscriptionVerb):
             raise WrongState("This subscription is over.")
         if claim.params["at_period_end"] and subscription.status not in CHANGEABLE:
             raise WrongState(f"A subscription that is {subscription.status} can only be cancelled at once.")
+        # An agreed end that is no later than the period's is not put off.
+        claim.is_answered = claim.params["at_period_end"] and subscription.ends_as_agreed and subscription.is_cancelled
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Set its end, or end it."""
@@ -64,11 +67,16 @@ class ResumeVerb(SubscriptionVerb):
     kind = BillingOperationKind.RESUME
 
     def check_subscription(self, claim: CustomerClaim, subscription: Subscription) -> None:
-        """Let only what is cancelled and still runs go on, and only with a plan that renews."""
-        if not subscription.on_grace_period:
+        """Let only what is cancelled and still runs go on, with a plan that renews, and no longer than was agreed."""
+        if not subscription.is_valid or not (subscription.on_grace_period or subscription.ends_as_agreed):
             raise WrongState("Only a cancelled subscription whose period still runs can be resumed.")
         if subscription.plan is not None and not subscription.plan.auto_renew:
             raise WrongState("This plan does not renew.")
+        if claim.params["lift_agreed_end"]:
+            return
+        if subscription.ends_as_agreed:
+            raise WrongState("This subscription ends on the date that was agreed on.", code="agreed_end")
+        claim.params["end"] = going_on(subscription)
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Set that it renews."""
@@ -100,15 +108,22 @@ def cancel_subscription(
 
 
 def resume_subscription(
-    *, subscription: Subscription, idempotency_key: str | None = None, origin: Origin = SYSTEM
+    *,
+    subscription: Subscription,
+    lift_agreed_end: bool = False,
+    idempotency_key: str | None = None,
+    origin: Origin = SYSTEM,
 ) -> Subscription:
-    """Take back a cancellation while the period still runs.
+    """Take back a customer's cancellation while the period still runs; an end that was agreed on holds again.
+
+    Args:
+        lift_agreed_end: ``True`` also takes back the date of a contract, so that the subscription ends no more.
 
     Raises:
-        WrongState: it is over, or was not cancelled; or its plan does not renew.
+        WrongState: it is over, or was not cancelled; or its plan does not renew; or it ends as agreed ("agreed_end").
         ProviderError: the provider refused or failed.
     """
-    params = {"cancel_at_period_end": False}
+    params = {"cancel_at_period_end": False, "lift_agreed_end": lift_agreed_end}
     return run_on_subscription(RESUME_SUBSCRIPTION, subscription, params, idempotency_key, origin)
 
 
@@ -127,7 +142,7 @@ def end_with_period(subscription: Subscription, origin: Origin) -> None:
     plan = subscription.plan
     if not subscription.checkout_id or plan is None or plan.auto_renew:
         return
-    if not subscription.is_valid or subscription.is_cancelled:
+    if not subscription.is_valid or subscription.is_cancelled or subscription.cancel_at is not None:
         return
     if cancellations(subscription).exists():
         return

@@ -22,6 +22,7 @@ from django_stripe_gateway.models import PlanPricing, Subscription
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.checkouts import close_open_checkouts
+from django_stripe_gateway.services.subscriptions.ends import end_after_change
 from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
     SubscriptionVerb,
@@ -42,6 +43,7 @@ class ChangeVerb(SubscriptionVerb):
         """Let only what runs be changed, and to no plan that the owner has in another subscription."""
         check_changeable(subscription)
         _check_changes(subscription, claim.params)
+        claim.params["end"] = end_after_change(subscription, claim.params)
         if claim.params["plan_pk"] is not None:
             # Again, under the lock: another request may have subscribed to that plan meanwhile.
             check_has_no_other(subscription.customer_id, claim.params["plan_pk"], than=subscription.pk)
@@ -65,6 +67,8 @@ def change_subscription(
     origin: Origin = SYSTEM,
 ) -> Subscription:
     """Change price or quantity.
+
+    Another price of a plan that renews takes back the customer's cancellation; an end that was agreed on stays.
 
     Args:
         pricing: the new price, of this or another plan; ``None`` keeps it.
@@ -118,6 +122,7 @@ def preview_change(
     moment = proration_date or timezone.now().replace(microsecond=0)
     params = _change_params(subscription, pricing, quantity, proration, moment)
     _check_changes(subscription, params)
+    params["end"] = end_after_change(subscription, params)
     change = subscription_change(params)
     customer_id = subscription.customer.provider_id or ""
     return gateway.preview_change(subscription.provider_id or "", customer_id, change)
@@ -125,13 +130,15 @@ def preview_change(
 
 def subscription_change(params: Mapping[str, Any]) -> SubscriptionChange:
     """Return what changes, as an operation has kept it."""
-    date = params.get("proration_date")
     item = ItemChange(params.get("item_id", ""), params.get("price_id"), params.get("quantity"))
+    date, end = params.get("proration_date"), {**params, **params.get("end", {})}
+    cancel_at = end.get("cancel_at")
     return SubscriptionChange(
         items=[item] if item.item_id else [],
         proration=params.get("proration", "create_prorations"),
         proration_date=datetime.fromisoformat(date) if date else None,
-        cancel_at_period_end=params.get("cancel_at_period_end"),
+        cancel_at_period_end=end.get("cancel_at_period_end"),
+        cancel_at=datetime.fromisoformat(cancel_at) if cancel_at else None,
     )
 
 
@@ -165,6 +172,7 @@ def _change_params(
         "proration": proration,
         "proration_date": proration_date.isoformat() if proration_date else None,
         "cancel_at_period_end": None if same_renewal or after is None else not after.auto_renew,
+        "renews": None if after is None else after.auto_renew,
     }
 
 

@@ -12,6 +12,7 @@ from django_stripe_gateway.models import BillingOperation, Customer, Plan, Subsc
 from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions.identity import take_identity
 from django_stripe_gateway.services.subscriptions.sync import lock_subscription, look_up_subscription
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
@@ -67,6 +68,7 @@ def note_checkout(subscription: Subscription, page: BillingCheckoutSnapshot, ori
     if not subscription.checkout_id:
         subscription.checkout_id = page.session_id
         changed.append("checkout_id")
+    take_identity(subscription, page.subscription_id, origin)
     if page.subscription_id and not subscription.provider_id:
         subscription.provider_id = page.subscription_id
         changed.append("provider_id")

@@ -57,7 +57,9 @@ class CreateCustomerVerb(CustomerVerb[CustomerSnapshot]):
     def find_earlier(self, claim: CustomerClaim) -> CustomerSnapshot | None:
         """Return the customer that carries the operation's mark."""
         found = claim.gateway.find_customer(customer_request(claim, mark=True), since=claim.operation.created)
-        return None if found is None else _with_test_card(claim, found)
+        if found is None or _is_of_another(claim.subject, found.customer_id):
+            return None
+        return _with_test_card(claim, found)
 
     def apply(self, claim: CustomerClaim, answer: CustomerSnapshot) -> str:
         """Take over the customer's id."""
@@ -218,6 +220,12 @@ def write_customer(claim: CustomerClaim, answer: CustomerSnapshot, *, has_detail
     customer.fetched_at = claim.began
     customer.save(using=payments_database())
     handle_arrivals(customer.provider_id or "")
+
+
+def _is_of_another(customer: Customer, provider_id: str) -> bool:
+    """Return whether an id is another owner's, to whose customer the mark was copied."""
+    rows = Customer.objects.using(payments_database()).filter(variant=customer.variant, provider_id=provider_id)
+    return rows.exclude(pk=customer.pk).exists()
 
 
 def _with_test_card(claim: CustomerClaim, customer: CustomerSnapshot) -> CustomerSnapshot:

@@ -36,6 +36,7 @@ from django_stripe_gateway.services.subscriptions.customers import (
     ensure_customer,
     mark_customer_deleted,
 )
+from django_stripe_gateway.services.subscriptions.identity import take_identity
 from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
     CustomerVerb,
@@ -116,13 +117,23 @@ class SubscribeVerb(StartVerb[SubscriptionSnapshot], SubscriptionVerb):
         return snapshot
 
     def find_earlier(self, claim: CustomerClaim) -> SubscriptionSnapshot | None:
-        """Return the subscription that carries our token."""
-        for listed in claim.gateway.list_subscriptions(customer_id(claim)):
-            if listed.metadata.get("token") == claim.seen.token:
-                # The list carries no secret of the first invoice.
-                found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(listed.subscription_id)
-                return found
-        return None
+        """Return the subscription that carries our token: the first one, of which all others are copies."""
+        marked = [
+            listed.subscription_id
+            for listed in claim.gateway.list_subscriptions(customer_id(claim))
+            if listed.metadata.get("token") == claim.seen.token
+        ]
+        if not marked:
+            return None
+        # The list is the newest first, and carries no secret of the first invoice.
+        found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(marked[-1])
+        return found
+
+    def apply(self, claim: CustomerClaim, answer: SubscriptionSnapshot) -> str:
+        """Bring the subscription to what the provider says, also if an event has taken it for a copy of this one."""
+        if claim.subject.is_known_as(answer.customer_id):
+            take_identity(lock_subscription(claim.seen.pk), answer.subscription_id, claim.origin)
+        return super().apply(claim, answer)
 
 
 class OpenCheckoutVerb(StartVerb[BillingCheckoutSnapshot]):

@@ -12,9 +12,8 @@ from copy import copy
 from datetime import datetime
 
 from django.db.models import Model
-from django.utils import timezone
 
-from django_stripe_gateway.choices import InvoiceStatus, SubscriptionLogEvent, SubscriptionStatus
+from django_stripe_gateway.choices import InvoiceStatus, SubscriptionLogEvent
 from django_stripe_gateway.exceptions import OperationInProgress
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
@@ -28,7 +27,9 @@ from django_stripe_gateway.services.subscriptions.announcements import (
     announce_invoice,
     announce_items,
 )
+from django_stripe_gateway.services.subscriptions.ends import note_end
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, begin_look, judge
+from django_stripe_gateway.services.subscriptions.grace import note_lateness, note_payment
 from django_stripe_gateway.services.subscriptions.items import (
     OF_PLAN,
     PERIOD,
@@ -55,6 +56,8 @@ MIRRORED_OF_INVOICE = (
 ).split()
 # What was known and then missing says that an old answer lacks it, not that it is gone.
 KEPT_WHEN_MISSING = frozenset({"start"})
+# What follows from them, and from when they were said.
+DERIVED = ("past_due_since", "first_paid_at", "fixed_end")
 TIMES = ("provider_time", "fetched_at", "modified")
 MAX_LOOKS = 5
 
@@ -172,10 +175,15 @@ def add_subscription(customer: Customer, snapshot: SubscriptionSnapshot, origin:
     return subscription
 
 
-def apply_subscription(subscription: Subscription, snapshot: SubscriptionSnapshot, origin: Origin) -> bool:
+def apply_subscription(
+    subscription: Subscription, snapshot: SubscriptionSnapshot, origin: Origin, said_at: datetime | None = None
+) -> bool:
     """Move the locked ``subscription`` to what ``snapshot`` says, as far as the transition table allows.
 
     The caller has seen to it that the snapshot is newer than the row, and has noted so on the row.
+
+    Args:
+        said_at: when the provider made the event that brought the snapshot.
 
     Returns:
         Whether anything changed beside the time of the look.
@@ -196,7 +204,9 @@ def apply_subscription(subscription: Subscription, snapshot: SubscriptionSnapsho
     if not subscription.has_ended:
         _take_values(subscription, snapshot)
         items = _take_items(subscription, snapshot)
-    changed = _changed(subscription, before, ["status", "provider_id", "past_due_since", *MIRRORED, *OF_PLAN])
+        note_lateness(subscription, snapshot, said_at)
+        note_end(subscription, before)
+    changed = _changed(subscription, before, ["status", "provider_id", *DERIVED, *MIRRORED, *OF_PLAN])
     if "provider_id" in changed:
         handle_arrivals(snapshot.subscription_id)
     subscription.save(using=payments_database(), update_fields=[*changed, *TIMES])
@@ -210,10 +220,6 @@ def apply_subscription(subscription: Subscription, snapshot: SubscriptionSnapsho
 def _take_values(subscription: Subscription, snapshot: SubscriptionSnapshot) -> None:
     if can_transition_subscription(subscription.status, snapshot.status):
         subscription.status = snapshot.status
-        if subscription.status == SubscriptionStatus.PAST_DUE:
-            subscription.past_due_since = subscription.past_due_since or timezone.now()
-        elif subscription.status != SubscriptionStatus.UNPAID:
-            subscription.past_due_since = None
     for name in MIRRORED:
         value = getattr(snapshot, name)
         if value or name not in KEPT_WHEN_MISSING:
@@ -248,6 +254,8 @@ def store_invoice(
     """
     customer = subscription.customer
     invoice = lock_invoice(customer.variant, snapshot.invoice_id) or new_invoice(customer, snapshot, subscription)
+    if invoice.subscription_id == subscription.pk:
+        invoice.subscription = subscription
     if judge(invoice, look=Look(None, looked_at, snapshot)) is not Verdict.KEEP:
         apply_invoice(invoice, snapshot, origin)
 
@@ -294,6 +302,7 @@ def apply_invoice(invoice: Invoice, snapshot: InvoiceSnapshot, origin: Origin) -
     changed = _changed(invoice, before, ["status", "issued", *MIRRORED_OF_INVOICE])
     invoice.save(using=payments_database(), update_fields=None if invoice.pk is None else [*changed, *TIMES])
     if changed and invoice.subscription is not None:
+        note_payment(invoice.subscription, snapshot)
         announce_invoice(invoice, invoice.subscription, before, origin)
     return bool(changed)
 

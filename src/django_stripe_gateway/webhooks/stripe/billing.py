@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.utils import timezone
@@ -18,6 +18,8 @@ from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.cancel import end_with_period
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, begin_look, judge
+from django_stripe_gateway.services.subscriptions.grace import is_in_doubt
+from django_stripe_gateway.services.subscriptions.identity import find_subscription_row
 from django_stripe_gateway.services.subscriptions.sync import (
     add_subscription,
     apply_invoice,
@@ -63,11 +65,11 @@ def apply_subscription_event(
             snapshot,
             is_last=snapshot.status in ENDED_SUBSCRIPTIONS,
             is_over=subscription.has_ended,
-            is_complete=snapshot.has_all_items,
             retrieve=lambda: gateway.retrieve_subscription(subscription_id),
+            is_in_doubt=is_in_doubt(subscription, snapshot) or not snapshot.has_all_items,
         )
         if newest is not None:
-            apply_subscription(subscription, newest, event.origin)
+            apply_subscription(subscription, newest, event.origin, said_at=event.created)
     except SnapshotMismatch as mismatch:
         logger.error("The event %s contradicts subscription %s: %s.", event.id, subscription.pk, mismatch)
         write_log(subscription, SubscriptionLogEvent.MISMATCH, event.origin, str(mismatch), {"type": event.type})
@@ -85,7 +87,7 @@ def newest_of(
     retrieve: Callable[[], S],
     is_last: bool = False,
     is_over: bool = False,
-    is_complete: bool = True,
+    is_in_doubt: bool = False,
 ) -> S | None:
     """Return what is to be written to a locked row; ``None`` if the row knows better.
 
@@ -94,17 +96,17 @@ def newest_of(
         retrieve: asks the provider.
         is_last: nothing can come after what the event says.
         is_over: nothing can come after what the row says.
-        is_complete: whether the event holds all that is to be written.
+        is_in_doubt: what the event says is not enough, however new it is.
 
     Raises:
-        FetchNeeded: the event is not clearly newer, or not complete, so that the provider has to be asked.
+        FetchNeeded: the event is not clearly newer, or is in doubt, so that the provider has to be asked.
     """
     look: Look[S] | None = event.fetched if isinstance(event.fetched, Look) else None
     before = row.provider_time
-    if look is None and not is_complete and not is_over:
-        known, began = begin_look(row)
-        raise FetchNeeded(lambda: Look(known, timezone.now(), retrieve(), began))
-    verdict = judge(row, event_time=event.created, look=look, is_last=is_last, is_over=is_over)
+    if is_in_doubt and look is None and not is_over:
+        verdict = Verdict.LOOK
+    else:
+        verdict = judge(row, event_time=event.created, look=look, is_last=is_last, is_over=is_over)
     if verdict is Verdict.WRITE:
         return said if look is None else look.answer
     if verdict is Verdict.LOOK:
@@ -124,7 +126,11 @@ def apply_invoice_event(event: Event, then: Callable[[Invoice], object] = lambda
     if not snapshot.invoice_id or event.type == "invoice.upcoming":
         # An upcoming invoice is no object yet, whatever it is called.
         return WebhookState.PROCESSED
-    invoice = _find_invoice(event, snapshot)
+    try:
+        invoice = _find_invoice(event, snapshot)
+    except SnapshotMismatch as mismatch:
+        logger.error("The event %s contradicts subscription %s: %s.", event.id, snapshot.subscription_id, mismatch)
+        return WebhookState.MISMATCHED
     if invoice is None:
         return WebhookState.UNMATCHED
     gateway = get_billing_gateway(invoice.variant)
@@ -145,16 +151,6 @@ def apply_invoice_event(event: Event, then: Callable[[Invoice], object] = lambda
         return WebhookState.MISMATCHED
     then(invoice)
     return WebhookState.PROCESSED
-
-
-def find_subscription(event: Event, subscription_id: str, metadata: Mapping[str, Any] | None = None) -> int | None:
-    """Return the key of our row of a subscription: found by the token that only our calls write, else by its id."""
-    rows = Subscription.objects.using(payments_database()).filter(variant__in=speaks_for(event))
-    for column, value in (("token", clean_id((metadata or {}).get("token"))), ("provider_id", subscription_id)):
-        found = rows.filter(**{column: value}).values_list("pk", flat=True).first() if value else None
-        if found is not None:
-            return found
-    return None
 
 
 def find_customer(event: Event, customer_id: str) -> Customer | None:
@@ -186,16 +182,25 @@ def verify_livemode(event: Event, livemode: bool) -> None:
 
 def _find_subscription(event: Event, snapshot: SubscriptionSnapshot) -> Subscription | None:
     """Return the subscription, locked, added if only its customer is known."""
-    pk = find_subscription(event, snapshot.subscription_id, snapshot.metadata)
+    known = _lock_known(event, snapshot)
+    if known is not None:
+        return known
+    customer = find_customer(event, snapshot.customer_id)
+    if customer is None:
+        return None
+    # Under the customer's lock nobody else adds it.
+    known = _lock_known(event, snapshot)
+    return known or lock_subscription(add_subscription(customer, snapshot, event.origin).pk)
+
+
+def _lock_known(event: Event, snapshot: SubscriptionSnapshot) -> Subscription | None:
+    token, customer_id = clean_id(snapshot.metadata.get("token")), snapshot.customer_id
+    pk = find_subscription_row(speaks_for(event), snapshot.subscription_id, token=token, customer_id=customer_id)
     if pk is None:
-        customer = find_customer(event, snapshot.customer_id)
-        if customer is None:
-            return None
-        # Under the customer's lock nobody else adds it.
-        pk = find_subscription(event, snapshot.subscription_id, snapshot.metadata)
-        if pk is None:
-            pk = add_subscription(customer, snapshot, event.origin).pk
-    return lock_subscription(pk)
+        return None
+    subscription = lock_subscription(pk)
+    # What the token has found may have become another one's row before it was locked.
+    return subscription if subscription.provider_id in (None, snapshot.subscription_id) else None
 
 
 def _find_invoice(event: Event, snapshot: InvoiceSnapshot) -> Invoice | None:
@@ -209,11 +214,13 @@ def _find_invoice(event: Event, snapshot: InvoiceSnapshot) -> Invoice | None:
         return None
     subscription = None
     if snapshot.subscription_id:
-        pk = find_subscription(event, snapshot.subscription_id)
+        pk = find_subscription_row(speaks_for(event), snapshot.subscription_id)
         if pk is None:
             # The event about its subscription is still under way.
             return None
         subscription = Subscription.objects.using(payments_database()).get(pk=pk)
+        if subscription.customer_id != customer.pk:
+            raise SnapshotMismatch("customer differs")
     return lock_invoice(customer.variant, snapshot.invoice_id) or new_invoice(customer, snapshot, subscription)
 
 

@@ -162,6 +162,8 @@ class LocalstripeBillingGateway(StripeBillingGateway):
         self, subscription_id: str, change: SubscriptionChange, *, idempotency_key: str
     ) -> SubscriptionSnapshot:
         """Change plan, quantity or what happens at the period's end; localstripe makes a new item of a changed one."""
+        if change.cancel_at is not None:
+            _refuse("dates on which subscriptions end")
         if change.proration == "always_invoice":
             _refuse("invoices for a change at once")
         params: dict[str, Any] = {"expand": self._subscription_expand()}

@@ -1,0 +1,52 @@
+"""Who has set that a subscription ends, and what takes that back.
+
+A customer lets a subscription end with its period, and may think better of it. A date in a later period, or in the
+middle of one, is the seller's: a contract. A change of plan takes back the former and keeps the latter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django_stripe_gateway.models import Subscription
+
+
+def note_end(subscription: Subscription, before: Subscription) -> None:
+    """Note the date that was agreed on, as it is when the provider's values have been written.
+
+    Once its last period has begun, an agreed date is the end of the period, as that of a request is. It is known by
+    having been noted before, or by having been set in an earlier period.
+    """
+    if subscription.cancel_at is None:
+        if not subscription.cancel_at_period_end:
+            subscription.fixed_end = None
+        return
+    was_asked_for = before.cancel_at_period_end and not before.ends_as_agreed
+    asked, period_start = subscription.canceled_at, subscription.current_period_start
+    is_of_earlier = asked is not None and period_start is not None and asked < period_start
+    if not subscription.cancel_at_period_end or (is_of_earlier and not was_asked_for):
+        subscription.fixed_end = subscription.cancel_at
+
+
+def going_on(subscription: Subscription) -> dict[str, Any]:
+    """Return what takes back the customer's own cancellation: an agreed end in a later period is set again."""
+    agreed, period_end = subscription.fixed_end, subscription.current_period_end
+    if agreed is not None and period_end is not None and agreed > period_end:
+        return {"cancel_at": agreed.isoformat()}
+    return {"cancel_at_period_end": False}
+
+
+def end_after_change(subscription: Subscription, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what becomes of a subscription's end when its price changes, as far as ``params`` do not say it.
+
+    Who chooses a price of a plan that renews takes back their cancellation. An agreed end stays.
+
+    Args:
+        params: of the change: ``price_id``, ``cancel_at_period_end``, and ``renews`` of the new price's plan.
+    """
+    if params["price_id"] is None:
+        return {}
+    if subscription.ends_as_agreed and (params["renews"] or subscription.is_cancelled):
+        return {"cancel_at_period_end": None}
+    return going_on(subscription) if params["renews"] and subscription.is_cancelled else {}

@@ -1,0 +1,187 @@
+"""The time to pay late counts from the provider's time, and is for those alone who have paid before."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from django_stripe_gateway.gateways.billing_values import CustomerRequest, SubscriptionRequest
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.models import Invoice, Subscription
+from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
+from django_stripe_gateway.subscriptions import has_plan
+from tests.fake_stripe.periods import DAY
+from tests.test_billing.host import SubscriptionHost
+from tests.test_webhooks.support import Event, only
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FAILS = "pm_card_chargeCustomerFail"
+UPDATED = "customer.subscription.updated"
+
+
+def now(subscription: Subscription) -> Subscription:
+    subscription.refresh_from_db()
+    assert subscription.is_valid == Subscription.objects.valid().filter(pk=subscription.pk).exists()
+    return subscription
+
+
+def begin(host: SubscriptionHost, *, days_ago: float) -> None:
+    """Let it be so many days ago at Stripe."""
+    host.fake.state.ahead -= int(days_ago * DAY)
+
+
+def forget_looks() -> None:
+    """Let us not have looked at Stripe since, so that events which are newer than others are believed."""
+    long_ago = timezone.now() - timedelta(days=300)
+    Subscription.objects.update(fetched_at=long_ago)
+    Invoice.objects.update(fetched_at=long_ago)
+
+
+def fail_a_renewal(host: SubscriptionHost, subscription: Subscription, *, days: int = 32) -> list[Event]:
+    """Let a renewal fail, and return what has not been delivered of that."""
+    host.change_card(subscription, FAILS)
+    host.deliver_new()
+    host.fake.advance(days=days, hours=2)
+    return host.new_events()
+
+
+def failed_at(host: SubscriptionHost, subscription: Subscription) -> datetime:
+    """Return when the invoice of the failed renewal became final at Stripe."""
+    invoice = host.fake.get(host.fake.get(subscription.provider_id)["latest_invoice"])
+    assert invoice["status"] == "open"
+    return datetime.fromtimestamp(invoice["status_transitions"]["finalized_at"], UTC)
+
+
+@pytest.mark.parametrize("how", ["event", "event after a look", "look"])
+@pytest.mark.parametrize(("days", "is_valid"), [(6, True), (12, False)])
+def test_late(either_host: SubscriptionHost, how: str, days: int, is_valid: bool) -> None:
+    host = either_host
+    begin(host, days_ago=31 + days)
+    subscription = host.subscribed()
+    events = fail_a_renewal(host, subscription, days=31)
+    if how == "look":
+        look_up_subscription(subscription.pk)
+    else:
+        if how == "event":
+            forget_looks()
+        host.deliver(events)
+    assert now(subscription).status == "past_due"
+    expected = failed_at(host, subscription)
+    assert abs(subscription.past_due_since - expected) < timedelta(hours=1)
+    assert subscription.is_valid is is_valid
+    assert has_plan(host.user, "basic") is is_valid
+    # Replays, later events and further looks give no more time.
+    before = subscription.past_due_since
+    replayed = [event | {"id": f"{event['id']}_again"} for event in events]
+    host.deliver(replayed)
+    host.deliver(event | {"id": f"{event['id']}_later", "created": event["created"] + 60} for event in events)
+    look_up_subscription(subscription.pk)
+    assert abs(now(subscription).past_due_since - before) < timedelta(hours=1)
+    assert subscription.is_valid is is_valid
+
+
+def test_ahead_of_our_clock(either_host: SubscriptionHost) -> None:
+    subscription = either_host.subscribed()
+    either_host.deliver(fail_a_renewal(either_host, subscription))
+    since = now(subscription).past_due_since
+    assert timezone.now() - timedelta(minutes=5) < since <= timezone.now()
+    look_up_subscription(subscription.pk)
+    assert now(subscription).past_due_since == since
+    subscription.past_due_since -= timedelta(days=8)
+    subscription.save()
+    look_up_subscription(subscription.pk)
+    assert not now(subscription).is_valid
+
+
+@pytest.mark.parametrize("grace", [7, None])
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_trial_without_a_card(
+    either_host: SubscriptionHost, settings: Any, grace: int | None, is_reversed: bool
+) -> None:
+    host = either_host
+    settings.STRIPE_GATEWAY_PAST_DUE_GRACE_DAYS = grace
+    host.basic.trial_days = 14
+    host.basic.save()
+    made = host.subscribe()
+    host.fake.advance(days=15)
+    forget_looks()
+    host.deliver_new(order=(lambda events: events[::-1]) if is_reversed else None)
+    subscription = Subscription.objects.get(provider_id=made["subscription_id"])
+    assert now(subscription).status == "past_due"
+    assert "paid" in {invoice.status for invoice in subscription.invoices.all()}
+    assert (subscription.first_paid_at, subscription.is_valid) == (None, False)
+    assert not has_plan(host.user, "basic")
+    host.fake.customer_pays(subscription.provider_id, "pm_card_visa")
+    host.deliver_new()
+    assert (now(subscription).status, subscription.is_valid) == ("active", True)
+    assert subscription.first_paid_at is not None
+    host.deliver(fail_a_renewal(host, subscription))
+    assert (now(subscription).status, subscription.is_valid) == ("past_due", True)
+
+
+def test_discount_of_everything(either_host: SubscriptionHost) -> None:
+    host = either_host
+    coupon = host.fake.coupon(percent_off=100, duration="once")
+    host.fake.promotion_code(coupon["id"], "FREE")
+    subscription = host.subscribed(promotion_code="FREE")
+    assert (now(subscription).status, subscription.first_paid_at) == ("active", None)
+    host.fake.advance(days=32)
+    host.deliver_new()
+    assert (now(subscription).status, subscription.is_valid) == ("past_due", False)
+
+
+def test_payment_before_we_knew(either_host: SubscriptionHost) -> None:
+    """A subscription that is taken in when it is late already was paid by what its invoices say."""
+    host = either_host
+    host.subscribed()
+    gateway = get_billing_gateway("stripe")
+    request = SubscriptionRequest(host.customer.provider_id or "", host.premium.stripe_price_id or "")
+    made = gateway.create_subscription(request, idempotency_key="elsewhere").subscription_id
+    host.fake.customer_pays(made, "pm_card_visa")
+    host.fake.customer_changes_card(host.customer.provider_id, FAILS)
+    card = host.fake.get(host.customer.provider_id)["invoice_settings"]["default_payment_method"]
+    host.fake.change_subscription(made, {"default_payment_method": card})
+    host.fake.advance(days=32)
+    *_, last = [event for event in host.fake.events() if event["data"]["object"].get("id") == made]
+    assert host.deliver([last]) == ["processed"]
+    subscription = Subscription.objects.get(provider_id=made)
+    assert (now(subscription).status, subscription.is_valid) == ("past_due", True)
+    assert not subscription.invoices.exists()
+
+
+def test_unpaid_before_we_knew(either_host: SubscriptionHost) -> None:
+    host = either_host
+    host.subscribed()
+    gateway = get_billing_gateway("stripe")
+    other = gateway.create_customer(CustomerRequest(), idempotency_key="other").customer_id
+    host.customer.__class__.objects.filter(owner=host.user).update(provider_id=other)
+    request = SubscriptionRequest(other, host.premium.stripe_price_id or "", trial_days=3)
+    made = gateway.create_subscription(request, idempotency_key="elsewhere").subscription_id
+    host.fake.advance(days=4)
+    *_, last = [event for event in host.fake.events() if event["data"]["object"].get("id") == made]
+    assert host.deliver([last]) == ["processed"]
+    subscription = Subscription.objects.get(provider_id=made)
+    assert (now(subscription).status, subscription.is_valid) == ("past_due", False)
+
+
+def test_payment_is_heard_of_later(either_host: SubscriptionHost) -> None:
+    """The invoices of a paid subscription may arrive after what says that it is late."""
+    host = either_host
+    begin(host, days_ago=35)
+    made = host.subscribe()["subscription_id"]
+    host.fake.customer_pays(made, "pm_card_visa")
+    subscription = Subscription.objects.get(provider_id=made)
+    host.change_card(subscription, FAILS)
+    host.fake.advance(days=31, hours=2)
+    events = host.new_events()
+    forget_looks()
+    host.deliver(only(events, UPDATED)[::-1])
+    assert now(subscription).is_valid
+    paid_at = subscription.first_paid_at
+    host.deliver(only(events, "invoice.paid", "invoice.finalized", "invoice.created"))
+    assert now(subscription).is_valid
+    assert subscription.first_paid_at == paid_at == min(i.paid_at for i in subscription.invoices.paid())
