@@ -73,7 +73,9 @@ def _apply_simple(scope: Scope, found: Object, params: Object) -> None:
         subscribing.end_with_period(scope, found, params["cancel_at_period_end"])
     if "cancel_at" in params:
         found["cancel_at"] = params["cancel_at"] or None
-    if params.get("default_payment_method"):
+    if params.get("default_payment_method") == "":
+        found["default_payment_method"] = None
+    elif "default_payment_method" in params:
         method = cards.take(scope, params["default_payment_method"])
         if method["customer"] != found["customer"]:
             raise customers.not_attached(method, "default_payment_method")

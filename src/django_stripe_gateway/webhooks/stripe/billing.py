@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from django.utils import timezone
 
-from django_stripe_gateway.choices import InvoiceStatus, SubscriptionLogEvent, WebhookState
+from django_stripe_gateway.choices import SubscriptionLogEvent, WebhookState
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
@@ -18,6 +18,7 @@ from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.cancel import end_with_period
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, begin_look, judge
+from django_stripe_gateway.services.subscriptions.invoices import SETTLED_INVOICES
 from django_stripe_gateway.services.subscriptions.sync import (
     add_subscription,
     apply_invoice,
@@ -36,8 +37,6 @@ from django_stripe_gateway.webhooks.stripe.variants import may_speak_for
 S = TypeVar("S")
 
 logger = logging.getLogger(__name__)
-
-SETTLED_INVOICES = (InvoiceStatus.PAID, InvoiceStatus.VOID)
 
 
 def apply_subscription_event(

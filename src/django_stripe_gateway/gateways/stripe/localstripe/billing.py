@@ -54,9 +54,11 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     supports_pause = False
     supports_promotion_codes = False
     supports_preview = False
+    supports_setup_checkout = False
 
     create_subscription_checkout = find_subscription_checkout = _refusing("Checkout")
     retrieve_subscription_checkout = expire_subscription_checkout = _refusing("Checkout")
+    create_setup_checkout = find_setup_checkout = _refusing("Checkout")
     create_portal_url = _refusing("the billing portal")
     pause_subscription = unpause_subscription = _refusing("pausing")
     find_promotion_code = _refusing("promotion codes")
@@ -174,6 +176,15 @@ class LocalstripeBillingGateway(StripeBillingGateway):
         if change.cancel_at_period_end is not None:
             params["cancel_at_period_end"] = change.cancel_at_period_end
         return self._update(subscription_id, params, idempotency_key)
+
+    def pay_invoice(
+        self, invoice_id: str, *, payment_method: str = "", off_session: bool = False, idempotency_key: str
+    ) -> InvoiceSnapshot:
+        """Charge an open invoice on its customer's payment method; localstripe takes no other one."""
+        if payment_method:
+            _refuse("a payment method for one invoice")
+        self._send(self.v1.invoices.pay, invoice_snapshot, idempotency_key, invoice_id, about_state=True)
+        return self.retrieve_invoice(invoice_id)
 
     def list_invoices(self, customer_id: str) -> Sequence[InvoiceSnapshot]:
         """Return the customer's invoices, the newest first."""
