@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from django.utils import timezone
 
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.exceptions import ProviderError, UnsupportedByGateway
+from django_stripe_gateway.exceptions import PaymentDeclined, ProviderError, UnsupportedByGateway
 from django_stripe_gateway.gateways.billing_values import (
     CustomerSnapshot,
     InvoiceSnapshot,
@@ -180,11 +180,14 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     def pay_invoice(
         self, invoice_id: str, *, payment_method: str = "", off_session: bool = False, idempotency_key: str
     ) -> InvoiceSnapshot:
-        """Charge an open invoice on its customer's payment method; localstripe takes no other one."""
+        """Charge an open invoice on its customer's payment method; localstripe takes no other, and tells no decline."""
         if payment_method:
             _refuse("a payment method for one invoice")
         self._send(self.v1.invoices.pay, invoice_snapshot, idempotency_key, invoice_id, about_state=True)
-        return self.retrieve_invoice(invoice_id)
+        paid = self.retrieve_invoice(invoice_id)
+        if paid.status != "paid":
+            raise PaymentDeclined("Your card was declined.", code="card_declined", decline_code="card_declined")
+        return paid
 
     def list_invoices(self, customer_id: str) -> Sequence[InvoiceSnapshot]:
         """Return the customer's invoices, the newest first."""
