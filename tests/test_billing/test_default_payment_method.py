@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 
 from django_stripe_gateway.exceptions import ProviderUnavailable
 from django_stripe_gateway.gateways.registry import get_billing_gateway
@@ -36,6 +38,13 @@ def make_default(host: SubscriptionHost, method_id: str) -> Any:
     answer = host.post(f"payment_methods/{method_id}/default")
     assert answer.status_code == 200, answer.content
     return answer.json()
+
+
+def make_default_in_thread(host: SubscriptionHost, method_id: str) -> Any:
+    try:
+        return make_default(host, method_id)
+    finally:
+        connection.close()
 
 
 def charged_cards(host: SubscriptionHost, subscription: Subscription) -> list[str]:
@@ -92,9 +101,10 @@ def test_several_subscriptions(host: SubscriptionHost) -> None:
     first = host.fake.get(one.provider_id)["default_payment_method"]
     second = add_card(host)
     # The host has started it on this card on purpose.
-    other = host.subscribed(host.premium, payment_method=second)
-    host.fake.change_subscription(other.provider_id, {"default_payment_method": second})
+    made = host.subscribe(host.premium, payment_method=second)
+    host.fake.customer_pays(made["subscription_id"], second)
     host.deliver_new()
+    other = Subscription.objects.get(provider_id=made["subscription_id"])
     assert shown(host) == {second: (False, [other.provider_id]), first: (False, [one.provider_id])}
     make_default(host, first)
     both = [one.provider_id, other.provider_id]
@@ -162,17 +172,16 @@ def test_killed_between_the_customer_and_the_subscriptions(host: SubscriptionHos
 
 
 def test_subscription_that_ends_meanwhile(host: SubscriptionHost) -> None:
-    one, other = host.subscribed(), host.subscribed(host.premium)
+    subscription = host.subscribed()
     second = add_card(host)
-    with host.fake.hold("POST", f"/v1/customers/{host.customer.provider_id}", when="before") as hold:
-        from threading import Thread  # noqa: PLC0415
-
-        thread = Thread(target=make_default, args=(host, second))
-        thread.start()
+    with host.fake.hold("GET", "/v1/subscriptions", when="after") as hold, ThreadPoolExecutor(1) as threads:
+        chosen = threads.submit(make_default_in_thread, host, second)
         hold.wait()
+        host.fake.cancel_subscription(subscription.provider_id)
         hold.release()
-        thread.join()
-    assert shown(host)[second] == (True, [one.provider_id, other.provider_id])
+        assert chosen.result()["is_default"] is True
+    subscription.refresh_from_db()
+    assert (host.customer.default_payment_method, subscription.status) == (second, "canceled")
 
 
 def test_removed_card_that_was_charged(host: SubscriptionHost) -> None:

@@ -86,7 +86,10 @@ class SetDefaultPaymentMethodVerb(CustomerVerb[DefaultSet]):
         claim.result = []
         for snapshot in answer.subscriptions:
             seen = claim.seen.get(snapshot.subscription_id)
-            if seen is None or seen.default_payment_method == snapshot.default_payment_method:
+            if seen is None or (seen.default_payment_method, seen.status) == (
+                snapshot.default_payment_method,
+                snapshot.status,
+            ):
                 continue
             look = Look(Known.of(seen), claim.began, snapshot)
             if take_look(claim.subject, seen, look, claim.origin) is None:
