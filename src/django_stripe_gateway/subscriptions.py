@@ -8,8 +8,8 @@ stop and start the collection of money. ``sync_subscription`` asks the provider 
 Whom the provider bills is a ``Customer``. ``ensure_customer`` finds or makes an owner's, ``update_customer`` sends the
 provider new details. ``list_payment_methods``, ``payment_methods_in_use``, ``add_payment_method``,
 ``open_setup_checkout``, ``set_default_payment_method``, ``remove_payment_method`` and ``portal_url`` are about what
-customers are charged on. Invoices come with the webhooks; ask for them with ``Invoice.objects.for_owner(owner).shown()``,
-and pay an open one at once with ``pay_invoice``.
+customers are charged on. Invoices come with the webhooks; ask for them with
+``Invoice.objects.for_owner(owner).shown()``, and pay an open one at once with ``pay_invoice``.
 
 Plans and prices are rows. ``push_plan`` and ``push_pricing`` bring them to the provider, ``replace_pricing`` and
 ``archive_pricing`` take a price off the market, ``pull_catalogue`` goes the other way, and ``find_drift`` says where

@@ -165,7 +165,9 @@ def test_killed_between_the_customer_and_the_subscriptions(host: SubscriptionHos
     call_command("reconcile")
     assert not BillingOperation.objects.pending().exists()
     assert shown(host) == {second: (True, [subscription.provider_id]), first: (False, [])}
-    sent = [request for request in host.fake.requests if request.path == f"/v1/subscriptions/{subscription.provider_id}"]
+    sent = [
+        request for request in host.fake.requests if request.path == f"/v1/subscriptions/{subscription.provider_id}"
+    ]
     operation = BillingOperation.objects.get(kind="set_default_pm")
     keys = [request.idempotency_key for request in sent if request.method == "POST"]
     assert keys == [f"{operation.idempotency_key}-{subscription.provider_id}"]

@@ -77,4 +77,3 @@ def take_invoice_look(seen: Invoice, look: Look[InvoiceSnapshot], origin: Origin
     if invoice.is_open and look.answer.requires_action:
         invoice.client_secret = look.answer.client_secret
     return invoice
-

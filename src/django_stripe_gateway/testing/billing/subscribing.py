@@ -62,9 +62,7 @@ class SubscribingTests(BillingScenario):
     def test_subscribe__payment_method_of_its_own(self) -> None:
         """What a subscription has of its own, where it can, is given up for its customer's default one."""
         customer = self.customer()
-        own = self.gateway.attach_payment_method(
-            self.payment_method, customer.customer_id, idempotency_key=self.key()
-        )
+        own = self.gateway.attach_payment_method(self.payment_method, customer.customer_id, idempotency_key=self.key())
         made = self.subscribe(customer, self.price(), default_payment_method=own.payment_method_id)
         if not made.default_payment_method:
             return
