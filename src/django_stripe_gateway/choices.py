@@ -180,6 +180,8 @@ class BillingOperationKind(models.TextChoices):
     ADD_PAYMENT_METHOD = "add_payment_method", _("Add a payment method")
     SET_DEFAULT_PAYMENT_METHOD = "set_default_pm", _("Set the default payment method")
     REMOVE_PAYMENT_METHOD = "remove_payment_method", _("Remove a payment method")
+    SETUP_CHECKOUT = "setup_checkout", _("Add a payment method through Checkout")
+    PAY_INVOICE = "pay_invoice", _("Pay an invoice")
     PORTAL = "portal", _("Open the portal")
     ADD_ITEM = "add_item", _("Add an item")
     CHANGE_ITEM = "change_item", _("Change an item")

@@ -6,9 +6,10 @@ period or at once, and ``resume_subscription`` takes that back; ``pause_subscrip
 stop and start the collection of money. ``sync_subscription`` asks the provider how it stands.
 
 Whom the provider bills is a ``Customer``. ``ensure_customer`` finds or makes an owner's, ``update_customer`` sends the
-provider new details. ``list_payment_methods``, ``add_payment_method``, ``set_default_payment_method``,
-``remove_payment_method`` and ``portal_url`` are about what customers are charged on. Invoices come with the webhooks;
-ask for them with ``Invoice.objects.for_owner(owner).shown()``.
+provider new details. ``list_payment_methods``, ``payment_methods_in_use``, ``add_payment_method``,
+``open_setup_checkout``, ``set_default_payment_method``, ``remove_payment_method`` and ``portal_url`` are about what
+customers are charged on. Invoices come with the webhooks; ask for them with
+``Invoice.objects.for_owner(owner).shown()``, and pay an open one at once with ``pay_invoice``.
 
 Plans and prices are rows. ``push_plan`` and ``push_pricing`` bring them to the provider, ``replace_pricing`` and
 ``archive_pricing`` take a price off the market, ``pull_catalogue`` goes the other way, and ``find_drift`` says where
@@ -51,12 +52,17 @@ from django_stripe_gateway.services.catalogue.steps import CatalogueStep
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, resume_subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription, preview_change
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer, update_customer
+from django_stripe_gateway.services.subscriptions.default_payment_method import (
+    PaymentMethodsInUse,
+    payment_methods_in_use,
+    set_default_payment_method,
+)
 from django_stripe_gateway.services.subscriptions.pause import pause_subscription, unpause_subscription
+from django_stripe_gateway.services.subscriptions.pay_invoice import pay_invoice
 from django_stripe_gateway.services.subscriptions.payment_methods import (
     add_payment_method,
     list_payment_methods,
     remove_payment_method,
-    set_default_payment_method,
 )
 from django_stripe_gateway.services.subscriptions.plan_access import active_plan, has_plan, subscriptions_for
 from django_stripe_gateway.services.subscriptions.portal import portal_url
@@ -65,6 +71,7 @@ from django_stripe_gateway.services.subscriptions.reconcile import (
     reconcile_customers,
     reconcile_subscriptions,
 )
+from django_stripe_gateway.services.subscriptions.setup_checkouts import open_setup_checkout
 from django_stripe_gateway.services.subscriptions.subscribe import subscribe
 from django_stripe_gateway.services.subscriptions.sync import sync_subscription
 
@@ -72,6 +79,7 @@ __all__ = [
     "CatalogueStep",
     "Drift",
     "HasActivePlan",
+    "PaymentMethodsInUse",
     "PulledPlan",
     "active_plan",
     "add_payment_method",
@@ -82,7 +90,10 @@ __all__ = [
     "find_drift",
     "has_plan",
     "list_payment_methods",
+    "open_setup_checkout",
     "pause_subscription",
+    "pay_invoice",
+    "payment_methods_in_use",
     "plan_required",
     "portal_url",
     "preview_change",

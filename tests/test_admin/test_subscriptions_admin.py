@@ -247,3 +247,29 @@ def test_catalogue_operations__who_may_resume_them(billing_staff: Callable[..., 
     for names, may_resume in (["view_catalogueoperation"], False), (["view_catalogueoperation", "change_plan"], True):
         page = billing_staff(*names).get(own_url("catalogueoperation", "changelist")).content.decode()
         assert ("resume_selected" in page) is may_resume
+
+
+def test_pay_invoice(
+    billing_staff: Callable[..., Client], stripe_server: FakeStripe, user: Any, api_client: Any
+) -> None:
+    host = SubscriptionHost(stripe_server, user, api_client)
+    subscription = host.subscribed()
+    host.change_card(subscription, "pm_card_chargeCustomerFail")
+    host.fake.advance(days=32)
+    host.deliver_new()
+    invoice = Invoice.objects.get(status="open")
+    url = own_url("invoice", "pay", invoice.pk)
+    assert billing_staff("view_invoice", "change_subscription").get(url).status_code == 403
+    client = billing_staff("view_invoice", "change_invoice")
+    asked = client.get(url)
+    body = {"key": str(asked.context["form"]["key"].value())}
+    assert "declined" in shown_messages(client.post(url, body, follow=True))[0]
+    host.change_card(subscription, "pm_card_visa")
+    body = {"key": str(client.get(url).context["form"]["key"].value())}
+    for _click in range(2):
+        assert client.post(url, body, follow=True).status_code == 200
+    assert Invoice.objects.get(pk=invoice.pk).is_paid
+    assert len(host.fake.events("invoice.paid")) == 2
+    sent = [request.params for request in host.fake.requests if request.path.endswith("/pay")]
+    # The customer is not there to authenticate.
+    assert [params["off_session"] for params in sent] == [True, True]

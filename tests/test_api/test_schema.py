@@ -52,6 +52,7 @@ SUBSCRIPTION_OPERATIONS = {
     ("post", "subscriptions/change/"): _CHANGES,
     ("post", "subscriptions/pause/"): _CHANGES,
     ("post", "subscriptions/unpause/"): _CHANGES,
+    ("post", "subscriptions/invoices/{invoice_id}/pay/"): _CHANGES,
     ("post", "subscriptions/portal/"): {201, 400, 409, *_CALLS},
     ("get", "subscriptions/payment_methods/"): {200, *_CALLS},
     ("post", "subscriptions/payment_methods/"): {201, 400, 409, *_CALLS},

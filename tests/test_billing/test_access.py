@@ -24,6 +24,7 @@ OF_ACTIONS = {
     ("post", "change/"): "change_subscription",
     ("post", "pause/"): "pause_subscription",
     ("post", "unpause/"): "unpause_subscription",
+    ("post", "invoices/in_1/pay/"): "pay_invoice",
     ("post", "portal/"): "open_portal",
     ("post", "payment_methods/"): "add_payment_method",
     ("delete", "payment_methods/pm_1/"): "remove_payment_method",

@@ -94,3 +94,15 @@ def test_what_localstripe_does_not_know(localstripe: str, api_client: APIClient)
         assert answer.status_code == 501, (name, answer.content)
         assert answer.json()["detail"].endswith("."), name
     assert Subscription.objects.get().status == "active"
+
+
+def test_cards(fresh_localstripe: str, api_client: APIClient) -> None:
+    basic = sell("basic", Decimal("20.00"))
+    made = call(api_client, "subscribe", plan_id=basic.plan_id)
+    assert made.status_code == 201, made.content
+    (card,) = api_client.get(f"{ROOT}payment_methods/").json()["results"]
+    assert (card["is_default"], card["subscriptions"]) == (True, [made.json()["subscription_id"]])
+    chosen = call(api_client, f"payment_methods/{card['payment_method_id']}/default")
+    assert (chosen.status_code, chosen.json()) == (200, card)
+    refused = call(api_client, "payment_methods", mode="checkout")
+    assert (refused.status_code, refused.json()["code"]) == (501, "unsupported_by_gateway")

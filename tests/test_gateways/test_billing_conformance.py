@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from django_stripe_gateway.exceptions import ProviderStateError
 from django_stripe_gateway.gateways.billing_values import CustomerRequest, SubscriptionRequest
 from django_stripe_gateway.testing import BillingGatewayConformance
 from tests.test_gateways.billing_conformance import OnFakeStripe, OnLocalstripe, OnStripe
@@ -54,3 +55,11 @@ class TestLocalstripe(OnLocalstripe, StripeConformance):
         listed = self.gateway.list_subscriptions(request.customer_id)
         assert {subscription.subscription_id for subscription in listed} == made
         assert len(made) == 2
+
+    def test_invoice_payment__repeated(self) -> None:
+        """It ignores keys, and charges no second time."""
+        made, key = self.subscribe(self.customer(self.failing), self.price()), self.key()
+        self.give_what_works(made)
+        assert self.gateway.pay_invoice(made.latest_invoice_id, idempotency_key=key).status == "paid"
+        with self.refused(ProviderStateError):
+            self.gateway.pay_invoice(made.latest_invoice_id, idempotency_key=key)

@@ -10,7 +10,7 @@ from typing import Any
 from payments import get_payment_model
 
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import Customer, Plan, PlanPricing, Subscription
+from django_stripe_gateway.models import Customer, Invoice, Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.catalogue.prices import ARCHIVE_PRICE, CREATE_PRICE, RESTORE_PRICE
 from django_stripe_gateway.services.catalogue.products import ARCHIVE_PRODUCT, CREATE_PRODUCT, UPDATE_PRODUCT
 from django_stripe_gateway.services.catalogue.publish import push_plan
@@ -34,21 +34,25 @@ from django_stripe_gateway.services.subscriptions.customers import (
     ensure_customer,
     update_customer,
 )
+from django_stripe_gateway.services.subscriptions.default_payment_method import (
+    SET_DEFAULT_PAYMENT_METHOD,
+    set_default_payment_method,
+)
 from django_stripe_gateway.services.subscriptions.pause import (
     PAUSE_SUBSCRIPTION,
     UNPAUSE_SUBSCRIPTION,
     pause_subscription,
     unpause_subscription,
 )
+from django_stripe_gateway.services.subscriptions.pay_invoice import PAY_INVOICE, pay_invoice
 from django_stripe_gateway.services.subscriptions.payment_methods import (
     ADD_PAYMENT_METHOD,
     REMOVE_PAYMENT_METHOD,
-    SET_DEFAULT_PAYMENT_METHOD,
     add_payment_method,
     remove_payment_method,
-    set_default_payment_method,
 )
 from django_stripe_gateway.services.subscriptions.portal import OPEN_PORTAL, portal_url
+from django_stripe_gateway.services.subscriptions.setup_checkouts import OPEN_SETUP_CHECKOUT, open_setup_checkout
 from django_stripe_gateway.services.subscriptions.subscribe import OPEN_CHECKOUT, SUBSCRIBE, subscribe
 from tests.billing_factories import make_pricing
 from tests.test_billing.host import SubscriptionHost
@@ -129,6 +133,22 @@ def the_card(host: SubscriptionHost) -> str:
 def subscribed(host: SubscriptionHost) -> None:
     host.subscribed()
     host.change_card(Subscription.objects.get(), "pm_card_visa")
+
+
+def with_another_card(host: SubscriptionHost) -> None:
+    """Begin with a subscription that has a card of its own, and a card that is nobody's default yet."""
+    host.subscribed()
+    gateway = get_billing_gateway("stripe")
+    gateway.attach_payment_method("pm_card_mastercard", host.customer.provider_id or "", idempotency_key="card")
+
+
+def past_due(host: SubscriptionHost) -> None:
+    """Begin with a renewal that was declined, and a card that works."""
+    subscription = host.subscribed()
+    host.change_card(subscription, "pm_card_chargeCustomerFail")
+    host.fake.advance(days=32)
+    host.change_card(subscription, "pm_card_visa")
+    host.deliver_new()
 
 
 def cancelled(host: SubscriptionHost) -> None:
@@ -250,8 +270,22 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         SET_DEFAULT_PAYMENT_METHOD,
-        with_card,
+        with_another_card,
         lambda host: set_default_payment_method(customer=host.customer, payment_method_id=the_card(host)),
+        events={"customer.subscription.updated": 1},
+    ),
+    Case(
+        OPEN_SETUP_CHECKOUT,
+        customer,
+        lambda host: open_setup_checkout(customer=host.customer, return_url="https://shop.example/"),
+        {"checkout.session": 1},
+    ),
+    Case(
+        PAY_INVOICE,
+        past_due,
+        lambda host: pay_invoice(invoice=Invoice.objects.get(billing_reason="subscription_cycle"), idempotency_key="k"),
+        {"charge": 1},
+        {"invoice.paid": 1},
     ),
     Case(
         REMOVE_PAYMENT_METHOD,

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from django_stripe_gateway.admin.base.display import money_column
-from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin, ReadOnlyInline
+from django_stripe_gateway.admin.actions import ActionsMixin
+from django_stripe_gateway.admin.actions.invoices import INVOICE_ACTIONS
+from django_stripe_gateway.admin.base.display import display_money, money_column
+from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin, ReadOnlyInline, may_change
 from django_stripe_gateway.admin.base.search import IdSearchMixin
 from django_stripe_gateway.models import Invoice
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(IdSearchMixin, ReadOnlyAdmin):
-    """Invoices, newest first."""
+class InvoiceAdmin(ActionsMixin, IdSearchMixin, ReadOnlyAdmin):
+    """Invoices, newest first.
 
+    ``has_pay_permission`` decides who may have one paid; by default whoever has the permission to change invoices.
+    """
+
+    action_table = INVOICE_ACTIONS
     list_display = tuple(
         "id issued number status total_money paid_money remaining_money customer subscription requires_action".split()
     )
@@ -41,6 +50,18 @@ class InvoiceAdmin(IdSearchMixin, ReadOnlyAdmin):
     due_money = money_column("amount_due", _("due"))
     paid_money = money_column("amount_paid", _("paid"))
     remaining_money = money_column("amount_remaining", _("remaining"))
+
+    def may_act(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return whether the user may change invoices, which nobody edits by hand."""
+        return may_change(request, Invoice)
+
+    def facts(self, subject: Any) -> list[tuple[Any, Any]]:
+        """Return what is open of the invoice."""
+        return [*super().facts(subject), (_("remaining"), display_money(subject.amount_remaining, subject.currency))]
+
+    def row_label(self, subject: Any) -> str:
+        """Return the invoice's number."""
+        return subject.number or subject.provider_id
 
 
 class InvoiceInline(ReadOnlyInline):

@@ -6,7 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django_stripe_gateway.api.health import WebhookHealthView
 from django_stripe_gateway.api.payments import actions, return_pages, views
 from django_stripe_gateway.api.subscriptions import actions as billing_actions
-from django_stripe_gateway.api.subscriptions import payment_methods
+from django_stripe_gateway.api.subscriptions import invoices, payment_methods
 from django_stripe_gateway.api.subscriptions import views as billing_views
 from django_stripe_gateway.api.usage import views as usage_views
 
@@ -35,6 +35,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("subscriptions/unpause/", billing_actions.UnpauseView.as_view(), name="subscription-unpause"),
     path("subscriptions/status/", billing_views.SubscriptionStatusView.as_view(), name="subscription-status"),
     path("subscriptions/invoices/", billing_views.InvoiceListView.as_view(), name="invoice-list"),
+    path("subscriptions/invoices/<str:invoice_id>/pay/", invoices.PayInvoiceView.as_view(), name="invoice-pay"),
     path("subscriptions/portal/", payment_methods.PortalView.as_view(), name="portal"),
     path("subscriptions/payment_methods/", payment_methods.PaymentMethodListView.as_view(), name="payment-method-list"),
     path(f"{METHOD}/", payment_methods.PaymentMethodView.as_view(), name="payment-method"),

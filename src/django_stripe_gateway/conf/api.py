@@ -14,6 +14,7 @@ SUBSCRIPTION_ACTIONS = (
     "change_subscription",
     "pause_subscription",
     "unpause_subscription",
+    "pay_invoice",
     "add_payment_method",
     "set_default_payment_method",
     "remove_payment_method",

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django_stripe_gateway.exceptions import UnsupportedByGateway
 from django_stripe_gateway.gateways.billing_values import (
     BillingCheckoutSnapshot,
     CustomerRequest,
@@ -23,6 +24,7 @@ from django_stripe_gateway.gateways.billing_values import (
     ProductRequest,
     ProductSnapshot,
     PromotionCodeSnapshot,
+    SetupCheckoutRequest,
     SetupSnapshot,
     SubscriptionChange,
     SubscriptionCheckoutRequest,
@@ -49,6 +51,10 @@ class BillingGateway(ABC):
     supports_pause: ClassVar[bool] = False
     supports_promotion_codes: ClassVar[bool] = False
     supports_preview: ClassVar[bool] = False
+    #: The provider has a page on which a customer adds a payment method.
+    supports_setup_checkout: ClassVar[bool] = False
+    #: An open invoice can be paid on request.
+    supports_invoice_payment: ClassVar[bool] = False
 
     provider: ClassVar[str] = ""
 
@@ -136,6 +142,14 @@ class BillingGateway(ABC):
     def retrieve_setup(self, setup_id: str) -> SetupSnapshot:
         """Ask for a SetupIntent, with its client secret."""
 
+    def create_setup_checkout(self, request: SetupCheckoutRequest, *, idempotency_key: str) -> BillingCheckoutSnapshot:
+        """Make a page on which the customer adds a payment method."""
+        raise UnsupportedByGateway("This gateway has no page on which a payment method is added.")
+
+    def find_setup_checkout(self, customer_id: str, *, metadata: Mapping[str, str]) -> BillingCheckoutSnapshot | None:
+        """Return the page that an earlier attempt at ``create_setup_checkout`` has made, found by its metadata."""
+        raise UnsupportedByGateway("This gateway has no page on which a payment method is added.")
+
     @abstractmethod
     def attach_payment_method(
         self, payment_method_id: str, customer_id: str, *, idempotency_key: str
@@ -215,6 +229,25 @@ class BillingGateway(ABC):
     @abstractmethod
     def unpause_subscription(self, subscription_id: str, *, idempotency_key: str) -> SubscriptionSnapshot:
         """Collect money again; a subscription that was paused after its trial becomes active."""
+
+    def charge_customers_default(self, subscription_id: str, *, idempotency_key: str) -> SubscriptionSnapshot:
+        """Charge a subscription that has a payment method of its own on its customer's default one instead."""
+        raise UnsupportedByGateway("Subscriptions have no payment methods of their own here.")
+
+    def pay_invoice(
+        self, invoice_id: str, *, payment_method: str = "", off_session: bool = False, idempotency_key: str
+    ) -> InvoiceSnapshot:
+        """Charge an open invoice now.
+
+        Args:
+            payment_method: one of the customer's; empty for what its subscription is charged on.
+            off_session: the customer is not there to authenticate.
+
+        Returns:
+            The invoice: paid, open while a slow payment method is under way, or, with ``requires_action`` and a client
+            secret, open until the customer has authenticated.
+        """
+        raise UnsupportedByGateway("This gateway cannot pay an invoice on request.")
 
     @abstractmethod
     def retrieve_invoice(self, invoice_id: str) -> InvoiceSnapshot:

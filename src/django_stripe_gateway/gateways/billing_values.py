@@ -182,6 +182,7 @@ class SubscriptionSnapshot:
         pause_behavior: empty unless collection is paused.
         has_pending_update: a change waits for its payment.
         past_due_since, first_paid_at: what the invoices say, where they were asked for.
+        default_payment_method: charged instead of the customer's default one; empty where that one is charged.
     """
 
     subscription_id: str
@@ -260,8 +261,24 @@ class SubscriptionCheckoutRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class SetupCheckoutRequest:
+    """A page of the provider's on which a customer adds a payment method.
+
+    Args:
+        currency: what the customer pays in, by which the provider knows which payment methods to offer.
+        return_url: where the page sends the browser back to, whether one was added or not.
+        metadata: kept on the page and on what it makes, so that an earlier attempt is found.
+    """
+
+    customer_id: str
+    currency: str
+    return_url: str = field(repr=False)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class BillingCheckoutSnapshot:
-    """A Checkout Session in subscription mode; ``status`` is open, complete or expired."""
+    """A Checkout Session in subscription or setup mode; ``status`` is open, complete or expired."""
 
     session_id: str
     status: str

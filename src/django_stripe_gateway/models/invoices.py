@@ -80,6 +80,9 @@ class Invoice(models.Model):
 
     objects = InvoiceQuerySet.as_manager()
 
+    # Secret for the customer's browser; handed on after a call, never stored.
+    client_secret: str = ""
+
     class Meta:
         verbose_name = _("invoice")
         verbose_name_plural = _("invoices")

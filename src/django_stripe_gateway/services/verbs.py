@@ -15,13 +15,12 @@ from django_stripe_gateway.services.payments.refund import REFUND
 from django_stripe_gateway.services.subscriptions.cancel import CANCEL_SUBSCRIPTION, RESUME_SUBSCRIPTION
 from django_stripe_gateway.services.subscriptions.change import CHANGE_SUBSCRIPTION
 from django_stripe_gateway.services.subscriptions.customers import CREATE_CUSTOMER, UPDATE_CUSTOMER
+from django_stripe_gateway.services.subscriptions.default_payment_method import SET_DEFAULT_PAYMENT_METHOD
 from django_stripe_gateway.services.subscriptions.pause import PAUSE_SUBSCRIPTION, UNPAUSE_SUBSCRIPTION
-from django_stripe_gateway.services.subscriptions.payment_methods import (
-    ADD_PAYMENT_METHOD,
-    REMOVE_PAYMENT_METHOD,
-    SET_DEFAULT_PAYMENT_METHOD,
-)
+from django_stripe_gateway.services.subscriptions.pay_invoice import PAY_INVOICE
+from django_stripe_gateway.services.subscriptions.payment_methods import ADD_PAYMENT_METHOD, REMOVE_PAYMENT_METHOD
 from django_stripe_gateway.services.subscriptions.portal import OPEN_PORTAL
+from django_stripe_gateway.services.subscriptions.setup_checkouts import OPEN_SETUP_CHECKOUT
 from django_stripe_gateway.services.subscriptions.subscribe import OPEN_CHECKOUT, SUBSCRIBE
 
 VERBS: tuple[Verb[Any, Any, Any], ...] = (
@@ -42,6 +41,8 @@ VERBS: tuple[Verb[Any, Any, Any], ...] = (
     ADD_PAYMENT_METHOD,
     SET_DEFAULT_PAYMENT_METHOD,
     REMOVE_PAYMENT_METHOD,
+    OPEN_SETUP_CHECKOUT,
+    PAY_INVOICE,
     OPEN_PORTAL,
     CREATE_PRODUCT,
     UPDATE_PRODUCT,

@@ -1,7 +1,8 @@
-"""What staff can do to a payment or a subscription: a table of actions, and what the admin makes of it.
+"""What staff can do to a payment, a subscription or an invoice: a table of actions, and what the admin makes of it.
 
-An action is a row of ``PAYMENT_ACTIONS`` or ``SUBSCRIPTION_ACTIONS``, with a form of its own if it asks for more than a
-confirmation. Its permission method, its page with the button, and its entry in the list's menu follow from the row.
+An action is a row of ``PAYMENT_ACTIONS``, ``SUBSCRIPTION_ACTIONS`` or ``INVOICE_ACTIONS``, with a form of its own if it
+asks for more than a confirmation. Its permission method, its page with the button, and its entry in the list's menu
+follow from the row.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ _METHOD: dict[str, Any] = {
     "exp_month": 8,
     "exp_year": 2030,
     "is_default": True,
+    "subscriptions": ["sub_1SPGrL2eZvKYlo2C1aBcDeFg"],
 }
 _SUBSCRIPTION_ID = {"subscription_id": _SUBSCRIPTION["subscription_id"]}
 
@@ -53,26 +54,38 @@ LIST_PLANS = Examples(
     }
 )
 LIST_SUBSCRIPTIONS = Examples(answers={"Subscriptions": _SUBSCRIPTION})
-LIST_INVOICES = Examples(
+_INVOICE: dict[str, Any] = {
+    "invoice_id": "in_1SPGrL2eZvKYlo2C1aBcDeFg",
+    "number": "A1B2C3D4-0001",
+    "status": "paid",
+    "subscription_id": "sub_1SPGrL2eZvKYlo2C1aBcDeFg",
+    "currency": "USD",
+    **dict.fromkeys(("subtotal", "total", "amount_due", "amount_paid"), "200.00"),
+    **dict.fromkeys(("tax", "amount_remaining"), "0.00"),
+    "hosted_url": "https://invoice.stripe.com/i/acct_1/test_a1b2c3",
+    "pdf_url": "https://pay.stripe.com/invoice/acct_1/test_a1b2c3/pdf",
+    "requires_action": False,
+    "period_start": "2026-11-02T09:30:00Z",
+    "period_end": "2026-12-02T09:30:00Z",
+    "issued": "2026-11-02T09:30:00Z",
+    "due": None,
+    "paid_at": "2026-11-02T09:30:02Z",
+}
+LIST_INVOICES = Examples(answers={"Invoices": _INVOICE})
+PAY_INVOICE = Examples(
+    request={"payment_method": _METHOD["payment_method_id"]},
     answers={
-        "Invoices": {
-            "invoice_id": "in_1SPGrL2eZvKYlo2C1aBcDeFg",
-            "number": "A1B2C3D4-0001",
-            "status": "paid",
-            "subscription_id": "sub_1SPGrL2eZvKYlo2C1aBcDeFg",
-            "currency": "USD",
-            **dict.fromkeys(("subtotal", "total", "amount_due", "amount_paid"), "200.00"),
-            **dict.fromkeys(("tax", "amount_remaining"), "0.00"),
-            "hosted_url": "https://invoice.stripe.com/i/acct_1/test_a1b2c3",
-            "pdf_url": "https://pay.stripe.com/invoice/acct_1/test_a1b2c3/pdf",
-            "requires_action": False,
-            "period_start": "2026-11-02T09:30:00Z",
-            "period_end": "2026-12-02T09:30:00Z",
-            "issued": "2026-11-02T09:30:00Z",
-            "due": None,
-            "paid_at": "2026-11-02T09:30:02Z",
-        }
-    }
+        "Paid": _INVOICE,
+        "The customer has to authenticate": _INVOICE
+        | {
+            "status": "open",
+            "amount_paid": "0.00",
+            "amount_remaining": "200.00",
+            "requires_action": True,
+            "paid_at": None,
+            "client_secret": "pi_3SPGrL2eZvKYlo2C1aBcDeFg_secret_h1j2k3l4",
+        },
+    },
 )
 SUBSCRIBE = Examples(
     request={"plan_id": 2},
@@ -124,12 +137,14 @@ PAUSE = Examples(
 UNPAUSE = Examples(request=_SUBSCRIPTION_ID, answers={"Unpaused": _SUBSCRIPTION})
 LIST_PAYMENT_METHODS = Examples(answers={"Payment methods": _METHOD})
 ADD_PAYMENT_METHOD = Examples(
+    request={"mode": "direct"},
     answers={
         "To confirm with Stripe.js": {
             "setup_id": "seti_1SPGrL2eZvKYlo2C1aBcDeFg",
             "client_secret": "seti_1SPGrL2eZvKYlo2C_secret_h1j2k3l4",
-        }
-    }
+        },
+        "On Stripe Checkout": {"gateway_url": "https://checkout.stripe.com/c/pay/cs_test_a1b2c3"},
+    },
 )
 SET_DEFAULT_PAYMENT_METHOD = Examples(answers={"The default": _METHOD})
 OPEN_PORTAL = Examples(

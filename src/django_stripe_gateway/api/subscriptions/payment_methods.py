@@ -14,22 +14,28 @@ from django_stripe_gateway.api.pagination import OnlyPage
 from django_stripe_gateway.api.subscriptions import examples
 from django_stripe_gateway.api.subscriptions.actions import BillingActionView
 from django_stripe_gateway.api.subscriptions.serializers import (
+    AddPaymentMethodSerializer,
     OpenPortalSerializer,
     PaymentMethodSerializer,
     PortalSerializer,
+    SetupCheckoutSerializer,
     SetupSerializer,
 )
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer
+from django_stripe_gateway.services.subscriptions.default_payment_method import (
+    payment_methods_in_use,
+    set_default_payment_method,
+)
 from django_stripe_gateway.services.subscriptions.payment_methods import (
     add_payment_method,
     list_payment_methods,
     own_payment_method,
     remove_payment_method,
     retrieve_setup,
-    set_default_payment_method,
 )
 from django_stripe_gateway.services.subscriptions.portal import portal_return_address, portal_url
+from django_stripe_gateway.services.subscriptions.setup_checkouts import open_setup_checkout
 
 
 class PaymentMethodListView(BillingActionView):
@@ -45,17 +51,38 @@ class PaymentMethodListView(BillingActionView):
     def get(self, request: Request) -> Response:
         """List your payment methods.
 
-        The provider is asked for them.
+        The provider is asked for them. `subscriptions` are the running ones that are charged on it.
         """
         customer = self.find_customer()
-        default = customer.default_payment_method if customer is not None else ""
         methods = list_payment_methods(customer=customer)
-        return self.page(PaymentMethodSerializer, methods, default_payment_method=default)
+        return self.page(PaymentMethodSerializer, methods, in_use=payment_methods_in_use(customer=customer))
 
-    @operation("payment_methods_add", answer=SetupSerializer, status=201, examples=examples.ADD_PAYMENT_METHOD)
+    @operation(
+        "payment_methods_add",
+        request=AddPaymentMethodSerializer,
+        answer=(SetupSerializer, SetupCheckoutSerializer),
+        status=201,
+        examples=examples.ADD_PAYMENT_METHOD,
+    )
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
-        """Add a payment method in the browser, with a SetupIntent."""
+        """Add a payment method in the browser.
+
+        The answer has a `client_secret` to confirm with Stripe.js (a SetupIntent); with `mode` “checkout” a
+        `gateway_url` to send the customer to.
+        """
+        values = self.validated(AddPaymentMethodSerializer, request.data)
+        if values.get("mode") == "checkout":
+            return_url = site_address(request, values.get("return_url"), portal_return_address(self.base_url))
+            customer = ensure_customer(owner=self.billed_owner, origin=self.origin)
+            default = values.get("set_default", False)
+            page = open_setup_checkout(
+                customer=customer, return_url=return_url, set_default=default, origin=self.origin
+            )
+            return self.answer(SetupCheckoutSerializer, page, status=201)
+        for field in ("set_default", "return_url"):
+            if field in values:
+                raise InvalidInput('This is for the mode "checkout".', field=field)
         customer = ensure_customer(owner=self.billed_owner, origin=self.origin)
         setup = add_payment_method(customer=customer, origin=self.origin)
         return self.answer(SetupSerializer, setup, status=201)
@@ -92,13 +119,15 @@ class DefaultPaymentMethodView(BillingActionView):
     )
     @idempotent
     def post(self, request: Request, payment_method_id: str, *, idempotency_key: str | None) -> Response:
-        """Charge this payment method from now on."""
+        """Charge this payment method from now on.
+
+        Running subscriptions are charged on it too, and the next attempt at an open invoice.
+        """
         customer = set_default_payment_method(
             customer=self.customer(), payment_method_id=payment_method_id, origin=self.origin
         )
         method = own_payment_method(customer, payment_method_id)
-        default = customer.default_payment_method
-        return self.answer(PaymentMethodSerializer, method, default_payment_method=default)
+        return self.answer(PaymentMethodSerializer, method, in_use=payment_methods_in_use(customer=customer))
 
 
 class PortalView(BillingActionView):
@@ -114,11 +143,21 @@ class PortalView(BillingActionView):
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
         """Open Stripe's page where customers manage what they pay."""
         values = self.validated(OpenPortalSerializer, request.data)
-        own = portal_return_address(self.base_url)
-        return_url = values.get("return_url", own)
-        hosts = {request.get_host(), own.split("/")[2]}
-        if "return_url" in values and not url_has_allowed_host_and_scheme(return_url, allowed_hosts=hosts):
-            raise InvalidInput("The address is not on this site.", field="return_url")
+        return_url = site_address(request, values.get("return_url"), portal_return_address(self.base_url))
         customer = ensure_customer(owner=self.billed_owner, origin=self.origin)
         url = portal_url(customer=customer, return_url=return_url, origin=self.origin)
         return self.answer(PortalSerializer, {"url": url}, status=201)
+
+
+def site_address(request: Request, asked: str | None, own: str) -> str:
+    """Return where the browser comes back to: what was asked for if that is on this site, by default ``own``.
+
+    Raises:
+        InvalidInput: it is elsewhere.
+    """
+    if asked is None:
+        return own
+    hosts = {request.get_host(), own.split("/")[2]}
+    if not url_has_allowed_host_and_scheme(asked, allowed_hosts=hosts):
+        raise InvalidInput("The address is not on this site.", field="return_url")
+    return asked

@@ -16,6 +16,7 @@ from django_stripe_gateway.choices import (
 )
 from django_stripe_gateway.models import Invoice, Plan, PlanLimit, PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.services.subscriptions.change import PRORATIONS
+from django_stripe_gateway.services.subscriptions.default_payment_method import PaymentMethodsInUse
 from django_stripe_gateway.services.subscriptions.pause import PAUSE_BEHAVIORS
 from django_stripe_gateway.services.subscriptions.subscribe import MAX_QUANTITY, MODES
 
@@ -138,6 +139,24 @@ class InvoiceSerializer(serializers.Serializer[Invoice]):
     issued = serializers.DateTimeField(allow_null=True)
     due = serializers.DateTimeField(allow_null=True)
     paid_at = serializers.DateTimeField(allow_null=True)
+    client_secret = serializers.CharField(
+        required=False, help_text="For Stripe.js, when the customer must authenticate. Do not store or log it."
+    )
+
+    def to_representation(self, instance: Invoice) -> dict[str, Any]:
+        """Return the invoice, without a secret where there is none."""
+        data: dict[str, Any] = super().to_representation(instance)
+        if not data.get("client_secret"):
+            data.pop("client_secret", None)
+        return data
+
+
+class PayInvoiceSerializer(serializers.Serializer[Any]):
+    """What an invoice is paid with."""
+
+    payment_method = serializers.RegexField(
+        OBJECT_ID, required=False, help_text="The provider's id; what the subscription is charged on when left out."
+    )
 
 
 class PreviewLineSerializer(serializers.Serializer[Any]):
@@ -169,11 +188,31 @@ class PaymentMethodSerializer(serializers.Serializer[Any]):
     last4 = serializers.CharField(allow_blank=True)
     exp_month = serializers.IntegerField(allow_null=True)
     exp_year = serializers.IntegerField(allow_null=True)
-    is_default = serializers.SerializerMethodField()
+    is_default = serializers.SerializerMethodField(help_text="It is what you are charged on.")
+    subscriptions = serializers.SerializerMethodField(help_text="Ids of the running subscriptions charged on it.")
 
     def get_is_default(self, instance: Any) -> bool:
         """Return whether it is charged unless something else is said."""
-        return bool(instance.payment_method_id == self.context.get("default_payment_method"))
+        return bool(instance.payment_method_id == self._in_use.default)
+
+    def get_subscriptions(self, instance: Any) -> list[str]:
+        """Return the running subscriptions that are charged on it."""
+        return list(self._in_use.subscriptions.get(instance.payment_method_id, ()))
+
+    @property
+    def _in_use(self) -> PaymentMethodsInUse:
+        in_use: PaymentMethodsInUse = self.context.get("in_use") or PaymentMethodsInUse()
+        return in_use
+
+
+class AddPaymentMethodSerializer(serializers.Serializer[Any]):
+    """How a payment method is added."""
+
+    mode = serializers.ChoiceField(choices=MODES, required=False)
+    set_default = serializers.BooleanField(
+        required=False, help_text="Charge it from then on, for running subscriptions too; with `checkout`."
+    )
+    return_url = serializers.URLField(max_length=1000, required=False, help_text="On this site; with `checkout`.")
 
 
 class SetupSerializer(serializers.Serializer[Any]):
@@ -181,6 +220,12 @@ class SetupSerializer(serializers.Serializer[Any]):
 
     setup_id = serializers.CharField()
     client_secret = serializers.CharField(help_text="For Stripe.js. Do not store or log it.")
+
+
+class SetupCheckoutSerializer(serializers.Serializer[Any]):
+    """A page of the provider's on which the customer adds a payment method."""
+
+    gateway_url = serializers.CharField(source="url", help_text="Where the customer adds it (Checkout).")
 
 
 class PortalSerializer(serializers.Serializer[Any]):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from django_stripe_gateway.exceptions import ProviderError
+from django_stripe_gateway.exceptions import PaymentDeclined, ProviderError
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.billing_values import (
     BillingCheckoutSnapshot,
@@ -32,6 +32,8 @@ from django_stripe_gateway.gateways.stripe.customers import StripeCustomers
 
 # The version that moved an invoice's payment; what can be expanded moved with it.
 BILLING_MOVED = "2025-03-31"
+# How Stripe refuses to pay an invoice whose customer has to authenticate (https://docs.stripe.com/error-codes).
+INVOICE_REQUIRES_ACTION = "invoice_payment_intent_requires_action"
 
 
 class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
@@ -43,6 +45,8 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
     supports_pause = True
     supports_promotion_codes = True
     supports_preview = True
+    supports_setup_checkout = True
+    supports_invoice_payment = True
 
     # Subscriptions.
 
@@ -127,6 +131,11 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
             details["cancel_at_period_end"] = change.cancel_at_period_end
         params = {"customer": customer_id, "subscription": subscription_id, "subscription_details": details}
         return ask(lambda: self.v1.invoices.create_preview(params=params), invoice_snapshot, about_state=True)
+
+    def charge_customers_default(self, subscription_id: str, *, idempotency_key: str) -> SubscriptionSnapshot:
+        """Clear the subscription's own payment method: what it has of its own wins over its customer's default one."""
+        params = {"default_payment_method": "", "default_source": "", "expand": self._subscription_expand()}
+        return self._update(subscription_id, params, idempotency_key)
 
     def cancel_subscription(self, subscription_id: str, *, idempotency_key: str) -> SubscriptionSnapshot:
         """End a subscription at once; one that has ended already is returned as it is."""
@@ -233,6 +242,22 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
         """Ask for an invoice, with what confirms its payment."""
         params = {"expand": self._invoice_expand()}
         return ask(lambda: self.v1.invoices.retrieve(invoice_id, params=params), invoice_snapshot)
+
+    def pay_invoice(
+        self, invoice_id: str, *, payment_method: str = "", off_session: bool = False, idempotency_key: str
+    ) -> InvoiceSnapshot:
+        """Charge an open invoice now; what its customer has to authenticate Stripe answers with a refusal."""
+        params: dict[str, Any] = {"off_session": off_session, "expand": self._invoice_expand()}
+        if payment_method:
+            params["payment_method"] = payment_method
+        try:
+            return self._send(
+                self.v1.invoices.pay, invoice_snapshot, idempotency_key, invoice_id, params=params, about_state=True
+            )
+        except PaymentDeclined as error:
+            if error.code != INVOICE_REQUIRES_ACTION:
+                raise
+        return self.retrieve_invoice(invoice_id)
 
     def list_invoices(self, customer_id: str) -> Sequence[InvoiceSnapshot]:
         """Return the customer's invoices, the newest first."""

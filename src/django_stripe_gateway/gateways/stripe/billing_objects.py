@@ -85,7 +85,8 @@ def subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
         pause_resumes_at=moment(pause.get("resumes_at")),
         has_pending_update=has_pending_update,
         latest_invoice_id=object_id(invoice),
-        default_payment_method=object_id(obj.get("default_payment_method")),
+        # Old integrations know sources.
+        default_payment_method=object_id(obj.get("default_payment_method") or obj.get("default_source")),
         metadata=metadata_of(obj.get("metadata")),
         client_secret=secret,
         client_secret_kind=kind,

@@ -121,7 +121,7 @@ def setup_snapshot(obj: Object) -> SetupSnapshot:
 
 @reads("a Checkout Session")
 def billing_checkout_snapshot(obj: Object) -> BillingCheckoutSnapshot:
-    """Return the snapshot of a Checkout Session in subscription mode."""
+    """Return the snapshot of a Checkout Session in subscription or setup mode."""
     return BillingCheckoutSnapshot(
         session_id=text(obj["id"]),
         status=text(obj["status"]),

@@ -6,14 +6,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.gateways.billing_values import (
+    BillingCheckoutSnapshot,
     CustomerRequest,
     CustomerSnapshot,
     PaymentMethodSnapshot,
+    SetupCheckoutRequest,
     SetupSnapshot,
 )
 from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask
 from django_stripe_gateway.gateways.stripe.catalogue_objects import (
+    billing_checkout_snapshot,
     customer_snapshot,
     page_url,
     payment_method_snapshot,
@@ -69,6 +73,31 @@ class StripeCustomers(StripeAccountCalls):
     def retrieve_setup(self, setup_id: str) -> SetupSnapshot:
         """Ask for a SetupIntent, with its client secret."""
         return ask(lambda: self.v1.setup_intents.retrieve(setup_id), setup_snapshot)
+
+    def create_setup_checkout(self, request: SetupCheckoutRequest, *, idempotency_key: str) -> BillingCheckoutSnapshot:
+        """Make a Checkout Session in setup mode, with the payment methods that the Dashboard allows."""
+        params = {
+            "mode": "setup",
+            "customer": request.customer_id,
+            "currency": request.currency.lower(),
+            "success_url": request.return_url,
+            "cancel_url": request.return_url,
+            "metadata": dict(request.metadata),
+            "setup_intent_data": {"metadata": dict(request.metadata)},
+        }
+        page = self._send(self.v1.checkout.sessions.create, billing_checkout_snapshot, idempotency_key, params=params)
+        if not page.url:
+            raise ProviderError("Stripe returned a Checkout Session without a URL.", code="malformed_object")
+        return page
+
+    def find_setup_checkout(self, customer_id: str, *, metadata: Mapping[str, str]) -> BillingCheckoutSnapshot | None:
+        """Return the Checkout Session that an earlier attempt has made."""
+        made = self._items(
+            lambda params: self.v1.checkout.sessions.list(params=params),
+            billing_checkout_snapshot,
+            customer=customer_id,
+        )
+        return next((page for page in made if has_metadata(page.metadata, metadata)), None)
 
     def attach_payment_method(
         self, payment_method_id: str, customer_id: str, *, idempotency_key: str

@@ -36,6 +36,7 @@ STATE_CODES = frozenset(
         "charge_expired_for_capture",
         "charge_not_refundable",
         "intent_invalid_state",
+        "invoice_already_paid",
         "invoice_not_editable",
         "invoice_upcoming_none",
         "payment_intent_unexpected_state",

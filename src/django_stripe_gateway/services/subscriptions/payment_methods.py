@@ -1,4 +1,4 @@
-"""What customers pay with: listed, added in the browser, chosen, removed; only which one is charged is kept."""
+"""What customers pay with: listed, added in the browser, removed; only which one is charged is kept."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.exceptions import InvalidInput, ProviderError
-from django_stripe_gateway.gateways.billing_values import CustomerSnapshot, PaymentMethodSnapshot, SetupSnapshot
+from django_stripe_gateway.gateways.billing_values import PaymentMethodSnapshot, SetupSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import Customer
+from django_stripe_gateway.models import Customer, Subscription
 from django_stripe_gateway.services.operations.engine import is_unanswered, run
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.subscriptions.customers import MARKER, write_customer
+from django_stripe_gateway.services.subscriptions.customers import MARKER
 from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb, customer_id
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -44,28 +44,6 @@ class AddPaymentMethodVerb(CustomerVerb[SetupSnapshot]):
         return answer.setup_id
 
 
-class SetDefaultPaymentMethodVerb(CustomerVerb[CustomerSnapshot]):
-    """Charge another payment method from now on."""
-
-    kind = BillingOperationKind.SET_DEFAULT_PAYMENT_METHOD
-
-    def call(self, claim: CustomerClaim) -> CustomerSnapshot:
-        """Set it."""
-        snapshot: CustomerSnapshot = claim.gateway.set_default_payment_method(
-            customer_id(claim), claim.params["payment_method_id"], idempotency_key=claim.key
-        )
-        return snapshot
-
-    def find_earlier(self, claim: CustomerClaim) -> CustomerSnapshot | None:
-        """Return nothing: what is set once more makes nothing anew."""
-        return None
-
-    def apply(self, claim: CustomerClaim, answer: CustomerSnapshot) -> str:
-        """Note what the customer is charged on."""
-        write_customer(claim, answer, has_details=False)
-        return ""
-
-
 class RemovePaymentMethodVerb(CustomerVerb[PaymentMethodSnapshot]):
     """Detach a payment method."""
 
@@ -84,16 +62,17 @@ class RemovePaymentMethodVerb(CustomerVerb[PaymentMethodSnapshot]):
         return None if found.customer_id == customer_id(claim) else found
 
     def apply(self, claim: CustomerClaim, answer: PaymentMethodSnapshot) -> str:
-        """Forget that the customer was charged on it."""
+        """Forget that the customer, or a subscription of theirs, was charged on it."""
         customer: Customer = claim.subject
         if customer.default_payment_method == answer.payment_method_id:
             customer.default_payment_method = ""
             customer.save(using=payments_database(), update_fields=["default_payment_method", "modified"])
+        own = Subscription.objects.using(payments_database()).filter(customer=customer)
+        own.filter(default_payment_method=answer.payment_method_id).update(default_payment_method="")
         return ""
 
 
 ADD_PAYMENT_METHOD = register(AddPaymentMethodVerb())
-SET_DEFAULT_PAYMENT_METHOD = register(SetDefaultPaymentMethodVerb())
 REMOVE_PAYMENT_METHOD = register(RemovePaymentMethodVerb())
 
 
@@ -123,26 +102,10 @@ def retrieve_setup(*, customer: Customer, setup_id: str) -> SetupSnapshot:
     return get_billing_gateway(customer.variant).retrieve_setup(setup_id)
 
 
-def set_default_payment_method(*, customer: Customer, payment_method_id: str, origin: Origin = SYSTEM) -> Customer:
-    """Charge one of the customer's payment methods from now on.
-
-    Args:
-        payment_method_id: the provider's id, as ``list_payment_methods`` gives it.
-
-    Raises:
-        InvalidInput: it is not the customer's.
-        ProviderError: the provider refused or failed.
-    """
-    own_payment_method(customer, payment_method_id)
-    params = {"payment_method_id": payment_method_id}
-    changed: Customer = run(
-        SET_DEFAULT_PAYMENT_METHOD, customer.pk, Request(params=params, match=params), origin
-    ).subject
-    return changed
-
-
 def remove_payment_method(*, customer: Customer, payment_method_id: str, origin: Origin = SYSTEM) -> None:
     """Take a payment method from a customer.
+
+    A subscription that was charged on it is charged on the customer's default one from then on, if there is any.
 
     Args:
         payment_method_id: the provider's id, as ``list_payment_methods`` gives it.

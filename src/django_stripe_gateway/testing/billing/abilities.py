@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
-from django_stripe_gateway.exceptions import UnsupportedByGateway
+from django_stripe_gateway.exceptions import PaymentDeclined, ProviderStateError, UnsupportedByGateway
 from django_stripe_gateway.gateways.billing_values import (
     ItemChange,
+    SetupCheckoutRequest,
     SubscriptionChange,
     SubscriptionCheckoutRequest,
     SubscriptionRequest,
+    SubscriptionSnapshot,
 )
 from django_stripe_gateway.testing.billing.scenario import BillingScenario
 from django_stripe_gateway.testing.billing.subscribing import in_days
@@ -64,6 +67,63 @@ class AbilityTests(BillingScenario):
         closed = self.gateway.expire_subscription_checkout(made.session_id, idempotency_key=self.key())
         assert (closed.status, closed.url) == ("expired", "")
         assert self.gateway.retrieve_subscription_checkout(made.session_id).status == "expired"
+
+    def test_setup_checkout(self) -> None:
+        """``supports_setup_checkout``: a page on which a payment method is added is made, and found by its metadata."""
+        customer_id, marker = self.customer("").customer_id, {"operation": "17"}
+        request = SetupCheckoutRequest(customer_id, "USD", NOWHERE, metadata=marker)
+        if not self.gateway.supports_setup_checkout:
+            self.unsupported(
+                lambda: self.gateway.create_setup_checkout(request, idempotency_key=self.key()),
+                lambda: self.gateway.find_setup_checkout(customer_id, metadata=marker),
+            )
+            return
+        made = self.gateway.create_setup_checkout(request, idempotency_key=self.key())
+        assert (made.status, made.customer_id) == ("open", customer_id)
+        assert made.url
+        assert made.url not in repr(made)
+        assert NOWHERE not in repr(request)
+        self.forget_keys()
+        found = self.gateway.find_setup_checkout(customer_id, metadata=marker)
+        assert found is not None
+        assert (found.session_id, found.url) == (made.session_id, made.url)
+        assert self.gateway.find_setup_checkout(customer_id, metadata={"operation": "18"}) is None
+
+    def test_invoice_payment(self) -> None:
+        """``supports_invoice_payment``: an open invoice is declined with what fails, and paid with what works, once."""
+        made = self.subscribe(self.customer(self.failing), self.price())
+        assert (made.status, bool(made.latest_invoice_id)) == ("incomplete", True)
+        if not self.gateway.supports_invoice_payment:
+            self.unsupported(lambda: self.gateway.pay_invoice(made.latest_invoice_id, idempotency_key=self.key()))
+            return
+        with self.refused(PaymentDeclined):
+            self.gateway.pay_invoice(made.latest_invoice_id, idempotency_key=self.key())
+        assert self.gateway.retrieve_invoice(made.latest_invoice_id).status == "open"
+        self.give_what_works(made)
+        paid = self.gateway.pay_invoice(made.latest_invoice_id, idempotency_key=self.key())
+        assert (paid.status, paid.amount_remaining, paid.requires_action) == ("paid", Decimal(0), False)
+        assert self.gateway.retrieve_subscription(made.subscription_id).status == "active"
+        self.assert_plain(paid)
+        with self.refused(ProviderStateError):
+            self.gateway.pay_invoice(made.latest_invoice_id, idempotency_key=self.key())
+
+    def test_invoice_payment__repeated(self) -> None:
+        """``supports_invoice_payment``: the same key pays once, and says so again."""
+        if not self.gateway.supports_invoice_payment:
+            return
+        made, key = self.subscribe(self.customer(self.failing), self.price()), self.key()
+        self.give_what_works(made)
+        paid = [self.gateway.pay_invoice(made.latest_invoice_id, idempotency_key=key) for _again in range(2)]
+        assert [invoice.status for invoice in paid] == ["paid", "paid"]
+
+    def give_what_works(self, subscription: SubscriptionSnapshot) -> None:
+        """Make what can be charged the default of a subscription's customer."""
+        works = self.gateway.attach_payment_method(
+            self.payment_method, subscription.customer_id, idempotency_key=self.key()
+        )
+        self.gateway.set_default_payment_method(
+            subscription.customer_id, works.payment_method_id, idempotency_key=self.key()
+        )
 
     def test_portal(self) -> None:
         """``supports_portal``: a customer is given an address."""

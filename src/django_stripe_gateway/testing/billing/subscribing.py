@@ -65,6 +65,17 @@ class SubscribingTests(BillingScenario):
         """An unpaid first invoice leaves the subscription incomplete."""
         assert self.subscribe(self.customer(self.failing), self.price()).status == "incomplete"
 
+    def test_subscribe__payment_method_of_its_own(self) -> None:
+        """What a subscription has of its own, where it can, is given up for its customer's default one."""
+        customer = self.customer()
+        own = self.gateway.attach_payment_method(self.payment_method, customer.customer_id, idempotency_key=self.key())
+        made = self.subscribe(customer, self.price(), default_payment_method=own.payment_method_id)
+        if not made.default_payment_method:
+            return
+        assert made.default_payment_method == own.payment_method_id
+        cleared = self.gateway.charge_customers_default(made.subscription_id, idempotency_key=self.key())
+        assert (cleared.default_payment_method, cleared.status) == ("", made.status)
+
     def test_subscribe__repeated(self) -> None:
         """The same key makes one subscription."""
         customer, price, key = self.customer(), self.price(), self.key()

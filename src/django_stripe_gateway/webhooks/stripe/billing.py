@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from django.utils import timezone
 
-from django_stripe_gateway.choices import InvoiceStatus, SubscriptionLogEvent, WebhookState
+from django_stripe_gateway.choices import SubscriptionLogEvent, WebhookState
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
@@ -20,6 +20,7 @@ from django_stripe_gateway.services.subscriptions.cancel import end_with_period
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, begin_look, judge
 from django_stripe_gateway.services.subscriptions.grace import is_in_doubt
 from django_stripe_gateway.services.subscriptions.identity import find_subscription_row
+from django_stripe_gateway.services.subscriptions.invoices import SETTLED_INVOICES
 from django_stripe_gateway.services.subscriptions.sync import (
     add_subscription,
     apply_invoice,
@@ -38,8 +39,6 @@ from django_stripe_gateway.webhooks.stripe.variants import may_speak_for
 S = TypeVar("S")
 
 logger = logging.getLogger(__name__)
-
-SETTLED_INVOICES = (InvoiceStatus.PAID, InvoiceStatus.VOID)
 
 
 def apply_subscription_event(

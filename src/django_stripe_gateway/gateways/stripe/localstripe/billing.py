@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from django.utils import timezone
 
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.exceptions import ProviderError, UnsupportedByGateway
+from django_stripe_gateway.exceptions import PaymentDeclined, ProviderError, UnsupportedByGateway
 from django_stripe_gateway.gateways.billing_values import (
     CustomerSnapshot,
     InvoiceSnapshot,
@@ -55,9 +55,11 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     supports_pause = False
     supports_promotion_codes = False
     supports_preview = False
+    supports_setup_checkout = False
 
     create_subscription_checkout = find_subscription_checkout = _refusing("Checkout")
     retrieve_subscription_checkout = expire_subscription_checkout = _refusing("Checkout")
+    create_setup_checkout = find_setup_checkout = _refusing("Checkout")
     create_portal_url = _refusing("the billing portal")
     pause_subscription = unpause_subscription = _refusing("pausing")
     find_promotion_code = _refusing("promotion codes")
@@ -183,6 +185,18 @@ class LocalstripeBillingGateway(StripeBillingGateway):
         quantity = change.quantity or self.retrieve_subscription(subscription_id).items[0].quantity
         item = {"id": change.item_id, "quantity": quantity}
         return item if change.price_id is None else item | {"plan": change.price_id}
+
+    def pay_invoice(
+        self, invoice_id: str, *, payment_method: str = "", off_session: bool = False, idempotency_key: str
+    ) -> InvoiceSnapshot:
+        """Charge an open invoice on its customer's payment method; localstripe takes no other, and tells no decline."""
+        if payment_method:
+            _refuse("a payment method for one invoice")
+        self._send(self.v1.invoices.pay, invoice_snapshot, idempotency_key, invoice_id, about_state=True)
+        paid = self.retrieve_invoice(invoice_id)
+        if paid.status != "paid":
+            raise PaymentDeclined("Your card was declined.", code="card_declined", decline_code="card_declined")
+        return paid
 
     def list_invoices(self, customer_id: str) -> Sequence[InvoiceSnapshot]:
         """Return the customer's invoices, the newest first."""

@@ -1,0 +1,64 @@
+"""Pay an invoice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from django_stripe_gateway.api.idempotency import idempotent
+from django_stripe_gateway.api.openapi.operations import operation
+from django_stripe_gateway.api.subscriptions import examples
+from django_stripe_gateway.api.subscriptions.actions import BillingActionView
+from django_stripe_gateway.api.subscriptions.serializers import InvoiceSerializer, PayInvoiceSerializer
+from django_stripe_gateway.models import Invoice
+from django_stripe_gateway.services.subscriptions.invoices import look_up_invoice
+from django_stripe_gateway.services.subscriptions.pay_invoice import pay_invoice
+from django_stripe_gateway.services.transactions import payments_database
+
+
+class PayInvoiceView(BillingActionView):
+    """Pay one of the owner's invoices."""
+
+    action = "pay_invoice"
+    path_serializer = InvoiceSerializer
+
+    @operation(
+        "invoices_pay",
+        request=PayInvoiceSerializer,
+        answer=InvoiceSerializer,
+        errors=(402,),
+        examples=examples.PAY_INVOICE,
+    )
+    @idempotent
+    def post(self, request: Request, invoice_id: str, *, idempotency_key: str | None) -> Response:
+        """Pay an open invoice now.
+
+        With `payment_method`, or with what its subscription is charged on. `requires_action` says that the customer has
+        to authenticate, with the `client_secret` and Stripe.js. An answer that is `open` without that waits for a slow
+        payment method.
+        """
+        invoice = self.get_invoice(invoice_id)
+        values = self.validated(PayInvoiceSerializer, request.data)
+        paid = pay_invoice(invoice=invoice, idempotency_key=idempotency_key, origin=self.origin, **values)
+        return self.answer(InvoiceSerializer, paid)
+
+    def get_invoice(self, invoice_id: str) -> Invoice:
+        """Return one of the owner's invoices.
+
+        Raises:
+            NotFound: there is none with this id, or it is somebody else's.
+        """
+        rows = Invoice.objects.for_owner(self.billed_owner).using(payments_database())
+        invoice = rows.select_related("customer", "subscription").filter(provider_id=invoice_id).first()
+        if invoice is None:
+            raise NotFound
+        self.check_object_permissions(self.request, invoice)
+        return invoice
+
+    def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Ask the provider again for the client secret of an answer given earlier."""
+        invoice = self.get_invoice(str(body["invoice_id"]))
+        return {"client_secret": look_up_invoice(invoice.pk, self.origin).client_secret}

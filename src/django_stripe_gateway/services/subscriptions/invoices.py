@@ -1,0 +1,79 @@
+"""Look an invoice up at the provider."""
+
+from __future__ import annotations
+
+import logging
+
+from django_stripe_gateway.choices import InvoiceStatus
+from django_stripe_gateway.exceptions import OperationInProgress
+from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.models import Invoice
+from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.snapshots import SnapshotMismatch
+from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, begin_look, judge
+from django_stripe_gateway.services.subscriptions.sync import MAX_LOOKS, apply_invoice, lock_customer, lock_invoice
+from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
+
+logger = logging.getLogger(__name__)
+
+#: What an invoice stays for good.
+SETTLED_INVOICES = (InvoiceStatus.PAID, InvoiceStatus.VOID)
+
+
+def read_invoice(invoice_pk: int) -> Invoice:
+    """Return an invoice as it is now, with whom it is for."""
+    rows = Invoice.objects.using(payments_database()).select_related("customer", "subscription")
+    return rows.get(pk=invoice_pk)
+
+
+def look_up_invoice(invoice_pk: int, origin: Origin = SYSTEM) -> Invoice:
+    """Bring one of our invoices to what the provider says now, and return it.
+
+    Raises:
+        GatewayError: the provider could not be asked.
+        OperationInProgress: events keep coming in faster than we can look.
+    """
+    asked = None
+    for _look in range(MAX_LOOKS):
+        seen = read_invoice(invoice_pk)
+        known, began = begin_look(seen)
+        asked = asked or began
+        answer = get_billing_gateway(seen.variant).retrieve_invoice(seen.provider_id)
+        invoice = _write_look(seen, Look(known, began, answer, asked), origin)
+        if invoice is not None:
+            return invoice
+    raise OperationInProgress("This invoice changes too quickly. Try again.", retry_after=1)
+
+
+@retry_on_deadlock
+def _write_look(seen: Invoice, look: Look[InvoiceSnapshot], origin: Origin) -> Invoice | None:
+    with money_transaction():
+        lock_customer(seen.customer_id)
+        return take_invoice_look(seen, look, origin)
+
+
+def take_invoice_look(seen: Invoice, look: Look[InvoiceSnapshot], origin: Origin) -> Invoice | None:
+    """Write what the provider answered; the caller holds the customer's lock.
+
+    Args:
+        seen: the invoice as it was read before the provider was asked.
+
+    Returns:
+        The invoice, at least as new as the answer, with the client secret if the customer has to authenticate;
+        ``None`` if somebody has to look again.
+    """
+    invoice = lock_invoice(seen.variant, seen.provider_id)
+    assert invoice is not None  # noqa: S101 (nobody deletes them)
+    verdict = judge(invoice, look=look, is_over=invoice.status in SETTLED_INVOICES)
+    if verdict is Verdict.LOOK:
+        return None
+    invoice.customer, invoice.subscription = seen.customer, seen.subscription
+    if verdict is Verdict.WRITE:
+        try:
+            apply_invoice(invoice, look.answer, origin)
+        except SnapshotMismatch as mismatch:
+            logger.error("The provider's answer contradicts invoice %s: %s.", invoice.provider_id, mismatch)
+    if invoice.is_open and look.answer.requires_action:
+        invoice.client_secret = look.answer.client_secret
+    return invoice

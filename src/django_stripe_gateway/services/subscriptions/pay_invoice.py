@@ -1,0 +1,131 @@
+"""Pay an open invoice now, instead of waiting for the provider's next attempt."""
+
+from __future__ import annotations
+
+import logging
+
+from django.utils import timezone
+
+from django_stripe_gateway.choices import BillingOperationKind
+from django_stripe_gateway.exceptions import GatewayError, ProviderStateError, UnsupportedByGateway, WrongState
+from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.models import Invoice
+from django_stripe_gateway.services.operations.engine import run, scoped_request_key
+from django_stripe_gateway.services.operations.verbs import Request, register
+from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions.freshness import Known, Look
+from django_stripe_gateway.services.subscriptions.invoices import (
+    SETTLED_INVOICES,
+    look_up_invoice,
+    read_invoice,
+    take_invoice_look,
+)
+from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb
+from django_stripe_gateway.services.subscriptions.payment_methods import own_payment_method
+from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
+
+logger = logging.getLogger(__name__)
+
+
+class PayInvoiceVerb(CustomerVerb[InvoiceSnapshot]):
+    """Charge an open invoice.
+
+    ``claim.seen`` is the invoice as it was read last before the call, ``claim.result`` as it is afterwards.
+    """
+
+    kind = BillingOperationKind.PAY_INVOICE
+
+    def check(self, claim: CustomerClaim) -> None:
+        """Let only what is open be paid."""
+        claim.seen = invoice = read_invoice(claim.params["invoice_pk"])
+        if not invoice.is_open:
+            raise WrongState(f"This invoice is {invoice.status}.")
+
+    def begin_call(self, claim: CustomerClaim) -> None:
+        """Remember the invoice as it is before its answer, which an event may overtake."""
+        claim.seen = claim.seen or read_invoice(claim.params["invoice_pk"])
+
+    def call(self, claim: CustomerClaim) -> InvoiceSnapshot:
+        """Charge it."""
+        snapshot: InvoiceSnapshot = claim.gateway.pay_invoice(
+            claim.seen.provider_id,
+            payment_method=claim.params["payment_method"],
+            off_session=claim.params["off_session"],
+            idempotency_key=claim.key,
+        )
+        return snapshot
+
+    def find_earlier(self, claim: CustomerClaim) -> InvoiceSnapshot | None:
+        """Return the invoice if it is paid, or will never be: what was declined or never begun may be tried again."""
+        found: InvoiceSnapshot = claim.gateway.retrieve_invoice(claim.seen.provider_id)
+        return found if found.status in SETTLED_INVOICES else None
+
+    def apply(self, claim: CustomerClaim, answer: InvoiceSnapshot) -> str:
+        """Bring the invoice to what the provider says, unless an event has been faster."""
+        assert claim.began is not None  # noqa: S101 (the provider was asked)
+        look = Look(Known.of(claim.seen), claim.began, answer, asked=timezone.now())
+        claim.result = take_invoice_look(claim.seen, look, claim.origin)
+        return answer.invoice_id
+
+    def after_apply(self, claim: CustomerClaim) -> None:
+        """Look up the invoice if an event has crossed its answer, and the subscription that it has paid for."""
+        try:
+            if claim.result is None:
+                claim.result = look_up_invoice(claim.seen.pk, claim.origin)
+            subscription = claim.seen.subscription
+            if subscription is not None and subscription.provider_id:
+                look_up_subscription(subscription.pk, claim.origin)
+        except GatewayError as error:
+            # It is paid all the same, and its events are under way.
+            logger.warning("What invoice %s has paid for was not looked up: %s.", claim.seen.provider_id, error.code)
+
+    def after_refusal(self, claim: CustomerClaim, error: GatewayError, *, is_over: bool) -> None:
+        """Bring the invoice of a refused call up to date, and its subscription."""
+        if is_over and isinstance(error, ProviderStateError):
+            look_up_invoice(claim.seen.pk, claim.origin)
+        super().after_refusal(claim, error, is_over=is_over)
+
+
+PAY_INVOICE = register(PayInvoiceVerb())
+
+
+def pay_invoice(
+    *,
+    invoice: Invoice,
+    payment_method: str = "",
+    off_session: bool = False,
+    idempotency_key: str | None = None,
+    origin: Origin = SYSTEM,
+) -> Invoice:
+    """Pay an open invoice now.
+
+    Args:
+        payment_method: one of its customer's; empty for what its subscription is charged on.
+        off_session: the customer is not there to authenticate; what needs that is declined.
+
+    Returns:
+        The invoice: paid, or still open while a slow payment method is under way; or with ``requires_action`` and a
+        ``client_secret`` for the customer's browser.
+
+    Raises:
+        InvalidInput: the payment method is not the customer's.
+        WrongState: it is not open.
+        PaymentDeclined: the payment method was declined, or there is none.
+        UnsupportedByGateway: this provider cannot do it.
+        ProviderError: the provider refused or failed.
+    """
+    customer = invoice.customer
+    if not get_billing_gateway(customer.variant).supports_invoice_payment:
+        raise UnsupportedByGateway("This gateway cannot pay an invoice on request.")
+    if payment_method:
+        own_payment_method(customer, payment_method, field="payment_method")
+    params = {"invoice_pk": invoice.pk, "payment_method": payment_method, "off_session": off_session}
+    key = scoped_request_key(idempotency_key, PAY_INVOICE.kind, invoice.pk)
+    request = Request(params, params, about={"subscription_id": invoice.subscription_id}, key=key)
+    claim = run(PAY_INVOICE, customer.pk, request, origin)
+    paid: Invoice = claim.result or read_invoice(invoice.pk)
+    if claim.result is None and paid.is_open and paid.requires_action:
+        # A repeat finds the attempt made; the secret came with the answer that was never given.
+        return look_up_invoice(paid.pk, origin)
+    return paid

@@ -1,0 +1,211 @@
+"""What is shown as the default payment method is what is charged, on running subscriptions too."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from django_stripe_gateway.exceptions import ProviderUnavailable
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.models import BillingOperation, Subscription
+from django_stripe_gateway.services.subscriptions.default_payment_method import (
+    payment_methods_in_use,
+    set_default_payment_method,
+)
+from tests.test_billing.host import ROOT, SubscriptionHost
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def add_card(host: SubscriptionHost, card: str = "pm_card_mastercard") -> str:
+    """Give the customer another card, which nothing is charged on yet."""
+    gateway = get_billing_gateway("stripe")
+    added = gateway.attach_payment_method(card, host.customer.provider_id or "", idempotency_key=f"add-{card}")
+    return added.payment_method_id
+
+
+def shown(host: SubscriptionHost) -> dict[str, tuple[bool, list[str]]]:
+    """Return what the list says of each payment method: whether it is the default, and what is charged on it."""
+    found = host.get("payment_methods").json()["results"]
+    return {one["payment_method_id"]: (one["is_default"], one["subscriptions"]) for one in found}
+
+
+def make_default(host: SubscriptionHost, method_id: str) -> Any:
+    answer = host.post(f"payment_methods/{method_id}/default")
+    assert answer.status_code == 200, answer.content
+    return answer.json()
+
+
+def make_default_in_thread(host: SubscriptionHost, method_id: str) -> Any:
+    try:
+        return make_default(host, method_id)
+    finally:
+        connection.close()
+
+
+def charged_cards(host: SubscriptionHost, subscription: Subscription) -> list[str]:
+    """Return what the invoices of a subscription were charged on, the first one first."""
+    intents = [host.fake.get(host.fake.intent_of(one["id"])) for one in host.fake.all("invoice")]
+    return [intent["payment_method"] for intent in intents if intent["status"] == "succeeded"]
+
+
+def test_renewal_is_charged_on_the_new_default(either_host: SubscriptionHost) -> None:
+    host = either_host
+    subscription = host.subscribed()
+    first = host.fake.get(subscription.provider_id)["default_payment_method"]
+    # What was paid with is what renews, whether or not it is anybody's default.
+    assert shown(host) == {first: (True, [subscription.provider_id])}
+    second = add_card(host)
+    assert make_default(host, second) == host.get("payment_methods").json()["results"][0]
+    assert shown(host) == {second: (True, [subscription.provider_id]), first: (False, [])}
+    subscription.refresh_from_db()
+    assert (subscription.default_payment_method, host.customer.default_payment_method) == ("", second)
+    assert host.fake.get(subscription.provider_id)["default_payment_method"] is None
+    host.fake.advance(days=32)
+    host.deliver_new()
+    assert charged_cards(host, subscription) == [first, second]
+    assert shown(host) == {second: (True, [subscription.provider_id]), first: (False, [])}
+
+
+def test_retry_of_a_past_due_invoice_is_charged_on_the_new_default(host: SubscriptionHost) -> None:
+    subscription = host.subscribed()
+    host.change_card(subscription, "pm_card_chargeCustomerFail")
+    host.fake.advance(days=32)
+    host.deliver_new()
+    subscription.refresh_from_db()
+    assert subscription.status == "past_due"
+    second = add_card(host)
+    make_default(host, second)
+    host.fake.advance(days=4)
+    host.deliver_new()
+    subscription.refresh_from_db()
+    assert subscription.status == "active"
+    assert charged_cards(host, subscription)[-1] == second
+
+
+@pytest.mark.parametrize("order", [None, lambda events: reversed(events)], ids=["in order", "backwards"])
+def test_webhooks_say_the_same(host: SubscriptionHost, order: Any) -> None:
+    subscription = host.subscribed()
+    second = add_card(host)
+    make_default(host, second)
+    host.deliver_new(order=order)
+    assert shown(host)[second] == (True, [subscription.provider_id])
+
+
+def test_several_subscriptions(host: SubscriptionHost) -> None:
+    one = host.subscribed()
+    first = host.fake.get(one.provider_id)["default_payment_method"]
+    second = add_card(host)
+    # The host has started it on this card on purpose.
+    made = host.subscribe(host.premium, payment_method=second)
+    host.fake.customer_pays(made["subscription_id"], second)
+    host.deliver_new()
+    other = Subscription.objects.get(provider_id=made["subscription_id"])
+    assert shown(host) == {second: (False, [other.provider_id]), first: (False, [one.provider_id])}
+    make_default(host, first)
+    both = [one.provider_id, other.provider_id]
+    assert shown(host) == {second: (False, []), first: (True, both)}
+
+
+def test_running_subscriptions_can_be_left_alone(host: SubscriptionHost) -> None:
+    one = host.subscribed()
+    first = host.fake.get(one.provider_id)["default_payment_method"]
+    second = add_card(host)
+    set_default_payment_method(customer=host.customer, payment_method_id=second, running_subscriptions=False)
+    # The next subscription would be charged on the second, and what runs is not.
+    assert host.customer.default_payment_method == second
+    assert shown(host) == {second: (False, []), first: (True, [one.provider_id])}
+
+
+def test_default_of_the_portal_is_not_shown_as_charged(host: SubscriptionHost) -> None:
+    subscription = host.subscribed()
+    first = host.fake.get(subscription.provider_id)["default_payment_method"]
+    host.fake.customer_changes_card(host.customer.provider_id, "pm_card_mastercard")
+    host.deliver_new()
+    second = host.customer.default_payment_method
+    assert shown(host) == {second: (False, []), first: (True, [subscription.provider_id])}
+    make_default(host, second)
+    assert shown(host) == {second: (True, [subscription.provider_id]), first: (False, [])}
+
+
+def test_ended_subscriptions_are_not_asked_about(host: SubscriptionHost) -> None:
+    subscription = host.subscribed()
+    first = host.fake.get(subscription.provider_id)["default_payment_method"]
+    assert host.post("cancel", {"subscription_id": subscription.provider_id, "at_period_end": False}).status_code == 200
+    second = add_card(host)
+    make_default(host, second)
+    assert shown(host) == {second: (True, []), first: (False, [])}
+    assert host.fake.get(subscription.provider_id)["default_payment_method"] == first
+
+
+def test_subscription_of_another_site_is_cleared_too(host: SubscriptionHost) -> None:
+    subscription = host.subscribed()
+    Subscription.objects.filter(pk=subscription.pk).update(provider_id=None, token="elsewhere")
+    second = add_card(host)
+    make_default(host, second)
+    assert host.fake.get(host.fake.all("subscription")[0]["id"])["default_payment_method"] is None
+
+
+def test_killed_between_the_customer_and_the_subscriptions(host: SubscriptionHost) -> None:
+    subscription = host.subscribed()
+    first = host.fake.get(subscription.provider_id)["default_payment_method"]
+    second = add_card(host)
+    host.fake.fault("POST", "/v1/subscriptions/*", kind="reset_before")
+    with pytest.raises(ProviderUnavailable):
+        set_default_payment_method(customer=host.customer, payment_method_id=second)
+    assert host.fake.get(subscription.provider_id)["default_payment_method"] == first
+    # Nothing was shown as charged that is not.
+    host.deliver_new()
+    assert shown(host) == {second: (False, []), first: (True, [subscription.provider_id])}
+    host.fake.forget_requests()
+    call_command("reconcile")
+    assert not BillingOperation.objects.pending().exists()
+    assert shown(host) == {second: (True, [subscription.provider_id]), first: (False, [])}
+    sent = [
+        request for request in host.fake.requests if request.path == f"/v1/subscriptions/{subscription.provider_id}"
+    ]
+    operation = BillingOperation.objects.get(kind="set_default_pm")
+    keys = [request.idempotency_key for request in sent if request.method == "POST"]
+    assert keys == [f"{operation.idempotency_key}-{subscription.provider_id}"]
+
+
+def test_subscription_that_ends_meanwhile(host: SubscriptionHost) -> None:
+    subscription = host.subscribed()
+    second = add_card(host)
+    with host.fake.hold("GET", "/v1/subscriptions", when="after") as hold, ThreadPoolExecutor(1) as threads:
+        chosen = threads.submit(make_default_in_thread, host, second)
+        hold.wait()
+        host.fake.cancel_subscription(subscription.provider_id)
+        hold.release()
+        assert chosen.result()["is_default"] is True
+    subscription.refresh_from_db()
+    assert (host.customer.default_payment_method, subscription.status) == (second, "canceled")
+
+
+def test_removed_card_that_was_charged(host: SubscriptionHost) -> None:
+    subscription = host.subscribed()
+    first = host.fake.get(subscription.provider_id)["default_payment_method"]
+    second = add_card(host)
+    set_default_payment_method(customer=host.customer, payment_method_id=second, running_subscriptions=False)
+    assert host.client.delete(f"{ROOT}payment_methods/{first}/").status_code == 204
+    # Before any event says so, too.
+    assert shown(host) == {second: (True, [subscription.provider_id])}
+    assert host.client.delete(f"{ROOT}payment_methods/{second}/").status_code == 204
+    assert shown(host) == {}
+    assert payment_methods_in_use(customer=host.customer).default == ""
+    host.deliver_new()
+    assert payment_methods_in_use(customer=host.customer).subscriptions == {}
+
+
+def test_detached_at_stripe(host: SubscriptionHost) -> None:
+    subscription = host.subscribed()
+    first = host.fake.get(subscription.provider_id)["default_payment_method"]
+    second = add_card(host)
+    set_default_payment_method(customer=host.customer, payment_method_id=second, running_subscriptions=False)
+    get_billing_gateway("stripe").detach_payment_method(first, idempotency_key="at stripe")
+    host.deliver_new()
+    assert shown(host) == {second: (True, [subscription.provider_id])}
