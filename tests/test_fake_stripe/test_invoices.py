@@ -70,11 +70,11 @@ def test_collection_method__changed(billing: BillingShop) -> None:
     ]
     for params, param in refused:
         with pytest.raises(stripe.InvalidRequestError) as caught:
-            billing.v1.subscriptions.update(made["id"], params)  # type: ignore[arg-type]
+            billing.v1.subscriptions.update(made["id"], params)
         assert caught.value.param == param
         with pytest.raises(stripe.InvalidRequestError):
             billing.subscribe(billing.customer(), billing.price(), **params)
-    billing.v1.subscriptions.update(made["id"], SENT)  # type: ignore[arg-type]
+    billing.v1.subscriptions.update(made["id"], SENT)
     billing.fake.advance(days=32)
     assert (latest(billing, made)["collection_method"], latest(billing, made)["status"]) == ("send_invoice", "open")
     back = billing.v1.subscriptions.update(made["id"], {"collection_method": "charge_automatically"})

@@ -20,7 +20,7 @@ def test_update__gets_keeps_and_loses(billing: BillingShop) -> None:
     both = [{"promotion_code": code["id"]}, {"discount": str(first)}]
     updated = billing.v1.subscriptions.update(
         made["id"],
-        {"discounts": both, "expand": ["discounts"]},  # type: ignore[typeddict-item]
+        {"discounts": both, "expand": ["discounts"]},
     )
     found = plain(updated)["discounts"]
     assert [discount["id"] for discount in found][1] == first
@@ -58,7 +58,7 @@ def test_update__older_shapes(billing: BillingShop, generation: str) -> None:
     coupon = billing.fake.coupon(percent_off=10, duration="forever")["id"]
     old = billing.client(stripe_version={"acacia": "2025-02-24.acacia", "legacy": "2017-08-15"}[generation]).v1
     params = {"discounts": [{"coupon": coupon}], "expand": ["discounts"]}
-    updated = plain(old.subscriptions.update(made["id"], params))  # type: ignore[arg-type]
+    updated = plain(old.subscriptions.update(made["id"], params))
     assert updated["discount"]["coupon"]["id"] == coupon
     assert updated["discounts"][0]["coupon"]["percent_off"] == 10
     event = billing.fake.events("customer.subscription.updated")[-1]["data"]
@@ -82,6 +82,6 @@ def test_update__refused(billing: BillingShop, given: dict[str, str], param: str
         other = billing.subscribe(billing.customer(), billing.price(), discounts=[{"coupon": coupon}])
         given = {"discount": other["discounts"][0]}
     with pytest.raises(stripe.InvalidRequestError) as caught:
-        billing.v1.subscriptions.update(made["id"], {"discounts": [given]})  # type: ignore[typeddict-item]
+        billing.v1.subscriptions.update(made["id"], {"discounts": [given]})
     assert caught.value.param == param
     assert billing.fake.get(made["id"])["discounts"] == []
