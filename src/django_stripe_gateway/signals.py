@@ -100,8 +100,7 @@ subscription_action_required = Signal()
 # subscription: it is past due.
 subscription_past_due = Signal()
 
-# subscription: it was cancelled and ends with its period, or its last period before an agreed end has begun; or it has
-# ended at once.
+# subscription: it was cancelled and ends with its period, or has ended at once; or an agreed end's last period began.
 subscription_cancelled = Signal()
 
 # subscription: its cancellation was taken back.

@@ -50,7 +50,7 @@ def apply_subscription_event(
         then: called with the locked subscription afterwards.
     """
     snapshot = _read(event, "subscription")
-    if snapshot is None:
+    if snapshot is None or not clean_id(snapshot.subscription_id):
         return WebhookState.MISMATCHED
     subscription = _find_subscription(event, snapshot)
     if subscription is None:
