@@ -61,7 +61,7 @@ class InvoiceAdmin(ActionsMixin, IdSearchMixin, ReadOnlyAdmin):
 
     def row_label(self, subject: Any) -> str:
         """Return the invoice's number."""
-        return subject.number or subject.provider_id
+        return str(subject.number or subject.provider_id)
 
 
 class InvoiceInline(ReadOnlyInline):
