@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 from tests.fake_stripe import cards, customers, discounting, invoicing, objects, proration, subscribing
 from tests.fake_stripe.errors import ApiError, invalid
@@ -32,10 +33,20 @@ _PENDING = {
 }
 
 
+#: What follows a change of a subscription: (scope, subscription, parameters).
+ON_UPDATE: list[Callable[[Scope, Object, Object], None]] = []
+
+
 def update(scope: Scope, found: Object, params: Object) -> None:
     """Change a subscription from an API request."""
     if found["status"] in subscribing.ENDED and set(params) - {"metadata", "cancellation_details", "expand"}:
         raise ApiError(400, "A canceled subscription can only update its cancellation_details and metadata.")
+    if found["schedule"] and {"cancel_at", "cancel_at_period_end"} & set(params):
+        raise ApiError(
+            400,
+            f"The subscription is managed by the subscription schedule `{found['schedule']}`, and updating any "
+            "cancelation behavior directly is not allowed. Please update the schedule instead.",
+        )
     if "items" in params and found["status"] == "incomplete":
         raise ApiError(400, "The first invoice of this subscription must be paid before its items can be updated.")
     if params.get("cancel_at_period_end") and params.get("cancel_at"):
@@ -57,6 +68,8 @@ def update(scope: Scope, found: Object, params: Object) -> None:
     with changing(scope, found, "customer.subscription.updated"):
         _apply_simple(scope, found, params)
         invoice = _apply_items(scope, found, changed, params)
+    for listener in ON_UPDATE:
+        listener(scope, found, params)
     if found["status"] == "trialing":
         subscribing.warn_of_trial_end(scope, found)
     if invoice is not None:

@@ -209,7 +209,7 @@ def paid(scope: Scope, invoice: Object) -> None:
 def failed(scope: Scope, invoice: Object) -> None:
     """Note a failed attempt; a renewal is tried again some days later, until Stripe gives up."""
     subscription = subscription_of(scope, invoice)
-    first = invoice["billing_reason"] == "subscription_create"
+    first = invoice["billing_reason"] == "subscription_create" and not invoice.get("_as_renewal")
     invoice.update(attempted=True, attempt_count=invoice["attempt_count"] + 1, next_payment_attempt=None)
     # The first payment, and that of a change that waits for it, are not tried again.
     once = first or invoice["_pending_update"]

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from tests.fake_stripe import changing_subscriptions, checkout, invoicing, proration, subscribing
+from tests.fake_stripe import (
+    changing_subscriptions,
+    checkout,
+    invoicing,
+    proration,
+    schedule_steps,
+    scheduling,
+    subscribing,
+)
 from tests.fake_stripe.events import changing, record
 from tests.fake_stripe.periods import DAY, HOUR, period_end
 from tests.fake_stripe.state import Object, Scope, State
@@ -38,6 +46,7 @@ def _due(scope: Scope) -> Iterator[Due]:
             yield invoice["automatically_finalizes_at"], 1, lambda invoice=invoice: _finalize(scope, invoice)
         elif invoice["status"] == "open" and invoice["next_payment_attempt"]:
             yield invoice["next_payment_attempt"], 2, lambda invoice=invoice: _retry(scope, invoice)
+    yield from scheduling.due(scope)
     for session in scope.related("checkout.session", status="open"):
         yield session["expires_at"], 3, lambda session=session: checkout.expire(scope, session)
 
@@ -90,12 +99,14 @@ def renew(scope: Scope, found: Object) -> None:
         return
     usage = [] if trial else proration.usage_lines(scope, found, start, end)
     with changing(scope, found, "customer.subscription.updated"):
-        recurring = items(found)[0]["price"]["recurring"]
-        set_period(found, end, period_end(found["billing_cycle_anchor"], end, recurring))
         if trial:
             found["status"] = "active"
+        schedule_steps.turn(scope, found, end)
+        recurring = items(found)[0]["price"]["recurring"]
+        set_period(found, end, period_end(found["billing_cycle_anchor"], end, recurring))
         lines = [*changing_subscriptions.take_pending(scope, found), *usage]
-        lines += proration.period_lines(scope, found, *period(found))
+        begun = proration.trial_lines if found["status"] == "trialing" else proration.period_lines
+        lines += begun(scope, found, *period(found))
         invoice = invoicing.create(scope, found, lines, "subscription_cycle", period=(start, end))
     pause = found["pause_collection"]
     if found["status"] == "unpaid" or (pause and pause["behavior"] == "keep_as_draft"):
