@@ -90,6 +90,15 @@ def check_removals(path: str, params: dict[str, Any], stripe_version: str | None
                     raise _refusal(removed, f"{inside}[{removed.name}]" if inside else removed.name)
 
 
+def check_requirements(method: str, path: str, params: dict[str, Any], stripe_version: str | None) -> None:
+    """Refuse what newer versions want more of than the description says."""
+    recurring = params.get("recurring") if path == "/v1/prices" else params if path == "/v1/plans" else None
+    metered = isinstance(recurring, dict) and recurring.get("usage_type") == "metered" and not recurring.get("meter")
+    # https://docs.stripe.com/changelog/basil/2025-03-31/deprecate-legacy-usage-based-billing
+    if method == "POST" and metered and (stripe_version or "9999")[:10] >= "2025-03-31":
+        raise invalid("Starting with Stripe version `2025-03-31.basil`, metered prices must be backed by meters.")
+
+
 def _objects_at(params: Any, into: tuple[str, ...], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the objects of undecoded parameters that `into` leads to, with their names."""
     if not isinstance(params, dict):

@@ -12,6 +12,8 @@ from tests.fake_stripe import (
     schedule_steps,
     scheduling,
     subscribing,
+    usage,
+    usage_billing,
 )
 from tests.fake_stripe.events import changing, record
 from tests.fake_stripe.periods import DAY, HOUR, period_end
@@ -86,6 +88,7 @@ def _announce(scope: Scope, found: Object, end: int) -> None:
 
 def _end(scope: Scope, found: Object) -> None:
     subscribing.cancel(scope, found, reason="cancellation_requested", at=found["cancel_at"])
+    usage_billing.final_invoice(scope, found, period(found)[0], found["cancel_at"])
 
 
 def renew(scope: Scope, found: Object) -> None:
@@ -93,18 +96,19 @@ def renew(scope: Scope, found: Object) -> None:
     start, end = period(found)
     if found["cancel_at_period_end"]:
         subscribing.cancel(scope, found)
+        usage_billing.final_invoice(scope, found, start, end)
         return
     trial = found["status"] == "trialing"
     if trial and _ends_without_method(scope, found):
         return
-    usage = [] if trial else proration.usage_lines(scope, found, start, end)
+    used = [] if trial else usage.lines(scope, found, start, end)
     with changing(scope, found, "customer.subscription.updated"):
         if trial:
             found["status"] = "active"
         schedule_steps.turn(scope, found, end)
         recurring = items(found)[0]["price"]["recurring"]
         set_period(found, end, period_end(found["billing_cycle_anchor"], end, recurring))
-        lines = [*changing_subscriptions.take_pending(scope, found), *usage]
+        lines = [*changing_subscriptions.take_pending(scope, found), *used]
         begun = proration.trial_lines if found["status"] == "trialing" else proration.period_lines
         lines += begun(scope, found, *period(found))
         invoice = invoicing.create(scope, found, lines, "subscription_cycle", period=(start, end))

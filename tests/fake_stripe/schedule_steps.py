@@ -225,7 +225,7 @@ def _ended(scope: Scope, subscription: Object, reason: str) -> None:
     record(scope, f"subscription_schedule.{'completed' if planned else ending}", schedule)
 
 
-def _follow(scope: Scope, subscription: Object, params: Object) -> None:
+def _follow(scope: Scope, subscription: Object, params: Object, before: list[Object]) -> None:
     """Split the current phase where a subscription was changed past its schedule; the next ones stay."""
     schedule = of(scope, subscription)
     if schedule is None or schedule["_applying"] or schedule["status"] != "active":
@@ -254,7 +254,7 @@ def _comparable(sold: list[Object]) -> list[tuple[str, int | None]]:
 
 def _pending_applied(scope: Scope, subscription: Object, invoice: Object) -> None:
     if invoice["_pending_update"]:
-        _follow(scope, subscription, {})
+        _follow(scope, subscription, {}, [])
 
 
 def _customer_deleted(scope: Scope, customer: Object) -> None:
