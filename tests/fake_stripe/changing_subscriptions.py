@@ -35,6 +35,8 @@ _PENDING = {
 
 #: What follows a change of a subscription: (scope, subscription, parameters, copies of its items before).
 ON_UPDATE: list[Callable[[Scope, Object, Object, list[Object]], None]] = []
+#: What a subscription will sell from a moment on, None where nothing is planned: (scope, subscription, moment).
+PLANNED: list[Callable[[Scope, Object, int], list[Object] | None]] = []
 
 
 def update(scope: Scope, found: Object, params: Object) -> None:
@@ -362,6 +364,9 @@ def _pending_lines(scope: Scope, found: Object) -> list[Object]:
 
 def _next_period(scope: Scope, changed: Object) -> list[Object]:
     end = period(changed)[1]
+    for planned in PLANNED:
+        if (sold := planned(scope, changed, end)) is not None:
+            changed = {**changed, "items": {**changed["items"], "data": sold}}
     recurring = items(changed)[0]["price"]["recurring"]
     lines = proration.period_lines(scope, changed, end, period_end(changed["billing_cycle_anchor"], end, recurring))
     return [] if changed["cancel_at_period_end"] else lines

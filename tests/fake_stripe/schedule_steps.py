@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from tests.fake_stripe import (
     changing_subscriptions,
     customers,
@@ -140,7 +142,7 @@ def turn(scope: Scope, subscription: Object, at: int) -> None:
     phase = current(schedule)
     cycle = _cycle(subscription)
     kept = {item["price"]["id"]: item for item in items(subscription)}
-    subscription["items"]["data"] = [_item(scope, subscription, kept, item) for item in phase["items"]]
+    subscription["items"]["data"] = [scope.add(_item(scope, subscription, kept, item)) for item in phase["items"]]
     subscription["metadata"] = objects.merged_metadata(subscription["metadata"], phase["metadata"])
     if cycle != _cycle(subscription) or phase["billing_cycle_anchor"] == "phase_start":
         subscription["billing_cycle_anchor"] = at
@@ -164,7 +166,17 @@ def _item(scope: Scope, subscription: Object, kept: dict[str, Object], wanted: O
     if "quantity" in wanted:
         item["quantity"] = wanted["quantity"]
     item["metadata"] = objects.merged_metadata(item["metadata"], wanted["metadata"])
-    return scope.add(item)
+    return item
+
+
+def _planned(scope: Scope, subscription: Object, at: int) -> list[Object] | None:
+    """Return the items of the phase that begins with a period, for a preview of its invoice."""
+    schedule = of(scope, subscription)
+    if schedule is None or schedule["status"] != "active" or current(schedule)["end_date"] > at:
+        return None
+    phase = following(schedule)
+    kept = {item["price"]["id"]: item for item in copy.deepcopy(items(subscription))}
+    return [_item(scope, subscription, kept, item) for item in phase["items"]] if phase else None
 
 
 def _set_discounts(scope: Scope, schedule: Object, subscription: Object) -> None:
@@ -266,4 +278,5 @@ def _customer_deleted(scope: Scope, customer: Object) -> None:
 customers.ON_DELETE.append(_customer_deleted)
 subscribing.ON_END.append(_ended)
 changing_subscriptions.ON_UPDATE.append(_follow)
+changing_subscriptions.PLANNED.append(_planned)
 invoicing.ON_PAID.append(_pending_applied)

@@ -91,7 +91,8 @@ def test_update__refusals(billing: BillingShop) -> None:
         ([phase, {"items": [{"price": billing.price()}], "discounts": [{"coupon": "nope"}]}], "No such coupon"),
     ):
         with pytest.raises(stripe.InvalidRequestError, match=message):
-            billing.v1.subscription_schedules.update(schedule.id, {"phases": phases})
+            update = {"end_behavior": "cancel", "metadata": {"a": "1"}, "phases": phases}
+            billing.v1.subscription_schedules.update(schedule.id, update)
     with pytest.raises(stripe.InvalidRequestError, match="No such subscription_schedule"):
         billing.v1.subscription_schedules.update("sub_sched_nope", {"metadata": {"a": "1"}})
     assert billing.fake.get(schedule.id) == before

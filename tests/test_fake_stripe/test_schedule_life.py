@@ -29,6 +29,7 @@ def test_downgrade_at_the_end_of_the_period(billing: BillingShop) -> None:
     assert billing.fake.get(made["id"])["schedule"] == schedule.id
     assert prices(billing.fake.get(made["id"])) == [dear]
 
+    assert billing.v1.invoices.create_preview({"subscription": made["id"]}).total == 2000
     renewed = billing.fake.advance_to(end)
     assert types(renewed) == ["updated"]
     assert types(renewed, SCHEDULE) == ["updated"]
