@@ -90,8 +90,8 @@ def test_update__refusals(billing: BillingShop) -> None:
         ([phase, {"items": [{"price": "price_nope"}]}], "No such price"),
         ([phase, {"items": [{"price": billing.price()}], "discounts": [{"coupon": "nope"}]}], "No such coupon"),
     ):
+        update = {"end_behavior": "cancel", "metadata": {"a": "1"}, "phases": phases}
         with pytest.raises(stripe.InvalidRequestError, match=message):
-            update = {"end_behavior": "cancel", "metadata": {"a": "1"}, "phases": phases}
             billing.v1.subscription_schedules.update(schedule.id, update)
     with pytest.raises(stripe.InvalidRequestError, match="No such subscription_schedule"):
         billing.v1.subscription_schedules.update("sub_sched_nope", {"metadata": {"a": "1"}})
