@@ -142,7 +142,7 @@ def turn(scope: Scope, subscription: Object, at: int) -> None:
     phase = current(schedule)
     cycle = _cycle(subscription)
     kept = {item["price"]["id"]: item for item in items(subscription)}
-    subscription["items"]["data"] = [scope.add(_item(scope, subscription, kept, item)) for item in phase["items"]]
+    subscription["items"]["data"] = [scope.add(_item(scope, subscription, kept, item, at)) for item in phase["items"]]
     subscription["metadata"] = objects.merged_metadata(subscription["metadata"], phase["metadata"])
     if cycle != _cycle(subscription) or phase["billing_cycle_anchor"] == "phase_start":
         subscription["billing_cycle_anchor"] = at
@@ -160,12 +160,14 @@ def _cycle(subscription: Object) -> tuple[str, int]:
     return recurring["interval"], recurring["interval_count"]
 
 
-def _item(scope: Scope, subscription: Object, kept: dict[str, Object], wanted: Object) -> Object:
+def _item(scope: Scope, subscription: Object, kept: dict[str, Object], wanted: Object, at: int) -> Object:
     price = scope.objects["price"][wanted["price"]]
     item = kept.get(price["id"]) or subscription_item(scope, subscription, price, wanted.get("quantity"))
     if "quantity" in wanted:
         item["quantity"] = wanted["quantity"]
     item["metadata"] = objects.merged_metadata(item["metadata"], wanted["metadata"])
+    # A new one's first period begins where that of the others does.
+    item["current_period_end"] = item["current_period_end"] or at
     return item
 
 
@@ -176,7 +178,7 @@ def _planned(scope: Scope, subscription: Object, at: int) -> list[Object] | None
         return None
     phase = following(schedule)
     kept = {item["price"]["id"]: item for item in copy.deepcopy(items(subscription))}
-    return [_item(scope, subscription, kept, item) for item in phase["items"]] if phase else None
+    return [_item(scope, subscription, kept, item, at) for item in phase["items"]] if phase else None
 
 
 def _set_discounts(scope: Scope, schedule: Object, subscription: Object) -> None:
