@@ -353,6 +353,7 @@ class Migration(migrations.Migration):
                 ('start', models.DateTimeField(blank=True, null=True, verbose_name='started')),
                 ('current_period_start', models.DateTimeField(blank=True, null=True, verbose_name='period starts')),
                 ('current_period_end', models.DateTimeField(blank=True, null=True, verbose_name='period ends')),
+                ('periods_since', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('trial_start', models.DateTimeField(blank=True, null=True, verbose_name='trial starts')),
                 ('trial_end', models.DateTimeField(blank=True, null=True, verbose_name='trial ends')),
                 ('past_due_since', models.DateTimeField(blank=True, null=True, verbose_name='past due since')),
@@ -510,7 +511,9 @@ class Migration(migrations.Migration):
                 ('period', models.CharField(choices=[('day', 'Day'), ('week', 'Week'), ('month', 'Month'), ('billing_period', 'Billing period'), ('lifetime', 'Never')], max_length=16, verbose_name='period')),
                 ('period_key', models.CharField(max_length=64, verbose_name="period's key")),
                 ('starts', models.DateTimeField(verbose_name='starts')),
+                ('ends', models.DateTimeField(blank=True, null=True, verbose_name='ends')),
                 ('current_until', models.DateTimeField(verbose_name='current until')),
+                ('is_open', models.BooleanField(default=None, editable=False, null=True)),
                 ('used', models.PositiveBigIntegerField(default=0, verbose_name='used')),
                 ('reserved', models.PositiveBigIntegerField(default=0, verbose_name='reserved')),
                 ('extra', models.PositiveBigIntegerField(default=0, help_text='Taken out of grants, on top of the limit.', verbose_name='extra')),
@@ -737,6 +740,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='usagecounter',
             constraint=models.UniqueConstraint(fields=('owner', 'metric', 'period_key'), name='dsg_counter_period_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='usagecounter',
+            constraint=models.UniqueConstraint(fields=('owner', 'metric', 'is_open'), name='dsg_counter_open_once'),
         ),
         migrations.AddIndex(
             model_name='usagegrant',

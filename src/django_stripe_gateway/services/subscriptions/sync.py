@@ -33,6 +33,7 @@ from django_stripe_gateway.services.subscriptions.items import (
     OF_PLAN,
     PERIOD,
     SyncedItems,
+    follow_periods,
     sync_items,
     take_plan,
 )
@@ -196,10 +197,11 @@ def apply_subscription(subscription: Subscription, snapshot: SubscriptionSnapsho
     if not subscription.has_ended:
         _take_values(subscription, snapshot)
         items = _take_items(subscription, snapshot)
+        follow_periods(subscription, before)
     changed = _changed(subscription, before, ["status", "provider_id", "past_due_since", *MIRRORED, *OF_PLAN])
     if "provider_id" in changed:
         handle_arrivals(snapshot.subscription_id)
-    subscription.save(using=payments_database(), update_fields=[*changed, *TIMES])
+    subscription.save(using=payments_database(), update_fields=[*changed, "periods_since", *TIMES])
     if changed:
         announce_change(subscription, before, changed, origin)
     if items is not None:
