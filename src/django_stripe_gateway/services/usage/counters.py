@@ -197,6 +197,7 @@ def new_counter(owner: Any, allowance: Allowance, used: int = 0) -> UsageCounter
         current_until=as_stored(FAR_FUTURE if is_exclusive else window.current_until),
         is_open=True if is_exclusive else None,
         used=used,
+        modified=timezone.now(),
     )
 
 
