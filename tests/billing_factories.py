@@ -10,7 +10,8 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from django_stripe_gateway.models import Customer, Plan, PlanPricing, Subscription
+from django_stripe_gateway.choices import SubscriptionItemKind
+from django_stripe_gateway.models import Customer, Plan, PlanPricing, Subscription, SubscriptionItem
 
 _numbers = itertools.count(1)
 
@@ -48,3 +49,10 @@ def make_subscription(customer: Customer | None = None, **fields: Any) -> Subscr
         "current_period_end": timezone.now() + timedelta(days=30),
     }
     return Subscription.objects.create(**values | fields)
+
+
+def make_item(subscription: Subscription, plan: Plan | None, **fields: Any) -> SubscriptionItem:
+    """Return a further item of a subscription: an add-on, a second plan, a metered price."""
+    kind = SubscriptionItemKind.ADD_ON if plan is not None and plan.is_add_on else SubscriptionItemKind.PLAN
+    values = {"provider_id": f"si_{next(_numbers)}", "kind": kind, "amount": Decimal("5.00"), "interval": "month"}
+    return SubscriptionItem.objects.create(**{"subscription": subscription, "plan": plan} | values | fields)

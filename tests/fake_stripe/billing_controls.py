@@ -149,11 +149,7 @@ class BillingControls(Controls):
     def reorder_items(self, subscription_id: str, order: Sequence[str] = (), *, deliver: bool = True) -> Events:
         """Let the items of a subscription stand in another order, of which Stripe promises none.
 
-<<<<<<< HEAD
         They are reversed, or as `order` names them; what it does not name comes after what it does.
-=======
-        That is reversed, or as `order` says; what it does not name comes after what it does.
->>>>>>> fakes
         """
 
         def change(scope: Scope, found: Object) -> None:

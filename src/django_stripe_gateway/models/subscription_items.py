@@ -16,6 +16,29 @@ from django_stripe_gateway.models.subscriptions import Subscription
 DAYS_OF_INTERVAL = {"day": 1, "week": 7, "month": 30, "year": 365}
 
 
+def daily_amount(amount: Decimal | None, interval: str, interval_count: int, quantity: int) -> Decimal:
+    """Return what so many of a price cost a day; months count 30 days, and what has no single amount is nothing."""
+    return (amount or Decimal(0)) * quantity / (DAYS_OF_INTERVAL.get(interval, 30) * interval_count)
+
+
+def plan_rank(
+    *,
+    is_metered: bool,
+    amount: Decimal | None,
+    interval: str,
+    interval_count: int,
+    quantity: int,
+    subscription_pk: int,
+    item_id: str,
+) -> tuple[bool, Decimal, int, str]:
+    """Return what the plans of an owner are compared by; the greatest is the one that they have.
+
+    One price by quantity before one by use, then the dearest by the day, then the newest subscription; the item's id
+    decides between equals. Amounts of several currencies are compared as numbers.
+    """
+    return not is_metered, daily_amount(amount, interval, interval_count, quantity), subscription_pk, item_id
+
+
 class SubscriptionItem(models.Model):
     """One price that a subscription is charged; follows the provider like its subscription.
 
@@ -68,5 +91,17 @@ class SubscriptionItem(models.Model):
     @property
     def daily_amount(self) -> Decimal:
         """What it costs a day: by this the plan of a subscription is told apart where it has several."""
-        days = DAYS_OF_INTERVAL.get(self.interval, 30) * self.interval_count
-        return (self.amount or Decimal(0)) * self.quantity / days
+        return daily_amount(self.amount, self.interval, self.interval_count, self.quantity)
+
+    @property
+    def rank(self) -> tuple[bool, Decimal, int, str]:
+        """What it is compared with other plans by."""
+        return plan_rank(
+            is_metered=self.is_metered,
+            amount=self.amount,
+            interval=self.interval,
+            interval_count=self.interval_count,
+            quantity=self.quantity,
+            subscription_pk=self.subscription_id or 0,
+            item_id=self.provider_id,
+        )

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, FilteredRelation, Q, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -42,6 +43,20 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
     def valid(self) -> SubscriptionQuerySet:
         """Return the subscriptions that give what their plan promises."""
         return self.filter(self._valid())
+
+    def with_price(self) -> SubscriptionQuerySet:
+        """Return the subscriptions with what ``plan_rank`` compares, as ``plan_…``: of the item that is the plan.
+
+        Where the provider's items are not known, it is what the catalogue says.
+        """
+        main = FilteredRelation("items", condition=Q(items__provider_id=F("item_id")))
+        return self.annotate(main=main).annotate(
+            plan_is_metered=Coalesce("main__is_metered", Value(False)),
+            plan_amount=Coalesce("main__amount", "pricing__amount"),
+            plan_interval=Coalesce("main__interval", "pricing__interval", Value("")),
+            plan_interval_count=Coalesce("main__interval_count", "pricing__interval_count", Value(1)),
+            plan_quantity=Coalesce("main__quantity", "quantity"),
+        )
 
     def on_trial(self) -> SubscriptionQuerySet:
         """Return the subscriptions in their trial."""
@@ -130,6 +145,8 @@ class Subscription(models.Model):
     start = models.DateTimeField(_("started"), null=True, blank=True)
     current_period_start = models.DateTimeField(_("period starts"), null=True, blank=True)
     current_period_end = models.DateTimeField(_("period ends"), null=True, blank=True)
+    # Since when each period has begun where the one before it ended; a change that cuts one short begins anew.
+    periods_since = models.DateTimeField(null=True, blank=True, editable=False)
     trial_start = models.DateTimeField(_("trial starts"), null=True, blank=True)
     trial_end = models.DateTimeField(_("trial ends"), null=True, blank=True)
     past_due_since = models.DateTimeField(_("past due since"), null=True, blank=True)

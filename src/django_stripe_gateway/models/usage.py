@@ -35,8 +35,12 @@ class UsageCounter(models.Model):
     # The local date it begins with ("day:2026-11-23"), so that a move to another time zone makes no new day.
     period_key = models.CharField(_("period's key"), max_length=64)
     starts = models.DateTimeField(_("starts"))
+    ends = models.DateTimeField(_("ends"), null=True, blank=True)
     # After that nobody asks for it; later than the period's end where that is only an estimate.
     current_until = models.DateTimeField(_("current until"))
+    # Of the counters of months and paid periods, of which several can be current at once: the one that use goes to.
+    # Empty for all others, so that the database holds the rest.
+    is_open = models.BooleanField(null=True, default=None, editable=False)
     used = models.PositiveBigIntegerField(_("used"), default=0)
     reserved = models.PositiveBigIntegerField(_("reserved"), default=0)
     extra = models.PositiveBigIntegerField(
@@ -50,6 +54,7 @@ class UsageCounter(models.Model):
         ordering = ("-id",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["owner", "metric", "period_key"], name="dsg_counter_period_once"),
+            models.UniqueConstraint(fields=["owner", "metric", "is_open"], name="dsg_counter_open_once"),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["owner", "current_until"], name="dsg_counter_current"),

@@ -55,8 +55,8 @@ def test_subscription__valid(user: Any, other_user: Any, status: str) -> None:
     plan = usage.limits(user).plan
     assert plan is not None
     assert plan.pk == mine.plan_id
-    # The default plan adds nothing to a subscription.
-    assert [allowance.metric for allowance in usage.limits(user)] == ["minutes"]
+    # What the plan does not list it has of the default plan, and nothing more.
+    assert limit_of(user, "megabytes") == (1, "day")
 
 
 def test_subscription__past_due_for_too_long(user: Any) -> None:
@@ -65,8 +65,19 @@ def test_subscription__past_due_for_too_long(user: Any) -> None:
     assert limit_of(user) == (5, "day")
 
 
-def test_subscription__without_limits(user: Any) -> None:
-    make_default_plan(("minutes", 5, "day"))
+def test_subscription__gives_no_less_than_the_default_plan(user: Any) -> None:
+    make_default_plan(("minutes", 5, "billing_period"), ("megabytes", 3, "day"), ("seats", None, "lifetime"))
+    mine = subscribe(user, ("megabytes", 0, "day"))
+    # In the period that is paid; what the plan says to be nothing stays nothing.
+    assert usage.allowance(user, "minutes").resets_at == mine.current_period_end
+    assert [limit_of(user, metric)[0] for metric in ("minutes", "megabytes", "seats")] == [5, 0, None]
+    # One that says nothing gives what the default plan gives, also beside one that says 0.
+    subscribe(user)
+    assert limit_of(user, "megabytes") == (3, "day")
+
+
+def test_subscription__without_limits_and_without_a_default(user: Any) -> None:
+    make_limited_plan(("minutes", 5, "day"))
     subscribe(user)
     assert list(usage.limits(user)) == []
     assert not usage.check(user, "minutes")

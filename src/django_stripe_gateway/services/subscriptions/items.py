@@ -149,6 +149,21 @@ def take_plan(subscription: Subscription, items: Sequence[SubscriptionItem]) -> 
         subscription.current_period_end = main.current_period_end
 
 
+def follow_periods(subscription: Subscription, before: Subscription) -> None:
+    """Note when a period begins that cuts another one short, instead of following it: use goes on in it then.
+
+    Args:
+        before: the subscription before it took over its period of now.
+    """
+    starts = subscription.current_period_start
+    if starts is None or starts == before.current_period_start:
+        return
+    if before.current_period_start is None or before.current_period_end is None or starts < before.current_period_end:
+        subscription.periods_since = starts
+    elif subscription.periods_since is None:
+        subscription.periods_since = before.current_period_start
+
+
 def main_item(items: Iterable[SubscriptionItem]) -> SubscriptionItem | None:
     """Return the item that is the subscription's plan, whose price and quantity a change changes.
 
@@ -158,8 +173,7 @@ def main_item(items: Iterable[SubscriptionItem]) -> SubscriptionItem | None:
     items = list(items)
     plans = [item for item in items if item.plan is not None and not item.plan.is_add_on]
     if plans:
-        # A price by quantity before one by use; the id decides between equals.
-        return max(plans, key=lambda item: (not item.is_metered, item.daily_amount, item.provider_id))
+        return max(plans, key=lambda item: item.rank)
     unknown = [item for item in items if item.plan is None and not item.is_metered]
     return unknown[0] if len(unknown) == 1 else None
 

@@ -34,6 +34,7 @@ from django_stripe_gateway.services.subscriptions.items import (
     OF_PLAN,
     PERIOD,
     SyncedItems,
+    follow_periods,
     sync_items,
     take_plan,
 )
@@ -206,10 +207,11 @@ def apply_subscription(
         items = _take_items(subscription, snapshot)
         note_lateness(subscription, snapshot, said_at)
         note_end(subscription, before)
+        follow_periods(subscription, before)
     changed = _changed(subscription, before, ["status", "provider_id", *DERIVED, *MIRRORED, *OF_PLAN])
     if "provider_id" in changed:
         handle_arrivals(snapshot.subscription_id)
-    subscription.save(using=payments_database(), update_fields=[*changed, *TIMES])
+    subscription.save(using=payments_database(), update_fields=[*changed, "periods_since", *TIMES])
     if changed:
         announce_change(subscription, before, changed, origin)
     if items is not None:

@@ -11,18 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from django_stripe_gateway.exceptions import UsageLimitExceeded
+from django_stripe_gateway.services.usage.carrying import NOTHING, Carried, Counted
 from django_stripe_gateway.services.usage.periods import Window, as_aware, as_stored
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """A counter as it was read."""
-
-    pk: int
-    used: int
-    reserved: int
-    extra: int
-    expired: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +20,10 @@ class Allowance:
     """What an owner may use of one metric in the period of now.
 
     Args:
-        base: the limit of plan or override, ``None`` for none.
+        base: the limit of plans or override, ``None`` for none.
         granted: units of grants that can still be drawn, beside those that this period has drawn already.
+        carried: what was used in other periods and counts in this one.
+        open_elsewhere: the counter of another period, over or not, that is still the one use goes to.
     """
 
     metric: str
@@ -40,6 +32,8 @@ class Allowance:
     window: Window
     counter: Counted | None = None
     granted: int = 0
+    carried: Carried = NOTHING
+    open_elsewhere: Counted | None = None
 
     @property
     def is_unlimited(self) -> bool:
@@ -48,20 +42,25 @@ class Allowance:
 
     @property
     def used(self) -> int:
-        """What was used in this period."""
-        return self.counter.used if self.counter else 0
+        """What was used in this period, and in others that count in it."""
+        return self.carried.used + (self.counter.used if self.counter else 0)
 
     @property
     def reserved(self) -> int:
         """What is kept free for work under way; reservations that have expired not counted."""
-        return self.counter.reserved - self.counter.expired if self.counter else 0
+        return self.carried.reserved + (self.counter.reserved - self.counter.expired if self.counter else 0)
 
     @property
     def limit(self) -> int | None:
         """What is allowed in this period, grants included; ``None`` for no limit."""
         if self.base is None:
             return None
-        return self.base + (self.counter.extra if self.counter else 0) + self.granted
+        return self.base + self.carried.extra + (self.counter.extra if self.counter else 0) + self.granted
+
+    @property
+    def ceiling(self) -> int | None:
+        """What the counter may come to without what it has drawn of grants, below 0 where more is carried."""
+        return ceiling_of(self.base, self.carried)
 
     @property
     def remaining(self) -> int | None:
@@ -74,17 +73,28 @@ class Allowance:
         """When it starts from zero again, ``None`` for never."""
         return None if self.window.ends is None else as_stored(self.window.ends)
 
+    @property
+    def more_at(self) -> datetime | None:
+        """When more may be left than now, ``None`` for never: what is carried ends earlier than the period itself."""
+        ends = self.window.ends
+        return ends if ends is None else min(ends, self.carried.first_end or ends)
+
     def allows(self, quantity: int) -> bool:
         """Return whether that much can be used now."""
         remaining = self.remaining
         return remaining is None or quantity <= remaining
 
 
+def ceiling_of(base: int | None, carried: Carried) -> int | None:
+    """Return what remains of a limit for a counter beside what is carried into its period."""
+    return None if base is None else base + carried.extra - carried.used - carried.reserved
+
+
 def limit_exceeded(allowance: Allowance) -> UsageLimitExceeded:
     """Return the error for a request of more than the allowance has left."""
     extra: dict[str, Any] = {}
-    if allowance.window.ends is not None:
-        seconds = (allowance.window.ends - as_aware(timezone.now())).total_seconds()
+    if allowance.more_at is not None:
+        seconds = (allowance.more_at - as_aware(timezone.now())).total_seconds()
         extra["retry_after"] = max(1, math.ceil(seconds))
     return UsageLimitExceeded(
         _("Your plan does not allow that many %(metric)s now: %(remaining)d of %(limit)d are left.")

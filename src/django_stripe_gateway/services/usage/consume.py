@@ -10,14 +10,13 @@ from django_stripe_gateway.choices import UsageKind
 from django_stripe_gateway.exceptions import RefundExceedsUse
 from django_stripe_gateway.models import UsageRecord
 from django_stripe_gateway.services.usage.allowances import Allowance, limit_exceeded
-from django_stripe_gateway.services.usage.counters import lock_counter, save_counter, take
+from django_stripe_gateway.services.usage.counters import give_back, lock_used, take
 from django_stripe_gateway.services.usage.entitlements import (
     Entitlements,
     Reading,
     entitlements_of,
     read_allowance,
 )
-from django_stripe_gateway.services.usage.grants import put_back_grants
 from django_stripe_gateway.services.usage.ledger import (
     add_record,
     find_record,
@@ -111,7 +110,8 @@ def consume(owner: Any, metric: str, quantity: int = 1, *, idempotency_key: str 
 def refund(owner: Any, metric: str, quantity: int = 1, *, idempotency_key: str | None = None) -> UsageRecord:
     """Give back use of the current period, such as of work that failed, or a seat that became free.
 
-    What was used in an earlier period cannot be given back: that period's use counts for nothing any more.
+    What still counts of a period that was cut short can be given back, too. What was used in a period that is over
+    cannot: its use counts for nothing any more.
 
     Raises:
         RefundExceedsUse: less than that was used.
@@ -124,17 +124,20 @@ def refund(owner: Any, metric: str, quantity: int = 1, *, idempotency_key: str |
     def change(found: Reading, was_nested: bool) -> UsageRecord | None:
         entitlements, allowed = found
         earlier = find_record(owner, key)
-        if earlier is not None or allowed.counter is None:
-            return earlier
-        counter = lock_counter(owner, allowed, was_nested=was_nested)
-        if quantity > counter.used:
+        counters = lock_used(allowed)
+        if earlier is not None or quantity > sum(counter.used for counter in counters):
             return find_record(owner, key)
-        record = new_record(owner, entitlements, allowed, UsageKind.REFUND, -quantity, key=key)
+        # The line is the period's that gives back first.
+        period_key = next(counter.period_key for counter in counters if counter.used)
+        record = new_record(owner, entitlements, allowed, UsageKind.REFUND, -quantity, key=key, period_key=period_key)
         if not add_record(record):
             return find_record(owner, key)
-        counter.used -= quantity
-        put_back_grants(counter, allowed.base)
-        save_counter(counter)
+        missing = quantity
+        for counter in counters:
+            part = min(missing, counter.used)
+            missing -= part
+            if part:
+                give_back(counter, allowed, part)
         return record
 
     outcome = run_counted(lambda: read_allowance(owner, metric), change)

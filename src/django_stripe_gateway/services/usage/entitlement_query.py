@@ -1,15 +1,17 @@
-"""The one query behind every question about limits: five kinds of rows, brought into one shape."""
+"""The one query behind every question about limits: six kinds of rows, brought into one shape."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import IntEnum
 from typing import Any
 
 from django.db.models import (
     BigIntegerField,
+    BooleanField,
     CharField,
     DateTimeField,
     F,
@@ -27,10 +29,12 @@ from django_stripe_gateway.models import (
     LimitOverride,
     Plan,
     Subscription,
+    SubscriptionItem,
     UsageCounter,
     UsageGrant,
     UsageReservation,
 )
+from django_stripe_gateway.models.fields import MoneyField
 from django_stripe_gateway.services.usage.transactions import usage_database
 
 
@@ -38,10 +42,11 @@ class Source(IntEnum):
     """Where a row comes from."""
 
     SUBSCRIPTION = 0
-    DEFAULT_PLAN = 1
-    OVERRIDE = 2
-    GRANT = 3
-    COUNTER = 4
+    ITEM = 1
+    DEFAULT_PLAN = 2
+    OVERRIDE = 3
+    GRANT = 4
+    COUNTER = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +54,20 @@ class Row:
     """One row; what a column means depends on ``source``.
 
     Args:
-        starts, ends: of a subscription's paid period.
+        starts, ends: of the paid period, or of a counter's.
+        since: ``Subscription.periods_since``, or when a counter was last used.
         pk: the limit's, or the counter's.
         parent: the plan's key.
         slug: the plan's, or the key of a counter's period.
-        used: of a counter; the available units of grants; a subscription's key, by which the newest is found.
+        used: of a counter; the available units of grants.
         expired: the part of a counter's ``reserved`` whose time is up.
+        amount, interval, interval_count, quantity, is_metered, item_id: of the item, by which plans are ranked.
     """
 
     starts: datetime | None
     ends: datetime | None
+    since: datetime | None
+    amount: Decimal | None
     source: Source
     pk: int
     parent: int
@@ -71,10 +80,20 @@ class Row:
     reserved: int
     extra: int
     expired: int
+    subscription_pk: int
+    item_id: str
+    interval: str
+    interval_count: int
+    quantity: int
+    is_metered: bool
+    is_per_unit: bool
+    is_add_on: bool
+    is_open: bool
 
 
 COLUMNS = tuple(f"row_{name}" for name in Row.__dataclass_fields__)
-NUMBERS = ("pk", "parent", "limit", "used", "reserved", "extra", "expired")
+NUMBERS = tuple("pk parent limit used reserved extra expired subscription_pk interval_count quantity".split())
+FLAGS = ("is_metered", "is_per_unit", "is_add_on", "is_open")
 
 
 def entitlement_rows(owner: Any, now: datetime) -> Iterator[Row]:
@@ -82,29 +101,25 @@ def entitlement_rows(owner: Any, now: datetime) -> Iterator[Row]:
     using = usage_database()
     # Subscriptions first: the databases take the types of a union's columns from its first part.
     first = _subscriptions(owner).using(using)
-    others = (_default_plan(), _overrides(owner, now), _grants(owner, now), _counters(owner, now))
+    others = (_items(owner), _default_plan(), _overrides(owner, now), _grants(owner, now), _counters(owner, now))
     # From Django 6.1 on, a union is sorted as its first model is unless it is asked not to be.
     for values in first.union(*(part.using(using) for part in others), all=True).order_by():
         row = dict(zip(Row.__dataclass_fields__, values, strict=True))
         # MariaDB makes decimals of the unsigned numbers in a union.
         row |= {name: int(row[name]) for name in NUMBERS if row[name] is not None}
+        row |= {name: bool(row[name]) for name in FLAGS}
         yield Row(**row | {"source": Source(row["source"])})
 
 
 def _shape(queryset: QuerySet[Any], source: Source, **columns: Any) -> QuerySet[Any, Any]:
     number, text = BigIntegerField(), CharField()
-    values: dict[str, Any] = {
-        "starts": Value(None, output_field=DateTimeField()),
-        "ends": Value(None, output_field=DateTimeField()),
-        "pk": Value(0, output_field=number),
-        "parent": Value(0, output_field=number),
-        "slug": Value("", output_field=text),
-        "name": Value("", output_field=text),
+    values: dict[str, Any] = {name: Value(0, output_field=number) for name in NUMBERS}
+    values |= {name: Value(False, output_field=BooleanField()) for name in FLAGS}
+    values |= {name: Value("", output_field=text) for name in ("slug", "name", "item_id", "interval")}
+    values |= {name: Value(None, output_field=DateTimeField()) for name in ("starts", "ends", "since")}
+    values |= {
+        "amount": Value(None, output_field=MoneyField()),
         "limit": Value(None, output_field=number),
-        "used": Value(0, output_field=number),
-        "reserved": Value(0, output_field=number),
-        "extra": Value(0, output_field=number),
-        "expired": Value(0, output_field=number),
         "source": Value(int(source), output_field=number),
     } | columns
     shaped = queryset.order_by().annotate(**{f"row_{name}": value for name, value in values.items()})
@@ -113,20 +128,60 @@ def _shape(queryset: QuerySet[Any], source: Source, **columns: Any) -> QuerySet[
 
 
 def _subscriptions(owner: Any) -> QuerySet[Any, Any]:
+    """Return the plans that subscriptions are, by the rows that say so."""
     return _shape(
-        Subscription.objects.valid().for_owner(owner).filter(plan__isnull=False),
+        Subscription.objects.valid().for_owner(owner).filter(plan__isnull=False).with_price(),
         Source.SUBSCRIPTION,
         starts=F("current_period_start"),
         ends=F("current_period_end"),
-        pk=F("plan__limits__id"),
-        parent=F("plan_id"),
-        slug=F("plan__slug"),
-        name=F("plan__name"),
-        metric=F("plan__limits__metric"),
-        limit=F("plan__limits__limit"),
-        period=F("plan__limits__period"),
-        used=F("id"),
+        since=F("periods_since"),
+        subscription_pk=F("id"),
+        item_id=F("item_id"),
+        amount=F("plan_amount"),
+        interval=F("plan_interval"),
+        interval_count=F("plan_interval_count"),
+        quantity=F("plan_quantity"),
+        is_metered=F("plan_is_metered"),
+        **_limits_of("plan__"),
     )
+
+
+def _items(owner: Any) -> QuerySet[Any, Any]:
+    """Return what else is in the subscriptions: add-ons, metered prices, further plans."""
+    valid = Subscription.objects.valid().for_owner(owner).values("pk")
+    items = SubscriptionItem.objects.filter(plan__isnull=False, subscription__in=valid)
+    return _shape(
+        # The item that is the plan came with its subscription.
+        items.exclude(provider_id=F("subscription__item_id")),
+        Source.ITEM,
+        # What is paid is paid for the subscription's period; an item that knows none is of an old answer.
+        starts=Coalesce("current_period_start", "subscription__current_period_start"),
+        ends=Coalesce("current_period_end", "subscription__current_period_end"),
+        since=F("subscription__periods_since"),
+        subscription_pk=F("subscription_id"),
+        item_id=F("provider_id"),
+        amount=F("amount"),
+        interval=F("interval"),
+        interval_count=F("interval_count"),
+        quantity=F("quantity"),
+        is_metered=F("is_metered"),
+        **_limits_of("plan__"),
+    )
+
+
+def _limits_of(plan: str) -> dict[str, Any]:
+    """Return the columns of a plan and one of its limits; a plan without limits is one row."""
+    return {
+        "pk": Coalesce(f"{plan}limits__id", Value(0), output_field=BigIntegerField()),
+        "parent": F(f"{plan}id"),
+        "slug": F(f"{plan}slug"),
+        "name": F(f"{plan}name"),
+        "is_add_on": F(f"{plan}is_add_on"),
+        "metric": F(f"{plan}limits__metric"),
+        "limit": F(f"{plan}limits__limit"),
+        "period": F(f"{plan}limits__period"),
+        "is_per_unit": Coalesce(f"{plan}limits__is_per_unit", Value(False)),
+    }
 
 
 def _default_plan() -> QuerySet[Any, Any]:
@@ -135,13 +190,8 @@ def _default_plan() -> QuerySet[Any, Any]:
         # Not with IN: MariaDB has no LIMIT in its subquery.
         Plan.objects.filter(pk=Subquery(first)),
         Source.DEFAULT_PLAN,
-        pk=F("limits__id"),
-        parent=F("id"),
-        slug=F("slug"),
-        name=F("name"),
-        metric=F("limits__metric"),
-        limit=F("limits__limit"),
-        period=F("limits__period"),
+        quantity=Value(1, output_field=BigIntegerField()),
+        **_limits_of(""),
     )
 
 
@@ -180,6 +230,10 @@ def _counters(owner: Any, now: datetime) -> QuerySet[Any, Any]:
     return _shape(
         UsageCounter.objects.filter(owner=owner, current_until__gt=now),
         Source.COUNTER,
+        starts=F("starts"),
+        ends=F("ends"),
+        since=F("modified"),
+        is_open=Coalesce("is_open", Value(False)),
         pk=F("id"),
         slug=F("period_key"),
         metric=F("metric"),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from fractions import Fraction
 from typing import Any
 
 from django.db.models import Model
@@ -16,15 +16,11 @@ from django_stripe_gateway.choices import LimitPeriod
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import UnknownMetric
 from django_stripe_gateway.models import LimitOverride, PlanLimit, UsageGrant
-from django_stripe_gateway.services.usage.allowances import Allowance, Counted
+from django_stripe_gateway.services.usage.allowances import Allowance
+from django_stripe_gateway.services.usage.carrying import Counted, carried_into
 from django_stripe_gateway.services.usage.entitlement_query import Row, Source, entitlement_rows
-from django_stripe_gateway.services.usage.periods import (
-    BillingPeriod,
-    as_aware,
-    rule_of,
-    time_zone_of,
-    window_of,
-)
+from django_stripe_gateway.services.usage.periods import THE_BEGINNING, as_aware, time_zone_of, window_of
+from django_stripe_gateway.services.usage.plan_limits import PlannedLimit, planned_limits
 from django_stripe_gateway.services.usage.transactions import usage_database
 
 MODELS_WITH_METRICS: tuple[type[Model], ...] = (PlanLimit, LimitOverride, UsageGrant)
@@ -41,7 +37,7 @@ class PlanName:
 
 @dataclass(frozen=True, slots=True)
 class Entitlements:
-    """What an owner may use now; ``plan`` is the newest subscription's, or the default one."""
+    """What an owner may use now; ``plan`` is the one that ``active_plan`` returns."""
 
     plan: PlanName | None
     zone: tzinfo
@@ -55,45 +51,58 @@ class Entitlements:
 def entitlements_of(owner: Any) -> Entitlements:
     """Return what ``owner`` may use now.
 
-    The rule for several subscriptions is the most generous limit of each metric: none at all before any, then the one
-    that allows most per day (see ``PeriodRule.days``). Without a valid subscription the default plan applies. An
-    override of the owner's takes the place of both; grants come on top.
+    Plans and add-ons say what is allowed (see ``planned_limits``). An override of the owner's takes the place of that;
+    grants come on top. What was used in a period that was cut short still counts (see ``carrying``).
     """
     stored_now = timezone.now()
     now, zone = as_aware(stored_now), time_zone_of(owner)
     rows: dict[Source, list[Row]] = {source: [] for source in Source}
     for row in entitlement_rows(owner, stored_now):
         rows[row.source].append(row)
-    plan_rows = rows[Source.SUBSCRIPTION] or rows[Source.DEFAULT_PLAN]
-    limits = _most_generous(plan_rows)
+    planned = planned_limits((*rows[Source.SUBSCRIPTION], *rows[Source.ITEM]), rows[Source.DEFAULT_PLAN])
+    limits = dict(planned.limits)
     for row in rows[Source.OVERRIDE]:
-        planned = limits.get(row.metric)
-        period = row.period or (planned.period if planned else LimitPeriod.DAY)
-        billing = planned or next(iter(plan_rows), row)
-        limits[row.metric] = replace(row, period=period, starts=billing.starts, ends=billing.ends)
+        plans_own = limits.get(row.metric)
+        period = LimitPeriod(row.period) if row.period else plans_own.period if plans_own else LimitPeriod.DAY
+        limits[row.metric] = PlannedLimit(row.limit, period, plans_own.billing if plans_own else planned.billing)
     for row in rows[Source.GRANT]:
         # A grant of something that the plan does not have is a limit of 0 with the grant on top.
-        limits.setdefault(row.metric, replace(row, limit=0, period=LimitPeriod.LIFETIME))
+        limits.setdefault(row.metric, PlannedLimit(0, LimitPeriod.LIFETIME, None))
     granted = {row.metric: row.used for row in rows[Source.GRANT]}
-    counters = {(row.metric, row.slug): row for row in rows[Source.COUNTER]}
+    counters: dict[str, list[Counted]] = defaultdict(list)
+    for row in rows[Source.COUNTER]:
+        counters[row.metric].append(_counted(row))
     found = {}
-    for metric, row in limits.items():
-        paid = BillingPeriod(as_aware(row.starts), as_aware(row.ends)) if row.starts and row.ends else None
-        window = window_of(row.period, now, zone, paid)
-        counter = counters.get((metric, window.key))
+    for metric, limit in limits.items():
+        window = window_of(limit.period, now, zone, limit.billing)
+        others = [one for one in counters[metric] if one.key != window.key]
         found[metric] = Allowance(
             metric=metric,
-            base=row.limit,
-            period=row.period,
+            base=limit.limit,
+            period=limit.period,
             window=window,
-            counter=Counted(counter.pk, counter.used, counter.reserved, counter.extra, counter.expired)
-            if counter
-            else None,
+            counter=next((one for one in counters[metric] if one.key == window.key), None),
             granted=granted.get(metric, 0),
+            carried=carried_into(window, others, now),
+            open_elsewhere=next((one for one in others if one.is_open and window.carries_since is not None), None),
         )
-    newest = max(plan_rows, key=lambda row: row.used, default=None)
-    plan = PlanName(newest.parent, newest.slug, newest.name) if newest else None
+    plan = PlanName(planned.plan.parent, planned.plan.slug, planned.plan.name) if planned.plan else None
     return Entitlements(plan, zone, now, found)
+
+
+def _counted(row: Row) -> Counted:
+    return Counted(
+        pk=row.pk,
+        period=row.period,
+        key=row.slug,
+        used=row.used,
+        reserved=row.reserved,
+        extra=row.extra,
+        expired=row.expired,
+        ends=row.ends and as_aware(row.ends),
+        last_used=as_aware(row.since or THE_BEGINNING),
+        is_open=row.is_open,
+    )
 
 
 Reading = tuple[Entitlements, Allowance]
@@ -116,15 +125,3 @@ def read_allowance(owner: Any, metric: str) -> Reading:
         raise UnknownMetric(_("No plan limits “%(metric)s”.") % {"metric": metric}, field="metric")
     window = window_of(LimitPeriod.LIFETIME, entitlements.now, entitlements.zone, None)
     return entitlements, Allowance(metric, 0, LimitPeriod.LIFETIME, window)
-
-
-def _most_generous(rows: list[Row]) -> dict[str, Row]:
-    best: dict[str, Row] = {}
-    for row in sorted(rows, key=lambda row: row.pk or 0):
-        if row.metric and (row.metric not in best or _generosity(row) > _generosity(best[row.metric])):
-            best[row.metric] = row
-    return best
-
-
-def _generosity(row: Row) -> tuple[bool, Fraction]:
-    return row.limit is None, Fraction(row.limit or 0, rule_of(LimitPeriod(row.period)).days)

@@ -10,9 +10,9 @@ from django_stripe_gateway.models import UsageCounter, UsageGrant
 from django_stripe_gateway.services.usage.transactions import usage_database
 
 
-def draw_grants(owner: Any, metric: str, quantity: int) -> bool:
+def draw_grants(owner_id: Any, metric: str, quantity: int) -> bool:
     """Take ``quantity`` out of the owner's grants, the one that expires first at first; nothing if it is not enough."""
-    grants = list(_grants(owner.pk, metric).select_for_update().order_by("pk"))
+    grants = list(_grants(owner_id, metric).select_for_update().order_by("pk"))
     if sum(grant.quantity - grant.drawn for grant in grants) < quantity:
         return False
     # Without an expiry last; rows are locked in the order of their keys, and used in this one.
@@ -26,7 +26,7 @@ def draw_grants(owner: Any, metric: str, quantity: int) -> bool:
 
 
 def put_back_grants(counter: UsageCounter, base: int | None) -> None:
-    """Return to their grants the units that the locked ``counter`` has drawn and does not need any more.
+    """Return to their grants the units that the locked ``counter`` has drawn and does not need beside ``base``.
 
     What came out of a grant that has expired since stays in the counter, for the rest of its period: put back it would
     be lost, although it is shown as what remains.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, assert_never
 from zoneinfo import ZoneInfo
@@ -30,20 +30,31 @@ class Window:
 
     Days are known by their local date and not by the moment they begin at, so that an owner who moves to another time
     zone is in the same day or the next, and never gets a fresh one for each zone.
+
+    Args:
+        carries_since: use in other periods that are not over counts in this one if their last use is not older than
+            that (see ``carried_into``); ``None`` for kinds whose periods never overlap.
     """
 
     key: str
     starts: datetime
     ends: datetime | None
     current_until: datetime
+    carries_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BillingPeriod:
-    """What a subscription says about the period that is paid."""
+    """What a subscription says about the period that is paid.
+
+    Args:
+        since: when the first of the periods began that have followed each other without a break, this one the last;
+            ``None`` if that is not known, and this one is taken for the first.
+    """
 
     starts: datetime
     ends: datetime
+    since: datetime | None = None
 
 
 #: Takes a moment, the owner's time zone and the paid period, if there is one; returns the period of the moment.
@@ -107,7 +118,7 @@ def rule_of(period: LimitPeriod) -> PeriodRule:
         case LimitPeriod.WEEK:
             return PeriodRule(_calendar("week", _monday, lambda first: first + timedelta(days=7)), days=7)
         case LimitPeriod.MONTH:
-            return PeriodRule(_calendar("month", _first_of_month, _first_of_next_month), days=30)
+            return PeriodRule(_month, days=30)
         case LimitPeriod.BILLING_PERIOD:
             return PeriodRule(_paid(without_subscription=LimitPeriod.MONTH), days=30)
         case LimitPeriod.LIFETIME:
@@ -161,14 +172,23 @@ def _paid(without_subscription: LimitPeriod) -> WindowAt:
         if billing is None:
             return rule_of(without_subscription).window(now, zone, None)
         starts, ends = billing.starts.astimezone(UTC), billing.ends.astimezone(UTC)
+        since = starts if billing.since is None else billing.since
         length = ends - starts
         if now >= ends and length > timedelta():
             missed = (now - ends) // length
             starts, ends = ends + missed * length, ends + (missed + 1) * length
         key = f"billing:{starts.isoformat(timespec='seconds')}"
-        return Window(key, starts, ends, ends + ESTIMATE_MARGIN)
+        # A renewal is paid for by itself; a first period takes over whatever is not over yet.
+        return Window(key, starts, ends, ends + ESTIMATE_MARGIN, starts if starts > since else THE_BEGINNING)
 
     return window
+
+
+def _month(now: datetime, zone: tzinfo, _billing: BillingPeriod | None) -> Window:
+    """Return the calendar month; what was used of a paid period before it was left counts into the next month, too."""
+    window = _calendar("month", _first_of_month, _first_of_next_month)(now, zone, None)
+    before = _first_of_month(_first_of_month(local_day(now, zone)) - timedelta(days=1))
+    return replace(window, carries_since=_midnight(before, zone))
 
 
 def _never_ending(_now: datetime, _zone: tzinfo, _billing: BillingPeriod | None) -> Window:

@@ -24,7 +24,7 @@ from django_stripe_gateway.exceptions import (
 )
 from django_stripe_gateway.models import UsageCounter, UsageReservation
 from django_stripe_gateway.services.usage.allowances import Allowance, limit_exceeded
-from django_stripe_gateway.services.usage.counters import lock_counter, save_counter, take_locked
+from django_stripe_gateway.services.usage.counters import base_of, lock_counter, save_counter, take_held, take_locked
 from django_stripe_gateway.services.usage.entitlements import Entitlements, Reading, read_allowance
 from django_stripe_gateway.services.usage.grants import put_back_grants
 from django_stripe_gateway.services.usage.ledger import add_record, new_record, stored_key, whole_quantity
@@ -59,14 +59,14 @@ def reserve(
 
     def change(found: Reading, was_nested: bool) -> UsageReservation | Allowance:
         _entitlements, allowed = found
-        counter = lock_counter(owner, allowed, was_nested=was_nested)
+        held = lock_counter(owner, allowed, was_nested=was_nested)
         earlier = _find(owner, key)
         if earlier is not None:
             return earlier
         now = timezone.now()
         reservation = UsageReservation(
             owner_id=owner.pk,
-            counter=counter,
+            counter=held.counter,
             metric=metric,
             quantity=quantity,
             key=key,
@@ -74,11 +74,11 @@ def reserve(
             created=now,
             modified=now,
         )
-        if take_locked(owner, allowed, quantity, was_nested=was_nested, reserve=True) is None:
+        if take_held(held, quantity, reserve=True) is None:
             return read_allowance(owner, metric)[1]
         if not insert_if_absent(reservation):
             # The same key at the same moment for another metric, whose counter is not locked here.
-            _free(lock_counter(owner, allowed, was_nested=was_nested), quantity, allowed)
+            _free(held.counter, quantity, allowed)
             return _find(owner, key) or allowed
         return reservation
 
@@ -120,7 +120,8 @@ def commit(
         if problem is not None:
             return problem
         within, above = min(cost, row.quantity), max(0, cost - row.quantity)
-        before = counter.used
+        carried = allowed.carried.used
+        before = carried + counter.used
         if above:
             taken = take_locked(row.owner, allowed, above, was_nested=was_nested)
             if taken is None:
@@ -128,15 +129,15 @@ def commit(
             counter.refresh_from_db(using=usage_database())
             if allowed.window.key != counter.period_key:
                 announce_thresholds(row.owner, allowed, before=taken.before, after=taken.after)
-                before = counter.used
+                before = carried + counter.used
         counter.reserved -= row.quantity
         counter.used += within
-        put_back_grants(counter, allowed.base)
+        put_back_grants(counter, base_of(counter, allowed))
         save_counter(counter)
         _close(row, ReservationState.COMMITTED, used=cost)
         _add_records(row, entitlements, allowed, counter, within, above)
         if allowed.window.key == counter.period_key:
-            announce_thresholds(row.owner, allowed, before=before, after=counter.used)
+            announce_thresholds(row.owner, allowed, before=before, after=carried + counter.used)
         return row
 
     return _settle(reservation, owner, settle)
@@ -242,7 +243,7 @@ def _why_not_held(row: UsageReservation) -> GatewayError | None:
 
 def _free(counter: UsageCounter, quantity: int, allowed: Allowance) -> None:
     counter.reserved -= quantity
-    put_back_grants(counter, allowed.base)
+    put_back_grants(counter, base_of(counter, allowed))
     save_counter(counter)
 
 

@@ -1,0 +1,114 @@
+"""What was used stays used: nobody starts anew by leaving and coming back, or by switching.
+
+Use is counted in the period in which it happens, and that period has an end. The periods of a renewed subscription, and
+the months of those who have none, follow each other, and each starts from zero. But a period can be cut short: by
+subscribing in the middle of a month, by cancelling at once and subscribing again, by a change from monthly to yearly or
+back, by a trial that is ended early, by another billing anchor, after a pause. What was used of it then goes on to
+count in the period that takes its place, *until the period that was cut short would have been over*:
+
+- whoever pays for a higher plan has that plan's limit, less what was used;
+- a renewal starts from zero, since it is paid for by itself: of other periods it takes over only what was used while
+  it was running;
+- a month without a subscription takes over what was used in this month and in the one before it, so that a year's use
+  does not stand against the default plan for a year.
+
+Stigg, which lets its users choose, calls that *never reset usage upon plan transition* (changelog.stigg.io). To reset
+with each transition, or with each other billing anchor, makes a limit endless where more is refused and not billed.
+``month`` and ``billing_period`` count as one kind here; days, weeks and what never ends have one period at a time,
+whatever is subscribed to.
+
+So that it holds however many use at once, one counter of an owner and metric is *open*, by a constraint of the
+database. Whoever finds another one open closes it under the rows' locks before counting in theirs; a closed counter
+never grows, and whoever still thinks it open has to read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from django_stripe_gateway.choices import LimitPeriod
+from django_stripe_gateway.models import UsageCounter
+from django_stripe_gateway.services.usage.periods import Window, as_aware
+
+# Kinds whose periods are cut short and overlap.
+CARRYING = (LimitPeriod.MONTH, LimitPeriod.BILLING_PERIOD)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A counter as it was read.
+
+    Args:
+        expired: the part of ``reserved`` whose time is up.
+        last_used: when it last changed.
+    """
+
+    pk: int
+    period: str
+    key: str
+    used: int
+    reserved: int
+    extra: int
+    expired: int
+    ends: datetime | None
+    last_used: datetime
+    is_open: bool
+
+    @classmethod
+    def of(cls, row: UsageCounter) -> Self:
+        """Return a row that was just locked, its expired reservations freed."""
+        return cls(
+            pk=row.pk,
+            period=row.period,
+            key=row.period_key,
+            used=row.used,
+            reserved=row.reserved,
+            extra=row.extra,
+            expired=0,
+            ends=row.ends and as_aware(row.ends),
+            last_used=as_aware(row.modified),
+            is_open=bool(row.is_open),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What other periods add to this one; ``counters`` are theirs, the newest first."""
+
+    counters: tuple[Counted, ...] = ()
+
+    @property
+    def used(self) -> int:
+        """What was used in them."""
+        return sum(one.used for one in self.counters)
+
+    @property
+    def reserved(self) -> int:
+        """What is kept free in them for work under way."""
+        return sum(one.reserved - one.expired for one in self.counters)
+
+    @property
+    def extra(self) -> int:
+        """What they have drawn out of grants."""
+        return sum(one.extra for one in self.counters)
+
+    @property
+    def first_end(self) -> datetime | None:
+        """When the first of them that holds something is over."""
+        return min((one.ends for one in self.counters if one.ends and one.used + one.reserved), default=None)
+
+
+NOTHING = Carried()
+
+
+def carried_into(window: Window, others: Iterable[Counted], now: datetime) -> Carried:
+    """Return what counts in ``window`` although it was used in other periods of the same metric."""
+    since = window.carries_since
+    if since is None:
+        return NOTHING
+    current = (one for one in others if one.period in CARRYING and one.ends is not None and one.ends > now)
+    carried = [one for one in current if one.last_used >= since]
+    return Carried(tuple(sorted(carried, key=lambda one: one.pk, reverse=True)))
