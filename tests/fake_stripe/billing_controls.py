@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 from tests.fake_stripe import (
+    canceling,
     cards,
     catalogue,
     changing_subscriptions,
@@ -21,7 +22,7 @@ from tests.fake_stripe.events import changing
 from tests.fake_stripe.keys import DEFAULT_ACCOUNT
 from tests.fake_stripe.periods import DAY, HOUR
 from tests.fake_stripe.state import Object, Scope
-from tests.fake_stripe.subscription_objects import period
+from tests.fake_stripe.subscription_objects import items, period
 
 _AFTER_RETRIES = ("canceled", "unpaid", "past_due")
 
@@ -136,10 +137,27 @@ class BillingControls(Controls):
         return self.act(invoice_id, invoicing.void, deliver=deliver)
 
     def change_subscription(self, subscription_id: str, params: dict[str, Any], *, deliver: bool = True) -> Events:
-        """Let the merchant or, on the portal, the customer change a subscription; `params` as in the API."""
+        """Let the merchant or, on the portal, the customer change a subscription; `params` as in the API.
+
+        Its `items` replace a price (with an id), add one (without), or remove one (`deleted`).
+        """
         return self.act(
             subscription_id, lambda scope, found: changing_subscriptions.update(scope, found, params), deliver=deliver
         )
+
+    def reorder_items(self, subscription_id: str, *item_ids: str, deliver: bool = True) -> Events:
+        """Let the items of a subscription stand in another order, of which Stripe promises none: reversed, or as named.
+
+        What is not named comes after what is.
+        """
+
+        def change(scope: Scope, found: Object) -> None:
+            with changing(scope, found, "customer.subscription.updated"):
+                data = items(found)[::-1]
+                named = [item for identifier in item_ids for item in data if item["id"] == identifier]
+                found["items"] = {**found["items"], "data": named + [item for item in data if item not in named]}
+
+        return self.act(subscription_id, change, deliver=deliver)
 
     def portal_cancel(self, subscription_id: str, *, deliver: bool = True) -> Events:
         """Let the customer cancel on the billing portal, which names a date where it once set a flag."""
@@ -153,9 +171,7 @@ class BillingControls(Controls):
 
     def cancel_subscription(self, subscription_id: str, *, deliver: bool = True) -> Events:
         """Let the merchant end a subscription at once."""
-        return self.act(
-            subscription_id, lambda scope, found: changing_subscriptions.cancel_now(scope, found, {}), deliver=deliver
-        )
+        return self.act(subscription_id, lambda scope, found: canceling.cancel_now(scope, found, {}), deliver=deliver)
 
     def delete_customer(self, customer_id: str, *, deliver: bool = True) -> Events:
         """Let the merchant delete a customer, with their subscriptions."""
@@ -194,6 +210,7 @@ BILLING_OVER_HTTP = (
     "pay_invoice",
     "void_invoice",
     "change_subscription",
+    "reorder_items",
     "portal_cancel",
     "replace_card",
     "cancel_subscription",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from tests.fake_stripe import invoice_objects, price_objects
 from tests.fake_stripe.state import Object, Scope, listed
+from tests.fake_stripe.subscription_objects import period
 
+_EMBEDDED = 10
 _PERIOD = ("current_period_start", "current_period_end")
 
 
@@ -13,14 +15,16 @@ def old_subscription(obj: Object, scope: Scope) -> Object:
     items = obj["items"]["data"]
     first = items[0]
     discounts = [old_discount(scope.objects["discount"][identifier], scope) for identifier in obj["discounts"]]
-    shown = [{name: value for name, value in item.items() if name not in _PERIOD} for item in items]
+    shown = first_page(obj["items"])
+    shown["data"] = [old_item(item, scope) for item in shown["data"]]
+    start, end = period(obj)
     return {
         **obj,
-        **{name: first[name] for name in _PERIOD},
+        "current_period_start": start,
+        "current_period_end": end,
         "billing": obj["collection_method"],
-        "billing_mode": {"flexible": None, "type": "classic"},
         "discount": discounts[0] if discounts else None,
-        "items": {**obj["items"], "data": shown},
+        "items": shown,
         "plan": first["plan"] if len(items) == 1 else None,
         "quantity": first.get("quantity") if len(items) == 1 else None,
         "start": obj["start_date"],
@@ -28,11 +32,32 @@ def old_subscription(obj: Object, scope: Scope) -> Object:
     }
 
 
+def old_item(obj: Object, scope: Scope) -> Object:
+    """Leave out the period, which stands on the subscription."""
+    return {name: value for name, value in obj.items() if name not in _PERIOD}
+
+
+def current_subscription(obj: Object, scope: Scope) -> Object:
+    """Show the first page of the items."""
+    return {**obj, "items": first_page(obj["items"])}
+
+
+def current_invoice(obj: Object, scope: Scope) -> Object:
+    """Show the first page of the lines."""
+    return {**obj, "lines": first_page(obj["lines"])}
+
+
+def first_page(found: Object) -> Object:
+    """Return an embedded list as Stripe shows it: ten at most; the others come from the list's own URL."""
+    return {**found, "data": found["data"][:_EMBEDDED], "has_more": len(found["data"]) > _EMBEDDED}
+
+
 def old_invoice(obj: Object, scope: Scope) -> Object:
     """Show the subscription and the payment on the invoice itself, and the plan on its lines."""
     intent = scope.find("payment_intent", obj["_intent"])
     taxes = sum(tax["amount"] for tax in obj["total_taxes"])
     discounts = [old_discount(scope.objects["discount"][identifier], scope) for identifier in obj["discounts"]]
+    lines = first_page(obj["lines"])
     new = {"parent", "total_taxes", "total_pretax_credit_amounts", "amount_overpaid"}
     return {
         **{name: value for name, value in obj.items() if name not in new},
@@ -40,7 +65,7 @@ def old_invoice(obj: Object, scope: Scope) -> Object:
         "charge": intent["latest_charge"] if intent else None,
         "date": obj["created"],
         "discount": discounts[0] if discounts else None,
-        "lines": {**obj["lines"], "data": [_old_line(line, scope) for line in obj["lines"]["data"]]},
+        "lines": {**lines, "data": [old_line(line, scope) for line in lines["data"]]},
         "paid": obj["status"] == "paid",
         "payment_intent": obj["_intent"],
         "subscription": obj["_subscription"],
@@ -50,12 +75,14 @@ def old_invoice(obj: Object, scope: Scope) -> Object:
     }
 
 
-def _old_line(line: Object, scope: Scope) -> Object:
+def old_line(line: Object, scope: Scope) -> Object:
+    """Show the plan, and what the line is of."""
     details = line["parent"]["subscription_item_details"]
     price = scope.objects["price"][line["pricing"]["price_details"]["price"]]
     new = {"parent", "pricing", "taxes", "pretax_credit_amounts", "subtotal", "quantity_decimal"}
     return {
         **{name: value for name, value in line.items() if name not in new},
+        **({"invoice_item": details["invoice_item"]} if details["invoice_item"] else {}),
         "plan": price_objects.plan_of(price),
         "price": price,
         "proration": details["proration"],
@@ -66,6 +93,13 @@ def _old_line(line: Object, scope: Scope) -> Object:
         "tax_rates": [],
         "type": "invoiceitem" if details["proration"] else "subscription",
     }
+
+
+def old_credit_note(obj: Object, scope: Scope) -> Object:
+    """Name the one refund."""
+    rest = {name: value for name, value in obj.items() if name not in {"refunds", "total_taxes"}}
+    refunds = [refund["refund"] for refund in obj["refunds"]]
+    return {**rest, "refund": refunds[0] if refunds else None, "tax_amounts": []}
 
 
 def old_discount(obj: Object, scope: Scope) -> Object:
@@ -80,13 +114,18 @@ def old_promotion_code(obj: Object, scope: Scope) -> Object:
     return {**rest, "coupon": scope.objects["coupon"][obj["promotion"]["coupon"]]}
 
 
-#: By object type; both older generations show these.
+#: By object type; both older generations show the first of these.
 RENDERERS = {
+    "credit_note": old_credit_note,
     "discount": old_discount,
+    "line_item": old_line,
     "invoice": old_invoice,
     "promotion_code": old_promotion_code,
     "subscription": old_subscription,
+    "subscription_item": old_item,
 }
+
+CURRENT_RENDERERS = {"invoice": current_invoice, "subscription": current_subscription}
 
 
 def payments(obj: Object, scope: Scope) -> Object:

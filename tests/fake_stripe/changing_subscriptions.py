@@ -4,47 +4,56 @@ from __future__ import annotations
 
 import copy
 
-from tests.fake_stripe import cards, customers, discounting, invoicing, objects, proration, subscribing
-from tests.fake_stripe.errors import ApiError, invalid
-from tests.fake_stripe.events import changing, record
-from tests.fake_stripe.periods import HOUR, period_end
+from tests.fake_stripe import (
+    canceling,
+    cards,
+    discounting,
+    invoicing,
+    item_rules,
+    objects,
+    pending_items,
+    pending_updates,
+    proration,
+    subscribing,
+    trials,
+)
+from tests.fake_stripe.errors import ApiError, invalid, missing_param, no_such
+from tests.fake_stripe.events import changing
 from tests.fake_stripe.state import Object, Scope
 from tests.fake_stripe.subscription_objects import (
+    ENDED,
+    begin_periods,
     check_quantity,
+    cycle,
+    cycles,
     items,
+    join_period,
     period,
     price_of,
+    put_items,
     set_period,
     subscription_item,
+    with_items,
 )
 
-#: https://docs.stripe.com/billing/subscriptions/pending-updates-reference#supported-attributes
-_PENDING = {
-    "add_invoice_items",
-    "billing_cycle_anchor",
-    "expand",
-    "items",
-    "payment_behavior",
-    "proration_behavior",
-    "proration_date",
-    "trial_end",
-    "trial_from_plan",
-}
+#: What a change of a subscription's end changes of it.
+_CANCELLATION = ("cancel_at", "cancel_at_period_end", "canceled_at", "cancellation_details")
 
 
 def update(scope: Scope, found: Object, params: Object) -> None:
     """Change a subscription from an API request."""
-    if found["status"] in subscribing.ENDED and set(params) - {"metadata", "cancellation_details", "expand"}:
+    if found["status"] in ENDED and set(params) - {"metadata", "cancellation_details", "expand"}:
         raise ApiError(400, "A canceled subscription can only update its cancellation_details and metadata.")
     if "items" in params and found["status"] == "incomplete":
         raise ApiError(400, "The first invoice of this subscription must be paid before its items can be updated.")
     if params.get("cancel_at_period_end") and params.get("cancel_at"):
         raise invalid("You may only specify one of these: cancel_at, cancel_at_period_end.", "cancel_at_period_end")
     behavior = params.get("payment_behavior", "allow_incomplete")
-    if behavior == "pending_if_incomplete" and set(params) - _PENDING:
-        wrong = sorted(set(params) - _PENDING)[0]
-        raise invalid(f"`{wrong}` is not supported with `payment_behavior=pending_if_incomplete`.", wrong)
+    if behavior == "pending_if_incomplete":
+        pending_updates.check(params)
     changed = _changed_copy(scope, found, params)
+    if found["status"] == "trialing" and changed["status"] == "active" and trials.ends_without_method(scope, found):
+        return
     if behavior in {"error_if_incomplete", "pending_if_incomplete"} and _due_now(scope, found, changed, params):
         method = invoicing.method_of(scope, found)
         if behavior == "error_if_incomplete" and method is None:
@@ -52,13 +61,13 @@ def update(scope: Scope, found: Object, params: Object) -> None:
         if method is None or cards.behaviour_of(method).outcome != "succeeds":
             if behavior == "error_if_incomplete" and method:
                 subscribing.check_card(method)
-            _wait_for_payment(scope, found, changed, params)
+            pending_updates.wait(scope, found, changed, _lines(scope, found, changed, params)[0])
             return
     with changing(scope, found, "customer.subscription.updated"):
         _apply_simple(scope, found, params)
         invoice = _apply_items(scope, found, changed, params)
     if found["status"] == "trialing":
-        subscribing.warn_of_trial_end(scope, found)
+        trials.warn_of_end(scope, found)
     if invoice is not None:
         invoicing.finalize(scope, invoice)
         if invoice["status"] == "open" and behavior != "default_incomplete":
@@ -69,15 +78,8 @@ def _apply_simple(scope: Scope, found: Object, params: Object) -> None:
     found["metadata"] = objects.merged_metadata(found["metadata"], params.get("metadata"))
     if "description" in params:
         found["description"] = params["description"] or None
-    if "cancel_at_period_end" in params:
-        subscribing.end_with_period(scope, found, params["cancel_at_period_end"])
-    if "cancel_at" in params:
-        found["cancel_at"] = params["cancel_at"] or None
-    if params.get("default_payment_method"):
-        method = cards.take(scope, params["default_payment_method"])
-        if method["customer"] != found["customer"]:
-            raise customers.not_attached(method, "default_payment_method")
-        found["default_payment_method"] = method["id"]
+    if "default_payment_method" in params:
+        found["default_payment_method"] = subscribing.own_method(scope, found, params["default_payment_method"])
     if "pause_collection" in params:
         pause = params["pause_collection"]
         found["pause_collection"] = {"resumes_at": None, **pause} if pause else None
@@ -92,65 +94,88 @@ def _apply_simple(scope: Scope, found: Object, params: Object) -> None:
 
 
 def _changed_copy(scope: Scope, found: Object, params: Object) -> Object:
-    """Return a copy of the subscription with the items, trial and period that the request leads to."""
+    """Return a copy of the subscription with the items, trial, period and end that the request leads to."""
     changed = copy.deepcopy(found)
+    now = scope.now()
     for index, wanted in enumerate(params.get("items", [])):
         _change_item(scope, changed, wanted, f"items[{index}]")
-    now = scope.now()
-    if "trial_end" in params:
-        trial_end = now if params["trial_end"] == "now" else params["trial_end"]
+    item_rules.check(changed)
+    if params.get("trial_end") not in {None, "now"}:
+        trial_end = params["trial_end"]
         if trial_end < now:
             raise invalid("Invalid timestamp: must be an integer Unix timestamp in the future.", "trial_end")
         changed.update(trial_end=trial_end, billing_cycle_anchor=trial_end)
         if trial_end > now:
             changed.update(status="trialing", trial_start=changed["trial_start"] or now)
             set_period(changed, period(found)[0] if found["status"] == "trialing" else now, trial_end)
-    if changed["status"] in {"trialing"} and changed["trial_end"] > now:
-        return changed
-    if _begins_anew(scope, found, changed, params):
-        recurring = items(changed)[0]["price"]["recurring"]
-        changed.update(billing_cycle_anchor=now, status="active" if found["status"] == "trialing" else found["status"])
-        changed["_begins_anew"] = True
-        set_period(changed, now, period_end(now, now, recurring))
+    elif "trial_end" in params and found["status"] == "trialing":
+        changed["trial_end"] = now
+    on_trial = changed["status"] == "trialing" and changed["trial_end"] > now
+    if not on_trial and (found["status"] == "trialing" or _begins_anew(found, changed, params)):
+        status = "active" if found["status"] == "trialing" else found["status"]
+        changed.update(billing_cycle_anchor=now, status=status, _begins_anew=True)
+        begin_periods(changed, now)
+    canceling.schedule(scope, changed, params)
+    changed["_cut"] = found["_cut"] if changed["cancel_at"] == found["cancel_at"] else None
+    if "cancel_at" in params and params.get("proration_behavior") != "none" and changed["status"] != "trialing":
+        changed["_cut"] = canceling.cut(changed, changed["cancel_at"])
     return changed
 
 
-def _begins_anew(scope: Scope, found: Object, changed: Object, params: Object) -> bool:
-    """Return whether a new period begins now: another interval, a trial's end, no longer free, or asked for."""
+def _begins_anew(found: Object, changed: Object, params: Object) -> bool:
+    """Return whether a new period begins now: another interval, no longer free, or asked for."""
+    before, after = cycles(found), cycles(changed)
+    # Where intervals are mixed, an item that comes or goes leaves the others as they are.
+    another = before != after and len(before) == len(after) == 1
+    return another or (_free(found) and not _free(changed)) or params.get("billing_cycle_anchor") == "now"
 
-    def cycle(subscription: Object) -> tuple[str, int]:
-        recurring = items(subscription)[0]["price"]["recurring"]
-        return recurring["interval"], recurring["interval_count"]
 
-    if params.get("trial_end") == "now" and found["status"] == "trialing":
-        return True
-    was_free = not any(proration.full_amount(item) for item in items(found))
-    is_free = not any(proration.full_amount(item) for item in items(changed))
-    return cycle(found) != cycle(changed) or (was_free and not is_free) or params.get("billing_cycle_anchor") == "now"
+def _free(subscription: Object) -> bool:
+    return not any(proration.full_amount(item) or proration.metered(item) for item in items(subscription))
 
 
 def _change_item(scope: Scope, changed: Object, wanted: Object, param: str) -> None:
     item = next((item for item in items(changed) if item["id"] == wanted.get("id")), None)
     if item is None and "id" in wanted:
-        raise ApiError(
-            400, f"No such subscription item: '{wanted['id']}'", code="resource_missing", param=f"{param}[id]"
-        )
+        raise no_such("subscription_item", wanted["id"], param=f"{param}[id]", in_url=False)
+    if wanted.get("clear_usage") and not (item and proration.metered(item)):
+        raise invalid("You can only set `clear_usage` for items with a metered price.", f"{param}[clear_usage]")
     if wanted.get("deleted"):
-        items(changed).remove(item or {})
+        if item is None:
+            raise missing_param(f"{param}[id]")
+        items(changed).remove(item)
         return
     named = {"price", "plan", "price_data"} & set(wanted)
     price = price_of(scope, wanted, param) if named or item is None else item["price"]
     if item is None:
         # As at Stripe, an item without an id comes on top of those that are there.
         item = subscription_item(scope, changed, price, check_quantity(price, wanted.get("quantity"), param))
-        start, end = period(changed)
-        item.update(current_period_start=start, current_period_end=end)
+        item["metadata"] = objects.merged_metadata({}, wanted.get("metadata"))
         items(changed).append(item)
+        _join(scope, changed, item)
         return
-    quantity = wanted.get("quantity", item.get("quantity"))
+    quantity = wanted.get("quantity", None if _becomes_metered(item, price) else item.get("quantity"))
     fresh = subscription_item(scope, changed, price, check_quantity(price, quantity, param))
+    before = cycle(item)
     same = {name: item[name] for name in ("id", "created", "current_period_start", "current_period_end")}
-    item.update({**fresh, **same, "metadata": {**item["metadata"], **wanted.get("metadata", {})}})
+    metadata = objects.merged_metadata(item["metadata"], wanted.get("metadata"))
+    item.pop("quantity", None)
+    item.update({**fresh, **same, "metadata": metadata})
+    if cycle(item) != before:
+        _join(scope, changed, item)
+
+
+def _becomes_metered(item: Object, price: Object) -> bool:
+    return bool(price["recurring"]["usage_type"] == "metered") and price["id"] != item["price"]["id"]
+
+
+def _join(scope: Scope, changed: Object, item: Object) -> None:
+    """Let an item into the period that the subscription is in: the trial, or the one of its interval."""
+    if changed["status"] == "trialing":
+        start, end = period(with_items(changed, [other for other in items(changed) if other is not item] or [item]))
+        item.update(current_period_start=start, current_period_end=end or changed["trial_end"])
+    else:
+        join_period(changed, item, scope.now())
 
 
 def _lines(scope: Scope, found: Object, changed: Object, params: Object) -> tuple[list[Object], bool]:
@@ -158,81 +183,55 @@ def _lines(scope: Scope, found: Object, changed: Object, params: Object) -> tupl
     behavior = params.get("proration_behavior", "create_prorations")
     at = min(max(params.get("proration_date", scope.now()), period(found)[0]), period(found)[1])
     before = items(found)
-    was_trial = found["status"] == "trialing"
-    if changed["status"] == "trialing":
+    was_trial, is_trial = (subscription["status"] == "trialing" for subscription in (found, changed))
+    if was_trial and is_trial:
         return [], False
-    if changed["_begins_anew"]:
+    if changed["_begins_anew"] or is_trial:
         credits = [] if was_trial or behavior == "none" else proration.unused_lines(scope, changed, before, at)
-        return [*credits, *proration.period_lines(scope, changed, *period(changed))], True
+        credits += canceling.shortening(scope, found, found["_cut"], None) if credits else []
+        if is_trial:
+            return [*credits, *proration.trial_lines(scope, changed, *period(changed))], True
+        return [*credits, *_used(scope, found, changed, params), *_begun(scope, changed)], True
     if behavior == "none":
         return [], False
-    return proration.change_lines(scope, changed, before, at), behavior == "always_invoice"
+    lines = proration.change_lines(scope, changed, before, at)
+    lines += canceling.shortening(scope, changed, found["_cut"], changed["_cut"])
+    return [*lines, *_used(scope, found, changed, params)], behavior == "always_invoice"
+
+
+def _begun(scope: Scope, changed: Object) -> list[Object]:
+    lines = proration.current_lines(scope, changed)
+    return proration.shorten(lines, changed["_cut"]) if changed["_cut"] else lines
+
+
+def _used(scope: Scope, found: Object, changed: Object, params: Object) -> list[Object]:
+    """Return the lines for what was used of metered items that go, unless it is to be forgotten.
+
+    In classic billing mode it is not billed.
+    """
+    kept = {item["id"] for item in items(changed)}
+    kept |= {wanted["id"] for wanted in params.get("items", []) if wanted.get("clear_usage")}
+    gone = [item for item in items(found) if item["id"] not in kept and proration.metered(item)]
+    if found["billing_mode"]["type"] == "classic":
+        return []
+    return canceling.usage(scope, with_items(found, gone), scope.now())
 
 
 def _apply_items(scope: Scope, found: Object, changed: Object, params: Object) -> Object | None:
     """Put the changed items into the subscription; return the invoice to collect at once, if there is one."""
     lines, at_once = _lines(scope, found, changed, params)
-    for name in ("items", "trial_start", "trial_end", "billing_cycle_anchor", "status"):
+    put_items(scope, found, changed)
+    for name in ("trial_start", "trial_end", "billing_cycle_anchor", "status", "_cut", *_CANCELLATION):
         found[name] = changed[name]
     if found["cancel_at_period_end"]:
         found["cancel_at"] = period(found)[1]
-    for item in items(found):
-        # The price's own later changes show again.
-        item["price"] = scope.objects["price"][item["price"]["id"]]
-        scope.add(item)
     if not lines:
         return None
     if not at_once:
         for line in lines:
-            _keep_pending(scope, found, line)
+            pending_items.keep(scope, found, line)
         return None
-    return invoicing.create(scope, found, [*take_pending(scope, found), *lines], "subscription_update")
-
-
-def _keep_pending(scope: Scope, found: Object, line: Object) -> None:
-    """Keep a proration for the next invoice."""
-    pending = {
-        "id": scope.new_id("ii_"),
-        "object": "invoiceitem",
-        "amount": line["amount"],
-        "currency": line["currency"],
-        "customer": found["customer"],
-        "customer_account": None,
-        "date": scope.now(),
-        "description": line["description"],
-        "discountable": False,
-        "discounts": [],
-        "invoice": None,
-        "livemode": scope.livemode,
-        "metadata": {},
-        "net_amount": line["amount"],
-        "parent": {
-            "subscription_details": {
-                "subscription": found["id"],
-                "subscription_item": line["parent"]["subscription_item_details"]["subscription_item"],
-            },
-            "type": "subscription_details",
-        },
-        "period": line["period"],
-        "pricing": line["pricing"],
-        "proration": True,
-        "proration_details": {"discount_amounts": []},
-        "quantity": line["quantity"],
-        "quantity_decimal": line["quantity_decimal"],
-        "tax_rates": [],
-        "test_clock": None,
-        "_line": line,
-        "_subscription": found["id"],
-    }
-    record(scope, "invoiceitem.created", scope.add(pending))
-
-
-def take_pending(scope: Scope, found: Object) -> list[Object]:
-    """Return the prorations that wait for an invoice; they no longer do."""
-    pending = scope.related("invoiceitem", _subscription=found["id"], invoice=None)[::-1]
-    for item in pending:
-        item["invoice"] = "in_"
-    return [item["_line"] for item in pending]
+    return invoicing.create(scope, found, [*pending_items.waiting(scope, found), *lines], "subscription_update")
 
 
 def _due_now(scope: Scope, found: Object, changed: Object, params: Object) -> int:
@@ -243,73 +242,15 @@ def _due_now(scope: Scope, found: Object, changed: Object, params: Object) -> in
     return due
 
 
-def _wait_for_payment(scope: Scope, found: Object, changed: Object, params: Object) -> None:
-    """Leave the subscription as it is until the change is paid for, for 23 hours at most."""
-    lines, _ = _lines(scope, found, changed, params)
-    with changing(scope, found, "customer.subscription.updated"):
-        found["pending_update"] = {
-            "billing_cycle_anchor": None,
-            "discount": None,
-            "discounts": None,
-            "expires_at": min(scope.now() + 23 * HOUR, period(found)[1]),
-            "metadata": None,
-            "subscription_items": copy.deepcopy(items(changed)),
-            "trial_end": None,
-            "trial_from_plan": None,
-        }
-        found["_pending"] = changed
-        invoice = invoicing.create(scope, found, lines, "subscription_update")
-        invoice["_pending_update"] = True
-    invoicing.finalize(scope, invoice)
-    invoicing.collect(scope, invoice)
-
-
-def _apply_pending(scope: Scope, found: Object, invoice: Object) -> None:
-    if not invoice["_pending_update"] or not found["_pending"]:
-        return
-    changed = found["_pending"]
-    with changing(scope, found, "customer.subscription.updated", "customer.subscription.pending_update_applied"):
-        found.update(pending_update=None, _pending=None, items=changed["items"])
-        found["billing_cycle_anchor"] = changed["billing_cycle_anchor"]
-
-
-invoicing.ON_PAID.append(_apply_pending)
-
-
-def expire_pending(scope: Scope, found: Object) -> None:
-    """Give up a change that nobody has paid for."""
-    for invoice in scope.related("invoice", _subscription=found["id"], _pending_update=True, status="open"):
-        invoicing.void(scope, invoice)
-    with changing(scope, found, "customer.subscription.updated", "customer.subscription.pending_update_expired"):
-        found.update(pending_update=None, _pending=None)
-
-
-def cancel_now(scope: Scope, found: Object, params: Object) -> None:
-    """End a subscription at once, with a credit for what is left of it where the request asks for that."""
-    lines: list[Object] = []
-    if params.get("prorate") and found["status"] != "trialing":
-        lines = proration.unused_lines(scope, found, items(found), scope.now())
-    found["cancellation_details"] = {**found["cancellation_details"], **params.get("cancellation_details", {})}
-    subscribing.cancel(scope, found)
-    if params.get("invoice_now"):
-        lines = [*take_pending(scope, found), *lines]
-        if lines:
-            invoicing.finalize(scope, invoicing.create(scope, found, lines, "subscription_update"))
-        return
-    for line in lines:
-        _keep_pending(scope, found, line)
-
-
 def resume(scope: Scope, found: Object, params: Object) -> None:
     """Let a subscription that was paused after its trial go on, with a new period."""
     if found["status"] != "paused":
         raise ApiError(400, f"This subscription cannot be resumed, because its status is {found['status']}.")
     now = scope.now()
     with changing(scope, found, "customer.subscription.updated"):
-        recurring = items(found)[0]["price"]["recurring"]
         found["billing_cycle_anchor"] = now
-        set_period(found, now, period_end(now, now, recurring))
-        lines = proration.period_lines(scope, found, *period(found))
+        begin_periods(found, now)
+        lines = proration.current_lines(scope, found)
         invoice = invoicing.create(scope, found, lines, "subscription_update")
     invoicing.finalize(scope, invoice)
     if invoice["status"] == "open":
@@ -324,7 +265,7 @@ def preview(scope: Scope, found: Object, details: Object) -> Object:
     changed = _changed_copy(scope, found, details)
     lines, at_once = _lines(scope, found, changed, details)
     if not at_once:
-        lines = [*_pending_lines(scope, found), *lines, *_next_period(scope, changed)]
+        lines = [*pending_items.shown(scope, found), *lines, *_next_period(scope, changed)]
     invoice = invoicing.draft(scope, changed, lines, "upcoming")
     invoice["id"] = "upcoming_" + invoice["id"]
     return invoice
@@ -332,18 +273,16 @@ def preview(scope: Scope, found: Object, details: Object) -> Object:
 
 def upcoming(scope: Scope, found: Object) -> Object:
     """Return the next invoice as it stands now."""
-    lines = [*_pending_lines(scope, found), *_next_period(scope, found)]
+    lines = [*pending_items.shown(scope, found), *_next_period(scope, found)]
     start, end = period(found)
     return {**invoicing.draft(scope, found, lines, "upcoming"), "period_start": start, "period_end": end}
 
 
-def _pending_lines(scope: Scope, found: Object) -> list[Object]:
-    pending = scope.related("invoiceitem", _subscription=found["id"], invoice=None)[::-1]
-    return [copy.deepcopy(item["_line"]) for item in pending]
-
-
 def _next_period(scope: Scope, changed: Object) -> list[Object]:
     end = period(changed)[1]
-    recurring = items(changed)[0]["price"]["recurring"]
-    lines = proration.period_lines(scope, changed, end, period_end(changed["billing_cycle_anchor"], end, recurring))
-    return [] if changed["cancel_at_period_end"] else lines
+    if changed["cancel_at"] and changed["cancel_at"] <= end:
+        return []
+    due = [copy.deepcopy(item) for item in items(changed) if item["current_period_end"] == end]
+    begun = with_items(changed, due)
+    begin_periods(begun, end)
+    return proration.current_lines(scope, begun)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from tests.fake_stripe import cards, discounting, money, objects, payments, price_objects
+from tests.fake_stripe import cards, discounting, item_rules, money, objects, payments, price_objects
 from tests.fake_stripe.errors import ApiError, invalid, missing_param
 from tests.fake_stripe.events import record
 from tests.fake_stripe.state import Object, Scope
@@ -36,6 +36,8 @@ def create(scope: Scope, params: Object) -> Object:
     if (mode == "subscription") != bool(recurring):
         raise invalid(f"You specified `{mode}` mode but passed prices that do not fit it.", "line_items")
     currency = _one_currency(items)
+    if mode == "subscription":
+        _check_subscription(scope, items, currency, params)
     subtotal = sum(item["amount_total"] for item in items)
     used = discounting.discounts(scope, params.get("discounts"), None)
     off = sum(discounting.amounts(scope, subtotal, used))
@@ -61,6 +63,8 @@ def create(scope: Scope, params: Object) -> Object:
         _setup_intent_data=params.get("setup_intent_data", {}),
         _subscription_data=params.get("subscription_data", {}),
     )
+    if "payment_method_collection" in params:
+        session["payment_method_collection"] = params["payment_method_collection"]
     session["total_details"]["amount_discount"] = off
     session["customer_details"] = {"email": params["customer_email"]} if "customer_email" in params else None
     if session["customer_details"]:
@@ -79,17 +83,41 @@ def _check(params: Object) -> None:
                 raise invalid("Not a valid URL", name, "url_invalid")
     if "customer" in params and "customer_email" in params:
         raise invalid("You may only specify one of these parameters: customer, customer_email.", "customer_email")
+    if "payment_method_collection" in params and params["mode"] != "subscription":
+        raise invalid(
+            "`payment_method_collection` can only be used in `subscription` mode.", "payment_method_collection"
+        )
     if params.get("payment_intent_data") and params["mode"] != "payment":
         raise invalid("You can not pass `payment_intent_data` in `subscription` mode.", "payment_intent_data")
     objects.merged_metadata({}, params.get("payment_intent_data", {}).get("metadata"))
 
 
+def _check_subscription(scope: Scope, lines: list[Object], currency: str, params: Object) -> None:
+    """Refuse lines that could not be a subscription's items."""
+    if any(not line["price"]["recurring"] for line in lines):
+        raise ApiError(
+            501, "The fake Stripe does not implement one-time prices beside recurring ones", type="api_error"
+        )
+    mode = params.get("subscription_data", {}).get("billing_mode", {"type": "flexible"})
+    try:
+        item_rules.check({"billing_mode": mode, "currency": "", "items": {"data": lines}})
+    except ApiError as error:
+        error.param = "line_" + (error.param or "items")
+        raise
+    if "customer" in params:
+        item_rules.check_currency(scope, params["customer"], currency)
+
+
 def _line_item(scope: Scope, item: Object, index: int) -> Object:
+    price, name = _price(scope, item, f"line_items[{index}]")
     quantity = item.get("quantity", 1)
     if quantity < 1:
         raise invalid("This value must be greater than or equal to 1.", f"line_items[{index}][quantity]")
-    price, name = _price(scope, item, f"line_items[{index}]")
-    total = price["unit_amount"] * quantity
+    if price["recurring"] and price["recurring"]["usage_type"] == "metered":
+        if "quantity" in item:
+            raise invalid("Quantity should not be specified where usage_type is `metered`.", f"line_items[{index}]")
+        quantity = None
+    total = price["unit_amount"] * (quantity or 0)
     return {
         "id": scope.new_id("li_"),
         "object": "item",
@@ -110,6 +138,8 @@ def _price(scope: Scope, item: Object, param: str) -> tuple[Object, str]:
     """Return the price of a line and the name of what it sells."""
     if "price" in item:
         price = scope.get("price", item["price"], param=f"{param}[price]", in_url=False)
+        if not price["active"]:
+            raise invalid("The price specified is inactive. This field only accepts active prices.", f"{param}[price]")
         product = scope.find("product", price["product"])
         return price, product["name"] if product else price["id"]
     if "price_data" not in item:
@@ -213,7 +243,8 @@ MODES["payment"] = _complete_payment
 def complete(scope: Scope, session: Object, kind: str, outcome: str | None) -> None:
     """Let the customer finish the hosted page; a declined card leaves the session open."""
     require_open(session)
-    if outcome == "no_payment_required" or (session["mode"] == "payment" and not session["amount_total"]):
+    free = outcome == "no_payment_required" and session["mode"] != "subscription"
+    if free or (session["mode"] == "payment" and not session["amount_total"]):
         session["payment_status"] = "no_payment_required"
     elif not MODES[session["mode"]](scope, session, kind):
         return

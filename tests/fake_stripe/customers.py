@@ -143,7 +143,8 @@ def detach(scope: Scope, method: Object) -> None:
         with changing(scope, customer, "customer.updated"):
             customer["invoice_settings"]["default_payment_method"] = None
     for subscription in scope.related("subscription", default_payment_method=method["id"]):
-        subscription["default_payment_method"] = None
+        with changing(scope, subscription, "customer.subscription.updated"):
+            subscription["default_payment_method"] = None
     record(scope, "payment_method.detached", method, previous=before)
 
 

@@ -199,7 +199,8 @@ class Dispatcher:
             scope = self.state.scope(key.account, key.livemode)
             generation = self.response_generation or shapes.generation_of_version(version, self.state.generation)
             try:
-                result = operation(routes.Call(incoming.method, incoming.path, scope, params, url_params))
+                asked = version or shapes.GENERATIONS[generation].api_version
+                result = operation(routes.Call(incoming.method, incoming.path, scope, params, url_params, asked))
                 if "object" in result and result["object"] not in _PLAIN:
                     result = shapes.render(result, scope, generation, params.get("expand"))
             except ApiError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.fake_stripe import cards, discounting, invoice_objects, objects, payments, shapes
+from tests.fake_stripe import cards, discounting, invoice_objects, objects, payments, pending_items, shapes
 from tests.fake_stripe.errors import ApiError
 from tests.fake_stripe.events import changing, record
 from tests.fake_stripe.periods import DAY, HOUR
@@ -15,6 +15,8 @@ from tests.fake_stripe.state import Object, Scope
 RETRY_AFTER = (3, 5, 7)
 #: What else a payment of an invoice with a pending update does: (scope, subscription, invoice).
 ON_PAID: list[Callable[[Scope, Object, Object], None]] = []
+#: What else happens when an invoice is voided: (scope, subscription, invoice).
+ON_VOID: list[Callable[[Scope, Object, Object], None]] = []
 
 
 def subscription_of(scope: Scope, invoice: Object) -> Object:
@@ -87,6 +89,7 @@ def create(
 ) -> Object:
     """Keep a draft; what was pending is on it from now on. `period` is the one that is over, now unless given."""
     invoice = scope.add(draft(scope, subscription, lines, reason))
+    pending_items.invoiced(scope, invoice, lines)
     if period:
         invoice.update(period_start=period[0], period_end=period[1])
     for discount in (scope.objects["discount"][identifier] for identifier in invoice["discounts"]):
@@ -250,6 +253,8 @@ def void(scope: Scope, invoice: Object) -> None:
     if intent and intent["status"] in payments.CANCELABLE:
         payments.cancel(scope, intent, "void_invoice")
     record(scope, "invoice.voided", invoice)
+    for listener in ON_VOID:
+        listener(scope, subscription_of(scope, invoice), invoice)
 
 
 def mark_uncollectible(scope: Scope, invoice: Object) -> None:

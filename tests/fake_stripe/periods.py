@@ -30,3 +30,13 @@ def period_end(anchor: int, start: int, recurring: dict[str, object]) -> int:
     while (end := moment_after(anchor, interval, count, times)) <= start:
         times += 1
     return end
+
+
+def current_period(anchor: int, moment: int, recurring: dict[str, object]) -> tuple[int, int]:
+    """Return the period counted from `anchor` that a moment is in; before the anchor it begins at that moment."""
+    if anchor > moment:
+        return moment, anchor
+    start, end = anchor, period_end(anchor, anchor, recurring)
+    while end <= moment:
+        start, end = end, period_end(anchor, end, recurring)
+    return start, end

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import datetime
 import fractions
 
 from tests.fake_stripe import invoice_objects, metering
 from tests.fake_stripe.periods import period_end
 from tests.fake_stripe.state import Object, Scope
-from tests.fake_stripe.subscription_objects import items, period
+from tests.fake_stripe.subscription_objects import items, with_items
 
 
 def full_amount(item: Object) -> int:
@@ -26,6 +25,15 @@ def period_lines(scope: Scope, subscription: Object, start: int, end: int) -> li
         invoice_objects.line(scope, subscription, item, item["price"], full_amount(item), (start, end))
         for item in items(subscription)
         if item["price"]["recurring"]["usage_type"] != "metered"
+    ]
+
+
+def current_lines(scope: Scope, subscription: Object) -> list[Object]:
+    """Return the lines for the period that each item is in, whole and in advance."""
+    return [
+        line
+        for item in items(subscription)
+        for line in period_lines(scope, with_items(subscription, [item]), *_period(item))
     ]
 
 
@@ -78,33 +86,60 @@ def change_lines(scope: Scope, subscription: Object, before: list[Object], at: i
 
     `before` are copies of the items before the change; what did not change is left out.
     """
-    start, end = period({"items": {"data": before}})
     by_id = {item["id"]: item for item in items(subscription)}
-    lines = []
+    parts = []
     for old in before:
         new = by_id.pop(old["id"], None)
         if new and (new["price"]["id"], new.get("quantity")) == (old["price"]["id"], old.get("quantity")):
             continue
-        lines.append(_part(scope, subscription, old, -share(full_amount(old), end - at, end - start), (at, end)))
+        parts.append((old, -1))
         if new:
-            lines.append(_part(scope, subscription, new, share(full_amount(new), end - at, end - start), (at, end)))
-    for new in by_id.values():
-        lines.append(_part(scope, subscription, new, share(full_amount(new), end - at, end - start), (at, end)))
-    return lines
+            parts.append((new, 1))
+    parts += [(new, 1) for new in by_id.values()]
+    return [_rest(scope, subscription, item, at, sign) for item, sign in parts if not metered(item)]
 
 
 def unused_lines(scope: Scope, subscription: Object, before: list[Object], at: int) -> list[Object]:
     """Return only the credits: for a cancellation, or a change of the interval."""
-    start, end = period({"items": {"data": before}})
-    return [
-        _part(scope, subscription, old, -share(full_amount(old), end - at, end - start), (at, end))
-        for old in before
-        if full_amount(old)
-    ]
+    return [_rest(scope, subscription, old, at, -1) for old in before if full_amount(old)]
 
 
-def _part(scope: Scope, subscription: Object, item: Object, amount: int, span: tuple[int, int]) -> Object:
-    kind = "Unused" if amount < 0 else "Remaining"
+def rest_lines(scope: Scope, subscription: Object, at: int, sign: int) -> list[Object]:
+    """Return charges (`sign` 1) or credits (-1) for what is left at a moment of every item's period."""
+    return [_rest(scope, subscription, item, at, sign) for item in items(subscription) if full_amount(item)]
+
+
+def shorten(lines: list[Object], at: int) -> list[Object]:
+    """Let lines of whole periods end at a moment within them, and cost as much less."""
+    for line in lines:
+        start, end = line["period"]["start"], line["period"]["end"]
+        if start < at < end:
+            line["amount"] = line["subtotal"] = share(line["amount"], at - start, end - start)
+            line["period"] = {"start": start, "end": at}
+    return lines
+
+
+def _rest(scope: Scope, subscription: Object, item: Object, at: int, sign: int) -> Object:
+    """Return the line for what is left of an item's period at a moment."""
+    start, end = _period(item)
+    at = min(max(at, start), end)
+    whole = end - start
+    if end == subscription["billing_cycle_anchor"]:  # a first period that the anchor cut short
+        whole = period_end(start, start, item["price"]["recurring"]) - start
+    return _part(scope, subscription, item, sign * share(full_amount(item), end - at, whole), (at, end), sign)
+
+
+def _period(item: Object) -> tuple[int, int]:
+    return item["current_period_start"], item["current_period_end"]
+
+
+def metered(item: Object) -> bool:
+    """Return whether an item is billed for what was used of it."""
+    return bool(item["price"]["recurring"]["usage_type"] == "metered")
+
+
+def _part(scope: Scope, subscription: Object, item: Object, amount: int, span: tuple[int, int], sign: int) -> Object:
+    kind = "Unused" if sign < 0 else "Remaining"
     day = datetime.datetime.fromtimestamp(span[0], datetime.UTC).strftime("%d %b %Y")
     count = "" if item.get("quantity", 1) == 1 else f"{item['quantity']} x "
     name = invoice_objects.product_name(scope, item["price"])
@@ -118,8 +153,3 @@ def _part(scope: Scope, subscription: Object, item: Object, amount: int, span: t
         description=f"{kind} time on {count}{name} after {day}",
         proration=True,
     )
-
-
-def copied_items(subscription: Object) -> list[Object]:
-    """Return copies of a subscription's items, to compare with after a change."""
-    return copy.deepcopy(items(subscription))

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from tests.fake_stripe import changing_subscriptions, checkout, invoicing, proration, subscribing
+from tests.fake_stripe import (
+    canceling,
+    changing_subscriptions,
+    checkout,
+    invoicing,
+    pending_items,
+    pending_updates,
+    proration,
+    subscribing,
+    trials,
+)
 from tests.fake_stripe.events import changing, record
-from tests.fake_stripe.periods import DAY, HOUR, period_end
+from tests.fake_stripe.periods import DAY, HOUR
 from tests.fake_stripe.state import Object, Scope, State
-from tests.fake_stripe.subscription_objects import items, period, set_period
+from tests.fake_stripe.subscription_objects import begin_periods, items, period, with_items
 
 Due = tuple[int, int, Callable[[], None]]
 
@@ -48,13 +58,13 @@ def _due_of_subscription(scope: Scope, found: Object) -> Iterator[Due]:
         yield found["created"] + EXPIRES_AFTER, 0, lambda: subscribing.expire(scope, found)
     if found["pending_update"]:
         expires = found["pending_update"]["expires_at"]
-        yield expires, 0, lambda: changing_subscriptions.expire_pending(scope, found)
+        yield expires, 0, lambda: pending_updates.expire(scope, found)
     if status not in _BILLED:
         return
     start, end = period(found)
     if status == "trialing" and found["_warned_for"] != found["trial_end"]:
-        when = max(start, found["trial_end"] - subscribing.WARNING)
-        yield when, 4, lambda: subscribing.warn_of_trial_end(scope, found)
+        when = max(start, found["trial_end"] - trials.WARNING)
+        yield when, 4, lambda: trials.warn_of_end(scope, found)
     elif status != "trialing" and found["_upcoming_for"] != end and not found["cancel_at_period_end"]:
         yield max(start, end - UPCOMING_BEFORE), 4, lambda: _announce(scope, found, end)
     if found["cancel_at"] and found["cancel_at"] <= end:
@@ -76,26 +86,28 @@ def _announce(scope: Scope, found: Object, end: int) -> None:
 
 
 def _end(scope: Scope, found: Object) -> None:
-    subscribing.cancel(scope, found, reason="cancellation_requested", at=found["cancel_at"])
+    canceling.cancel_with_final_invoice(scope, found)
 
 
 def renew(scope: Scope, found: Object) -> None:
     """Begin the next period with its invoice, which is a draft for an hour."""
     start, end = period(found)
     if found["cancel_at_period_end"]:
-        subscribing.cancel(scope, found)
+        canceling.cancel_with_final_invoice(scope, found)
         return
     trial = found["status"] == "trialing"
-    if trial and _ends_without_method(scope, found):
+    if trial and trials.ends_without_method(scope, found):
         return
-    usage = [] if trial else proration.usage_lines(scope, found, start, end)
+    due = with_items(found, [item for item in items(found) if item["current_period_end"] == end])
+    usage = [] if trial else proration.usage_lines(scope, due, start, end)
     with changing(scope, found, "customer.subscription.updated"):
-        recurring = items(found)[0]["price"]["recurring"]
-        set_period(found, end, period_end(found["billing_cycle_anchor"], end, recurring))
+        begin_periods(due, end)
+        found["_cut"] = canceling.cut(found, found["cancel_at"])
         if trial:
             found["status"] = "active"
-        lines = [*changing_subscriptions.take_pending(scope, found), *usage]
-        lines += proration.period_lines(scope, found, *period(found))
+        begun = proration.current_lines(scope, due)
+        lines = [*pending_items.waiting(scope, found), *usage]
+        lines += proration.shorten(begun, found["_cut"]) if found["_cut"] else begun
         invoice = invoicing.create(scope, found, lines, "subscription_cycle", period=(start, end))
     pause = found["pause_collection"]
     if found["status"] == "unpaid" or (pause and pause["behavior"] == "keep_as_draft"):
@@ -108,20 +120,6 @@ def renew(scope: Scope, found: Object) -> None:
             invoicing.void(scope, invoice)
     else:
         invoicing.hold_draft(scope, invoice)
-
-
-def _ends_without_method(scope: Scope, found: Object) -> bool:
-    """Pause or cancel at a trial's end, where the subscription asks for that and nothing can be charged."""
-    behavior = found["trial_settings"]["end_behavior"]["missing_payment_method"]
-    costs = any(proration.full_amount(item) for item in items(found))
-    if behavior == "create_invoice" or not costs or invoicing.method_of(scope, found):
-        return False
-    if behavior == "cancel":
-        subscribing.cancel(scope, found)
-        return True
-    with changing(scope, found, "customer.subscription.updated", "customer.subscription.paused"):
-        found["status"] = "paused"
-    return True
 
 
 def _finalize(scope: Scope, invoice: Object) -> None:

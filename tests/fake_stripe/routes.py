@@ -14,13 +14,14 @@ from tests.fake_stripe.state import Object, Scope, State
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """One API request, checked and decoded, as a resource function gets it."""
+    """One API request, checked and decoded, as a resource function gets it; `version` is the API's, for the answer."""
 
     method: str
     path: str
     scope: Scope
     params: dict[str, Any]
     url_params: dict[str, str]
+    version: str
 
     @property
     def state(self) -> State:

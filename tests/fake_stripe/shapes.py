@@ -54,7 +54,7 @@ class Generation:
 
 
 GENERATIONS: dict[str, Generation] = {
-    "current": Generation("2026-10-28.endive"),
+    "current": Generation("2026-10-28.endive", billing_shapes.CURRENT_RENDERERS),
     # Payments as they are now, billing as it was until 2025: what many webhook endpoints still get.
     "acacia": Generation(
         "2025-02-24.acacia",

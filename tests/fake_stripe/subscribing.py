@@ -1,13 +1,25 @@
-"""How subscriptions begin and end. Call with the state's lock held."""
+"""How subscriptions begin. Call with the state's lock held."""
 
 from __future__ import annotations
 
-from tests.fake_stripe import cards, customers, discounting, invoicing, payments, proration
+from tests.fake_stripe import (
+    canceling,
+    cards,
+    customers,
+    discounting,
+    invoicing,
+    item_rules,
+    objects,
+    proration,
+    trials,
+)
 from tests.fake_stripe.errors import ApiError, invalid, missing_param
 from tests.fake_stripe.events import changing, record
 from tests.fake_stripe.periods import DAY, period_end
 from tests.fake_stripe.state import Object, Scope
 from tests.fake_stripe.subscription_objects import (
+    ENDED,
+    begin_periods,
     check_quantity,
     items,
     period,
@@ -17,10 +29,7 @@ from tests.fake_stripe.subscription_objects import (
     subscription_item,
 )
 
-ENDED = ("canceled", "incomplete_expired")
 _MOST_TRIAL_DAYS = 730
-#: Stripe warns this long before a trial ends.
-WARNING = 3 * DAY
 
 
 def create(scope: Scope, params: Object) -> Object:
@@ -28,11 +37,7 @@ def create(scope: Scope, params: Object) -> Object:
     customer = scope.get("customer", params["customer"], param="customer", in_url=False)
     new = subscription(scope, customer, params)
     _add_items(scope, new, params.get("items"))
-    if params.get("default_payment_method"):
-        method = cards.take(scope, params["default_payment_method"])
-        if method["customer"] != customer["id"]:
-            raise customers.not_attached(method, "default_payment_method")
-        new["default_payment_method"] = method["id"]
+    new["default_payment_method"] = own_method(scope, new, params.get("default_payment_method"))
     if new["automatic_tax"]["enabled"] and not customer["address"]:
         raise ApiError(
             400,
@@ -48,14 +53,16 @@ def create(scope: Scope, params: Object) -> Object:
     for discount in discounts:
         scope.add(discount)
     new["discounts"] = [discount["id"] for discount in discounts]
+    if "cancel_at" in params or params.get("cancel_at_period_end"):
+        canceling.schedule(scope, new, params)
+    if params.get("proration_behavior") != "none" and new["status"] != "trialing":
+        new["_cut"] = canceling.cut(new, new["cancel_at"])
     lines = _first_lines(scope, new, params)
     _check_payment(scope, new, lines, behavior)
     discounting.redeem(scope, discounts, new)
     scope.add(new)
-    if params.get("cancel_at_period_end"):
-        end_with_period(scope, new, True)
-    if "cancel_at" in params:
-        new["cancel_at"] = params["cancel_at"]
+    for item in items(new):
+        scope.add(item)
     _begin(scope, new, lines, behavior)
     with changing(scope, customer, "customer.updated"):
         customer["currency"] = customer["currency"] or new["currency"]
@@ -69,16 +76,21 @@ def _add_items(scope: Scope, new: Object, given: list[Object] | None) -> None:
         price = price_of(scope, wanted, f"items[{index}]")
         quantity = check_quantity(price, wanted.get("quantity"), f"items[{index}]")
         item = subscription_item(scope, new, price, quantity)
-        item["metadata"] = wanted.get("metadata", {})
+        item["metadata"] = objects.merged_metadata({}, wanted.get("metadata"))
         items(new).append(item)
-        scope.add(item)
-    for name in ("currency",):
-        if len({item["price"][name] for item in items(new)}) > 1:
-            raise invalid("All prices on a subscription must have the same currency.", "items")
-    cycles = {(i["price"]["recurring"]["interval"], i["price"]["recurring"]["interval_count"]) for i in items(new)}
-    if len(cycles) > 1:
-        raise invalid("Currently, all prices on a subscription must have the same interval.", "items")
+    item_rules.check(new)
     new["currency"] = items(new)[0]["price"]["currency"]
+    item_rules.check_currency(scope, new["customer"], new["currency"])
+
+
+def own_method(scope: Scope, subscription: Object, given: str | None) -> str | None:
+    """Return the id of a payment method of the subscription's customer; an empty string stands for none."""
+    if not given:
+        return None
+    method = cards.take(scope, given)
+    if method["customer"] != subscription["customer"]:
+        raise customers.not_attached(method, "default_payment_method")
+    return str(method["id"])
 
 
 def _set_first_period(scope: Scope, new: Object, params: Object) -> None:
@@ -98,16 +110,15 @@ def _set_first_period(scope: Scope, new: Object, params: Object) -> None:
         new.update(status="trialing", trial_start=now, trial_end=trial_end, billing_cycle_anchor=trial_end)
         set_period(new, now, trial_end)
         return
-    recurring = items(new)[0]["price"]["recurring"]
     anchor = params.get("billing_cycle_anchor")
     if anchor is not None:
-        if not now < anchor <= period_end(now, now, recurring):
+        if not now < anchor <= min(period_end(now, now, item["price"]["recurring"]) for item in items(new)):
             raise invalid(
                 "`billing_cycle_anchor` must be in the future, and not later than the next natural billing date.",
                 "billing_cycle_anchor",
             )
         new["billing_cycle_anchor"] = anchor
-    set_period(new, now, period_end(new["billing_cycle_anchor"], now, recurring))
+    begin_periods(new, now)
 
 
 def _first_lines(scope: Scope, new: Object, params: Object) -> list[Object]:
@@ -117,7 +128,8 @@ def _first_lines(scope: Scope, new: Object, params: Object) -> list[Object]:
     if new["billing_cycle_anchor"] != start:
         prorate = params.get("proration_behavior", "create_prorations") != "none"
         return proration.first_lines(scope, new, start, end, prorate=prorate)
-    return proration.period_lines(scope, new, start, end)
+    lines = proration.current_lines(scope, new)
+    return proration.shorten(lines, new["_cut"]) if new["_cut"] else lines
 
 
 def _check_payment(scope: Scope, new: Object, lines: list[Object], behavior: str) -> None:
@@ -161,7 +173,7 @@ def _begin(scope: Scope, new: Object, lines: list[Object], behavior: str) -> Non
     record(scope, "customer.subscription.created", new)
     new["_announced"] = True
     if new["status"] == "trialing":
-        warn_of_trial_end(scope, new)
+        trials.warn_of_end(scope, new)
 
 
 def _set_up(scope: Scope, intent: Object) -> None:
@@ -174,73 +186,9 @@ def _set_up(scope: Scope, intent: Object) -> None:
 customers.ON_SETUP.append(_set_up)
 
 
-def warn_of_trial_end(scope: Scope, found: Object) -> None:
-    """Warn three days before a trial ends, or at once if it is shorter."""
-    if found["_warned_for"] != found["trial_end"] and scope.now() >= found["trial_end"] - WARNING:
-        found["_warned_for"] = found["trial_end"]
-        record(scope, "customer.subscription.trial_will_end", found)
-
-
-def end_with_period(scope: Scope, found: Object, ends: bool) -> None:
-    """Let a subscription end with its period, or go on."""
-    if found["cancel_at_period_end"] == ends:
-        return
-    details = {"comment": None, "feedback": None, "reason": "cancellation_requested" if ends else None}
-    found.update(
-        cancel_at_period_end=ends,
-        cancel_at=period(found)[1] if ends else None,
-        canceled_at=scope.now() if ends else None,
-        cancellation_details=details,
-    )
-
-
-def cancel(scope: Scope, found: Object, *, reason: str = "cancellation_requested", at: int | None = None) -> None:
-    """End a subscription at once; an open first invoice is voided with it."""
-    if found["status"] in ENDED:
-        raise no_such_subscription(found)
-    now = scope.now() if at is None else at
-    invoice = scope.find("invoice", found["latest_invoice"])
-    if found["status"] == "incomplete" and invoice and invoice["status"] == "open":
-        invoicing.void(scope, invoice)
-    for draft in scope.related("invoice", _subscription=found["id"]):
-        if draft["status"] in {"draft", "open"}:
-            draft.update(auto_advance=False, next_payment_attempt=None, automatically_finalizes_at=None)
-    found.update(
-        status="canceled",
-        canceled_at=found["canceled_at"] or now,
-        ended_at=now,
-        cancellation_details={"comment": None, "feedback": None, **found["cancellation_details"], "reason": reason},
-        pause_collection=None,
-        pending_update=None,
-    )
-    record(scope, "customer.subscription.deleted", found)
-
-
-invoicing.CANCEL.append(cancel)
-
-
-def no_such_subscription(found: Object) -> ApiError:
-    """Return the answer about a subscription that has ended: Stripe no longer knows it when asked to cancel it."""
-    return ApiError(404, f"No such subscription: '{found['id']}'", code="resource_missing", param="id")
-
-
 def expire(scope: Scope, found: Object) -> None:
     """Give up a subscription whose first invoice nobody has paid for 23 hours."""
     invoice = scope.objects["invoice"][found["latest_invoice"]]
     if invoice["status"] == "open":
         invoicing.void(scope, invoice)
     invoicing.change(scope, found, status="incomplete_expired", ended_at=scope.now())
-
-
-def _customer_deleted(scope: Scope, customer: Object) -> None:
-    for found in scope.related("subscription", customer=customer["id"]):
-        if found["status"] not in ENDED:
-            cancel(scope, found)
-
-
-customers.ON_DELETE.append(_customer_deleted)
-
-
-def cancelable(intent: Object | None) -> bool:
-    """Return whether a payment can still be canceled."""
-    return intent is not None and intent["status"] in payments.CANCELABLE

@@ -6,7 +6,11 @@ from typing import Any
 
 from tests.fake_stripe import objects, price_objects
 from tests.fake_stripe.errors import ApiError, invalid, missing_param
+from tests.fake_stripe.periods import current_period, period_end
 from tests.fake_stripe.state import Object, Scope, listed
+
+#: The statuses that nothing leads out of.
+ENDED = ("canceled", "incomplete_expired")
 
 
 def price_of(scope: Scope, item: Object, param: str) -> Object:
@@ -93,7 +97,7 @@ def subscription(scope: Scope, customer: Object, params: Object) -> Object:
             "liability": None,
         },
         billing_cycle_anchor=now,
-        billing_mode={"flexible": {"proration_discounts": "included"}, "type": "flexible"},
+        billing_mode=_billing_mode(params.get("billing_mode", {})),
         billing_schedules=[],
         cancel_at_period_end=False,
         cancellation_details={"comment": None, "feedback": None, "reason": None},
@@ -120,11 +124,18 @@ def subscription(scope: Scope, customer: Object, params: Object) -> Object:
         trial_settings=params.get("trial_settings", ending),
         _announced=False,
         _begins_anew=False,
+        _cut=None,
         _pending=None,
         _upcoming_for=0,
         _warned_for=0,
     )
     return made
+
+
+def _billing_mode(given: Object) -> Object:
+    if given.get("type") == "classic":
+        return {"flexible": None, "type": "classic"}
+    return {"flexible": {"proration_discounts": "included", **given.get("flexible", {})}, "type": "flexible"}
 
 
 def items(subscription: Object) -> list[Object]:
@@ -133,9 +144,27 @@ def items(subscription: Object) -> list[Object]:
     return found
 
 
+def put_items(scope: Scope, subscription: Object, changed: Object) -> None:
+    """Put the items of a changed copy into a subscription, and forget those that it has no more."""
+    kept = {item["id"] for item in items(changed)}
+    for item in items(subscription):
+        if item["id"] not in kept:
+            scope.objects["subscription_item"].pop(item["id"], None)
+    subscription["items"] = changed["items"]
+    for item in items(subscription):
+        # The price's own later changes show again.
+        item["price"] = scope.objects["price"][item["price"]["id"]]
+        scope.add(item)
+
+
+def with_items(subscription: Object, some: list[Object]) -> Object:
+    """Return a view of a subscription that has these items only, to count what they cost."""
+    return {**subscription, "items": {**subscription["items"], "data": some}}
+
+
 def period(subscription: Object) -> tuple[int, int]:
-    """Return the current period of a subscription, which all items of one share here."""
-    first = items(subscription)[0]
+    """Return the current period of a subscription: of the item whose period ends first, where they differ."""
+    first = min(items(subscription), key=lambda item: item["current_period_end"])
     return first["current_period_start"], first["current_period_end"]
 
 
@@ -143,3 +172,31 @@ def set_period(subscription: Object, start: int, end: int) -> None:
     """Set the current period of every item."""
     for item in items(subscription):
         item.update(current_period_start=start, current_period_end=end)
+
+
+def begin_periods(subscription: Object, start: int) -> None:
+    """Let every item begin a period, each of its own interval, counted from the subscription's anchor."""
+    for item in items(subscription):
+        end = period_end(subscription["billing_cycle_anchor"], start, item["price"]["recurring"])
+        item.update(current_period_start=start, current_period_end=end)
+
+
+def join_period(subscription: Object, item: Object, at: int) -> None:
+    """Give an item that comes in at a moment the period that it would be in, had it been there from the beginning."""
+    for other in items(subscription):
+        if other is not item and cycle(other) == cycle(item):
+            item.update({name: other[name] for name in ("current_period_start", "current_period_end")})
+            return
+    start, end = current_period(subscription["billing_cycle_anchor"], at, item["price"]["recurring"])
+    item.update(current_period_start=start, current_period_end=end)
+
+
+def cycle(item: Object) -> tuple[str, int]:
+    """Return how often an item is billed."""
+    recurring = item["price"]["recurring"]
+    return recurring["interval"], recurring["interval_count"]
+
+
+def cycles(subscription: Object) -> set[tuple[str, int]]:
+    """Return how often the items of a subscription are billed; in flexible billing mode they can differ."""
+    return {cycle(item) for item in items(subscription)}

@@ -6,22 +6,25 @@ from tests.fake_stripe import cards, checkout, customers, invoicing, subscribing
 from tests.fake_stripe.state import Object, Scope
 
 _SUBSCRIPTION_DATA = (
-    "automatic_tax billing_cycle_anchor default_tax_rates description metadata proration_behavior trial_end "
-    "trial_period_days trial_settings"
+    "automatic_tax billing_cycle_anchor billing_mode default_tax_rates description metadata proration_behavior "
+    "trial_end trial_period_days trial_settings"
 ).split()
 
 
 def _subscribe(scope: Scope, session: Object, kind: str) -> bool:
     """Start the session's subscription; a card that is declined, or asks for authentication, leaves it open."""
-    method = scope.find("payment_method", session.get("_method")) or cards.checkout_method(scope, kind)
-    outcome = cards.behaviour_of(method).outcome
-    if outcome == "requires_action":
-        session["_method"] = method["id"]
-        return False
-    if outcome == "declined":
-        return False
+    method = None
+    if session["payment_method_collection"] == "always" or session["amount_total"]:
+        method = scope.find("payment_method", session.get("_method")) or cards.checkout_method(scope, kind)
+        outcome = cards.behaviour_of(method).outcome
+        if outcome == "requires_action":
+            session["_method"] = method["id"]
+            return False
+        if outcome == "declined":
+            return False
     customer = _customer(scope, session)
-    customers.attach(scope, method, customer)
+    if method:
+        customers.attach(scope, method, customer)
     found = subscribing.create(scope, _params(scope, session, customer, method))
     invoice = scope.objects["invoice"][found["latest_invoice"]]
     if found["status"] == "incomplete":
@@ -37,7 +40,7 @@ def _subscribe(scope: Scope, session: Object, kind: str) -> bool:
     return True
 
 
-def _params(scope: Scope, session: Object, customer: Object, method: Object) -> Object:
+def _params(scope: Scope, session: Object, customer: Object, method: Object | None) -> Object:
     prices = [item["price"] for item in session["_line_items"]]
     for price in prices:
         # One that the session itself described is made now; nobody else can use it.
@@ -47,15 +50,21 @@ def _params(scope: Scope, session: Object, customer: Object, method: Object) -> 
     params = {name: data[name] for name in _SUBSCRIPTION_DATA if name in data}
     params.update(
         customer=customer["id"],
-        default_payment_method=method["id"],
-        items=[{"price": item["price"]["id"], "quantity": item["quantity"]} for item in session["_line_items"]],
+        items=[_item(line) for line in session["_line_items"]],
     )
+    if method:
+        params["default_payment_method"] = method["id"]
     if session["_automatic_tax"]:
         customer["address"] = customer["address"] or {"country": "US", "postal_code": "94102"}
         params["automatic_tax"] = {"enabled": True}
     if session["_discounts"]:
         params["discounts"] = session["_discounts"]
     return params
+
+
+def _item(line: Object) -> Object:
+    counted = {} if line["quantity"] is None else {"quantity": line["quantity"]}
+    return {"price": line["price"]["id"], **counted}
 
 
 def _customer(scope: Scope, session: Object) -> Object:

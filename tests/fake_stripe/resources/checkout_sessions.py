@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.fake_stripe import checkout, shapes
 from tests.fake_stripe.errors import ApiError
+from tests.fake_stripe.item_rules import with_billing_mode
 from tests.fake_stripe.objects import merged_metadata
 from tests.fake_stripe.routes import Call, paginate, route
 from tests.fake_stripe.state import Object
@@ -12,7 +13,10 @@ from tests.fake_stripe.state import Object
 @route("POST", "/v1/checkout/sessions")
 def create(call: Call) -> Object:
     """Create a session, open until it is completed or expires."""
-    return checkout.create(call.scope, call.params)
+    params = call.params
+    if params.get("mode") == "subscription":
+        params = {**params, "subscription_data": with_billing_mode(params.get("subscription_data", {}), call.version)}
+    return checkout.create(call.scope, params)
 
 
 @route("GET", "/v1/checkout/sessions")

@@ -1,0 +1,76 @@
+"""Invoice items: what waits for a subscription's next invoice. Call with the state's lock held."""
+
+from __future__ import annotations
+
+import copy
+
+from tests.fake_stripe.events import record
+from tests.fake_stripe.state import Object, Scope
+
+
+def keep(scope: Scope, subscription: Object, line: Object) -> None:
+    """Keep a line for the next invoice."""
+    details = line["parent"]["subscription_item_details"]
+    pending: Object = {
+        "id": scope.new_id("ii_"),
+        "object": "invoiceitem",
+        "amount": line["amount"],
+        "currency": line["currency"],
+        "customer": subscription["customer"],
+        "customer_account": None,
+        "date": scope.now(),
+        "description": line["description"],
+        "discountable": False,
+        "discounts": [],
+        "invoice": None,
+        "livemode": scope.livemode,
+        "metadata": {},
+        "net_amount": line["amount"],
+        "parent": {
+            "subscription_details": {
+                "subscription": subscription["id"],
+                "subscription_item": details["subscription_item"],
+            },
+            "type": "subscription_details",
+        },
+        "period": line["period"],
+        "pricing": line["pricing"],
+        "proration": details["proration"],
+        "proration_details": {"discount_amounts": []},
+        "quantity": line["quantity"],
+        "quantity_decimal": line["quantity_decimal"],
+        "tax_rates": [],
+        "test_clock": None,
+        "_line": line,
+        "_subscription": subscription["id"],
+    }
+    details["invoice_item"] = pending["id"]
+    record(scope, "invoiceitem.created", scope.add(pending))
+
+
+def waiting(scope: Scope, subscription: Object) -> list[Object]:
+    """Return the lines that wait for an invoice; the one that is made of them ends that."""
+    return [item["_line"] for item in _waiting(scope, subscription)]
+
+
+def shown(scope: Scope, subscription: Object) -> list[Object]:
+    """Return copies of the lines that wait, for an invoice that is not kept."""
+    return copy.deepcopy(waiting(scope, subscription))
+
+
+def invoiced(scope: Scope, invoice: Object, lines: list[Object]) -> None:
+    """Note the invoice on what waited for it."""
+    by_id = {line["id"] for line in lines}
+    for item in scope.related("invoiceitem", invoice=None):
+        if item["_line"]["id"] in by_id:
+            item["invoice"] = invoice["id"]
+
+
+def released(scope: Scope, invoice: Object) -> None:
+    """Let what was on a deleted draft wait again."""
+    for item in scope.related("invoiceitem", invoice=invoice["id"]):
+        item["invoice"] = None
+
+
+def _waiting(scope: Scope, subscription: Object) -> list[Object]:
+    return scope.related("invoiceitem", _subscription=subscription["id"], invoice=None)[::-1]
