@@ -49,6 +49,8 @@ class BillingGateway(ABC):
     supports_pause: ClassVar[bool] = False
     supports_promotion_codes: ClassVar[bool] = False
     supports_preview: ClassVar[bool] = False
+    #: A subscription can be charged more than one price.
+    supports_items: ClassVar[bool] = False
 
     provider: ClassVar[str] = ""
 

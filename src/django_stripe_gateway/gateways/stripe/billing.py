@@ -43,6 +43,7 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
     supports_pause = True
     supports_promotion_codes = True
     supports_preview = True
+    supports_items = True
 
     # Subscriptions.
 

@@ -55,6 +55,7 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     supports_pause = False
     supports_promotion_codes = False
     supports_preview = False
+    supports_items = False
 
     create_subscription_checkout = find_subscription_checkout = _refusing("Checkout")
     retrieve_subscription_checkout = expire_subscription_checkout = _refusing("Checkout")
