@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 from tests.fake_stripe import (
@@ -145,16 +146,16 @@ class BillingControls(Controls):
             subscription_id, lambda scope, found: changing_subscriptions.update(scope, found, params), deliver=deliver
         )
 
-    def reorder_items(self, subscription_id: str, *item_ids: str, deliver: bool = True) -> Events:
-        """Let the items of a subscription stand in another order, of which Stripe promises none: reversed, or as named.
+    def reorder_items(self, subscription_id: str, order: Sequence[str] = (), *, deliver: bool = True) -> Events:
+        """Let the items of a subscription stand in another order, of which Stripe promises none: reversed, or as `order` says.
 
-        What is not named comes after what is.
+        What it does not name comes after what it does.
         """
 
         def change(scope: Scope, found: Object) -> None:
             with changing(scope, found, "customer.subscription.updated"):
                 data = items(found)[::-1]
-                named = [item for identifier in item_ids for item in data if item["id"] == identifier]
+                named = [item for identifier in order for item in data if item["id"] == identifier]
                 found["items"] = {**found["items"], "data": named + [item for item in data if item not in named]}
 
         return self.act(subscription_id, change, deliver=deliver)

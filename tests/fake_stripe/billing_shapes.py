@@ -67,6 +67,7 @@ def old_invoice(obj: Object, scope: Scope) -> Object:
         "discount": discounts[0] if discounts else None,
         "lines": {**lines, "data": [old_line(line, scope) for line in lines["data"]]},
         "paid": obj["status"] == "paid",
+        "paid_out_of_band": obj["_out_of_band"],
         "payment_intent": obj["_intent"],
         "subscription": obj["_subscription"],
         "subscription_details": {"metadata": obj["parent"]["subscription_details"]["metadata"]},

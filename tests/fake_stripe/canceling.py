@@ -114,10 +114,7 @@ def cancel_now(scope: Scope, found: Object, params: Object) -> None:
     if params.get("invoice_now"):
         lines = [*pending_items.waiting(scope, found), *lines, *(usage(scope, found, now) if billed else [])]
         if lines:
-            invoice = invoicing.create(scope, found, lines, "subscription_update")
-            invoicing.finalize(scope, invoice)
-            if invoice["status"] == "open":
-                invoicing.collect(scope, invoice)
+            invoicing.begin(scope, invoicing.create(scope, found, lines, "subscription_update"))
         return
     for line in lines:
         pending_items.keep(scope, found, line)

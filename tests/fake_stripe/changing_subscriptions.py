@@ -14,6 +14,7 @@ from tests.fake_stripe import (
     pending_items,
     pending_updates,
     proration,
+    sending,
     subscribing,
     trials,
 )
@@ -52,6 +53,7 @@ def update(scope: Scope, found: Object, params: Object) -> None:
     if behavior == "pending_if_incomplete":
         pending_updates.check(params)
     changed = _changed_copy(scope, found, params)
+    sending.set_collection(changed, params)
     if found["status"] == "trialing" and changed["status"] == "active" and trials.ends_without_method(scope, found):
         return
     if behavior in {"error_if_incomplete", "pending_if_incomplete"} and _due_now(scope, found, changed, params):
@@ -69,9 +71,9 @@ def update(scope: Scope, found: Object, params: Object) -> None:
     if found["status"] == "trialing":
         trials.warn_of_end(scope, found)
     if invoice is not None:
-        invoicing.finalize(scope, invoice)
-        if invoice["status"] == "open" and behavior != "default_incomplete":
-            invoicing.collect(scope, invoice)
+        invoicing.begin(scope, invoice, charge=behavior != "default_incomplete")
+        if invoice["status"] == "open" and behavior == "default_incomplete" and found["status"] == "active":
+            invoicing.change(scope, found, status="past_due")
 
 
 def _apply_simple(scope: Scope, found: Object, params: Object) -> None:
@@ -80,6 +82,7 @@ def _apply_simple(scope: Scope, found: Object, params: Object) -> None:
         found["description"] = params["description"] or None
     if "default_payment_method" in params:
         found["default_payment_method"] = subscribing.own_method(scope, found, params["default_payment_method"])
+    sending.set_collection(found, params)
     if "pause_collection" in params:
         pause = params["pause_collection"]
         found["pause_collection"] = {"resumes_at": None, **pause} if pause else None
@@ -252,10 +255,8 @@ def resume(scope: Scope, found: Object, params: Object) -> None:
         begin_periods(found, now)
         lines = proration.current_lines(scope, found)
         invoice = invoicing.create(scope, found, lines, "subscription_update")
-    invoicing.finalize(scope, invoice)
-    if invoice["status"] == "open":
-        invoicing.collect(scope, invoice)
-    if invoice["status"] == "paid":
+    invoicing.begin(scope, invoice)
+    if invoice["status"] in {"paid", "draft"}:
         with changing(scope, found, "customer.subscription.updated", "customer.subscription.resumed"):
             found["status"] = "active"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fractions
 
-from tests.fake_stripe.errors import ApiError, invalid
+from tests.fake_stripe.errors import ApiError, invalid, no_such
+from tests.fake_stripe.events import record
 from tests.fake_stripe.periods import moment_after
 from tests.fake_stripe.state import Object, Scope
 
@@ -15,13 +16,15 @@ def discounts(scope: Scope, given: list[Object] | str | None, customer: Object |
 
 
 def _discount(scope: Scope, given: Object, customer: Object | None, param: str) -> Object:
+    if "discount" in given:
+        return _kept(scope, given["discount"], customer, param)
     promotion = None
     if "promotion_code" in given:
         promotion = scope.get("promotion_code", given["promotion_code"], param=f"{param}[promotion_code]", in_url=False)
         _check_promotion(scope, promotion, customer, param)
     identifier = promotion["promotion"]["coupon"] if promotion else given.get("coupon")
     if identifier is None:
-        raise invalid("You must pass one of `coupon` and `promotion_code`.", param)
+        raise invalid("You must pass one of `coupon`, `promotion_code` and `discount`.", param)
     coupon = scope.get("coupon", identifier, param=f"{param}[coupon]", in_url=False)
     for counted in (coupon, promotion):
         most = counted["max_redemptions"] if counted else None
@@ -48,6 +51,14 @@ def _discount(scope: Scope, given: Object, customer: Object | None, param: str) 
     }
 
 
+def _kept(scope: Scope, identifier: str, customer: Object | None, param: str) -> Object:
+    """Return a discount that the customer has, to stay as it is."""
+    found = scope.get("discount", identifier, param=f"{param}[discount]", in_url=False)
+    if customer is None or found["customer"] != customer["id"]:
+        raise no_such("discount", identifier, param=f"{param}[discount]", in_url=False)
+    return found
+
+
 def _check_promotion(scope: Scope, promotion: Object, customer: Object | None, param: str) -> None:
     over = promotion["expires_at"] is not None and promotion["expires_at"] <= scope.now()
     if over or not promotion["active"]:
@@ -65,14 +76,20 @@ def _check_promotion(scope: Scope, promotion: Object, customer: Object | None, p
 
 
 def redeem(scope: Scope, used: list[Object], subscription: Object) -> None:
-    """Keep a subscription's discounts, and count their coupons and codes."""
+    """Give a subscription these discounts in place of those it has; count the coupons and codes of new ones."""
+    ids = [discount["id"] for discount in used]
+    for identifier in subscription["discounts"]:
+        if identifier not in ids:
+            record(scope, "customer.discount.deleted", scope.objects["discount"][identifier])
+    subscription["discounts"] = ids
     for discount in used:
+        if discount["subscription"] == subscription["id"]:
+            continue
         discount["subscription"] = subscription["id"]
-        scope.add(discount)
         scope.objects["coupon"][discount["source"]["coupon"]]["times_redeemed"] += 1
         if discount["promotion_code"]:
             scope.objects["promotion_code"][discount["promotion_code"]]["times_redeemed"] += 1
-    subscription["discounts"] = [discount["id"] for discount in used]
+        record(scope, "customer.discount.created", scope.add(discount))
 
 
 def amounts(scope: Scope, subtotal: int, used: list[Object]) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.fake_stripe.periods import DAY
 from tests.fake_stripe.state import Object, Scope, listed
 
 
@@ -75,7 +76,7 @@ def _description(scope: Scope, price: Object, quantity: int) -> str:
 
 _NULL_FIELDS = (
     "account_tax_ids application automatically_finalizes_at custom_fields customer_account "
-    "customer_address customer_phone customer_shipping default_payment_method default_source description due_date "
+    "customer_address customer_phone customer_shipping default_payment_method default_source description "
     "effective_at ending_balance footer from_invoice hosted_invoice_url invoice_pdf last_finalization_error "
     "latest_revision next_payment_attempt number on_behalf_of receipt_number rendering shipping_cost shipping_details "
     "statement_descriptor test_clock webhooks_delivered_at"
@@ -109,10 +110,11 @@ def invoice(scope: Scope, customer: Object, subscription: Object, lines: list[Ob
             "status": "complete" if subscription["automatic_tax"]["enabled"] else None,
         },
         billing_reason=reason,
-        collection_method="charge_automatically",
+        collection_method=subscription["collection_method"],
         created=now,
         currency=subscription["currency"],
         customer=customer["id"],
+        due_date=_due_date(now, subscription),
         customer_email=customer["email"],
         customer_name=customer["name"],
         customer_tax_exempt=customer["tax_exempt"],
@@ -137,12 +139,20 @@ def invoice(scope: Scope, customer: Object, subscription: Object, lines: list[Ob
         status="draft",
         status_transitions=dict.fromkeys(("finalized_at", "marked_uncollectible_at", "paid_at", "voided_at")),
         total_pretax_credit_amounts=[],
+        _days_until_due=subscription["days_until_due"],
         _intent=None,
+        _out_of_band=False,
+        _overdue=False,
         _pending_update=False,
         _retries=0,
         _subscription=subscription["id"],
     )
     return made
+
+
+def _due_date(now: int, subscription: Object) -> int | None:
+    days = subscription["days_until_due"]
+    return None if days is None else now + days * DAY
 
 
 def payment(scope: Scope, invoice: Object) -> Object:

@@ -115,6 +115,8 @@ def finalize(scope: Scope, invoice: Object) -> None:
         number=f"{customer['invoice_prefix']}-{customer['next_invoice_sequence']:04d}",
     )
     invoice["status_transitions"]["finalized_at"] = now
+    if invoice["_days_until_due"] is not None:
+        invoice["due_date"] = now + invoice["_days_until_due"] * DAY
     with changing(scope, customer, "customer.updated"):
         customer["next_invoice_sequence"] += 1
         # A credit is what the customer's balance pays, and a negative invoice adds to it.
@@ -128,7 +130,8 @@ def finalize(scope: Scope, invoice: Object) -> None:
 
 
 def _make_intent(scope: Scope, invoice: Object) -> None:
-    method = method_of(scope, subscription_of(scope, invoice))
+    charged = invoice["collection_method"] == "charge_automatically"
+    method = method_of(scope, subscription_of(scope, invoice)) if charged else None
     created = "Subscription creation" if invoice["billing_reason"] == "subscription_create" else "Subscription update"
     intent = objects.payment_intent(
         scope,
@@ -136,7 +139,7 @@ def _make_intent(scope: Scope, invoice: Object) -> None:
         currency=invoice["currency"],
         customer=invoice["customer"],
         description=created,
-        setup_future_usage="off_session",
+        setup_future_usage="off_session" if charged else None,
         _invoice=invoice["id"],
     )
     if method:
@@ -144,6 +147,16 @@ def _make_intent(scope: Scope, invoice: Object) -> None:
     scope.add(intent)
     invoice["_intent"] = intent["id"]
     record(scope, "payment_intent.created", intent)
+
+
+def begin(scope: Scope, invoice: Object, *, charge: bool = True) -> None:
+    """Finalize and charge an invoice as a part of the request that made it; one that is sent is a draft at first."""
+    if invoice["collection_method"] == "send_invoice":
+        hold_draft(scope, invoice)
+        return
+    finalize(scope, invoice)
+    if invoice["status"] == "open" and charge:
+        collect(scope, invoice)
 
 
 def collect(scope: Scope, invoice: Object, method: Object | None = None) -> str:
@@ -181,41 +194,63 @@ def _save_method(scope: Scope, intent: Object, subscription: Object) -> None:
         change(scope, subscription, default_payment_method=intent["payment_method"])
 
 
-def paid(scope: Scope, invoice: Object) -> None:
+def paid(scope: Scope, invoice: Object, *, out_of_band: bool = False) -> None:
     """Mark an invoice paid; its subscription becomes active, or is again."""
+    charged = bool(invoice["amount_due"]) and not out_of_band
     invoice.update(
         status="paid",
         amount_paid=invoice["amount_due"],
         amount_remaining=0,
         attempted=True,
-        attempt_count=invoice["attempt_count"] + (1 if invoice["amount_due"] else 0),
+        attempt_count=invoice["attempt_count"] + charged,
+        _out_of_band=out_of_band,
         auto_advance=False,
         next_payment_attempt=None,
     )
     invoice["status_transitions"]["paid_at"] = scope.now()
+    if not charged:
+        _cancel_intent(scope, invoice, "automatic")
     record(scope, "invoice.paid", invoice)
     record(scope, "invoice.payment_succeeded", invoice)
-    if invoice["_intent"] and scope.state.generation == "current":
+    if charged and scope.state.generation == "current":
         record(scope, "invoice_payment.paid", invoice_objects.payment(scope, invoice))
     subscription = subscription_of(scope, invoice)
+    _no_longer_delinquent(scope, invoice)
+    for listener in ON_PAID:
+        listener(scope, subscription, invoice)
+    if subscription["status"] == "incomplete":
+        change(scope, subscription, status="active")
+    _recover(scope, invoice)
+
+
+def _no_longer_delinquent(scope: Scope, invoice: Object) -> None:
     customer = scope.find("customer", invoice["customer"])
     if customer and customer["delinquent"]:
         with changing(scope, customer, "customer.updated"):
             customer["delinquent"] = False
-    for listener in ON_PAID:
-        listener(scope, subscription, invoice)
-    latest = subscription["latest_invoice"] == invoice["id"]
-    if subscription["status"] == "incomplete" or (latest and subscription["status"] in {"past_due", "unpaid"}):
+
+
+def _recover(scope: Scope, invoice: Object) -> None:
+    """Let a subscription go on whose latest invoice is no longer to be paid."""
+    subscription = subscription_of(scope, invoice)
+    if subscription["latest_invoice"] == invoice["id"] and subscription["status"] in {"past_due", "unpaid"}:
         change(scope, subscription, status="active")
+
+
+def _cancel_intent(scope: Scope, invoice: Object, reason: str) -> None:
+    intent = scope.find("payment_intent", invoice["_intent"])
+    if intent and intent["status"] in payments.CANCELABLE:
+        payments.cancel(scope, intent, reason)
 
 
 def failed(scope: Scope, invoice: Object) -> None:
     """Note a failed attempt; a renewal is tried again some days later, until Stripe gives up."""
     subscription = subscription_of(scope, invoice)
     first = invoice["billing_reason"] == "subscription_create"
+    sent = invoice["collection_method"] == "send_invoice"
     invoice.update(attempted=True, attempt_count=invoice["attempt_count"] + 1, next_payment_attempt=None)
-    # The first payment, and that of a change that waits for it, are not tried again.
-    once = first or invoice["_pending_update"]
+    # The first payment, that of a change that waits for it, and what the customer pays by hand are not tried again.
+    once = first or sent or invoice["_pending_update"]
     if not once and invoice["_retries"] < len(RETRY_AFTER):
         invoice["next_payment_attempt"] = scope.now() + RETRY_AFTER[invoice["_retries"]] * DAY
         invoice["_retries"] += 1
@@ -228,14 +263,15 @@ def failed(scope: Scope, invoice: Object) -> None:
     if subscription["status"] in {"active", "trialing"}:
         change(scope, subscription, status="past_due")
     if invoice["next_payment_attempt"] is None and subscription["status"] == "past_due":
-        _give_up(scope, subscription)
+        give_up(scope, subscription)
 
 
 #: How a subscription ends; set by the file that ends them.
 CANCEL: list[Callable[..., None]] = []
 
 
-def _give_up(scope: Scope, subscription: Object) -> None:
+def give_up(scope: Scope, subscription: Object) -> None:
+    """Do what the account has set for subscriptions that are not paid."""
     if scope.state.after_retries == "unpaid":
         change(scope, subscription, status="unpaid")
     elif scope.state.after_retries == "canceled":
@@ -249,12 +285,11 @@ def void(scope: Scope, invoice: Object) -> None:
         raise ApiError(400, f"You can only pass in open invoices. This invoice isn't open: {invoice['status']}.")
     invoice.update(status="void", auto_advance=False, next_payment_attempt=None)
     invoice["status_transitions"]["voided_at"] = scope.now()
-    intent = scope.find("payment_intent", invoice["_intent"])
-    if intent and intent["status"] in payments.CANCELABLE:
-        payments.cancel(scope, intent, "void_invoice")
+    _cancel_intent(scope, invoice, "void_invoice")
     record(scope, "invoice.voided", invoice)
     for listener in ON_VOID:
         listener(scope, subscription_of(scope, invoice), invoice)
+    _recover(scope, invoice)
 
 
 def mark_uncollectible(scope: Scope, invoice: Object) -> None:
@@ -266,6 +301,8 @@ def mark_uncollectible(scope: Scope, invoice: Object) -> None:
     invoice.update(status="uncollectible", auto_advance=False, next_payment_attempt=None)
     invoice["status_transitions"]["marked_uncollectible_at"] = scope.now()
     record(scope, "invoice.marked_uncollectible", invoice)
+    _no_longer_delinquent(scope, invoice)
+    _recover(scope, invoice)
 
 
 def pay(scope: Scope, invoice: Object, params: Object) -> None:
@@ -275,9 +312,13 @@ def pay(scope: Scope, invoice: Object, params: Object) -> None:
     if invoice["status"] not in {"open", "uncollectible"}:
         raise ApiError(400, f"Invoice is already {invoice['status']}", code="invoice_already_paid")
     if params.get("paid_out_of_band"):
-        paid(scope, invoice)
+        paid(scope, invoice, out_of_band=True)
         return
     method = cards.take(scope, params["payment_method"]) if "payment_method" in params else None
+    if method and method["customer"] not in {None, invoice["customer"]}:
+        raise ApiError(
+            400, "The payment method does not belong to the customer of this invoice.", param="payment_method"
+        )
     method = method or method_of(scope, subscription_of(scope, invoice))
     if method is None:
         raise no_method()

@@ -24,13 +24,17 @@ _SUPPORTED = {
     "trial_end",
     "trial_from_plan",
 }
+_SUPPORTED_OF_ITEMS = {"clear_usage", "deleted", "id", "plan", "price", "price_data", "quantity"}
 _UPDATED = "customer.subscription.updated"
 
 
 def check(params: Object) -> None:
     """Refuse what cannot wait."""
-    for wrong in sorted(set(params) - _SUPPORTED):
-        raise invalid(f"`{wrong}` is not supported with `payment_behavior=pending_if_incomplete`.", wrong)
+    wrong = sorted(set(params) - _SUPPORTED)
+    for index, item in enumerate(params.get("items", [])):
+        wrong += [f"items[{index}][{name}]" for name in sorted(set(item) - _SUPPORTED_OF_ITEMS)]
+    if wrong:
+        raise invalid(f"`{wrong[0]}` is not supported with `payment_behavior=pending_if_incomplete`.", wrong[0])
 
 
 def wait(scope: Scope, found: Object, changed: Object, lines: list[Object]) -> None:

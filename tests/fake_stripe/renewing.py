@@ -12,6 +12,7 @@ from tests.fake_stripe import (
     pending_items,
     pending_updates,
     proration,
+    sending,
     subscribing,
     trials,
 )
@@ -48,6 +49,11 @@ def _due(scope: Scope) -> Iterator[Due]:
             yield invoice["automatically_finalizes_at"], 1, lambda invoice=invoice: _finalize(scope, invoice)
         elif invoice["status"] == "open" and invoice["next_payment_attempt"]:
             yield invoice["next_payment_attempt"], 2, lambda invoice=invoice: _retry(scope, invoice)
+        elif invoice["status"] == "open" and invoice["due_date"] and not invoice["_overdue"]:
+            yield invoice["due_date"], 2, lambda invoice=invoice: sending.overdue(scope, invoice)
+        elif invoice["status"] == "open" and invoice["_overdue"] is True:
+            gives_up = invoice["due_date"] + sending.GIVES_UP_AFTER
+            yield gives_up, 2, lambda invoice=invoice: sending.gives_up(scope, invoice)
     for session in scope.related("checkout.session", status="open"):
         yield session["expires_at"], 3, lambda session=session: checkout.expire(scope, session)
 
@@ -124,7 +130,9 @@ def renew(scope: Scope, found: Object) -> None:
 
 def _finalize(scope: Scope, invoice: Object) -> None:
     invoicing.finalize(scope, invoice)
-    if invoice["status"] == "open":
+    if invoice["collection_method"] == "send_invoice":
+        sending.send(scope, invoice)
+    elif invoice["status"] == "open":
         invoicing.collect(scope, invoice)
 
 

@@ -11,6 +11,7 @@ from tests.fake_stripe import (
     item_rules,
     objects,
     proration,
+    sending,
     trials,
 )
 from tests.fake_stripe.errors import ApiError, invalid, missing_param
@@ -36,6 +37,7 @@ def create(scope: Scope, params: Object) -> Object:
     """Create a subscription from an API request, with its first invoice; refuse what Stripe refuses."""
     customer = scope.get("customer", params["customer"], param="customer", in_url=False)
     new = subscription(scope, customer, params)
+    sending.set_collection(new, params)
     _add_items(scope, new, params.get("items"))
     new["default_payment_method"] = own_method(scope, new, params.get("default_payment_method"))
     if new["automatic_tax"]["enabled"] and not customer["address"]:
@@ -135,7 +137,7 @@ def _first_lines(scope: Scope, new: Object, params: Object) -> list[Object]:
 def _check_payment(scope: Scope, new: Object, lines: list[Object], behavior: str) -> None:
     """Refuse before anything is made what could not be paid, where the request asks for that."""
     due = invoicing.draft(scope, new, lines, "subscription_create")["amount_due"]
-    if not due or behavior == "default_incomplete":
+    if not due or behavior == "default_incomplete" or new["collection_method"] == "send_invoice":
         return
     method = invoicing.method_of(scope, new)
     if method is None:
@@ -162,11 +164,12 @@ def check_card(method: Object) -> None:
 def _begin(scope: Scope, new: Object, lines: list[Object], behavior: str) -> None:
     """Make the first invoice and try to pay it, unless the customer is to do so."""
     invoice = invoicing.create(scope, new, lines, "subscription_create")
-    invoicing.finalize(scope, invoice)
-    if invoice["status"] == "open" and behavior != "default_incomplete":
-        invoicing.collect(scope, invoice)
+    invoicing.begin(scope, invoice, charge=behavior != "default_incomplete")
+    sent = new["collection_method"] == "send_invoice"
+    if sent and new["status"] == "incomplete":
+        new["status"] = "active"
     costs = any(proration.full_amount(item) for item in items(new))
-    if new["status"] == "trialing" and costs and invoicing.method_of(scope, new) is None:
+    if new["status"] == "trialing" and costs and not sent and invoicing.method_of(scope, new) is None:
         intent = customers.setup_intent(scope, {"customer": new["customer"], "usage": "off_session"})
         intent["_subscription"] = new["id"]
         new["pending_setup_intent"] = intent["id"]

@@ -101,7 +101,7 @@ def subscription(scope: Scope, customer: Object, params: Object) -> Object:
         billing_schedules=[],
         cancel_at_period_end=False,
         cancellation_details={"comment": None, "feedback": None, "reason": None},
-        collection_method=params.get("collection_method", "charge_automatically"),
+        collection_method="charge_automatically",
         created=now,
         currency="",
         customer=customer["id"],

@@ -82,7 +82,7 @@ def test_cancel_at__named_periods(billing: BillingShop) -> None:
     for name, at in (("min_period_end", monthly), ("max_period_end", yearly)):
         updated = billing.v1.subscriptions.update(
             made["id"],
-            {"cancel_at": name, "proration_behavior": "none"},  # type: ignore[typeddict-item]
+            {"cancel_at": name, "proration_behavior": "none"},
         )
         assert updated.cancel_at == at
     with pytest.raises(stripe.InvalidRequestError) as caught:
@@ -155,14 +155,14 @@ def test_credit_note__of_a_paid_invoice(billing: BillingShop) -> None:
     assert [event["type"] for event in billing.fake.events()][-1] == "credit_note.created"
     for wrong in ({"amount": 500}, {"amount": 500, "refund_amount": 400}, {"amount": 2001, "refund_amount": 2001}, {}):
         with pytest.raises(stripe.InvalidRequestError):
-            billing.v1.credit_notes.create({"invoice": invoice, **wrong})  # type: ignore[typeddict-item]
+            billing.v1.credit_notes.create({"invoice": invoice, **wrong})
     line = {
         "type": "invoice_line_item",
         "invoice_line_item": billing.fake.get(invoice)["lines"]["data"][0]["id"],
         "amount": 2000,
     }
     preview = {"invoice": invoice, "lines": [line], "refund_amount": 2000}
-    assert billing.v1.credit_notes.preview(preview).amount == 2000  # type: ignore[arg-type]
+    assert billing.v1.credit_notes.preview(preview).amount == 2000
     assert [found.id for found in billing.v1.credit_notes.list({"invoice": invoice}).data] == [note.id]
     assert billing.v1.credit_notes.update(note.id, {"memo": "Sorry"}).memo == "Sorry"
     old = billing.client(stripe_version="2024-06-20").v1.credit_notes.retrieve(note.id)

@@ -111,5 +111,9 @@ def test_checkout__set_up(billing: BillingShop, method: str) -> None:
     assert events[-1]["type"] == "checkout.session.completed"
     assert events[-1]["data"]["object"]["customer"] == customer
     intent = billing.v1.setup_intents.retrieve(shown["setup_intent"])
-    assert (intent.status, intent.customer, plain(intent.metadata)) == ("succeeded", customer, {"subscription": "sub_1"})
+    assert (intent.status, intent.customer, plain(intent.metadata)) == (
+        "succeeded",
+        customer,
+        {"subscription": "sub_1"},
+    )
     assert billing.fake.get(str(intent.payment_method))["customer"] == customer

@@ -69,7 +69,7 @@ def test_trial__without_a_card(billing: BillingShop, behavior: str, status: str,
     made = billing.subscribe(
         billing.customer(""), billing.price(), trial_period_days=2, trial_settings=ending("create_invoice")
     )
-    billing.v1.subscriptions.update(made["id"], {"trial_settings": ending(behavior)})  # type: ignore[typeddict-item]
+    billing.v1.subscriptions.update(made["id"], {"trial_settings": ending(behavior)})
     before = len(billing.fake.events())
     if how == "in time":
         billing.fake.advance(days=2, hours=2)
@@ -95,7 +95,7 @@ def test_checkout__payment_method_collection(billing: BillingShop, collection: s
             "line_items": [{"price": billing.price(), "quantity": 1}],
             "payment_method_collection": collection,
             **params,
-        }  # type: ignore[typeddict-item]
+        }
     )
     assert session.payment_method_collection == collection
     billing.fake.complete_checkout(session.id)

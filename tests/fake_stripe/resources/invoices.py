@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tests.fake_stripe import changing_subscriptions, invoicing, pending_items, shapes
+from tests.fake_stripe import changing_subscriptions, invoicing, pending_items, sending, shapes
 from tests.fake_stripe.errors import ApiError, invalid
 from tests.fake_stripe.events import record
 from tests.fake_stripe.invoice_objects import payment
+from tests.fake_stripe.periods import HOUR
 from tests.fake_stripe.routes import Call, paginate, route
 from tests.fake_stripe.state import Object
 from tests.fake_stripe.subscription_objects import ENDED
@@ -55,7 +56,20 @@ def pay(call: Call) -> Object:
 def finalize(call: Call) -> Object:
     """Finalize a draft."""
     invoice = _invoice(call)
+    advances = call.params.get("auto_advance", invoice["auto_advance"])
     invoicing.finalize(call.scope, invoice)
+    if invoice["status"] == "open" and invoice["collection_method"] == "charge_automatically":
+        invoice.update(auto_advance=advances, next_payment_attempt=call.scope.now() + HOUR if advances else None)
+    return invoice
+
+
+@route("POST", "/v1/invoices/{id}/send")
+def send(call: Call) -> Object:
+    """Send an invoice to the customer."""
+    invoice = _invoice(call)
+    if invoice["collection_method"] != "send_invoice" or invoice["status"] not in {"draft", "open"}:
+        raise ApiError(400, "You can only manually send an open invoice whose collection_method is send_invoice.")
+    sending.send(call.scope, invoice)
     return invoice
 
 

@@ -82,7 +82,9 @@ def announce_invoice(invoice: Invoice, subscription: Subscription, before: Invoi
         message = f"{invoice.number or invoice.provider_id}: {text} ({invoice.status})"
         data = {"invoice_id": invoice.provider_id, "status": invoice.status}
         write_log(subscription, SubscriptionLogEvent.INVOICE, origin, message, data)
-        if invoice.status == InvoiceStatus.PAID and invoice.billing_reason in RENEWALS:
+        # One that collects what was left over when the subscription ended with its period pays for no further period.
+        renews = invoice.billing_reason in RENEWALS and not subscription.has_ended
+        if invoice.status == InvoiceStatus.PAID and renews:
             announce(signals.subscription_renewed, subscription, invoice=invoice)
     if invoice.is_open and invoice.requires_action and not before.requires_action:
         announce(signals.subscription_action_required, subscription, invoice=invoice)
