@@ -85,8 +85,7 @@ subscription_renewed = Signal()
 # subscription, previous_pricing (PlanPricing or None), previous_quantity: plan, price or quantity is another.
 subscription_changed = Signal()
 
-# subscription, added, changed, removed (lists of SubscriptionItem): what it is charged beside its plan, or its plan, is
-# another.
+# subscription, added, changed, removed (lists of SubscriptionItem): what it is charged beside its plan is another.
 subscription_items_changed = Signal()
 
 # subscription: its trial ends soon (Stripe tells three days before).

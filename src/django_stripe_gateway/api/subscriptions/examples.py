@@ -23,6 +23,7 @@ _SUBSCRIPTION: dict[str, Any] = {
     "plan": {"plan_id": 2, "slug": "premium", "name": "Premium", "limits": [_LIMIT]},
     "pricing": _PRICING,
     "quantity": 1,
+    "items": [{"item_id": "si_PQ4Xl2eZvKYlo2C1aBcDeFg", "kind": "plan", "pricing": _PRICING, "quantity": 1}],
     "cancel_at_period_end": False,
     "current_period_start": "2026-11-02T09:30:00Z",
     "current_period_end": "2026-12-02T09:30:00Z",
