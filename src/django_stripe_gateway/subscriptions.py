@@ -1,10 +1,10 @@
 """What a host calls to sell plans, and to ask what an owner has; and how it keeps pages for those who have it.
 
 ``subscribe`` starts a subscription of an owner, at once or on a page of Stripe's. ``change_subscription`` moves it to
-another price or quantity; ``preview_change`` says first what that costs. ``add_item``, ``change_item`` and
-``remove_item`` are about what is charged beside the plan: add-ons, and what a meter counts. ``cancel_subscription`` lets it end with its
-period or at once, and ``resume_subscription`` takes that back; ``pause_subscription`` and ``unpause_subscription``
-stop and start the collection of money. ``sync_subscription`` asks the provider how it stands.
+another plan, price or quantity; ``preview_change`` says first what that costs. ``add_item``, ``change_item`` and
+``remove_item`` are about what is charged beside the plan: add-ons, and what a meter counts. ``cancel_subscription``
+lets it end with its period or at once, and ``resume_subscription`` takes that back; ``pause_subscription`` and
+``unpause_subscription`` stop and start the collection of money. ``sync_subscription`` asks the provider how it stands.
 
 Whom the provider bills is a ``Customer``. ``ensure_customer`` finds or makes an owner's, ``update_customer`` sends the
 provider new details. ``list_payment_methods``, ``add_payment_method``, ``set_default_payment_method``,
