@@ -75,6 +75,15 @@ class Adapter:
         """
         return timezone.get_default_timezone()
 
+    def default_currency(self, owner: Any) -> str | None:
+        """Return the currency in which an owner is sold a plan where nothing else says it: an ISO code, any case.
+
+        By default ``None``: the plan's default price decides. Asked when somebody subscribes to a plan that has several
+        prices and names neither one of them nor a currency. A plan that is not sold in it is sold as if it were ``None``;
+        what an owner has subscribed to already comes first.
+        """
+        return None
+
     def price_payment(self, request: Any, data: Mapping[str, Any]) -> Price:
         """Return what is charged for a payment that a client of the API asks for.
 

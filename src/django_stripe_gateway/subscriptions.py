@@ -1,9 +1,10 @@
 """What a host calls to sell plans, and to ask what an owner has; and how it keeps pages for those who have it.
 
 ``subscribe`` starts a subscription of an owner, at once or on a page of Stripe's. ``change_subscription`` moves it to
-another price or quantity; ``preview_change`` says first what that costs. ``cancel_subscription`` lets it end with its
-period or at once, and ``resume_subscription`` takes that back; ``pause_subscription`` and ``unpause_subscription``
-stop and start the collection of money. ``sync_subscription`` asks the provider how it stands.
+another plan, price or quantity; ``preview_change`` says first what that costs. ``add_item``, ``change_item`` and
+``remove_item`` are about what is charged beside the plan: add-ons, and what a meter counts. ``cancel_subscription``
+lets it end with its period or at once, and ``resume_subscription`` takes that back; ``pause_subscription`` and
+``unpause_subscription`` stop and start the collection of money. ``sync_subscription`` asks the provider how it stands.
 
 Whom the provider bills is a ``Customer``. ``ensure_customer`` finds or makes an owner's, ``update_customer`` sends the
 provider new details. ``list_payment_methods``, ``payment_methods_in_use``, ``add_payment_method``,
@@ -49,6 +50,7 @@ from django_stripe_gateway.services.catalogue.drift import Drift, find_drift
 from django_stripe_gateway.services.catalogue.publish import archive_pricing, push_plan, push_pricing, replace_pricing
 from django_stripe_gateway.services.catalogue.pull import PulledPlan, pull_catalogue
 from django_stripe_gateway.services.catalogue.steps import CatalogueStep
+from django_stripe_gateway.services.subscriptions.add_items import add_item, change_item, remove_item
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, resume_subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription, preview_change
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer, update_customer
@@ -82,9 +84,11 @@ __all__ = [
     "PaymentMethodsInUse",
     "PulledPlan",
     "active_plan",
+    "add_item",
     "add_payment_method",
     "archive_pricing",
     "cancel_subscription",
+    "change_item",
     "change_subscription",
     "ensure_customer",
     "find_drift",
@@ -103,6 +107,7 @@ __all__ = [
     "reconcile_billing_operations",
     "reconcile_customers",
     "reconcile_subscriptions",
+    "remove_item",
     "remove_payment_method",
     "replace_pricing",
     "resume_subscription",

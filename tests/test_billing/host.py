@@ -16,6 +16,7 @@ from tests.fake_stripe import FakeStripe
 from tests.test_webhooks.support import deliver_all
 
 ROOT = "/api/v1/subscriptions/"
+PLAN_FIELDS = ("auto_renew", "is_add_on")
 
 
 class SubscriptionHost:
@@ -28,19 +29,33 @@ class SubscriptionHost:
         self.premium = self.sell("premium", Decimal("50.00"))
 
     def sell(self, slug: str, amount: Decimal, **fields: Any) -> PlanPricing:
-        """Return a price of a plan that both sides know."""
-        plan_fields = {name: fields.pop(name) for name in ("auto_renew", "is_default") if name in fields}
+        """Return a price of a plan that both sides know; all prices of a plan are of one product."""
+        plan_fields = {name: fields.pop(name) for name in PLAN_FIELDS if name in fields}
         plan = Plan.objects.filter(slug=slug).first() or make_plan(slug, **plan_fields)
         gateway = get_billing_gateway("stripe")
-        product = gateway.create_product(ProductRequest(plan.name), idempotency_key=f"product-{slug}-{amount}")
+        product = gateway.create_product(ProductRequest(plan.name), idempotency_key=f"product-{slug}")
         values = {"currency": "USD", "interval": "month"} | fields
         request = PriceRequest(
             product.product_id, amount, values["currency"], values["interval"], values.get("interval_count", 1)
         )
-        price = gateway.create_price(request, idempotency_key=f"price-{slug}-{amount}-{values['interval']}")
+        named = f"price-{slug}-{amount}-{values['interval']}-{values['currency']}"
+        price = gateway.create_price(request, idempotency_key=named)
         return PlanPricing.objects.create(
             plan=plan, amount=amount, stripe_price_id=price.price_id, stripe_product_id=product.product_id, **values
         )
+
+    def made_at_stripe(self, product_id: str, amount: Decimal, *, currency: str = "USD", interval: str = "month") -> str:
+        """Return a price that only Stripe knows, such as one that was negotiated."""
+        request = PriceRequest(product_id, amount, currency, interval)
+        price = get_billing_gateway("stripe").create_price(request, idempotency_key=f"{product_id}-{amount}-{currency}")
+        return price.price_id
+
+    def put_on(self, subscription: Subscription, price_id: str, **item: Any) -> Subscription:
+        """Let the merchant put a subscription on another price in the Dashboard, and hear of it."""
+        change = {"items": [{"id": subscription.item_id, "price": price_id, **item}]}
+        self.fake.change_subscription(subscription.provider_id, change)
+        self.deliver_new()
+        return Subscription.objects.get(pk=subscription.pk)
 
     def post(self, path: str, body: dict[str, Any] | None = None, *, client: APIClient | None = None, **kw: Any) -> Any:
         """Post to the API."""

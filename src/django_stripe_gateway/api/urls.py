@@ -6,7 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django_stripe_gateway.api.health import WebhookHealthView
 from django_stripe_gateway.api.payments import actions, return_pages, views
 from django_stripe_gateway.api.subscriptions import actions as billing_actions
-from django_stripe_gateway.api.subscriptions import invoices, payment_methods
+from django_stripe_gateway.api.subscriptions import invoices, items, payment_methods
 from django_stripe_gateway.api.subscriptions import views as billing_views
 from django_stripe_gateway.api.usage import views as usage_views
 
@@ -31,6 +31,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("subscriptions/cancel/", billing_actions.CancelView.as_view(), name="subscription-cancel"),
     path("subscriptions/resume/", billing_actions.ResumeView.as_view(), name="subscription-resume"),
     path("subscriptions/change/", billing_actions.ChangeView.as_view(), name="subscription-change"),
+    path("subscriptions/items/", items.ItemListView.as_view(), name="subscription-items"),
+    path("subscriptions/items/<str:item_id>/", items.ItemView.as_view(), name="subscription-item"),
     path("subscriptions/pause/", billing_actions.PauseView.as_view(), name="subscription-pause"),
     path("subscriptions/unpause/", billing_actions.UnpauseView.as_view(), name="subscription-unpause"),
     path("subscriptions/status/", billing_views.SubscriptionStatusView.as_view(), name="subscription-status"),

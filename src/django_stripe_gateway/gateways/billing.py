@@ -55,6 +55,8 @@ class BillingGateway(ABC):
     supports_setup_checkout: ClassVar[bool] = False
     #: An open invoice can be paid on request.
     supports_invoice_payment: ClassVar[bool] = False
+    #: A subscription can be charged more than one price.
+    supports_items: ClassVar[bool] = False
 
     provider: ClassVar[str] = ""
 

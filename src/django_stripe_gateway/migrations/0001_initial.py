@@ -391,6 +391,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'subscription',
                 'verbose_name_plural': 'subscriptions',
                 'ordering': ('-id',),
+                'permissions': (('change_terms', 'Can change what customers are charged, and when'),),
             },
         ),
         migrations.CreateModel(

@@ -197,6 +197,7 @@ class Subscription(models.Model):
         verbose_name = _("subscription")
         verbose_name_plural = _("subscriptions")
         ordering = ("-id",)
+        permissions = (("change_terms", "Can change what customers are charged, and when"),)
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["provider_id", "variant"], name="dsg_subscription_provider_once"),
         ]

@@ -12,6 +12,7 @@ from django_stripe_gateway.services.payments.capture import CAPTURE
 from django_stripe_gateway.services.payments.confirm import CONFIRM
 from django_stripe_gateway.services.payments.create import CREATE
 from django_stripe_gateway.services.payments.refund import REFUND
+from django_stripe_gateway.services.subscriptions.add_items import ADD_ITEM, CHANGE_ITEM, REMOVE_ITEM
 from django_stripe_gateway.services.subscriptions.cancel import CANCEL_SUBSCRIPTION, RESUME_SUBSCRIPTION
 from django_stripe_gateway.services.subscriptions.change import CHANGE_SUBSCRIPTION
 from django_stripe_gateway.services.subscriptions.customers import CREATE_CUSTOMER, UPDATE_CUSTOMER
@@ -34,6 +35,9 @@ VERBS: tuple[Verb[Any, Any, Any], ...] = (
     SUBSCRIBE,
     OPEN_CHECKOUT,
     CHANGE_SUBSCRIPTION,
+    ADD_ITEM,
+    CHANGE_ITEM,
+    REMOVE_ITEM,
     CANCEL_SUBSCRIPTION,
     RESUME_SUBSCRIPTION,
     PAUSE_SUBSCRIPTION,

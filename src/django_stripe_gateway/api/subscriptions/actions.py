@@ -25,14 +25,14 @@ from django_stripe_gateway.api.subscriptions.serializers import (
     SubscriptionSerializer,
 )
 from django_stripe_gateway.api.subscriptions.views import BillingView
-from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, resume_subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription, preview_change
+from django_stripe_gateway.services.subscriptions.customers import billing_variant
 from django_stripe_gateway.services.subscriptions.pause import pause_subscription, unpause_subscription
-from django_stripe_gateway.services.subscriptions.subscribe import choose_pricing, return_addresses, subscribe
+from django_stripe_gateway.services.subscriptions.prices import find_plan, named_pricing
+from django_stripe_gateway.services.subscriptions.subscribe import return_addresses, subscribe
 from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
-from django_stripe_gateway.services.transactions import payments_database
 
 _changing = functools.partial(operation, answer=SubscriptionSerializer, errors=(402, 404))
 
@@ -79,17 +79,24 @@ class SubscribeView(BillingActionView):
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
         """Subscribe to a plan.
 
-        `plan_id` alone is enough. A `client_secret` says that the customer has to pay or to authenticate with
+        `plan_id` alone is enough where nothing leaves its price in doubt: it has one only, one in the currency and with
+        the interval of what you have subscribed to already, or a default. A `client_secret` says that the customer has to pay or to authenticate with
         Stripe.js; with `mode` “checkout” the answer has a `gateway_url` to send the customer to.
         """
         values = self.validated(SubscribeSerializer, request.data)
-        plan = find_plan(values.pop("plan_id"))
-        pricing = choose_pricing(plan, values.pop("pricing_id", None))
+        plan, pricing = asked_plan(values, billing_variant())
+        if pricing is not None:
+            plan = pricing.plan
+        add_ons = [
+            (self.get_add_on(one["pricing_id"], variant=billing_variant()), one["quantity"])
+            for one in values.pop("add_ons", ())
+        ]
         success_url, cancel_url = return_addresses(self.base_url)
         subscription = subscribe(
             owner=self.billed_owner,
             plan=plan,
             pricing=pricing,
+            add_ons=add_ons,
             success_url=success_url,
             cancel_url=cancel_url,
             idempotency_key=idempotency_key,
@@ -144,16 +151,15 @@ class ChangeView(BillingActionView):
         """
         values = self.validated(ChangeSubscriptionSerializer, request.data)
         subscription = self.get_subscription(values.pop("subscription_id"))
-        plan_id, pricing_id = values.pop("plan_id", None), values.pop("pricing_id", None)
-        pricing = asked_pricing(subscription, plan_id, pricing_id)
+        values["plan"], values["pricing"] = asked_plan(values, subscription.variant, kept=subscription)
         if values.pop("preview"):
             moment = values.pop("proration_date", None) or timezone.now().replace(microsecond=0)
-            snapshot = preview_change(subscription=subscription, pricing=pricing, proration_date=moment, **values)
+            snapshot = preview_change(subscription=subscription, proration_date=moment, **values)
             shown = {name: getattr(snapshot, name) for name in ("currency", "total", "amount_due", "tax", "lines")}
             preview = SimpleNamespace(proration_date=moment, **shown)
             return self.answer(PreviewSerializer, preview, currency=snapshot.currency)
         changed = change_subscription(
-            subscription=subscription, pricing=pricing, idempotency_key=idempotency_key, origin=self.origin, **values
+            subscription=subscription, idempotency_key=idempotency_key, origin=self.origin, **values
         )
         return self.shown(changed)
 
@@ -182,26 +188,23 @@ class UnpauseView(BillingActionView):
         return self.change(SubscriptionIdSerializer, unpause_subscription, idempotency_key)
 
 
-def find_plan(plan_id: int) -> Plan:
-    """Return a plan that is for sale.
+def asked_plan(
+    values: dict[str, Any], variant: str, *, kept: Subscription | None = None
+) -> tuple[Plan | None, PlanPricing | None]:
+    """Take from a body the plan and the price that it names; customers may name what is public.
+
+    Args:
+        kept: the subscription that is changed, whose own price need not be.
 
     Raises:
-        InvalidInput: there is none with this id.
+        InvalidInput: there is no such plan or price.
     """
-    plan = Plan.objects.using(payments_database()).active().filter(pk=plan_id).first()
-    if plan is None:
-        raise InvalidInput("There is no such plan.", code="unknown_plan", field="plan_id")
-    return plan
-
-
-def asked_pricing(subscription: Subscription, plan_id: int | None, pricing_id: int | None) -> PlanPricing | None:
-    """Return the price that a change names, by the plan, the price or both; ``None`` when it names none."""
+    plan_id, pricing_id, lookup_key = (values.pop(name, None) for name in ("plan_id", "pricing_id", "lookup_key"))
+    plan = None
     if plan_id is not None:
-        return choose_pricing(find_plan(plan_id), pricing_id)
-    if pricing_id is None:
-        return None
-    rows = PlanPricing.objects.using(payments_database()).active().select_related("plan")
-    pricing = rows.filter(pk=pricing_id, variant=subscription.variant).first()
-    if pricing is None:
-        raise InvalidInput("There is no such price.", code="unknown_pricing", field="pricing_id")
-    return pricing
+        plan = kept.plan if kept is not None and kept.plan_id == plan_id else find_plan(plan_id)
+    if pricing_id is None and lookup_key is None:
+        return plan, None
+    if kept is not None and kept.pricing is not None and kept.pricing_id == pricing_id and lookup_key is None:
+        return plan, kept.pricing
+    return plan, named_pricing(variant=variant, plan=plan, pricing_pk=pricing_id, lookup_key=lookup_key or "")

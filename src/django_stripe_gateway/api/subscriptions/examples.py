@@ -14,6 +14,22 @@ _PRICING: dict[str, Any] = {
     "interval_count": 1,
     "trial_days": 0,
     "is_per_seat": False,
+    "is_metered": False,
+    "is_default": True,
+    "lookup_key": "premium_monthly",
+}
+_ITEM: dict[str, Any] = {
+    "item_id": "si_PQ4Xl2eZvKYlo2C1aBcDeFg",
+    "kind": "plan",
+    "pricing": _PRICING,
+    "quantity": 1,
+}
+_SUPPORT: dict[str, Any] = _PRICING | {"pricing_id": 7, "amount": "15.00", "lookup_key": "", "is_per_seat": True}
+_ADD_ON: dict[str, Any] = {
+    "item_id": "si_PQ4Yl2eZvKYlo2C1aBcDeFg",
+    "kind": "add_on",
+    "pricing": _SUPPORT,
+    "quantity": 2,
 }
 _LIMIT: dict[str, Any] = {"metric": "minutes", "limit": 180, "period": "day"}
 _SUBSCRIPTION: dict[str, Any] = {
@@ -23,7 +39,7 @@ _SUBSCRIPTION: dict[str, Any] = {
     "plan": {"plan_id": 2, "slug": "premium", "name": "Premium", "limits": [_LIMIT]},
     "pricing": _PRICING,
     "quantity": 1,
-    "items": [{"item_id": "si_PQ4Xl2eZvKYlo2C1aBcDeFg", "kind": "plan", "pricing": _PRICING, "quantity": 1}],
+    "items": [_ITEM],
     "cancel_at_period_end": False,
     "current_period_start": "2026-11-02T09:30:00Z",
     "current_period_end": "2026-12-02T09:30:00Z",
@@ -131,6 +147,15 @@ CHANGE = Examples(
         },
     },
 )
+LIST_ITEMS = Examples(answers={"Items": _ADD_ON})
+ADD_ITEM = Examples(
+    request=_SUBSCRIPTION_ID | {"pricing_id": 7, "quantity": 2},
+    answers={"Added": _SUBSCRIPTION | {"items": [_ITEM, _ADD_ON]}},
+)
+CHANGE_ITEM = Examples(
+    request={"quantity": 3}, answers={"Changed": _SUBSCRIPTION | {"items": [_ITEM, _ADD_ON | {"quantity": 3}]}}
+)
+REMOVE_ITEM = Examples(answers={"Removed": _SUBSCRIPTION})
 PAUSE = Examples(
     request=_SUBSCRIPTION_ID | {"behavior": "void"}, answers={"Paused": _SUBSCRIPTION | {"is_paused": True}}
 )

@@ -18,10 +18,14 @@ from django_stripe_gateway.models import Invoice, Plan, PlanLimit, PlanPricing, 
 from django_stripe_gateway.services.subscriptions.change import PRORATIONS
 from django_stripe_gateway.services.subscriptions.default_payment_method import PaymentMethodsInUse
 from django_stripe_gateway.services.subscriptions.pause import PAUSE_BEHAVIORS
-from django_stripe_gateway.services.subscriptions.subscribe import MAX_QUANTITY, MODES
+from django_stripe_gateway.services.subscriptions.quantities import MAX_QUANTITY
+from django_stripe_gateway.services.subscriptions.subscribe import MODES
 
 # What is shown only when there is something to show.
 OPTIONAL = ("client_secret", "client_secret_kind", "gateway_url")
+CURRENCY = r"\A[A-Za-z]{3}\Z"
+# Of the twenty prices that Stripe charges in one subscription.
+MAX_ADD_ONS = 19
 
 
 class PricingSerializer(serializers.Serializer[PlanPricing]):
@@ -33,7 +37,10 @@ class PricingSerializer(serializers.Serializer[PlanPricing]):
     interval = serializers.ChoiceField(choices=PlanInterval.choices)
     interval_count = serializers.IntegerField()
     trial_days = serializers.IntegerField()
-    is_per_seat = serializers.BooleanField()
+    is_per_seat = serializers.BooleanField(help_text="Multiplied by a quantity.")
+    is_metered = serializers.BooleanField(help_text="Multiplied by what a meter counts.")
+    is_default = serializers.BooleanField(help_text="Taken where no price in its currency is named.")
+    lookup_key = serializers.CharField(allow_blank=True, help_text="Another name of it.")
 
 
 class LimitSerializer(serializers.Serializer[PlanLimit]):
@@ -64,6 +71,12 @@ class PlanSerializer(serializers.Serializer[Plan]):
     is_default = serializers.BooleanField()
     pricing = PricingSerializer(many=True, source="sold")
     limits = LimitSerializer(many=True, source="limits.all")
+
+
+class PlanFilterSerializer(serializers.Serializer[Any]):
+    """Which of what is sold."""
+
+    add_ons = serializers.BooleanField(default=False, help_text="What is sold beside a plan, in place of plans.")
 
 
 class SubscriptionItemSerializer(serializers.Serializer[SubscriptionItem]):
@@ -234,16 +247,33 @@ class PortalSerializer(serializers.Serializer[Any]):
     url = serializers.CharField()
 
 
-class SubscribeSerializer(serializers.Serializer[Any]):
-    """What a new subscription needs; the plan alone is enough."""
+class AddOnSerializer(serializers.Serializer[Any]):
+    """What is charged beside a plan."""
 
-    plan_id = serializers.IntegerField(min_value=1)
-    pricing_id = serializers.IntegerField(min_value=1, required=False, help_text="The plan's first when left out.")
+    pricing_id = serializers.IntegerField(min_value=1)
+    quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY, default=1)
+
+
+class SubscribeSerializer(serializers.Serializer[Any]):
+    """What a new subscription needs; the plan alone is enough where nothing leaves its price in doubt."""
+
+    plan_id = serializers.IntegerField(min_value=1, required=False, help_text="Can be left out where a price is named.")
+    pricing_id = serializers.IntegerField(min_value=1, required=False)
+    lookup_key = serializers.CharField(max_length=200, required=False, help_text="Another name of the price.")
+    currency = serializers.RegexField(CURRENCY, required=False, help_text="Sell at a price in this one only.")
     quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY, required=False, help_text="Seats.")
+    add_ons = AddOnSerializer(many=True, required=False, max_length=MAX_ADD_ONS)
     promotion_code = serializers.CharField(max_length=64, required=False, help_text="As customers enter it.")
     payment_method = serializers.RegexField(OBJECT_ID, required=False, help_text="The provider's id.")
     mode = serializers.ChoiceField(choices=MODES, required=False)
     metadata = MetadataField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a subscription to nothing."""
+        if not {"plan_id", "pricing_id", "lookup_key"} & set(attrs):
+            required = serializers.Field.default_error_messages["required"]
+            raise serializers.ValidationError({"plan_id": required}, code="required")
+        return attrs
 
 
 class SubscriptionIdSerializer(serializers.Serializer[Any]):
@@ -263,10 +293,22 @@ class ChangeSubscriptionSerializer(SubscriptionIdSerializer):
 
     plan_id = serializers.IntegerField(min_value=1, required=False)
     pricing_id = serializers.IntegerField(min_value=1, required=False)
+    lookup_key = serializers.CharField(max_length=200, required=False, help_text="Another name of the price.")
     quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY, required=False)
     proration = serializers.ChoiceField(choices=PRORATIONS, required=False)
     proration_date = serializers.DateTimeField(required=False, help_text="Of the preview.")
     preview = serializers.BooleanField(default=False, help_text="Say what it would cost; change nothing.")
+
+
+class AddItemSerializer(SubscriptionIdSerializer, AddOnSerializer):
+    """What is charged beside the plan of which subscription."""
+
+
+class ChangeItemSerializer(serializers.Serializer[Any]):
+    """What becomes of an item."""
+
+    pricing_id = serializers.IntegerField(min_value=1, required=False)
+    quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY, required=False)
 
 
 class PauseSubscriptionSerializer(SubscriptionIdSerializer):

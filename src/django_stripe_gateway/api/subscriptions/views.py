@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from django.db.models import Prefetch, QuerySet
-from rest_framework.exceptions import NotFound
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -13,11 +14,13 @@ from django_stripe_gateway.api.pagination import NewestFirst, OldestFirst
 from django_stripe_gateway.api.subscriptions import examples
 from django_stripe_gateway.api.subscriptions.serializers import (
     InvoiceSerializer,
+    PlanFilterSerializer,
     PlanSerializer,
     SubscriptionSerializer,
 )
 from django_stripe_gateway.models import Customer, Invoice, Plan, PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.services.subscriptions.customers import billing_variant, customer_row
+from django_stripe_gateway.services.subscriptions.prices import named_pricing
 from django_stripe_gateway.services.transactions import payments_database
 
 
@@ -45,6 +48,27 @@ class BillingView(GatewayAPIView):
         self.check_object_permissions(self.request, subscription)
         return subscription
 
+    def may_change_terms(self) -> bool:
+        """Return whether the user is one of the seller's people, who decide what customers are charged."""
+        has_perm = getattr(self.request.user, "has_perm", None)
+        return has_perm is not None and bool(has_perm("django_stripe_gateway.change_terms"))
+
+    def get_add_on(self, pricing_id: int, *, variant: str) -> PlanPricing:
+        """Return a price that the user may put beside a plan, or change there.
+
+        Raises:
+            InvalidInput: there is no such price.
+            PermissionDenied: customers may not add it.
+        """
+        pricing = named_pricing(variant=variant, pricing_pk=pricing_id, is_public=not self.may_change_terms())
+        self.check_may_add(pricing)
+        return pricing
+
+    def check_may_add(self, pricing: PlanPricing | None) -> None:
+        """Raise ``PermissionDenied`` unless the user may add, change and remove what has this price."""
+        if (pricing is None or not pricing.may_be_added) and not self.may_change_terms():
+            raise PermissionDenied(_("Only the seller adds, changes or removes this."), code="not_allowed")
+
     def find_customer(self) -> Customer | None:
         """Return the owner's customer in the selling account, ``None`` for whoever is none yet."""
         rows = Customer.objects.using(payments_database()).for_owner(self.billed_owner)
@@ -64,11 +88,15 @@ class PlanListView(GatewayAPIView):
     tag = "subscriptions"
     pagination_class = OldestFirst
 
-    @operation("plans_list", answer=PlanSerializer(many=True), examples=examples.LIST_PLANS)
+    @operation("plans_list", answer=PlanSerializer(many=True), query=PlanFilterSerializer, examples=examples.LIST_PLANS)
     def get(self, request: Request) -> Response:
-        """List the plans that are for sale, with their prices and limits."""
-        sold = PlanPricing.objects.active().filter(variant=billing_variant())
-        plans = Plan.objects.active().prefetch_related(Prefetch("pricing", sold, to_attr="sold"), "limits")
+        """List the plans that are for sale, with their prices and limits.
+
+        With `add_ons` the list has what is sold beside a plan instead.
+        """
+        wants_add_ons = self.validated(PlanFilterSerializer, request.query_params)["add_ons"]
+        sold = PlanPricing.objects.public().filter(variant=billing_variant())
+        plans = Plan.objects.active().filter(is_add_on=wants_add_ons).prefetch_related(Prefetch("pricing", sold, to_attr="sold"), "limits")
         return self.page(PlanSerializer, plans)
 
 

@@ -47,6 +47,7 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
     supports_preview = True
     supports_setup_checkout = True
     supports_invoice_payment = True
+    supports_items = True
 
     # Subscriptions.
 

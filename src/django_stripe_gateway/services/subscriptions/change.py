@@ -18,7 +18,7 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionSnapshot,
 )
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import PlanPricing, Subscription
+from django_stripe_gateway.models import Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.checkouts import close_open_checkouts
@@ -29,7 +29,9 @@ from django_stripe_gateway.services.subscriptions.line import (
     check_changeable,
     run_on_subscription,
 )
-from django_stripe_gateway.services.subscriptions.subscribe import check_has_no_other, check_quantity
+from django_stripe_gateway.services.subscriptions.prices import choose_next_pricing, current_terms, named_pricing
+from django_stripe_gateway.services.subscriptions.quantities import check_next_quantity, check_quantity
+from django_stripe_gateway.services.subscriptions.subscribe import check_has_no_other
 
 PRORATIONS = ("create_prorations", "always_invoice", "none")
 
@@ -59,19 +61,24 @@ CHANGE_SUBSCRIPTION = register(ChangeVerb())
 def change_subscription(
     *,
     subscription: Subscription,
+    plan: Plan | None = None,
     pricing: PlanPricing | None = None,
+    lookup_key: str = "",
     quantity: int | None = None,
     proration: str = "",
     proration_date: datetime | None = None,
     idempotency_key: str | None = None,
     origin: Origin = SYSTEM,
 ) -> Subscription:
-    """Change price or quantity.
+    """Change plan, price or quantity. What a subscription is charged beside its plan stays as it is.
 
     Another price of a plan that renews takes back the customer's cancellation; an end that was agreed on stays.
 
     Args:
-        pricing: the new price, of this or another plan; ``None`` keeps it.
+        plan: the new plan, at its price in the currency and with the interval of the present one; the present plan keeps
+            its price.
+        pricing: the new price, of this or another plan, any that is active; or ``lookup_key``, its name at Stripe.
+            Without any of the three the price stays as it is.
         quantity: ``None`` keeps it.
         proration: "create_prorations", "always_invoice" or "none"; empty for the setting.
         proration_date: the moment that a preview was made for, so that the change costs what it had said.
@@ -82,6 +89,7 @@ def change_subscription(
         PaymentDeclined: the payment that the change needs was declined; nothing has changed.
         ProviderError: the provider refused or failed.
     """
+    pricing = _asked_pricing(subscription, plan, pricing, lookup_key)
     if pricing is not None and pricing.plan_id != subscription.plan_id:
         close_open_checkouts(subscription.customer, pricing.plan, origin)
     params = _change_params(subscription, pricing, quantity, proration, proration_date)
@@ -100,7 +108,9 @@ def change_at_provider(claim: CustomerClaim) -> SubscriptionSnapshot:
 def preview_change(
     *,
     subscription: Subscription,
+    plan: Plan | None = None,
     pricing: PlanPricing | None = None,
+    lookup_key: str = "",
     quantity: int | None = None,
     proration: str = "",
     proration_date: datetime | None = None,
@@ -120,6 +130,7 @@ def preview_change(
     if not gateway.supports_preview:
         raise UnsupportedByGateway("This gateway cannot say what a change would cost.")
     moment = proration_date or timezone.now().replace(microsecond=0)
+    pricing = _asked_pricing(subscription, plan, pricing, lookup_key)
     params = _change_params(subscription, pricing, quantity, proration, moment)
     _check_changes(subscription, params)
     params["end"] = end_after_change(subscription, params)
@@ -129,17 +140,36 @@ def preview_change(
 
 
 def subscription_change(params: Mapping[str, Any]) -> SubscriptionChange:
-    """Return what changes, as an operation has kept it."""
-    item = ItemChange(params.get("item_id", ""), params.get("price_id"), params.get("quantity"))
+    """Return what changes, as an operation has kept it: one item at most, each other stays as it is."""
     date, end = params.get("proration_date"), {**params, **params.get("end", {})}
     cancel_at = end.get("cancel_at")
+    item = ItemChange(
+        params.get("item_id", ""),
+        params.get("price_id"),
+        params.get("quantity"),
+        is_removed=params.get("is_removed", False),
+    )
     return SubscriptionChange(
-        items=[item] if item.item_id else [],
+        items=[item] if item.item_id or item.price_id else [],
         proration=params.get("proration", "create_prorations"),
         proration_date=datetime.fromisoformat(date) if date else None,
         cancel_at_period_end=end.get("cancel_at_period_end"),
         cancel_at=datetime.fromisoformat(cancel_at) if cancel_at else None,
     )
+
+
+def _asked_pricing(
+    subscription: Subscription, plan: Plan | None, pricing: PlanPricing | None, lookup_key: str
+) -> PlanPricing | None:
+    """Return the price to change to, ``None`` to keep the present one."""
+    if pricing is None and lookup_key:
+        pricing = named_pricing(variant=subscription.variant, plan=plan, lookup_key=lookup_key, is_public=False)
+    if pricing is None:
+        return None if plan is None else choose_next_pricing(subscription, plan)
+    if plan is not None and pricing.plan_id != plan.pk:
+        raise InvalidInput("This plan has no such price.", code="unknown_pricing", field="pricing_id")
+    # Who names the present price, which may be sold no more, keeps it.
+    return None if pricing.pk == subscription.pricing_id else pricing
 
 
 def _change_params(
@@ -151,29 +181,46 @@ def _change_params(
 ) -> dict[str, Any]:
     if not subscription.item_id:
         raise WrongState("Nobody here knows which item of this subscription is its plan.", code="unknown_items")
-    proration = proration or gateway_settings.proration_behavior
-    if proration not in PRORATIONS:
-        raise InvalidInput(f"The proration is one of {', '.join(PRORATIONS)}.", field="proration")
     if pricing is not None:
         _check_pricing(subscription, pricing)
-    if quantity is None:
-        # A price that is not per seat is charged once.
-        quantity = 1 if pricing is not None and not pricing.is_per_seat and subscription.quantity != 1 else None
-    else:
-        check_quantity(quantity, pricing or subscription.pricing)
-    same_price = pricing is None or pricing.pk == subscription.pricing_id
     before, after = subscription.plan, None if pricing is None else pricing.plan
     # Where both plans renew, or neither does, the renewal stays as it is.
     same_renewal = before is None or after is None or after.auto_renew == before.auto_renew
     return {
         "item_id": subscription.item_id,
-        "price_id": None if same_price or pricing is None else pricing.stripe_price_id,
-        "quantity": quantity,
-        "proration": proration,
+        "price_id": None if pricing is None else pricing.stripe_price_id,
+        "quantity": _next_quantity(subscription, pricing, quantity),
+        "proration": proration_of(proration),
         "proration_date": proration_date.isoformat() if proration_date else None,
         "cancel_at_period_end": None if same_renewal or after is None else not after.auto_renew,
         "renews": None if after is None else after.auto_renew,
     }
+
+
+def proration_of(proration: str) -> str:
+    """Return how the difference is charged, by the setting where nothing is said.
+
+    Raises:
+        InvalidInput: there is no such way.
+    """
+    proration = proration or gateway_settings.proration_behavior
+    if proration not in PRORATIONS:
+        raise InvalidInput(f"The proration is one of {', '.join(PRORATIONS)}.", field="proration")
+    return proration
+
+
+def _next_quantity(subscription: Subscription, pricing: PlanPricing | None, quantity: int | None) -> int | None:
+    """Return the quantity to ask for, ``None`` to keep it."""
+    if pricing is None:
+        if quantity is not None:
+            check_next_quantity(quantity, subscription, subscription.variant)
+        return quantity
+    if quantity is not None:
+        check_quantity(quantity, pricing)
+    if pricing.is_metered:
+        return None
+    # A price that is not per seat is charged once.
+    return 1 if quantity is None and not pricing.is_per_seat and subscription.quantity != 1 else quantity
 
 
 def _check_changes(subscription: Subscription, params: Mapping[str, Any]) -> None:
@@ -185,9 +232,12 @@ def _check_changes(subscription: Subscription, params: Mapping[str, Any]) -> Non
 def _check_pricing(subscription: Subscription, pricing: PlanPricing) -> None:
     if not pricing.is_active or not pricing.plan.is_active:
         raise InvalidInput("This plan is not for sale.", code="not_for_sale", field="pricing_id")
+    if pricing.plan.is_add_on:
+        raise InvalidInput("An add-on is sold beside a plan.", code="not_for_sale", field="pricing_id")
     if pricing.variant != subscription.variant or not pricing.stripe_price_id:
         raise InvalidInput("This plan is sold by another variant.", code="unknown_pricing", field="pricing_id")
-    current = subscription.pricing
+    current = current_terms(subscription)
     if current is not None and current.currency != pricing.currency:
-        raise InvalidInput("A subscription keeps its currency.", code="other_currency", field="pricing_id")
+        sentence = f"A subscription keeps its currency, {current.currency}; this price is {pricing}."
+        raise InvalidInput(sentence, code="other_currency", field="pricing_id")
     check_has_no_other(subscription.customer_id, pricing.plan_id, than=subscription.pk)

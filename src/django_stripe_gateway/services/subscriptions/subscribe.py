@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import urljoin
 
-from django_stripe_gateway.choices import BillingOperationKind, SubscriptionLogEvent, SubscriptionStatus
+from django.db.models import Q
+
+from django_stripe_gateway.choices import (
+    BillingOperationKind,
+    SubscriptionItemKind,
+    SubscriptionLogEvent,
+    SubscriptionStatus,
+)
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
@@ -19,6 +26,7 @@ from django_stripe_gateway.exceptions import (
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.billing_values import (
     BillingCheckoutSnapshot,
+    ItemRequest,
     SubscriptionCheckoutRequest,
     SubscriptionRequest,
     SubscriptionSnapshot,
@@ -30,6 +38,7 @@ from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.operations.engine import is_unanswered, run, scoped_request_key
 from django_stripe_gateway.services.operations.verbs import Request, Verb, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions.add_ons import add_on_params, has_add_ons
 from django_stripe_gateway.services.subscriptions.checkouts import close_open_checkouts, note_checkout
 from django_stripe_gateway.services.subscriptions.customers import (
     billing_variant,
@@ -45,12 +54,13 @@ from django_stripe_gateway.services.subscriptions.line import (
     customer_id,
 )
 from django_stripe_gateway.services.subscriptions.payment_methods import own_payment_method
+from django_stripe_gateway.services.subscriptions.prices import choose_pricing, named_pricing
+from django_stripe_gateway.services.subscriptions.quantities import check_quantity, quantity_of
 from django_stripe_gateway.services.subscriptions.sync import lock_subscription, look_up_subscription
 from django_stripe_gateway.services.transactions import payments_database
 
 A = TypeVar("A")
 MODES = ("direct", "checkout")
-MAX_QUANTITY = 999_999
 RESERVED_METADATA = frozenset({"subscription", "token"})
 # What no repeat is compared by.
 UNCOMPARED = frozenset({"metadata", "trial_days"})
@@ -68,7 +78,7 @@ class StartVerb(CustomerVerb[A]):
             plan=pricing.plan,
             pricing=pricing,
             variant=pricing.variant,
-            quantity=request.params["quantity"],
+            quantity=request.params["quantity"] or 1,
             livemode=subject.livemode,
             metadata={key: value for key, value in metadata.items() if key not in RESERVED_METADATA},
             cancel_at_period_end=not pricing.plan.auto_renew,
@@ -93,6 +103,7 @@ class StartVerb(CustomerVerb[A]):
             customer_id=customer_id(claim),
             price_id=params["price_id"],
             quantity=params["quantity"],
+            add_ons=[ItemRequest(one["price_id"], one["quantity"]) for one in params["add_ons"]],
             trial_days=params["trial_days"],
             promotion_code=params["promotion_code_id"],
             coupon=params["coupon"],
@@ -172,29 +183,15 @@ SUBSCRIBE = register(SubscribeVerb())
 OPEN_CHECKOUT = register(OpenCheckoutVerb())
 
 
-def choose_pricing(plan: Plan, pricing_pk: int | None = None) -> PlanPricing:
-    """Return the price of ``plan`` to sell at: the one named, or the first active one of the selling account.
-
-    Raises:
-        InvalidInput: the plan has no such price, or none that is sold.
-    """
-    rows = PlanPricing.objects.using(payments_database()).active().filter(plan=plan, variant=billing_variant())
-    pricing = rows.filter(pk=pricing_pk).first() if pricing_pk is not None else rows.first()
-    if pricing is None:
-        raise InvalidInput(
-            "This plan has no such price." if pricing_pk is not None else "This plan is not for sale.",
-            code="unknown_pricing",
-            field="pricing_id",
-        )
-    return pricing
-
-
 def subscribe(
     *,
     owner: Any,
     plan: Plan,
     pricing: PlanPricing | None = None,
+    lookup_key: str = "",
+    currency: str = "",
     quantity: int = 1,
+    add_ons: Sequence[tuple[PlanPricing, int]] = (),
     mode: str = "direct",
     promotion_code: str = "",
     coupon: str = "",
@@ -210,8 +207,12 @@ def subscribe(
     """Subscribe ``owner`` to ``plan``.
 
     Args:
-        pricing: one of the plan's, ``None`` for the first that is sold.
+        pricing: one of the plan's, any that is active; or ``lookup_key``, the name of one at Stripe. Without either it
+            is the one of several in the currency and with the interval of what the owner has subscribed to already,
+            else in the currency that the adapter says, else the plan's default.
+        currency: sell at a price in this one only.
         quantity: seats, where the price is per seat.
+        add_ons: what is charged beside the plan: prices of add-ons or of meters, each with its quantity.
         mode: "direct" starts it at once and leaves its first payment to the customer's browser where one is needed;
             "checkout" returns a page of Stripe's that starts it.
         promotion_code: as customers enter it. ``coupon``: the provider's id, for discounts that the host gives.
@@ -225,13 +226,15 @@ def subscribe(
         The subscription, with ``client_secret`` where the customer must act, or ``gateway_url`` of the page.
 
     Raises:
-        InvalidInput: quantity, mode, price, code or payment method are not acceptable.
+        InvalidInput: quantity, mode, price, add-on, code or payment method are not acceptable; or the plan has several
+            prices and nothing says which (``ambiguous_pricing``).
         WrongState: the owner has this plan already.
         PaymentDeclined: the first payment was declined.
         UnsupportedByGateway: this provider cannot do it.
         ProviderError: the provider refused or failed.
     """
-    pricing = pricing or choose_pricing(plan)
+    if pricing is None:
+        pricing = _asked_pricing(plan, lookup_key, currency, owner)
     gateway = _gateway_that_starts(plan, pricing, quantity, mode, promotion_code)
     pricing.plan = plan
     params: dict[str, Any] = {
@@ -239,7 +242,8 @@ def subscribe(
         "pricing_pk": pricing.pk,
         "metadata": dict(metadata or {}),
         "price_id": pricing.stripe_price_id,
-        "quantity": quantity,
+        "quantity": quantity_of(pricing, quantity),
+        "add_ons": add_on_params(gateway, pricing, add_ons),
         "promotion_code_id": _promotion_code_id(gateway, promotion_code) if promotion_code else "",
         "coupon": coupon,
         "automatic_tax": gateway_settings.automatic_tax,
@@ -267,7 +271,11 @@ def subscribe(
     if verb is SUBSCRIBE:
         rows = Subscription.objects.using(payments_database()).filter(customer=customer, pricing=pricing)
         unpaid = rows.filter(status=SubscriptionStatus.INCOMPLETE, quantity=quantity).first()
-        if unpaid is not None and not is_unanswered(verb, customer.pk, request):
+        if (
+            unpaid is not None
+            and has_add_ons(unpaid, params["add_ons"])
+            and not is_unanswered(verb, customer.pk, request)
+        ):
             # The same request again, while its first payment is still open: go on with that one.
             found = look_up_subscription(unpaid.pk, origin)
             if not found.has_ended:
@@ -299,19 +307,13 @@ def check_has_no_other(customer_pk: int, plan_pk: int, *, than: int | None = Non
     Args:
         than: our key of a subscription that does not count.
     """
-    rows = Subscription.objects.using(payments_database()).filter(customer_id=customer_pk, plan=plan_pk).not_ended()
+    # Also at a price that was negotiated, or beside another plan in one subscription.
+    has_plan = Q(plan=plan_pk) | Q(items__plan=plan_pk, items__kind=SubscriptionItemKind.PLAN)
+    rows = Subscription.objects.using(payments_database()).filter(has_plan, customer_id=customer_pk).not_ended()
     if than is not None:
         rows = rows.exclude(pk=than)
     if not gateway_settings.allow_duplicate_subscriptions and rows.exists():
         raise WrongState("There is a subscription to this plan already.", code="already_subscribed")
-
-
-def check_quantity(quantity: int, pricing: PlanPricing | None) -> None:
-    """Raise ``InvalidInput`` if a price, where one is known, cannot be sold so many times."""
-    if not isinstance(quantity, int) or isinstance(quantity, bool) or not 1 <= quantity <= MAX_QUANTITY:
-        raise InvalidInput(f"The quantity is a whole number from 1 to {MAX_QUANTITY}.", field="quantity")
-    if quantity != 1 and pricing is not None and not pricing.is_per_seat:
-        raise InvalidInput("This price is not per seat.", field="quantity")
 
 
 def _run(verb: Verb[Any, Any, Any], customer: Customer, request: Request, origin: Origin) -> CustomerClaim:
@@ -343,6 +345,8 @@ def _gateway_that_starts(
         raise InvalidInput("This plan has no such price.", code="unknown_pricing", field="pricing_id")
     if not plan.is_active or not pricing.is_active:
         raise InvalidInput("This plan is not for sale.", code="not_for_sale", field="plan_id")
+    if plan.is_add_on:
+        raise InvalidInput("An add-on is sold beside a plan.", code="not_for_sale", field="plan_id")
     check_quantity(quantity, pricing)
     if not pricing.stripe_price_id:
         raise GatewayConfigurationError(
@@ -355,6 +359,12 @@ def _gateway_that_starts(
     if promotion_code and not gateway.supports_promotion_codes:
         raise UnsupportedByGateway("This gateway knows no promotion codes.")
     return gateway
+
+
+def _asked_pricing(plan: Plan, lookup_key: str, currency: str, owner: Any) -> PlanPricing:
+    if lookup_key:
+        return named_pricing(variant=billing_variant(), plan=plan, lookup_key=lookup_key, is_public=False)
+    return choose_pricing(plan, owner=owner, currency=currency)
 
 
 def _promotion_code_id(gateway: BillingGateway, code: str) -> str:

@@ -56,6 +56,7 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     supports_promotion_codes = False
     supports_preview = False
     supports_setup_checkout = False
+    supports_items = False
 
     create_subscription_checkout = find_subscription_checkout = _refusing("Checkout")
     retrieve_subscription_checkout = expire_subscription_checkout = _refusing("Checkout")

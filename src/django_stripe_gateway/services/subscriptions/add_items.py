@@ -1,0 +1,230 @@
+"""Add to a running subscription what is charged beside its plan; change it, and remove it again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django_stripe_gateway.choices import BillingOperationKind
+from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway, WrongState
+from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.models import PlanPricing, Subscription, SubscriptionItem
+from django_stripe_gateway.services.operations.verbs import register
+from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions.add_ons import check_add_on
+from django_stripe_gateway.services.subscriptions.change import change_at_provider, proration_of
+from django_stripe_gateway.services.subscriptions.line import (
+    CustomerClaim,
+    SubscriptionVerb,
+    check_changeable,
+    run_on_subscription,
+)
+from django_stripe_gateway.services.subscriptions.prices import current_terms
+from django_stripe_gateway.services.subscriptions.quantities import check_next_quantity, quantity_of
+from django_stripe_gateway.services.transactions import payments_database
+
+
+class ItemVerb(SubscriptionVerb):
+    """A verb about one item of a subscription, which is not its plan; its plan is not touched."""
+
+    def check_subscription(self, claim: CustomerClaim, subscription: Subscription) -> None:
+        """Let only what runs be changed, and only as its items are now."""
+        check_changeable(subscription)
+        items = SubscriptionItem.objects.using(payments_database()).filter(subscription=subscription)
+        self.check_items(claim, subscription, {item.provider_id: item for item in items})
+
+    def check_items(
+        self, claim: CustomerClaim, subscription: Subscription, items: dict[str, SubscriptionItem]
+    ) -> None:
+        """Raise ``GatewayError`` if the items, read under the customer's lock, do not allow it."""
+        item_id = claim.params["item_id"]
+        if item_id not in items:
+            raise WrongState("This is no item of the subscription any more.", code="item_removed")
+        if item_id == subscription.item_id:
+            raise _is_the_plan()
+
+    def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
+        """Change the one item."""
+        return change_at_provider(claim)
+
+
+class AddItemVerb(ItemVerb):
+    """Charge another price."""
+
+    kind = BillingOperationKind.ADD_ITEM
+
+    def check_items(
+        self, claim: CustomerClaim, subscription: Subscription, items: dict[str, SubscriptionItem]
+    ) -> None:
+        """Let no price be added twice: a quantity says that."""
+        check_not_there(claim.params["price_id"], items)
+
+    def find_earlier(self, claim: CustomerClaim) -> SubscriptionSnapshot | None:
+        """Return the subscription if it has the price: no price stands in it twice."""
+        found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(claim.seen.provider_id)
+        return found if any(item.price_id == claim.params["price_id"] for item in found.items) else None
+
+
+class ChangeItemVerb(ItemVerb):
+    """Change an item's quantity or price."""
+
+    kind = BillingOperationKind.CHANGE_ITEM
+
+    def check_items(
+        self, claim: CustomerClaim, subscription: Subscription, items: dict[str, SubscriptionItem]
+    ) -> None:
+        """Let something change, and no price come twice."""
+        super().check_items(claim, subscription, items)
+        item, params = items.pop(claim.params["item_id"]), claim.params
+        if params["price_id"] in (None, item.price_id) and params["quantity"] in (None, item.quantity):
+            raise InvalidInput("This would change nothing.", code="nothing_to_change")
+        check_not_there(params["price_id"], items)
+
+
+class RemoveItemVerb(ItemVerb):
+    """Charge a price no more."""
+
+    kind = BillingOperationKind.REMOVE_ITEM
+
+    def find_earlier(self, claim: CustomerClaim) -> SubscriptionSnapshot | None:
+        """Return the subscription if the item is gone: that happens once."""
+        found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(claim.seen.provider_id)
+        return None if any(item.item_id == claim.params["item_id"] for item in found.items) else found
+
+
+ADD_ITEM = register(AddItemVerb())
+CHANGE_ITEM = register(ChangeItemVerb())
+REMOVE_ITEM = register(RemoveItemVerb())
+
+
+def add_item(
+    *,
+    subscription: Subscription,
+    pricing: PlanPricing,
+    quantity: int = 1,
+    proration: str = "",
+    idempotency_key: str | None = None,
+    origin: Origin = SYSTEM,
+) -> Subscription:
+    """Charge a price beside the plan of a running subscription: of an add-on, or what a meter counts.
+
+    Args:
+        pricing: active, of the same account and currency.
+        quantity: where the price is per seat.
+        proration: "create_prorations", "always_invoice" or "none"; empty for the setting.
+
+    Returns:
+        The subscription; the item is among its ``items`` once what has to be paid for it is paid.
+
+    Raises:
+        InvalidInput: the price cannot stand beside the plan, or not so many times.
+        WrongState: it is there already (``already_added``); or the subscription is over, or its first payment is open.
+        PaymentDeclined: the payment that this needs was declined; nothing has changed.
+        UnsupportedByGateway: this provider charges one price only.
+        ProviderError: the provider refused or failed.
+    """
+    _check_addable(subscription, pricing)
+    params = _params(price_id=pricing.stripe_price_id, quantity=quantity_of(pricing, quantity), proration=proration)
+    return run_on_subscription(ADD_ITEM, subscription, params, idempotency_key, origin)
+
+
+def change_item(
+    *,
+    item: SubscriptionItem,
+    quantity: int | None = None,
+    pricing: PlanPricing | None = None,
+    proration: str = "",
+    idempotency_key: str | None = None,
+    origin: Origin = SYSTEM,
+) -> Subscription:
+    """Change the quantity or the price of what is charged beside a plan. The plan has ``change_subscription``.
+
+    Args:
+        quantity: ``None`` keeps it.
+        pricing: as in ``add_item``; ``None`` keeps it.
+        proration: as in ``add_item``.
+
+    Raises:
+        InvalidInput: nothing would change, the values are not acceptable, or it is the plan's own item.
+        WrongState: the item is gone, or the price is there already; or the subscription is over, or its first payment
+            is open.
+        PaymentDeclined: the payment that the change needs was declined; nothing has changed.
+        UnsupportedByGateway: this provider charges one price only.
+        ProviderError: the provider refused or failed.
+    """
+    subscription = _subscription_of(item)
+    if pricing is not None and pricing.stripe_price_id != item.price_id:
+        _check_addable(subscription, pricing)
+        quantity = quantity_of(pricing, _kept_quantity(item, pricing) if quantity is None else quantity)
+        price_id = pricing.stripe_price_id
+    else:
+        price_id = None
+        if quantity is not None:
+            if item.is_metered:
+                raise InvalidInput("A meter counts what is charged; there is no quantity.", field="quantity")
+            check_next_quantity(quantity, item, subscription.variant)
+    params = _params(item_id=item.provider_id, price_id=price_id, quantity=quantity, proration=proration)
+    return run_on_subscription(CHANGE_ITEM, subscription, params, idempotency_key, origin)
+
+
+def remove_item(
+    *, item: SubscriptionItem, proration: str = "", idempotency_key: str | None = None, origin: Origin = SYSTEM
+) -> Subscription:
+    """Charge no more what was charged beside a plan. The plan itself is cancelled.
+
+    Args:
+        proration: as in ``add_item``; what is left of the period is given back with the next invoice unless it is
+            "none".
+
+    Raises:
+        InvalidInput: it is the plan's own item.
+        WrongState: the item is gone; or the subscription is over, or its first payment is open.
+        UnsupportedByGateway: this provider charges one price only.
+        ProviderError: the provider refused or failed.
+    """
+    params = _params(item_id=item.provider_id, is_removed=True, proration=proration)
+    return run_on_subscription(REMOVE_ITEM, _subscription_of(item), params, idempotency_key, origin)
+
+
+def check_not_there(price_id: str | None, items: dict[str, SubscriptionItem]) -> None:
+    """Raise ``WrongState`` if one of some items has a price already."""
+    if price_id is not None and any(item.price_id == price_id for item in items.values()):
+        raise WrongState("The subscription has this price already. Change its quantity.", code="already_added")
+
+
+def _check_addable(subscription: Subscription, pricing: PlanPricing) -> None:
+    _check_gateway(subscription)
+    terms = current_terms(subscription)
+    check_add_on(pricing, subscription.variant, "" if terms is None else terms.currency)
+
+
+def _check_gateway(subscription: Subscription) -> None:
+    if not get_billing_gateway(subscription.variant).supports_items:
+        raise UnsupportedByGateway("This gateway charges one price in a subscription.")
+
+
+def _subscription_of(item: SubscriptionItem) -> Subscription:
+    """Return the subscription of an item that can be changed.
+
+    Raises:
+        InvalidInput: it is the plan's own item.
+        UnsupportedByGateway: the provider charges one price only.
+    """
+    if item.provider_id == item.subscription.item_id:
+        raise _is_the_plan()
+    _check_gateway(item.subscription)
+    return item.subscription
+
+
+def _is_the_plan() -> InvalidInput:
+    sentence = "This is the plan of the subscription. Change the subscription, or cancel it."
+    return InvalidInput(sentence, code="plan_item", field="item_id")
+
+
+def _kept_quantity(item: SubscriptionItem, pricing: PlanPricing) -> int:
+    return item.quantity if pricing.is_per_seat else 1
+
+
+def _params(*, proration: str, **values: Any) -> dict[str, Any]:
+    nothing = {"item_id": "", "price_id": None, "quantity": None, "is_removed": False, "proration_date": None}
+    return {**nothing, **values, "proration": proration_of(proration)}

@@ -1,0 +1,57 @@
+"""What can be charged beside a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway
+from django_stripe_gateway.gateways.billing import BillingGateway
+from django_stripe_gateway.models import PlanPricing, Subscription
+from django_stripe_gateway.services.subscriptions.quantities import quantity_of
+from django_stripe_gateway.services.transactions import payments_database
+
+
+def check_add_on(pricing: PlanPricing, variant: str, currency: str) -> None:
+    """Raise ``InvalidInput`` unless a price can be charged beside a plan of this account, in this currency.
+
+    Whether its interval goes with the plan's is for the provider to say: in Stripe's flexible billing mode it does.
+    """
+    if not (pricing.plan.is_add_on or pricing.is_metered):
+        sentence = "This is the price of a plan. Beside it go the prices of add-ons, and of what a meter counts."
+        raise InvalidInput(sentence, code="not_an_add_on", field="pricing_id")
+    if not pricing.is_active or not pricing.plan.is_active:
+        raise InvalidInput("This add-on is not for sale.", code="not_for_sale", field="pricing_id")
+    if pricing.variant != variant or not pricing.stripe_price_id:
+        raise InvalidInput("This add-on is sold by another variant.", code="unknown_pricing", field="pricing_id")
+    if currency and pricing.currency != currency:
+        sentence = f"A subscription keeps its currency, {currency}; this price is {pricing}."
+        raise InvalidInput(sentence, code="other_currency", field="pricing_id")
+
+
+def add_on_params(
+    gateway: BillingGateway, pricing: PlanPricing, add_ons: Sequence[tuple[PlanPricing, int]]
+) -> list[dict[str, Any]]:
+    """Return what is charged beside the plan of a new subscription, as its operation keeps it.
+
+    Raises:
+        InvalidInput: it cannot be charged beside the plan, or not so many times.
+        UnsupportedByGateway: this provider charges one price only.
+    """
+    if add_ons and not gateway.supports_items:
+        raise UnsupportedByGateway("This gateway charges one price in a subscription. Leave the add-ons out.")
+    prices = {pricing.pk, *(added.pk for added, _quantity in add_ons)}
+    if len(prices) <= len(add_ons):
+        raise InvalidInput("A price stands in a subscription once.", field="add_ons")
+    for added, _quantity in add_ons:
+        check_add_on(added, pricing.variant, pricing.currency)
+    return [
+        {"price_id": added.stripe_price_id, "quantity": quantity_of(added, quantity)} for added, quantity in add_ons
+    ]
+
+
+def has_add_ons(subscription: Subscription, add_ons: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether a subscription is charged this beside its plan, and nothing else."""
+    items = subscription.items.using(payments_database()).exclude(provider_id=subscription.item_id)
+    charged = set(items.values_list("price_id", "quantity"))
+    return charged == {(added["price_id"], added["quantity"] or 1) for added in add_ons}
