@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
-from tests.fake_stripe import cards, customers, discounting, invoicing, objects, proration, subscribing
+from tests.fake_stripe import cards, customers, discounting, invoicing, objects, proration, subscribing, usage
 from tests.fake_stripe.errors import ApiError, invalid
 from tests.fake_stripe.events import changing, record
 from tests.fake_stripe.periods import HOUR, period_end
@@ -32,10 +33,20 @@ _PENDING = {
 }
 
 
+#: What follows a change of a subscription: (scope, subscription, parameters, copies of its items before).
+ON_UPDATE: list[Callable[[Scope, Object, Object, list[Object]], None]] = []
+
+
 def update(scope: Scope, found: Object, params: Object) -> None:
     """Change a subscription from an API request."""
     if found["status"] in subscribing.ENDED and set(params) - {"metadata", "cancellation_details", "expand"}:
         raise ApiError(400, "A canceled subscription can only update its cancellation_details and metadata.")
+    if found["schedule"] and {"cancel_at", "cancel_at_period_end"} & set(params):
+        raise ApiError(
+            400,
+            f"The subscription is managed by the subscription schedule `{found['schedule']}`, and updating any "
+            "cancelation behavior directly is not allowed. Please update the schedule instead.",
+        )
     if "items" in params and found["status"] == "incomplete":
         raise ApiError(400, "The first invoice of this subscription must be paid before its items can be updated.")
     if params.get("cancel_at_period_end") and params.get("cancel_at"):
@@ -54,9 +65,12 @@ def update(scope: Scope, found: Object, params: Object) -> None:
                 subscribing.check_card(method)
             _wait_for_payment(scope, found, changed, params)
             return
+    before = proration.copied_items(found)
     with changing(scope, found, "customer.subscription.updated"):
         _apply_simple(scope, found, params)
         invoice = _apply_items(scope, found, changed, params)
+    for listener in ON_UPDATE:
+        listener(scope, found, params, before)
     if found["status"] == "trialing":
         subscribing.warn_of_trial_end(scope, found)
     if invoice is not None:
@@ -147,9 +161,11 @@ def _change_item(scope: Scope, changed: Object, wanted: Object, param: str) -> N
         item.update(current_period_start=start, current_period_end=end)
         items(changed).append(item)
         return
-    quantity = wanted.get("quantity", item.get("quantity"))
+    was = None if price["recurring"]["usage_type"] == "metered" else item.get("quantity")
+    quantity = wanted.get("quantity", was)
     fresh = subscription_item(scope, changed, price, check_quantity(price, quantity, param))
     same = {name: item[name] for name in ("id", "created", "current_period_start", "current_period_end")}
+    item.pop("quantity", None)
     item.update({**fresh, **same, "metadata": {**item["metadata"], **wanted.get("metadata", {})}})
 
 
@@ -184,12 +200,12 @@ def _apply_items(scope: Scope, found: Object, changed: Object, params: Object) -
         return None
     if not at_once:
         for line in lines:
-            _keep_pending(scope, found, line)
+            keep_pending(scope, found, line)
         return None
     return invoicing.create(scope, found, [*take_pending(scope, found), *lines], "subscription_update")
 
 
-def _keep_pending(scope: Scope, found: Object, line: Object) -> None:
+def keep_pending(scope: Scope, found: Object, line: Object) -> None:
     """Keep a proration for the next invoice."""
     pending = {
         "id": scope.new_id("ii_"),
@@ -292,12 +308,13 @@ def cancel_now(scope: Scope, found: Object, params: Object) -> None:
     found["cancellation_details"] = {**found["cancellation_details"], **params.get("cancellation_details", {})}
     subscribing.cancel(scope, found)
     if params.get("invoice_now"):
-        lines = [*take_pending(scope, found), *lines]
+        used = usage.lines(scope, found, period(found)[0], scope.now())
+        lines = [*take_pending(scope, found), *lines, *used]
         if lines:
             invoicing.finalize(scope, invoicing.create(scope, found, lines, "subscription_update"))
         return
     for line in lines:
-        _keep_pending(scope, found, line)
+        keep_pending(scope, found, line)
 
 
 def resume(scope: Scope, found: Object, params: Object) -> None:
@@ -324,7 +341,8 @@ def preview(scope: Scope, found: Object, details: Object) -> Object:
     changed = _changed_copy(scope, found, details)
     lines, at_once = _lines(scope, found, changed, details)
     if not at_once:
-        lines = [*_pending_lines(scope, found), *lines, *_next_period(scope, changed)]
+        used = usage.lines(scope, changed, *period(changed))
+        lines = [*_pending_lines(scope, found), *lines, *used, *_next_period(scope, changed)]
     invoice = invoicing.draft(scope, changed, lines, "upcoming")
     invoice["id"] = "upcoming_" + invoice["id"]
     return invoice
@@ -332,8 +350,8 @@ def preview(scope: Scope, found: Object, details: Object) -> Object:
 
 def upcoming(scope: Scope, found: Object) -> Object:
     """Return the next invoice as it stands now."""
-    lines = [*_pending_lines(scope, found), *_next_period(scope, found)]
     start, end = period(found)
+    lines = [*_pending_lines(scope, found), *usage.lines(scope, found, start, end), *_next_period(scope, found)]
     return {**invoicing.draft(scope, found, lines, "upcoming"), "period_start": start, "period_end": end}
 
 

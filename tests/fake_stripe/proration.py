@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import datetime
+import decimal
 import fractions
 
-from tests.fake_stripe import invoice_objects, metering
+from tests.fake_stripe import invoice_objects, pricing, usage
 from tests.fake_stripe.periods import period_end
 from tests.fake_stripe.state import Object, Scope
 from tests.fake_stripe.subscription_objects import items, period
@@ -14,10 +15,7 @@ from tests.fake_stripe.subscription_objects import items, period
 
 def full_amount(item: Object) -> int:
     """Return what an item costs for a whole period, in advance; a metered one nothing."""
-    price = item["price"]
-    if price["recurring"]["usage_type"] == "metered":
-        return 0
-    return int(price["unit_amount"] * item["quantity"])
+    return 0 if usage.is_metered(item) else pricing.amount_of(item["price"], decimal.Decimal(item["quantity"]))
 
 
 def period_lines(scope: Scope, subscription: Object, start: int, end: int) -> list[Object]:
@@ -25,21 +23,8 @@ def period_lines(scope: Scope, subscription: Object, start: int, end: int) -> li
     return [
         invoice_objects.line(scope, subscription, item, item["price"], full_amount(item), (start, end))
         for item in items(subscription)
-        if item["price"]["recurring"]["usage_type"] != "metered"
+        if not usage.is_metered(item)
     ]
-
-
-def usage_lines(scope: Scope, subscription: Object, start: int, end: int) -> list[Object]:
-    """Return the lines for what was used of the metered items in a period that is over."""
-    lines = []
-    for item in items(subscription):
-        price = item["price"]
-        if price["recurring"]["usage_type"] == "metered":
-            used = metering.total(scope, price["recurring"]["meter"], subscription["customer"], start, end)
-            amount = int(used * price["unit_amount"])
-            line = invoice_objects.line(scope, subscription, item, price, amount, (start, end), quantity=int(used))
-            lines.append(line)
-    return lines
 
 
 def trial_lines(scope: Scope, subscription: Object, start: int, end: int) -> list[Object]:
@@ -80,17 +65,20 @@ def change_lines(scope: Scope, subscription: Object, before: list[Object], at: i
     """
     start, end = period({"items": {"data": before}})
     by_id = {item["id"]: item for item in items(subscription)}
-    lines = []
+    changed: list[tuple[int, Object]] = []
     for old in before:
         new = by_id.pop(old["id"], None)
         if new and (new["price"]["id"], new.get("quantity")) == (old["price"]["id"], old.get("quantity")):
             continue
-        lines.append(_part(scope, subscription, old, -share(full_amount(old), end - at, end - start), (at, end)))
+        changed.append((-1, old))
         if new:
-            lines.append(_part(scope, subscription, new, share(full_amount(new), end - at, end - start), (at, end)))
-    for new in by_id.values():
-        lines.append(_part(scope, subscription, new, share(full_amount(new), end - at, end - start), (at, end)))
-    return lines
+            changed.append((1, new))
+    changed += [(1, new) for new in by_id.values()]
+    return [
+        _part(scope, subscription, item, sign * share(full_amount(item), end - at, end - start), (at, end))
+        for sign, item in changed
+        if not usage.is_metered(item)
+    ]
 
 
 def unused_lines(scope: Scope, subscription: Object, before: list[Object], at: int) -> list[Object]:

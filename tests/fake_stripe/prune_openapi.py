@@ -44,6 +44,7 @@ KEPT_RESOURCES = (
     "refunds",
     "setup_intents",
     "subscription_items",
+    "subscription_schedules",
     "subscriptions",
     "webhook_endpoints",
 )
@@ -77,6 +78,7 @@ KEPT_OBJECTS = (
     "setup_intent",
     "subscription",
     "subscription_item",
+    "subscription_schedule",
     "webhook_endpoint",
 )
 

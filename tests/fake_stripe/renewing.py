@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from tests.fake_stripe import changing_subscriptions, checkout, invoicing, proration, subscribing
+from tests.fake_stripe import (
+    changing_subscriptions,
+    checkout,
+    invoicing,
+    proration,
+    schedule_steps,
+    scheduling,
+    subscribing,
+    usage,
+    usage_billing,
+)
 from tests.fake_stripe.events import changing, record
 from tests.fake_stripe.periods import DAY, HOUR, period_end
 from tests.fake_stripe.state import Object, Scope, State
@@ -38,6 +48,7 @@ def _due(scope: Scope) -> Iterator[Due]:
             yield invoice["automatically_finalizes_at"], 1, lambda invoice=invoice: _finalize(scope, invoice)
         elif invoice["status"] == "open" and invoice["next_payment_attempt"]:
             yield invoice["next_payment_attempt"], 2, lambda invoice=invoice: _retry(scope, invoice)
+    yield from scheduling.due(scope)
     for session in scope.related("checkout.session", status="open"):
         yield session["expires_at"], 3, lambda session=session: checkout.expire(scope, session)
 
@@ -77,6 +88,7 @@ def _announce(scope: Scope, found: Object, end: int) -> None:
 
 def _end(scope: Scope, found: Object) -> None:
     subscribing.cancel(scope, found, reason="cancellation_requested", at=found["cancel_at"])
+    usage_billing.final_invoice(scope, found, period(found)[0], found["cancel_at"])
 
 
 def renew(scope: Scope, found: Object) -> None:
@@ -84,18 +96,21 @@ def renew(scope: Scope, found: Object) -> None:
     start, end = period(found)
     if found["cancel_at_period_end"]:
         subscribing.cancel(scope, found)
+        usage_billing.final_invoice(scope, found, start, end)
         return
     trial = found["status"] == "trialing"
     if trial and _ends_without_method(scope, found):
         return
-    usage = [] if trial else proration.usage_lines(scope, found, start, end)
+    used = [] if trial else usage.lines(scope, found, start, end)
     with changing(scope, found, "customer.subscription.updated"):
-        recurring = items(found)[0]["price"]["recurring"]
-        set_period(found, end, period_end(found["billing_cycle_anchor"], end, recurring))
         if trial:
             found["status"] = "active"
-        lines = [*changing_subscriptions.take_pending(scope, found), *usage]
-        lines += proration.period_lines(scope, found, *period(found))
+        schedule_steps.turn(scope, found, end)
+        recurring = items(found)[0]["price"]["recurring"]
+        set_period(found, end, period_end(found["billing_cycle_anchor"], end, recurring))
+        lines = [*changing_subscriptions.take_pending(scope, found), *used]
+        begun = proration.trial_lines if found["status"] == "trialing" else proration.period_lines
+        lines += begun(scope, found, *period(found))
         invoice = invoicing.create(scope, found, lines, "subscription_cycle", period=(start, end))
     pause = found["pause_collection"]
     if found["status"] == "unpaid" or (pause and pause["behavior"] == "keep_as_draft"):

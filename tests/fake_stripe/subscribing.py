@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tests.fake_stripe import cards, customers, discounting, invoicing, payments, proration
 from tests.fake_stripe.errors import ApiError, invalid, missing_param
 from tests.fake_stripe.events import changing, record
@@ -23,10 +25,18 @@ _MOST_TRIAL_DAYS = 730
 WARNING = 3 * DAY
 
 
-def create(scope: Scope, params: Object) -> Object:
-    """Create a subscription from an API request, with its first invoice; refuse what Stripe refuses."""
+#: What ends with a subscription: (scope, subscription, reason).
+ON_END: list[Callable[[Scope, Object, str], None]] = []
+
+
+def create(scope: Scope, params: Object, *, schedule: str | None = None) -> Object:
+    """Create a subscription from an API request, with its first invoice; refuse what Stripe refuses.
+
+    That of a schedule is active at once, and its invoice waits for an hour like a renewal's.
+    """
     customer = scope.get("customer", params["customer"], param="customer", in_url=False)
     new = subscription(scope, customer, params)
+    new["schedule"] = schedule
     _add_items(scope, new, params.get("items"))
     if params.get("default_payment_method"):
         method = cards.take(scope, params["default_payment_method"])
@@ -43,7 +53,7 @@ def create(scope: Scope, params: Object) -> Object:
         )
     discounts = discounting.discounts(scope, params.get("discounts"), customer)
     _set_first_period(scope, new, params)
-    behavior = params.get("payment_behavior", "allow_incomplete")
+    behavior = "default_incomplete" if schedule else params.get("payment_behavior", "allow_incomplete")
     # The discounts count for the amount that is checked before anything is kept.
     for discount in discounts:
         scope.add(discount)
@@ -150,7 +160,12 @@ def check_card(method: Object) -> None:
 def _begin(scope: Scope, new: Object, lines: list[Object], behavior: str) -> None:
     """Make the first invoice and try to pay it, unless the customer is to do so."""
     invoice = invoicing.create(scope, new, lines, "subscription_create")
-    invoicing.finalize(scope, invoice)
+    if new["schedule"]:
+        new["status"] = "active" if new["status"] == "incomplete" else new["status"]
+        invoice["_as_renewal"] = True
+        invoicing.hold_draft(scope, invoice)
+    else:
+        invoicing.finalize(scope, invoice)
     if invoice["status"] == "open" and behavior != "default_incomplete":
         invoicing.collect(scope, invoice)
     costs = any(proration.full_amount(item) for item in items(new))
@@ -214,6 +229,8 @@ def cancel(scope: Scope, found: Object, *, reason: str = "cancellation_requested
         pending_update=None,
     )
     record(scope, "customer.subscription.deleted", found)
+    for listener in ON_END:
+        listener(scope, found, reason)
 
 
 invoicing.CANCEL.append(cancel)

@@ -120,6 +120,7 @@ def subscription(scope: Scope, customer: Object, params: Object) -> Object:
         trial_settings=params.get("trial_settings", ending),
         _announced=False,
         _begins_anew=False,
+        _metered_since={},
         _pending=None,
         _upcoming_for=0,
         _warned_for=0,

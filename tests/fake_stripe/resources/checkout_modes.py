@@ -48,7 +48,7 @@ def _params(scope: Scope, session: Object, customer: Object, method: Object) -> 
     params.update(
         customer=customer["id"],
         default_payment_method=method["id"],
-        items=[{"price": item["price"]["id"], "quantity": item["quantity"]} for item in session["_line_items"]],
+        items=[_item(item) for item in session["_line_items"]],
     )
     if session["_automatic_tax"]:
         customer["address"] = customer["address"] or {"country": "US", "postal_code": "94102"}
@@ -56,6 +56,11 @@ def _params(scope: Scope, session: Object, customer: Object, method: Object) -> 
     if session["_discounts"]:
         params["discounts"] = session["_discounts"]
     return params
+
+
+def _item(line: Object) -> Object:
+    wanted = {"price": line["price"]["id"]}
+    return wanted if line["quantity"] is None else {**wanted, "quantity": line["quantity"]}
 
 
 def _customer(scope: Scope, session: Object) -> Object:
