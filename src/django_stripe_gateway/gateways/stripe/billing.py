@@ -43,6 +43,8 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
     supports_pause = True
     supports_promotion_codes = True
     supports_preview = True
+    supports_metered_prices = True
+    supports_lookup_keys = True
 
     # Subscriptions.
 
