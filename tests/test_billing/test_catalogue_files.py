@@ -53,7 +53,7 @@ def limited(**fields: Any) -> dict[str, Any]:
         (gold(position=-1), "plans[0] (gold): position must be from 0 to 32767, not -1"),
         (gold(position=True), "plans[0] (gold): position must be a whole number, not True"),
         (gold(prices={}), "plans[0] (gold): prices must be a list, not {}"),
-        (gold(default=True, active=False), "plans[0] (gold): the default plan must be active"),
+        (gold(default=True, active=False), "plans[0] (gold): The default plan must be active."),
         (gold(prices=[{"amount": 5}, {"amount": "5.00"}]), "plans[0] (gold): two prices are the same"),
         (gold(prices=[{}]), "plans[0] (gold), prices[0]: amount is missing"),
         (priced(amount="9.999"), "plans[0] (gold), prices[0] (9.999): amount: USD amounts must be multiples of 0.01."),
