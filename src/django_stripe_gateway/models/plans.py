@@ -19,6 +19,12 @@ class PlanQuerySet(models.QuerySet["Plan"]):
         """Return the plans and add-ons that are offered."""
         return self.filter(is_active=True)
 
+    def offered(self, variant: str) -> PlanQuerySet:
+        """Return what everybody may see: what is active, but for plans that are sold at negotiated prices only."""
+        prices = PlanPricing.objects.active().filter(plan=models.OuterRef("pk"), variant=variant)
+        is_public = models.Exists(prices.filter(is_public=True))
+        return self.active().filter(is_public | ~models.Exists(prices))
+
     def add_ons(self) -> PlanQuerySet:
         """Return what is sold beside a plan."""
         return self.filter(is_add_on=True)
