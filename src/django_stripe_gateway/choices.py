@@ -202,6 +202,8 @@ class CatalogueOperationKind(models.TextChoices):
     CREATE_PRICE = "create_price", _("Create a price")
     ARCHIVE_PRICE = "archive_price", _("Archive a price")
     RESTORE_PRICE = "restore_price", _("Restore a price")
+    SET_LOOKUP_KEY = "set_lookup_key", _("Set a lookup key")
+    CREATE_METER = "create_meter", _("Create a meter")
 
 
 class SubscriptionLogEvent(models.TextChoices):

@@ -32,6 +32,12 @@ MAX_MINOR_UNITS = 999_999_999_999
 MAX_DIGITS = 15
 DECIMAL_PLACES = 3
 
+# Columns for what one unit of a measured use costs, which may be finer than the currency: Stripe's
+# ``unit_amount_decimal``. Of its digits, SQLite keeps fifteen exactly.
+UNIT_MAX_DIGITS = 20
+UNIT_DECIMAL_PLACES = 8
+UNIT_SIGNIFICANT_DIGITS = 15
+
 # Wide enough for every amount, whatever precision the host has set for its own thread.
 _CONTEXT = Context(prec=40, traps=[InvalidOperation])
 
@@ -129,6 +135,62 @@ def quantize_amount(amount: Decimal, currency: str) -> Decimal:
     return quantized
 
 
+def exact_unit_amount(amount: Decimal, currency: str) -> Decimal:
+    """Return what one unit of a measured use costs: in the currency's precision, or finer where it has to be.
+
+    Raises:
+        InvalidAmount: the amount is not finite, negative, too large, or finer than eight decimals.
+        UnsupportedCurrency: Stripe does not charge in the currency.
+    """
+    form = currency_format(currency)
+    if not isinstance(amount, Decimal) or not amount.is_finite():
+        raise InvalidAmount("The amount must be a finite decimal number.", field="amount")
+    if amount < 0:
+        raise InvalidAmount("The amount must not be negative.", field="amount")
+    if amount > Decimal(MAX_MINOR_UNITS).scaleb(-form.exponent, _CONTEXT):
+        raise InvalidAmount(f"The amount is too large for {form.code}.", field="amount")
+    exact = amount.quantize(Decimal((0, (1,), -UNIT_DECIMAL_PLACES)), context=_CONTEXT)
+    if exact != amount or len(exact.normalize(_CONTEXT).as_tuple().digits) > UNIT_SIGNIFICANT_DIGITS:
+        raise InvalidAmount(
+            f"The amount of one unit has at most {UNIT_DECIMAL_PLACES} decimals, and {UNIT_SIGNIFICANT_DIGITS} digits.",
+            field="amount",
+        )
+    try:
+        return quantize_amount(exact, currency)
+    except InvalidAmount:
+        return exact.normalize(_CONTEXT)
+
+
+def to_minor_decimal(amount: Decimal, currency: str) -> str:
+    """Return what one unit costs as Stripe's ``unit_amount_decimal``.
+
+    Raises:
+        InvalidAmount: see ``exact_unit_amount``.
+        UnsupportedCurrency: Stripe does not charge in the currency.
+    """
+    exponent = currency_format(currency).exponent
+    return plain_text(exact_unit_amount(amount, currency).scaleb(exponent, _CONTEXT))
+
+
+def from_minor_decimal(minor: str, currency: str) -> Decimal:
+    """Return Stripe's ``unit_amount_decimal`` as an amount.
+
+    Raises:
+        InvalidAmount: it is none that a price of ours could have; see ``exact_unit_amount``.
+        UnsupportedCurrency: Stripe does not charge in the currency.
+    """
+    form = currency_format(currency)
+    try:
+        return exact_unit_amount(Decimal(minor).scaleb(-form.exponent, _CONTEXT), currency)
+    except InvalidOperation:
+        raise InvalidAmount("The amount must be a finite decimal number.", field="amount") from None
+
+
+def plain_text(amount: Decimal) -> str:
+    """Return an amount without zeros at its end, whatever the currency."""
+    return f"{amount.normalize(_CONTEXT):f}"
+
+
 def format_amount(amount: Decimal, currency: str) -> str:
     """Return ``amount`` as the API writes it: a plain decimal string in the currency's precision."""
     return f"{quantize_amount(amount, currency):f}"
@@ -139,4 +201,5 @@ def display_amount(amount: Decimal, currency: str) -> str:
     try:
         return f"{format_amount(amount, currency)} {currency.upper()}"
     except InvalidInput:
-        return f"{amount} {currency}".strip()
+        is_number = isinstance(amount, Decimal) and amount.is_finite()
+        return f"{plain_text(amount) if is_number else amount} {currency}".strip()

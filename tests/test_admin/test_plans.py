@@ -29,7 +29,9 @@ PRICE = {
     "interval": "month",
     "interval_count": "1",
     "trial_days": "0",
+    "usage_type": "licensed",
     "is_active": "on",
+    "is_public": "on",
 }
 
 

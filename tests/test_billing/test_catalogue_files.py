@@ -53,7 +53,7 @@ def limited(**fields: Any) -> dict[str, Any]:
         (gold(position=-1), "plans[0] (gold): position must be from 0 to 32767, not -1"),
         (gold(position=True), "plans[0] (gold): position must be a whole number, not True"),
         (gold(prices={}), "plans[0] (gold): prices must be a list, not {}"),
-        (gold(default=True, active=False), "plans[0] (gold): the default plan must be active"),
+        (gold(default=True, active=False), "plans[0] (gold): The default plan must be active."),
         (gold(prices=[{"amount": 5}, {"amount": "5.00"}]), "plans[0] (gold): two prices are the same"),
         (gold(prices=[{}]), "plans[0] (gold), prices[0]: amount is missing"),
         (priced(amount="9.999"), "plans[0] (gold), prices[0] (9.999): amount: USD amounts must be multiples of 0.01."),
@@ -61,11 +61,40 @@ def limited(**fields: Any) -> dict[str, Any]:
         (priced(amount=5.5), "plans[0] (gold), prices[0]: amount must be a number, such as 9.99, not 5.5"),
         (priced(amount=-1), "plans[0] (gold), prices[0] (-1): amount: The amount must not be negative."),
         (priced(currency="XXX"), "plans[0] (gold), prices[0] (5): currency: This is not a currency"),
+        (priced(usage_type="metered"), "price 5.00 USD: A metered price needs a metric."),
+        (priced(metric="calls"), "price 5.00 USD: Only a metered price has a metric."),
+        (
+            priced(usage_type="metered", metric="calls", per_seat=True),
+            "price 5.00 USD: A metered price is charged by use, not per seat.",
+        ),
+        (priced(usage_type="tiered"), "usage_type must be one of licensed, metered, not 'tiered'"),
+        (
+            priced(amount="0.000000001", usage_type="metered", metric="calls"),
+            "amount: The amount of one unit has at most 8 decimals, and 15 digits.",
+        ),
+        (priced(amount="0.0004"), "amount: USD amounts must be multiples of 0.01."),
+        (priced(default=True, public=False), "The default price must be public."),
+        (priced(customers_may_add=True), "Customers can add add-ons and metered prices only."),
+        (priced(customers_may_add=True, public=False) | {"add_on": True}, "Customers can add public prices only."),
+        (priced(trial_days=3) | {"add_on": True}, "An add-on has no trial: its plan has."),
+        (priced(lookup_key="x" * 201), "lookup_key has more than 200 characters"),
+        (gold(default=True, add_on=True), "plans[0] (gold): An add-on cannot be the default plan."),
+        (gold(add_on=True, auto_renew=False), "An add-on renews with the plan that it was added to."),
+        (
+            gold(prices=[{"amount": 5, "default": True}, {"amount": 50, "interval": "year", "default": True}]),
+            "plans[0] (gold): Only one price in USD can be the default.",
+        ),
+        (
+            gold(prices=[{"amount": 5, "lookup_key": "a"}, {"amount": 50, "interval": "year", "lookup_key": "a"}]),
+            "plans[0] (gold): Only one price can have the lookup key a.",
+        ),
         (priced(interval="decade"), "interval must be one of day, week, month, year, not 'decade'"),
         (priced(interval_count=0), "interval_count must be from 1 to 32767, not 0"),
         (priced(seats=1), "plans[0] (gold), prices[0] (5): unknown key 'seats'"),
         (limited(limit="many"), "plans[0] (gold), limits[0] (minutes): limit must be a whole number or null"),
         (limited(limit=-1), "limit must be from 0 to"),
+        (limited(limit=None, per_unit=True), "plans[0] (gold), limits[0] (minutes): What has no limit has none"),
+        (limited(per_unit=1), "per_unit must be true or false, not 1"),
         (limited(period="hour"), "period must be one of day, week, month, billing_period, lifetime, not 'hour'"),
         (gold(limits=[{"metric": "minutes"}]), "plans[0] (gold), limits[0] (minutes): limit is missing"),
         (gold(limits=[{"metric": "m", "limit": 1}] * 2), "plans[0] (gold): two limits have the same metric"),
@@ -84,6 +113,16 @@ def test_faults__between_plans() -> None:
     assert faults(color="red") == ["the file: unknown key 'color'; there are plans"]
     assert read_plans([], currency="USD")[1] == ["the file: must be a mapping of keys to values"]
     assert read_plans({}, currency="USD")[1] == ["the file: plans is missing"]
+
+
+def test_faults__lookup_key_of_two_plans() -> None:
+    silver = {"slug": "silver", "name": "Silver", "prices": [{"amount": 5, "lookup_key": "a"}]}
+    assert faults(priced(lookup_key="a"), silver) == ["plans: prices of gold, silver have the same lookup key 'a'"]
+
+
+def test_defaults__one_of_each_currency() -> None:
+    prices = [{"amount": 5, "currency": currency, "default": True} for currency in ("USD", "EUR")]
+    assert faults(gold(prices=prices)) == []
 
 
 def test_faults__are_all_reported() -> None:
@@ -162,18 +201,27 @@ def test_file__without_pyyaml(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_seed__from_file(stripe_server: FakeStripe, tmp_path: Path) -> None:
     seed("--from-file", str(EXAMPLE))
-    assert [plan.slug for plan in Plan.objects.all()] == ["free", "day-pass", "team"]
+    assert [plan.slug for plan in Plan.objects.all()] == ["free", "day-pass", "team", "storage", "api"]
+    assert [plan.slug for plan in Plan.objects.add_ons()] == ["storage", "api"]
     prices = PlanPricing.objects.filter(plan__slug="team").order_by("pk")
     assert [(str(row), row.trial_days, row.is_per_seat) for row in prices] == [
         ("19.90 USD / month", 14, True),
         ("199.00 USD / year", 14, True),
         ("2900 JPY / month", 0, True),
     ]
-    assert sorted(price["unit_amount"] for price in stripe_server.all("price")) == [0, 500, 1990, 2900, 19900]
-    limits = PlanLimit.objects.filter(plan__slug="team").values_list("metric", "limit", "period")
-    assert set(limits) == {("minutes", None, "day"), ("exports", 50, "billing_period")}
+    amounts = sorted(price["unit_amount"] for price in stripe_server.all("price") if not price["recurring"]["meter"])
+    assert amounts == [0, 400, 500, 1990, 2900, 19900]
+    assert [row.lookup_key for row in prices if row.is_default] == ["team_monthly"]
+    calls = PlanPricing.objects.get(plan__slug="api")
+    assert (str(calls), calls.may_be_added) == ("0.0004 USD / month (calls)", True)
+    metered = stripe_server.get(calls.stripe_price_id or "")
+    assert (metered["unit_amount"], metered["unit_amount_decimal"]) == (None, "0.04")
+    (meter,) = stripe_server.all("billing.meter")
+    assert (meter["event_name"], meter["id"]) == ("calls", metered["recurring"]["meter"])
+    limits = PlanLimit.objects.filter(plan__slug="team").values_list("metric", "limit", "is_per_unit")
+    assert set(limits) == {("minutes", None, False), ("megabytes", 5000, True), ("exports", 50, False)}
     out = seed("--from-file", str(EXAMPLE))
-    assert all(f"{slug}: unchanged" in out for slug in ("free", "day-pass", "team"))
+    assert all(f"{slug}: unchanged" in out for slug in ("free", "day-pass", "team", "storage", "api"))
 
     team = {"slug": "team", "name": "Crew", "active": True, "prices": [{"amount": "25", "trial_days": 3}]}
     path = tmp_path / "plans.json"
@@ -184,7 +232,7 @@ def test_seed__from_file(stripe_server: FakeStripe, tmp_path: Path) -> None:
     (sold,) = PlanPricing.objects.filter(plan__slug="team", is_active=True)
     assert (str(sold), sold.trial_days) == ("25.00 USD / month", 3)
     active = [price["unit_amount"] for price in stripe_server.all("price") if price["active"]]
-    assert sorted(active) == [0, 500, 2500]
+    assert sorted(filter(None, active)) == [400, 500, 2500]
     assert stripe_server.get(sold.stripe_product_id)["name"] == "Crew"
 
 

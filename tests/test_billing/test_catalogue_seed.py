@@ -9,10 +9,12 @@ import pytest
 from django.core.management.base import CommandError
 from django.db.models.signals import pre_save
 
+from django_stripe_gateway.checks.catalogue import check_catalogue
 from django_stripe_gateway.models import CatalogueOperation, Plan, PlanLimit, PlanPricing
 from tests.billing_factories import make_subscription
 from tests.fake_stripe.server import FakeStripe
 from tests.test_billing.catalogue_shop import CatalogueShop, seed
+from tests.test_checks.running import run as run_check
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,7 +27,12 @@ def test_seed(shop: CatalogueShop) -> None:
         ("premium", True, False),
     ]
     limits = PlanLimit.objects.values_list("plan__slug", "metric", "limit", "period")
-    assert list(limits) == [("free", "minutes", 180, "day"), ("free", "megabytes", 300, "day")]
+    assert list(limits) == [
+        *(("free", "minutes", 180, "day"), ("free", "megabytes", 300, "day")),
+        *((slug, metric, None, "day") for slug in ("day-pass", "premium") for metric in ("minutes", "megabytes")),
+    ]
+    assert set(PlanPricing.objects.values_list("is_default", "is_public")) == {(True, True)}
+    assert run_check(check_catalogue, databases=["default"]) == []
     for slug, amount, interval in (("free", "0", "month"), ("day-pass", "5", "day"), ("premium", "200", "month")):
         row = shop.row(slug)
         (price,) = shop.prices(slug)

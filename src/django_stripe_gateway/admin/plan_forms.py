@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django import forms
@@ -9,32 +10,51 @@ from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.exceptions import GatewayError, InvalidInput
 from django_stripe_gateway.gateways.registry import billing_variants
-from django_stripe_gateway.models import Plan, PlanPricing
+from django_stripe_gateway.models import Plan, PlanLimit, PlanPricing
+from django_stripe_gateway.money import plain_text
 from django_stripe_gateway.services.catalogue.rows import exact_amount
+from django_stripe_gateway.services.catalogue.rules import (
+    Fault,
+    faults_between_prices,
+    faults_of_limit,
+    faults_of_plan,
+    faults_of_price,
+)
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
 
 
-class PlanForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A plan; one of them is the default."""
+class RulesMixin(forms.ModelForm):  # type: ignore[type-arg]
+    """A form whose values must agree with each other, as those of a catalogue file."""
+
+    def faults(self) -> Iterable[Fault]:
+        """Return the names of fields, and what is wrong with each."""
+        raise NotImplementedError
+
+    def _post_clean(self) -> None:
+        """Ask once the values are those of the row."""
+        super()._post_clean()  # type: ignore[misc]
+        if self.errors:
+            return
+        for field, sentence in self.faults():
+            self.add_error(field if field in self.fields else None, sentence)
+
+
+class PlanForm(RulesMixin):
+    """A plan or an add-on; one of the plans is the default."""
 
     class Meta:
         model = Plan
-        fields = ("name", "slug", "description", "auto_renew", "is_default", "is_active", "position")
+        fields = ("name", "slug", "description", "auto_renew", "is_default", "is_add_on", "is_active", "position")
 
-    def clean(self) -> dict[str, Any]:
+    def faults(self) -> Iterator[Fault]:
         """Refuse a second default plan, and one that is not offered."""
-        data = super().clean() or {}
-        if data.get("is_default"):
-            other = Plan.objects.filter(is_default=True).exclude(pk=self.instance.pk).first()
-            if other is not None:
-                text = _("%(plan)s is the default plan. Take the mark from it first.") % {"plan": other}
-                self.add_error("is_default", text)
-            elif not data.get("is_active"):
-                self.add_error("is_default", _("The default plan must be active."))
-        return data
+        other = Plan.objects.filter(is_default=True).exclude(pk=self.instance.pk).first()
+        if self.instance.is_default and other is not None:
+            yield "is_default", _("%(plan)s is the default plan. Take the mark from it first.") % {"plan": other}
+        yield from faults_of_plan(self.instance)
 
 
-class PlanPricingForm(forms.ModelForm):  # type: ignore[type-arg]
+class PlanPricingForm(RulesMixin):
     """A price; other terms than those that were offered make another price of it."""
 
     variant = forms.ChoiceField(label=_("variant"), help_text=_("A Stripe variant of the PAYMENT_VARIANTS setting."))
@@ -42,12 +62,16 @@ class PlanPricingForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = PlanPricing
         fields = (
-            *("variant", "amount", "currency", "interval", "interval_count"),
-            *("trial_days", "is_per_seat", "is_active"),
+            *("variant", "amount", "currency", "interval", "interval_count", "usage_type", "metric"),
+            *("trial_days", "is_per_seat", "lookup_key"),
+            *("is_active", "is_public", "is_default", "may_be_added"),
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            # Not with all the decimals that the column has room for.
+            self.initial["amount"] = plain_text(self.instance.amount)
         variant = self.fields.get("variant")
         if not isinstance(variant, forms.ChoiceField):
             return
@@ -68,10 +92,46 @@ class PlanPricingForm(forms.ModelForm):  # type: ignore[type-arg]
         data = super().clean() or {}
         if data.get("amount") is not None and data.get("currency"):
             try:
-                data["amount"] = exact_amount(data["amount"], data["currency"])
+                data["amount"] = exact_amount(data["amount"], data["currency"], data.get("usage_type", ""))
             except InvalidInput as error:
                 self.add_error(error.field or None, error.detail)
         return data
+
+    def faults(self) -> Iterator[Fault]:
+        """Refuse what a price of this plan cannot be at once, and another plan's lookup key."""
+        price = self.instance
+        yield from faults_of_price(price, is_add_on=price.plan.is_add_on)
+        if price.lookup_key and price.is_active:
+            others = PlanPricing.objects.active().filter(variant=price.variant, lookup_key=price.lookup_key)
+            other = others.exclude(plan=price.plan_id).select_related("plan").first()
+            if other is not None:
+                yield "lookup_key", _("A price of %(plan)s has this lookup key.") % {"plan": other.plan}
+
+
+class PlanPricingFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
+    """The prices of a plan, which must agree with each other in each account."""
+
+    def clean(self) -> None:
+        """Refuse two default prices, or two with one lookup key."""
+        super().clean()
+        rows = [form.instance for form in self.forms if form.is_valid() and (form.has_changed() or form.instance.pk)]
+        sold = [row for row in rows if row.is_active]
+        by_variant = {row.variant: [other for other in sold if other.variant == row.variant] for row in sold}
+        sentences = [sentence for prices in by_variant.values() for sentence in faults_between_prices(prices)]
+        if sentences:
+            raise forms.ValidationError(sentences)
+
+
+class PlanLimitForm(RulesMixin):
+    """How much of something a plan allows."""
+
+    class Meta:
+        model = PlanLimit
+        fields = ("metric", "limit", "period", "is_per_unit")
+
+    def faults(self) -> Iterator[Fault]:
+        """Refuse what a limit cannot be at once."""
+        return faults_of_limit(self.instance)
 
 
 def _default_variant() -> str:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from django_stripe_gateway.admin.actions.table import staff_origin
 from django_stripe_gateway.admin.base.atomicity import NonAtomicActionsMixin, refuse_inside_transaction
-from django_stripe_gateway.admin.plan_forms import PlanForm, PlanPricingForm
+from django_stripe_gateway.admin.plan_forms import PlanForm, PlanLimitForm, PlanPricingForm, PlanPricingFormSet
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import bills_subscriptions
 from django_stripe_gateway.models import Plan, PlanLimit, PlanPricing
@@ -24,23 +24,33 @@ from django_stripe_gateway.services.catalogue.rows import lock_plan, store_edite
 logger = logging.getLogger(__name__)
 
 
-class PlanPricingInline(admin.TabularInline):  # type: ignore[type-arg]
+class PlanPricingInline(admin.StackedInline):  # type: ignore[type-arg]
     """The prices of a plan; they are deactivated, never deleted, because subscriptions keep theirs."""
 
     model = PlanPricing
     form = PlanPricingForm
+    formset = PlanPricingFormSet
     extra = 0
     can_delete = False
-    readonly_fields = ("stripe_price_id", "stripe_product_id")
-    fields = (*PlanPricingForm.Meta.fields, *readonly_fields)
+    readonly_fields = ("stripe_price_id", "stripe_product_id", "meter_id")
+    fieldsets = (
+        (None, {"fields": (("amount", "currency"), ("interval", "interval_count"), ("trial_days", "is_per_seat"))}),
+        (
+            gettext_lazy("Who can have it"),
+            {"fields": (("is_active", "is_public"), ("is_default", "may_be_added"), "lookup_key")},
+        ),
+        (gettext_lazy("Charged by use"), {"fields": (("usage_type", "metric"),)}),
+        (gettext_lazy("At the provider"), {"fields": ("variant", readonly_fields)}),
+    )
 
 
 class PlanLimitInline(admin.TabularInline):  # type: ignore[type-arg]
     """What a plan allows."""
 
     model = PlanLimit
+    form = PlanLimitForm
     extra = 0
-    fields = ("metric", "limit", "period")
+    fields = PlanLimitForm.Meta.fields
 
 
 @admin.register(Plan)
@@ -49,11 +59,17 @@ class PlanAdmin(NonAtomicActionsMixin, admin.ModelAdmin):  # type: ignore[type-a
 
     form = PlanForm
     inlines = (PlanPricingInline, PlanLimitInline)
-    list_display = ("name", "slug", "prices", "auto_renew", "is_default", "is_active", "position")
-    list_filter = ("is_active", "auto_renew")
+    list_display = ("name", "slug", "prices", "auto_renew", "is_default", "is_add_on", "is_active", "position")
+    list_filter = ("is_active", "is_add_on", "auto_renew")
     search_fields = ("name", "slug", "description")
     actions = ("push_selected",)
-    fields = PlanForm.Meta.fields
+    fieldsets = (
+        (None, {"fields": ("name", "slug", "description")}),
+        (
+            gettext_lazy("How it is sold"),
+            {"fields": (("is_active", "is_default", "is_add_on"), "auto_renew", "position")},
+        ),
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Bring the prices along."""
@@ -70,8 +86,8 @@ class PlanAdmin(NonAtomicActionsMixin, admin.ModelAdmin):  # type: ignore[type-a
 
     @admin.display(description=gettext_lazy("prices"))
     def prices(self, plan: Plan) -> str:
-        """Return what is on sale."""
-        return ", ".join(str(row) for row in plan.pricing.all() if row.is_active) or "-"
+        """Return what is on sale to everybody."""
+        return ", ".join(str(row) for row in plan.pricing.all() if row.is_active and row.is_public) or "-"
 
     def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
         """Write what was edited, and not what a push has written meanwhile."""

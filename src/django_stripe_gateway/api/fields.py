@@ -13,7 +13,7 @@ from rest_framework import serializers
 from django_stripe_gateway.api.base import SerializerClass, serializer_in_use
 from django_stripe_gateway.api.openapi.optional import field_schema
 from django_stripe_gateway.exceptions import InvalidInput
-from django_stripe_gateway.money import format_amount
+from django_stripe_gateway.money import format_amount, plain_text
 
 # Long enough for any amount with any number of zeros that somebody means.
 AMOUNT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,10})?", re.ASCII)
@@ -74,8 +74,9 @@ class FormattedAmountField(serializers.CharField):
         try:
             return format_amount(amount, currency)
         except InvalidInput:
-            # A row that the host wrote itself, in a currency Stripe does not know, is still shown.
-            return f"{amount:f}"
+            # A unit of a measured use may be finer than its currency. A row that the host wrote itself, in a currency
+            # Stripe does not know, is still shown.
+            return plain_text(amount)
 
 
 @field_schema(METADATA_SCHEMA)

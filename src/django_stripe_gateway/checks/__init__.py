@@ -43,6 +43,8 @@ W005  Warning always   a template override stands in an app that comes too late
 W006  Warning always   webhook events are left to workers, but the tasks backend has none
 W020  Warning database an active gateway names a variant that cannot be called
 W021  Warning database the database cannot store every character
+W022  Warning database a plan that is paid for lacks a metric of the default plan
+W023  Warning database the use that a metered price counts is not reported
 W030  Warning always   neither ``PAYMENT_HOST`` nor the sites framework
 W031  Warning deploy   customers are sent back over plain http
 W032  Warning deploy   a test key with ``DEBUG = False``
@@ -58,6 +60,7 @@ from __future__ import annotations
 
 from django.core.checks import Tags, register
 
+from django_stripe_gateway.checks.catalogue import check_catalogue
 from django_stripe_gateway.checks.databases import check_database, check_gateway_rows, check_routing
 from django_stripe_gateway.checks.deployment import check_deployment, check_deployment_databases
 from django_stripe_gateway.checks.project import (
@@ -89,7 +92,7 @@ for _check in (
     check_workers,
 ):
     register(_check, TAG)
-for _check in (check_database, check_gateway_rows):
+for _check in (check_catalogue, check_database, check_gateway_rows):
     register(_check, TAG, Tags.database)
 for _check in (check_deployment, check_deployment_databases, check_providers_deployment):
     register(_check, TAG, deploy=True)

@@ -57,6 +57,10 @@ class BillingGateway(ABC):
     supports_invoice_payment: ClassVar[bool] = False
     #: A subscription can be charged more than one price.
     supports_items: ClassVar[bool] = False
+    #: A price can be multiplied by what a meter has counted.
+    supports_metered_prices: ClassVar[bool] = False
+    #: A price can have another name, which passes on to the price that replaces it.
+    supports_lookup_keys: ClassVar[bool] = False
 
     provider: ClassVar[str] = ""
 
@@ -93,6 +97,16 @@ class BillingGateway(ABC):
     @abstractmethod
     def restore_price(self, price_id: str, *, idempotency_key: str) -> PriceSnapshot:
         """Sell at an archived price again."""
+
+    def set_lookup_key(
+        self, price_id: str, lookup_key: str, *, transfer: bool, idempotency_key: str
+    ) -> PriceSnapshot:
+        """Give a price another name, or take its own away; asked of providers only that support lookup keys.
+
+        Args:
+            transfer: take the name from the price that has it.
+        """
+        raise UnsupportedByGateway(f"{self.provider} has no lookup keys here.")
 
     @abstractmethod
     def list_products(self) -> Sequence[ProductSnapshot]:

@@ -20,7 +20,14 @@ class ProductRequest:
 
 @dataclass(frozen=True, slots=True)
 class PriceRequest:
-    """What it costs; ``amount`` is in the currency's units for each ``interval_count`` intervals."""
+    """What it costs; ``amount`` is in the currency's units for each ``interval_count`` intervals.
+
+    Args:
+        amount: of one unit, finer than the currency where the use is measured.
+        usage_type: "licensed" is multiplied by a quantity, "metered" by what the meter ``meter_id`` has counted.
+        lookup_key: another name of the price; an account has one price of this name.
+        transfer_lookup_key: take that name from the price that has it.
+    """
 
     product_id: str
     amount: Decimal
@@ -28,6 +35,10 @@ class PriceRequest:
     interval: str
     interval_count: int = 1
     nickname: str = ""
+    usage_type: str = "licensed"
+    meter_id: str = ""
+    lookup_key: str = ""
+    transfer_lookup_key: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -45,7 +56,13 @@ class ProductSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class PriceSnapshot:
-    """A price (or a legacy plan); ``amount`` is ``None`` where it is tiered or metered."""
+    """A price (or a legacy plan).
+
+    Args:
+        amount: of one unit, finer than the currency where the use is measured; ``None`` where there is no single one
+            (tiers, packages, what the customer chooses), or it is no money that can be written in the currency.
+        usage_type: "licensed" or "metered"; ``meter_id`` what counts then, empty where the use is reported otherwise.
+    """
 
     price_id: str
     product_id: str
@@ -55,6 +72,9 @@ class PriceSnapshot:
     interval_count: int = 1
     is_active: bool = True
     metadata: Mapping[str, str] = field(default_factory=dict)
+    usage_type: str = "licensed"
+    meter_id: str = ""
+    lookup_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

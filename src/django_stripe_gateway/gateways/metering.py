@@ -48,6 +48,14 @@ class MeterGateway(ABC):
         """Report use; return whether the provider had counted this event before."""
 
     @abstractmethod
+    def create_meter(self, event_name: str, name: str, *, idempotency_key: str) -> Meter:
+        """Make a meter that adds up the values of its events; one account has one active meter for an event's name.
+
+        Args:
+            name: of the meter, for people.
+        """
+
+    @abstractmethod
     def list_meters(self) -> Mapping[str, Meter]:
         """Return the active meters by the name of their events."""
 

@@ -263,7 +263,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('variant', models.CharField(default='stripe', max_length=64, verbose_name='variant')),
-                ('amount', models.DecimalField(decimal_places=3, max_digits=15, verbose_name='amount')),
+                ('amount', models.DecimalField(decimal_places=8, max_digits=20, verbose_name='amount')),
                 ('currency', models.CharField(max_length=3, verbose_name='currency')),
                 ('interval', models.CharField(choices=[('day', 'Day'), ('week', 'Week'), ('month', 'Month'), ('year', 'Year')], default='month', max_length=8, verbose_name='interval')),
                 ('interval_count', models.PositiveSmallIntegerField(default=1, verbose_name='intervals')),
@@ -304,7 +304,7 @@ class Migration(migrations.Migration):
                 ('created', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('modified', models.DateTimeField(auto_now=True, verbose_name='modified')),
                 ('variant', models.CharField(max_length=64, verbose_name='variant')),
-                ('kind', models.CharField(choices=[('create_product', 'Create a product'), ('update_product', 'Update a product'), ('archive_product', 'Archive a product'), ('create_price', 'Create a price'), ('archive_price', 'Archive a price'), ('restore_price', 'Restore a price')], max_length=16, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('create_product', 'Create a product'), ('update_product', 'Update a product'), ('archive_product', 'Archive a product'), ('create_price', 'Create a price'), ('archive_price', 'Archive a price'), ('restore_price', 'Restore a price'), ('set_lookup_key', 'Set a lookup key'), ('create_meter', 'Create a meter')], max_length=16, verbose_name='kind')),
                 ('plan', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='operations', to='django_stripe_gateway.plan')),
                 ('pricing', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='operations', to='django_stripe_gateway.planpricing')),
             ],

@@ -9,7 +9,7 @@ from django.db import models
 
 from django_stripe_gateway.choices import CaptureMethod
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.money import DECIMAL_PLACES, MAX_DIGITS
+from django_stripe_gateway.money import DECIMAL_PLACES, MAX_DIGITS, UNIT_DECIMAL_PLACES, UNIT_MAX_DIGITS
 
 
 class MoneyField(models.DecimalField):  # type: ignore[type-arg]
@@ -27,6 +27,15 @@ class MoneyField(models.DecimalField):  # type: ignore[type-arg]
         """Appear in migrations as the plain field, so that they do not depend on this class."""
         name, _path, args, kwargs = super().deconstruct()
         return name, "django.db.models.DecimalField", args, kwargs
+
+
+class UnitAmountField(MoneyField):
+    """What one unit costs, which may be finer than the currency where a use is measured."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("max_digits", UNIT_MAX_DIGITS)
+        kwargs.setdefault("decimal_places", UNIT_DECIMAL_PLACES)
+        super().__init__(*args, **kwargs)
 
 
 class CaptureMethodField(models.CharField):  # type: ignore[type-arg]

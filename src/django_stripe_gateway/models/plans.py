@@ -8,7 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.choices import LimitPeriod, PlanInterval, PriceUsage
-from django_stripe_gateway.models.fields import MoneyField
+from django_stripe_gateway.models.fields import UnitAmountField
 from django_stripe_gateway.money import display_amount
 
 
@@ -18,6 +18,12 @@ class PlanQuerySet(models.QuerySet["Plan"]):
     def active(self) -> PlanQuerySet:
         """Return the plans and add-ons that are offered."""
         return self.filter(is_active=True)
+
+    def offered(self, variant: str) -> PlanQuerySet:
+        """Return what everybody may see: what is active, but for plans that are sold at negotiated prices only."""
+        prices = PlanPricing.objects.active().filter(plan=models.OuterRef("pk"), variant=variant)
+        is_public = models.Exists(prices.filter(is_public=True))
+        return self.active().filter(is_public | ~models.Exists(prices))
 
     def add_ons(self) -> PlanQuerySet:
         """Return what is sold beside a plan."""
@@ -84,7 +90,7 @@ class PlanPricing(models.Model):
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="pricing", verbose_name=_("plan"))
     # The payment variant that sells it.
     variant = models.CharField(_("variant"), max_length=64, default="stripe")
-    amount = MoneyField(_("amount"))
+    amount = UnitAmountField(_("amount"))
     currency = models.CharField(_("currency"), max_length=3)
     interval = models.CharField(_("interval"), max_length=8, choices=PlanInterval.choices, default=PlanInterval.MONTH)
     interval_count = models.PositiveSmallIntegerField(_("intervals"), default=1)
@@ -132,7 +138,8 @@ class PlanPricing(models.Model):
 
     def __str__(self) -> str:
         every = f"{self.interval_count} {self.interval}s" if self.interval_count > 1 else self.interval
-        return f"{display_amount(self.amount, self.currency)} / {every}"
+        counted = f" ({self.metric or self.usage_type})" if self.is_metered else ""
+        return f"{display_amount(self.amount, self.currency)} / {every}{counted}"
 
     @property
     def is_metered(self) -> bool:

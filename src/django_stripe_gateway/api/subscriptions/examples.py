@@ -14,9 +14,11 @@ _PRICING: dict[str, Any] = {
     "interval_count": 1,
     "trial_days": 0,
     "is_per_seat": False,
-    "is_metered": False,
     "is_default": True,
+    "usage_type": "licensed",
+    "metric": "",
     "lookup_key": "premium_monthly",
+    "may_be_added": False,
 }
 _ITEM: dict[str, Any] = {
     "item_id": "si_PQ4Xl2eZvKYlo2C1aBcDeFg",
@@ -31,7 +33,7 @@ _ADD_ON: dict[str, Any] = {
     "pricing": _SUPPORT,
     "quantity": 2,
 }
-_LIMIT: dict[str, Any] = {"metric": "minutes", "limit": 180, "period": "day"}
+_LIMIT: dict[str, Any] = {"metric": "minutes", "limit": 180, "period": "day", "is_per_unit": False}
 _SUBSCRIPTION: dict[str, Any] = {
     "subscription_id": "sub_1SPGrL2eZvKYlo2C1aBcDeFg",
     "status": "active",
@@ -65,8 +67,13 @@ LIST_PLANS = Examples(
     answers={
         "Plans": {
             **{"plan_id": 2, "slug": "premium", "name": "Premium", "description": "", "auto_renew": True},
-            **{"is_default": False, "pricing": [_PRICING], "limits": []},
-        }
+            **{"is_default": False, "pricing": [_PRICING], "limits": [_LIMIT | {"limit": None}]},
+        },
+        "Add-ons (kind=add_on)": {
+            **{"plan_id": 5, "slug": "extra-minutes", "name": "Extra minutes", "description": "", "auto_renew": True},
+            **{"is_default": False, "limits": [_LIMIT | {"limit": 60, "is_per_unit": True}]},
+            "pricing": [_PRICING | {"pricing_id": 9, "amount": "5.00", "lookup_key": "", "may_be_added": True}],
+        },
     }
 )
 LIST_SUBSCRIPTIONS = Examples(answers={"Subscriptions": _SUBSCRIPTION})

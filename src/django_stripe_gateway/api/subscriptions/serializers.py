@@ -11,6 +11,7 @@ from django_stripe_gateway.choices import (
     InvoiceStatus,
     LimitPeriod,
     PlanInterval,
+    PriceUsage,
     SubscriptionItemKind,
     SubscriptionStatus,
 )
@@ -21,6 +22,7 @@ from django_stripe_gateway.services.subscriptions.pause import PAUSE_BEHAVIORS
 from django_stripe_gateway.services.subscriptions.quantities import MAX_QUANTITY
 from django_stripe_gateway.services.subscriptions.subscribe import MODES
 
+PLAN, ADD_ON = SubscriptionItemKind.PLAN.value, SubscriptionItemKind.ADD_ON.value
 # What is shown only when there is something to show.
 OPTIONAL = ("client_secret", "client_secret_kind", "gateway_url")
 CURRENCY = r"\A[A-Za-z]{3}\Z"
@@ -37,10 +39,14 @@ class PricingSerializer(serializers.Serializer[PlanPricing]):
     interval = serializers.ChoiceField(choices=PlanInterval.choices)
     interval_count = serializers.IntegerField()
     trial_days = serializers.IntegerField()
-    is_per_seat = serializers.BooleanField(help_text="Multiplied by a quantity.")
-    is_metered = serializers.BooleanField(help_text="Multiplied by what a meter counts.")
-    is_default = serializers.BooleanField(help_text="Taken where no price in its currency is named.")
-    lookup_key = serializers.CharField(allow_blank=True, help_text="Another name of it.")
+    is_per_seat = serializers.BooleanField()
+    is_default = serializers.BooleanField(help_text="Taken where no price of the plan in this currency is named.")
+    usage_type = serializers.ChoiceField(
+        choices=PriceUsage.choices, help_text="“metered” is charged for what was used, and has no quantity."
+    )
+    metric = serializers.CharField(allow_blank=True, help_text="What a metered price counts; empty for others.")
+    lookup_key = serializers.CharField(allow_blank=True, help_text="Another name of the price at the provider.")
+    may_be_added = serializers.BooleanField(help_text="Customers add it to their subscription themselves.")
 
 
 class LimitSerializer(serializers.Serializer[PlanLimit]):
@@ -49,6 +55,7 @@ class LimitSerializer(serializers.Serializer[PlanLimit]):
     metric = serializers.CharField()
     limit = serializers.IntegerField(allow_null=True, help_text="null for no limit.")
     period = serializers.ChoiceField(choices=LimitPeriod.choices)
+    is_per_unit = serializers.BooleanField(help_text="So much for each seat, or each unit of an add-on.")
 
 
 class SubscribedPlanSerializer(serializers.Serializer[Plan]):
@@ -58,6 +65,14 @@ class SubscribedPlanSerializer(serializers.Serializer[Plan]):
     slug = serializers.CharField()
     name = serializers.CharField()
     limits = LimitSerializer(many=True, source="limits.all")
+
+
+class PlanFilterSerializer(serializers.Serializer[Any]):
+    """What a list of plans holds."""
+
+    kind = serializers.ChoiceField(
+        choices=[PLAN, ADD_ON], default=PLAN, help_text="“add_on” lists what is sold beside a plan."
+    )
 
 
 class PlanSerializer(serializers.Serializer[Plan]):
@@ -71,12 +86,6 @@ class PlanSerializer(serializers.Serializer[Plan]):
     is_default = serializers.BooleanField()
     pricing = PricingSerializer(many=True, source="sold")
     limits = LimitSerializer(many=True, source="limits.all")
-
-
-class PlanFilterSerializer(serializers.Serializer[Any]):
-    """Which of what is sold."""
-
-    add_ons = serializers.BooleanField(default=False, help_text="What is sold beside a plan, in place of plans.")
 
 
 class SubscriptionItemSerializer(serializers.Serializer[SubscriptionItem]):

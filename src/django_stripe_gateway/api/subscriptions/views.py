@@ -13,6 +13,7 @@ from django_stripe_gateway.api.openapi.operations import operation
 from django_stripe_gateway.api.pagination import NewestFirst, OldestFirst
 from django_stripe_gateway.api.subscriptions import examples
 from django_stripe_gateway.api.subscriptions.serializers import (
+    ADD_ON,
     InvoiceSerializer,
     PlanFilterSerializer,
     PlanSerializer,
@@ -88,16 +89,18 @@ class PlanListView(GatewayAPIView):
     tag = "subscriptions"
     pagination_class = OldestFirst
 
-    @operation("plans_list", answer=PlanSerializer(many=True), query=PlanFilterSerializer, examples=examples.LIST_PLANS)
+    @operation(
+        "plans_list", query=PlanFilterSerializer, answer=PlanSerializer(many=True), examples=examples.LIST_PLANS
+    )
     def get(self, request: Request) -> Response:
         """List the plans that are for sale, with their prices and limits.
 
-        With `add_ons` the list has what is sold beside a plan instead.
+        With ``kind=add_on`` it lists the add-ons, which are sold beside a plan.
         """
-        wants_add_ons = self.validated(PlanFilterSerializer, request.query_params)["add_ons"]
+        wanted = self.validated(PlanFilterSerializer, request.query_params.dict())
+        plans = Plan.objects.offered(billing_variant()).filter(is_add_on=wanted["kind"] == ADD_ON)
         sold = PlanPricing.objects.public().filter(variant=billing_variant())
-        plans = Plan.objects.active().filter(is_add_on=wants_add_ons).prefetch_related(Prefetch("pricing", sold, to_attr="sold"), "limits")
-        return self.page(PlanSerializer, plans)
+        return self.page(PlanSerializer, plans.prefetch_related(Prefetch("pricing", sold, to_attr="sold"), "limits"))
 
 
 class SubscriptionStatusView(BillingView):

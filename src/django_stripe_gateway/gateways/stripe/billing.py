@@ -48,6 +48,8 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
     supports_setup_checkout = True
     supports_invoice_payment = True
     supports_items = True
+    supports_metered_prices = True
+    supports_lookup_keys = True
 
     # Subscriptions.
 

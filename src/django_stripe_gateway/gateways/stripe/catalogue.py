@@ -18,7 +18,9 @@ from django_stripe_gateway.gateways.stripe.catalogue_objects import (
     product_snapshot,
     promotion_code_snapshot,
 )
-from django_stripe_gateway.money import to_minor_units
+from django_stripe_gateway.money import to_minor_decimal, to_minor_units
+
+METERED = "metered"
 
 
 class StripeCatalogue(StripeAccountCalls):
@@ -49,13 +51,19 @@ class StripeCatalogue(StripeAccountCalls):
         """Make a recurring price."""
         params: dict[str, Any] = {
             "product": request.product_id,
-            "unit_amount": to_minor_units(request.amount, request.currency),
             "currency": request.currency.lower(),
             "recurring": {"interval": request.interval, "interval_count": request.interval_count},
             "metadata": dict(request.metadata),
         }
+        if request.usage_type == METERED:
+            params["unit_amount_decimal"] = to_minor_decimal(request.amount, request.currency)
+            params["recurring"] |= {"usage_type": METERED, "meter": request.meter_id}
+        else:
+            params["unit_amount"] = to_minor_units(request.amount, request.currency)
         if request.nickname:
             params["nickname"] = request.nickname
+        if request.lookup_key:
+            params |= {"lookup_key": request.lookup_key, "transfer_lookup_key": request.transfer_lookup_key}
         return self._send(self.v1.prices.create, price_snapshot, idempotency_key, params=params)
 
     def archive_price(self, price_id: str, *, idempotency_key: str) -> PriceSnapshot:
@@ -65,6 +73,15 @@ class StripeCatalogue(StripeAccountCalls):
     def restore_price(self, price_id: str, *, idempotency_key: str) -> PriceSnapshot:
         """Sell at an archived price again."""
         return self._send(self.v1.prices.update, price_snapshot, idempotency_key, price_id, params={"active": True})
+
+    def set_lookup_key(
+        self, price_id: str, lookup_key: str, *, transfer: bool, idempotency_key: str
+    ) -> PriceSnapshot:
+        """Give a price another name, or take its own away."""
+        params: dict[str, Any] = {"lookup_key": lookup_key}
+        if lookup_key:
+            params["transfer_lookup_key"] = transfer
+        return self._send(self.v1.prices.update, price_snapshot, idempotency_key, price_id, params=params)
 
     def list_products(self) -> Sequence[ProductSnapshot]:
         """Return all products, the archived ones too."""

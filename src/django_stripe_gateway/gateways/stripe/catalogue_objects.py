@@ -5,6 +5,9 @@ Each reader raises ``ProviderError`` for an object that is half-formed.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.gateways.billing_values import (
     BillingCheckoutSnapshot,
     CustomerSnapshot,
@@ -26,6 +29,7 @@ from django_stripe_gateway.gateways.stripe.fields import (
     reads,
     text,
 )
+from django_stripe_gateway.money import from_minor_decimal
 
 
 @reads("a product")
@@ -45,18 +49,36 @@ def product_snapshot(obj: Object) -> ProductSnapshot:
 def price_snapshot(obj: Object) -> PriceSnapshot:
     """Return the snapshot of a Price, or of a Plan, which is what it was called before."""
     currency = text(obj["currency"])
-    amount = obj.get("unit_amount", obj.get("amount"))
     recurring = part(obj.get("recurring")) or obj
+    usage_type = optional_text(recurring.get("usage_type")) or "licensed"
     return PriceSnapshot(
         price_id=text(obj["id"]),
         product_id=object_id(obj.get("product")),
         currency=currency.upper(),
-        amount=None if amount is None else amount_of(amount, currency),
+        amount=_unit_amount(obj, currency, is_metered=usage_type == "metered"),
         interval=optional_text(recurring.get("interval")),
         interval_count=count_of(recurring.get("interval_count"), 1),
         is_active=_is_active(obj),
         metadata=metadata_of(obj.get("metadata")),
+        usage_type=usage_type,
+        meter_id=object_id(recurring.get("meter")),
+        lookup_key=optional_text(obj.get("lookup_key")),
     )
+
+
+def _unit_amount(obj: Object, currency: str, *, is_metered: bool) -> Decimal | None:
+    """Return what one unit costs, ``None`` where a row could not say so."""
+    if obj.get("billing_scheme") == "tiered" or obj.get("transform_quantity"):
+        return None
+    amount = obj.get("unit_amount", obj.get("amount"))
+    exact = obj.get("unit_amount_decimal", obj.get("amount_decimal"))
+    try:
+        if amount is not None:
+            return amount_of(amount, currency)
+        return from_minor_decimal(text(exact), currency) if is_metered and exact is not None else None
+    except (InvalidInput, ValueError):
+        # In a currency that is not charged here, or too fine.
+        return None
 
 
 def _is_active(obj: Object) -> bool:

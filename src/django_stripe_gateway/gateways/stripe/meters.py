@@ -38,6 +38,12 @@ class StripeMeters(StripeAccountCalls, MeterGateway):
             raise
         return False
 
+    def create_meter(self, event_name: str, name: str, *, idempotency_key: str) -> Meter:
+        """Make a meter that adds up the values of its events, with the names that Stripe gives by default."""
+        self._require_stripe()
+        params = {"display_name": name, "event_name": event_name, "default_aggregation": {"formula": "sum"}}
+        return self._send(self.v1.billing.meters.create, _meter, idempotency_key, params=params)
+
     def list_meters(self) -> dict[str, Meter]:
         """Return the active meters by the name of their events."""
         self._require_stripe()

@@ -15,6 +15,7 @@ from django_stripe_gateway.services.payments.reconcile import reconcile_operatio
 from django_stripe_gateway.services.subscriptions.reconcile import (
     reconcile_billing_operations,
     reconcile_customers,
+    reconcile_items,
     reconcile_subscriptions,
 )
 
@@ -47,6 +48,7 @@ class Command(BaseCommand):
             reconcile_payments(older_than=older_than),
             reconcile_subscriptions(older_than=older_than),
             reconcile_customers(),
+            reconcile_items(),
         )
         for result in chain(reconcile_operations(), reconcile_billing_operations(), *waiting):
             outcomes[result.outcome] += 1

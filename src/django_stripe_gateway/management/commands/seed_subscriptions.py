@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from django_stripe_gateway.choices import PriceUsage
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.management.catalogue import push_each
@@ -100,7 +101,8 @@ class Command(BaseCommand):
 
     def preview(self, entries: Sequence[PlanEntry], variant: str) -> None:
         """Print what would be done."""
-        catalogue = read_catalogue(variant)
+        is_metered = any(price.usage_type == PriceUsage.METERED for entry in entries for price in entry.prices)
+        catalogue = read_catalogue(variant, with_meters=is_metered)
         for entry in entries:
             seeded = preview_entry(entry=entry, variant=variant)
             lines = [*seeded.changes, *(f"Stripe: {step}" for step in seeded.planned_steps(catalogue))]

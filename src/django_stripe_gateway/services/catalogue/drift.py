@@ -10,7 +10,13 @@ from django_stripe_gateway.gateways.billing_values import PriceSnapshot
 from django_stripe_gateway.models import Plan, PlanPricing
 from django_stripe_gateway.money import CURRENCIES
 from django_stripe_gateway.services.catalogue.rows import rows_of, take_terms, taken_prices
-from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, has_terms, is_sold, read_catalogue
+from django_stripe_gateway.services.catalogue.state import (
+    ProviderCatalogue,
+    has_terms,
+    is_private,
+    is_sold,
+    read_catalogue,
+)
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -54,11 +60,11 @@ def find_drift(*, variant: str = "") -> list[Drift]:
             recognised.add(price.price_id if price else "")
             found += _price_drift(plan, row, price, catalogue)
     strangers = [price for price in catalogue.prices.values() if price.price_id not in recognised]
-    return found + [_stranger(price) for price in strangers if is_adoptable(price, catalogue)]
+    return found + [_stranger(price, catalogue) for price in strangers if is_adoptable(price, catalogue)]
 
 
 def is_adoptable(price: PriceSnapshot, catalogue: ProviderCatalogue) -> bool:
-    """Return whether a price could be one of ours: it is on sale and its amount is fixed."""
+    """Return whether a price could be one of ours: it is on sale, and each unit costs the same."""
     has_known_terms = price.amount is not None and price.currency in CURRENCIES and price.interval in PlanInterval
     return has_known_terms and price.product_id in catalogue.products and catalogue.sells(price)
 
@@ -87,21 +93,23 @@ def _price_drift(
     if not row.stripe_price_id:
         yield Drift(plan.slug, str(row), price.price_id, "made at Stripe, but not written down here")
     if not has_terms(row, price):
-        yield Drift(plan.slug, str(row), price.price_id, f"costs {terms_of(price)} at Stripe")
+        yield Drift(plan.slug, str(row), price.price_id, f"costs {terms_of(price, catalogue)} at Stripe")
     if sold and not catalogue.sells(price):
         yield Drift(plan.slug, str(row), price.price_id, "archived at Stripe")
-    if catalogue.sells(price) and not sold:
+    if sold and not catalogue.has_key_of(row, price):
+        yield Drift(plan.slug, str(row), price.price_id, f"its lookup key at Stripe is {price.lookup_key or 'empty'}")
+    if catalogue.sells(price) and not sold and not is_private(row):
         yield Drift(plan.slug, str(row), price.price_id, "on sale at Stripe, but not here")
 
 
-def _stranger(price: PriceSnapshot) -> Drift:
-    return Drift("", terms_of(price), price.price_id, f"unknown here (product {price.product_id})")
+def _stranger(price: PriceSnapshot, catalogue: ProviderCatalogue) -> Drift:
+    return Drift("", terms_of(price, catalogue), price.price_id, f"unknown here (product {price.product_id})")
 
 
-def terms_of(price: PriceSnapshot) -> str:
+def terms_of(price: PriceSnapshot, catalogue: ProviderCatalogue) -> str:
     """Return what a price at the provider costs, for people."""
     if price.amount is None:
-        return "tiers or a measured use"
+        return "tiers or packages"
     unsaved = PlanPricing()
-    take_terms(unsaved, price)
+    take_terms(unsaved, price, catalogue.metric_of(price))
     return str(unsaved)

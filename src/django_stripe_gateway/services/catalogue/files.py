@@ -88,6 +88,19 @@ def _faults_between(content: Any) -> Iterator[str]:
     defaults = [slug for slug, plan in named if plan.get("default") is True]
     if len(defaults) > 1:
         yield f"plans: only one can be the default: {', '.join(defaults)}"
+    keys = [(key, slug) for slug, plan in named for key in _lookup_keys(plan)]
+    for key in dict(keys):
+        slugs = list(dict.fromkeys(slug for other, slug in keys if other == key))
+        if len(slugs) > 1:
+            yield f"plans: prices of {', '.join(slugs)} have the same lookup key {key!r}"
+
+
+def _lookup_keys(plan: Mapping[Any, Any]) -> Iterator[str]:
+    prices = plan.get("prices")
+    for price in prices if isinstance(prices, list) else []:
+        key = price.get("lookup_key") if isinstance(price, Mapping) else None
+        if isinstance(key, str) and key.strip():
+            yield key.strip()
 
 
 def _parse_json(text: str) -> Any:

@@ -34,8 +34,10 @@ class CreatePriceVerb(PriceVerb[PriceSnapshot]):
     def complete(self, claim: PlanClaim) -> None:
         """Keep what it costs."""
         row = claimed_row(claim)
-        claim.params["price"] = {name: getattr(row, name) for name in TERMS} | {"amount": str(row.amount)}
-        claim.params["price"]["metadata"] = price_metadata(claim.subject, row)
+        price = {name: getattr(row, name) for name in TERMS if name != "metric"} | {"amount": str(row.amount)}
+        price |= {"meter_id": row.meter_id if row.is_metered else "", "lookup_key": row.lookup_key}
+        price |= {"transfer_lookup_key": claim.params["may_take_key"], "metadata": price_metadata(claim.subject, row)}
+        claim.params["price"] = price
 
     def call(self, claim: PlanClaim) -> PriceSnapshot:
         """Make it."""
@@ -81,6 +83,30 @@ class RestorePriceVerb(PriceVerb[None], SettingVerb):
         claim.gateway.restore_price(claim.params["price_id"], idempotency_key=claim.key)
 
 
+class SetLookupKeyVerb(PriceVerb[None], SettingVerb):
+    """Give a price its other name, which passes on from the price that it has replaced."""
+
+    kind = CatalogueOperationKind.SET_LOOKUP_KEY
+    sells = True
+
+    def is_wanted(self, claim: PlanClaim) -> bool:
+        """Return whether the row has the price that the push has read, is sold, and still has this name."""
+        key = claimed_row(claim).lookup_key
+        return super().is_wanted(claim) and bool(claim.params.get("lookup_key", key) == key)
+
+    def complete(self, claim: PlanClaim) -> None:
+        """Keep the name."""
+        claim.params["lookup_key"] = claimed_row(claim).lookup_key
+
+    def set(self, claim: PlanClaim) -> None:
+        """Set it."""
+        params = claim.params
+        claim.gateway.set_lookup_key(
+            params["price_id"], params["lookup_key"], transfer=params["may_take_key"], idempotency_key=claim.key
+        )
+
+
 CREATE_PRICE = register(CreatePriceVerb())
 ARCHIVE_PRICE = register(ArchivePriceVerb())
 RESTORE_PRICE = register(RestorePriceVerb())
+SET_LOOKUP_KEY = register(SetLookupKeyVerb())

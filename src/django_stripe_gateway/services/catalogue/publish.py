@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +11,8 @@ from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.gateways.billing_values import PriceSnapshot
 from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.line import CatalogueVerb, in_other_hands, last_operation
-from django_stripe_gateway.services.catalogue.prices import ARCHIVE_PRICE, CREATE_PRICE, RESTORE_PRICE
+from django_stripe_gateway.services.catalogue.meters import CREATE_METER
+from django_stripe_gateway.services.catalogue.prices import ARCHIVE_PRICE, CREATE_PRICE, RESTORE_PRICE, SET_LOOKUP_KEY
 from django_stripe_gateway.services.catalogue.products import ARCHIVE_PRODUCT, CREATE_PRODUCT, UPDATE_PRODUCT
 from django_stripe_gateway.services.catalogue.rows import (
     exact_amount,
@@ -23,17 +24,27 @@ from django_stripe_gateway.services.catalogue.rows import (
     take_terms,
     taken_prices,
 )
-from django_stripe_gateway.services.catalogue.state import has_terms, is_sold, read_catalogue
+from django_stripe_gateway.services.catalogue.state import (
+    ProviderCatalogue,
+    event_name_of,
+    has_terms,
+    is_sold,
+    read_catalogue,
+)
 from django_stripe_gateway.services.catalogue.steps import LINK_PRICE, CatalogueStep, steps_for
 from django_stripe_gateway.services.operations.engine import carry_on, give_up, reclaim, run
 from django_stripe_gateway.services.operations.verbs import Request, pending_operations
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
+from django_stripe_gateway.services.subscriptions.items import identify_unknown
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 VERBS: dict[str, CatalogueVerb[Any]] = {
     verb.kind: verb
-    for verb in (CREATE_PRODUCT, UPDATE_PRODUCT, ARCHIVE_PRODUCT, CREATE_PRICE, ARCHIVE_PRICE, RESTORE_PRICE)
+    for verb in (
+        *(CREATE_PRODUCT, UPDATE_PRODUCT, ARCHIVE_PRODUCT, CREATE_METER),
+        *(CREATE_PRICE, ARCHIVE_PRICE, RESTORE_PRICE, SET_LOOKUP_KEY),
+    )
 }
 
 logger = logging.getLogger(__name__)
@@ -84,7 +95,7 @@ def replace_pricing(*, pricing: PlanPricing, amount: Decimal) -> PlanPricing:
         InvalidAmount: the amount is negative, too large, or finer than the currency.
         GatewayError: see ``push_plan``; the rows are changed all the same.
     """
-    row = _replace(pricing, exact_amount(amount, pricing.currency))
+    row = _replace(pricing, exact_amount(amount, pricing.currency, pricing.usage_type))
     push_pricing(pricing=row)
     return price_rows().get(pk=row.pk)
 
@@ -121,20 +132,28 @@ class _Push:
     product_id: str = ""
     default_price_id: str = ""
     was_active: bool = False
+    catalogue: ProviderCatalogue = field(default_factory=lambda: ProviderCatalogue({}, {}))
+    #: Ids by the names of their events, those that this push has made included.
+    meters: dict[str, str] = field(default_factory=dict)
+    taken: frozenset[str] = frozenset()
 
     def run(self) -> list[CatalogueStep]:
         """Settle what an earlier push has left, read what there is, do what is to be done, and return that."""
         done = self._settle_earlier()
         self._give_up_lost()
-        catalogue = read_catalogue(self.variant)
+        self.catalogue = catalogue = read_catalogue(self.variant)
+        self.meters = dict(catalogue.meters)
         self.plan = Plan.objects.using(payments_database()).get(pk=self.plan.pk)
         rows = rows_of(self.plan, self.variant)
         product = catalogue.product_of(self.plan, rows)
         if product is not None:
             self.product_id, self.default_price_id = product.product_id, product.default_price_id
             self.was_active = product.is_active
-        for step in steps_for(self.plan, rows, catalogue, taken_prices()):
+        self.taken = taken_prices()
+        for step in steps_for(self.plan, rows, catalogue, self.taken):
             done += self._perform(step)
+        if done:
+            identify_unknown(self.variant)
         return done
 
     def _settle_earlier(self) -> list[CatalogueStep]:
@@ -167,9 +186,11 @@ class _Push:
         if step.kind == LINK_PRICE:
             row.stripe_price_id = price.price_id
             unnamed = price_rows().filter(pk=row.pk, stripe_price_id=None)
-            unnamed.update(stripe_price_id=price.price_id, stripe_product_id=price.product_id)
+            ids = {"stripe_price_id": price.price_id, "stripe_product_id": price.product_id}
+            unnamed.update(**ids, meter_id=price.meter_id)
             return [step]
-        done = [self._ask(CREATE_PRICE, _split(row, price))]
+        successor = _split(row, price, self.catalogue.metric_of(price))
+        done = [self._ask(CREATE_PRICE, successor)]
         return [*done, self._ask(ARCHIVE_PRICE, row)] if price.is_active else done
 
     def _ask(self, verb: CatalogueVerb[Any], row: PlanPricing | None, default_price_id: str = "") -> CatalogueStep:
@@ -180,6 +201,8 @@ class _Push:
             if others:
                 self.default_price_id = others[-1].stripe_price_id or ""
                 self._ask(UPDATE_PRODUCT, None, self.default_price_id)
+        if verb is CREATE_PRICE and row is not None and row.is_metered:
+            self._name_meter(row)
         params = {
             "variant": self.variant,
             "pricing_pk": row and row.pk,
@@ -188,16 +211,24 @@ class _Push:
             "product_id": self.product_id,
             "was_active": self.was_active,
             "default_price_id": default_price_id,
+            "may_take_key": row is not None and self.catalogue.may_take_key(self.plan, row, self.taken),
         }
         operation = run(verb, self.plan.pk, Request(params=params), self.origin).operation
         self.after_pk = operation.pk
         if verb is CREATE_PRODUCT:
             self.product_id = operation.object_id
+        elif verb is CREATE_METER and row is not None:
+            self.meters[event_name_of(row.metric)] = operation.object_id
         return CatalogueStep(operation.kind, row, operation.object_id)
+
+    def _name_meter(self, row: PlanPricing) -> None:
+        """Write which meter counts for a price that is about to be made."""
+        row.meter_id = self.meters.get(event_name_of(row.metric), "")
+        price_rows().filter(pk=row.pk, stripe_price_id=None).update(meter_id=row.meter_id)
 
 
 @retry_on_deadlock
-def _split(row: PlanPricing, price: PriceSnapshot) -> PlanPricing:
+def _split(row: PlanPricing, price: PriceSnapshot, metric: str) -> PlanPricing:
     """Let the row become what its price has always cost, and return the row of what shall be sold."""
     with money_transaction():
         plan = lock_plan(row.plan_id)
@@ -205,6 +236,6 @@ def _split(row: PlanPricing, price: PriceSnapshot) -> PlanPricing:
         if not current.is_active or has_terms(current, price):
             raise in_other_hands(plan)
         successor = succeed_row(current, {})
-        take_terms(current, price)
+        take_terms(current, price, metric)
         current.save(using=payments_database())
         return successor

@@ -14,11 +14,12 @@ from django.utils.text import slugify
 
 from django_stripe_gateway.gateways.billing_values import PriceSnapshot, ProductSnapshot
 from django_stripe_gateway.models import Plan, PlanPricing
-from django_stripe_gateway.services.catalogue.drift import is_adoptable, terms_of
+from django_stripe_gateway.services.catalogue.drift import is_adoptable
 from django_stripe_gateway.services.catalogue.line import last_operation
 from django_stripe_gateway.services.catalogue.rows import lock_plan, rows_of, take_terms, taken_prices
 from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, has_terms, read_catalogue
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
+from django_stripe_gateway.services.subscriptions.items import identify_unknown
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 NAME_LENGTH = 128
@@ -49,7 +50,8 @@ def pull_catalogue(*, variant: str = "", dry_run: bool = False) -> list[PulledPl
     """Bring our rows to what the provider sells, and return the plans that this changed; nothing is changed there.
 
     Plans are renamed, prices that are archived or gone are not sold any more, and products that we do not know become
-    plans. What the provider has not got yet stays as it is.
+    plans. What the provider has not got yet stays as it is. A price that comes along is for whom it was made, and is
+    not offered to everybody until somebody says so here. Subscriptions that have it find their plan.
 
     Args:
         variant: payment variant, empty for the one that sells subscriptions.
@@ -66,6 +68,8 @@ def pull_catalogue(*, variant: str = "", dry_run: bool = False) -> list[PulledPl
     for product in sorted(catalogue.products.values(), key=lambda product: product.name):
         if product.product_id not in ours:
             pulled.append(_adopt(product, variant, catalogue, dry_run))
+    if not dry_run:
+        identify_unknown(variant)
     return [plan for plan in pulled if plan.changes]
 
 
@@ -96,7 +100,7 @@ def _pulled(plan: Plan, variant: str, catalogue: ProviderCatalogue) -> PulledPla
     products = _products_of(plan, pulled.rows, catalogue)
     strangers = [price for price in catalogue.prices.values() if price.product_id in products]
     _add_rows(pulled, variant, [price for price in strangers if price.price_id not in taken], catalogue)
-    if not plan.is_active and any(row.is_active for row in pulled.rows):
+    if not plan.is_active and any(row.is_active and row.is_public for row in pulled.rows):
         plan.is_active = True
         pulled.changes.append("plan activated: it is on sale at Stripe")
     return pulled
@@ -124,24 +128,40 @@ def _take_price(
         return
     if not row.stripe_price_id:
         row.stripe_price_id, row.stripe_product_id = price.price_id, price.product_id
+        row.meter_id = price.meter_id
         pulled.changes.append(f"price {before} linked to {price.price_id}")
     if not has_terms(row, price) and price.amount is not None:
-        take_terms(row, price)
+        take_terms(row, price, catalogue.metric_of(price))
         pulled.changes.append(f"price {before} costs {row}")
+    if not catalogue.has_key_of(row, price):
+        row.lookup_key = price.lookup_key
+        pulled.changes.append(f"price {row} has the lookup key {row.lookup_key or '(none)'}")
     is_active = catalogue.sells(price) and price.amount is not None
-    if row.is_active != is_active:
-        row.is_active = is_active
-        pulled.changes.append(f"price {row} {'activated' if is_active else 'deactivated'}")
+    if row.is_active == is_active:
+        return
+    row.is_active = is_active
+    if is_active:
+        # Who took it out of sale here has to say that everybody may have it again.
+        row.is_public = row.is_default = False
+        pulled.changes.append(f"price {row} activated, not public")
+    else:
+        pulled.changes.append(f"price {row} deactivated")
 
 
 def _add_rows(pulled: PulledPlan, variant: str, prices: Iterable[PriceSnapshot], catalogue: ProviderCatalogue) -> None:
     for price in prices:
         if not is_adoptable(price, catalogue):
             continue
-        row = PlanPricing(variant=variant, stripe_price_id=price.price_id, stripe_product_id=price.product_id)
-        take_terms(row, price)
+        row = PlanPricing(
+            variant=variant,
+            stripe_price_id=price.price_id,
+            stripe_product_id=price.product_id,
+            lookup_key=price.lookup_key,
+            is_public=False,
+        )
+        take_terms(row, price, catalogue.metric_of(price))
         pulled.rows.append(row)
-        pulled.changes.append(f"price {terms_of(price)} added ({price.price_id})")
+        pulled.changes.append(f"price {row} added, not public ({price.price_id})")
 
 
 def _products_of(plan: Plan, rows: Iterable[PlanPricing], catalogue: ProviderCatalogue) -> set[str]:

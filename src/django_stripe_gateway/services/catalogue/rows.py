@@ -6,14 +6,17 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
+from django_stripe_gateway.choices import PriceUsage
 from django_stripe_gateway.gateways.billing_values import PriceSnapshot
 from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
 from django_stripe_gateway.models.plans import PlanPricingQuerySet
-from django_stripe_gateway.money import quantize_amount, to_minor_units
+from django_stripe_gateway.money import exact_unit_amount, quantize_amount, to_minor_units
 from django_stripe_gateway.services.operations.verbs import pending_operations
 from django_stripe_gateway.services.transactions import payments_database
 
-TERMS = ("amount", "currency", "interval", "interval_count")
+TERMS = ("amount", "currency", "interval", "interval_count", "usage_type", "metric")
+# What can be changed of a price that was offered, and passes on to the one that replaces it.
+SETTINGS = ("trial_days", "is_per_seat", "is_default", "is_public", "may_be_added", "lookup_key")
 
 
 def lock_plan(plan_pk: int) -> Plan:
@@ -31,19 +34,26 @@ def rows_of(plan: Plan, variant: str) -> list[PlanPricing]:
     return list(price_rows().filter(plan=plan, variant=variant).order_by("pk"))
 
 
+def has_metered_rows(variant: str) -> bool:
+    """Return whether a price of a variant is metered."""
+    return price_rows().filter(variant=variant, usage_type=PriceUsage.METERED).exists()
+
+
 def taken_prices() -> frozenset[str]:
     """Return the ids of the provider's prices that rows name."""
     ids = price_rows().exclude(stripe_price_id=None).values_list("stripe_price_id", flat=True)
     return frozenset(filter(None, ids))
 
 
-def exact_amount(amount: Decimal, currency: str) -> Decimal:
-    """Return an amount that the provider can charge in a currency.
+def exact_amount(amount: Decimal, currency: str, usage_type: str = PriceUsage.LICENSED) -> Decimal:
+    """Return an amount that the provider can charge in a currency; that of a measured use may be finer.
 
     Raises:
-        InvalidAmount: it is negative, too large, or finer than the currency.
+        InvalidAmount: it is negative, too large, or too fine.
         UnsupportedCurrency: Stripe does not charge in the currency.
     """
+    if usage_type == PriceUsage.METERED:
+        return exact_unit_amount(amount, currency)
     to_minor_units(amount, currency)
     return quantize_amount(amount, currency)
 
@@ -58,11 +68,11 @@ def succeed_row(row: PlanPricing, terms: Mapping[str, Any]) -> PlanPricing:
 
     Subscriptions that have the old price keep it, and so does its row.
     """
-    kept = ("plan_id", "variant", "is_active", "stripe_product_id", *TERMS, "trial_days", "is_per_seat")
+    kept = ("plan_id", "variant", "is_active", "stripe_product_id", *TERMS, *SETTINGS)
     successor = PlanPricing(**{name: getattr(row, name) for name in kept} | dict(terms))
     successor.save(using=payments_database())
-    price_rows().filter(pk=row.pk).update(is_active=False)
-    row.is_active = False
+    price_rows().filter(pk=row.pk).update(is_active=False, is_default=False)
+    row.is_active = row.is_default = False
     return successor
 
 
@@ -78,14 +88,18 @@ def store_edited_row(edited: PlanPricing, fields: Collection[str]) -> PlanPricin
     has_new_terms = any(getattr(stored, name) != getattr(edited, name) for name in TERMS)
     if has_new_terms and is_offered(stored):
         successor = succeed_row(stored, {name: getattr(edited, name) for name in fields})
-        edited.is_active = False
+        edited.is_active = edited.is_default = False
         return successor
     edited.save(using=payments_database(), update_fields=[*fields, "modified"])
     return edited
 
 
-def take_terms(row: PlanPricing, price: PriceSnapshot) -> None:
+def take_terms(row: PlanPricing, price: PriceSnapshot, metric: str = "") -> None:
     """Write what a price costs at the provider, where that can be written; the caller saves."""
     if price.amount is not None:
         row.amount, row.currency = price.amount, price.currency
         row.interval, row.interval_count = price.interval, price.interval_count
+        row.usage_type = price.usage_type
+        if row.meter_id != price.meter_id or not row.is_metered:
+            # Another meter counts something else.
+            row.metric, row.meter_id = metric, price.meter_id

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from django.db import IntegrityError
 
 from django_stripe_gateway.models import Plan, PlanLimit, PlanPricing
-from django_stripe_gateway.services.catalogue.entries import LimitEntry, PlanEntry, PriceEntry
-from django_stripe_gateway.services.catalogue.rows import lock_plan, rows_of, taken_prices
+from django_stripe_gateway.services.catalogue.entries import LimitEntry, PlanEntry, PriceEntry, every_of
+from django_stripe_gateway.services.catalogue.rows import SETTINGS, lock_plan, rows_of, taken_prices
 from django_stripe_gateway.services.catalogue.state import ProviderCatalogue
 from django_stripe_gateway.services.catalogue.steps import CatalogueStep, steps_for
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
-PLAN_FIELDS = ("name", "description", "auto_renew", "is_default", "is_active", "position")
+PLAN_FIELDS = ("name", "description", "auto_renew", "is_default", "is_add_on", "is_active", "position")
 
 
 @dataclass(slots=True)
@@ -86,32 +87,49 @@ def _merged(entry: PlanEntry, plan: Plan | None, variant: str) -> SeededPlan:
     chosen = [_choose(seeded, price, entry, variant) for price in entry.prices]
     wanted = {price.every for price in entry.prices}
     for row in seeded.rows:
-        is_rival = entry.is_complete or (row.currency, row.interval, row.interval_count) in wanted
+        # A price that was made for somebody is none of a list's concern.
+        is_rival = row.is_public and (entry.is_complete or every_of(row) in wanted)
         if row.is_active and is_rival and not any(row is other for other in chosen):
-            row.is_active = False
+            row.is_active = row.is_default = False
             seeded.changes.append(f"price {row} deactivated")
     return seeded
 
 
 def _choose(seeded: SeededPlan, price: PriceEntry, entry: PlanEntry, variant: str) -> PlanPricing:
     """Return the row that is sold at a price: one that there is, on sale or not, or a new one."""
-    alike = [row for row in seeded.rows if (row.currency, row.interval, row.interval_count) == price.every]
-    alike.sort(key=lambda row: (row.is_active, row.pk or 0), reverse=True)
+    alike = [row for row in seeded.rows if every_of(row) == price.every]
+    alike.sort(key=lambda row: (row.is_public, row.is_active, row.pk or 0), reverse=True)
+    settings = _settings(seeded, price, alike, entry)
     row = next((row for row in alike if row.amount == price.amount), None)
     if row is None:
-        row = PlanPricing(variant=variant, **asdict(price))
-        if alike and not entry.is_complete:
-            row.trial_days, row.is_per_seat = alike[0].trial_days, alike[0].is_per_seat
+        row = PlanPricing(variant=variant, **asdict(price) | settings)
         seeded.rows.append(row)
         seeded.changes.append(f"price {row} created")
         return row
+    changed = [name for name, value in settings.items() if getattr(row, name) != value]
+    for name in changed:
+        setattr(row, name, settings[name])
     if not row.is_active:
         row.is_active = True
         seeded.changes.append(f"price {row} activated")
-    if entry.is_complete and (row.trial_days, row.is_per_seat) != (price.trial_days, price.is_per_seat):
-        row.trial_days, row.is_per_seat = price.trial_days, price.is_per_seat
+    elif changed:
         seeded.changes.append(f"price {row} updated")
     return row
+
+
+def _settings(
+    seeded: SeededPlan, price: PriceEntry, alike: Sequence[PlanPricing], entry: PlanEntry
+) -> dict[str, Any]:
+    """Return what is said of a price beside its terms: by a file, or else by the row that was sold until now."""
+    settings = {name: getattr(price, name) for name in SETTINGS}
+    if entry.is_complete:
+        return settings
+    if alike and alike[0].is_public:
+        settings = {name: getattr(alike[0], name) for name in SETTINGS}
+        settings["is_default"] = alike[0].is_default if alike[0].is_active else price.is_default
+    others = [row for row in seeded.rows if row not in alike and row.is_active and row.currency == price.currency]
+    settings["is_default"] = settings["is_default"] and not any(row.is_default for row in others)
+    return settings
 
 
 def _set_fields(plan: Plan, entry: PlanEntry) -> list[str]:
@@ -122,10 +140,9 @@ def _set_fields(plan: Plan, entry: PlanEntry) -> list[str]:
 
 
 def _limit_changes(plan: Plan, limits: Iterable[LimitEntry]) -> list[str]:
-    stored = set(
-        PlanLimit.objects.using(payments_database()).filter(plan=plan).values_list("metric", "limit", "period")
-    )
-    wanted = {(limit.metric, limit.limit, str(limit.period)) for limit in limits}
+    rows = PlanLimit.objects.using(payments_database()).filter(plan=plan)
+    stored = set(rows.values_list("metric", "limit", "period", "is_per_unit"))
+    wanted = {(limit.metric, limit.limit, str(limit.period), limit.is_per_unit) for limit in limits}
     return ["limits updated"] if stored != wanted else []
 
 
@@ -133,4 +150,5 @@ def _store_limits(plan: Plan, limits: Iterable[LimitEntry]) -> None:
     rows = PlanLimit.objects.using(payments_database()).filter(plan=plan)
     rows.exclude(metric__in=[limit.metric for limit in limits]).delete()
     for limit in limits:
-        rows.update_or_create(plan=plan, metric=limit.metric, defaults={"limit": limit.limit, "period": limit.period})
+        values = {"limit": limit.limit, "period": limit.period, "is_per_unit": limit.is_per_unit}
+        rows.update_or_create(plan=plan, metric=limit.metric, defaults=values)

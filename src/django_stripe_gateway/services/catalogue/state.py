@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.gateways.billing_values import PriceSnapshot, ProductSnapshot
-from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.gateways.registry import get_billing_gateway, get_meters
 from django_stripe_gateway.models import Plan, PlanPricing
+from django_stripe_gateway.services.catalogue.rows import has_metered_rows
+
+METRIC_LENGTH = 64
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderCatalogue:
-    """The products and recurring prices of an account, the archived ones too, by their ids."""
+    """The products and recurring prices of an account, the archived ones too, by their ids.
+
+    Args:
+        meters: ids of the active meters by the names of their events; read only where a price is metered.
+        has_lookup_keys: prices have other names at this provider.
+        has_metered_prices: prices can be multiplied by what a meter has counted.
+    """
 
     products: Mapping[str, ProductSnapshot]
     prices: Mapping[str, PriceSnapshot]
+    meters: Mapping[str, str] = field(default_factory=dict)
+    has_lookup_keys: bool = False
+    has_metered_prices: bool = False
 
     def sells(self, price: PriceSnapshot) -> bool:
         """Return whether customers can subscribe at a price: neither it nor its product is archived."""
@@ -49,28 +62,57 @@ class ProviderCatalogue:
                 return price
         return None
 
+    def metric_of(self, price: PriceSnapshot) -> str:
+        """Return what a price counts, as this site calls it; empty where no active meter says."""
+        names = {event_name: metric for metric, event_name in gateway_settings.usage_meters.items()}
+        events = (event_name for event_name, meter_id in self.meters.items() if meter_id == price.meter_id)
+        name = next((names.get(event_name, event_name) for event_name in events), "")
+        return name if len(name) <= METRIC_LENGTH else ""
 
-def read_catalogue(variant: str) -> ProviderCatalogue:
+    def has_key_of(self, row: PlanPricing, price: PriceSnapshot) -> bool:
+        """Return whether a price has the lookup key that its row says, where the provider has such keys."""
+        return not self.has_lookup_keys or price.lookup_key == row.lookup_key
+
+    def may_take_key(self, plan: Plan, row: PlanPricing, taken: Collection[str]) -> bool:
+        """Return whether a row's lookup key may be taken from the price that has it: only from one of ours."""
+        holders = [price for price in self.prices.values() if price.lookup_key == row.lookup_key]
+        return all(price.price_id in taken or price.metadata.get("plan") == plan.slug for price in holders)
+
+
+def read_catalogue(variant: str, *, with_meters: bool = False) -> ProviderCatalogue:
     """Ask the provider what an account sells.
+
+    Args:
+        with_meters: ask for the meters too, though neither a row's price nor one at the provider is metered.
 
     Raises:
         ProviderError: the provider refused or failed.
     """
     gateway = get_billing_gateway(variant)
+    products = {product.product_id: product for product in gateway.list_products()}
+    prices = {price.price_id: price for price in gateway.list_prices()}
+    meters: dict[str, str] = {}
+    with_meters = with_meters or any(price.meter_id for price in prices.values()) or has_metered_rows(variant)
+    if gateway.supports_metered_prices and with_meters:
+        meters = {name: meter.meter_id for name, meter in get_meters(variant).list_meters().items()}
     return ProviderCatalogue(
-        products={product.product_id: product for product in gateway.list_products()},
-        prices={price.price_id: price for price in gateway.list_prices()},
+        products, prices, meters, gateway.supports_lookup_keys, gateway.supports_metered_prices
     )
 
 
 def has_terms(row: PlanPricing, price: PriceSnapshot) -> bool:
-    """Return whether a price at the provider costs what a row says."""
-    return (price.amount, price.currency, price.interval, price.interval_count) == (
-        row.amount,
-        row.currency.upper(),
-        row.interval,
-        row.interval_count,
+    """Return whether a price at the provider costs what a row says, by quantity or by use."""
+    # A row learns which meter counts for it when its price is made.
+    is_counted_alike = not row.meter_id or not row.is_metered or row.meter_id == price.meter_id
+    return is_counted_alike and (
+        (price.amount, price.currency, price.interval, price.interval_count, price.usage_type)
+        == (row.amount, row.currency.upper(), row.interval, row.interval_count, row.usage_type)
     )
+
+
+def event_name_of(metric: str) -> str:
+    """Return the name under which what is used of a metric is reported to the provider."""
+    return gateway_settings.usage_meters.get(metric, metric)
 
 
 def price_metadata(plan: Plan, row: PlanPricing) -> dict[str, str]:
@@ -81,3 +123,8 @@ def price_metadata(plan: Plan, row: PlanPricing) -> dict[str, str]:
 def is_sold(plan: Plan, row: PlanPricing) -> bool:
     """Return whether customers should be able to subscribe at a price."""
     return plan.is_active and row.is_active
+
+
+def is_private(row: PlanPricing) -> bool:
+    """Return whether a price is for whom it was made: neither sold to everybody nor taken out of sale."""
+    return row.is_active and not row.is_public

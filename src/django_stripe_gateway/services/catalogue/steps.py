@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from django_stripe_gateway.choices import CatalogueOperationKind as Kind
 from django_stripe_gateway.gateways.billing_values import PriceSnapshot, ProductSnapshot
 from django_stripe_gateway.models import Plan, PlanPricing
-from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, has_terms, is_sold
+from django_stripe_gateway.services.catalogue.state import (
+    ProviderCatalogue,
+    event_name_of,
+    has_terms,
+    is_private,
+    is_sold,
+)
 
 # What a step does that is no operation of its own: two of them, or a row that is written.
 REPLACE_PRICE, LINK_PRICE = "replace_price", "link_price"
@@ -43,11 +49,27 @@ def steps_for(
         taken: ids of the prices that rows name.
     """
     product = catalogue.product_of(plan, rows)
-    prices = [step for row in rows for step in _price_steps(plan, row, catalogue, taken)]
+    # What a meter counts comes last: where there are no meters, the other prices are sold all the same.
+    ordered = sorted(rows, key=lambda row: row.is_metered)
+    prices = [step for row in ordered for step in _price_steps(plan, row, catalogue, taken)]
     archived = [step for step in prices if step.kind == Kind.ARCHIVE_PRICE]
     made = [step for step in prices if step.kind != Kind.ARCHIVE_PRICE]
     before, after = _product_steps(plan, rows, product)
-    return [*before, *made, *archived, *after]
+    return [*before, *_with_meters(made, catalogue), *archived, *after]
+
+
+def _with_meters(steps: Sequence[CatalogueStep], catalogue: ProviderCatalogue) -> Iterator[CatalogueStep]:
+    """Yield steps, those before them that make the meters which new prices need."""
+    known = set(catalogue.meters)
+    for step in steps:
+        row = step.row
+        is_new = step.kind in (Kind.CREATE_PRICE, REPLACE_PRICE)
+        if is_new and row is not None and row.is_metered and catalogue.has_metered_prices:
+            name = event_name_of(row.metric)
+            if name not in known:
+                known.add(name)
+                yield CatalogueStep(Kind.CREATE_METER, row)
+        yield step
 
 
 def _product_steps(
@@ -78,7 +100,10 @@ def _price_steps(
         yield CatalogueStep(LINK_PRICE, row, price.price_id, price)
     if sold and not has_terms(row, price):
         yield CatalogueStep(REPLACE_PRICE, row, price.price_id, price)
-    elif sold and not price.is_active:
+        return
+    if sold and not price.is_active:
         yield CatalogueStep(Kind.RESTORE_PRICE, row, price.price_id)
-    elif price.is_active and not sold:
+    elif price.is_active and not sold and not is_private(row):
         yield CatalogueStep(Kind.ARCHIVE_PRICE, row, price.price_id)
+    if sold and not catalogue.has_key_of(row, price):
+        yield CatalogueStep(Kind.SET_LOOKUP_KEY, row, price.price_id)

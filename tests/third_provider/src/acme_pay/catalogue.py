@@ -15,6 +15,7 @@ from acme_pay.billing_objects import (
     setup_snapshot,
 )
 from acme_pay.client import call
+from django_stripe_gateway.exceptions import UnsupportedByGateway
 from django_stripe_gateway.gateways import (
     BillingGateway,
     CustomerRequest,
@@ -59,7 +60,9 @@ class AcmeCatalogue(BillingGateway):
         return product_snapshot(self._change("product", product_id, fields, idempotency_key))
 
     def create_price(self, request: PriceRequest, *, idempotency_key: str) -> PriceSnapshot:
-        """Make a price."""
+        """Make a price, of a quantity; it has no other name."""
+        if request.usage_type != "licensed":
+            raise UnsupportedByGateway("Acme Pay has no metered prices.")
         fields = {
             "product": request.product_id,
             "amount": str(request.amount),

@@ -57,6 +57,8 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     supports_preview = False
     supports_setup_checkout = False
     supports_items = False
+    supports_metered_prices = False
+    supports_lookup_keys = False
 
     create_subscription_checkout = find_subscription_checkout = _refusing("Checkout")
     retrieve_subscription_checkout = expire_subscription_checkout = _refusing("Checkout")
@@ -65,6 +67,7 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     pause_subscription = unpause_subscription = _refusing("pausing")
     find_promotion_code = _refusing("promotion codes")
     preview_change = _refusing("previews of a change")
+    set_lookup_key = _refusing("lookup keys")
 
     @property
     def test_payment_method(self) -> str:
@@ -81,7 +84,9 @@ class LocalstripeBillingGateway(StripeBillingGateway):
         return self._send(self.v1.products.update, product_snapshot, idempotency_key, product_id, params=params)
 
     def create_price(self, request: PriceRequest, *, idempotency_key: str) -> PriceSnapshot:
-        """Make a legacy Plan."""
+        """Make a legacy Plan; it has no lookup key here."""
+        if request.usage_type != "licensed":
+            _refuse("metered prices")
         params: dict[str, Any] = {
             "product": request.product_id,
             "amount": to_minor_units(request.amount, request.currency),
