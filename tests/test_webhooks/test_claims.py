@@ -234,13 +234,31 @@ def test_foreign__refund_and_dispute_without_an_intent() -> None:
     assert not payment.refunds.exists()
 
 
-def test_token_of_another_payment__with_our_intent() -> None:
-    """The token leads to the other payment, whose amount and ids are not the object's."""
-    payment, other = make_paid_payment(), make_paid_payment()
-    obj = intent_object(payment, metadata={"token": str(other.token)})
-    before = money_rows()
-    assert deliver(make_event("payment_intent.succeeded", obj)).json()["state"] == "mismatched"
-    assert money_rows() == before
+@pytest.mark.parametrize("ids", [{"transaction_id": "pi_1", "intent_id": "pi_1"}, {"transaction_id": "cs_1"}])
+def test_token_of_another_payment__with_our_object(ids: dict[str, str]) -> None:
+    """The provider's own id says whose it is, also where the metadata of another payment was copied to it."""
+    payment, other = make_payment(**ids), make_paid_payment()
+    make, event_type = (intent_object, "payment_intent.succeeded")
+    if "intent_id" not in ids:
+        make, event_type = (session_object, "checkout.session.completed")
+    obj = make(payment, metadata={"token": str(other.token)})
+    assert deliver(make_event(event_type, obj)).json()["state"] == "processed"
+    payment.refresh_from_db()
+    assert payment.status == "confirmed"
+    before = other.modified
+    other.refresh_from_db()
+    assert other.modified == before
+
+
+@pytest.mark.parametrize("make", [intent_object, session_object])
+def test_copied_token__on_an_object_of_nobody(make: Any) -> None:
+    """Another intent or page with the metadata of a payment moves nothing, paid or not."""
+    for payment in (make_payment(transaction_id="cs_7", intent_id="pi_7"), make_paid_payment()):
+        obj = make(payment, id="copy_1") | ({"payment_intent": "pi_copy"} if make is session_object else {})
+        event_type = "payment_intent.succeeded" if make is intent_object else "checkout.session.completed"
+        before = money_rows()
+        assert deliver(make_event(event_type, obj)).json()["state"] == "mismatched"
+        assert money_rows() == before
 
 
 def test_unknown_token__with_our_intent() -> None:
