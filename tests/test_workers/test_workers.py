@@ -93,8 +93,9 @@ def test_database_restarts(crew: Crew) -> None:
     """The sweeper goes on with new connections."""
     sweeper = crew.start(SWEEPER)
     crew.wait_for("a sweep", lambda: "Webhook inbox: 0 received" in crew.logs())
-    crew.deliver(paid_sessions())
+    # Before: the sweeper is at work already, and events are due half a second after they came.
     crew.hold()
+    crew.deliver(paid_sessions())
     make_due()
     crew.wait_for("a handler to be held", crew.held)
     with connection.cursor() as cursor:
