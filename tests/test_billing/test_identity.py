@@ -58,6 +58,9 @@ def assert_both(host: SubscriptionHost, original: str, copy_id: str) -> None:
     assert (rows[original].pricing, rows[copy_id].pricing) == (host.basic, host.premium)
     assert rows[original].token == host.fake.get(original)["metadata"]["token"] != rows[copy_id].token
     for row in rows.values():
+        (item,) = row.items.all()
+        assert (item.provider_id, item.pricing) == (row.item_id, row.pricing)
+        assert item.provider_id == host.fake.get(row.provider_id)["items"]["data"][0]["id"]
         assert [invoice.provider_id for invoice in row.invoices.all()] == [
             host.fake.get(row.provider_id)["latest_invoice"]
         ]

@@ -13,7 +13,7 @@ from typing import Any
 from django.utils import timezone
 
 from django_stripe_gateway.choices import SubscriptionLogEvent, SubscriptionStatus
-from django_stripe_gateway.models import Invoice, Subscription
+from django_stripe_gateway.models import Invoice, Subscription, SubscriptionItem
 from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.origins import Origin
@@ -86,7 +86,9 @@ def _exchange(one: Subscription, other: Subscription) -> None:
         values: tuple[Any, Any] = (getattr(one, field.attname), getattr(other, field.attname))
         setattr(other, field.attname, values[0])
         setattr(one, field.attname, values[1])
-    invoices = Invoice.objects.using(payments_database())
-    of_one, of_other = (list(invoices.filter(subscription=row).values_list("pk", flat=True)) for row in (one, other))
-    invoices.filter(pk__in=of_one).update(subscription=other)
-    invoices.filter(pk__in=of_other).update(subscription=one)
+    models: tuple[type[Invoice | SubscriptionItem], ...] = (Invoice, SubscriptionItem)
+    for model in models:
+        rows = model._default_manager.using(payments_database())
+        of_one, of_other = (list(rows.filter(subscription=row).values_list("pk", flat=True)) for row in (one, other))
+        rows.filter(pk__in=of_one).update(subscription=other)
+        rows.filter(pk__in=of_other).update(subscription=one)
