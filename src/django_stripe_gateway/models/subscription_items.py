@@ -9,7 +9,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.choices import SubscriptionItemKind
-from django_stripe_gateway.models.fields import MoneyField
+from django_stripe_gateway.models.fields import UnitAmountField
 from django_stripe_gateway.models.plans import Plan, PlanPricing
 from django_stripe_gateway.models.subscriptions import Subscription
 
@@ -62,7 +62,7 @@ class SubscriptionItem(models.Model):
     price_id = models.CharField(_("price at the provider"), max_length=255, blank=True, default="")
     product_id = models.CharField(_("product at the provider"), max_length=255, blank=True, default="")
     # Empty where the price has no single amount: in tiers, or chosen by the customer.
-    amount = MoneyField(_("amount"), null=True, blank=True)
+    amount = UnitAmountField(_("amount"), null=True, blank=True)
     currency = models.CharField(_("currency"), max_length=3, blank=True, default="")
     interval = models.CharField(_("interval"), max_length=8, blank=True, default="")
     interval_count = models.PositiveSmallIntegerField(_("intervals"), default=1)

@@ -10,7 +10,6 @@ Each reader raises ``ProviderError`` for an object that is half-formed.
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django_stripe_gateway.gateways.billing_values import (
@@ -19,9 +18,9 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionItemSnapshot,
     SubscriptionSnapshot,
 )
+from django_stripe_gateway.gateways.stripe.catalogue_objects import unit_amount
 from django_stripe_gateway.gateways.stripe.fields import (
     Object,
-    amount_of,
     count_of,
     entries,
     flag,
@@ -105,7 +104,7 @@ def item_snapshot(obj: Object, subscription: Object) -> SubscriptionItemSnapshot
         item_id=text(obj["id"]),
         price_id=optional_text(price.get("id")),
         product_id=object_id(price.get("product")),
-        amount=_unit_amount(price, currency),
+        amount=unit_amount(price, currency, is_metered=is_metered),
         currency=currency.upper(),
         interval=optional_text(recurring.get("interval")),
         interval_count=count_of(recurring.get("interval_count"), 1),
@@ -115,15 +114,6 @@ def item_snapshot(obj: Object, subscription: Object) -> SubscriptionItemSnapshot
         current_period_end=moment(obj.get("current_period_end") or subscription.get("current_period_end")),
         metadata=metadata_of(obj.get("metadata")),
     )
-
-
-def _unit_amount(price: Object, currency: str) -> Decimal | None:
-    """Return what one unit costs; nothing for tiers, parts of the smallest coin, and currencies that are not ours."""
-    amount = price.get("unit_amount", price.get("amount"))
-    try:
-        return None if amount is None else amount_of(amount, currency)
-    except ValueError:
-        return None
 
 
 @reads("a subscription")

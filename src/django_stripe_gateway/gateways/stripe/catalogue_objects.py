@@ -55,7 +55,7 @@ def price_snapshot(obj: Object) -> PriceSnapshot:
         price_id=text(obj["id"]),
         product_id=object_id(obj.get("product")),
         currency=currency.upper(),
-        amount=_unit_amount(obj, currency, is_metered=usage_type == "metered"),
+        amount=unit_amount(obj, currency, is_metered=usage_type == "metered"),
         interval=optional_text(recurring.get("interval")),
         interval_count=count_of(recurring.get("interval_count"), 1),
         is_active=_is_active(obj),
@@ -66,7 +66,7 @@ def price_snapshot(obj: Object) -> PriceSnapshot:
     )
 
 
-def _unit_amount(obj: Object, currency: str, *, is_metered: bool) -> Decimal | None:
+def unit_amount(obj: Object, currency: str, *, is_metered: bool) -> Decimal | None:
     """Return what one unit costs, ``None`` where a row could not say so."""
     if obj.get("billing_scheme") == "tiered" or obj.get("transform_quantity"):
         return None
