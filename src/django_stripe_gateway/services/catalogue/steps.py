@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from django_stripe_gateway.choices import CatalogueOperationKind as Kind
 from django_stripe_gateway.gateways.billing_values import PriceSnapshot, ProductSnapshot
 from django_stripe_gateway.models import Plan, PlanPricing
-from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, event_name_of, has_terms, is_private, is_sold
+from django_stripe_gateway.services.catalogue.state import (
+    ProviderCatalogue,
+    event_name_of,
+    has_terms,
+    is_private,
+    is_sold,
+)
 
 # What a step does that is no operation of its own: two of them, or a row that is written.
 REPLACE_PRICE, LINK_PRICE = "replace_price", "link_price"
