@@ -35,7 +35,7 @@ PRICE = {
     "is_public": "on",
 }
 
-EUR = {"currency": "EUR"}
+EUR, YEARLY = {"currency": "EUR"}, {"interval": "year"}
 
 
 @pytest.fixture
@@ -179,6 +179,8 @@ def test_only_what_was_edited_is_written(admin_client: Client, plan: Plan, strip
     updates = [query["sql"] for query in queries if query["sql"].startswith("UPDATE") and "Silver" in query["sql"]]
     (update,) = [sql for sql in updates if Plan._meta.db_table == sql.split()[1].strip('`"')]
     assert "description" not in update
+    table = PlanPricing._meta.db_table
+    assert [sql for sql in (query["sql"] for query in queries) if sql.startswith("UPDATE") and table in sql] == []
 
 
 @pytest.mark.parametrize(
@@ -243,8 +245,8 @@ def test_one_default__of_each_currency_on_sale(admin_client: Client, plan: Plan)
     save(admin_client, plan, {"is_active": "", "is_default": "on"}, {"is_default": "on"}, {"is_default": "on"} | EUR)
     sold = PlanPricing.objects.filter(is_active=True).values_list("currency", "is_default")
     assert sorted(sold) == [("EUR", True), ("USD", True)]
-    yearly = {"interval": "year", "is_default": "on"}
-    response = save(admin_client, plan, {"is_active": ""}, {"is_default": "on"}, {"is_default": "on"} | EUR, yearly)
+    default = {"is_default": "on"}
+    response = save(admin_client, plan, {"is_active": ""}, default, default | EUR, default | YEARLY)
     assert "Only one price in USD can be the default" in response.content.decode()
 
 
