@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from decimal import Decimal
 from typing import Any
 
@@ -33,6 +34,8 @@ PRICE = {
     "is_active": "on",
     "is_public": "on",
 }
+
+EUR, YEARLY = {"currency": "EUR"}, {"interval": "year"}
 
 
 @pytest.fixture
@@ -176,6 +179,8 @@ def test_only_what_was_edited_is_written(admin_client: Client, plan: Plan, strip
     updates = [query["sql"] for query in queries if query["sql"].startswith("UPDATE") and "Silver" in query["sql"]]
     (update,) = [sql for sql in updates if Plan._meta.db_table == sql.split()[1].strip('`"')]
     assert "description" not in update
+    table = PlanPricing._meta.db_table
+    assert [sql for sql in (query["sql"] for query in queries) if sql.startswith("UPDATE") and table in sql] == []
 
 
 @pytest.mark.parametrize(
@@ -201,6 +206,66 @@ def test_one_default(admin_client: Client, plan: Plan) -> None:
     assert "must be active" in save(admin_client, plan, is_default="on", is_active="").content.decode()
     save(admin_client, plan, is_default="on")
     assert Plan.objects.default() == plan
+
+
+@pytest.mark.parametrize(
+    ("prices", "fields", "sentence"),
+    [
+        ([{"usage_type": "metered"}], {}, "A metered price needs a metric."),
+        ([{"usage_type": "metered", "metric": "calls", "is_per_seat": "on"}], {}, "by use, not per seat"),
+        ([{"is_default": "on", "is_public": ""}], {}, "The default price must be public."),
+        ([{"trial_days": "3"}], {"is_add_on": "on"}, "An add-on has no trial"),
+        ([{"may_be_added": "on"}], {}, "Customers can add add-ons and metered prices only."),
+        (
+            [{"is_default": "on"}, {"is_default": "on", "interval": "year"}],
+            {},
+            "Only one price in USD can be the default",
+        ),
+        (
+            [{"lookup_key": "a"}, {"lookup_key": "a", "interval": "year"}],
+            {},
+            "Only one price can have the lookup key a",
+        ),
+        ([{"lookup_key": "taken"}], {}, "A price of Gold has this lookup key."),
+        ([], {"is_default": "on", "is_add_on": "on"}, "An add-on cannot be the default plan."),
+        ([], {"auto_renew": "", "is_add_on": "on"}, "An add-on renews with the plan"),
+    ],
+)
+def test_refused__together(
+    admin_client: Client, plan: Plan, prices: list[dict[str, str]], fields: dict[str, str], sentence: str
+) -> None:
+    PlanPricing.objects.update(lookup_key="taken")
+    response = admin_client.post(own_url("plan", "add"), form(None, *prices, slug="silver", **fields))
+    assert sentence in html.unescape(response.content.decode())
+    assert Plan.objects.count() == 1
+
+
+def test_one_default__of_each_currency_on_sale(admin_client: Client, plan: Plan) -> None:
+    PlanPricing.objects.update(is_default=True)
+    save(admin_client, plan, {"is_active": "", "is_default": "on"}, {"is_default": "on"}, {"is_default": "on"} | EUR)
+    sold = PlanPricing.objects.filter(is_active=True).values_list("currency", "is_default")
+    assert sorted(sold) == [("EUR", True), ("USD", True)]
+    default = {"is_default": "on"}
+    response = save(admin_client, plan, {"is_active": ""}, default, default | EUR, default | YEARLY)
+    assert "Only one price in USD can be the default" in response.content.decode()
+
+
+def test_pulled_price__made_public(admin_client: Client, plan: Plan, stripe_server: FakeStripe) -> None:
+    PlanPricing.objects.update(is_public=False)
+    stripe_server.forget_requests()
+    save(admin_client, plan, {"is_public": "on"})
+    assert PlanPricing.objects.get().is_public
+    assert {request.method for request in stripe_server.requests} == {"GET"}
+
+
+def test_price_by_use(admin_client: Client, plan: Plan, stripe_server: FakeStripe) -> None:
+    by_use = {"usage_type": "metered", "metric": "calls", "amount": "0.0004"}
+    save(admin_client, plan, {}, by_use)
+    row = PlanPricing.objects.get(usage_type="metered")
+    assert stripe_server.get(row.stripe_price_id or "")["unit_amount_decimal"] == "0.04"
+    page = admin_client.get(own_url("plan", "change", plan.pk)).content.decode()
+    assert 'value="0.0004"' in page
+    assert 'value="20"' in page
 
 
 def test_delete(admin_client: Client, plan: Plan) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
-from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.gateways.registry import get_billing_gateway, get_meters
 from django_stripe_gateway.testing import BillingScenario
 from tests.fake_stripe.server import FakeStripe
 
@@ -35,6 +35,9 @@ class OnFakeStripe(OnStripe):
         assert subscription.status == "incomplete"
         assert subscription.client_secret
         self.fake.customer_pays(subscription.subscription_id)
+
+    def make_meter(self) -> str:
+        return get_meters("stripe").create_meter("calls", "Calls", idempotency_key=self.key()).meter_id
 
     def set_up(self, setup_id: str) -> bool:
         self.fake.customer_sets_up(setup_id)

@@ -11,10 +11,12 @@ from payments import get_payment_model
 
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer, Invoice, Plan, PlanPricing, Subscription
-from django_stripe_gateway.services.catalogue.prices import ARCHIVE_PRICE, CREATE_PRICE, RESTORE_PRICE
+from django_stripe_gateway.services.catalogue.meters import CREATE_METER
+from django_stripe_gateway.services.catalogue.prices import ARCHIVE_PRICE, CREATE_PRICE, RESTORE_PRICE, SET_LOOKUP_KEY
 from django_stripe_gateway.services.catalogue.products import ARCHIVE_PRODUCT, CREATE_PRODUCT, UPDATE_PRODUCT
-from django_stripe_gateway.services.catalogue.publish import push_plan
+from django_stripe_gateway.services.catalogue.publish import Push, push_plan
 from django_stripe_gateway.services.operations.verbs import Verb
+from django_stripe_gateway.services.origins import SYSTEM
 from django_stripe_gateway.services.payments.cancel import CANCEL, cancel_payment
 from django_stripe_gateway.services.payments.capture import CAPTURE, capture_payment
 from django_stripe_gateway.services.payments.confirm import CONFIRM, confirm_payment
@@ -191,6 +193,21 @@ def price_not_sold(host: SubscriptionHost) -> None:
     PlanPricing.objects.filter(pk=host.basic.pk).update(is_active=False)
 
 
+def price_named(host: SubscriptionHost) -> None:
+    PlanPricing.objects.filter(pk=host.basic.pk).update(lookup_key="basic")
+
+
+def price_by_use(host: SubscriptionHost) -> None:
+    make_pricing(host.basic.plan, usage_type="metered", metric="calls", stripe_price_id=None)
+
+
+def ask_for_the_meter(host: SubscriptionHost) -> None:
+    """Begin a push, and leave what comes after the meter to the next one."""
+    push = Push(host.basic.plan, "stripe", SYSTEM)
+    if not push.settle_earlier():
+        push.ask(CREATE_METER, PlanPricing.objects.get(metric="calls"))
+
+
 def price_archived(host: SubscriptionHost) -> None:
     get_billing_gateway("stripe").archive_price(host.basic.stripe_price_id or "", idempotency_key="archived")
     host.deliver_new()
@@ -300,4 +317,6 @@ CASES: tuple[Case, ...] = (
     Case(CREATE_PRICE, another_price, push, {"price": 1}, {"price.created": 1}),
     Case(ARCHIVE_PRICE, price_not_sold, push),
     Case(RESTORE_PRICE, price_archived, push),
+    Case(SET_LOOKUP_KEY, price_named, push, {}, {"price.updated": 1}),
+    Case(CREATE_METER, price_by_use, ask_for_the_meter, {"billing.meter": 1}),
 )

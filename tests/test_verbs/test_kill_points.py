@@ -21,6 +21,7 @@ from tests.test_verbs.cases import CASES, Case
 
 TABLES = (PaymentOperation, BillingOperation, CatalogueOperation)
 KINDS = "customer subscription checkout.session payment_intent charge refund product price setup_intent invoice".split()
+KINDS += ["billing.meter"]
 
 
 class Killed(BaseException):

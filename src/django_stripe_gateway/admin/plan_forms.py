@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -71,7 +72,7 @@ class PlanPricingForm(RulesMixin):
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             # Not with all the decimals that the column has room for.
-            self.initial["amount"] = plain_text(self.instance.amount)
+            self.initial["amount"] = Decimal(plain_text(self.instance.amount))
         variant = self.fields.get("variant")
         if not isinstance(variant, forms.ChoiceField):
             return

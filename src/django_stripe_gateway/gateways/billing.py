@@ -98,9 +98,7 @@ class BillingGateway(ABC):
     def restore_price(self, price_id: str, *, idempotency_key: str) -> PriceSnapshot:
         """Sell at an archived price again."""
 
-    def set_lookup_key(
-        self, price_id: str, lookup_key: str, *, transfer: bool, idempotency_key: str
-    ) -> PriceSnapshot:
+    def set_lookup_key(self, price_id: str, lookup_key: str, *, transfer: bool, idempotency_key: str) -> PriceSnapshot:
         """Give a price another name, or take its own away; asked of providers only that support lookup keys.
 
         Args:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django_stripe_gateway.services.catalogue.prices import ARCHIVE_PRICE, CREATE_PRICE, RESTORE_PRICE
+from django_stripe_gateway.services.catalogue.meters import CREATE_METER
+from django_stripe_gateway.services.catalogue.prices import ARCHIVE_PRICE, CREATE_PRICE, RESTORE_PRICE, SET_LOOKUP_KEY
 from django_stripe_gateway.services.catalogue.products import ARCHIVE_PRODUCT, CREATE_PRODUCT, UPDATE_PRODUCT
 from django_stripe_gateway.services.operations.verbs import Verb
 from django_stripe_gateway.services.payments.cancel import CANCEL
@@ -54,4 +55,6 @@ VERBS: tuple[Verb[Any, Any, Any], ...] = (
     CREATE_PRICE,
     ARCHIVE_PRICE,
     RESTORE_PRICE,
+    SET_LOOKUP_KEY,
+    CREATE_METER,
 )

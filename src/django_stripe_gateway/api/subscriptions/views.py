@@ -89,9 +89,7 @@ class PlanListView(GatewayAPIView):
     tag = "subscriptions"
     pagination_class = OldestFirst
 
-    @operation(
-        "plans_list", query=PlanFilterSerializer, answer=PlanSerializer(many=True), examples=examples.LIST_PLANS
-    )
+    @operation("plans_list", query=PlanFilterSerializer, answer=PlanSerializer(many=True), examples=examples.LIST_PLANS)
     def get(self, request: Request) -> Response:
         """List the plans that are for sale, with their prices and limits.
 

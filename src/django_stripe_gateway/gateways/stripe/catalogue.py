@@ -74,9 +74,7 @@ class StripeCatalogue(StripeAccountCalls):
         """Sell at an archived price again."""
         return self._send(self.v1.prices.update, price_snapshot, idempotency_key, price_id, params={"active": True})
 
-    def set_lookup_key(
-        self, price_id: str, lookup_key: str, *, transfer: bool, idempotency_key: str
-    ) -> PriceSnapshot:
+    def set_lookup_key(self, price_id: str, lookup_key: str, *, transfer: bool, idempotency_key: str) -> PriceSnapshot:
         """Give a price another name, or take its own away."""
         params: dict[str, Any] = {"lookup_key": lookup_key}
         if lookup_key:

@@ -63,7 +63,7 @@ def push_plan(*, plan: Plan, variant: str = "", origin: Origin = SYSTEM) -> list
         OperationInProgress: another process is at it.
         ProviderError: the provider refused or failed; a repeat carries on.
     """
-    return _Push(plan, variant or billing_variant(), origin).run()
+    return Push(plan, variant or billing_variant(), origin).run()
 
 
 def push_pricing(*, pricing: PlanPricing) -> list[CatalogueStep]:
@@ -122,7 +122,7 @@ def _replace(pricing: PlanPricing, amount: Decimal) -> PlanPricing:
 
 
 @dataclass(slots=True)
-class _Push:
+class Push:
     """A push of one plan in one account: an operation for each call, as long as nobody else stores one."""
 
     plan: Plan
@@ -139,7 +139,7 @@ class _Push:
 
     def run(self) -> list[CatalogueStep]:
         """Settle what an earlier push has left, read what there is, do what is to be done, and return that."""
-        done = self._settle_earlier()
+        done = self.settle_earlier()
         self._give_up_lost()
         self.catalogue = catalogue = read_catalogue(self.variant)
         self.meters = dict(catalogue.meters)
@@ -156,8 +156,8 @@ class _Push:
             identify_unknown(self.variant)
         return done
 
-    def _settle_earlier(self) -> list[CatalogueStep]:
-        """Carry on the operation that has no answer, and return what that did."""
+    def settle_earlier(self) -> list[CatalogueStep]:
+        """Carry on the operation that has no answer, and return what that did; a refusal is an answer."""
         # Refused inside a caller's transaction, before the provider is asked and even if nothing is to be done.
         with money_transaction():
             newest = last_operation(self.plan.pk, self.variant)
@@ -182,7 +182,7 @@ class _Push:
     def _perform(self, step: CatalogueStep) -> list[CatalogueStep]:
         row, price = step.row, step.terms
         if row is None or price is None:
-            return [self._ask(VERBS[step.kind], row)]
+            return [self.ask(VERBS[step.kind], row)]
         if step.kind == LINK_PRICE:
             row.stripe_price_id = price.price_id
             unnamed = price_rows().filter(pk=row.pk, stripe_price_id=None)
@@ -190,17 +190,19 @@ class _Push:
             unnamed.update(**ids, meter_id=price.meter_id)
             return [step]
         successor = _split(row, price, self.catalogue.metric_of(price))
-        done = [self._ask(CREATE_PRICE, successor)]
-        return [*done, self._ask(ARCHIVE_PRICE, row)] if price.is_active else done
+        done = [self.ask(CREATE_PRICE, successor)]
+        return [*done, self.ask(ARCHIVE_PRICE, row)] if price.is_active else done
 
-    def _ask(self, verb: CatalogueVerb[Any], row: PlanPricing | None, default_price_id: str = "") -> CatalogueStep:
+    def ask(self, verb: CatalogueVerb[Any], row: PlanPricing | None, default_price_id: str = "") -> CatalogueStep:
+        """Run one verb, about a price or the product."""
         if verb is ARCHIVE_PRICE and row is not None and row.stripe_price_id == self.default_price_id:
             # Stripe does not archive the price that its own pages offer first.
             others = [other for other in rows_of(self.plan, self.variant) if is_sold(self.plan, other)]
-            others = [other for other in others if other.stripe_product_id == self.product_id]
+            others = [other for other in others if other.stripe_product_id == self.product_id and other.is_public]
             if others:
-                self.default_price_id = others[-1].stripe_price_id or ""
-                self._ask(UPDATE_PRODUCT, None, self.default_price_id)
+                first = max(others, key=lambda other: (other.is_default, not other.is_metered, other.pk))
+                self.default_price_id = first.stripe_price_id or ""
+                self.ask(UPDATE_PRODUCT, None, self.default_price_id)
         if verb is CREATE_PRICE and row is not None and row.is_metered:
             self._name_meter(row)
         params = {

@@ -117,9 +117,7 @@ def _choose(seeded: SeededPlan, price: PriceEntry, entry: PlanEntry, variant: st
     return row
 
 
-def _settings(
-    seeded: SeededPlan, price: PriceEntry, alike: Sequence[PlanPricing], entry: PlanEntry
-) -> dict[str, Any]:
+def _settings(seeded: SeededPlan, price: PriceEntry, alike: Sequence[PlanPricing], entry: PlanEntry) -> dict[str, Any]:
     """Return what is said of a price beside its terms: by a file, or else by the row that was sold until now."""
     settings = {name: getattr(price, name) for name in SETTINGS}
     if entry.is_complete:

@@ -75,7 +75,7 @@ class ProviderCatalogue:
 
     def may_take_key(self, plan: Plan, row: PlanPricing, taken: Collection[str]) -> bool:
         """Return whether a row's lookup key may be taken from the price that has it: only from one of ours."""
-        holders = [price for price in self.prices.values() if price.lookup_key == row.lookup_key]
+        holders = [price for price in self.prices.values() if row.lookup_key and price.lookup_key == row.lookup_key]
         return all(price.price_id in taken or price.metadata.get("plan") == plan.slug for price in holders)
 
 
@@ -95,9 +95,7 @@ def read_catalogue(variant: str, *, with_meters: bool = False) -> ProviderCatalo
     with_meters = with_meters or any(price.meter_id for price in prices.values()) or has_metered_rows(variant)
     if gateway.supports_metered_prices and with_meters:
         meters = {name: meter.meter_id for name, meter in get_meters(variant).list_meters().items()}
-    return ProviderCatalogue(
-        products, prices, meters, gateway.supports_lookup_keys, gateway.supports_metered_prices
-    )
+    return ProviderCatalogue(products, prices, meters, gateway.supports_lookup_keys, gateway.supports_metered_prices)
 
 
 def has_terms(row: PlanPricing, price: PriceSnapshot) -> bool:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from django_stripe_gateway.exceptions import PaymentDeclined, ProviderStateError, UnsupportedByGateway
 from django_stripe_gateway.gateways.billing_values import (
     ItemChange,
+    PriceRequest,
     SetupCheckoutRequest,
     SubscriptionChange,
     SubscriptionCheckoutRequest,
@@ -41,6 +42,37 @@ class AbilityTests(BillingScenario):
         self.pay(made)
         found = self.gateway.retrieve_subscription(made.subscription_id)
         assert (found.status, found.client_secret) == ("active", "")
+
+    def test_metered_prices(self) -> None:
+        """``supports_metered_prices``: a price is made of what a meter counts, and of parts of the smallest coin."""
+        product_id = self.price().product_id
+        request = PriceRequest(
+            product_id, Decimal("0.0004"), "USD", "month", usage_type="metered", meter_id=self.make_meter()
+        )
+        if not self.gateway.supports_metered_prices:
+            self.unsupported(lambda: self.gateway.create_price(request, idempotency_key=self.key()))
+            return
+        made = self.gateway.create_price(request, idempotency_key=self.key())
+        assert (made.amount, made.usage_type, made.meter_id) == (request.amount, "metered", request.meter_id)
+        assert made in self.gateway.list_prices()
+
+    def test_lookup_keys(self) -> None:
+        """``supports_lookup_keys``: a price has another name, which passes on; elsewhere it is left out."""
+        first = self.price()
+        request = PriceRequest(first.product_id, Decimal("30.00"), "USD", "month", lookup_key="gold")
+        made = self.gateway.create_price(request, idempotency_key=self.key())
+        if not self.gateway.supports_lookup_keys:
+            assert made.lookup_key == ""
+            self.unsupported(
+                lambda: self.gateway.set_lookup_key(first.price_id, "gold", transfer=True, idempotency_key=self.key())
+            )
+            return
+        assert made.lookup_key == "gold"
+        named = self.gateway.set_lookup_key(first.price_id, "gold", transfer=True, idempotency_key=self.key())
+        names = {price.price_id: price.lookup_key for price in self.gateway.list_prices()}
+        assert (named.lookup_key, names[first.price_id], names[made.price_id]) == ("gold", "gold", "")
+        taken = self.gateway.set_lookup_key(first.price_id, "", transfer=False, idempotency_key=self.key())
+        assert taken.lookup_key == ""
 
     def test_checkout(self) -> None:
         """``supports_checkout``: a page can be opened and closed again."""

@@ -48,6 +48,10 @@ class BillingScenario(Scenario, ABC):
     def forget_keys(self) -> None:
         """Let the provider forget all idempotency keys, as it does after some time."""
 
+    def make_meter(self) -> str:
+        """Return the id of a meter that a metered price can have, empty where there are none."""
+        return ""
+
     def set_up(self, setup_id: str) -> bool:
         """Let the customer add a payment method in the browser, and return whether that can be done here."""
         return False
