@@ -46,7 +46,7 @@ class UsageCounterAdmin(GoesWithOwnerAdmin):
     list_select_related = ("owner",)
     search_fields = ("owner__pk__exact", "metric__exact", "period_key__exact")
     fields = readonly_fields = tuple(
-        "owner metric period_key starts used reserved extra modified limit_now last_days".split()
+        "owner metric period_key starts ends used reserved extra modified limit_now last_days".split()
     )
 
     @admin.display(description=_("limit now"))
