@@ -60,7 +60,9 @@ class SubscriptionHost:
         """Delete with the API."""
         return (client or self.client).delete(f"{ROOT}{path}/", **kw)
 
-    def made_at_stripe(self, product_id: str, amount: Decimal, *, currency: str = "USD", interval: str = "month") -> str:
+    def made_at_stripe(
+        self, product_id: str, amount: Decimal, *, currency: str = "USD", interval: str = "month"
+    ) -> str:
         """Return a price that only Stripe knows, such as one that was negotiated."""
         request = PriceRequest(product_id, amount, currency, interval)
         price = get_billing_gateway("stripe").create_price(request, idempotency_key=f"{product_id}-{amount}-{currency}")

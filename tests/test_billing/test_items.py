@@ -24,7 +24,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def support(host: SubscriptionHost, **fields: Any) -> PlanPricing:
     """Sell an add-on that customers may add, per seat."""
-    return host.sell("support", Decimal("15.00"), is_add_on=True, **{"is_per_seat": True, "may_be_added": True} | fields)
+    return host.sell(
+        "support", Decimal("15.00"), is_add_on=True, **{"is_per_seat": True, "may_be_added": True} | fields
+    )
 
 
 def charged(host: SubscriptionHost) -> list[tuple[str, int | None]]:
@@ -230,9 +232,7 @@ def test_service__refuses(host: SubscriptionHost) -> None:
         gone = refusal(act)
         assert (type(gone), gone.code) == (WrongState, "item_removed")
     assert refusal(lambda: change_subscription(subscription=subscription, pricing=pricing)).code == "not_for_sale"
-    twice = refusal(
-        lambda: subscribe(owner=host.user, plan=host.premium.plan, add_ons=[(pricing, 1), (pricing, 2)])
-    )
+    twice = refusal(lambda: subscribe(owner=host.user, plan=host.premium.plan, add_ons=[(pricing, 1), (pricing, 2)]))
     assert (type(twice), twice.field) == (InvalidInput, "add_ons")
     host.post("cancel", {"subscription_id": subscription.provider_id, "at_period_end": False})
     ended = Subscription.objects.select_related("customer").get(pk=subscription.pk)

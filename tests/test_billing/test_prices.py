@@ -263,9 +263,12 @@ def test_change__to_what_was_archived(host: SubscriptionHost) -> None:
     body = {"subscription_id": subscription.provider_id}
     assert host.post("change", body | {"plan_id": host.premium.plan_id}).json()["code"] == "not_for_sale"
     assert host.post("change", body | {"pricing_id": host.premium.pk}).json()["code"] == "unknown_pricing"
-    assert refusal(
-        lambda: change_subscription(
-            subscription=Subscription.objects.select_related("customer").get(),
-            pricing=PlanPricing.objects.get(pk=host.premium.pk),
-        )
-    ).code == "not_for_sale"
+    assert (
+        refusal(
+            lambda: change_subscription(
+                subscription=Subscription.objects.select_related("customer").get(),
+                pricing=PlanPricing.objects.get(pk=host.premium.pk),
+            )
+        ).code
+        == "not_for_sale"
+    )

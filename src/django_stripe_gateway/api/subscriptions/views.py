@@ -96,7 +96,11 @@ class PlanListView(GatewayAPIView):
         """
         wants_add_ons = self.validated(PlanFilterSerializer, request.query_params)["add_ons"]
         sold = PlanPricing.objects.public().filter(variant=billing_variant())
-        plans = Plan.objects.active().filter(is_add_on=wants_add_ons).prefetch_related(Prefetch("pricing", sold, to_attr="sold"), "limits")
+        plans = (
+            Plan.objects.active()
+            .filter(is_add_on=wants_add_ons)
+            .prefetch_related(Prefetch("pricing", sold, to_attr="sold"), "limits")
+        )
         return self.page(PlanSerializer, plans)
 
 

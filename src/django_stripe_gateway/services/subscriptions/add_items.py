@@ -33,9 +33,7 @@ class ItemVerb(SubscriptionVerb):
         items = SubscriptionItem.objects.using(payments_database()).filter(subscription=subscription)
         self.check_items(claim, subscription, {item.provider_id: item for item in items})
 
-    def check_items(
-        self, claim: CustomerClaim, subscription: Subscription, items: dict[str, SubscriptionItem]
-    ) -> None:
+    def check_items(self, claim: CustomerClaim, subscription: Subscription, items: dict[str, SubscriptionItem]) -> None:
         """Raise ``GatewayError`` if the items, read under the customer's lock, do not allow it."""
         item_id = claim.params["item_id"]
         if item_id not in items:
@@ -53,9 +51,7 @@ class AddItemVerb(ItemVerb):
 
     kind = BillingOperationKind.ADD_ITEM
 
-    def check_items(
-        self, claim: CustomerClaim, subscription: Subscription, items: dict[str, SubscriptionItem]
-    ) -> None:
+    def check_items(self, claim: CustomerClaim, subscription: Subscription, items: dict[str, SubscriptionItem]) -> None:
         """Let no price be added twice: a quantity says that."""
         check_not_there(claim.params["price_id"], items)
 
@@ -70,9 +66,7 @@ class ChangeItemVerb(ItemVerb):
 
     kind = BillingOperationKind.CHANGE_ITEM
 
-    def check_items(
-        self, claim: CustomerClaim, subscription: Subscription, items: dict[str, SubscriptionItem]
-    ) -> None:
+    def check_items(self, claim: CustomerClaim, subscription: Subscription, items: dict[str, SubscriptionItem]) -> None:
         """Let something change, and no price come twice."""
         super().check_items(claim, subscription, items)
         item, params = items.pop(claim.params["item_id"]), claim.params
