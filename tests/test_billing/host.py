@@ -44,6 +44,22 @@ class SubscriptionHost:
             plan=plan, amount=amount, stripe_price_id=price.price_id, stripe_product_id=product.product_id, **values
         )
 
+    def sell_metered(self, slug: str, amount: Decimal, *, product_id: str) -> PlanPricing:
+        """Return a price of a plan, multiplied by what a meter counts."""
+        v1: Any = get_billing_gateway("stripe").v1  # type: ignore[attr-defined]
+        meter = {"display_name": slug, "event_name": slug, "default_aggregation": {"formula": "sum"}}
+        recurring = {"interval": "month", "usage_type": "metered", "meter": v1.billing.meters.create(meter).id}
+        base = {"product": product_id, "currency": "usd", "unit_amount": int(amount * 100), "recurring": recurring}
+        plan, price = Plan.objects.get(slug=slug), v1.prices.create(base)
+        fields = {"usage_type": "metered", "metric": "calls", "meter_id": recurring["meter"], "currency": "USD"}
+        return PlanPricing.objects.create(
+            plan=plan, amount=amount, stripe_price_id=price.id, stripe_product_id=product_id, **fields
+        )
+
+    def delete(self, path: str, *, client: APIClient | None = None, **kw: Any) -> Any:
+        """Delete with the API."""
+        return (client or self.client).delete(f"{ROOT}{path}/", **kw)
+
     def made_at_stripe(
         self, product_id: str, amount: Decimal, *, currency: str = "USD", interval: str = "month"
     ) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from payments import get_payment_model
 
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import Customer, Invoice, Plan, PlanPricing, Subscription
+from django_stripe_gateway.models import Customer, Invoice, Plan, PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.services.catalogue.meters import CREATE_METER
 from django_stripe_gateway.services.catalogue.prices import ARCHIVE_PRICE, CREATE_PRICE, RESTORE_PRICE, SET_LOOKUP_KEY
 from django_stripe_gateway.services.catalogue.products import ARCHIVE_PRODUCT, CREATE_PRODUCT, UPDATE_PRODUCT
@@ -23,6 +23,14 @@ from django_stripe_gateway.services.payments.confirm import CONFIRM, confirm_pay
 from django_stripe_gateway.services.payments.create import CREATE, create_payment
 from django_stripe_gateway.services.payments.refresh import sync_payment
 from django_stripe_gateway.services.payments.refund import REFUND, refund_payment
+from django_stripe_gateway.services.subscriptions.add_items import (
+    ADD_ITEM,
+    CHANGE_ITEM,
+    REMOVE_ITEM,
+    add_item,
+    change_item,
+    remove_item,
+)
 from django_stripe_gateway.services.subscriptions.cancel import (
     CANCEL_SUBSCRIPTION,
     RESUME_SUBSCRIPTION,
@@ -173,6 +181,31 @@ def change(host: SubscriptionHost) -> Any:
     return change_subscription(subscription=one, pricing=host.premium, proration="always_invoice", idempotency_key="k")
 
 
+def with_add_on(host: SubscriptionHost) -> None:
+    subscribed(host)
+    add_item(subscription=Subscription.objects.get(), pricing=support(host), quantity=2)
+
+
+def support(host: SubscriptionHost) -> PlanPricing:
+    """Return the price of the add-on, sold since the first call."""
+    found = PlanPricing.objects.filter(plan__slug="support").first()
+    return found or host.sell("support", Decimal("15.00"), is_add_on=True, is_per_seat=True)
+
+
+def add(host: SubscriptionHost) -> Any:
+    one = Subscription.objects.get()
+    return add_item(subscription=one, pricing=support(host), proration="always_invoice", idempotency_key="k")
+
+
+def the_item(host: SubscriptionHost) -> SubscriptionItem:
+    """Return the add-on as it was read before it was changed or removed."""
+    known = SubscriptionItem.objects.filter(kind="add_on").select_related("subscription").first()
+    if known is not None:
+        host.seen_item = known  # type: ignore[attr-defined]
+    item: SubscriptionItem = host.seen_item  # type: ignore[attr-defined]
+    return item
+
+
 def push(host: SubscriptionHost) -> Any:
     return push_plan(plan=host.basic.plan)
 
@@ -270,6 +303,19 @@ CASES: tuple[Case, ...] = (
         {"checkout.session": 1},
     ),
     Case(CHANGE_SUBSCRIPTION, subscribed, change, {"invoice": 1, "payment_intent": 1, "charge": 1}),
+    Case(ADD_ITEM, subscribed, add, {"invoice": 1, "payment_intent": 1, "charge": 1}),
+    Case(
+        CHANGE_ITEM,
+        with_add_on,
+        lambda host: change_item(item=the_item(host), quantity=5, proration="always_invoice", idempotency_key="k"),
+        {"invoice": 1, "payment_intent": 1, "charge": 1},
+    ),
+    Case(
+        REMOVE_ITEM,
+        with_add_on,
+        lambda host: remove_item(item=the_item(host), idempotency_key="k"),
+        events={"customer.subscription.updated": 1},
+    ),
     Case(
         CANCEL_SUBSCRIPTION,
         subscribed,

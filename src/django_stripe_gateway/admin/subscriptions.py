@@ -17,7 +17,8 @@ from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin, ReadOnlyInl
 from django_stripe_gateway.admin.base.search import IdSearchMixin
 from django_stripe_gateway.admin.invoices import InvoiceInline
 from django_stripe_gateway.admin.logs import SubscriptionLogInline
-from django_stripe_gateway.models import Subscription
+from django_stripe_gateway.models import Subscription, SubscriptionItem
+from django_stripe_gateway.money import display_amount
 
 SECTIONS = (
     (None, "status customer plan price quantity metadata_shown created modified".split()),
@@ -32,6 +33,25 @@ SECTIONS = (
         "variant livemode provider_id price_id latest_invoice_id default_payment_method checkout_id".split(),
     ),
 )
+
+
+class SubscriptionItemInline(ReadOnlyInline):
+    """What a subscription is charged: its plan, and what stands beside it."""
+
+    model = SubscriptionItem
+    fields = readonly_fields = ("kind", "plan", "charged", "quantity", "current_period_end", "provider_id", "price_id")
+    show_change_link = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Bring plans and prices along."""
+        return super().get_queryset(request).select_related("plan", "pricing")
+
+    @admin.display(description=_("price"))
+    def charged(self, item: SubscriptionItem) -> str:
+        """Return what one unit costs, also at a price that is not of this site."""
+        if item.pricing is None and item.amount is not None:
+            return display_amount(item.amount, item.currency)
+        return str(item.pricing or EMPTY)
 
 
 @admin.register(Subscription)
@@ -56,7 +76,7 @@ class SubscriptionAdmin(ActionsMixin, IdSearchMixin, ReadOnlyAdmin):
         "in_": ("invoices__provider_id",),
         "cs_": ("checkout_id",),
     }
-    inlines = (InvoiceInline, SubscriptionLogInline)
+    inlines = (SubscriptionItemInline, InvoiceInline, SubscriptionLogInline)
     fieldsets = [(title, {"fields": tuple(names)}) for title, names in SECTIONS]
     readonly_fields = tuple(name for _title, names in SECTIONS for name in names)
 

@@ -109,7 +109,7 @@ def choose_pricing(plan: Plan, *, owner: Any = None, currency: str = "") -> Plan
 
 
 def choose_next_pricing(subscription: Subscription, plan: Plan) -> PlanPricing | None:
-    """Return the price of ``plan`` that a subscription changes to where none was named; ``None`` where it keeps its own.
+    """Return the price of ``plan`` that a subscription changes to where none was named; ``None`` to keep its own.
 
     It keeps its currency, and its interval where the plan has one like it: another interval is only taken where the
     seller has made it the default, or sells at no other price.
