@@ -52,7 +52,9 @@ def sync_items(subscription: Subscription, snapshots: Sequence[SubscriptionItemS
     known = {item.provider_id: item for item in stored}
     before = {item: _values(item) for item in known.values()}
     items = [
-        known.pop(one.item_id, None) or SubscriptionItem(subscription=subscription, provider_id=one.item_id)
+        known.pop(one.item_id)
+        if one.item_id in known
+        else SubscriptionItem(subscription=subscription, provider_id=one.item_id)
         for one in snapshots
     ]
     unidentified = []
@@ -187,5 +189,6 @@ def _kind(item: SubscriptionItem) -> SubscriptionItemKind:
 
 
 def _values(item: SubscriptionItem) -> tuple[object, ...]:
-    columns = (item._meta.get_field(name).attname for name in ("quantity", *FOUND, *MIRRORED_OF_ITEM))
-    return tuple(getattr(item, column) for column in columns)
+    names = ("quantity", *FOUND, *MIRRORED_OF_ITEM)
+    columns = {"plan": "plan_id", "pricing": "pricing_id"}
+    return tuple(getattr(item, columns.get(name, name)) for name in names)
