@@ -79,8 +79,8 @@ class Adapter:
         """Return the currency in which an owner is sold a plan where nothing else says it: an ISO code, any case.
 
         By default ``None``: the plan's default price decides. Asked when somebody subscribes to a plan that has several
-        prices and names neither one of them nor a currency. A plan that is not sold in it is sold as if it were ``None``;
-        what an owner has subscribed to already comes first.
+        prices and names neither one of them nor a currency. A plan that is not sold in it is sold as if the answer were
+        ``None``; what an owner has subscribed to already comes first.
         """
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
 
 from django_stripe_gateway.api.fields import OBJECT_ID, FormattedAmountField, MetadataField
 from django_stripe_gateway.choices import (
@@ -280,8 +281,8 @@ class SubscribeSerializer(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse a subscription to nothing."""
         if not {"plan_id", "pricing_id", "lookup_key"} & set(attrs):
-            required = serializers.Field.default_error_messages["required"]
-            raise serializers.ValidationError({"plan_id": required}, code="required")
+            required = str(serializers.Field.default_error_messages["required"])
+            raise serializers.ValidationError({"plan_id": ErrorDetail(required, "required")})
         return attrs
 
 

@@ -75,8 +75,8 @@ def change_subscription(
     Another price of a plan that renews takes back the customer's cancellation; an end that was agreed on stays.
 
     Args:
-        plan: the new plan, at its price in the currency and with the interval of the present one; the present plan keeps
-            its price.
+        plan: the new plan, at its price in the currency and with the interval of the present one; the present plan
+            keeps its price.
         pricing: the new price, of this or another plan, any that is active; or ``lookup_key``, its name at Stripe.
             Without any of the three the price stays as it is.
         quantity: ``None`` keeps it.

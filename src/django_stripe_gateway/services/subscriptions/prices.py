@@ -1,4 +1,4 @@
-"""Which price is sold: the one that is named, or else the one that nothing leaves in doubt. A price is never guessed."""
+"""Which price is sold: the one that is named, or else the one that nothing leaves in doubt. None is guessed."""
 
 from __future__ import annotations
 
