@@ -6,6 +6,7 @@ The SDK decides which version is asked for (stripe 16.1: 2026-10-28.endive). Add
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 from tests.fake_stripe.errors import ApiError, invalid
@@ -23,10 +24,16 @@ class Added:
 
 
 _STRINGS = {"type": "array", "items": {"type": "string"}}
+_SCHEDULES = "/v1/subscription_schedules"
 
 ADDED = (
     # https://docs.stripe.com/changelog/endive/2026-09-30/remove-payment-method-types-checkout-sessions
     Added("POST", "/v1/checkout/sessions", (), "allowed_payment_method_types", _STRINGS),
+    # Older versions know these; see REMOVED.
+    Added("POST", _SCHEDULES, ("phases", "*"), "coupon", {"type": "string"}),
+    Added("POST", _SCHEDULES, ("phases", "*"), "iterations", {"type": "integer"}),
+    Added("POST", _SCHEDULES + "/{schedule}", ("phases", "*"), "coupon", {"type": "string"}),
+    Added("POST", _SCHEDULES + "/{schedule}", ("phases", "*"), "iterations", {"type": "integer"}),
     # In the SDK's types, and the only way localstripe knows.
     Added("POST", "/v1/subscriptions", ("items", "*"), "plan", {"type": "string"}),
 )
@@ -39,12 +46,13 @@ ADDED_VALUES = {
 
 @dataclasses.dataclass(frozen=True)
 class Removed:
-    """A parameter that is refused from a version on."""
+    """A parameter that is refused from a version on; `into` leads to the objects that had it, as in `Added`."""
 
     prefix: str
     name: str
     since: str
     code: str
+    into: tuple[str, ...] = ()
 
 
 # https://docs.stripe.com/changelog/endive/2026-09-30/removes-the-payment-method-types-parameter-from-payment-intents-and-setup-intents
@@ -53,6 +61,10 @@ REMOVED = (
     Removed("/v1/payment_intents", "payment_method_types", "2026-09-30", _NO_LONGER),
     Removed("/v1/setup_intents", "payment_method_types", "2026-09-30", _NO_LONGER),
     Removed("/v1/checkout/sessions", "payment_method_types", "2026-09-30", "parameter_unknown"),
+    # https://docs.stripe.com/changelog/basil/2025-03-31/deprecate-singular-coupon-promotion-code
+    Removed(_SCHEDULES, "coupon", "2025-03-31", "parameter_unknown", ("phases", "*")),
+    # https://docs.stripe.com/changelog/clover/2025-09-30/remove-iterations
+    Removed(_SCHEDULES, "iterations", "2025-09-30", "parameter_unknown", ("phases", "*")),
 )
 
 
@@ -72,11 +84,33 @@ def check_removals(path: str, params: dict[str, Any], stripe_version: str | None
     """Refuse what the asked-for version does not know any more; without a version the newest counts."""
     version = (stripe_version or "9999")[:10]
     for removed in REMOVED:
-        if path.startswith(removed.prefix) and removed.name in params and version >= removed.since:
-            raise _refusal(removed)
+        if path.startswith(removed.prefix) and version >= removed.since:
+            for inside, found in _objects_at(params, removed.into, ""):
+                if removed.name in found:
+                    raise _refusal(removed, f"{inside}[{removed.name}]" if inside else removed.name)
 
 
-def _refusal(removed: Removed) -> ApiError:
+def check_requirements(method: str, path: str, params: dict[str, Any], stripe_version: str | None) -> None:
+    """Refuse what newer versions want more of than the description says."""
+    recurring = params.get("recurring") if path == "/v1/prices" else params if path == "/v1/plans" else None
+    metered = isinstance(recurring, dict) and recurring.get("usage_type") == "metered" and not recurring.get("meter")
+    # https://docs.stripe.com/changelog/basil/2025-03-31/deprecate-legacy-usage-based-billing
+    if method == "POST" and metered and (stripe_version or "9999")[:10] >= "2025-03-31":
+        raise invalid("Starting with Stripe version `2025-03-31.basil`, metered prices must be backed by meters.")
+
+
+def _objects_at(params: Any, into: tuple[str, ...], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the objects of undecoded parameters that `into` leads to, with their names."""
+    if not isinstance(params, dict):
+        return
+    if not into:
+        yield name, params
+        return
+    for key in list(params) if into[0] == "*" else [into[0]]:
+        yield from _objects_at(params.get(key), into[1:], f"{name}[{key}]" if name else key)
+
+
+def _refusal(removed: Removed, name: str) -> ApiError:
     if removed.code == "parameter_unknown":
-        return invalid(f"Received unknown parameter: {removed.name}", removed.name, removed.code)
-    return invalid(f"The `{removed.name}` parameter is no longer supported.", removed.name, removed.code)
+        return invalid(f"Received unknown parameter: {name}", name, removed.code)
+    return invalid(f"The `{name}` parameter is no longer supported.", name, removed.code)

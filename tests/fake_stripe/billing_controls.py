@@ -147,9 +147,9 @@ class BillingControls(Controls):
         )
 
     def reorder_items(self, subscription_id: str, order: Sequence[str] = (), *, deliver: bool = True) -> Events:
-        """Let the items of a subscription stand in another order, of which Stripe promises none: reversed, or as `order` says.
+        """Let the items of a subscription stand in another order, of which Stripe promises none.
 
-        What it does not name comes after what it does.
+        That is reversed, or as `order` says; what it does not name comes after what it does.
         """
 
         def change(scope: Scope, found: Object) -> None:

@@ -115,6 +115,20 @@ def old_promotion_code(obj: Object, scope: Scope) -> Object:
     return {**rest, "coupon": scope.objects["coupon"][obj["promotion"]["coupon"]]}
 
 
+def old_schedule(obj: Object, scope: Scope) -> Object:
+    """Name one coupon on each phase, as long as there could be only one."""
+    new = {"billing_mode", "customer_account"}
+    phases = [{**phase, "coupon": _coupon(phase["discounts"], scope)} for phase in obj["phases"]]
+    return {**{name: value for name, value in obj.items() if name not in new}, "phases": phases}
+
+
+def _coupon(discounts: list[Object], scope: Scope) -> str | None:
+    for item in discounts:
+        discount = scope.find("discount", item["discount"])
+        return item["coupon"] or (discount["source"]["coupon"] if discount else None)
+    return None
+
+
 #: By object type; both older generations show the first of these.
 RENDERERS = {
     "credit_note": old_credit_note,
@@ -124,6 +138,7 @@ RENDERERS = {
     "promotion_code": old_promotion_code,
     "subscription": old_subscription,
     "subscription_item": old_item,
+    "subscription_schedule": old_schedule,
 }
 
 CURRENT_RENDERERS = {"invoice": current_invoice, "subscription": current_subscription}

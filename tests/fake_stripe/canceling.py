@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from tests.fake_stripe import customers, invoicing, pending_items, proration
+from collections.abc import Callable
+
+from tests.fake_stripe import customers, invoicing, pending_items, proration, usage
 from tests.fake_stripe.errors import ApiError, invalid
 from tests.fake_stripe.events import record
 from tests.fake_stripe.state import Object, Scope
-from tests.fake_stripe.subscription_objects import ENDED, items, period, with_items
+from tests.fake_stripe.subscription_objects import ENDED, items, period
 
 REQUESTED = "cancellation_requested"
+#: What ends with a subscription: (scope, subscription, reason).
+ON_END: list[Callable[[Scope, Object, str], None]] = []
 
 
 def schedule(scope: Scope, found: Object, params: Object) -> None:
@@ -83,6 +87,8 @@ def cancel(scope: Scope, found: Object, *, reason: str = REQUESTED, at: int | No
         _pending=None,
     )
     record(scope, "customer.subscription.deleted", found)
+    for listener in ON_END:
+        listener(scope, found, reason)
 
 
 invoicing.CANCEL.append(cancel)
@@ -91,10 +97,8 @@ invoicing.CANCEL.append(cancel)
 def cancel_with_final_invoice(scope: Scope, found: Object) -> None:
     """End a subscription at its planned moment; what was used, and what waits for an invoice, is billed."""
     span = (period(found)[0], found["cancel_at"])
-    trial = found["status"] == "trialing"
     cancel(scope, found, at=found["cancel_at"])
-    used = [] if trial else usage(scope, found, found["cancel_at"])
-    lines = [*pending_items.waiting(scope, found), *used]
+    lines = [*pending_items.waiting(scope, found), *usage.lines(scope, found, found["cancel_at"])]
     if lines:
         invoicing.hold_draft(scope, invoicing.create(scope, found, lines, "subscription_cycle", period=span))
 
@@ -112,22 +116,13 @@ def cancel_now(scope: Scope, found: Object, params: Object) -> None:
     note(found, params.get("cancellation_details", {}))
     cancel(scope, found)
     if params.get("invoice_now"):
-        lines = [*pending_items.waiting(scope, found), *lines, *(usage(scope, found, now) if billed else [])]
+        used = usage.lines(scope, found, now) if billed else []
+        lines = [*pending_items.waiting(scope, found), *lines, *(line for line in used if line["amount"])]
         if lines:
             invoicing.begin(scope, invoicing.create(scope, found, lines, "subscription_update"))
         return
     for line in lines:
         pending_items.keep(scope, found, line)
-
-
-def usage(scope: Scope, found: Object, until: int) -> list[Object]:
-    """Return the lines for what was used of the metered items in their periods, without those that cost nothing."""
-    lines = [
-        line
-        for item in items(found)
-        for line in proration.usage_lines(scope, with_items(found, [item]), item["current_period_start"], until)
-    ]
-    return [line for line in lines if line["amount"]]
 
 
 def no_such_subscription(found: Object) -> ApiError:

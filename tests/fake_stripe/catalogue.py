@@ -63,7 +63,7 @@ def create_price(scope: Scope, params: Object, **fields: Any) -> Object:
     """Create a price from an API request; a recurring one is a plan to older API versions, and makes its event too."""
     if "product" not in params and "product_data" not in params:
         raise missing_param("product")
-    lookup_key = params.get("lookup_key")
+    lookup_key = params.get("lookup_key") or None
     if lookup_key:
         _take_lookup_key(scope, lookup_key, transfer=params.get("transfer_lookup_key", False))
     if "product" in params:
@@ -116,7 +116,8 @@ def _take_lookup_key(scope: Scope, lookup_key: str, *, transfer: bool, keep: Obj
             raise invalid(
                 f"A price (`{other['id']}`) already uses that lookup key.", "lookup_key", "resource_already_exists"
             )
-        other["lookup_key"] = None
+        with changing(scope, other, "price.updated"):
+            other["lookup_key"] = None
 
 
 def create_coupon(scope: Scope, params: Object) -> Object:

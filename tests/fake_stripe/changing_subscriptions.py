@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 from tests.fake_stripe import (
     canceling,
@@ -17,16 +18,21 @@ from tests.fake_stripe import (
     sending,
     subscribing,
     trials,
+    usage,
+    usage_billing,
 )
 from tests.fake_stripe.errors import ApiError, invalid, missing_param, no_such
 from tests.fake_stripe.events import changing
 from tests.fake_stripe.state import Object, Scope
 from tests.fake_stripe.subscription_objects import (
     ENDED,
+    all_cycle_anew,
     begin_periods,
     check_quantity,
+    count_from,
     cycle,
     cycles,
+    ending,
     items,
     join_period,
     period,
@@ -41,10 +47,22 @@ from tests.fake_stripe.subscription_objects import (
 _CANCELLATION = ("cancel_at", "cancel_at_period_end", "canceled_at", "cancellation_details")
 
 
+#: What follows a change of a subscription: (scope, subscription, parameters, copies of its items before).
+ON_UPDATE: list[Callable[[Scope, Object, Object, list[Object]], None]] = []
+#: What a subscription will sell from a moment on, None where nothing is planned: (scope, subscription, moment).
+PLANNED: list[Callable[[Scope, Object, int], list[Object] | None]] = []
+
+
 def update(scope: Scope, found: Object, params: Object) -> None:
     """Change a subscription from an API request."""
     if found["status"] in ENDED and set(params) - {"metadata", "cancellation_details", "expand"}:
         raise ApiError(400, "A canceled subscription can only update its cancellation_details and metadata.")
+    if found["schedule"] and {"cancel_at", "cancel_at_period_end"} & set(params):
+        raise ApiError(
+            400,
+            f"The subscription is managed by the subscription schedule `{found['schedule']}`, and updating any "
+            "cancelation behavior directly is not allowed. Please update the schedule instead.",
+        )
     if "items" in params and found["status"] == "incomplete":
         raise ApiError(400, "The first invoice of this subscription must be paid before its items can be updated.")
     if params.get("cancel_at_period_end") and params.get("cancel_at"):
@@ -65,9 +83,12 @@ def update(scope: Scope, found: Object, params: Object) -> None:
                 subscribing.check_card(method)
             pending_updates.wait(scope, found, changed, _lines(scope, found, changed, params)[0])
             return
+    before = copy.deepcopy(items(found))
     with changing(scope, found, "customer.subscription.updated"):
         _apply_simple(scope, found, params)
         invoice = _apply_items(scope, found, changed, params)
+    for listener in ON_UPDATE:
+        listener(scope, found, params, before)
     if found["status"] == "trialing":
         trials.warn_of_end(scope, found)
     if invoice is not None:
@@ -103,6 +124,7 @@ def _changed_copy(scope: Scope, found: Object, params: Object) -> Object:
     for index, wanted in enumerate(params.get("items", [])):
         _change_item(scope, changed, wanted, f"items[{index}]")
     item_rules.check(changed)
+    count_from(changed, items(found), now)
     if params.get("trial_end") not in {None, "now"}:
         trial_end = params["trial_end"]
         if trial_end < now:
@@ -119,7 +141,7 @@ def _changed_copy(scope: Scope, found: Object, params: Object) -> Object:
         changed.update(billing_cycle_anchor=now, status=status, _begins_anew=True)
         begin_periods(changed, now)
     canceling.schedule(scope, changed, params)
-    changed["_cut"] = found["_cut"] if changed["cancel_at"] == found["cancel_at"] else None
+    changed["_cut"] = found["_cut"] if changed["cancel_at"] == found["_cut"] else None
     if "cancel_at" in params and params.get("proration_behavior") != "none" and changed["status"] != "trialing":
         changed["_cut"] = canceling.cut(changed, changed["cancel_at"])
     return changed
@@ -127,21 +149,19 @@ def _changed_copy(scope: Scope, found: Object, params: Object) -> Object:
 
 def _begins_anew(found: Object, changed: Object, params: Object) -> bool:
     """Return whether a new period begins now: another interval, no longer free, or asked for."""
-    before, after = cycles(found), cycles(changed)
-    # Where intervals are mixed, an item that comes or goes leaves the others as they are.
-    another = before != after and len(before) == len(after) == 1
+    another = all_cycle_anew(cycles(found), cycles(changed))
     return another or (_free(found) and not _free(changed)) or params.get("billing_cycle_anchor") == "now"
 
 
 def _free(subscription: Object) -> bool:
-    return not any(proration.full_amount(item) or proration.metered(item) for item in items(subscription))
+    return not any(proration.full_amount(item) or usage.is_metered(item) for item in items(subscription))
 
 
 def _change_item(scope: Scope, changed: Object, wanted: Object, param: str) -> None:
     item = next((item for item in items(changed) if item["id"] == wanted.get("id")), None)
     if item is None and "id" in wanted:
         raise no_such("subscription_item", wanted["id"], param=f"{param}[id]", in_url=False)
-    if wanted.get("clear_usage") and not (item and proration.metered(item)):
+    if wanted.get("clear_usage") and not (item and usage.is_metered(item)):
         raise invalid("You can only set `clear_usage` for items with a metered price.", f"{param}[clear_usage]")
     if wanted.get("deleted"):
         if item is None:
@@ -157,7 +177,8 @@ def _change_item(scope: Scope, changed: Object, wanted: Object, param: str) -> N
         items(changed).append(item)
         _join(scope, changed, item)
         return
-    quantity = wanted.get("quantity", None if _becomes_metered(item, price) else item.get("quantity"))
+    was = None if usage.is_metered({"price": price}) else item.get("quantity")
+    quantity = wanted.get("quantity", was)
     fresh = subscription_item(scope, changed, price, check_quantity(price, quantity, param))
     before = cycle(item)
     same = {name: item[name] for name in ("id", "created", "current_period_start", "current_period_end")}
@@ -166,10 +187,6 @@ def _change_item(scope: Scope, changed: Object, wanted: Object, param: str) -> N
     item.update({**fresh, **same, "metadata": metadata})
     if cycle(item) != before:
         _join(scope, changed, item)
-
-
-def _becomes_metered(item: Object, price: Object) -> bool:
-    return bool(price["recurring"]["usage_type"] == "metered") and price["id"] != item["price"]["id"]
 
 
 def _join(scope: Scope, changed: Object, item: Object) -> None:
@@ -192,32 +209,18 @@ def _lines(scope: Scope, found: Object, changed: Object, params: Object) -> tupl
     if changed["_begins_anew"] or is_trial:
         credits = [] if was_trial or behavior == "none" else proration.unused_lines(scope, changed, before, at)
         credits += canceling.shortening(scope, found, found["_cut"], None) if credits else []
-        if is_trial:
-            return [*credits, *proration.trial_lines(scope, changed, *period(changed))], True
-        return [*credits, *_used(scope, found, changed, params), *_begun(scope, changed)], True
+        begun = proration.trial_lines(scope, changed, *period(changed)) if is_trial else _begun(scope, changed)
+        return [*credits, *usage_billing.over(scope, found, changed, params), *begun], True
     if behavior == "none":
         return [], False
     lines = proration.change_lines(scope, changed, before, at)
     lines += canceling.shortening(scope, changed, found["_cut"], changed["_cut"])
-    return [*lines, *_used(scope, found, changed, params)], behavior == "always_invoice"
+    return [*lines, *usage_billing.over(scope, found, changed, params)], behavior == "always_invoice"
 
 
 def _begun(scope: Scope, changed: Object) -> list[Object]:
     lines = proration.current_lines(scope, changed)
     return proration.shorten(lines, changed["_cut"]) if changed["_cut"] else lines
-
-
-def _used(scope: Scope, found: Object, changed: Object, params: Object) -> list[Object]:
-    """Return the lines for what was used of metered items that go, unless it is to be forgotten.
-
-    In classic billing mode it is not billed.
-    """
-    kept = {item["id"] for item in items(changed)}
-    kept |= {wanted["id"] for wanted in params.get("items", []) if wanted.get("clear_usage")}
-    gone = [item for item in items(found) if item["id"] not in kept and proration.metered(item)]
-    if found["billing_mode"]["type"] == "classic":
-        return []
-    return canceling.usage(scope, with_items(found, gone), scope.now())
 
 
 def _apply_items(scope: Scope, found: Object, changed: Object, params: Object) -> Object | None:
@@ -266,7 +269,9 @@ def preview(scope: Scope, found: Object, details: Object) -> Object:
     changed = _changed_copy(scope, found, details)
     lines, at_once = _lines(scope, found, changed, details)
     if not at_once:
-        lines = [*pending_items.shown(scope, found), *lines, *_next_period(scope, changed)]
+        end = period(changed)[1]
+        used = usage.lines(scope, ending(changed, end), end)
+        lines = [*pending_items.shown(scope, found), *lines, *used, *_next_period(scope, changed)]
     invoice = invoicing.draft(scope, changed, lines, "upcoming")
     invoice["id"] = "upcoming_" + invoice["id"]
     return invoice
@@ -274,8 +279,9 @@ def preview(scope: Scope, found: Object, details: Object) -> Object:
 
 def upcoming(scope: Scope, found: Object) -> Object:
     """Return the next invoice as it stands now."""
-    lines = [*pending_items.shown(scope, found), *_next_period(scope, found)]
     start, end = period(found)
+    used = usage.lines(scope, ending(found, end), end)
+    lines = [*pending_items.shown(scope, found), *used, *_next_period(scope, found)]
     return {**invoicing.draft(scope, found, lines, "upcoming"), "period_start": start, "period_end": end}
 
 
@@ -283,7 +289,9 @@ def _next_period(scope: Scope, changed: Object) -> list[Object]:
     end = period(changed)[1]
     if changed["cancel_at"] and changed["cancel_at"] <= end:
         return []
-    due = [copy.deepcopy(item) for item in items(changed) if item["current_period_end"] == end]
-    begun = with_items(changed, due)
+    for planned in PLANNED:
+        if (sold := planned(scope, changed, end)) is not None:
+            changed = with_items(changed, sold)
+    begun = copy.deepcopy(ending(changed, end))
     begin_periods(begun, end)
     return proration.current_lines(scope, begun)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import decimal
 import hashlib
 import re
 from collections.abc import Callable
 from typing import Any
 
-from tests.fake_stripe import cards, discounting, item_rules, money, objects, payments, price_objects
+from tests.fake_stripe import cards, discounting, item_rules, money, objects, payments, price_objects, pricing
 from tests.fake_stripe.errors import ApiError, invalid, missing_param
 from tests.fake_stripe.events import record
 from tests.fake_stripe.state import Object, Scope
@@ -109,15 +110,16 @@ def _check_subscription(scope: Scope, lines: list[Object], currency: str, params
 
 
 def _line_item(scope: Scope, item: Object, index: int) -> Object:
-    price, name = _price(scope, item, f"line_items[{index}]")
-    quantity = item.get("quantity", 1)
-    if quantity < 1:
-        raise invalid("This value must be greater than or equal to 1.", f"line_items[{index}][quantity]")
-    if price["recurring"] and price["recurring"]["usage_type"] == "metered":
-        if "quantity" in item:
-            raise invalid("Quantity should not be specified where usage_type is `metered`.", f"line_items[{index}]")
-        quantity = None
-    total = price["unit_amount"] * (quantity or 0)
+    param = f"line_items[{index}]"
+    price, name = _price(scope, item, param)
+    metered = price["recurring"] and price["recurring"]["usage_type"] == "metered"
+    if metered and "quantity" in item:
+        message = f"Quantity should not be specified where usage_type is `metered`. Remove quantity from `{param}`"
+        raise invalid(message, f"{param}[quantity]")
+    quantity = None if metered else item.get("quantity", 1)
+    if quantity is not None and quantity < 1:
+        raise invalid("This value must be greater than or equal to 1.", f"{param}[quantity]")
+    total = pricing.amount_of(price, decimal.Decimal(quantity or 0))
     return {
         "id": scope.new_id("li_"),
         "object": "item",

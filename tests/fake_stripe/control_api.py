@@ -12,11 +12,12 @@ from tests.fake_stripe.controls import OVER_HTTP as PAYMENTS_OVER_HTTP
 from tests.fake_stripe.dispatch import Answer, Incoming
 from tests.fake_stripe.errors import ApiError
 from tests.fake_stripe.forms import decode
+from tests.fake_stripe.schedule_controls import SCHEDULES_OVER_HTTP
 
 if TYPE_CHECKING:
     from tests.fake_stripe.server import FakeStripe
 
-OVER_HTTP = (*PAYMENTS_OVER_HTTP, *BILLING_OVER_HTTP)
+OVER_HTTP = (*PAYMENTS_OVER_HTTP, *BILLING_OVER_HTTP, *SCHEDULES_OVER_HTTP)
 
 
 def respond(fake: FakeStripe, incoming: Incoming) -> Answer:

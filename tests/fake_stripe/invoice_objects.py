@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 from typing import Any
 
 from tests.fake_stripe.periods import DAY
@@ -27,7 +28,7 @@ def line(
         "object": "line_item",
         "amount": amount,
         "currency": price["currency"],
-        "description": description or _description(scope, price, quantity),
+        "description": description or description_of(scope, price, quantity),
         "discount_amounts": [],
         "discountable": not proration,
         "discounts": [],
@@ -66,12 +67,16 @@ def product_name(scope: Scope, price: Object) -> str:
     return str(product["name"]) if product else str(price["product"])
 
 
-def _description(scope: Scope, price: Object, quantity: int) -> str:
+def description_of(scope: Scope, price: Object, quantity: int) -> str:
+    """Return how a line calls what it charges for."""
     recurring = price["recurring"]
     count = recurring["interval_count"]
     each = recurring["interval"] if count == 1 else f"every {count} {recurring['interval']}s"
-    amount = f"${price['unit_amount'] / 100:.2f}"
-    return f"{quantity} x {product_name(scope, price)} (at {amount} / {each})"
+    if price["unit_amount_decimal"] is None:
+        return f"{quantity} x {product_name(scope, price)} ({price['tiers_mode']} tiers / {each})"
+    cents = decimal.Decimal(price["unit_amount_decimal"])
+    places = max(2, -int((cents / 100).normalize().as_tuple().exponent))
+    return f"{quantity} x {product_name(scope, price)} (at ${cents / 100:.{places}f} / {each})"
 
 
 _NULL_FIELDS = (

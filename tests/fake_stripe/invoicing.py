@@ -17,6 +17,8 @@ RETRY_AFTER = (3, 5, 7)
 ON_PAID: list[Callable[[Scope, Object, Object], None]] = []
 #: What else happens when an invoice is voided: (scope, subscription, invoice).
 ON_VOID: list[Callable[[Scope, Object, Object], None]] = []
+#: What is done to a draft just before it gets its number: (scope, invoice).
+BEFORE_FINALIZE: list[Callable[[Scope, Object], None]] = []
 
 
 def subscription_of(scope: Scope, invoice: Object) -> Object:
@@ -44,13 +46,21 @@ def draft(scope: Scope, subscription: Object, lines: list[Object], reason: str) 
     """Return an invoice that is counted, and not kept."""
     customer = scope.objects["customer"][subscription["customer"]]
     invoice = invoice_objects.invoice(scope, customer, subscription, lines, reason)
-    _count(scope, subscription, customer, invoice, lines)
+    _count(scope, subscription, customer, invoice, lines, discounting.still_valid(scope, subscription, scope.now()))
     return invoice
 
 
-def _count(scope: Scope, subscription: Object, customer: Object, invoice: Object, lines: list[Object]) -> None:
+def recount(scope: Scope, invoice: Object) -> None:
+    """Count a draft again whose lines have changed."""
+    customer = scope.objects["customer"][invoice["customer"]]
+    used = [scope.objects["discount"][identifier] for identifier in invoice["discounts"]]
+    _count(scope, subscription_of(scope, invoice), customer, invoice, invoice["lines"]["data"], used)
+
+
+def _count(
+    scope: Scope, subscription: Object, customer: Object, invoice: Object, lines: list[Object], used: list[Object]
+) -> None:
     subtotal = sum(line["amount"] for line in lines)
-    used = discounting.still_valid(scope, subscription, scope.now())
     taken = discounting.amounts(scope, sum(line["amount"] for line in lines if line["discountable"]), used)
     net = subtotal - sum(taken)
     tax = round(net * scope.state.tax_percent / 100) if subscription["automatic_tax"]["enabled"] and net > 0 else 0
@@ -104,6 +114,8 @@ def finalize(scope: Scope, invoice: Object) -> None:
     """Give a draft its number and its payment; one without anything to pay is paid."""
     if invoice["status"] != "draft":
         raise ApiError(400, "This invoice is already finalized, you can't re-finalize a non-draft invoice.")
+    for listener in BEFORE_FINALIZE:
+        listener(scope, invoice)
     customer = scope.objects["customer"][invoice["customer"]]
     now = scope.now()
     invoice.update(
@@ -246,7 +258,7 @@ def _cancel_intent(scope: Scope, invoice: Object, reason: str) -> None:
 def failed(scope: Scope, invoice: Object) -> None:
     """Note a failed attempt; a renewal is tried again some days later, until Stripe gives up."""
     subscription = subscription_of(scope, invoice)
-    first = invoice["billing_reason"] == "subscription_create"
+    first = invoice["billing_reason"] == "subscription_create" and not invoice.get("_as_renewal")
     sent = invoice["collection_method"] == "send_invoice"
     invoice.update(attempted=True, attempt_count=invoice["attempt_count"] + 1, next_payment_attempt=None)
     # The first payment, that of a change that waits for it, and what the customer pays by hand are not tried again.

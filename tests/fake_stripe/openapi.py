@@ -45,6 +45,7 @@ def check(method: str, path: str, params: dict[str, Any], stripe_version: str | 
     for known_method, pattern, schema in _operations():
         if known_method == method and pattern.match(path):
             api_changes.check_removals(path, params, stripe_version)
+            api_changes.check_requirements(method, path, params, stripe_version)
             coerced: dict[str, Any] = coerce(params, schema, "")
             return coerced
     raise unrecognized(method, path)

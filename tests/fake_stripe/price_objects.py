@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from tests.fake_stripe import money
-from tests.fake_stripe.errors import invalid, missing_param
+from tests.fake_stripe import money, pricing
+from tests.fake_stripe.errors import invalid, missing_param, no_such
 from tests.fake_stripe.state import Object, Scope
 
 
@@ -15,8 +14,11 @@ def price(scope: Scope, product: str, data: Object, param: str = "", **fields: A
     inside = f"{param}[%s]" if param else "%s"
     currency = data["currency"].lower()
     money.check_currency(currency, inside % "currency")
-    amount = unit_amount(data, inside)
-    money.check_amount(amount, currency, inside % "unit_amount", minimum=False)
+    scheme = data.get("billing_scheme", "per_unit")
+    tiers = pricing.tiers(data, inside) if scheme == "tiered" else None
+    amount, exact = (None, None) if tiers else unit_amount(data, inside)
+    if amount is not None:
+        money.check_amount(amount, currency, inside % "unit_amount", minimum=False)
     recurring = None
     if "recurring" in data:
         given = data["recurring"]
@@ -28,11 +30,13 @@ def price(scope: Scope, product: str, data: Object, param: str = "", **fields: A
             "usage_type": given.get("usage_type", "licensed"),
         }
         _check_interval(recurring, inside % "recurring[interval_count]")
+        if recurring["meter"] and scope.find("billing.meter", recurring["meter"]) is None:
+            raise no_such("meter", recurring["meter"], param=inside % "recurring[meter]", in_url=False)
     return {
         "id": scope.new_id("price_"),
         "object": "price",
         "active": True,
-        "billing_scheme": "per_unit",
+        "billing_scheme": scheme,
         "created": scope.now(),
         "currency": currency,
         "custom_unit_amount": None,
@@ -43,11 +47,12 @@ def price(scope: Scope, product: str, data: Object, param: str = "", **fields: A
         "product": product,
         "recurring": recurring,
         "tax_behavior": "unspecified",
-        "tiers_mode": None,
-        "transform_quantity": None,
+        "tiers_mode": data.get("tiers_mode"),
+        "transform_quantity": data.get("transform_quantity"),
         "type": "recurring" if recurring else "one_time",
         "unit_amount": amount,
-        "unit_amount_decimal": str(amount),
+        "unit_amount_decimal": exact,
+        "_tiers": tiers,
         **fields,
     }
 
@@ -60,17 +65,15 @@ def _check_interval(recurring: Object, param: str) -> None:
         raise invalid("You cannot have a recurring interval of more than three years.", param)
 
 
-def unit_amount(data: Object, inside: str) -> int:
-    """Return the amount of one piece in `data`; `inside` makes a parameter's name of a field's."""
-    if "unit_amount" in data:
-        amount: int = data["unit_amount"]
-    elif re.fullmatch(r"[0-9]+", data.get("unit_amount_decimal", "")):
-        amount = int(data["unit_amount_decimal"])
-    else:
+def unit_amount(data: Object, inside: str) -> tuple[int | None, str | None]:
+    """Return the amount of one piece in `data`, as `pricing.both` does.
+
+    `inside` makes a parameter's name of a field's.
+    """
+    amount, exact = pricing.both(data, "unit_amount", inside)
+    if exact is None:
         raise missing_param(inside % "unit_amount")
-    if amount < 0:
-        raise invalid("Invalid non-negative integer", inside % "unit_amount", "parameter_invalid_integer")
-    return amount
+    return amount, exact
 
 
 def plan_of(found: Object) -> Object:

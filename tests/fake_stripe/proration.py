@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 import fractions
 
-from tests.fake_stripe import invoice_objects, metering
+from tests.fake_stripe import invoice_objects, pricing, usage
 from tests.fake_stripe.periods import period_end
 from tests.fake_stripe.state import Object, Scope
 from tests.fake_stripe.subscription_objects import items, with_items
@@ -13,10 +14,7 @@ from tests.fake_stripe.subscription_objects import items, with_items
 
 def full_amount(item: Object) -> int:
     """Return what an item costs for a whole period, in advance; a metered one nothing."""
-    price = item["price"]
-    if price["recurring"]["usage_type"] == "metered":
-        return 0
-    return int(price["unit_amount"] * item["quantity"])
+    return 0 if usage.is_metered(item) else pricing.amount_of(item["price"], decimal.Decimal(item["quantity"]))
 
 
 def period_lines(scope: Scope, subscription: Object, start: int, end: int) -> list[Object]:
@@ -24,7 +22,7 @@ def period_lines(scope: Scope, subscription: Object, start: int, end: int) -> li
     return [
         invoice_objects.line(scope, subscription, item, item["price"], full_amount(item), (start, end))
         for item in items(subscription)
-        if item["price"]["recurring"]["usage_type"] != "metered"
+        if not usage.is_metered(item)
     ]
 
 
@@ -35,19 +33,6 @@ def current_lines(scope: Scope, subscription: Object) -> list[Object]:
         for item in items(subscription)
         for line in period_lines(scope, with_items(subscription, [item]), *_period(item))
     ]
-
-
-def usage_lines(scope: Scope, subscription: Object, start: int, end: int) -> list[Object]:
-    """Return the lines for what was used of the metered items in a period that is over."""
-    lines = []
-    for item in items(subscription):
-        price = item["price"]
-        if price["recurring"]["usage_type"] == "metered":
-            used = metering.total(scope, price["recurring"]["meter"], subscription["customer"], start, end)
-            amount = int(used * price["unit_amount"])
-            line = invoice_objects.line(scope, subscription, item, price, amount, (start, end), quantity=int(used))
-            lines.append(line)
-    return lines
 
 
 def trial_lines(scope: Scope, subscription: Object, start: int, end: int) -> list[Object]:
@@ -75,7 +60,8 @@ def share(amount: int, part: int, whole: int) -> int:
 def first_lines(scope: Scope, subscription: Object, start: int, end: int, *, prorate: bool) -> list[Object]:
     """Return the lines of a first period that an anchor cuts short."""
     lines = period_lines(scope, subscription, start, end)
-    for line, item in zip(lines, items(subscription), strict=False):
+    in_advance = [item for item in items(subscription) if not usage.is_metered(item)]
+    for line, item in zip(lines, in_advance, strict=True):
         whole = period_end(start, start, item["price"]["recurring"]) - start
         line["amount"] = line["subtotal"] = share(line["amount"], end - start, whole) if prorate else 0
     return lines
@@ -96,7 +82,7 @@ def change_lines(scope: Scope, subscription: Object, before: list[Object], at: i
         if new:
             parts.append((new, 1))
     parts += [(new, 1) for new in by_id.values()]
-    return [_rest(scope, subscription, item, at, sign) for item, sign in parts if not metered(item)]
+    return [_rest(scope, subscription, item, at, sign) for item, sign in parts if not usage.is_metered(item)]
 
 
 def unused_lines(scope: Scope, subscription: Object, before: list[Object], at: int) -> list[Object]:
@@ -131,11 +117,6 @@ def _rest(scope: Scope, subscription: Object, item: Object, at: int, sign: int) 
 
 def _period(item: Object) -> tuple[int, int]:
     return item["current_period_start"], item["current_period_end"]
-
-
-def metered(item: Object) -> bool:
-    """Return whether an item is billed for what was used of it."""
-    return bool(item["price"]["recurring"]["usage_type"] == "metered")
 
 
 def _part(scope: Scope, subscription: Object, item: Object, amount: int, span: tuple[int, int], sign: int) -> Object:

@@ -45,6 +45,7 @@ KEPT_RESOURCES = (
     "refunds",
     "setup_intents",
     "subscription_items",
+    "subscription_schedules",
     "subscriptions",
     "webhook_endpoints",
 )
@@ -81,6 +82,7 @@ KEPT_OBJECTS = (
     "setup_intent",
     "subscription",
     "subscription_item",
+    "subscription_schedule",
     "webhook_endpoint",
 )
 

@@ -12,14 +12,17 @@ from tests.fake_stripe import (
     pending_items,
     pending_updates,
     proration,
+    schedule_steps,
+    scheduling,
     sending,
     subscribing,
     trials,
+    usage,
 )
 from tests.fake_stripe.events import changing, record
 from tests.fake_stripe.periods import DAY, HOUR
 from tests.fake_stripe.state import Object, Scope, State
-from tests.fake_stripe.subscription_objects import begin_periods, items, period, with_items
+from tests.fake_stripe.subscription_objects import begin_periods, ending, period
 
 Due = tuple[int, int, Callable[[], None]]
 
@@ -54,6 +57,7 @@ def _due(scope: Scope) -> Iterator[Due]:
         elif invoice["status"] == "open" and invoice["_overdue"] is True:
             gives_up = invoice["due_date"] + sending.GIVES_UP_AFTER
             yield gives_up, 2, lambda invoice=invoice: sending.gives_up(scope, invoice)
+    yield from scheduling.due(scope)
     for session in scope.related("checkout.session", status="open"):
         yield session["expires_at"], 3, lambda session=session: checkout.expire(scope, session)
 
@@ -104,16 +108,15 @@ def renew(scope: Scope, found: Object) -> None:
     trial = found["status"] == "trialing"
     if trial and trials.ends_without_method(scope, found):
         return
-    due = with_items(found, [item for item in items(found) if item["current_period_end"] == end])
-    usage = [] if trial else proration.usage_lines(scope, due, start, end)
+    used = [] if trial else usage.lines(scope, ending(found, end), end)
     with changing(scope, found, "customer.subscription.updated"):
-        begin_periods(due, end)
-        found["_cut"] = canceling.cut(found, found["cancel_at"])
         if trial:
             found["status"] = "active"
-        begun = proration.current_lines(scope, due)
-        lines = [*pending_items.waiting(scope, found), *usage]
-        lines += proration.shorten(begun, found["_cut"]) if found["_cut"] else begun
+        schedule_steps.turn(scope, found, end)
+        due = ending(found, end)
+        begin_periods(due, end)
+        found["_cut"] = canceling.cut(found, found["cancel_at"])
+        lines = [*pending_items.waiting(scope, found), *used, *_begun(scope, found, due)]
         invoice = invoicing.create(scope, found, lines, "subscription_cycle", period=(start, end))
     pause = found["pause_collection"]
     if found["status"] == "unpaid" or (pause and pause["behavior"] == "keep_as_draft"):
@@ -126,6 +129,14 @@ def renew(scope: Scope, found: Object) -> None:
             invoicing.void(scope, invoice)
     else:
         invoicing.hold_draft(scope, invoice)
+
+
+def _begun(scope: Scope, found: Object, due: Object) -> list[Object]:
+    """Return the lines of the periods that `due` begins: free in a trial that a schedule brings, or ahead of them."""
+    if found["status"] == "trialing":
+        return proration.trial_lines(scope, due, *period(due))
+    lines = proration.current_lines(scope, due)
+    return proration.shorten(lines, found["_cut"]) if found["_cut"] else lines
 
 
 def _finalize(scope: Scope, invoice: Object) -> None:

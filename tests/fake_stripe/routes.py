@@ -59,7 +59,8 @@ def resolve(method: str, path: str) -> tuple[Operation, dict[str, str]] | None:
 
 def paginate(call: Call, items: Iterable[Object]) -> Object:
     """Return a page of `items` (newest first) as Stripe's list, by limit, starting_after, ending_before and created."""
-    found = [item for item in items if _created_matches(item, call.params.get("created"))]
+    created = call.params.get("created")
+    found = [item for item in items if created is None or within(item["created"], created)]
     limit = call.params.get("limit", 10)
     if not 1 <= limit <= 100:
         raise invalid("This value must be between 1 and 100.", "limit", "parameter_invalid_integer")
@@ -72,11 +73,9 @@ def paginate(call: Call, items: Iterable[Object]) -> Object:
     return shapes.listed(found[start : start + limit], call.path, has_more=len(found) > start + limit)
 
 
-def _created_matches(item: Object, wanted: int | dict[str, int] | None) -> bool:
-    if wanted is None:
-        return True
-    created = item["created"]
+def within(moment: int, wanted: int | dict[str, int]) -> bool:
+    """Return whether a moment is the one, or in the range, that a list is filtered by."""
     if isinstance(wanted, int):
-        return bool(created == wanted)
-    tests = {"gt": created.__gt__, "gte": created.__ge__, "lt": created.__lt__, "lte": created.__le__}
+        return moment == wanted
+    tests = {"gt": moment.__gt__, "gte": moment.__ge__, "lt": moment.__lt__, "lte": moment.__le__}
     return all(tests[name](bound) for name, bound in wanted.items())

@@ -16,13 +16,14 @@ from tests.fake_stripe.faults import Fault, Faults, Hold, Interruption, Kind, Wh
 from tests.fake_stripe.http_server import Server
 from tests.fake_stripe.keys import DEFAULT_ACCOUNT, ApiKey, ApiKeys
 from tests.fake_stripe.records import RequestRecord, Violation
+from tests.fake_stripe.schedule_controls import ScheduleControls
 from tests.fake_stripe.state import Object, State
 
 DEFAULT_KEY = "sk_test_fake"
 DEFAULT_LIVE_KEY = "sk_live_fake"
 
 
-class FakeStripe(BillingControls):
+class FakeStripe(BillingControls, ScheduleControls):
     """A fake Stripe on a loopback port. Use as a context manager, or `start` and `stop`.
 
     `generation` ("current", "acacia" or "legacy") is the API version of the events, and of answers to requests without

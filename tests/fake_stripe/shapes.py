@@ -11,6 +11,7 @@ import copy
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from tests.fake_stripe import billing_shapes
 from tests.fake_stripe.errors import invalid
@@ -81,8 +82,14 @@ def generation_of_version(stripe_version: str | None, default: str) -> str:
 
 
 def public(obj: Object) -> Object:
-    """Return a deep copy without the fake's own keys."""
-    return {name: copy.deepcopy(value) for name, value in obj.items() if not name.startswith("_")}
+    """Return a deep copy without the fake's own keys, nor those of the objects inside."""
+    return {name: _public(value) for name, value in obj.items() if not name.startswith("_")}
+
+
+def _public(value: Any) -> Any:
+    if isinstance(value, dict):
+        return public(value) if "object" in value else {name: _public(inner) for name, inner in value.items()}
+    return [_public(inner) for inner in value] if isinstance(value, list) else copy.deepcopy(value)
 
 
 def render(obj: Object, scope: Scope, generation: str, expand: list[str] | None = None) -> Object:
@@ -121,6 +128,8 @@ def _expanded(obj: Object, shown: Object, name: str, rest: str, scope: Scope, ge
         return {**earlier, **rendered} if isinstance(earlier, dict) else rendered
     if generation == "current" and obj["object"] == "invoice" and name == "confirmation_secret":
         return billing_shapes.confirmation_secret(obj, scope)
+    if obj["object"] == "price" and name == "tiers":
+        return obj["_tiers"]
     value = shown.get(name)
     if isinstance(value, dict) and "object" not in value:
         if rest:

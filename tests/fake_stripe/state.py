@@ -24,6 +24,7 @@ _ID_LENGTHS = {
     "evt_": 28,
     "cus_": 18,
     "sub_": 28,
+    "sub_sched_": 34,
     "prod_": 19,
     "price_": 30,
     "plan_": 19,

@@ -33,10 +33,14 @@ from tests.fake_stripe.subscription_objects import (
 _MOST_TRIAL_DAYS = 730
 
 
-def create(scope: Scope, params: Object) -> Object:
-    """Create a subscription from an API request, with its first invoice; refuse what Stripe refuses."""
+def create(scope: Scope, params: Object, *, schedule: str | None = None) -> Object:
+    """Create a subscription from an API request, with its first invoice; refuse what Stripe refuses.
+
+    That of a schedule is active at once, and its invoice waits for an hour like a renewal's.
+    """
     customer = scope.get("customer", params["customer"], param="customer", in_url=False)
     new = subscription(scope, customer, params)
+    new["schedule"] = schedule
     sending.set_collection(new, params)
     _add_items(scope, new, params.get("items"))
     new["default_payment_method"] = own_method(scope, new, params.get("default_payment_method"))
@@ -50,7 +54,7 @@ def create(scope: Scope, params: Object) -> Object:
         )
     discounts = discounting.discounts(scope, params.get("discounts"), customer)
     _set_first_period(scope, new, params)
-    behavior = params.get("payment_behavior", "allow_incomplete")
+    behavior = "default_incomplete" if schedule else params.get("payment_behavior", "allow_incomplete")
     # The discounts count for the amount that is checked before anything is kept.
     for discount in discounts:
         scope.add(discount)
@@ -164,9 +168,13 @@ def check_card(method: Object) -> None:
 def _begin(scope: Scope, new: Object, lines: list[Object], behavior: str) -> None:
     """Make the first invoice and try to pay it, unless the customer is to do so."""
     invoice = invoicing.create(scope, new, lines, "subscription_create")
-    invoicing.begin(scope, invoice, charge=behavior != "default_incomplete")
+    if new["schedule"]:
+        invoice["_as_renewal"] = True
+        invoicing.hold_draft(scope, invoice)
+    else:
+        invoicing.begin(scope, invoice, charge=behavior != "default_incomplete")
     sent = new["collection_method"] == "send_invoice"
-    if sent and new["status"] == "incomplete":
+    if (sent or new["schedule"]) and new["status"] == "incomplete":
         new["status"] = "active"
     costs = any(proration.full_amount(item) for item in items(new))
     if new["status"] == "trialing" and costs and not sent and invoicing.method_of(scope, new) is None:

@@ -97,7 +97,7 @@ def subscription(scope: Scope, customer: Object, params: Object) -> Object:
             "liability": None,
         },
         billing_cycle_anchor=now,
-        billing_mode=_billing_mode(params.get("billing_mode", {})),
+        billing_mode=billing_mode(params.get("billing_mode", {})),
         billing_schedules=[],
         cancel_at_period_end=False,
         cancellation_details={"comment": None, "feedback": None, "reason": None},
@@ -125,6 +125,7 @@ def subscription(scope: Scope, customer: Object, params: Object) -> Object:
         _announced=False,
         _begins_anew=False,
         _cut=None,
+        _metered_since={},
         _pending=None,
         _upcoming_for=0,
         _warned_for=0,
@@ -132,7 +133,8 @@ def subscription(scope: Scope, customer: Object, params: Object) -> Object:
     return made
 
 
-def _billing_mode(given: Object) -> Object:
+def billing_mode(given: Object) -> Object:
+    """Return the billing mode that a request asks for, as Stripe shows it."""
     if given.get("type") == "classic":
         return {"flexible": None, "type": "classic"}
     return {"flexible": {"proration_discounts": "included", **given.get("flexible", {})}, "type": "flexible"}
@@ -146,6 +148,7 @@ def items(subscription: Object) -> list[Object]:
 
 def put_items(scope: Scope, subscription: Object, changed: Object) -> None:
     """Put the items of a changed copy into a subscription, and forget those that it has no more."""
+    before = items(subscription)
     kept = {item["id"] for item in items(changed)}
     for item in items(subscription):
         if item["id"] not in kept:
@@ -155,6 +158,20 @@ def put_items(scope: Scope, subscription: Object, changed: Object) -> None:
         # The price's own later changes show again.
         item["price"] = scope.objects["price"][item["price"]["id"]]
         scope.add(item)
+    count_from(subscription, before, scope.now())
+
+
+def count_from(subscription: Object, before: list[Object], moment: int) -> None:
+    """Note that what is used at prices that a subscription did not have before counts from a moment on."""
+    was_there = {(item["id"], item["price"]["id"]) for item in before}
+    for item in items(subscription):
+        if (item["id"], item["price"]["id"]) not in was_there:
+            subscription["_metered_since"][item["id"]] = moment
+
+
+def ending(subscription: Object, end: int) -> Object:
+    """Return a view of a subscription that has the items only whose period ends at a moment."""
+    return with_items(subscription, [item for item in items(subscription) if item["current_period_end"] == end])
 
 
 def with_items(subscription: Object, some: list[Object]) -> Object:
@@ -195,6 +212,14 @@ def cycle(item: Object) -> tuple[str, int]:
     """Return how often an item is billed."""
     recurring = item["price"]["recurring"]
     return recurring["interval"], recurring["interval_count"]
+
+
+def all_cycle_anew(before: set[tuple[str, int]], after: set[tuple[str, int]]) -> bool:
+    """Return whether another interval takes the place of the one before.
+
+    Where intervals are mixed, an item that comes or goes leaves the others as they are.
+    """
+    return before != after and len(before) == len(after) == 1
 
 
 def cycles(subscription: Object) -> set[tuple[str, int]]:

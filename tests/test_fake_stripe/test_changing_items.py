@@ -87,8 +87,9 @@ def test_error_if_incomplete__changes_nothing(billing: BillingShop, method: str,
         "item": ("/v1/subscription_items", {"subscription": made["id"], "price": billing.price(900), **how}),
     }
     path, params = paths[endpoint]
+    client = billing.client()
     with pytest.raises(stripe.CardError) as caught:
-        billing.client().raw_request("post", path, **params)
+        client.raw_request("post", path, **params)
     assert caught.value.http_status == 402
     assert plain(billing.v1.subscriptions.retrieve(made["id"])) == before
     assert len(billing.fake.all("subscription_item")) == 1

@@ -218,10 +218,9 @@ def test_metered_item__is_billed_when_it_goes_unless_cleared(billing: BillingSho
     for cleared, bills in ((True, []), (False, [75])):
         item = billing.v1.subscription_items.create({"subscription": made["id"], "price": billing.price(3, metered)})
         assert "quantity" not in plain(item)
-        if cleared:
-            payload = {"stripe_customer_id": customer, "value": "25"}
-            billing.v1.billing.meter_events.create({"event_name": "call", "payload": payload})
-            billing.fake.advance(seconds=5)
+        payload = {"stripe_customer_id": customer, "value": "25"}
+        billing.v1.billing.meter_events.create({"event_name": "call", "payload": payload})
+        billing.fake.advance(seconds=5)
         billing.v1.subscription_items.delete(item.id, {"clear_usage": cleared})
         assert [line["amount"] for line in billing.fake.all("invoiceitem")] == bills
 

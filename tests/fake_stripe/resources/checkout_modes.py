@@ -63,8 +63,8 @@ def _params(scope: Scope, session: Object, customer: Object, method: Object | No
 
 
 def _item(line: Object) -> Object:
-    counted = {} if line["quantity"] is None else {"quantity": line["quantity"]}
-    return {"price": line["price"]["id"], **counted}
+    wanted = {"price": line["price"]["id"]}
+    return wanted if line["quantity"] is None else {**wanted, "quantity": line["quantity"]}
 
 
 def _customer(scope: Scope, session: Object) -> Object:

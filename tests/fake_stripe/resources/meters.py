@@ -26,6 +26,30 @@ def retrieve(call: Call) -> Object:
     return call.scope.get("billing.meter", call.id())
 
 
+@route("POST", "/v1/billing/meters/{id}")
+def update(call: Call) -> Object:
+    """Change the name of a meter."""
+    meter = call.scope.get("billing.meter", call.id())
+    meter.update({name: call.params[name] for name in ("display_name",) if name in call.params})
+    return meter
+
+
+@route("POST", "/v1/billing/meters/{id}/deactivate")
+def deactivate(call: Call) -> Object:
+    """Let a meter take no more events."""
+    meter = call.scope.get("billing.meter", call.id())
+    meter.update(status="inactive", status_transitions={"deactivated_at": call.scope.now()})
+    return meter
+
+
+@route("POST", "/v1/billing/meters/{id}/reactivate")
+def reactivate(call: Call) -> Object:
+    """Let a meter take events again."""
+    meter = call.scope.get("billing.meter", call.id())
+    meter.update(status="active", status_transitions={"deactivated_at": None})
+    return meter
+
+
 @route("GET", "/v1/billing/meters/{id}/event_summaries")
 def list_summaries(call: Call) -> Object:
     """List what a customer used, newest first."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from tests.fake_stripe import catalogue, objects
-from tests.fake_stripe.errors import ApiError, missing_param
+from tests.fake_stripe.errors import ApiError, invalid, missing_param
 from tests.fake_stripe.events import record
 from tests.fake_stripe.price_objects import plan_of
 from tests.fake_stripe.routes import Call, paginate, route
 from tests.fake_stripe.state import Object
+
+_MOST_KEYS = 10
 
 
 @route("POST", "/v1/products")
@@ -61,6 +63,8 @@ def list_prices(call: Call) -> Object:
     names = ("active", "currency", "product", "type")
     wanted = {name: call.params[name] for name in names if name in call.params}
     keys = call.params.get("lookup_keys")
+    if keys and len(keys) > _MOST_KEYS:
+        raise invalid(f"You can specify up to {_MOST_KEYS} lookup keys.", "lookup_keys")
     recurring = call.params.get("recurring", {})
     found = [
         price
