@@ -38,6 +38,7 @@ from django_stripe_gateway.gateways.registry import (
     is_supported_variant,
     register_provider,
 )
+from django_stripe_gateway.gateways.scheduling import ScheduledChange, SchedulePhase, ScheduleSnapshot
 from django_stripe_gateway.gateways.values import (
     DisputeSnapshot,
     Failure,
@@ -78,6 +79,9 @@ __all__ = [
     "ProviderChecks",
     "ProviderStatus",
     "RefundSnapshot",
+    "SchedulePhase",
+    "ScheduleSnapshot",
+    "ScheduledChange",
     "SetupCheckoutRequest",
     "SetupSnapshot",
     "SubscriptionChange",

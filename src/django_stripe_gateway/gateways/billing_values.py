@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from django_stripe_gateway.gateways.scheduling import ScheduleSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +186,7 @@ class SubscriptionSnapshot:
         pause_behavior: empty unless collection is paused.
         has_pending_update: a change waits for its payment.
         past_due_since, first_paid_at: what the invoices say, where they were asked for.
+        schedule: what becomes of it later, where that was asked for; ``schedule_id`` is told by every object.
         default_payment_method: charged instead of the customer's default one; empty where that one is charged.
     """
 
@@ -211,6 +216,8 @@ class SubscriptionSnapshot:
     latest_invoice: InvoiceSnapshot | None = None
     past_due_since: datetime | None = None
     first_paid_at: datetime | None = None
+    schedule_id: str = ""
+    schedule: ScheduleSnapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,18 +10,15 @@ Each reader raises ``ProviderError`` for an object that is half-formed.
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django_stripe_gateway.gateways.billing_values import (
     InvoiceLine,
     InvoiceSnapshot,
-    SubscriptionItemSnapshot,
     SubscriptionSnapshot,
 )
 from django_stripe_gateway.gateways.stripe.fields import (
     Object,
-    amount_of,
     count_of,
     entries,
     flag,
@@ -35,6 +32,8 @@ from django_stripe_gateway.gateways.stripe.fields import (
     signed_amount_of,
     text,
 )
+from django_stripe_gateway.gateways.stripe.item_objects import item_snapshot
+from django_stripe_gateway.gateways.stripe.schedule_objects import schedule_snapshot
 
 # A first or renewed payment that the customer can still make.
 UNPAID_STATUSES = frozenset({"incomplete", "past_due", "unpaid"})
@@ -46,6 +45,7 @@ SUBSCRIPTION_LINES = frozenset({"subscription", "subscription_item_details"})
 def subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
     """Return the snapshot of a Subscription."""
     invoice, pause = obj.get("latest_invoice"), part(obj.get("pause_collection"))
+    schedule = obj.get("schedule")
     latest = invoice_snapshot(invoice) if isinstance(invoice, dict) else None
     status = text(obj["status"])
     if status == "incomplete" and obj.get("trial_end") and not invoice:
@@ -91,39 +91,9 @@ def subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
         client_secret=secret,
         client_secret_kind=kind,
         latest_invoice=latest,
+        schedule_id=object_id(schedule),
+        schedule=schedule_snapshot(schedule) if isinstance(schedule, dict) else None,
     )
-
-
-def item_snapshot(obj: Object, subscription: Object) -> SubscriptionItemSnapshot:
-    """Return the snapshot of an item; older generations keep its period on the subscription."""
-    price = part(obj.get("price") or obj.get("plan") or subscription.get("plan"))
-    recurring = part(price.get("recurring")) or price
-    is_metered = recurring.get("usage_type") == "metered"
-    quantity = obj.get("quantity", subscription.get("quantity"))
-    currency = optional_text(price.get("currency"))
-    return SubscriptionItemSnapshot(
-        item_id=text(obj["id"]),
-        price_id=optional_text(price.get("id")),
-        product_id=object_id(price.get("product")),
-        amount=_unit_amount(price, currency),
-        currency=currency.upper(),
-        interval=optional_text(recurring.get("interval")),
-        interval_count=count_of(recurring.get("interval_count"), 1),
-        is_metered=is_metered,
-        quantity=None if is_metered and quantity is None else count_of(quantity, 1),
-        current_period_start=moment(obj.get("current_period_start") or subscription.get("current_period_start")),
-        current_period_end=moment(obj.get("current_period_end") or subscription.get("current_period_end")),
-        metadata=metadata_of(obj.get("metadata")),
-    )
-
-
-def _unit_amount(price: Object, currency: str) -> Decimal | None:
-    """Return what one unit costs; nothing for tiers, parts of the smallest coin, and currencies that are not ours."""
-    amount = price.get("unit_amount", price.get("amount"))
-    try:
-        return None if amount is None else amount_of(amount, currency)
-    except ValueError:
-        return None
 
 
 @reads("a subscription")

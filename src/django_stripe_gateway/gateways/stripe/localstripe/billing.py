@@ -56,6 +56,7 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     supports_promotion_codes = False
     supports_preview = False
     supports_setup_checkout = False
+    supports_schedules = False
 
     create_subscription_checkout = find_subscription_checkout = _refusing("Checkout")
     retrieve_subscription_checkout = expire_subscription_checkout = _refusing("Checkout")
@@ -64,6 +65,7 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     pause_subscription = unpause_subscription = _refusing("pausing")
     find_promotion_code = _refusing("promotion codes")
     preview_change = _refusing("previews of a change")
+    start_schedule = schedule_change = retrieve_schedule = release_schedule = _refusing("changes that are planned ahead")
 
     @property
     def test_payment_method(self) -> str:
