@@ -31,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("subscriptions/cancel/", billing_actions.CancelView.as_view(), name="subscription-cancel"),
     path("subscriptions/resume/", billing_actions.ResumeView.as_view(), name="subscription-resume"),
     path("subscriptions/change/", billing_actions.ChangeView.as_view(), name="subscription-change"),
+    path("subscriptions/cancel_change/", billing_actions.CancelChangeView.as_view(), name="subscription-cancel-change"),
     path("subscriptions/pause/", billing_actions.PauseView.as_view(), name="subscription-pause"),
     path("subscriptions/unpause/", billing_actions.UnpauseView.as_view(), name="subscription-unpause"),
     path("subscriptions/status/", billing_views.SubscriptionStatusView.as_view(), name="subscription-status"),

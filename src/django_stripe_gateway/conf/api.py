@@ -12,6 +12,7 @@ SUBSCRIPTION_ACTIONS = (
     "cancel_subscription",
     "resume_subscription",
     "change_subscription",
+    "cancel_change",
     "pause_subscription",
     "unpause_subscription",
     "pay_invoice",

@@ -59,7 +59,7 @@ class ScheduleSnapshot:
 
     @property
     def is_one_change(self) -> bool:
-        """Whether it only lets something else be charged from the end of the present phase on.
+        """Whether it only lets something else be charged from the end of the present phase on, for good.
 
         Such a one a customer's choice makes, here or in the provider's portal. What has more phases, or an end, is
         terms that somebody has agreed on.

@@ -20,6 +20,7 @@ from django_stripe_gateway.services.subscriptions.pause import PAUSE_SUBSCRIPTIO
 from django_stripe_gateway.services.subscriptions.pay_invoice import PAY_INVOICE
 from django_stripe_gateway.services.subscriptions.payment_methods import ADD_PAYMENT_METHOD, REMOVE_PAYMENT_METHOD
 from django_stripe_gateway.services.subscriptions.portal import OPEN_PORTAL
+from django_stripe_gateway.services.subscriptions.schedule import CANCEL_CHANGE, SCHEDULE_CHANGE
 from django_stripe_gateway.services.subscriptions.setup_checkouts import OPEN_SETUP_CHECKOUT
 from django_stripe_gateway.services.subscriptions.subscribe import OPEN_CHECKOUT, SUBSCRIBE
 
@@ -34,6 +35,8 @@ VERBS: tuple[Verb[Any, Any, Any], ...] = (
     SUBSCRIBE,
     OPEN_CHECKOUT,
     CHANGE_SUBSCRIPTION,
+    SCHEDULE_CHANGE,
+    CANCEL_CHANGE,
     CANCEL_SUBSCRIPTION,
     RESUME_SUBSCRIPTION,
     PAUSE_SUBSCRIPTION,
