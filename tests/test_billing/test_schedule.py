@@ -78,9 +78,7 @@ def selling(host: SubscriptionHost) -> dict[str, Any]:
     return {"items": [{"price": host.basic.stripe_price_id, "quantity": 1}]}
 
 
-def test_downgrade(
-    either_host: SubscriptionHost, premium: Subscription, recorded_signals: SignalRecorder
-) -> None:
+def test_downgrade(either_host: SubscriptionHost, premium: Subscription, recorded_signals: SignalRecorder) -> None:
     host = either_host
     changed = change_subscription(subscription=premium, pricing=host.basic, at_period_end=True)
     assert changed.plan == host.premium.plan
@@ -320,9 +318,11 @@ def test_ours_that_was_edited_is_foreign(either_host: SubscriptionHost, downgrad
     host = either_host
     (ours,) = schedules(host)
     phases = [
-        {"start_date": phase["start_date"], "end_date": phase["end_date"], "items": [
-            {"price": item["price"], "quantity": item["quantity"]} for item in phase["items"]
-        ]}
+        {
+            "start_date": phase["start_date"],
+            "end_date": phase["end_date"],
+            "items": [{"price": item["price"], "quantity": item["quantity"]} for item in phase["items"]],
+        }
         for phase in ours["phases"]
     ]
     more = {"items": [{"price": host.premium.stripe_price_id, "quantity": 1}]}

@@ -38,7 +38,7 @@ from django_stripe_gateway.gateways.registry import (
     is_supported_variant,
     register_provider,
 )
-from django_stripe_gateway.gateways.scheduling import ScheduledChange, SchedulePhase, ScheduleSnapshot
+from django_stripe_gateway.gateways.schedule_values import PhaseItem, ScheduledChange, SchedulePhase, ScheduleSnapshot
 from django_stripe_gateway.gateways.values import (
     DisputeSnapshot,
     Failure,
@@ -70,6 +70,7 @@ __all__ = [
     "PaymentRef",
     "PaymentRequest",
     "PaymentSnapshot",
+    "PhaseItem",
     "PriceRequest",
     "PriceSnapshot",
     "ProductRequest",

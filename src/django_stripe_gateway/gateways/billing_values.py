@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from django_stripe_gateway.gateways.scheduling import ScheduleSnapshot
+from django_stripe_gateway.gateways.schedule_values import ScheduleSnapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,10 @@ Each reader raises ``ProviderError`` for an object that is half-formed.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from django_stripe_gateway.gateways.billing_values import SubscriptionItemSnapshot
-from django_stripe_gateway.gateways.scheduling import SchedulePhase, ScheduleSnapshot
+from django_stripe_gateway.gateways.schedule_values import PhaseItem, SchedulePhase, ScheduleSnapshot
 from django_stripe_gateway.gateways.stripe.fields import (
     Object,
     flag,
@@ -29,6 +27,7 @@ PLAIN = (
     "start_date end_date trial_end proration_behavior collection_method description application_fee_percent "
     "billing_cycle_anchor metadata"
 ).split()
+OF_PHASE_ITEM = "price_id product_id amount currency interval interval_count is_metered quantity".split()
 DISCOUNTS = ("discount", "coupon", "promotion_code")
 
 
@@ -59,12 +58,13 @@ def _phase(obj: Object) -> SchedulePhase:
     return SchedulePhase(start=_moment(obj["start_date"]), end=_moment(obj["end_date"]), items=items)
 
 
-def _item(obj: Object) -> SubscriptionItemSnapshot:
-    """Return what a phase sells; it is no item of a subscription yet, and has no id."""
+def _item(obj: Object) -> PhaseItem:
+    """Return what a phase sells; a price that has not come along is known by its id alone."""
     price = obj.get("price") or obj.get("plan")
     shown = price if isinstance(price, dict) else {"id": text(price)}
-    # Who left the quantity out sells one, or what a meter counts.
-    return replace(item_snapshot({"id": "-", "price": shown, "quantity": obj.get("quantity")}, {}), item_id="")
+    # It is no item of a subscription yet, and has no id.
+    item = item_snapshot({"id": "-", "price": shown, "quantity": obj.get("quantity")}, {})
+    return PhaseItem(**{name: getattr(item, name) for name in OF_PHASE_ITEM})
 
 
 def _taken_back(phase: Object) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from django_stripe_gateway.exceptions import ProviderStateError
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
-from django_stripe_gateway.gateways.scheduling import ScheduledChange, ScheduleGateway, ScheduleSnapshot
+from django_stripe_gateway.gateways.schedule_values import ScheduledChange, ScheduleSnapshot
+from django_stripe_gateway.gateways.scheduling import ScheduleGateway
 from django_stripe_gateway.gateways.stripe.billing_objects import subscription_snapshot
 from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask, seconds
 from django_stripe_gateway.gateways.stripe.fields import Object, reads
@@ -89,6 +90,4 @@ class StripeSchedules(StripeAccountCalls, ScheduleGateway):
 @reads("a subscription schedule")
 def _subscription_of(obj: Object) -> SubscriptionSnapshot:
     schedule = schedule_snapshot(obj)
-    return replace(
-        subscription_snapshot(obj["subscription"]), schedule_id=schedule.schedule_id, schedule=schedule
-    )
+    return replace(subscription_snapshot(obj["subscription"]), schedule_id=schedule.schedule_id, schedule=schedule)

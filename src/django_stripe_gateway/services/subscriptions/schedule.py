@@ -1,4 +1,4 @@
-"""Let a subscription change when its period ends; take that back; and let go of the plan where something else is wanted.
+"""Let a subscription change when its period ends, take that back, and let go of it where something else is wanted.
 
 A change of that kind is a Subscription Schedule at the provider, of which a subscription has one at most. It is made in
 two calls, so that a killed attempt can leave a schedule in which nothing changes: whoever comes next goes on with it.
@@ -27,7 +27,7 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionSnapshot,
 )
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.gateways.scheduling import ScheduledChange, ScheduleSnapshot
+from django_stripe_gateway.gateways.schedule_values import ScheduledChange, ScheduleSnapshot
 from django_stripe_gateway.models import PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin

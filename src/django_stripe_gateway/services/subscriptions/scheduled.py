@@ -10,7 +10,7 @@ from datetime import datetime
 
 from django_stripe_gateway.choices import SubscriptionLogEvent
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
-from django_stripe_gateway.gateways.scheduling import SchedulePhase, ScheduleSnapshot
+from django_stripe_gateway.gateways.schedule_values import SchedulePhase, ScheduleSnapshot
 from django_stripe_gateway.models import Subscription, SubscriptionItem
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.origins import Origin

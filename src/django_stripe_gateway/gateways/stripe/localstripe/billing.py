@@ -65,7 +65,9 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     pause_subscription = unpause_subscription = _refusing("pausing")
     find_promotion_code = _refusing("promotion codes")
     preview_change = _refusing("previews of a change")
-    start_schedule = schedule_change = retrieve_schedule = release_schedule = _refusing("changes that are planned ahead")
+    start_schedule = schedule_change = retrieve_schedule = release_schedule = _refusing(
+        "changes that are planned ahead"
+    )
 
     @property
     def test_payment_method(self) -> str:

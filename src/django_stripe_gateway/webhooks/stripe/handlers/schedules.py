@@ -8,7 +8,7 @@ from django_stripe_gateway.choices import SubscriptionLogEvent, WebhookState
 from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.gateways.scheduling import ScheduleSnapshot
+from django_stripe_gateway.gateways.schedule_values import ScheduleSnapshot
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
