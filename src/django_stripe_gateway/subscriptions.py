@@ -1,7 +1,8 @@
 """What a host calls to sell plans, and to ask what an owner has; and how it keeps pages for those who have it.
 
 ``subscribe`` starts a subscription of an owner, at once or on a page of Stripe's. ``change_subscription`` moves it to
-another plan, price or quantity; ``preview_change`` says first what that costs. ``add_item``, ``change_item`` and
+another plan, price or quantity; ``preview_change`` says first what that costs, and
+``cancel_change`` takes back one that waits for the period's end. ``add_item``, ``change_item`` and
 ``remove_item`` are about what is charged beside the plan: add-ons, and what a meter counts. ``cancel_subscription``
 lets it end with its period or at once, and ``resume_subscription`` takes that back; ``pause_subscription`` and
 ``unpause_subscription`` stop and start the collection of money. ``sync_subscription`` asks the provider how it stands.
@@ -73,6 +74,7 @@ from django_stripe_gateway.services.subscriptions.reconcile import (
     reconcile_customers,
     reconcile_subscriptions,
 )
+from django_stripe_gateway.services.subscriptions.schedule import cancel_change
 from django_stripe_gateway.services.subscriptions.setup_checkouts import open_setup_checkout
 from django_stripe_gateway.services.subscriptions.subscribe import subscribe
 from django_stripe_gateway.services.subscriptions.sync import sync_subscription
@@ -87,6 +89,7 @@ __all__ = [
     "add_item",
     "add_payment_method",
     "archive_pricing",
+    "cancel_change",
     "cancel_subscription",
     "change_item",
     "change_subscription",

@@ -146,10 +146,18 @@ def _expanded(obj: Object, shown: Object, name: str, rest: str, scope: Scope, ge
     if isinstance(value, str):
         return _expanded_id(value, scope, generation, inner)
     if isinstance(value, list):
-        return [_expanded_id(item, scope, generation, inner) if isinstance(item, str) else item for item in value]
+        return [_expanded_item(item, rest, scope, generation) for item in value]
     if name not in shown:
         raise _not_expandable(name)
     return None
+
+
+def _expanded_item(item: Any, rest: str, scope: Scope, generation: str) -> object:
+    """Return an id's object, or a part of an object with what is expanded inside of it (`phases.items.price`)."""
+    if isinstance(item, str):
+        return _expanded_id(item, scope, generation, [rest] if rest else [])
+    first, _, deeper = rest.partition(".")
+    return {**item, first: _expanded({"object": ""}, item, first, deeper, scope, generation)} if first else item
 
 
 def _expanded_id(identifier: str, scope: Scope, generation: str, inner: list[str]) -> object:

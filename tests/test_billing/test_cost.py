@@ -5,7 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from django.utils import timezone
 
+from django_stripe_gateway.models import Subscription
 from tests.billing_factories import make_customer, make_plan, make_pricing, make_subscription
 from tests.test_billing.host import SubscriptionHost
 from tests.test_billing.months import let_it_be_over, moved
@@ -38,6 +40,13 @@ def test_lists(host: SubscriptionHost) -> None:
         assert len(host.get("status").json()["results"]) == 6
     # The subscriptions with their plans, the plans' limits, and the items.
     assert len(cost.statements) == 3
+    other = make_pricing(make_plan("scheduled"))
+    Subscription.objects.update(scheduled_change_at=timezone.now(), scheduled_pricing=other, scheduled_quantity=2)
+    with counted() as cost:
+        shown = host.get("status").json()["results"]
+    assert {one["scheduled_change"]["plan"]["slug"] for one in shown} == {"scheduled"}
+    # The limits of what comes, too.
+    assert len(cost.statements) == 4
     with counted() as cost:
         assert len(host.get("invoices").json()["results"]) == 1
     assert len(cost.statements) == 1

@@ -62,6 +62,7 @@ from django_stripe_gateway.services.subscriptions.payment_methods import (
     remove_payment_method,
 )
 from django_stripe_gateway.services.subscriptions.portal import OPEN_PORTAL, portal_url
+from django_stripe_gateway.services.subscriptions.schedule import CANCEL_CHANGE, SCHEDULE_CHANGE, cancel_change
 from django_stripe_gateway.services.subscriptions.setup_checkouts import OPEN_SETUP_CHECKOUT, open_setup_checkout
 from django_stripe_gateway.services.subscriptions.subscribe import OPEN_CHECKOUT, SUBSCRIBE, subscribe
 from tests.billing_factories import make_pricing
@@ -206,6 +207,16 @@ def the_item(host: SubscriptionHost) -> SubscriptionItem:
     return item
 
 
+def schedule(host: SubscriptionHost) -> Any:
+    one = Subscription.objects.get()
+    return change_subscription(subscription=one, pricing=host.premium, at_period_end=True, idempotency_key="k")
+
+
+def scheduled(host: SubscriptionHost) -> None:
+    subscribed(host)
+    change_subscription(subscription=Subscription.objects.get(), pricing=host.premium, at_period_end=True)
+
+
 def push(host: SubscriptionHost) -> Any:
     return push_plan(plan=host.basic.plan)
 
@@ -321,6 +332,13 @@ CASES: tuple[Case, ...] = (
         subscribed,
         on_the_one(cancel_subscription, at_period_end=False),
         events={"customer.subscription.deleted": 1},
+    ),
+    Case(SCHEDULE_CHANGE, subscribed, schedule, {"subscription_schedule": 1}),
+    Case(
+        CANCEL_CHANGE,
+        scheduled,
+        on_the_one(cancel_change),
+        events={"subscription_schedule.released": 1},
     ),
     Case(RESUME_SUBSCRIPTION, cancelled, on_the_one(resume_subscription)),
     Case(PAUSE_SUBSCRIPTION, subscribed, on_the_one(pause_subscription)),

@@ -20,8 +20,10 @@ from tests.test_billing.host import SubscriptionHost
 from tests.test_verbs.cases import CASES, Case
 
 TABLES = (PaymentOperation, BillingOperation, CatalogueOperation)
-KINDS = "customer subscription checkout.session payment_intent charge refund product price setup_intent invoice".split()
-KINDS += ["billing.meter"]
+KINDS = (
+    "customer subscription subscription_schedule checkout.session "
+    "payment_intent charge refund product price setup_intent invoice billing.meter"
+).split()
 
 
 class Killed(BaseException):

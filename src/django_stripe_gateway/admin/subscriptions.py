@@ -28,6 +28,7 @@ SECTIONS = (
         "fixed_end canceled_at ended_at past_due_since first_paid_at pause_behavior pause_resumes_at "
         "has_pending_update".split(),
     ),
+    (_("Scheduled change"), "scheduled_change_at scheduled_pricing scheduled_quantity schedule_id".split()),
     (
         _("Provider"),
         "variant livemode provider_id price_id latest_invoice_id default_payment_method checkout_id".split(),

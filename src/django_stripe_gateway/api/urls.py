@@ -33,6 +33,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("subscriptions/change/", billing_actions.ChangeView.as_view(), name="subscription-change"),
     path("subscriptions/items/", items.ItemListView.as_view(), name="subscription-items"),
     path("subscriptions/items/<str:item_id>/", items.ItemView.as_view(), name="subscription-item"),
+    path("subscriptions/cancel_change/", billing_actions.CancelChangeView.as_view(), name="subscription-cancel-change"),
     path("subscriptions/pause/", billing_actions.PauseView.as_view(), name="subscription-pause"),
     path("subscriptions/unpause/", billing_actions.UnpauseView.as_view(), name="subscription-unpause"),
     path("subscriptions/status/", billing_views.SubscriptionStatusView.as_view(), name="subscription-status"),

@@ -13,6 +13,7 @@ SUBSCRIPTION_ACTIONS = (
     "resume_subscription",
     "change_subscription",
     "change_items",
+    "cancel_change",
     "pause_subscription",
     "unpause_subscription",
     "pay_invoice",

@@ -38,6 +38,7 @@ from django_stripe_gateway.gateways.registry import (
     is_supported_variant,
     register_provider,
 )
+from django_stripe_gateway.gateways.schedule_values import PhaseItem, ScheduledChange, SchedulePhase, ScheduleSnapshot
 from django_stripe_gateway.gateways.values import (
     DisputeSnapshot,
     Failure,
@@ -69,6 +70,7 @@ __all__ = [
     "PaymentRef",
     "PaymentRequest",
     "PaymentSnapshot",
+    "PhaseItem",
     "PriceRequest",
     "PriceSnapshot",
     "ProductRequest",
@@ -78,6 +80,9 @@ __all__ = [
     "ProviderChecks",
     "ProviderStatus",
     "RefundSnapshot",
+    "SchedulePhase",
+    "ScheduleSnapshot",
+    "ScheduledChange",
     "SetupCheckoutRequest",
     "SetupSnapshot",
     "SubscriptionChange",

@@ -31,9 +31,10 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionRequest,
     SubscriptionSnapshot,
 )
+from django_stripe_gateway.gateways.scheduling import ScheduleGateway
 
 
-class BillingGateway(ABC):
+class BillingGateway(ScheduleGateway, ABC):
     """One account that bills customers.
 
     Raised everywhere: ``ProviderTimeout`` and ``ProviderUnavailable`` when the outcome is unknown,

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from django_stripe_gateway.gateways.schedule_values import ScheduleSnapshot
+
 
 @dataclass(frozen=True, slots=True)
 class ProductRequest:
@@ -202,6 +204,7 @@ class SubscriptionSnapshot:
         pause_behavior: empty unless collection is paused.
         has_pending_update: a change waits for its payment.
         past_due_since, first_paid_at: what the invoices say, where they were asked for.
+        schedule: what becomes of it later, where that was asked for; ``schedule_id`` is told by every object.
         default_payment_method: charged instead of the customer's default one; empty where that one is charged.
     """
 
@@ -231,6 +234,8 @@ class SubscriptionSnapshot:
     latest_invoice: InvoiceSnapshot | None = None
     past_due_since: datetime | None = None
     first_paid_at: datetime | None = None
+    schedule_id: str = ""
+    schedule: ScheduleSnapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)

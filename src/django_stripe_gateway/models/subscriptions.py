@@ -269,6 +269,11 @@ class Subscription(models.Model):
         return self.status == SubscriptionStatus.PAUSED or bool(self.pause_behavior)
 
     @property
+    def scheduled_change(self) -> Subscription | None:
+        """This subscription if something else is charged from a later period on; its columns say what, and when."""
+        return None if self.scheduled_change_at is None else self
+
+    @property
     def _is_in_last_period(self) -> bool:
         if self.cancel_at_period_end or self.cancel_at is None:
             return self.cancel_at_period_end

@@ -22,6 +22,7 @@ from django_stripe_gateway.services.subscriptions.pause import PAUSE_SUBSCRIPTIO
 from django_stripe_gateway.services.subscriptions.pay_invoice import PAY_INVOICE
 from django_stripe_gateway.services.subscriptions.payment_methods import ADD_PAYMENT_METHOD, REMOVE_PAYMENT_METHOD
 from django_stripe_gateway.services.subscriptions.portal import OPEN_PORTAL
+from django_stripe_gateway.services.subscriptions.schedule import CANCEL_CHANGE, SCHEDULE_CHANGE
 from django_stripe_gateway.services.subscriptions.setup_checkouts import OPEN_SETUP_CHECKOUT
 from django_stripe_gateway.services.subscriptions.subscribe import OPEN_CHECKOUT, SUBSCRIBE
 
@@ -39,6 +40,8 @@ VERBS: tuple[Verb[Any, Any, Any], ...] = (
     ADD_ITEM,
     CHANGE_ITEM,
     REMOVE_ITEM,
+    SCHEDULE_CHANGE,
+    CANCEL_CHANGE,
     CANCEL_SUBSCRIPTION,
     RESUME_SUBSCRIPTION,
     PAUSE_SUBSCRIPTION,

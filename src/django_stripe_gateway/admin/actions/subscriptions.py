@@ -17,6 +17,7 @@ from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, resume_subscription
 from django_stripe_gateway.services.subscriptions.line import CHANGEABLE
 from django_stripe_gateway.services.subscriptions.pause import unpause_subscription
+from django_stripe_gateway.services.subscriptions.schedule import cancel_change
 from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
 
 
@@ -78,6 +79,18 @@ SUBSCRIPTION_ACTIONS = (
         ),
         question=gettext_lazy("Let this subscription renew again?"),
         question_all=gettext_lazy("Let these subscriptions renew again?"),
+        at_stake=_period_price,
+    ),
+    Action(
+        name="cancel_change",
+        label=gettext_lazy("Cancel the scheduled change"),
+        label_all=gettext_lazy("Cancel the scheduled changes of selected %(verbose_name_plural)s"),
+        run=_calling(cancel_change, any_schedule=True),
+        is_possible=lambda subscription: subscription.scheduled_change is not None,
+        question=gettext_lazy("Let this subscription go on as it is? Whatever was planned for it is dropped."),
+        question_all=gettext_lazy(
+            "Let these subscriptions go on as they are? Whatever was planned for them is dropped."
+        ),
         at_stake=_period_price,
     ),
     Action(

@@ -31,6 +31,7 @@ from django_stripe_gateway.services.subscriptions.change import change_subscript
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
 from django_stripe_gateway.services.subscriptions.pause import pause_subscription, unpause_subscription
 from django_stripe_gateway.services.subscriptions.prices import find_plan, named_pricing
+from django_stripe_gateway.services.subscriptions.schedule import cancel_change
 from django_stripe_gateway.services.subscriptions.subscribe import return_addresses, subscribe
 from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
 
@@ -147,6 +148,7 @@ class ChangeView(BillingActionView):
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
         """Change plan, price or quantity, or say what that would cost.
 
+        With `at_period_end` all stays as it is until the next period begins; `scheduled_change` says what comes then.
         With `preview` nothing is changed: the answer has the invoice that the change would lead to, and the
         `proration_date` to repeat the request with, so that it costs what it had said.
         """
@@ -154,7 +156,9 @@ class ChangeView(BillingActionView):
         subscription = self.get_subscription(values.pop("subscription_id"))
         values["plan"], values["pricing"] = asked_plan(values, subscription.variant, kept=subscription)
         if values.pop("preview"):
-            moment = values.pop("proration_date", None) or timezone.now().replace(microsecond=0)
+            moment = values.pop("proration_date", None)
+            if moment is None and not values["at_period_end"]:
+                moment = timezone.now().replace(microsecond=0)
             snapshot = preview_change(subscription=subscription, proration_date=moment, **values)
             shown = {name: getattr(snapshot, name) for name in ("currency", "total", "amount_due", "tax", "lines")}
             preview = SimpleNamespace(proration_date=moment, **shown)
@@ -163,6 +167,18 @@ class ChangeView(BillingActionView):
             subscription=subscription, idempotency_key=idempotency_key, origin=self.origin, **values
         )
         return self.shown(changed)
+
+
+class CancelChangeView(BillingActionView):
+    """Take back a scheduled change."""
+
+    action = "cancel_change"
+
+    @_changing("subscriptions_cancel_change", request=SubscriptionIdSerializer, examples=examples.CANCEL_CHANGE)
+    @idempotent
+    def post(self, request: Request, *, idempotency_key: str | None) -> Response:
+        """Take back a change that was scheduled for the end of the period."""
+        return self.change(SubscriptionIdSerializer, cancel_change, idempotency_key)
 
 
 class PauseView(BillingActionView):

@@ -42,6 +42,7 @@ _SUBSCRIPTION: dict[str, Any] = {
     "pricing": _PRICING,
     "quantity": 1,
     "items": [_ITEM],
+    "scheduled_change": None,
     "cancel_at_period_end": False,
     "current_period_start": "2026-11-02T09:30:00Z",
     "current_period_end": "2026-12-02T09:30:00Z",
@@ -50,6 +51,12 @@ _SUBSCRIPTION: dict[str, Any] = {
     "metadata": {},
     "created": "2026-11-02T09:30:00.123456Z",
     **dict.fromkeys(("cancel_at", "canceled_at", "ended_at", "trial_end", "pause_resumes_at")),
+}
+_SCHEDULED: dict[str, Any] = {
+    "plan": {"plan_id": 1, "slug": "basic", "name": "Basic", "limits": []},
+    "pricing": _PRICING | {"pricing_id": 1, "amount": "100.00"},
+    "quantity": 1,
+    "at": "2026-12-02T09:30:00Z",
 }
 _METHOD: dict[str, Any] = {
     "payment_method_id": "pm_1SPGrL2eZvKYlo2C1aBcDeFg",
@@ -141,6 +148,7 @@ CHANGE = Examples(
     request=_SUBSCRIPTION_ID | {"pricing_id": 2},
     answers={
         "Changed": _SUBSCRIPTION,
+        "With at_period_end": _SUBSCRIPTION | {"scheduled_change": _SCHEDULED},
         "With preview": {
             "currency": "USD",
             "total": "120.00",
@@ -163,6 +171,7 @@ CHANGE_ITEM = Examples(
     request={"quantity": 3}, answers={"Changed": _SUBSCRIPTION | {"items": [_ITEM, _ADD_ON | {"quantity": 3}]}}
 )
 REMOVE_ITEM = Examples(answers={"Removed": _SUBSCRIPTION})
+CANCEL_CHANGE = Examples(request=_SUBSCRIPTION_ID, answers={"Goes on as it is": _SUBSCRIPTION})
 PAUSE = Examples(
     request=_SUBSCRIPTION_ID | {"behavior": "void"}, answers={"Paused": _SUBSCRIPTION | {"is_paused": True}}
 )

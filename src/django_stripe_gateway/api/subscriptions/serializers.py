@@ -100,6 +100,15 @@ class SubscriptionItemSerializer(serializers.Serializer[SubscriptionItem]):
     quantity = serializers.IntegerField()
 
 
+class ScheduledChangeSerializer(serializers.Serializer[Subscription]):
+    """What a subscription changes to with a later period; null is a plan or a price that this site does not sell."""
+
+    plan = SubscribedPlanSerializer(source="scheduled_pricing.plan", allow_null=True, default=None)
+    pricing = PricingSerializer(source="scheduled_pricing", allow_null=True)
+    quantity = serializers.IntegerField(source="scheduled_quantity", allow_null=True)
+    at = serializers.DateTimeField(source="scheduled_change_at")
+
+
 class SubscriptionSerializer(serializers.Serializer[Subscription]):
     """A subscription as its owner sees it."""
 
@@ -112,6 +121,7 @@ class SubscriptionSerializer(serializers.Serializer[Subscription]):
     pricing = PricingSerializer(allow_null=True)
     quantity = serializers.IntegerField()
     items = SubscriptionItemSerializer(many=True, source="items.all", help_text="The plan's own item among them.")
+    scheduled_change = ScheduledChangeSerializer(allow_null=True, help_text="What changes with a later period.")
     cancel_at_period_end = serializers.BooleanField()
     cancel_at = serializers.DateTimeField(allow_null=True)
     canceled_at = serializers.DateTimeField(allow_null=True)
@@ -198,7 +208,9 @@ class PreviewSerializer(serializers.Serializer[Any]):
     total = FormattedAmountField()
     amount_due = FormattedAmountField()
     tax = FormattedAmountField()
-    proration_date = serializers.DateTimeField(help_text="Give it to the change, so that it costs this.")
+    proration_date = serializers.DateTimeField(
+        allow_null=True, help_text="Give it to the change, so that it costs this; null for one at the period's end."
+    )
     lines = PreviewLineSerializer(many=True)
 
 
@@ -307,6 +319,7 @@ class ChangeSubscriptionSerializer(SubscriptionIdSerializer):
     quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY, required=False)
     proration = serializers.ChoiceField(choices=PRORATIONS, required=False)
     proration_date = serializers.DateTimeField(required=False, help_text="Of the preview.")
+    at_period_end = serializers.BooleanField(default=False, help_text="Change with the next period; nothing till then.")
     preview = serializers.BooleanField(default=False, help_text="Say what it would cost; change nothing.")
 
 

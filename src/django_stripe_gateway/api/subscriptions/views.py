@@ -35,7 +35,9 @@ class BillingView(GatewayAPIView):
         """Return the owner's subscriptions with all that is shown of them."""
         rows = Subscription.objects.for_owner(self.billed_owner).using(payments_database())
         items = Prefetch("items", SubscriptionItem.objects.select_related("pricing"))
-        return rows.select_related("customer", "plan", "pricing__plan").prefetch_related("plan__limits", items)
+        return rows.select_related("customer", "plan", "pricing__plan", "scheduled_pricing__plan").prefetch_related(
+            "plan__limits", "scheduled_pricing__plan__limits", items
+        )
 
     def get_subscription(self, subscription_id: str) -> Subscription:
         """Return one of the owner's subscriptions.

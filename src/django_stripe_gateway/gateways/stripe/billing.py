@@ -29,6 +29,7 @@ from django_stripe_gateway.gateways.stripe.calls import ask, seconds
 from django_stripe_gateway.gateways.stripe.catalogue import StripeCatalogue
 from django_stripe_gateway.gateways.stripe.catalogue_objects import billing_checkout_snapshot
 from django_stripe_gateway.gateways.stripe.customers import StripeCustomers
+from django_stripe_gateway.gateways.stripe.schedules import StripeSchedules
 
 # The version that moved an invoice's payment; what can be expanded moved with it.
 BILLING_MOVED = "2025-03-31"
@@ -36,7 +37,7 @@ BILLING_MOVED = "2025-03-31"
 INVOICE_REQUIRES_ACTION = "invoice_payment_intent_requires_action"
 
 
-class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
+class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSchedules, BillingGateway):
     """Bills customers of one Stripe account."""
 
     supports_incomplete = True
@@ -285,9 +286,10 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
         return bool(self.account.api_version) and self.account.api_version < BILLING_MOVED
 
     def _subscription_expand(self) -> list[str]:
+        both = ["pending_setup_intent", "schedule.phases.items.price"]
         if self._is_older:
-            return ["latest_invoice.payment_intent", "pending_setup_intent"]
-        return ["latest_invoice.confirmation_secret", "latest_invoice.payments", "pending_setup_intent"]
+            return ["latest_invoice.payment_intent", *both]
+        return ["latest_invoice.confirmation_secret", "latest_invoice.payments", *both]
 
     def _invoice_expand(self) -> list[str]:
         if self._is_older:

@@ -15,10 +15,8 @@ from typing import Any
 from django_stripe_gateway.gateways.billing_values import (
     InvoiceLine,
     InvoiceSnapshot,
-    SubscriptionItemSnapshot,
     SubscriptionSnapshot,
 )
-from django_stripe_gateway.gateways.stripe.catalogue_objects import unit_amount
 from django_stripe_gateway.gateways.stripe.fields import (
     Object,
     count_of,
@@ -34,6 +32,8 @@ from django_stripe_gateway.gateways.stripe.fields import (
     signed_amount_of,
     text,
 )
+from django_stripe_gateway.gateways.stripe.item_objects import item_snapshot
+from django_stripe_gateway.gateways.stripe.schedule_objects import schedule_snapshot
 
 # A first or renewed payment that the customer can still make.
 UNPAID_STATUSES = frozenset({"incomplete", "past_due", "unpaid"})
@@ -45,6 +45,7 @@ SUBSCRIPTION_LINES = frozenset({"subscription", "subscription_item_details"})
 def subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
     """Return the snapshot of a Subscription."""
     invoice, pause = obj.get("latest_invoice"), part(obj.get("pause_collection"))
+    schedule = obj.get("schedule")
     latest = invoice_snapshot(invoice) if isinstance(invoice, dict) else None
     status = text(obj["status"])
     if status == "incomplete" and obj.get("trial_end") and not invoice:
@@ -90,29 +91,8 @@ def subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
         client_secret=secret,
         client_secret_kind=kind,
         latest_invoice=latest,
-    )
-
-
-def item_snapshot(obj: Object, subscription: Object) -> SubscriptionItemSnapshot:
-    """Return the snapshot of an item; older generations keep its period on the subscription."""
-    price = part(obj.get("price") or obj.get("plan") or subscription.get("plan"))
-    recurring = part(price.get("recurring")) or price
-    is_metered = recurring.get("usage_type") == "metered"
-    quantity = obj.get("quantity", subscription.get("quantity"))
-    currency = optional_text(price.get("currency"))
-    return SubscriptionItemSnapshot(
-        item_id=text(obj["id"]),
-        price_id=optional_text(price.get("id")),
-        product_id=object_id(price.get("product")),
-        amount=unit_amount(price, currency, is_metered=is_metered),
-        currency=currency.upper(),
-        interval=optional_text(recurring.get("interval")),
-        interval_count=count_of(recurring.get("interval_count"), 1),
-        is_metered=is_metered,
-        quantity=None if is_metered and quantity is None else count_of(quantity, 1),
-        current_period_start=moment(obj.get("current_period_start") or subscription.get("current_period_start")),
-        current_period_end=moment(obj.get("current_period_end") or subscription.get("current_period_end")),
-        metadata=metadata_of(obj.get("metadata")),
+        schedule_id=object_id(schedule),
+        schedule=schedule_snapshot(schedule) if isinstance(schedule, dict) else None,
     )
 
 

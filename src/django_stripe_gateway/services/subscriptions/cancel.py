@@ -24,6 +24,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     SubscriptionVerb,
     run_on_subscription,
 )
+from django_stripe_gateway.services.subscriptions.schedule import let_go
 from django_stripe_gateway.services.subscriptions.sync import lock_subscription
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
@@ -45,8 +46,9 @@ class CancelVerb(SubscriptionVerb):
         claim.is_answered = claim.params["at_period_end"] and subscription.ends_as_agreed and subscription.is_cancelled
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
-        """Set its end, or end it."""
+        """Set its end, or end it; what was scheduled for the period's end is dropped."""
         if claim.params["at_period_end"]:
+            let_go(claim, of_one_change=True)
             return change_at_provider(claim)
         snapshot: SubscriptionSnapshot = claim.gateway.cancel_subscription(
             claim.seen.provider_id, idempotency_key=claim.key
@@ -80,6 +82,7 @@ class ResumeVerb(SubscriptionVerb):
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Set that it renews."""
+        let_go(claim)
         return change_at_provider(claim)
 
 

@@ -31,6 +31,12 @@ from django_stripe_gateway.services.subscriptions.line import (
 )
 from django_stripe_gateway.services.subscriptions.prices import choose_next_pricing, current_terms, named_pricing
 from django_stripe_gateway.services.subscriptions.quantities import check_next_quantity, check_quantity
+from django_stripe_gateway.services.subscriptions.schedule import (
+    check_not_prorated,
+    let_go,
+    preview_scheduled,
+    schedule_change,
+)
 from django_stripe_gateway.services.subscriptions.subscribe import check_has_no_other
 
 PRORATIONS = ("create_prorations", "always_invoice", "none")
@@ -51,7 +57,8 @@ class ChangeVerb(SubscriptionVerb):
             check_has_no_other(subscription.customer_id, claim.params["plan_pk"], than=subscription.pk)
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
-        """Change it."""
+        """Change it; a change that was scheduled for the period's end is dropped."""
+        let_go(claim)
         return change_at_provider(claim)
 
 
@@ -67,6 +74,7 @@ def change_subscription(
     quantity: int | None = None,
     proration: str = "",
     proration_date: datetime | None = None,
+    at_period_end: bool = False,
     idempotency_key: str | None = None,
     origin: Origin = SYSTEM,
 ) -> Subscription:
@@ -82,18 +90,26 @@ def change_subscription(
         quantity: ``None`` keeps it.
         proration: "create_prorations", "always_invoice" or "none"; empty for the setting.
         proration_date: the moment that a preview was made for, so that the change costs what it had said.
+        at_period_end: ``True`` lets it change with the next period, in place of what was scheduled before; until then
+            all stays as it is, and ``cancel_change`` takes it back. A change now drops what was scheduled.
 
     Raises:
         InvalidInput: nothing would change, or the values are not acceptable.
-        WrongState: it is over, or its first payment is open.
+        WrongState: it is over, or its first payment is open, or somebody else has scheduled what becomes of it
+            ("has_schedule"); at the period's end also: it ends then.
+        UnsupportedByGateway: this provider cannot schedule a change.
         PaymentDeclined: the payment that the change needs was declined; nothing has changed.
         ProviderError: the provider refused or failed.
     """
     pricing = _asked_pricing(subscription, plan, pricing, lookup_key)
+    if at_period_end:
+        check_not_prorated(proration, proration_date)
     if pricing is not None and pricing.plan_id != subscription.plan_id:
         close_open_checkouts(subscription.customer, pricing.plan, origin)
     params = _change_params(subscription, pricing, quantity, proration, proration_date)
     params["plan_pk"] = pricing.plan_id if pricing is not None else None
+    if at_period_end:
+        return schedule_change(subscription, pricing, params, idempotency_key, origin)
     return run_on_subscription(CHANGE_SUBSCRIPTION, subscription, params, idempotency_key, origin)
 
 
@@ -114,8 +130,9 @@ def preview_change(
     quantity: int | None = None,
     proration: str = "",
     proration_date: datetime | None = None,
+    at_period_end: bool = False,
 ) -> InvoiceSnapshot:
-    """Return the invoice that a change would lead to; nothing is changed.
+    """Return the invoice that a change would lead to: with ``at_period_end`` that of the next period. Nothing changes.
 
     The arguments are those of ``change_subscription``; without a ``proration_date`` the change is taken to be made now.
 
@@ -129,8 +146,11 @@ def preview_change(
     gateway = get_billing_gateway(subscription.variant)
     if not gateway.supports_preview:
         raise UnsupportedByGateway("This gateway cannot say what a change would cost.")
-    moment = proration_date or timezone.now().replace(microsecond=0)
     pricing = _asked_pricing(subscription, plan, pricing, lookup_key)
+    if at_period_end:
+        check_not_prorated(proration, proration_date)
+        return preview_scheduled(subscription, _change_params(subscription, pricing, quantity, "none", None))
+    moment = proration_date or timezone.now().replace(microsecond=0)
     params = _change_params(subscription, pricing, quantity, proration, moment)
     _check_changes(subscription, params)
     params["end"] = end_after_change(subscription, params)

@@ -38,6 +38,7 @@ from django_stripe_gateway.services.subscriptions.items import (
     sync_items,
     take_plan,
 )
+from django_stripe_gateway.services.subscriptions.scheduled import SCHEDULED, log_dropped, take_schedule
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 from django_stripe_gateway.transitions import (
     can_transition_invoice,
@@ -205,15 +206,17 @@ def apply_subscription(
     if not subscription.has_ended:
         _take_values(subscription, snapshot)
         items = _take_items(subscription, snapshot)
+        take_schedule(subscription, snapshot)
         note_lateness(subscription, snapshot, said_at)
         note_end(subscription, before)
         follow_periods(subscription, before)
-    changed = _changed(subscription, before, ["status", "provider_id", *DERIVED, *MIRRORED, *OF_PLAN])
+    changed = _changed(subscription, before, ["status", "provider_id", *DERIVED, *MIRRORED, *OF_PLAN, *SCHEDULED])
     if "provider_id" in changed:
         handle_arrivals(snapshot.subscription_id)
     subscription.save(using=payments_database(), update_fields=[*changed, "periods_since", *TIMES])
     if changed:
         announce_change(subscription, before, changed, origin)
+        log_dropped(subscription, before, origin)
     if items is not None:
         announce_items(subscription, items, origin)
     return bool(changed) or (items is not None and items.differ)

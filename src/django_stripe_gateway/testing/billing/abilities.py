@@ -15,6 +15,7 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionRequest,
     SubscriptionSnapshot,
 )
+from django_stripe_gateway.gateways.schedule_values import ScheduledChange, ScheduleSnapshot
 from django_stripe_gateway.testing.billing.scenario import BillingScenario
 from django_stripe_gateway.testing.billing.subscribing import in_days
 
@@ -204,3 +205,43 @@ class AbilityTests(BillingScenario):
                 lambda: self.gateway.preview_change(found.subscription_id, found.customer_id, change),
             )
         assert self.gateway.retrieve_subscription(found.subscription_id).items == found.items
+
+    def test_schedules(self) -> None:
+        """``supports_schedules``: what is charged can change with the next period, in one schedule, and is let go."""
+        found, price = self.active(), self.price("50.00")
+        assert found.current_period_end is not None
+        change = ScheduledChange(
+            at=found.current_period_end,
+            from_price_id=found.items[0].price_id,
+            price_id=price.price_id,
+            quantity=2,
+            interval="month",
+            metadata={"token": "17"},
+        )
+        if not self.gateway.supports_schedules:
+            nothing = ScheduleSnapshot("schedule", "active", is_running=True)
+            self.unsupported(
+                lambda: self.gateway.start_schedule(found.subscription_id, idempotency_key=self.key()),
+                lambda: self.gateway.schedule_change(nothing, change, idempotency_key=self.key()),
+                lambda: self.gateway.retrieve_schedule("schedule"),
+                lambda: self.gateway.release_schedule("schedule", idempotency_key=self.key()),
+            )
+            return
+        started = self.gateway.start_schedule(found.subscription_id, idempotency_key=self.key())
+        assert (started.is_running, started.holds_nothing, started.next_change) == (True, True, None)
+        planned = self.gateway.schedule_change(started, change, idempotency_key=self.key())
+        assert (planned.subscription_id, planned.items[0].price_id) == (found.subscription_id, change.from_price_id)
+        for said in (planned, self.gateway.retrieve_subscription(found.subscription_id)):
+            assert said.schedule_id == started.schedule_id
+            assert said.schedule is not None
+            assert said.schedule.next_change is not None
+            (item,) = said.schedule.next_change.items
+            assert (item.price_id, item.quantity, said.schedule.next_change.start) == (price.price_id, 2, change.at)
+            assert (said.schedule.metadata, said.schedule.is_one_change) == ({"token": "17"}, True)
+            self.assert_plain(said)
+        with self.refused(ProviderStateError):
+            self.gateway.start_schedule(found.subscription_id, idempotency_key=self.key())
+        released = self.gateway.release_schedule(started.schedule_id, idempotency_key=self.key())
+        assert (released.is_running, released.subscription_id) == (False, found.subscription_id)
+        assert self.gateway.retrieve_subscription(found.subscription_id).schedule_id == ""
+        assert not self.gateway.retrieve_schedule(started.schedule_id).is_running

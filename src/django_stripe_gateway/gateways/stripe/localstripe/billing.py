@@ -59,6 +59,7 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     supports_items = False
     supports_metered_prices = False
     supports_lookup_keys = False
+    supports_schedules = False
 
     create_subscription_checkout = find_subscription_checkout = _refusing("Checkout")
     retrieve_subscription_checkout = expire_subscription_checkout = _refusing("Checkout")
@@ -68,6 +69,9 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     find_promotion_code = _refusing("promotion codes")
     preview_change = _refusing("previews of a change")
     set_lookup_key = _refusing("lookup keys")
+    start_schedule = schedule_change = retrieve_schedule = release_schedule = _refusing(
+        "changes that are planned ahead"
+    )
 
     @property
     def test_payment_method(self) -> str:

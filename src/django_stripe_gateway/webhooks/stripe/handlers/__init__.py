@@ -9,6 +9,7 @@ from django_stripe_gateway.webhooks.stripe.handlers import (
     invoices,
     payment_intents,
     refunds,
+    schedules,
     subscriptions,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "invoices",
     "payment_intents",
     "refunds",
+    "schedules",
     "subscriptions",
 ]

@@ -1,0 +1,39 @@
+"""The items of a subscription, of both API generations and as localstripe makes them, as this app's frozen values."""
+
+from __future__ import annotations
+
+from django_stripe_gateway.gateways.billing_values import SubscriptionItemSnapshot
+from django_stripe_gateway.gateways.stripe.catalogue_objects import unit_amount
+from django_stripe_gateway.gateways.stripe.fields import (
+    Object,
+    count_of,
+    metadata_of,
+    moment,
+    object_id,
+    optional_text,
+    part,
+    text,
+)
+
+
+def item_snapshot(obj: Object, subscription: Object) -> SubscriptionItemSnapshot:
+    """Return the snapshot of an item; older generations keep its period on the subscription."""
+    price = part(obj.get("price") or obj.get("plan") or subscription.get("plan"))
+    recurring = part(price.get("recurring")) or price
+    is_metered = recurring.get("usage_type") == "metered"
+    quantity = obj.get("quantity", subscription.get("quantity"))
+    currency = optional_text(price.get("currency"))
+    return SubscriptionItemSnapshot(
+        item_id=text(obj["id"]),
+        price_id=optional_text(price.get("id")),
+        product_id=object_id(price.get("product")),
+        amount=unit_amount(price, currency, is_metered=is_metered),
+        currency=currency.upper(),
+        interval=optional_text(recurring.get("interval")),
+        interval_count=count_of(recurring.get("interval_count"), 1),
+        is_metered=is_metered,
+        quantity=None if is_metered and quantity is None else count_of(quantity, 1),
+        current_period_start=moment(obj.get("current_period_start") or subscription.get("current_period_start")),
+        current_period_end=moment(obj.get("current_period_end") or subscription.get("current_period_end")),
+        metadata=metadata_of(obj.get("metadata")),
+    )

@@ -1,0 +1,93 @@
+"""Subscription Schedules at Stripe: what becomes of a subscription when its period ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from django_stripe_gateway.exceptions import ProviderStateError
+from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
+from django_stripe_gateway.gateways.schedule_values import ScheduledChange, ScheduleSnapshot
+from django_stripe_gateway.gateways.scheduling import ScheduleGateway
+from django_stripe_gateway.gateways.stripe.billing_objects import subscription_snapshot
+from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask, seconds
+from django_stripe_gateway.gateways.stripe.fields import Object, reads
+from django_stripe_gateway.gateways.stripe.schedule_objects import schedule_snapshot
+
+# The version that refuses a number of iterations as the length of a phase, and takes a duration instead.
+ITERATIONS_GONE = "2025-09-30"
+# What a phase sells, with the products that the prices are of.
+PRICES = "phases.items.price"
+# What one phase says of its own time.
+OF_ONE_PHASE = frozenset({"start_date", "end_date", "trial_end", "billing_cycle_anchor", "proration_behavior"})
+
+
+class StripeSchedules(StripeAccountCalls, ScheduleGateway):
+    """Plans ahead in one Stripe account."""
+
+    supports_schedules = True
+
+    def start_schedule(self, subscription_id: str, *, idempotency_key: str) -> ScheduleSnapshot:
+        """Give a subscription a schedule, which Stripe makes of it as it is: it takes nothing else in this call."""
+        params = {"from_subscription": subscription_id, "expand": [PRICES]}
+        create = self.v1.subscription_schedules.create
+        return self._send(create, schedule_snapshot, idempotency_key, params=params, about_state=True)
+
+    def schedule_change(
+        self, schedule: ScheduleSnapshot, change: ScheduledChange, *, idempotency_key: str
+    ) -> SubscriptionSnapshot:
+        """Let a schedule hold the present phase, until the period ends, and one in which one price is another."""
+        present = {**schedule.present, "end_date": seconds(change.at)}
+        following = {name: value for name, value in present.items() if name not in OF_ONE_PHASE}
+        following["items"] = [self._changed(item, change) for item in following["items"]]
+        if following["items"] == present["items"]:
+            raise ProviderStateError("The subscription is not charged this price any more.", code="other_items")
+        params = {
+            "phases": [present, {**following, "proration_behavior": "none", **self._length(change)}],
+            "end_behavior": "release" if change.renews else "cancel",
+            # Nothing of the present phase changes.
+            "proration_behavior": "none",
+            "metadata": dict(change.metadata),
+            "expand": ["subscription", PRICES],
+        }
+        update = self.v1.subscription_schedules.update
+        return self._send(
+            update, _subscription_of, idempotency_key, schedule.schedule_id, params=params, about_state=True
+        )
+
+    def retrieve_schedule(self, schedule_id: str) -> ScheduleSnapshot:
+        """Ask where a schedule stands."""
+        params = {"expand": [PRICES]}
+        return ask(lambda: self.v1.subscription_schedules.retrieve(schedule_id, params=params), schedule_snapshot)
+
+    def release_schedule(self, schedule_id: str, *, idempotency_key: str) -> ScheduleSnapshot:
+        """Let a subscription go on as it is; the end that the schedule has set on it would go too, unless kept."""
+        params = {"preserve_cancel_date": True}
+        release = self.v1.subscription_schedules.release
+        return self._send(release, schedule_snapshot, idempotency_key, schedule_id, params=params, about_state=True)
+
+    def read_schedule(self, obj: Mapping[str, Any]) -> ScheduleSnapshot:
+        """Return the snapshot of an event's object, of whichever API generation."""
+        return schedule_snapshot(obj)
+
+    def _changed(self, item: Mapping[str, Any], change: ScheduledChange) -> dict[str, Any]:
+        if item["price"] != change.from_price_id:
+            return dict(item)
+        changed = {**item, "price": change.price_id}
+        if change.is_metered:
+            changed.pop("quantity", None)
+        elif change.quantity is not None:
+            changed["quantity"] = change.quantity
+        return changed
+
+    def _length(self, change: ScheduledChange) -> dict[str, Any]:
+        if self.account.api_version and self.account.api_version < ITERATIONS_GONE:
+            return {"iterations": 1}
+        return {"duration": {"interval": change.interval, "interval_count": change.interval_count}}
+
+
+@reads("a subscription schedule")
+def _subscription_of(obj: Object) -> SubscriptionSnapshot:
+    schedule = schedule_snapshot(obj)
+    return replace(subscription_snapshot(obj["subscription"]), schedule_id=schedule.schedule_id, schedule=schedule)

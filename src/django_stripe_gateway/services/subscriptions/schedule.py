@@ -1,0 +1,276 @@
+"""Let a subscription change when its period ends, take that back, and let go of it where something else is wanted.
+
+A change of that kind is a Subscription Schedule at the provider, of which a subscription has one at most. It is made in
+two calls, so that a killed attempt can leave a schedule in which nothing changes: whoever comes next goes on with it.
+
+A schedule of somebody else's may hold what the seller has agreed on with a customer. It is shown like ours, and no
+request of a customer's undoes it, but one: who cancels loses a single change to come, which nobody would be charged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django_stripe_gateway.choices import BillingOperationKind
+from django_stripe_gateway.exceptions import (
+    InvalidInput,
+    ProviderStateError,
+    UnsupportedByGateway,
+    WrongState,
+)
+from django_stripe_gateway.gateways.billing_values import (
+    InvoiceSnapshot,
+    ItemChange,
+    SubscriptionChange,
+    SubscriptionSnapshot,
+)
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.gateways.schedule_values import ScheduledChange, ScheduleSnapshot
+from django_stripe_gateway.models import PlanPricing, Subscription, SubscriptionItem
+from django_stripe_gateway.services.operations.verbs import register
+from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions.line import (
+    CustomerClaim,
+    SubscriptionVerb,
+    check_changeable,
+    run_on_subscription,
+)
+from django_stripe_gateway.services.subscriptions.subscribe import check_has_no_other
+from django_stripe_gateway.services.transactions import payments_database
+
+
+class ScheduleChangeVerb(SubscriptionVerb):
+    """Change price or quantity from the next period on."""
+
+    kind = BillingOperationKind.SCHEDULE_CHANGE
+
+    def check_subscription(self, claim: CustomerClaim, subscription: Subscription) -> None:
+        """Let only what runs and goes on be changed, to something else than it would be in its next period."""
+        check_may_schedule(subscription)
+        params = claim.params
+        params["from_price_id"] = subscription.price_id
+        now = (subscription.price_id, subscription.quantity)
+        wanted = _wanted(subscription, params)
+        if wanted == (_planned(subscription) or now):
+            raise InvalidInput("This would change nothing.", code="nothing_to_change")
+        # What is charged now shall be charged on: there is nothing to plan.
+        params["takes_back"] = wanted == now
+        if params["plan_pk"] is not None:
+            # Again, under the lock: another request may have subscribed to that plan meanwhile.
+            check_has_no_other(subscription.customer_id, params["plan_pk"], than=subscription.pk)
+
+    def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
+        """Plan the change, in the schedule that an earlier attempt or change has left, or in a new one."""
+        gateway, subscription_id = claim.gateway, claim.seen.provider_id
+        found: SubscriptionSnapshot = gateway.retrieve_subscription(subscription_id)
+        if claim.params["takes_back"]:
+            return _released(claim, found)
+        change, schedule = _scheduled_change(claim, found), found.schedule
+        if schedule is None:
+            schedule = gateway.start_schedule(subscription_id, idempotency_key=f"{claim.key}-start")
+        elif _is_planned(schedule, change):
+            return found
+        elif not _may_go(schedule, claim.seen):
+            raise _has_schedule()
+        planned: SubscriptionSnapshot = gateway.schedule_change(schedule, change, idempotency_key=claim.key)
+        return planned
+
+
+class CancelChangeVerb(SubscriptionVerb):
+    """Take back what was to change with the next period."""
+
+    kind = BillingOperationKind.CANCEL_CHANGE
+
+    def check_subscription(self, claim: CustomerClaim, subscription: Subscription) -> None:
+        """Let only what is planned be taken back."""
+        if subscription.scheduled_change_at is None:
+            raise WrongState("Nothing is scheduled for this subscription.", code="nothing_scheduled")
+
+    def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
+        """Let the subscription go on without its schedule; one that has none any more is as it shall be."""
+        found = claim.gateway.retrieve_subscription(claim.seen.provider_id)
+        return _released(claim, found, whosever=claim.params["any_schedule"])
+
+
+SCHEDULE_CHANGE = register(ScheduleChangeVerb())
+CANCEL_CHANGE = register(CancelChangeVerb())
+
+
+def schedule_change(
+    subscription: Subscription,
+    pricing: PlanPricing | None,
+    asked: Mapping[str, Any],
+    idempotency_key: str | None,
+    origin: Origin,
+) -> Subscription:
+    """Let price or quantity change with the next period, in place of what was planned before.
+
+    Args:
+        asked: ``price_id``, ``quantity`` and ``plan_pk`` of the change, checked already.
+    """
+    params = {name: asked[name] for name in ("price_id", "quantity", "plan_pk")}
+    item: PlanPricing | SubscriptionItem | None = pricing
+    if item is None:
+        item = subscription.items.using(payments_database()).filter(provider_id=subscription.item_id).first()
+    plan = subscription.plan if pricing is None else pricing.plan
+    params |= {
+        "interval": (item.interval if item else "") or "month",
+        "interval_count": item.interval_count if item else 1,
+        "is_metered": item is not None and item.is_metered,
+        "renews": plan is None or plan.auto_renew,
+    }
+    return run_on_subscription(SCHEDULE_CHANGE, subscription, params, idempotency_key, origin)
+
+
+def cancel_change(
+    *,
+    subscription: Subscription,
+    any_schedule: bool = False,
+    idempotency_key: str | None = None,
+    origin: Origin = SYSTEM,
+) -> Subscription:
+    """Take back the change that was scheduled for the end of the period; the subscription goes on as it is.
+
+    Args:
+        any_schedule: ``True`` also drops what somebody else has planned, in Stripe's Dashboard for instance.
+
+    Raises:
+        WrongState: nothing is scheduled ("nothing_scheduled"), or by somebody else ("has_schedule").
+        UnsupportedByGateway: this provider cannot plan ahead.
+        ProviderError: the provider refused or failed.
+    """
+    check_supports_schedules(subscription)
+    return run_on_subscription(CANCEL_CHANGE, subscription, {"any_schedule": any_schedule}, idempotency_key, origin)
+
+
+def preview_scheduled(subscription: Subscription, asked: Mapping[str, Any]) -> InvoiceSnapshot:
+    """Return what the next period would cost after a change; nothing is changed.
+
+    Args:
+        asked: ``item_id``, ``price_id`` and ``quantity`` of the change, checked already.
+    """
+    check_may_schedule(subscription)
+    item = ItemChange(asked["item_id"], asked["price_id"], asked["quantity"])
+    gateway, customer_id = get_billing_gateway(subscription.variant), subscription.customer.provider_id or ""
+    return gateway.preview_change(
+        subscription.provider_id or "", customer_id, SubscriptionChange([item], proration="none")
+    )
+
+
+def check_not_prorated(proration: str, proration_date: datetime | None) -> None:
+    """Raise ``InvalidInput`` if a change at the period's end is to be prorated: there is nothing to share out."""
+    if proration or proration_date is not None:
+        field = "proration" if proration else "proration_date"
+        raise InvalidInput("A change at the period's end is not prorated.", field=field)
+
+
+def check_may_schedule(subscription: Subscription) -> None:
+    """Raise if nothing can be planned for a subscription, which ends, or whose provider cannot plan."""
+    check_supports_schedules(subscription)
+    check_changeable(subscription)
+    if subscription.cancel_at_period_end or subscription.cancel_at is not None:
+        raise _ends(WrongState, subscription.ends_as_agreed)
+
+
+def check_supports_schedules(subscription: Subscription) -> None:
+    """Raise ``UnsupportedByGateway`` where the provider cannot plan ahead."""
+    if not get_billing_gateway(subscription.variant).supports_schedules:
+        raise UnsupportedByGateway("This gateway cannot let a subscription change at the end of its period.")
+
+
+def let_go(claim: CustomerClaim, *, of_one_change: bool = False) -> None:
+    """Release the schedule of a subscription about which something else is asked, before that is called.
+
+    Args:
+        of_one_change: also of a schedule of somebody else's that holds one change to come, and no more.
+
+    Raises:
+        ProviderStateError: somebody else has planned what becomes of it ("has_schedule").
+    """
+    if not claim.seen.schedule_id:
+        return
+    schedule = claim.gateway.retrieve_subscription(claim.seen.provider_id).schedule
+    if schedule is None or not schedule.is_running:
+        return
+    if not (_may_go(schedule, claim.seen) or (of_one_change and schedule.is_one_change)):
+        raise _has_schedule()
+    claim.gateway.release_schedule(schedule.schedule_id, idempotency_key=f"{claim.key}-release")
+
+
+def _released(claim: CustomerClaim, found: SubscriptionSnapshot, *, whosever: bool = False) -> SubscriptionSnapshot:
+    """Release the schedule of a subscription, and return the subscription as it is without."""
+    if found.schedule is None:
+        return found
+    if not (whosever or _may_go(found.schedule, claim.seen)):
+        raise _has_schedule()
+    claim.gateway.release_schedule(found.schedule.schedule_id, idempotency_key=f"{claim.key}-release")
+    released: SubscriptionSnapshot = claim.gateway.retrieve_subscription(claim.seen.provider_id)
+    return released
+
+
+def _scheduled_change(claim: CustomerClaim, found: SubscriptionSnapshot) -> ScheduledChange:
+    """Return what is to be planned, from the end of the period that runs at the provider."""
+    params = claim.params
+    price_id = params["from_price_id"]
+    at = next((item.current_period_end for item in found.items if item.price_id == price_id), None)
+    if at is None:
+        raise ProviderStateError("The subscription is not charged this price any more.", code="other_items")
+    if found.cancel_at_period_end or found.cancel_at is not None:
+        # A schedule that goes on would take it back.
+        raise _ends(ProviderStateError, is_agreed=not found.cancel_at_period_end)
+    return ScheduledChange(
+        at=at,
+        from_price_id=price_id,
+        price_id=params["price_id"] or price_id,
+        quantity=params["quantity"],
+        interval=params["interval"],
+        interval_count=params["interval_count"],
+        is_metered=params["is_metered"],
+        renews=params["renews"],
+        metadata={"token": claim.seen.token},
+    )
+
+
+def _wanted(subscription: Subscription, params: Mapping[str, Any]) -> tuple[str, int]:
+    """Return price and quantity that are asked for; a meter's price has no quantity, which is kept as one."""
+    quantity = 1 if params["is_metered"] else params["quantity"] or subscription.quantity
+    return params["price_id"] or subscription.price_id, quantity
+
+
+def _planned(subscription: Subscription) -> tuple[str, int | None] | None:
+    if subscription.scheduled_change_at is None:
+        return None
+    return subscription.scheduled_price_id, subscription.scheduled_quantity
+
+
+def _is_planned(schedule: ScheduleSnapshot, change: ScheduledChange) -> bool:
+    """Return whether a schedule of ours holds a change already, as an earlier attempt has left it."""
+    if not schedule.is_running or len(schedule.later) != 1 or schedule.ends == change.renews:
+        return False
+    (phase,) = schedule.later
+    sold = {item.price_id: item.quantity for item in phase.items}
+    is_quantity = change.is_metered or change.quantity is None or sold.get(change.price_id) == change.quantity
+    return schedule.metadata == change.metadata and phase.start == change.at and change.price_id in sold and is_quantity
+
+
+def _may_go(schedule: ScheduleSnapshot, subscription: Subscription) -> bool:
+    """Return whether a schedule is ours to replace or to drop: by its mark, and because it holds no more than we plan.
+
+    One that was edited since may hold another's terms.
+    """
+    is_ours = schedule.metadata.get("token") == subscription.token and len(schedule.later) <= 1
+    return schedule.holds_nothing or is_ours
+
+
+def _has_schedule() -> ProviderStateError:
+    return ProviderStateError(
+        "What becomes of this subscription is planned in a schedule that was not made here.", code="has_schedule"
+    )
+
+
+def _ends(kind: type[WrongState] | type[ProviderStateError], is_agreed: bool) -> WrongState | ProviderStateError:
+    if is_agreed:
+        return kind("This subscription ends on the date that was agreed on.", code="agreed_end")
+    return kind("This subscription ends with its period. Resume it first.", code="ends_with_period")
