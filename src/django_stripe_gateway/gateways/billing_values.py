@@ -183,6 +183,9 @@ class SubscriptionSnapshot:
         has_pending_update: a change waits for its payment.
         past_due_since, first_paid_at: what the invoices say, where they were asked for.
         default_payment_method: charged instead of the customer's default one; empty where that one is charged.
+        cancellation_reason: whose doing its end is; ``cancellation_feedback`` is the customer's, in Stripe's words.
+        discounts: ``{"discount": id, "coupon": id, "promotion_code": id, "ends": ISO time or None}`` each; a value that
+            the object does not tell is missing.
     """
 
     subscription_id: str
@@ -205,6 +208,13 @@ class SubscriptionSnapshot:
     has_pending_update: bool = False
     latest_invoice_id: str = ""
     default_payment_method: str = ""
+    cancellation_feedback: str = ""
+    cancellation_comment: str = field(default="", repr=False)
+    cancellation_reason: str = ""
+    trial_end_behavior: str = ""
+    collection_method: str = ""
+    days_until_due: int | None = None
+    discounts: Sequence[Mapping[str, str | None]] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     client_secret: str = field(default="", repr=False)
     client_secret_kind: str = ""

@@ -77,6 +77,21 @@ class SubscriptionItemSerializer(serializers.Serializer[SubscriptionItem]):
     quantity = serializers.IntegerField()
 
 
+class CancellationSerializer(serializers.Serializer[Subscription]):
+    """What the customer said of the end of a subscription."""
+
+    reason = serializers.CharField(source="cancellation_feedback", allow_blank=True)
+    comment = serializers.CharField(source="cancellation_comment", allow_blank=True)
+
+
+class DiscountSerializer(serializers.Serializer[Any]):
+    """What lowers the price of a subscription."""
+
+    coupon = serializers.CharField(default="", allow_blank=True, help_text="The provider's id.")
+    promotion_code = serializers.CharField(default="", allow_blank=True, help_text="The provider's id.")
+    ends = serializers.DateTimeField(default=None, allow_null=True)
+
+
 class SubscriptionSerializer(serializers.Serializer[Subscription]):
     """A subscription as its owner sees it."""
 
@@ -92,6 +107,7 @@ class SubscriptionSerializer(serializers.Serializer[Subscription]):
     cancel_at_period_end = serializers.BooleanField()
     cancel_at = serializers.DateTimeField(allow_null=True)
     canceled_at = serializers.DateTimeField(allow_null=True)
+    cancellation = CancellationSerializer(source="*")
     ended_at = serializers.DateTimeField(allow_null=True)
     current_period_start = serializers.DateTimeField(allow_null=True)
     current_period_end = serializers.DateTimeField(allow_null=True)
@@ -99,6 +115,11 @@ class SubscriptionSerializer(serializers.Serializer[Subscription]):
     is_paused = serializers.BooleanField()
     pause_resumes_at = serializers.DateTimeField(allow_null=True)
     has_pending_update = serializers.BooleanField(help_text="A change waits for its payment.")
+    collection_method = serializers.CharField(
+        allow_blank=True, help_text="“charge_automatically”, or “send_invoice”, which the customer pays."
+    )
+    days_until_due = serializers.IntegerField(allow_null=True, help_text="Of an invoice that is sent.")
+    discounts = DiscountSerializer(many=True)
     metadata = MetadataField()
     created = serializers.DateTimeField()
     client_secret = serializers.CharField(

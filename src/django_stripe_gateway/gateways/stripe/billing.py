@@ -283,8 +283,8 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, BillingGateway):
 
     def _subscription_expand(self) -> list[str]:
         if self._is_older:
-            return ["latest_invoice.payment_intent", "pending_setup_intent"]
-        return ["latest_invoice.confirmation_secret", "latest_invoice.payments", "pending_setup_intent"]
+            return ["latest_invoice.payment_intent", "pending_setup_intent", "discounts"]
+        return ["latest_invoice.confirmation_secret", "latest_invoice.payments", "pending_setup_intent", "discounts"]
 
     def _invoice_expand(self) -> list[str]:
         if self._is_older:

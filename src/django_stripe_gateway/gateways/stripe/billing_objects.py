@@ -87,11 +87,51 @@ def subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
         latest_invoice_id=object_id(invoice),
         # Old integrations know sources.
         default_payment_method=object_id(obj.get("default_payment_method") or obj.get("default_source")),
+        **_terms(obj),
         metadata=metadata_of(obj.get("metadata")),
         client_secret=secret,
         client_secret_kind=kind,
         latest_invoice=latest,
     )
+
+
+def _terms(obj: Object) -> dict[str, Any]:
+    """Return how it is collected, why it ends, and what lowers its price."""
+    said = part(obj.get("cancellation_details"))
+    days = obj.get("days_until_due")
+    return {
+        "cancellation_feedback": optional_text(said.get("feedback")),
+        "cancellation_comment": optional_text(said.get("comment")),
+        "cancellation_reason": optional_text(said.get("reason")),
+        "trial_end_behavior": optional_text(
+            part(part(obj.get("trial_settings")).get("end_behavior")).get("missing_payment_method")
+        ),
+        "collection_method": optional_text(obj.get("collection_method")),
+        "days_until_due": None if days is None else count_of(days, 0),
+        "discounts": _discounts(obj),
+    }
+
+
+def _discounts(obj: Object) -> list[dict[str, str | None]]:
+    """Return the discounts of a subscription; the older generation shows the only one in ``discount``."""
+    one, listed = part(obj.get("discount")), obj.get("discounts")
+    found = listed if isinstance(listed, list) and listed else [one] if one else []
+    known = [one if one and object_id(given) == one.get("id") else given for given in found]
+    return [_discount(given) for given in known if object_id(given)]
+
+
+def _discount(given: Any) -> dict[str, str | None]:
+    if not isinstance(given, dict):
+        return {"discount": object_id(given)}
+    # The coupon has moved into ``source``.
+    coupon = part(given.get("source")).get("coupon") or given.get("coupon")
+    ends = moment(given.get("end"))
+    return {
+        "discount": object_id(given),
+        "coupon": object_id(coupon),
+        "promotion_code": object_id(given.get("promotion_code")),
+        "ends": None if ends is None else ends.isoformat(),
+    }
 
 
 def item_snapshot(obj: Object, subscription: Object) -> SubscriptionItemSnapshot:
