@@ -3,7 +3,8 @@
 ``subscribe`` starts a subscription of an owner, at once or on a page of Stripe's. ``change_subscription`` moves it to
 another price or quantity; ``preview_change`` says first what that costs. ``cancel_subscription`` lets it end with its
 period or at once, and ``resume_subscription`` takes that back; ``pause_subscription`` and ``unpause_subscription``
-stop and start the collection of money. ``sync_subscription`` asks the provider how it stands.
+stop and start the collection of money. ``change_trial`` and ``end_trial`` move a trial's end, ``apply_discount`` and
+``remove_discount`` lower the price and take that back, and ``change_collection`` lets invoices be sent. ``sync_subscription`` asks the provider how it stands.
 
 Whom the provider bills is a ``Customer``. ``ensure_customer`` finds or makes an owner's, ``update_customer`` sends the
 provider new details. ``list_payment_methods``, ``payment_methods_in_use``, ``add_payment_method``,
@@ -51,12 +52,14 @@ from django_stripe_gateway.services.catalogue.pull import PulledPlan, pull_catal
 from django_stripe_gateway.services.catalogue.steps import CatalogueStep
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, resume_subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription, preview_change
+from django_stripe_gateway.services.subscriptions.collection import change_collection
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer, update_customer
 from django_stripe_gateway.services.subscriptions.default_payment_method import (
     PaymentMethodsInUse,
     payment_methods_in_use,
     set_default_payment_method,
 )
+from django_stripe_gateway.services.subscriptions.discounts import apply_discount, remove_discount
 from django_stripe_gateway.services.subscriptions.pause import pause_subscription, unpause_subscription
 from django_stripe_gateway.services.subscriptions.pay_invoice import pay_invoice
 from django_stripe_gateway.services.subscriptions.payment_methods import (
@@ -74,6 +77,7 @@ from django_stripe_gateway.services.subscriptions.reconcile import (
 from django_stripe_gateway.services.subscriptions.setup_checkouts import open_setup_checkout
 from django_stripe_gateway.services.subscriptions.subscribe import subscribe
 from django_stripe_gateway.services.subscriptions.sync import sync_subscription
+from django_stripe_gateway.services.subscriptions.trials import change_trial, end_trial
 
 __all__ = [
     "CatalogueStep",
@@ -83,9 +87,13 @@ __all__ = [
     "PulledPlan",
     "active_plan",
     "add_payment_method",
+    "apply_discount",
     "archive_pricing",
     "cancel_subscription",
+    "change_collection",
     "change_subscription",
+    "change_trial",
+    "end_trial",
     "ensure_customer",
     "find_drift",
     "has_plan",
@@ -103,6 +111,7 @@ __all__ = [
     "reconcile_billing_operations",
     "reconcile_customers",
     "reconcile_subscriptions",
+    "remove_discount",
     "remove_payment_method",
     "replace_pricing",
     "resume_subscription",

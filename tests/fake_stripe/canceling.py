@@ -120,6 +120,15 @@ def cancel_now(scope: Scope, found: Object, params: Object) -> None:
         pending_items.keep(scope, found, line)
 
 
+def final_lines(scope: Scope, found: Object, details: Object) -> list[Object]:
+    """Return the lines that an end now would bring, beside those that wait."""
+    if found["status"] in {"trialing", "incomplete"}:
+        return []
+    now = scope.now()
+    lines = [] if details.get("proration_behavior") == "none" else proration.unused_lines(scope, found, items(found), now)
+    return [*lines, *usage(scope, found, now)]
+
+
 def usage(scope: Scope, found: Object, until: int) -> list[Object]:
     """Return the lines for what was used of the metered items in their periods, without those that cost nothing."""
     lines = [

@@ -12,6 +12,8 @@ SUBSCRIPTION_ACTIONS = (
     "cancel_subscription",
     "resume_subscription",
     "change_subscription",
+    "change_trial",
+    "apply_discount",
     "pause_subscription",
     "unpause_subscription",
     "pay_invoice",

@@ -390,6 +390,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'subscription',
                 'verbose_name_plural': 'subscriptions',
                 'ordering': ('-id',),
+                'permissions': [('change_terms', 'Can change the terms of subscriptions')],
             },
         ),
         migrations.CreateModel(

@@ -14,14 +14,17 @@ from django_stripe_gateway.services.payments.create import CREATE
 from django_stripe_gateway.services.payments.refund import REFUND
 from django_stripe_gateway.services.subscriptions.cancel import CANCEL_SUBSCRIPTION, RESUME_SUBSCRIPTION
 from django_stripe_gateway.services.subscriptions.change import CHANGE_SUBSCRIPTION
+from django_stripe_gateway.services.subscriptions.collection import CHANGE_COLLECTION
 from django_stripe_gateway.services.subscriptions.customers import CREATE_CUSTOMER, UPDATE_CUSTOMER
 from django_stripe_gateway.services.subscriptions.default_payment_method import SET_DEFAULT_PAYMENT_METHOD
+from django_stripe_gateway.services.subscriptions.discounts import CHANGE_DISCOUNT
 from django_stripe_gateway.services.subscriptions.pause import PAUSE_SUBSCRIPTION, UNPAUSE_SUBSCRIPTION
 from django_stripe_gateway.services.subscriptions.pay_invoice import PAY_INVOICE
 from django_stripe_gateway.services.subscriptions.payment_methods import ADD_PAYMENT_METHOD, REMOVE_PAYMENT_METHOD
 from django_stripe_gateway.services.subscriptions.portal import OPEN_PORTAL
 from django_stripe_gateway.services.subscriptions.setup_checkouts import OPEN_SETUP_CHECKOUT
 from django_stripe_gateway.services.subscriptions.subscribe import OPEN_CHECKOUT, SUBSCRIBE
+from django_stripe_gateway.services.subscriptions.trials import CHANGE_TRIAL
 
 VERBS: tuple[Verb[Any, Any, Any], ...] = (
     CREATE,
@@ -34,6 +37,9 @@ VERBS: tuple[Verb[Any, Any, Any], ...] = (
     SUBSCRIBE,
     OPEN_CHECKOUT,
     CHANGE_SUBSCRIPTION,
+    CHANGE_COLLECTION,
+    CHANGE_DISCOUNT,
+    CHANGE_TRIAL,
     CANCEL_SUBSCRIPTION,
     RESUME_SUBSCRIPTION,
     PAUSE_SUBSCRIPTION,

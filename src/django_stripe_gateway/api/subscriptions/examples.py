@@ -135,6 +135,20 @@ CHANGE = Examples(
         },
     },
 )
+TRIAL = Examples(
+    request=_SUBSCRIPTION_ID | {"trial_end": "2026-12-24T00:00:00Z"},
+    answers={
+        "Still in its trial": _SUBSCRIPTION | {"status": "trialing", "trial_end": "2026-12-24T00:00:00Z"},
+        "With “now”": _SUBSCRIPTION,
+    },
+)
+DISCOUNT = Examples(
+    request=_SUBSCRIPTION_ID | {"promotion_code": "HALF"},
+    answers={
+        "Half the price": _SUBSCRIPTION
+        | {"discounts": [{"coupon": "HALF_YEAR", "promotion_code": "promo_1SPGrL2eZvKYlo2C", "ends": None}]}
+    },
+)
 PAUSE = Examples(
     request=_SUBSCRIPTION_ID | {"behavior": "void"}, answers={"Paused": _SUBSCRIPTION | {"is_paused": True}}
 )

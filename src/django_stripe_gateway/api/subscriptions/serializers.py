@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from django_stripe_gateway.api.fields import OBJECT_ID, FormattedAmountField, MetadataField
+from django_stripe_gateway.api.fields import OBJECT_ID, FormattedAmountField, MetadataField, TrialEndField
 from django_stripe_gateway.choices import (
     InvoiceStatus,
     LimitPeriod,
@@ -15,6 +15,7 @@ from django_stripe_gateway.choices import (
     SubscriptionStatus,
 )
 from django_stripe_gateway.models import Invoice, Plan, PlanLimit, PlanPricing, Subscription, SubscriptionItem
+from django_stripe_gateway.services.subscriptions.cancel import FEEDBACK, MAX_COMMENT, REFUNDS
 from django_stripe_gateway.services.subscriptions.change import PRORATIONS
 from django_stripe_gateway.services.subscriptions.default_payment_method import PaymentMethodsInUse
 from django_stripe_gateway.services.subscriptions.pause import PAUSE_BEHAVIORS
@@ -277,6 +278,26 @@ class CancelSubscriptionSerializer(SubscriptionIdSerializer):
     """Which subscription, and when it ends."""
 
     at_period_end = serializers.BooleanField(default=True)
+    reason = serializers.ChoiceField(choices=FEEDBACK, required=False, help_text="Why the customer goes.")
+    comment = serializers.CharField(max_length=MAX_COMMENT, required=False, help_text="In the customer's words.")
+    cancel_at = serializers.DateTimeField(required=False, help_text="End on this date instead; the seller's.")
+    refund_unused = serializers.ChoiceField(
+        choices=REFUNDS,
+        required=False,
+        help_text="What becomes of the rest of the period, where it ends at once; the seller's.",
+    )
+
+
+class ChangeTrialSerializer(SubscriptionIdSerializer):
+    """When a trial ends."""
+
+    trial_end = TrialEndField(help_text="A moment, or “now”.")
+
+
+class ApplyDiscountSerializer(SubscriptionIdSerializer):
+    """What lowers the price."""
+
+    promotion_code = serializers.CharField(max_length=64, help_text="As customers enter it.")
 
 
 class ChangeSubscriptionSerializer(SubscriptionIdSerializer):

@@ -203,6 +203,7 @@ def invoice_snapshot(obj: Object) -> InvoiceSnapshot:
         amount_paid=paid,
         # localstripe does not say.
         amount_remaining=due - paid if remaining is None else signed_amount_of(remaining, currency),
+        amount_given_back=signed_amount_of(obj.get("post_payment_credit_notes_amount") or 0, currency),
         tax=sum((signed_amount_of(tax["amount"], currency) for tax in taxes), signed_amount_of(0, currency)),
         number=optional_text(obj.get("number")),
         customer_id=object_id(obj.get("customer")),
