@@ -4,7 +4,8 @@
 another price or quantity; ``preview_change`` says first what that costs. ``cancel_subscription`` lets it end with its
 period or at once, and ``resume_subscription`` takes that back; ``pause_subscription`` and ``unpause_subscription``
 stop and start the collection of money. ``change_trial`` and ``end_trial`` move a trial's end, ``apply_discount`` and
-``remove_discount`` lower the price and take that back, and ``change_collection`` lets invoices be sent. ``sync_subscription`` asks the provider how it stands.
+``remove_discount`` lower the price and take that back, and ``change_collection`` lets invoices be sent.
+``sync_subscription`` asks the provider how it stands.
 
 Whom the provider bills is a ``Customer``. ``ensure_customer`` finds or makes an owner's, ``update_customer`` sends the
 provider new details. ``list_payment_methods``, ``payment_methods_in_use``, ``add_payment_method``,

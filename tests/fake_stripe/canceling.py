@@ -125,7 +125,9 @@ def final_lines(scope: Scope, found: Object, details: Object) -> list[Object]:
     if found["status"] in {"trialing", "incomplete"}:
         return []
     now = scope.now()
-    lines = [] if details.get("proration_behavior") == "none" else proration.unused_lines(scope, found, items(found), now)
+    lines = (
+        [] if details.get("proration_behavior") == "none" else proration.unused_lines(scope, found, items(found), now)
+    )
     return [*lines, *usage(scope, found, now)]
 
 

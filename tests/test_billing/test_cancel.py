@@ -30,6 +30,11 @@ def refunded(host: SubscriptionHost) -> int:
     return sum(refund["amount"] for refund in host.fake.all("refund"))
 
 
+def refund_by_hand(host: SubscriptionHost) -> None:
+    """Let the merchant have refunded the payment in the Dashboard, which leaves nothing to give back."""
+    host.fake.dashboard_refund(host.fake.all("payment_intent")[-1]["id"], 2000)
+
+
 def test_customers_say_why(host: SubscriptionHost) -> None:
     found = host.subscribed()
     body = {"subscription_id": found.provider_id, "reason": "too_expensive", "comment": "Too much for us."}

@@ -20,7 +20,10 @@ from tests.test_billing.host import SubscriptionHost
 from tests.test_verbs.cases import CASES, Case
 
 TABLES = (PaymentOperation, BillingOperation, CatalogueOperation)
-KINDS = "credit_note discount customer subscription checkout.session payment_intent charge refund product price setup_intent invoice".split()
+KINDS = (
+    "credit_note discount customer subscription checkout.session payment_intent "
+    "charge refund product price setup_intent invoice"
+).split()
 
 
 class Killed(BaseException):

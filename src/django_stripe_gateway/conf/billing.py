@@ -44,8 +44,8 @@ class BillingSettings:
         default="",
         rule=rules.one_of("", "cancel", "create_invoice", "pause"),
         sentence=(
-            "What becomes of a trial that ends without a payment method: `cancel`, `create_invoice` or `pause`; Checkout "
-            "then asks for none. Empty for what Stripe does, and Checkout asks for one."
+            "What becomes of a trial that ends without a payment method: `cancel`, `create_invoice` or `pause`; "
+            "Checkout then asks for none. Empty for what Stripe does, and Checkout asks for one."
         ),
     )
     allow_duplicate_subscriptions = Setting(

@@ -250,7 +250,9 @@ class BillingGateway(ABC):
         """Return the id of what an earlier attempt at ``refund_invoice`` has made, empty for nothing."""
         raise UnsupportedByGateway("This gateway cannot refund an invoice.")
 
-    def change_trial(self, subscription_id: str, *, ends: datetime | None, idempotency_key: str) -> SubscriptionSnapshot:
+    def change_trial(
+        self, subscription_id: str, *, ends: datetime | None, idempotency_key: str
+    ) -> SubscriptionSnapshot:
         """Let a trial end at another moment, ``None`` for now; what has to be paid then is paid, or it is refused."""
         raise UnsupportedByGateway("This gateway cannot change a trial.")
 

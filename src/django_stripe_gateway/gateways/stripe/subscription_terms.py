@@ -1,4 +1,4 @@
-"""On which terms a subscription at Stripe goes on: its trial, its discounts, how it is collected; what is given back."""
+"""The terms of a subscription at Stripe: its trial, its discounts, how it is collected, and what is given back."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ BILLING_MOVED = "2025-03-31"
 class StripeSubscriptionTerms(StripeAccountCalls):
     """Changes the terms of subscriptions."""
 
-    def change_trial(self, subscription_id: str, *, ends: datetime | None, idempotency_key: str) -> SubscriptionSnapshot:
+    def change_trial(
+        self, subscription_id: str, *, ends: datetime | None, idempotency_key: str
+    ) -> SubscriptionSnapshot:
         """Move a trial's end, or end it now; a payment that fails then is refused, and the trial goes on."""
         params: dict[str, Any] = {"expand": self._subscription_expand(), "proration_behavior": "none"}
         if ends is None:

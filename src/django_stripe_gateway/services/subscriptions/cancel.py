@@ -153,7 +153,9 @@ def cancel_subscription(
     return run_on_subscription(CANCEL_SUBSCRIPTION, subscription, params, idempotency_key, origin, find)
 
 
-def _check_wishes(at_period_end: bool, cancel_at: datetime | None, refund_unused: str, reason: str, comment: str) -> None:
+def _check_wishes(
+    at_period_end: bool, cancel_at: datetime | None, refund_unused: str, reason: str, comment: str
+) -> None:
     if refund_unused not in ("", *REFUNDS):
         raise InvalidInput(f"The unused rest is one of {', '.join(REFUNDS)}.", field="refund_unused")
     if reason and reason not in FEEDBACK:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 
 from django_stripe_gateway.adapter import get_adapter
@@ -110,8 +111,8 @@ def tried_plans(subscription: Subscription) -> Sequence[Plan]:
     ).exclude(subscription=subscription.pk)
     prices = {params["price_id"] for asked in (begun, carried) for params in asked.values_list("params", flat=True)}
     sold = PlanPricing.objects.using(payments_database()).filter(stripe_price_id__in=prices).values("plan")
-    plans = Plan.objects.using(payments_database())
-    return list(plans.filter(subscriptions__in=tried).union(plans.filter(pk__in=sold)))
+    of_tried = Q(pk__in=tried.values("plan")) | Q(pk__in=sold)
+    return list(Plan.objects.using(payments_database()).filter(of_tried))
 
 
 def trial_after_change(subscription: Subscription, pricing: PlanPricing | None) -> dict[str, Any]:
