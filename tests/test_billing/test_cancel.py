@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from django_stripe_gateway.exceptions import InvalidInput, ProviderError
@@ -57,12 +56,12 @@ def test_customers_say_why__at_once(host: SubscriptionHost) -> None:
 @pytest.mark.parametrize(
     "wish", [{"cancel_at": "2040-01-01T00:00:00Z"}, {"refund_unused": "refund", "at_period_end": False}]
 )
-def test_the_sellers_wishes(host: SubscriptionHost, user: Any, wish: dict[str, Any]) -> None:
+def test_the_sellers_wishes(host: SubscriptionHost, wish: dict[str, Any]) -> None:
     found = host.subscribed()
     refused = host.post("cancel", {"subscription_id": found.provider_id, **wish})
     assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed")
     assert host.fake.get(found.provider_id)["cancel_at"] is None
-    user.user_permissions.add(Permission.objects.get(codename="change_terms"))
+    host.let_change_terms()
     assert host.post("cancel", {"subscription_id": found.provider_id, **wish}).status_code == 200
 
 

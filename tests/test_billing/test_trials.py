@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from django_stripe_gateway.exceptions import PaymentDeclined, WrongState
@@ -58,12 +57,12 @@ def test_ended__declined_goes_on(host: SubscriptionHost) -> None:
     assert host.fake.get(found.provider_id)["status"] == "trialing"
 
 
-def test_api(host: SubscriptionHost, user: Any) -> None:
+def test_api(host: SubscriptionHost) -> None:
     found = trialing(host)
     body = {"subscription_id": found.provider_id, "trial_end": "now"}
     refused = host.post("trial", body)
     assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed")
-    user.user_permissions.add(Permission.objects.get(codename="change_terms"))
+    host.let_change_terms()
     assert host.post("trial", body | {"trial_end": "soon"}).json()["field"] == "trial_end"
     assert host.post("trial", body).json()["status"] == "active"
 
