@@ -73,6 +73,8 @@ OVERRIDES: list[tuple[str, Any, Any]] = [
     ("BILLING_VARIANT", None, ""),
     ("BILLING_VARIANT", "eu", "eu"),
     ("ALLOW_REPEATED_TRIALS", True, True),
+    ("TRIALS_ONCE_PER", "owner", "owner"),
+    ("TRIAL_END_BEHAVIOR", "pause", "pause"),
     ("ALLOW_DUPLICATE_SUBSCRIPTIONS", "yes", True),
     ("AUTOMATIC_TAX", True, True),
     ("PRORATION_BEHAVIOR", "none", "none"),

@@ -7,7 +7,7 @@ name the class in ``STRIPE_GATEWAY_ADAPTER``.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from decimal import Decimal
 from typing import Any, NotRequired, TypedDict
@@ -83,6 +83,19 @@ class Adapter:
         ``None``; what an owner has subscribed to already comes first.
         """
         return None
+
+    def may_have_trial(self, owner: Any, plan: Any, had: Sequence[Any]) -> bool:
+        """Return whether an owner may have a trial of a plan.
+
+        By default as ``STRIPE_GATEWAY_TRIALS_ONCE_PER`` and ``STRIPE_GATEWAY_ALLOW_REPEATED_TRIALS`` say.
+
+        Args:
+            plan: a ``Plan``, whose price has a trial.
+            had: the plans that the owner had a trial of before.
+        """
+        if gateway_settings.allow_repeated_trials:
+            return True
+        return not had if gateway_settings.trials_once_per == "owner" else plan not in had
 
     def price_payment(self, request: Any, data: Mapping[str, Any]) -> Price:
         """Return what is charged for a payment that a client of the API asks for.

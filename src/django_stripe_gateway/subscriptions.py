@@ -5,7 +5,9 @@ another plan, price or quantity; ``preview_change`` says first what that costs, 
 ``cancel_change`` takes back one that waits for the period's end. ``add_item``, ``change_item`` and
 ``remove_item`` are about what is charged beside the plan: add-ons, and what a meter counts. ``cancel_subscription``
 lets it end with its period or at once, and ``resume_subscription`` takes that back; ``pause_subscription`` and
-``unpause_subscription`` stop and start the collection of money. ``sync_subscription`` asks the provider how it stands.
+``unpause_subscription`` stop and start the collection of money. ``change_trial`` and
+``end_trial`` move a trial's end, ``apply_discount`` and ``remove_discount`` lower the price and take that back, and
+``change_collection`` lets invoices be sent. ``sync_subscription`` asks the provider how it stands.
 
 Whom the provider bills is a ``Customer``. ``ensure_customer`` finds or makes an owner's, ``update_customer`` sends the
 provider new details. ``list_payment_methods``, ``payment_methods_in_use``, ``add_payment_method``,
@@ -54,12 +56,14 @@ from django_stripe_gateway.services.catalogue.steps import CatalogueStep
 from django_stripe_gateway.services.subscriptions.add_items import add_item, change_item, remove_item
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, resume_subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription, preview_change
+from django_stripe_gateway.services.subscriptions.collection import change_collection
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer, update_customer
 from django_stripe_gateway.services.subscriptions.default_payment_method import (
     PaymentMethodsInUse,
     payment_methods_in_use,
     set_default_payment_method,
 )
+from django_stripe_gateway.services.subscriptions.discounts import apply_discount, remove_discount
 from django_stripe_gateway.services.subscriptions.pause import pause_subscription, unpause_subscription
 from django_stripe_gateway.services.subscriptions.pay_invoice import pay_invoice
 from django_stripe_gateway.services.subscriptions.payment_methods import (
@@ -78,6 +82,7 @@ from django_stripe_gateway.services.subscriptions.schedule import cancel_change
 from django_stripe_gateway.services.subscriptions.setup_checkouts import open_setup_checkout
 from django_stripe_gateway.services.subscriptions.subscribe import subscribe
 from django_stripe_gateway.services.subscriptions.sync import sync_subscription
+from django_stripe_gateway.services.subscriptions.trials import change_trial, end_trial
 
 __all__ = [
     "CatalogueStep",
@@ -88,11 +93,15 @@ __all__ = [
     "active_plan",
     "add_item",
     "add_payment_method",
+    "apply_discount",
     "archive_pricing",
     "cancel_change",
     "cancel_subscription",
+    "change_collection",
     "change_item",
     "change_subscription",
+    "change_trial",
+    "end_trial",
     "ensure_customer",
     "find_drift",
     "has_plan",
@@ -110,6 +119,7 @@ __all__ = [
     "reconcile_billing_operations",
     "reconcile_customers",
     "reconcile_subscriptions",
+    "remove_discount",
     "remove_item",
     "remove_payment_method",
     "replace_pricing",

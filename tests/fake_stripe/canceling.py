@@ -125,6 +125,17 @@ def cancel_now(scope: Scope, found: Object, params: Object) -> None:
         pending_items.keep(scope, found, line)
 
 
+def final_lines(scope: Scope, found: Object, details: Object) -> list[Object]:
+    """Return the lines that an end now would bring, beside those that wait."""
+    if found["status"] in {"trialing", "incomplete"}:
+        return []
+    now = scope.now()
+    lines = (
+        [] if details.get("proration_behavior") == "none" else proration.unused_lines(scope, found, items(found), now)
+    )
+    return [*lines, *(line for line in usage.lines(scope, found, now) if line["amount"])]
+
+
 def no_such_subscription(found: Object) -> ApiError:
     """Return the answer about a subscription that has ended: Stripe no longer knows it when asked to cancel it."""
     return ApiError(404, f"No such subscription: '{found['id']}'", code="resource_missing", param="id")

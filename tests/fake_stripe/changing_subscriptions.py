@@ -266,6 +266,9 @@ def resume(scope: Scope, found: Object, params: Object) -> None:
 
 def preview(scope: Scope, found: Object, details: Object) -> Object:
     """Return the invoice that a change would lead to: the one made at once, or the next one."""
+    if details.get("cancel_now"):
+        lines = [*pending_items.shown(scope, found), *canceling.final_lines(scope, found, details)]
+        return {**invoicing.draft(scope, found, lines, "upcoming"), "id": scope.new_id("upcoming_in_")}
     changed = _changed_copy(scope, found, details)
     lines, at_once = _lines(scope, found, changed, details)
     if not at_once:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from django.contrib.auth.models import Permission
 from rest_framework.test import APIClient
 
 from django_stripe_gateway.gateways.billing_values import PriceRequest, ProductRequest
@@ -96,6 +97,12 @@ class SubscriptionHost:
             self.fake.customer_pays(made["subscription_id"], "pm_card_visa")
         self.deliver_new()
         return Subscription.objects.get(provider_id=made["subscription_id"])
+
+    def let_change_terms(self) -> None:
+        """Give the user the permission of who sets the terms."""
+        self.user.user_permissions.add(Permission.objects.get(codename="change_terms"))
+        # What a user may do is read once.
+        self.client.force_authenticate(type(self.user).objects.get(pk=self.user.pk))
 
     def change_card(self, subscription: Subscription, method: str) -> None:
         """Let the customer pay with another card from now on."""

@@ -38,6 +38,7 @@ from django_stripe_gateway.services.subscriptions.cancel import (
     resume_subscription,
 )
 from django_stripe_gateway.services.subscriptions.change import CHANGE_SUBSCRIPTION, change_subscription
+from django_stripe_gateway.services.subscriptions.collection import CHANGE_COLLECTION, change_collection
 from django_stripe_gateway.services.subscriptions.customers import (
     CREATE_CUSTOMER,
     UPDATE_CUSTOMER,
@@ -48,6 +49,7 @@ from django_stripe_gateway.services.subscriptions.default_payment_method import 
     SET_DEFAULT_PAYMENT_METHOD,
     set_default_payment_method,
 )
+from django_stripe_gateway.services.subscriptions.discounts import CHANGE_DISCOUNT, apply_discount
 from django_stripe_gateway.services.subscriptions.pause import (
     PAUSE_SUBSCRIPTION,
     UNPAUSE_SUBSCRIPTION,
@@ -65,6 +67,7 @@ from django_stripe_gateway.services.subscriptions.portal import OPEN_PORTAL, por
 from django_stripe_gateway.services.subscriptions.schedule import CANCEL_CHANGE, SCHEDULE_CHANGE, cancel_change
 from django_stripe_gateway.services.subscriptions.setup_checkouts import OPEN_SETUP_CHECKOUT, open_setup_checkout
 from django_stripe_gateway.services.subscriptions.subscribe import OPEN_CHECKOUT, SUBSCRIBE, subscribe
+from django_stripe_gateway.services.subscriptions.trials import CHANGE_TRIAL, end_trial
 from tests.billing_factories import make_pricing
 from tests.test_billing.host import SubscriptionHost
 
@@ -141,6 +144,13 @@ def the_card(host: SubscriptionHost) -> str:
     return str(host.fake.all("payment_method")[-1]["id"])
 
 
+def on_trial(host: SubscriptionHost) -> None:
+    host.basic.trial_days = 7
+    host.basic.save()
+    with_card(host)
+    host.subscribed()
+
+
 def subscribed(host: SubscriptionHost) -> None:
     host.subscribed()
     host.change_card(Subscription.objects.get(), "pm_card_visa")
@@ -160,6 +170,12 @@ def past_due(host: SubscriptionHost) -> None:
     host.fake.advance(days=32)
     host.change_card(subscription, "pm_card_visa")
     host.deliver_new()
+
+
+def with_promotion_code(host: SubscriptionHost) -> None:
+    """Begin with a code that can be redeemed once."""
+    subscribed(host)
+    host.fake.promotion_code(host.fake.coupon(percent_off=50, duration="forever")["id"], "ONCE", max_redemptions=1)
 
 
 def cancelled(host: SubscriptionHost) -> None:
@@ -339,6 +355,37 @@ CASES: tuple[Case, ...] = (
         scheduled,
         on_the_one(cancel_change),
         events={"subscription_schedule.released": 1},
+    ),
+    Case(
+        CANCEL_SUBSCRIPTION,
+        subscribed,
+        on_the_one(cancel_subscription, at_period_end=False, refund_unused="refund"),
+        {"refund": 1},
+        {"customer.subscription.deleted": 1, "credit_note.created": 1},
+    ),
+    Case(
+        CANCEL_SUBSCRIPTION,
+        subscribed,
+        on_the_one(cancel_subscription, at_period_end=False, refund_unused="credit"),
+        {"invoice": 1},
+        {"customer.subscription.deleted": 1},
+    ),
+    Case(
+        CHANGE_TRIAL,
+        on_trial,
+        lambda host: end_trial(subscription=Subscription.objects.get(), idempotency_key="k"),
+        {"invoice": 1, "charge": 1},
+    ),
+    Case(
+        CHANGE_DISCOUNT,
+        with_promotion_code,
+        on_the_one(apply_discount, promotion_code="ONCE"),
+        {"discount": 1},
+    ),
+    Case(
+        CHANGE_COLLECTION,
+        subscribed,
+        on_the_one(change_collection, collection_method="send_invoice", days_until_due=30),
     ),
     Case(RESUME_SUBSCRIPTION, cancelled, on_the_one(resume_subscription)),
     Case(PAUSE_SUBSCRIPTION, subscribed, on_the_one(pause_subscription)),

@@ -21,8 +21,8 @@ from tests.test_verbs.cases import CASES, Case
 
 TABLES = (PaymentOperation, BillingOperation, CatalogueOperation)
 KINDS = (
-    "customer subscription subscription_schedule checkout.session "
-    "payment_intent charge refund product price setup_intent invoice billing.meter"
+    "credit_note discount customer subscription subscription_schedule checkout.session payment_intent "
+    "charge refund product price setup_intent invoice billing.meter"
 ).split()
 
 

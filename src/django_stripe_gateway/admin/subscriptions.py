@@ -25,10 +25,11 @@ SECTIONS = (
     (
         _("Period"),
         "start current_period_start current_period_end trial_start trial_end cancel_at_period_end cancel_at "
-        "fixed_end canceled_at ended_at past_due_since first_paid_at pause_behavior pause_resumes_at "
-        "has_pending_update".split(),
+        "fixed_end canceled_at ended_at cancellation_feedback cancellation_comment cancellation_reason "
+        "past_due_since first_paid_at pause_behavior pause_resumes_at has_pending_update".split(),
     ),
     (_("Scheduled change"), "scheduled_change_at scheduled_pricing scheduled_quantity schedule_id".split()),
+    (_("Terms"), "collection_method days_until_due trial_end_behavior discounts_shown".split()),
     (
         _("Provider"),
         "variant livemode provider_id price_id latest_invoice_id default_payment_method checkout_id".split(),
@@ -82,6 +83,7 @@ class SubscriptionAdmin(ActionsMixin, IdSearchMixin, ReadOnlyAdmin):
     readonly_fields = tuple(name for _title, names in SECTIONS for name in names)
 
     metadata_shown = json_column("metadata", _("metadata"))
+    discounts_shown = json_column("discounts", _("discounts"))
 
     def may_act(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return whether the user may change subscriptions, which nobody edits by hand."""

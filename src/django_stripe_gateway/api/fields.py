@@ -23,6 +23,8 @@ MAX_VALUE_LENGTH = 500
 MAX_INTEGER = 2**53
 # A provider's id of an object.
 OBJECT_ID = r"\A[A-Za-z0-9_]{1,255}\Z"
+# Stands for the moment of the request.
+NOW = "now"
 NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 AMOUNT_SCHEMA = {
@@ -42,6 +44,15 @@ METADATA_SCHEMA = {
     },
     "description": "Flat; keys of up to 40 characters.",
 }
+
+
+@field_schema({"oneOf": [{"type": "string", "format": "date-time"}, {"type": "string", "enum": [NOW]}]})
+class TrialEndField(serializers.DateTimeField):
+    """A moment, or the word that stands for this one."""
+
+    def to_internal_value(self, value: Any) -> Any:
+        """Return the moment, or the word."""
+        return NOW if value == NOW else super().to_internal_value(value)
 
 
 @field_schema(ASKED_AMOUNT_SCHEMA)

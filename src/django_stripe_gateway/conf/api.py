@@ -14,6 +14,8 @@ SUBSCRIPTION_ACTIONS = (
     "change_subscription",
     "change_items",
     "cancel_change",
+    "change_trial",
+    "apply_discount",
     "pause_subscription",
     "unpause_subscription",
     "pay_invoice",

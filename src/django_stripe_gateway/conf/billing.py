@@ -33,6 +33,21 @@ class BillingSettings:
         rule=rules.is_bool,
         sentence="Let an owner have a trial of the same plan more than once.",
     )
+    trials_once_per = Setting(
+        str,
+        default="plan",
+        rule=rules.one_of("plan", "owner"),
+        sentence="Whether an owner has one trial of each `plan`, or one in all (`owner`).",
+    )
+    trial_end_behavior = Setting(
+        values.text,
+        default="",
+        rule=rules.one_of("", "cancel", "create_invoice", "pause"),
+        sentence=(
+            "What becomes of a trial that ends without a payment method: `cancel`, `create_invoice` or `pause`; "
+            "Checkout then asks for none. Empty for what Stripe does, and Checkout asks for one."
+        ),
+    )
     allow_duplicate_subscriptions = Setting(
         values.flag,
         default=False,

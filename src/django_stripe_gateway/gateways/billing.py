@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django_stripe_gateway.exceptions import UnsupportedByGateway
@@ -32,6 +33,7 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionSnapshot,
 )
 from django_stripe_gateway.gateways.scheduling import ScheduleGateway
+from django_stripe_gateway.gateways.subscription_values import DiscountChange, SubscriptionEnd
 
 
 class BillingGateway(ScheduleGateway, ABC):
@@ -62,6 +64,8 @@ class BillingGateway(ScheduleGateway, ABC):
     supports_metered_prices: ClassVar[bool] = False
     #: A price can have another name, which passes on to the price that replaces it.
     supports_lookup_keys: ClassVar[bool] = False
+    #: A trial can be ended or moved, together with a change of plan too.
+    supports_trial_changes: ClassVar[bool] = False
 
     provider: ClassVar[str] = ""
 
@@ -234,6 +238,50 @@ class BillingGateway(ScheduleGateway, ABC):
     @abstractmethod
     def cancel_subscription(self, subscription_id: str, *, idempotency_key: str) -> SubscriptionSnapshot:
         """End a subscription at once."""
+
+    def end_subscription(
+        self, subscription_id: str, end: SubscriptionEnd, *, idempotency_key: str
+    ) -> SubscriptionSnapshot:
+        """End a subscription at once, as ``end`` says; one that has ended already is returned as it is."""
+        if end.credits_unused:
+            raise UnsupportedByGateway("This gateway cannot credit what is left of a period.")
+        return self.cancel_subscription(subscription_id, idempotency_key=idempotency_key)
+
+    def preview_end(self, subscription_id: str, customer_id: str) -> InvoiceSnapshot:
+        """Return the invoice that an end now would lead to; what is left of the period makes it negative."""
+        raise UnsupportedByGateway("This gateway cannot say what is left of a period.")
+
+    def list_subscription_invoices(self, subscription_id: str) -> Sequence[InvoiceSnapshot]:
+        """Return the invoices of a subscription, the newest first."""
+        raise UnsupportedByGateway("This gateway cannot list the invoices of a subscription.")
+
+    def refund_invoice(
+        self, invoice_id: str, amount: Decimal, currency: str, *, metadata: Mapping[str, str], idempotency_key: str
+    ) -> str:
+        """Give back a part of a paid invoice to what it was paid with, and return the id of what was made."""
+        raise UnsupportedByGateway("This gateway cannot refund an invoice.")
+
+    def find_invoice_refund(self, invoice_id: str, *, metadata: Mapping[str, str]) -> str:
+        """Return the id of what an earlier attempt at ``refund_invoice`` has made, empty for nothing."""
+        raise UnsupportedByGateway("This gateway cannot refund an invoice.")
+
+    def change_trial(
+        self, subscription_id: str, *, ends: datetime | None, idempotency_key: str
+    ) -> SubscriptionSnapshot:
+        """Let a trial end at another moment, ``None`` for now; what has to be paid then is paid, or it is refused."""
+        raise UnsupportedByGateway("This gateway cannot change a trial.")
+
+    def change_discounts(
+        self, subscription_id: str, change: DiscountChange, *, idempotency_key: str
+    ) -> SubscriptionSnapshot:
+        """Set the discounts of a running subscription."""
+        raise UnsupportedByGateway("This gateway cannot change discounts.")
+
+    def change_collection(
+        self, subscription_id: str, *, collection_method: str, days_until_due: int | None, idempotency_key: str
+    ) -> SubscriptionSnapshot:
+        """Collect by "charge_automatically", or "send_invoice" to be paid within ``days_until_due``."""
+        raise UnsupportedByGateway("This gateway has one way to collect.")
 
     @abstractmethod
     def pause_subscription(

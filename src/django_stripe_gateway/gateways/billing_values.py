@@ -109,6 +109,7 @@ class InvoiceSnapshot:
         status: the provider's word (draft, open, paid, uncollectible, void).
         client_secret: confirms its payment in the customer's browser; never stored or logged.
         requires_action: the customer has to authenticate before it can be paid.
+        amount_given_back: by credit notes after it was paid.
         lines: what it charges for: description, amount, quantity, price id, whether it is a proration.
     """
 
@@ -120,6 +121,7 @@ class InvoiceSnapshot:
     amount_due: Decimal
     amount_paid: Decimal
     amount_remaining: Decimal
+    amount_given_back: Decimal = Decimal(0)
     tax: Decimal = Decimal(0)
     number: str = ""
     customer_id: str = ""
@@ -206,6 +208,9 @@ class SubscriptionSnapshot:
         past_due_since, first_paid_at: what the invoices say, where they were asked for.
         schedule: what becomes of it later, where that was asked for; ``schedule_id`` is told by every object.
         default_payment_method: charged instead of the customer's default one; empty where that one is charged.
+        cancellation_reason: whose doing its end is; ``cancellation_feedback`` is the customer's, in Stripe's words.
+        discounts: ``{"discount": id, "coupon": id, "promotion_code": id, "ends": ISO time or None}`` each; a value that
+            the object does not tell is missing.
     """
 
     subscription_id: str
@@ -228,6 +233,13 @@ class SubscriptionSnapshot:
     has_pending_update: bool = False
     latest_invoice_id: str = ""
     default_payment_method: str = ""
+    cancellation_feedback: str = ""
+    cancellation_comment: str = field(default="", repr=False)
+    cancellation_reason: str = ""
+    trial_end_behavior: str = ""
+    collection_method: str = ""
+    days_until_due: int | None = None
+    discounts: Sequence[Mapping[str, str | None]] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     client_secret: str = field(default="", repr=False)
     client_secret_kind: str = ""
@@ -259,6 +271,8 @@ class SubscriptionRequest:
         billing_cycle_anchor: when the first full period begins.
         metadata: kept on the subscription, so that its events find our row.
         default_payment_method: charged instead of the customer's default one.
+        trial_end_behavior: of a trial that ends without a payment method: "cancel", "create_invoice" or "pause".
+        collection_method: "send_invoice", to be paid within ``days_until_due``; empty to charge by itself.
     """
 
     customer_id: str
@@ -272,6 +286,9 @@ class SubscriptionRequest:
     cancel_at_period_end: bool = False
     billing_cycle_anchor: datetime | None = None
     default_payment_method: str = ""
+    trial_end_behavior: str = ""
+    collection_method: str = ""
+    days_until_due: int | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -338,6 +355,8 @@ class SubscriptionChange:
         proration: "create_prorations", "always_invoice" or "none".
         proration_date: the moment that a preview was made for, so that the change costs what it had said.
         cancel_at: a date to end on, whatever ``cancel_at_period_end`` says.
+        cancellation_feedback: why the customer goes, in the provider's words, and ``cancellation_comment`` in theirs.
+        trial_end: when the trial ends, with a change of items; ``ends_trial``: now.
     """
 
     items: Sequence[ItemChange] = ()
@@ -345,6 +364,10 @@ class SubscriptionChange:
     proration_date: datetime | None = None
     cancel_at_period_end: bool | None = None
     cancel_at: datetime | None = None
+    cancellation_feedback: str = ""
+    cancellation_comment: str = field(default="", repr=False)
+    trial_end: datetime | None = None
+    ends_trial: bool = False
 
 
 @dataclass(frozen=True, slots=True)

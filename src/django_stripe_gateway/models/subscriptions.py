@@ -197,7 +197,9 @@ class Subscription(models.Model):
         verbose_name = _("subscription")
         verbose_name_plural = _("subscriptions")
         ordering = ("-id",)
-        permissions = (("change_terms", "Can change what customers are charged, and when"),)
+        permissions: ClassVar[list[tuple[str, Any]]] = [
+            ("change_terms", _("Can change the terms of subscriptions")),
+        ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["provider_id", "variant"], name="dsg_subscription_provider_once"),
         ]

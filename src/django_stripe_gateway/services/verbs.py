@@ -16,8 +16,10 @@ from django_stripe_gateway.services.payments.refund import REFUND
 from django_stripe_gateway.services.subscriptions.add_items import ADD_ITEM, CHANGE_ITEM, REMOVE_ITEM
 from django_stripe_gateway.services.subscriptions.cancel import CANCEL_SUBSCRIPTION, RESUME_SUBSCRIPTION
 from django_stripe_gateway.services.subscriptions.change import CHANGE_SUBSCRIPTION
+from django_stripe_gateway.services.subscriptions.collection import CHANGE_COLLECTION
 from django_stripe_gateway.services.subscriptions.customers import CREATE_CUSTOMER, UPDATE_CUSTOMER
 from django_stripe_gateway.services.subscriptions.default_payment_method import SET_DEFAULT_PAYMENT_METHOD
+from django_stripe_gateway.services.subscriptions.discounts import CHANGE_DISCOUNT
 from django_stripe_gateway.services.subscriptions.pause import PAUSE_SUBSCRIPTION, UNPAUSE_SUBSCRIPTION
 from django_stripe_gateway.services.subscriptions.pay_invoice import PAY_INVOICE
 from django_stripe_gateway.services.subscriptions.payment_methods import ADD_PAYMENT_METHOD, REMOVE_PAYMENT_METHOD
@@ -25,6 +27,7 @@ from django_stripe_gateway.services.subscriptions.portal import OPEN_PORTAL
 from django_stripe_gateway.services.subscriptions.schedule import CANCEL_CHANGE, SCHEDULE_CHANGE
 from django_stripe_gateway.services.subscriptions.setup_checkouts import OPEN_SETUP_CHECKOUT
 from django_stripe_gateway.services.subscriptions.subscribe import OPEN_CHECKOUT, SUBSCRIBE
+from django_stripe_gateway.services.subscriptions.trials import CHANGE_TRIAL
 
 VERBS: tuple[Verb[Any, Any, Any], ...] = (
     CREATE,
@@ -42,6 +45,9 @@ VERBS: tuple[Verb[Any, Any, Any], ...] = (
     REMOVE_ITEM,
     SCHEDULE_CHANGE,
     CANCEL_CHANGE,
+    CHANGE_COLLECTION,
+    CHANGE_DISCOUNT,
+    CHANGE_TRIAL,
     CANCEL_SUBSCRIPTION,
     RESUME_SUBSCRIPTION,
     PAUSE_SUBSCRIPTION,

@@ -15,10 +15,12 @@ from django_stripe_gateway.admin.base.display import EMPTY, display_money
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, resume_subscription
+from django_stripe_gateway.services.subscriptions.discounts import remove_discount
 from django_stripe_gateway.services.subscriptions.line import CHANGEABLE
 from django_stripe_gateway.services.subscriptions.pause import unpause_subscription
 from django_stripe_gateway.services.subscriptions.schedule import cancel_change
 from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
+from django_stripe_gateway.services.subscriptions.trials import end_trial
 
 
 def describe(subscription: Subscription) -> str:
@@ -67,6 +69,36 @@ SUBSCRIPTION_ACTIONS = (
         is_possible=lambda subscription: bool(subscription.provider_id) and not subscription.has_ended,
         question=gettext_lazy("End this subscription now? It cannot be taken back, and nothing is refunded."),
         question_all=gettext_lazy("End these subscriptions now? It cannot be taken back, and nothing is refunded."),
+        at_stake=_period_price,
+    ),
+    Action(
+        name="refund_rest",
+        label=gettext_lazy("Cancel at once and refund the rest"),
+        label_all=gettext_lazy("Cancel selected %(verbose_name_plural)s at once and refund the rest"),
+        run=_calling(cancel_subscription, at_period_end=False, refund_unused="refund"),
+        is_possible=lambda subscription: subscription.status in CHANGEABLE,
+        question=gettext_lazy("End this subscription now and give back what was paid for the rest of its period?"),
+        question_all=gettext_lazy("End these subscriptions now and give back what was paid for the rest of each?"),
+        at_stake=_period_price,
+    ),
+    Action(
+        name="end_trial",
+        label=gettext_lazy("End the trial"),
+        label_all=gettext_lazy("End the trial of selected %(verbose_name_plural)s"),
+        run=_calling(end_trial),
+        is_possible=lambda subscription: subscription.on_trial,
+        question=gettext_lazy("End the trial now and charge the first period?"),
+        question_all=gettext_lazy("End these trials now and charge the first periods?"),
+        at_stake=_period_price,
+    ),
+    Action(
+        name="remove_discount",
+        label=gettext_lazy("Remove the discounts"),
+        label_all=gettext_lazy("Remove the discounts of selected %(verbose_name_plural)s"),
+        run=_calling(remove_discount),
+        is_possible=lambda subscription: subscription.status in CHANGEABLE and bool(subscription.discounts),
+        question=gettext_lazy("Charge the full price from the next invoice on?"),
+        question_all=gettext_lazy("Charge the full prices from the next invoices on?"),
         at_stake=_period_price,
     ),
     Action(

@@ -8,16 +8,20 @@ from types import SimpleNamespace
 from typing import Any
 
 from django.utils import timezone
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from django_stripe_gateway.api.base import SerializerClass
+from django_stripe_gateway.api.fields import NOW
 from django_stripe_gateway.api.idempotency import idempotent
 from django_stripe_gateway.api.openapi.operations import operation
 from django_stripe_gateway.api.subscriptions import examples
 from django_stripe_gateway.api.subscriptions.serializers import (
+    ApplyDiscountSerializer,
     CancelSubscriptionSerializer,
     ChangeSubscriptionSerializer,
+    ChangeTrialSerializer,
     PauseSubscriptionSerializer,
     PreviewSerializer,
     SubscribeSerializer,
@@ -29,13 +33,18 @@ from django_stripe_gateway.models import Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, resume_subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription, preview_change
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
+from django_stripe_gateway.services.subscriptions.discounts import apply_discount
 from django_stripe_gateway.services.subscriptions.pause import pause_subscription, unpause_subscription
 from django_stripe_gateway.services.subscriptions.prices import find_plan, named_pricing
 from django_stripe_gateway.services.subscriptions.schedule import cancel_change
 from django_stripe_gateway.services.subscriptions.subscribe import return_addresses, subscribe
 from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
+from django_stripe_gateway.services.subscriptions.trials import change_trial, end_trial
 
 _changing = functools.partial(operation, answer=SubscriptionSerializer, errors=(402, 404))
+
+
+TERMS_PERMISSION = "django_stripe_gateway.change_terms"
 
 
 class BillingActionView(BillingView):
@@ -55,6 +64,20 @@ class BillingActionView(BillingView):
         for name in ("client_secret", "client_secret_kind", "gateway_url"):
             setattr(current, name, getattr(subscription, name))
         return self.answer(SubscriptionSerializer, current, with_client_secret=True, **kwargs)
+
+    def check_terms(self, request: Request, *names: str) -> None:
+        """Refuse what moves the seller's money or terms to whoever may not change them.
+
+        Args:
+            names: what of the body does; without any, all that is asked for.
+
+        Raises:
+            PermissionDenied: the user may not.
+        """
+        if names and not set(names) & set(request.data):
+            return
+        if not request.user.has_perm(TERMS_PERMISSION):
+            raise PermissionDenied("Only the seller may ask for this.", code="not_allowed")
 
     def change(self, default: SerializerClass, service: Callable[..., Subscription], key: str | None) -> Response:
         """Let a service do to the subscription what the body asks for."""
@@ -116,7 +139,11 @@ class CancelView(BillingActionView):
     @_changing("subscriptions_cancel", request=CancelSubscriptionSerializer, examples=examples.CANCEL)
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
-        """Cancel a subscription: at the end of its period, or at once."""
+        """Cancel a subscription: at the end of its period, or at once.
+
+        `cancel_at` and `refund_unused` are for staff with the permission `change_terms`.
+        """
+        self.check_terms(request, "cancel_at", "refund_unused")
         return self.change(CancelSubscriptionSerializer, cancel_subscription, idempotency_key)
 
 
@@ -179,6 +206,37 @@ class CancelChangeView(BillingActionView):
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
         """Take back a change that was scheduled for the end of the period."""
         return self.change(SubscriptionIdSerializer, cancel_change, idempotency_key)
+
+
+class TrialView(BillingActionView):
+    """Move a trial's end."""
+
+    action = "change_trial"
+
+    @_changing("subscriptions_trial", request=ChangeTrialSerializer, examples=examples.TRIAL)
+    @idempotent
+    def post(self, request: Request, *, idempotency_key: str | None) -> Response:
+        """Let a trial end at another moment, or now, which charges the first period.
+
+        For staff with the permission `change_terms`.
+        """
+        self.check_terms(request)
+        values = self.validated(ChangeTrialSerializer, request.data)
+        subscription, ends = self.get_subscription(values["subscription_id"]), values["trial_end"]
+        service = end_trial if ends == NOW else functools.partial(change_trial, ends=ends)
+        return self.shown(service(subscription=subscription, idempotency_key=idempotency_key, origin=self.origin))
+
+
+class DiscountView(BillingActionView):
+    """Lower the price."""
+
+    action = "apply_discount"
+
+    @_changing("subscriptions_discount", request=ApplyDiscountSerializer, examples=examples.DISCOUNT)
+    @idempotent
+    def post(self, request: Request, *, idempotency_key: str | None) -> Response:
+        """Enter a promotion code for a running subscription; it takes the place of the one that there is."""
+        return self.change(ApplyDiscountSerializer, apply_discount, idempotency_key)
 
 
 class PauseView(BillingActionView):

@@ -48,6 +48,10 @@ _SUBSCRIPTION: dict[str, Any] = {
     "current_period_end": "2026-12-02T09:30:00Z",
     "is_paused": False,
     "has_pending_update": False,
+    "cancellation": {"reason": "", "comment": ""},
+    "collection_method": "charge_automatically",
+    "days_until_due": None,
+    "discounts": [],
     "metadata": {},
     "created": "2026-11-02T09:30:00.123456Z",
     **dict.fromkeys(("cancel_at", "canceled_at", "ended_at", "trial_end", "pause_resumes_at")),
@@ -172,6 +176,20 @@ CHANGE_ITEM = Examples(
 )
 REMOVE_ITEM = Examples(answers={"Removed": _SUBSCRIPTION})
 CANCEL_CHANGE = Examples(request=_SUBSCRIPTION_ID, answers={"Goes on as it is": _SUBSCRIPTION})
+TRIAL = Examples(
+    request=_SUBSCRIPTION_ID | {"trial_end": "2026-12-24T00:00:00Z"},
+    answers={
+        "Still in its trial": _SUBSCRIPTION | {"status": "trialing", "trial_end": "2026-12-24T00:00:00Z"},
+        "With “now”": _SUBSCRIPTION,
+    },
+)
+DISCOUNT = Examples(
+    request=_SUBSCRIPTION_ID | {"promotion_code": "HALF"},
+    answers={
+        "Half the price": _SUBSCRIPTION
+        | {"discounts": [{"coupon": "HALF_YEAR", "promotion_code": "promo_1SPGrL2eZvKYlo2C", "ends": None}]}
+    },
+)
 PAUSE = Examples(
     request=_SUBSCRIPTION_ID | {"behavior": "void"}, answers={"Paused": _SUBSCRIPTION | {"is_paused": True}}
 )

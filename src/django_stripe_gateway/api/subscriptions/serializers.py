@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
-from django_stripe_gateway.api.fields import OBJECT_ID, FormattedAmountField, MetadataField
+from django_stripe_gateway.api.fields import OBJECT_ID, FormattedAmountField, MetadataField, TrialEndField
 from django_stripe_gateway.choices import (
     InvoiceStatus,
     LimitPeriod,
@@ -17,6 +17,7 @@ from django_stripe_gateway.choices import (
     SubscriptionStatus,
 )
 from django_stripe_gateway.models import Invoice, Plan, PlanLimit, PlanPricing, Subscription, SubscriptionItem
+from django_stripe_gateway.services.subscriptions.cancel import FEEDBACK, MAX_COMMENT, REFUNDS
 from django_stripe_gateway.services.subscriptions.change import PRORATIONS
 from django_stripe_gateway.services.subscriptions.default_payment_method import PaymentMethodsInUse
 from django_stripe_gateway.services.subscriptions.pause import PAUSE_BEHAVIORS
@@ -109,6 +110,21 @@ class ScheduledChangeSerializer(serializers.Serializer[Subscription]):
     at = serializers.DateTimeField(source="scheduled_change_at")
 
 
+class CancellationSerializer(serializers.Serializer[Subscription]):
+    """What the customer said of the end of a subscription."""
+
+    reason = serializers.CharField(source="cancellation_feedback", allow_blank=True)
+    comment = serializers.CharField(source="cancellation_comment", allow_blank=True)
+
+
+class DiscountSerializer(serializers.Serializer[Any]):
+    """What lowers the price of a subscription."""
+
+    coupon = serializers.CharField(default="", allow_blank=True, help_text="The provider's id.")
+    promotion_code = serializers.CharField(default="", allow_blank=True, help_text="The provider's id.")
+    ends = serializers.DateTimeField(default=None, allow_null=True)
+
+
 class SubscriptionSerializer(serializers.Serializer[Subscription]):
     """A subscription as its owner sees it."""
 
@@ -125,6 +141,7 @@ class SubscriptionSerializer(serializers.Serializer[Subscription]):
     cancel_at_period_end = serializers.BooleanField()
     cancel_at = serializers.DateTimeField(allow_null=True)
     canceled_at = serializers.DateTimeField(allow_null=True)
+    cancellation = CancellationSerializer(source="*")
     ended_at = serializers.DateTimeField(allow_null=True)
     current_period_start = serializers.DateTimeField(allow_null=True)
     current_period_end = serializers.DateTimeField(allow_null=True)
@@ -132,6 +149,11 @@ class SubscriptionSerializer(serializers.Serializer[Subscription]):
     is_paused = serializers.BooleanField()
     pause_resumes_at = serializers.DateTimeField(allow_null=True)
     has_pending_update = serializers.BooleanField(help_text="A change waits for its payment.")
+    collection_method = serializers.CharField(
+        allow_blank=True, help_text="“charge_automatically”, or “send_invoice”, which the customer pays."
+    )
+    days_until_due = serializers.IntegerField(allow_null=True, help_text="Of an invoice that is sent.")
+    discounts = DiscountSerializer(many=True)
     metadata = MetadataField()
     created = serializers.DateTimeField()
     client_secret = serializers.CharField(
@@ -308,6 +330,26 @@ class CancelSubscriptionSerializer(SubscriptionIdSerializer):
     """Which subscription, and when it ends."""
 
     at_period_end = serializers.BooleanField(default=True)
+    reason = serializers.ChoiceField(choices=FEEDBACK, required=False, help_text="Why the customer goes.")
+    comment = serializers.CharField(max_length=MAX_COMMENT, required=False, help_text="In the customer's words.")
+    cancel_at = serializers.DateTimeField(required=False, help_text="End on this date instead; the seller's.")
+    refund_unused = serializers.ChoiceField(
+        choices=REFUNDS,
+        required=False,
+        help_text="What becomes of the rest of the period, where it ends at once; the seller's.",
+    )
+
+
+class ChangeTrialSerializer(SubscriptionIdSerializer):
+    """When a trial ends."""
+
+    trial_end = TrialEndField(help_text="A moment, or “now”.")
+
+
+class ApplyDiscountSerializer(SubscriptionIdSerializer):
+    """What lowers the price."""
+
+    promotion_code = serializers.CharField(max_length=64, help_text="As customers enter it.")
 
 
 class ChangeSubscriptionSerializer(SubscriptionIdSerializer):

@@ -30,14 +30,14 @@ from django_stripe_gateway.gateways.stripe.catalogue import StripeCatalogue
 from django_stripe_gateway.gateways.stripe.catalogue_objects import billing_checkout_snapshot
 from django_stripe_gateway.gateways.stripe.customers import StripeCustomers
 from django_stripe_gateway.gateways.stripe.schedules import StripeSchedules
+from django_stripe_gateway.gateways.stripe.subscription_terms import StripeSubscriptionTerms
+from django_stripe_gateway.gateways.subscription_values import SubscriptionEnd
 
-# The version that moved an invoice's payment; what can be expanded moved with it.
-BILLING_MOVED = "2025-03-31"
 # How Stripe refuses to pay an invoice whose customer has to authenticate (https://docs.stripe.com/error-codes).
 INVOICE_REQUIRES_ACTION = "invoice_payment_intent_requires_action"
 
 
-class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSchedules, BillingGateway):
+class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionTerms, StripeSchedules, BillingGateway):
     """Bills customers of one Stripe account."""
 
     supports_incomplete = True
@@ -51,6 +51,7 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSchedules, Bi
     supports_items = True
     supports_metered_prices = True
     supports_lookup_keys = True
+    supports_trial_changes = True
 
     # Subscriptions.
 
@@ -66,6 +67,10 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSchedules, Bi
             **_timing(request),
             **_discounts(request),
         }
+        if request.collection_method == "send_invoice":
+            # Nothing is charged now.
+            del params["payment_behavior"], params["payment_settings"]
+            params |= {"collection_method": request.collection_method, "days_until_due": request.days_until_due}
         if request.automatic_tax:
             params["automatic_tax"] = {"enabled": True}
         if request.cancel_at_period_end:
@@ -88,9 +93,7 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSchedules, Bi
         return self._with_lateness(found) if found.status == "past_due" else found
 
     def _with_lateness(self, found: SubscriptionSnapshot) -> SubscriptionSnapshot:
-        invoices = self._list(
-            lambda params: self.v1.invoices.list(params=params), invoice_snapshot, subscription=found.subscription_id
-        )
+        invoices = self.list_subscription_invoices(found.subscription_id)
         late = (invoice.late_since for invoice in invoices if invoice.status == "open")
         paid = (invoice.paid_at or invoice.created for invoice in invoices if invoice.is_paid_with_money)
         since, first = (min(filter(None, moments), default=None) for moments in (late, paid))
@@ -115,8 +118,11 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSchedules, Bi
         (https://docs.stripe.com/billing/subscriptions/pending-updates).
         """
         params: dict[str, Any] = {**_change(change), "expand": self._subscription_expand()}
+        if change.cancellation_feedback or change.cancellation_comment:
+            said = {"feedback": change.cancellation_feedback, "comment": change.cancellation_comment}
+            params["cancellation_details"] = said
         if change.cancel_at is not None:
-            params["cancel_at"] = seconds(change.cancel_at)
+            params |= {"cancel_at": seconds(change.cancel_at), "proration_behavior": change.proration}
         elif change.cancel_at_period_end is False and self._ends_by_date(subscription_id):
             params["cancel_at"] = ""
         elif change.cancel_at_period_end is not None:
@@ -143,9 +149,27 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSchedules, Bi
 
     def cancel_subscription(self, subscription_id: str, *, idempotency_key: str) -> SubscriptionSnapshot:
         """End a subscription at once; one that has ended already is returned as it is."""
+        return self.end_subscription(subscription_id, SubscriptionEnd(), idempotency_key=idempotency_key)
+
+    def end_subscription(
+        self, subscription_id: str, end: SubscriptionEnd, *, idempotency_key: str
+    ) -> SubscriptionSnapshot:
+        """End a subscription at once, and settle what is open; one that has ended already is returned as it is."""
+        params: dict[str, Any] = {}
+        if end.credits_unused:
+            params["prorate"] = True
+        if end.settles_pending:
+            params["invoice_now"] = True
+        if end.feedback or end.comment:
+            params["cancellation_details"] = {"feedback": end.feedback, "comment": end.comment}
         try:
             return self._send(
-                self.v1.subscriptions.cancel, subscription_snapshot, idempotency_key, subscription_id, about_state=True
+                self.v1.subscriptions.cancel,
+                subscription_snapshot,
+                idempotency_key,
+                subscription_id,
+                params=params,
+                about_state=True,
             )
         except ProviderError as error:
             # Stripe no longer knows an ended subscription when it is to be canceled, and still shows it.
@@ -178,16 +202,6 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSchedules, Bi
             about_state=True,
         )
 
-    def _update(self, subscription_id: str, params: dict[str, Any], idempotency_key: str) -> SubscriptionSnapshot:
-        return self._send(
-            self.v1.subscriptions.update,
-            subscription_snapshot,
-            idempotency_key,
-            subscription_id,
-            params=params,
-            about_state=True,
-        )
-
     def _ends_by_date(self, subscription_id: str) -> bool:
         return ask(lambda: self.v1.subscriptions.retrieve(subscription_id), ends_by_date)
 
@@ -208,6 +222,9 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSchedules, Bi
             "subscription_data": {"metadata": dict(subscription.metadata), **_timing(subscription)},
             **_discounts(subscription),
         }
+        if subscription.trial_days and subscription.trial_end_behavior:
+            # Stripe knows what to do when the trial ends without a card, so that none has to be asked for.
+            params["payment_method_collection"] = "if_required"
         if request.allow_promotion_codes and "discounts" not in params:
             params["allow_promotion_codes"] = True
         if subscription.automatic_tax:
@@ -281,16 +298,6 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSchedules, Bi
         """Return the snapshot of an event's Checkout Session in subscription mode."""
         return billing_checkout_snapshot(obj)
 
-    @property
-    def _is_older(self) -> bool:
-        return bool(self.account.api_version) and self.account.api_version < BILLING_MOVED
-
-    def _subscription_expand(self) -> list[str]:
-        both = ["pending_setup_intent", "schedule.phases.items.price"]
-        if self._is_older:
-            return ["latest_invoice.payment_intent", *both]
-        return ["latest_invoice.confirmation_secret", "latest_invoice.payments", *both]
-
     def _invoice_expand(self) -> list[str]:
         if self._is_older:
             return ["payment_intent"]
@@ -301,6 +308,9 @@ def _timing(request: SubscriptionRequest) -> dict[str, Any]:
     params: dict[str, Any] = {}
     if request.trial_days:
         params["trial_period_days"] = request.trial_days
+        if request.trial_end_behavior:
+            end = {"missing_payment_method": request.trial_end_behavior}
+            params["trial_settings"] = {"end_behavior": end}
     if request.billing_cycle_anchor is not None:
         params["billing_cycle_anchor"] = seconds(request.billing_cycle_anchor)
     return params
@@ -324,6 +334,10 @@ def _change(change: SubscriptionChange) -> dict[str, Any]:
     params: dict[str, Any] = {"items": [_item(item) for item in change.items], "proration_behavior": change.proration}
     if change.proration_date is not None:
         params["proration_date"] = seconds(change.proration_date)
+    if change.ends_trial:
+        params["trial_end"] = "now"
+    elif change.trial_end is not None:
+        params["trial_end"] = seconds(change.trial_end)
     return params
 
 

@@ -87,6 +87,7 @@ def subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
         latest_invoice_id=object_id(invoice),
         # Old integrations know sources.
         default_payment_method=object_id(obj.get("default_payment_method") or obj.get("default_source")),
+        **_terms(obj),
         metadata=metadata_of(obj.get("metadata")),
         client_secret=secret,
         client_secret_kind=kind,
@@ -94,6 +95,45 @@ def subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
         schedule_id=object_id(schedule),
         schedule=schedule_snapshot(schedule) if isinstance(schedule, dict) else None,
     )
+
+
+def _terms(obj: Object) -> dict[str, Any]:
+    """Return how it is collected, why it ends, and what lowers its price."""
+    said = part(obj.get("cancellation_details"))
+    days = obj.get("days_until_due")
+    return {
+        "cancellation_feedback": optional_text(said.get("feedback")),
+        "cancellation_comment": optional_text(said.get("comment")),
+        "cancellation_reason": optional_text(said.get("reason")),
+        "trial_end_behavior": optional_text(
+            part(part(obj.get("trial_settings")).get("end_behavior")).get("missing_payment_method")
+        ),
+        "collection_method": optional_text(obj.get("collection_method")),
+        "days_until_due": None if days is None else count_of(days, 0),
+        "discounts": _discounts(obj),
+    }
+
+
+def _discounts(obj: Object) -> list[dict[str, str | None]]:
+    """Return the discounts of a subscription; the older generation shows the only one in ``discount``."""
+    one, listed = part(obj.get("discount")), obj.get("discounts")
+    found = listed if isinstance(listed, list) and listed else [one] if one else []
+    known = [one if one and object_id(given) == one.get("id") else given for given in found]
+    return [_discount(given) for given in known if object_id(given)]
+
+
+def _discount(given: Any) -> dict[str, str | None]:
+    if not isinstance(given, dict):
+        return {"discount": object_id(given)}
+    # The coupon has moved into ``source``.
+    coupon = part(given.get("source")).get("coupon") or given.get("coupon")
+    ends = moment(given.get("end"))
+    return {
+        "discount": object_id(given),
+        "coupon": object_id(coupon),
+        "promotion_code": object_id(given.get("promotion_code")),
+        "ends": None if ends is None else ends.isoformat(),
+    }
 
 
 @reads("a subscription")
@@ -133,6 +173,7 @@ def invoice_snapshot(obj: Object) -> InvoiceSnapshot:
         amount_paid=paid,
         # localstripe does not say.
         amount_remaining=due - paid if remaining is None else signed_amount_of(remaining, currency),
+        amount_given_back=signed_amount_of(obj.get("post_payment_credit_notes_amount") or 0, currency),
         tax=sum((signed_amount_of(tax["amount"], currency) for tax in taxes), signed_amount_of(0, currency)),
         number=optional_text(obj.get("number")),
         customer_id=object_id(obj.get("customer")),

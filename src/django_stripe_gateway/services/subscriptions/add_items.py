@@ -21,6 +21,7 @@ from django_stripe_gateway.services.subscriptions.line import (
 )
 from django_stripe_gateway.services.subscriptions.prices import current_terms
 from django_stripe_gateway.services.subscriptions.quantities import check_next_quantity, quantity_of
+from django_stripe_gateway.services.subscriptions.schedule import let_go
 from django_stripe_gateway.services.transactions import payments_database
 
 
@@ -42,7 +43,8 @@ class ItemVerb(SubscriptionVerb):
             raise _is_the_plan()
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
-        """Change the one item."""
+        """Change the one item; what was scheduled without it is dropped."""
+        let_go(claim)
         return change_at_provider(claim)
 
 

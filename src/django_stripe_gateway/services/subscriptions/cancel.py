@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict
+from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import OuterRef, QuerySet
 from django.utils import timezone
 
 from django_stripe_gateway.choices import BillingOperationKind, OperationState
-from django_stripe_gateway.exceptions import GatewayError, WrongState
+from django_stripe_gateway.exceptions import GatewayError, InvalidInput, WrongState
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
+from django_stripe_gateway.gateways.subscription_values import SubscriptionEnd
 from django_stripe_gateway.models import BillingOperation, Subscription
 from django_stripe_gateway.services.operations.engine import resume
 from django_stripe_gateway.services.operations.verbs import register
@@ -24,11 +27,26 @@ from django_stripe_gateway.services.subscriptions.line import (
     SubscriptionVerb,
     run_on_subscription,
 )
+from django_stripe_gateway.services.subscriptions.refund_unused import give_back, unused_refunds
 from django_stripe_gateway.services.subscriptions.schedule import let_go
 from django_stripe_gateway.services.subscriptions.sync import lock_subscription
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 logger = logging.getLogger(__name__)
+
+# Why customers go, in Stripe's words.
+FEEDBACK = (
+    "customer_service",
+    "low_quality",
+    "missing_features",
+    "other",
+    "switched_service",
+    "too_complex",
+    "too_expensive",
+    "unused",
+)
+REFUNDS = ("credit", "refund")
+MAX_COMMENT = 5000
 
 
 class CancelVerb(SubscriptionVerb):
@@ -42,21 +60,24 @@ class CancelVerb(SubscriptionVerb):
             raise WrongState("This subscription is over.")
         if claim.params["at_period_end"] and subscription.status not in CHANGEABLE:
             raise WrongState(f"A subscription that is {subscription.status} can only be cancelled at once.")
-        # An agreed end that is no later than the period's is not put off.
-        claim.is_answered = claim.params["at_period_end"] and subscription.ends_as_agreed and subscription.is_cancelled
+        # An agreed end that is no later than the period's is not put off, unless to another that is agreed on.
+        is_agreed = subscription.ends_as_agreed and subscription.is_cancelled
+        claim.is_answered = claim.params["at_period_end"] and is_agreed and not claim.params.get("cancel_at")
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Set its end, or end it; what was scheduled for the period's end is dropped."""
         if claim.params["at_period_end"]:
             let_go(claim, of_one_change=True)
             return change_at_provider(claim)
-        snapshot: SubscriptionSnapshot = claim.gateway.cancel_subscription(
-            claim.seen.provider_id, idempotency_key=claim.key
+        # A refusal of what is given back leaves the subscription as it is, and not one that is over without it.
+        give_back(claim)
+        snapshot: SubscriptionSnapshot = claim.gateway.end_subscription(
+            claim.seen.provider_id, _end(claim), idempotency_key=claim.key
         )
         return snapshot
 
     def find_earlier(self, claim: CustomerClaim) -> SubscriptionSnapshot | None:
-        """Return the subscription if it has ended: that happens once."""
+        """Return the subscription if it has ended: that happens once, after all is given back."""
         if claim.params["at_period_end"]:
             return None
         found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(claim.seen.provider_id)
@@ -94,20 +115,77 @@ def cancel_subscription(
     *,
     subscription: Subscription,
     at_period_end: bool = True,
+    cancel_at: datetime | None = None,
+    refund_unused: str = "",
+    reason: str = "",
+    comment: str = "",
     idempotency_key: str | None = None,
     origin: Origin = SYSTEM,
 ) -> Subscription:
-    """Let a subscription end with its period, or at once; what is cancelled already stays so.
+    """Let a subscription end with its period, at a date, or at once; what is cancelled already stays so.
+
+    At once, what waits for an invoice is invoiced now.
 
     Args:
-        at_period_end: ``False`` ends it now; nothing is given back for what is left of the period.
+        at_period_end: ``False`` ends it now.
+        cancel_at: a date to end on instead, which is an agreed end: no request of the customer's takes it back.
+        refund_unused: what becomes of the unused rest of the period: "" keeps it, "credit" lowers the customer's next
+            invoices, and "refund" gives back what was paid for it; "refund" only for an end at once.
+        reason: the customer's, one of ``FEEDBACK``. ``comment``: in the customer's words.
 
     Raises:
+        InvalidInput: the values are not acceptable, or do not go together.
         WrongState: it is over, or was never started.
+        UnsupportedByGateway: this provider cannot give the rest back.
         ProviderError: the provider refused or failed.
     """
-    params = {"at_period_end": at_period_end, "cancel_at_period_end": True}
-    return run_on_subscription(CANCEL_SUBSCRIPTION, subscription, params, idempotency_key, origin)
+    _check_wishes(at_period_end, cancel_at, refund_unused, reason, comment)
+    params: dict[str, Any] = {
+        "at_period_end": at_period_end,
+        "cancel_at_period_end": True,
+        "cancel_at": cancel_at.isoformat() if cancel_at else None,
+        "proration": "create_prorations" if refund_unused else "none",
+        "refund_unused": refund_unused,
+        "reason": reason,
+        "comment": comment,
+    }
+
+    def find() -> dict[str, Any]:
+        return {"refunds": unused_refunds(subscription) if refund_unused == "refund" else []}
+
+    return run_on_subscription(CANCEL_SUBSCRIPTION, subscription, params, idempotency_key, origin, find)
+
+
+def _check_wishes(
+    at_period_end: bool, cancel_at: datetime | None, refund_unused: str, reason: str, comment: str
+) -> None:
+    if refund_unused not in ("", *REFUNDS):
+        raise InvalidInput(f"The unused rest is one of {', '.join(REFUNDS)}.", field="refund_unused")
+    if reason and reason not in FEEDBACK:
+        raise InvalidInput(f"The reason is one of {', '.join(FEEDBACK)}.", field="reason")
+    if len(comment) > MAX_COMMENT:
+        raise InvalidInput(f"The comment has {MAX_COMMENT} characters at most.", field="comment")
+    if cancel_at is not None and not at_period_end:
+        raise InvalidInput("A subscription ends at once or on a date.", field="cancel_at")
+    if cancel_at is not None and cancel_at <= timezone.now():
+        raise InvalidInput("The date must be in the future.", field="cancel_at")
+    if refund_unused and at_period_end and (cancel_at is None or refund_unused == "refund"):
+        raise InvalidInput("Only an end at once leaves a rest that is given back so.", field="refund_unused")
+
+
+def _end(claim: CustomerClaim) -> SubscriptionEnd:
+    """Return how a subscription ends at once.
+
+    What a refund gives back is the rest without what waits for an invoice, which is therefore not invoiced.
+    """
+    params = claim.params
+    is_refunded = bool(params.get("refunds"))
+    return SubscriptionEnd(
+        credits_unused=bool(params.get("refund_unused")) and not is_refunded,
+        settles_pending=claim.seen.status in CHANGEABLE and not is_refunded,
+        feedback=params.get("reason", ""),
+        comment=params.get("comment", ""),
+    )
 
 
 def resume_subscription(

@@ -38,6 +38,8 @@ from django_stripe_gateway.services.subscriptions.schedule import (
     schedule_change,
 )
 from django_stripe_gateway.services.subscriptions.subscribe import check_has_no_other
+from django_stripe_gateway.services.subscriptions.trials import trial_after_change
+from django_stripe_gateway.services.transactions import payments_database
 
 PRORATIONS = ("create_prorations", "always_invoice", "none")
 
@@ -52,6 +54,7 @@ class ChangeVerb(SubscriptionVerb):
         check_changeable(subscription)
         _check_changes(subscription, claim.params)
         claim.params["end"] = end_after_change(subscription, claim.params)
+        claim.params["trial"] = trial_after_change(subscription, _pricing(claim.params))
         if claim.params["plan_pk"] is not None:
             # Again, under the lock: another request may have subscribed to that plan meanwhile.
             check_has_no_other(subscription.customer_id, claim.params["plan_pk"], than=subscription.pk)
@@ -154,6 +157,7 @@ def preview_change(
     params = _change_params(subscription, pricing, quantity, proration, moment)
     _check_changes(subscription, params)
     params["end"] = end_after_change(subscription, params)
+    params["trial"] = trial_after_change(subscription, pricing)
     change = subscription_change(params)
     customer_id = subscription.customer.provider_id or ""
     return gateway.preview_change(subscription.provider_id or "", customer_id, change)
@@ -162,7 +166,7 @@ def preview_change(
 def subscription_change(params: Mapping[str, Any]) -> SubscriptionChange:
     """Return what changes, as an operation has kept it: one item at most, each other stays as it is."""
     date, end = params.get("proration_date"), {**params, **params.get("end", {})}
-    cancel_at = end.get("cancel_at")
+    cancel_at, trial = end.get("cancel_at"), params.get("trial", {})
     item = ItemChange(
         params.get("item_id", ""),
         params.get("price_id"),
@@ -175,6 +179,10 @@ def subscription_change(params: Mapping[str, Any]) -> SubscriptionChange:
         proration_date=datetime.fromisoformat(date) if date else None,
         cancel_at_period_end=end.get("cancel_at_period_end"),
         cancel_at=datetime.fromisoformat(cancel_at) if cancel_at else None,
+        cancellation_feedback=params.get("reason", ""),
+        cancellation_comment=params.get("comment", ""),
+        trial_end=datetime.fromisoformat(trial["trial_end"]) if trial.get("trial_end") else None,
+        ends_trial=trial.get("ends_trial", False),
     )
 
 
@@ -208,6 +216,7 @@ def _change_params(
     same_renewal = before is None or after is None or after.auto_renew == before.auto_renew
     return {
         "item_id": subscription.item_id,
+        "pricing_pk": None if pricing is None else pricing.pk,
         "price_id": None if pricing is None else pricing.stripe_price_id,
         "quantity": _next_quantity(subscription, pricing, quantity),
         "proration": proration_of(proration),
@@ -241,6 +250,13 @@ def _next_quantity(subscription: Subscription, pricing: PlanPricing | None, quan
         return None
     # A price that is not per seat is charged once.
     return 1 if quantity is None and not pricing.is_per_seat and subscription.quantity != 1 else quantity
+
+
+def _pricing(params: Mapping[str, Any]) -> PlanPricing | None:
+    """Return the new price that an operation names."""
+    if params["pricing_pk"] is None:
+        return None
+    return PlanPricing.objects.using(payments_database()).select_related("plan").get(pk=params["pricing_pk"])
 
 
 def _check_changes(subscription: Subscription, params: Mapping[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from django.utils import timezone
@@ -19,7 +20,7 @@ from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Customer, Subscription
 from django_stripe_gateway.services.audit import write_log
-from django_stripe_gateway.services.operations.engine import carry_on, run, scoped_request_key
+from django_stripe_gateway.services.operations.engine import carry_on, is_unanswered, run, scoped_request_key
 from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.subscriptions.freshness import Known, Look
@@ -145,10 +146,17 @@ def run_on_subscription(
     params: Mapping[str, Any],
     idempotency_key: str | None,
     origin: Origin,
+    find: Callable[[], Mapping[str, Any]] | None = None,
 ) -> Subscription:
-    """Run a verb on a subscription, and return the subscription as it is afterwards."""
+    """Run a verb on a subscription, and return the subscription as it is afterwards.
+
+    Args:
+        find: returns further parameters, by which no repeat is known; not called for a request that has no answer yet.
+    """
     key = scoped_request_key(idempotency_key, verb.kind, subscription.pk)
     request = Request(params=params, match=params, about={"subscription_id": subscription.pk}, key=key)
+    if find is not None and not is_unanswered(verb, subscription.customer_id, request):
+        request = replace(request, params={**params, **find()})
     claim = run(verb, subscription.customer_id, request, origin)
     changed: Subscription | None = claim.result or claimed_subscription(claim)
     assert changed is not None  # noqa: S101 (the operation is about one)

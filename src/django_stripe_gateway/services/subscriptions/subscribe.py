@@ -40,6 +40,7 @@ from django_stripe_gateway.services.operations.verbs import Request, Verb, regis
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.add_ons import add_on_params, has_add_ons
 from django_stripe_gateway.services.subscriptions.checkouts import close_open_checkouts, note_checkout
+from django_stripe_gateway.services.subscriptions.collection import check_collection
 from django_stripe_gateway.services.subscriptions.customers import (
     billing_variant,
     ensure_customer,
@@ -57,6 +58,7 @@ from django_stripe_gateway.services.subscriptions.payment_methods import own_pay
 from django_stripe_gateway.services.subscriptions.prices import choose_pricing, named_pricing
 from django_stripe_gateway.services.subscriptions.quantities import check_quantity, quantity_of
 from django_stripe_gateway.services.subscriptions.sync import lock_subscription, look_up_subscription
+from django_stripe_gateway.services.subscriptions.trials import TRIAL_END_BEHAVIORS, may_have_trial
 from django_stripe_gateway.services.transactions import payments_database
 
 A = TypeVar("A")
@@ -89,8 +91,8 @@ class StartVerb(CustomerVerb[A]):
         """Let nobody have a plan twice, unless the host allows it; store the row, and decide on the trial."""
         check_has_no_other(claim.subject.pk, claim.params["plan_pk"])
         claim.seen = subscription = claim.operation.subscription
-        assert subscription is not None  # noqa: S101 (it came with the operation)
-        if claim.params["trial_days"] and not gateway_settings.allow_repeated_trials and _had_trial(subscription):
+        assert subscription is not None and subscription.plan is not None  # noqa: S101, PT018 (they came with it)
+        if claim.params["trial_days"] and not may_have_trial(subscription, subscription.plan):
             claim.params["trial_days"] = 0
         subscription.save(using=payments_database())
         write_log(subscription, SubscriptionLogEvent.CREATED, claim.origin, str(subscription.plan))
@@ -111,6 +113,9 @@ class StartVerb(CustomerVerb[A]):
             cancel_at_period_end=params["cancel_at_period_end"],
             billing_cycle_anchor=datetime.fromisoformat(anchor) if anchor else None,
             default_payment_method=params["payment_method"],
+            trial_end_behavior=params.get("trial_end_behavior", ""),
+            collection_method=params.get("collection_method", ""),
+            days_until_due=params.get("days_until_due"),
             metadata={**subscription.metadata, "subscription": str(subscription.pk), "token": subscription.token},
         )
 
@@ -197,6 +202,9 @@ def subscribe(
     coupon: str = "",
     payment_method: str = "",
     trial_days: int | None = None,
+    trial_end_behavior: str = "",
+    collection_method: str = "",
+    days_until_due: int | None = None,
     billing_cycle_anchor: datetime | None = None,
     metadata: Mapping[str, str] | None = None,
     success_url: str = "",
@@ -218,6 +226,9 @@ def subscribe(
         promotion_code: as customers enter it. ``coupon``: the provider's id, for discounts that the host gives.
         payment_method: one of the customer's, charged instead of the default one.
         trial_days: ``None`` for those of the price; an owner has one trial of each plan.
+        trial_end_behavior: what becomes of a trial that ends without a payment method: "cancel", "create_invoice" or
+            "pause"; empty for the setting.
+        collection_method: "send_invoice" sends invoices, to be paid within ``days_until_due``; empty to charge.
         billing_cycle_anchor: when the first full period begins.
         metadata: kept on the subscription here and at the provider.
         success_url: where the page of the mode "checkout" sends the browser back to; ``cancel_url`` if nobody paid.
@@ -244,7 +255,7 @@ def subscribe(
         "price_id": pricing.stripe_price_id,
         "quantity": quantity_of(pricing, quantity),
         "add_ons": add_on_params(gateway, pricing, add_ons),
-        "promotion_code_id": _promotion_code_id(gateway, promotion_code) if promotion_code else "",
+        "promotion_code_id": promotion_code_id(gateway, promotion_code) if promotion_code else "",
         "coupon": coupon,
         "automatic_tax": gateway_settings.automatic_tax,
         "cancel_at_period_end": not plan.auto_renew,
@@ -252,10 +263,15 @@ def subscribe(
         "payment_method": payment_method,
         "asked_trial_days": trial_days,
         "trial_days": pricing.trial_days if trial_days is None else trial_days,
+        "trial_end_behavior": _trial_end_behavior(trial_end_behavior),
+        "collection_method": check_collection(collection_method, days_until_due),
+        "days_until_due": days_until_due,
     }
     verb: Verb[Any, Any, Any] = SUBSCRIBE
     if mode == "checkout":
         verb = OPEN_CHECKOUT
+        if collection_method:
+            raise InvalidInput("A page charges at once.", field="collection_method")
         params |= {
             "success_url": success_url,
             "cancel_url": cancel_url,
@@ -367,22 +383,20 @@ def _asked_pricing(plan: Plan, lookup_key: str, currency: str, owner: Any) -> Pl
     return choose_pricing(plan, owner=owner, currency=currency)
 
 
-def _promotion_code_id(gateway: BillingGateway, code: str) -> str:
+def _trial_end_behavior(asked: str) -> str:
+    behavior = asked or gateway_settings.trial_end_behavior
+    if behavior and behavior not in TRIAL_END_BEHAVIORS:
+        raise InvalidInput(f"It is one of {', '.join(TRIAL_END_BEHAVIORS)}.", field="trial_end_behavior")
+    return behavior
+
+
+def promotion_code_id(gateway: BillingGateway, code: str) -> str:
+    """Return the provider's id of a code as customers enter it.
+
+    Raises:
+        InvalidInput: there is none that can be used.
+    """
     found = gateway.find_promotion_code(code)
     if found is None or not found.is_active:
         raise InvalidInput("There is no such promotion code.", code="unknown_promotion_code", field="promotion_code")
     return found.promotion_code_id
-
-
-def _had_trial(subscription: Subscription) -> bool:
-    """Return whether the customer had a trial of the plan, also if its subscription is to another plan by now."""
-    customer, plan_pk = subscription.customer, subscription.plan_id
-    tried = Subscription.objects.using(payments_database()).filter(customer=customer, trial_start__isnull=False)
-    if tried.filter(plan=plan_pk).exists():
-        return True
-    begun = BillingOperation.objects.using(payments_database()).filter(
-        subscription__in=tried, kind__in=(BillingOperationKind.SUBSCRIBE, BillingOperationKind.CHECKOUT)
-    )
-    prices = {params["price_id"] for params in begun.values_list("params", flat=True)}
-    sold = PlanPricing.objects.using(payments_database()).filter(plan=plan_pk, stripe_price_id__in=prices)
-    return sold.exists()

@@ -50,7 +50,8 @@ logger = logging.getLogger(__name__)
 # Fields of the rows that carry the same name in the snapshot.
 MIRRORED = (
     "cancel_at_period_end cancel_at canceled_at ended_at start trial_start trial_end pause_behavior pause_resumes_at "
-    "has_pending_update latest_invoice_id default_payment_method"
+    "has_pending_update latest_invoice_id default_payment_method cancellation_feedback cancellation_comment "
+    "cancellation_reason trial_end_behavior collection_method days_until_due discounts"
 ).split()
 MIRRORED_OF_INVOICE = (
     "number billing_reason currency subtotal tax total amount_due amount_paid amount_remaining hosted_url pdf_url "
@@ -226,9 +227,15 @@ def _take_values(subscription: Subscription, snapshot: SubscriptionSnapshot) -> 
     if can_transition_subscription(subscription.status, snapshot.status):
         subscription.status = snapshot.status
     for name in MIRRORED:
-        value = getattr(snapshot, name)
+        value = known_discounts(subscription, snapshot) if name == "discounts" else getattr(snapshot, name)
         if value or name not in KEPT_WHEN_MISSING:
             setattr(subscription, name, value)
+
+
+def known_discounts(subscription: Subscription, snapshot: SubscriptionSnapshot) -> list[dict[str, str | None]]:
+    """Return the discounts with what was known of them: an event tells no more than their ids."""
+    known = {discount.get("discount"): discount for discount in subscription.discounts}
+    return [{**known.get(said.get("discount"), {}), **said} for said in snapshot.discounts]
 
 
 def _take_items(subscription: Subscription, snapshot: SubscriptionSnapshot) -> SyncedItems | None:

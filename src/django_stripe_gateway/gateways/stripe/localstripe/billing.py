@@ -34,6 +34,7 @@ from django_stripe_gateway.gateways.stripe.catalogue_objects import (
     setup_snapshot,
 )
 from django_stripe_gateway.gateways.stripe.customers import has_metadata
+from django_stripe_gateway.gateways.subscription_values import SubscriptionEnd
 from django_stripe_gateway.money import to_minor_units
 
 
@@ -60,6 +61,7 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     supports_metered_prices = False
     supports_lookup_keys = False
     supports_schedules = False
+    supports_trial_changes = False
 
     create_subscription_checkout = find_subscription_checkout = _refusing("Checkout")
     retrieve_subscription_checkout = expire_subscription_checkout = _refusing("Checkout")
@@ -72,6 +74,10 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     start_schedule = schedule_change = retrieve_schedule = release_schedule = _refusing(
         "changes that are planned ahead"
     )
+    preview_end = refund_invoice = find_invoice_refund = _refusing("what is left of a period")
+    change_trial = _refusing("changes of a trial")
+    change_discounts = _refusing("discounts of subscriptions")
+    change_collection = _refusing("other ways to collect")
 
     @property
     def test_payment_method(self) -> str:
@@ -150,6 +156,8 @@ class LocalstripeBillingGateway(StripeBillingGateway):
             _refuse("automatic tax")
         if request.add_ons:
             _refuse("several items in one subscription")
+        if request.collection_method == "send_invoice":
+            _refuse("invoices that are sent")
         if request.default_payment_method:
             self.set_default_payment_method(
                 request.customer_id, request.default_payment_method, idempotency_key=f"{idempotency_key}-method"
@@ -186,6 +194,14 @@ class LocalstripeBillingGateway(StripeBillingGateway):
         if change.cancel_at_period_end is not None:
             params["cancel_at_period_end"] = change.cancel_at_period_end
         return self._update(subscription_id, params, idempotency_key)
+
+    def end_subscription(
+        self, subscription_id: str, end: SubscriptionEnd, *, idempotency_key: str
+    ) -> SubscriptionSnapshot:
+        """End a subscription at once; localstripe keeps nothing that waits, and no reason."""
+        if end.credits_unused:
+            _refuse("what is left of a period")
+        return super().end_subscription(subscription_id, SubscriptionEnd(), idempotency_key=idempotency_key)
 
     def _changed_item(self, subscription_id: str, items: Sequence[ItemChange]) -> dict[str, Any]:
         if len(items) > 1 or not items[0].item_id or items[0].is_removed:

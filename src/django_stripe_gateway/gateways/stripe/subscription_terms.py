@@ -1,0 +1,111 @@
+"""The terms of a subscription at Stripe: its trial, its discounts, how it is collected, and what is given back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
+from django_stripe_gateway.gateways.stripe.billing_objects import (
+    invoice_snapshot,
+    subscription_snapshot,
+)
+from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask, seconds
+from django_stripe_gateway.gateways.stripe.customers import has_metadata
+from django_stripe_gateway.gateways.stripe.fields import Object, metadata_of, reads, text
+from django_stripe_gateway.gateways.subscription_values import DiscountChange
+from django_stripe_gateway.money import to_minor_units
+
+# The version that moved an invoice's payment; what can be expanded moved with it.
+BILLING_MOVED = "2025-03-31"
+
+
+class StripeSubscriptionTerms(StripeAccountCalls):
+    """Changes the terms of subscriptions."""
+
+    def change_trial(
+        self, subscription_id: str, *, ends: datetime | None, idempotency_key: str
+    ) -> SubscriptionSnapshot:
+        """Move a trial's end, or end it now; a payment that fails then is refused, and the trial goes on."""
+        params: dict[str, Any] = {"expand": self._subscription_expand(), "proration_behavior": "none"}
+        if ends is None:
+            params |= {"trial_end": "now", "payment_behavior": "error_if_incomplete"}
+        else:
+            params["trial_end"] = seconds(ends)
+        return self._update(subscription_id, params, idempotency_key)
+
+    def change_discounts(
+        self, subscription_id: str, change: DiscountChange, *, idempotency_key: str
+    ) -> SubscriptionSnapshot:
+        """Set the discounts; a list overwrites those that there are, and an empty text takes them away."""
+        given: list[dict[str, str]] = [{"discount": kept} for kept in change.kept]
+        if change.coupon:
+            given.append({"coupon": change.coupon})
+        if change.promotion_code:
+            given.append({"promotion_code": change.promotion_code})
+        params = {"discounts": given or "", "expand": self._subscription_expand()}
+        return self._update(subscription_id, params, idempotency_key)
+
+    def change_collection(
+        self, subscription_id: str, *, collection_method: str, days_until_due: int | None, idempotency_key: str
+    ) -> SubscriptionSnapshot:
+        """Charge by itself from now on, or send invoices."""
+        params: dict[str, Any] = {"collection_method": collection_method, "expand": self._subscription_expand()}
+        if days_until_due is not None:
+            params["days_until_due"] = days_until_due
+        return self._update(subscription_id, params, idempotency_key)
+
+    def preview_end(self, subscription_id: str, customer_id: str) -> InvoiceSnapshot:
+        """Return the invoice that an end now would lead to; what is left of the period makes it negative."""
+        details = {"cancel_now": True, "proration_behavior": "always_invoice"}
+        params = {"customer": customer_id, "subscription": subscription_id, "subscription_details": details}
+        return ask(lambda: self.v1.invoices.create_preview(params=params), invoice_snapshot, about_state=True)
+
+    def list_subscription_invoices(self, subscription_id: str) -> Sequence[InvoiceSnapshot]:
+        """Return the invoices of a subscription, the newest first."""
+        return self._list(
+            lambda params: self.v1.invoices.list(params=params), invoice_snapshot, subscription=subscription_id
+        )
+
+    def refund_invoice(
+        self, invoice_id: str, amount: Decimal, currency: str, *, metadata: Mapping[str, str], idempotency_key: str
+    ) -> str:
+        """Give back a part of a paid invoice to what it was paid with, by a credit note."""
+        minor = to_minor_units(amount, currency)
+        params = {"invoice": invoice_id, "amount": minor, "refund_amount": minor, "metadata": dict(metadata)}
+        made, _metadata = self._send(
+            self.v1.credit_notes.create, _credit_note, idempotency_key, params=params, about_state=True
+        )
+        return made
+
+    def find_invoice_refund(self, invoice_id: str, *, metadata: Mapping[str, str]) -> str:
+        """Return the id of the credit note that an earlier attempt has made, empty if it made none."""
+        made = self._items(lambda params: self.v1.credit_notes.list(params=params), _credit_note, invoice=invoice_id)
+        return next((found for found, marks in made if has_metadata(marks, metadata)), "")
+
+    def _update(self, subscription_id: str, params: dict[str, Any], idempotency_key: str) -> SubscriptionSnapshot:
+        return self._send(
+            self.v1.subscriptions.update,
+            subscription_snapshot,
+            idempotency_key,
+            subscription_id,
+            params=params,
+            about_state=True,
+        )
+
+    @property
+    def _is_older(self) -> bool:
+        return bool(self.account.api_version) and self.account.api_version < BILLING_MOVED
+
+    def _subscription_expand(self) -> list[str]:
+        both = ["pending_setup_intent", "discounts", "schedule.phases.items.price"]
+        if self._is_older:
+            return ["latest_invoice.payment_intent", *both]
+        return ["latest_invoice.confirmation_secret", "latest_invoice.payments", *both]
+
+
+@reads("a credit note")
+def _credit_note(obj: Object) -> tuple[str, dict[str, str]]:
+    return text(obj["id"]), metadata_of(obj.get("metadata"))

@@ -1,0 +1,143 @@
+"""Trials: who may have one, what a change of plan makes of it, and how the seller moves or ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q
+from django.utils import timezone
+
+from django_stripe_gateway.adapter import get_adapter
+from django_stripe_gateway.choices import BillingOperationKind, OperationState, SubscriptionStatus
+from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway, WrongState
+from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.models import BillingOperation, Plan, PlanPricing, Subscription
+from django_stripe_gateway.services.operations.verbs import register
+from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions.line import CustomerClaim, SubscriptionVerb, run_on_subscription
+from django_stripe_gateway.services.transactions import payments_database
+
+TRIAL_END_BEHAVIORS = ("cancel", "create_invoice", "pause")
+# What has put a subscription on a plan while its trial ran.
+BEGINNINGS = (BillingOperationKind.SUBSCRIBE, BillingOperationKind.CHECKOUT)
+
+
+class ChangeTrialVerb(SubscriptionVerb):
+    """Let a trial end at another moment."""
+
+    kind = BillingOperationKind.CHANGE_TRIAL
+
+    def check_subscription(self, claim: CustomerClaim, subscription: Subscription) -> None:
+        """Let only what is in its trial be asked for."""
+        if not subscription.on_trial:
+            raise WrongState("This subscription is not in a trial.", code="not_in_trial")
+
+    def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
+        """Move its end."""
+        ends = claim.params["ends"]
+        snapshot: SubscriptionSnapshot = claim.gateway.change_trial(
+            claim.seen.provider_id,
+            ends=datetime.fromisoformat(ends) if ends else None,
+            idempotency_key=claim.key,
+        )
+        return snapshot
+
+    def find_earlier(self, claim: CustomerClaim) -> SubscriptionSnapshot | None:
+        """Return the subscription if its trial is over: to end it again would begin another period."""
+        if claim.params["ends"]:
+            return None
+        found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(claim.seen.provider_id)
+        return None if found.status == SubscriptionStatus.TRIALING else found
+
+
+CHANGE_TRIAL = register(ChangeTrialVerb())
+
+
+def change_trial(
+    *, subscription: Subscription, ends: datetime, idempotency_key: str | None = None, origin: Origin = SYSTEM
+) -> Subscription:
+    """Let a trial last longer, or less long.
+
+    Args:
+        ends: when it ends; it is charged then.
+
+    Raises:
+        InvalidInput: that moment has passed.
+        WrongState: it is not in a trial ("not_in_trial").
+        UnsupportedByGateway: this provider cannot do it.
+        ProviderError: the provider refused or failed.
+    """
+    if ends <= timezone.now():
+        raise InvalidInput("The trial must end in the future.", field="trial_end")
+    return _run(subscription, ends.isoformat(), idempotency_key, origin)
+
+
+def end_trial(
+    *, subscription: Subscription, idempotency_key: str | None = None, origin: Origin = SYSTEM
+) -> Subscription:
+    """End a trial now and charge the first period.
+
+    Raises:
+        PaymentDeclined: the payment was declined, or nothing can be charged; the trial goes on.
+        WrongState: it is not in a trial ("not_in_trial").
+        UnsupportedByGateway: this provider cannot do it.
+        ProviderError: the provider refused or failed.
+    """
+    return _run(subscription, None, idempotency_key, origin)
+
+
+def _run(subscription: Subscription, ends: str | None, idempotency_key: str | None, origin: Origin) -> Subscription:
+    if not get_billing_gateway(subscription.variant).supports_trial_changes:
+        raise UnsupportedByGateway("This gateway cannot change a trial.")
+    return run_on_subscription(CHANGE_TRIAL, subscription, {"ends": ends}, idempotency_key, origin)
+
+
+def may_have_trial(subscription: Subscription, plan: Plan) -> bool:
+    """Return whether the owner of a subscription may have a trial of ``plan``, as the host decides."""
+    return get_adapter().may_have_trial(subscription.customer.owner, plan, tried_plans(subscription))
+
+
+def tried_plans(subscription: Subscription) -> Sequence[Plan]:
+    """Return the plans that the customer had a trial of in another subscription, whatever that is to by now."""
+    rows = Subscription.objects.using(payments_database())
+    tried = rows.filter(customer=subscription.customer, trial_start__isnull=False).exclude(pk=subscription.pk)
+    asked = BillingOperation.objects.using(payments_database()).exclude(state=OperationState.FAILED)
+    begun = asked.filter(subscription__in=tried, kind__in=BEGINNINGS)
+    carried = asked.filter(
+        customer=subscription.customer, kind=BillingOperationKind.CHANGE, params__trial__keeps_trial=True
+    ).exclude(subscription=subscription.pk)
+    prices = {params["price_id"] for asked in (begun, carried) for params in asked.values_list("params", flat=True)}
+    sold = PlanPricing.objects.using(payments_database()).filter(stripe_price_id__in=prices).values("plan")
+    of_tried = Q(pk__in=tried.values("plan")) | Q(pk__in=sold)
+    return list(Plan.objects.using(payments_database()).filter(of_tried))
+
+
+def trial_after_change(subscription: Subscription, pricing: PlanPricing | None) -> dict[str, Any]:
+    """Return what becomes of a running trial when the price changes: the new price's own rule holds.
+
+    Without a trial of its own, or where the owner had one of that plan, the trial ends and the price is charged. Else
+    what is left of the new price's trial is left, counted from where the trial began, and never more than there was.
+
+    Args:
+        pricing: the new price, ``None`` where it stays.
+
+    Returns:
+        ``ends_trial`` or ``trial_end`` for the change, and whether the trial goes on; empty where nothing changes.
+    """
+    if pricing is None or pricing.pk == subscription.pricing_id or not subscription.on_trial:
+        return {}
+    began, ends = subscription.trial_start, subscription.trial_end
+    if not get_billing_gateway(subscription.variant).supports_trial_changes:
+        raise UnsupportedByGateway("This gateway cannot end a trial, which a change of the price does.")
+    is_same_plan = pricing.plan_id == subscription.plan_id
+    has_trial = pricing.trial_days and began is not None and ends is not None
+    if not has_trial or not (is_same_plan or may_have_trial(subscription, pricing.plan)):
+        return {"ends_trial": True}
+    assert began is not None and ends is not None  # noqa: S101, PT018 (a trial that runs)
+    own = began + timedelta(days=pricing.trial_days)
+    if own <= timezone.now():
+        return {"ends_trial": True}
+    return {"keeps_trial": True, "trial_end": own.isoformat() if own < ends else None}

@@ -1,0 +1,136 @@
+"""What becomes of a trial: moved, ended, and never carried to a plan that has none."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from django_stripe_gateway.exceptions import PaymentDeclined, WrongState
+from django_stripe_gateway.models import PlanPricing, Subscription
+from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
+from django_stripe_gateway.services.subscriptions.change import change_subscription, preview_change
+from django_stripe_gateway.services.subscriptions.customers import ensure_customer
+from django_stripe_gateway.services.subscriptions.subscribe import subscribe
+from django_stripe_gateway.services.subscriptions.trials import change_trial, end_trial
+from tests.test_billing.host import SubscriptionHost
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def trial_of(pricing: PlanPricing, days: int) -> None:
+    pricing.trial_days = days
+    pricing.save()
+
+
+def trialing(host: SubscriptionHost, days: int = 30, card: str = "pm_card_visa") -> Subscription:
+    trial_of(host.basic, days)
+    ensure_customer(owner=host.user)
+    if card:
+        host.fake.customer_changes_card(host.customer.provider_id, card)
+    found = host.subscribed()
+    assert found.on_trial
+    return found
+
+
+def test_moved(host: SubscriptionHost) -> None:
+    moment = (timezone.now() + timedelta(days=60)).replace(microsecond=0)
+    assert change_trial(subscription=trialing(host), ends=moment).trial_end == moment
+
+
+def test_ended(host: SubscriptionHost) -> None:
+    found = end_trial(subscription=trialing(host))
+    assert (found.status, host.fake.all("charge")[-1]["amount"]) == ("active", 2000)
+    with pytest.raises(WrongState) as refused:
+        end_trial(subscription=found)
+    assert refused.value.code == "not_in_trial"
+
+
+def test_ended__declined_goes_on(host: SubscriptionHost) -> None:
+    found = trialing(host, card="pm_card_chargeCustomerFail")
+    with pytest.raises(PaymentDeclined):
+        end_trial(subscription=found)
+    found.refresh_from_db()
+    assert (found.status, found.has_pending_update) == ("trialing", False)
+    assert host.fake.get(found.provider_id)["status"] == "trialing"
+
+
+def test_api(host: SubscriptionHost) -> None:
+    found = trialing(host)
+    body = {"subscription_id": found.provider_id, "trial_end": "now"}
+    refused = host.post("trial", body)
+    assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed")
+    host.let_change_terms()
+    assert host.post("trial", body | {"trial_end": "soon"}).json()["field"] == "trial_end"
+    assert host.post("trial", body).json()["status"] == "active"
+
+
+def test_change__to_a_plan_without_a_trial_is_paid_at_once(host: SubscriptionHost) -> None:
+    found = trialing(host)
+    assert preview_change(subscription=found, pricing=host.premium).amount_due == 50
+    changed = change_subscription(subscription=found, pricing=host.premium)
+    assert (changed.status, changed.plan, changed.has_pending_update) == ("active", host.premium.plan, False)
+    assert host.fake.all("charge")[-1]["amount"] == 5000
+
+
+@pytest.mark.parametrize("card", ["", "pm_card_chargeCustomerFail"])
+def test_change__is_not_made_unless_it_is_paid(host: SubscriptionHost, card: str) -> None:
+    changed = change_subscription(subscription=trialing(host, card=card), pricing=host.premium)
+    assert (changed.status, changed.plan, changed.has_pending_update) == ("trialing", host.basic.plan, True)
+
+
+def test_change__to_a_plan_with_a_shorter_trial(host: SubscriptionHost) -> None:
+    trial_of(host.premium, 7)
+    changed = change_subscription(subscription=trialing(host), pricing=host.premium)
+    assert changed.trial_start is not None
+    assert (changed.status, changed.trial_end) == ("trialing", changed.trial_start + timedelta(days=7))
+
+
+def test_change__to_a_plan_with_a_longer_trial_lengthens_none(host: SubscriptionHost) -> None:
+    trial_of(host.premium, 30)
+    found = trialing(host, days=7)
+    assert change_subscription(subscription=found, pricing=host.premium).trial_end == found.trial_end
+
+
+def test_change__to_a_plan_that_was_tried(host: SubscriptionHost) -> None:
+    trial_of(host.premium, 30)
+    found = trialing(host)
+    first = subscribe(owner=host.user, plan=host.premium.plan)
+    assert first.on_trial
+    cancel_subscription(subscription=first, at_period_end=False)
+    assert change_subscription(subscription=found, pricing=host.premium).status == "active"
+
+
+def test_change__what_was_tried_by_a_change_was_tried(host: SubscriptionHost) -> None:
+    trial_of(host.premium, 30)
+    found = change_subscription(subscription=trialing(host), pricing=host.premium)
+    found = change_subscription(subscription=found, pricing=host.basic)
+    cancel_subscription(subscription=found, at_period_end=False)
+    assert not subscribe(owner=host.user, plan=host.premium.plan).on_trial
+
+
+def test_once_per_owner(host: SubscriptionHost, settings: Any) -> None:
+    trial_of(host.premium, 30)
+    trialing(host)
+    settings.STRIPE_GATEWAY_TRIALS_ONCE_PER = "owner"
+    assert not subscribe(owner=host.user, plan=host.premium.plan).on_trial
+
+
+def test_without_a_card(host: SubscriptionHost) -> None:
+    trial_of(host.basic, 7)
+    found = subscribe(owner=host.user, plan=host.basic.plan, trial_end_behavior="cancel")
+    assert found.trial_end_behavior == "cancel"
+    host.fake.advance(days=8)
+    host.deliver_new()
+    found.refresh_from_db()
+    assert found.status == "canceled"
+
+
+def test_without_a_card__checkout(host: SubscriptionHost, settings: Any) -> None:
+    trial_of(host.basic, 7)
+    settings.STRIPE_GATEWAY_TRIAL_END_BEHAVIOR = "pause"
+    host.subscribe(mode="checkout")
+    (page,) = host.fake.all("checkout.session")
+    assert page["payment_method_collection"] == "if_required"
