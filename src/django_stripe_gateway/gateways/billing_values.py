@@ -172,10 +172,9 @@ class SubscriptionItemSnapshot:
     """One price that a subscription is charged.
 
     Args:
-        amount: of one unit, in the currency's units; ``None`` where there is no single one (tiers), or it is no money
-            that can be written in the currency.
+        amount: of one unit, in the currency's units; ``None`` where there is no single one, such as in tiers.
         quantity: ``None`` where a meter counts.
-        current_period_start: of this item; items of one subscription may have different periods.
+        current_period_start: of this item; each may have another.
     """
 
     item_id: str

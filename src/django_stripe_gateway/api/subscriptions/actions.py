@@ -112,6 +112,7 @@ class SubscribeView(BillingActionView):
         plan, pricing = asked_plan(values, billing_variant())
         if pricing is not None:
             plan = pricing.plan
+        assert plan is not None  # noqa: S101 (the body names a plan or a price)
         add_ons = [
             (self.get_add_on(one["pricing_id"], variant=billing_variant()), one["quantity"])
             for one in values.pop("add_ons", ())

@@ -226,8 +226,7 @@ def subscribe(
         promotion_code: as customers enter it. ``coupon``: the provider's id, for discounts that the host gives.
         payment_method: one of the customer's, charged instead of the default one.
         trial_days: ``None`` for those of the price; an owner has one trial of each plan.
-        trial_end_behavior: what becomes of a trial that ends without a payment method: "cancel", "create_invoice" or
-            "pause"; empty for the setting.
+        trial_end_behavior: of a trial without a card: "cancel", "create_invoice", "pause"; empty for the setting.
         collection_method: "send_invoice" sends invoices, to be paid within ``days_until_due``; empty to charge.
         billing_cycle_anchor: when the first full period begins.
         metadata: kept on the subscription here and at the provider.
@@ -237,8 +236,7 @@ def subscribe(
         The subscription, with ``client_secret`` where the customer must act, or ``gateway_url`` of the page.
 
     Raises:
-        InvalidInput: quantity, mode, price, add-on, code or payment method are not acceptable; or the plan has several
-            prices and nothing says which (``ambiguous_pricing``).
+        InvalidInput: a value is not acceptable; or nothing says which price of several (``ambiguous_pricing``).
         WrongState: the owner has this plan already.
         PaymentDeclined: the first payment was declined.
         UnsupportedByGateway: this provider cannot do it.

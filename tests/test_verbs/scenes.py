@@ -1,0 +1,216 @@
+"""Where a site stands before a verb is asked for, and how it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from payments import get_payment_model
+
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.models import Plan, PlanPricing, Subscription, SubscriptionItem
+from django_stripe_gateway.services.catalogue.meters import CREATE_METER
+from django_stripe_gateway.services.catalogue.publish import Push, push_plan
+from django_stripe_gateway.services.origins import SYSTEM
+from django_stripe_gateway.services.payments.create import create_payment
+from django_stripe_gateway.services.payments.refresh import sync_payment
+from django_stripe_gateway.services.subscriptions.add_items import (
+    add_item,
+)
+from django_stripe_gateway.services.subscriptions.cancel import (
+    cancel_subscription,
+)
+from django_stripe_gateway.services.subscriptions.change import change_subscription
+from django_stripe_gateway.services.subscriptions.customers import (
+    ensure_customer,
+)
+from django_stripe_gateway.services.subscriptions.pause import (
+    pause_subscription,
+)
+from tests.billing_factories import make_pricing
+from tests.test_billing.host import SubscriptionHost
+
+Act = Callable[[SubscriptionHost], Any]
+
+
+def nothing(host: SubscriptionHost) -> None:
+    """Begin with an empty site."""
+
+
+def the_payment() -> Any:
+    return get_payment_model().objects.get()
+
+
+def waiting(host: SubscriptionHost, **fields: Any) -> Any:
+    return create_payment(
+        owner=host.user,
+        gateway="Stripe",
+        amount=Decimal("10.00"),
+        currency="USD",
+        idempotency_key="the-order",
+        **fields,
+    )
+
+
+def paid(host: SubscriptionHost, **fields: Any) -> None:
+    host.fake.complete_checkout(waiting(host, **fields).transaction_id)
+    sync_payment(payment=the_payment())
+
+
+def authorised(host: SubscriptionHost) -> None:
+    paid(host, capture_method="manual")
+
+
+def customer(host: SubscriptionHost) -> None:
+    ensure_customer(owner=host.user)
+
+
+def renamed(host: SubscriptionHost) -> None:
+    customer(host)
+    host.user.email = "countess@example.com"
+    host.user.save()
+
+
+def with_card(host: SubscriptionHost) -> None:
+    customer(host)
+    host.fake.customer_changes_card(host.customer.provider_id, "pm_card_visa")
+
+
+def the_card(host: SubscriptionHost) -> str:
+    return str(host.fake.all("payment_method")[-1]["id"])
+
+
+def on_trial(host: SubscriptionHost) -> None:
+    host.basic.trial_days = 7
+    host.basic.save()
+    with_card(host)
+    host.subscribed()
+
+
+def subscribed(host: SubscriptionHost) -> None:
+    host.subscribed()
+    host.change_card(Subscription.objects.get(), "pm_card_visa")
+
+
+def with_another_card(host: SubscriptionHost) -> None:
+    """Begin with a subscription that has a card of its own, and a card that is nobody's default yet."""
+    host.subscribed()
+    gateway = get_billing_gateway("stripe")
+    gateway.attach_payment_method("pm_card_mastercard", host.customer.provider_id or "", idempotency_key="card")
+
+
+def past_due(host: SubscriptionHost) -> None:
+    """Begin with a renewal that was declined, and a card that works."""
+    subscription = host.subscribed()
+    host.change_card(subscription, "pm_card_chargeCustomerFail")
+    host.fake.advance(days=32)
+    host.change_card(subscription, "pm_card_visa")
+    host.deliver_new()
+
+
+def with_promotion_code(host: SubscriptionHost) -> None:
+    """Begin with a code that can be redeemed once."""
+    subscribed(host)
+    host.fake.promotion_code(host.fake.coupon(percent_off=50, duration="forever")["id"], "ONCE", max_redemptions=1)
+
+
+def cancelled(host: SubscriptionHost) -> None:
+    subscribed(host)
+    cancel_subscription(subscription=Subscription.objects.get())
+
+
+def paused(host: SubscriptionHost) -> None:
+    subscribed(host)
+    pause_subscription(subscription=Subscription.objects.get())
+
+
+def on_the_one(service: Callable[..., Any], **values: Any) -> Act:
+    """Return the act that calls a service for the one subscription."""
+    return lambda host: service(subscription=Subscription.objects.get(), idempotency_key="k", **values)
+
+
+def change(host: SubscriptionHost) -> Any:
+    one = Subscription.objects.get()
+    return change_subscription(subscription=one, pricing=host.premium, proration="always_invoice", idempotency_key="k")
+
+
+def with_add_on(host: SubscriptionHost) -> None:
+    subscribed(host)
+    add_item(subscription=Subscription.objects.get(), pricing=support(host), quantity=2)
+
+
+def support(host: SubscriptionHost) -> PlanPricing:
+    """Return the price of the add-on, sold since the first call."""
+    found = PlanPricing.objects.filter(plan__slug="support").first()
+    return found or host.sell("support", Decimal("15.00"), is_add_on=True, is_per_seat=True)
+
+
+def add(host: SubscriptionHost) -> Any:
+    one = Subscription.objects.get()
+    return add_item(subscription=one, pricing=support(host), proration="always_invoice", idempotency_key="k")
+
+
+def the_item(host: SubscriptionHost) -> SubscriptionItem:
+    """Return the add-on as it was read before it was changed or removed."""
+    known = SubscriptionItem.objects.filter(kind="add_on").select_related("subscription").first()
+    if known is not None:
+        host.seen_item = known  # type: ignore[attr-defined]
+    item: SubscriptionItem = host.seen_item  # type: ignore[attr-defined]
+    return item
+
+
+def schedule(host: SubscriptionHost) -> Any:
+    one = Subscription.objects.get()
+    return change_subscription(subscription=one, pricing=host.premium, at_period_end=True, idempotency_key="k")
+
+
+def scheduled(host: SubscriptionHost) -> None:
+    subscribed(host)
+    change_subscription(subscription=Subscription.objects.get(), pricing=host.premium, at_period_end=True)
+
+
+def push(host: SubscriptionHost) -> Any:
+    return push_plan(plan=host.basic.plan)
+
+
+def without_product(host: SubscriptionHost) -> None:
+    PlanPricing.objects.filter(pk=host.basic.pk).update(stripe_product_id="prod_gone")
+
+
+def plan_renamed(host: SubscriptionHost) -> None:
+    Plan.objects.filter(pk=host.basic.plan_id).update(name="Other")
+
+
+def another_price(host: SubscriptionHost) -> None:
+    make_pricing(host.basic.plan, amount=Decimal(30), stripe_price_id=None)
+
+
+def price_not_sold(host: SubscriptionHost) -> None:
+    PlanPricing.objects.filter(pk=host.basic.pk).update(is_active=False)
+
+
+def price_named(host: SubscriptionHost) -> None:
+    PlanPricing.objects.filter(pk=host.basic.pk).update(lookup_key="basic")
+
+
+def price_by_use(host: SubscriptionHost) -> None:
+    make_pricing(host.basic.plan, usage_type="metered", metric="calls", stripe_price_id=None)
+
+
+def ask_for_the_meter(host: SubscriptionHost) -> None:
+    """Begin a push, and leave what comes after the meter to the next one."""
+    push = Push(host.basic.plan, "stripe", SYSTEM)
+    if not push.settle_earlier():
+        push.ask(CREATE_METER, PlanPricing.objects.get(metric="calls"))
+
+
+def price_archived(host: SubscriptionHost) -> None:
+    get_billing_gateway("stripe").archive_price(host.basic.stripe_price_id or "", idempotency_key="archived")
+    host.deliver_new()
+    PlanPricing.objects.filter(pk=host.basic.pk).update(is_active=True)
+
+
+def plan_not_sold(host: SubscriptionHost) -> None:
+    price_archived(host)
+    Plan.objects.filter(pk=host.basic.plan_id).update(is_active=False)
