@@ -159,29 +159,17 @@ def change(host: SubscriptionHost) -> Any:
     return change_subscription(subscription=one, pricing=host.premium, proration="always_invoice", idempotency_key="k")
 
 
-def with_add_on(host: SubscriptionHost) -> None:
+def with_support(host: SubscriptionHost) -> None:
+    """Sell an add-on to somebody who has a plan."""
+    host.support = host.sell("support", Decimal("15.00"), is_add_on=True, is_per_seat=True)
     subscribed(host)
-    add_item(subscription=Subscription.objects.get(), pricing=support(host), quantity=2)
 
 
-def support(host: SubscriptionHost) -> PlanPricing:
-    """Return the price of the add-on, sold since the first call."""
-    found = PlanPricing.objects.filter(plan__slug="support").first()
-    return found or host.sell("support", Decimal("15.00"), is_add_on=True, is_per_seat=True)
-
-
-def add(host: SubscriptionHost) -> Any:
-    one = Subscription.objects.get()
-    return add_item(subscription=one, pricing=support(host), proration="always_invoice", idempotency_key="k")
-
-
-def the_item(host: SubscriptionHost) -> SubscriptionItem:
-    """Return the add-on as it was read before it was changed or removed."""
-    known = SubscriptionItem.objects.filter(kind="add_on").select_related("subscription").first()
-    if known is not None:
-        host.seen_item = known  # type: ignore[attr-defined]
-    item: SubscriptionItem = host.seen_item  # type: ignore[attr-defined]
-    return item
+def with_add_on(host: SubscriptionHost) -> None:
+    """Put the add-on beside the plan; its row is kept as it was before it is changed or removed."""
+    with_support(host)
+    add_item(subscription=Subscription.objects.get(), pricing=host.support, quantity=2)
+    host.add_on = SubscriptionItem.objects.select_related("subscription", "pricing").get(kind="add_on")
 
 
 def push(host: SubscriptionHost) -> Any:
@@ -266,17 +254,27 @@ CASES: tuple[Case, ...] = (
         {"checkout.session": 1},
     ),
     Case(CHANGE_SUBSCRIPTION, subscribed, change, {"invoice": 1, "payment_intent": 1, "charge": 1}),
-    Case(ADD_ITEM, subscribed, add, {"invoice": 1, "payment_intent": 1, "charge": 1}),
+    Case(
+        ADD_ITEM,
+        with_support,
+        lambda host: add_item(
+            subscription=Subscription.objects.get(),
+            pricing=host.support,
+            proration="always_invoice",
+            idempotency_key="k",
+        ),
+        {"invoice": 1, "payment_intent": 1, "charge": 1},
+    ),
     Case(
         CHANGE_ITEM,
         with_add_on,
-        lambda host: change_item(item=the_item(host), quantity=5, proration="always_invoice", idempotency_key="k"),
+        lambda host: change_item(item=host.add_on, quantity=5, proration="always_invoice", idempotency_key="k"),
         {"invoice": 1, "payment_intent": 1, "charge": 1},
     ),
     Case(
         REMOVE_ITEM,
         with_add_on,
-        lambda host: remove_item(item=the_item(host), idempotency_key="k"),
+        lambda host: remove_item(item=host.add_on, idempotency_key="k"),
         events={"customer.subscription.updated": 1},
     ),
     Case(
