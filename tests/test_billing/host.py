@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from django_stripe_gateway.gateways.billing_values import PriceRequest, ProductRequest
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import Customer, Plan, PlanPricing, Subscription
+from django_stripe_gateway.models import Customer, Plan, PlanPricing, Subscription, SubscriptionItem
 from tests.billing_factories import make_plan
 from tests.fake_stripe import FakeStripe
 from tests.test_webhooks.support import deliver_all
@@ -22,6 +22,10 @@ PLAN_FIELDS = ("auto_renew", "is_add_on")
 
 class SubscriptionHost:
     """A site whose plans are known to the fake Stripe, and one of its customers."""
+
+    # What a test sells beside a plan, and has put there.
+    support: PlanPricing
+    add_on: SubscriptionItem
 
     def __init__(self, fake: FakeStripe, user: Any, client: APIClient) -> None:
         self.fake, self.user, self.client = fake, user, client

@@ -62,7 +62,6 @@ from django_stripe_gateway.services.subscriptions.subscribe import OPEN_CHECKOUT
 from django_stripe_gateway.services.subscriptions.trials import CHANGE_TRIAL, end_trial
 from tests.test_verbs.scenes import (
     Act,
-    add,
     another_price,
     ask_for_the_meter,
     authorised,
@@ -87,13 +86,13 @@ from tests.test_verbs.scenes import (
     scheduled,
     subscribed,
     the_card,
-    the_item,
     the_payment,
     waiting,
     with_add_on,
     with_another_card,
     with_card,
     with_promotion_code,
+    with_support,
     without_product,
 )
 
@@ -172,17 +171,27 @@ CASES: tuple[Case, ...] = (
         {"checkout.session": 1},
     ),
     Case(CHANGE_SUBSCRIPTION, subscribed, change, {"invoice": 1, "payment_intent": 1, "charge": 1}),
-    Case(ADD_ITEM, subscribed, add, {"invoice": 1, "payment_intent": 1, "charge": 1}),
+    Case(
+        ADD_ITEM,
+        with_support,
+        lambda host: add_item(
+            subscription=Subscription.objects.get(),
+            pricing=host.support,
+            proration="always_invoice",
+            idempotency_key="k",
+        ),
+        {"invoice": 1, "payment_intent": 1, "charge": 1},
+    ),
     Case(
         CHANGE_ITEM,
         with_add_on,
-        lambda host: change_item(item=the_item(host), quantity=5, proration="always_invoice", idempotency_key="k"),
+        lambda host: change_item(item=host.add_on, quantity=5, proration="always_invoice", idempotency_key="k"),
         {"invoice": 1, "payment_intent": 1, "charge": 1},
     ),
     Case(
         REMOVE_ITEM,
         with_add_on,
-        lambda host: remove_item(item=the_item(host), idempotency_key="k"),
+        lambda host: remove_item(item=host.add_on, idempotency_key="k"),
         events={"customer.subscription.updated": 1},
     ),
     Case(

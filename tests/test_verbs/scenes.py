@@ -135,29 +135,17 @@ def change(host: SubscriptionHost) -> Any:
     return change_subscription(subscription=one, pricing=host.premium, proration="always_invoice", idempotency_key="k")
 
 
-def with_add_on(host: SubscriptionHost) -> None:
+def with_support(host: SubscriptionHost) -> None:
+    """Sell an add-on to somebody who has a plan."""
+    host.support = host.sell("support", Decimal("15.00"), is_add_on=True, is_per_seat=True)
     subscribed(host)
-    add_item(subscription=Subscription.objects.get(), pricing=support(host), quantity=2)
 
 
-def support(host: SubscriptionHost) -> PlanPricing:
-    """Return the price of the add-on, sold since the first call."""
-    found = PlanPricing.objects.filter(plan__slug="support").first()
-    return found or host.sell("support", Decimal("15.00"), is_add_on=True, is_per_seat=True)
-
-
-def add(host: SubscriptionHost) -> Any:
-    one = Subscription.objects.get()
-    return add_item(subscription=one, pricing=support(host), proration="always_invoice", idempotency_key="k")
-
-
-def the_item(host: SubscriptionHost) -> SubscriptionItem:
-    """Return the add-on as it was read before it was changed or removed."""
-    known = SubscriptionItem.objects.filter(kind="add_on").select_related("subscription").first()
-    if known is not None:
-        host.seen_item = known  # type: ignore[attr-defined]
-    item: SubscriptionItem = host.seen_item  # type: ignore[attr-defined]
-    return item
+def with_add_on(host: SubscriptionHost) -> None:
+    """Put the add-on beside the plan; its row is kept as it was before it is changed or removed."""
+    with_support(host)
+    add_item(subscription=Subscription.objects.get(), pricing=host.support, quantity=2)
+    host.add_on = SubscriptionItem.objects.select_related("subscription", "pricing").get(kind="add_on")
 
 
 def schedule(host: SubscriptionHost) -> Any:

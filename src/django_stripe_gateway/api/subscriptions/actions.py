@@ -110,9 +110,8 @@ class SubscribeView(BillingActionView):
         """
         values = self.validated(SubscribeSerializer, request.data)
         plan, pricing = asked_plan(values, billing_variant())
-        if pricing is not None:
-            plan = pricing.plan
-        assert plan is not None  # noqa: S101 (the body names a plan or a price)
+        plan = plan if pricing is None else pricing.plan
+        assert plan is not None  # noqa: S101 (the body names one of the two)
         add_ons = [
             (self.get_add_on(one["pricing_id"], variant=billing_variant()), one["quantity"])
             for one in values.pop("add_ons", ())

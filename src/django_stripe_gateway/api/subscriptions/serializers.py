@@ -306,7 +306,7 @@ class SubscribeSerializer(serializers.Serializer[Any]):
     lookup_key = serializers.CharField(max_length=200, required=False, help_text="Another name of the price.")
     currency = serializers.RegexField(CURRENCY, required=False, help_text="Sell at a price in this one only.")
     quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY, required=False, help_text="Seats.")
-    add_ons = AddOnSerializer(many=True, required=False, max_length=MAX_ADD_ONS)  # type: ignore[call-arg]
+    add_ons = serializers.ListField(child=AddOnSerializer(), required=False, max_length=MAX_ADD_ONS)
     promotion_code = serializers.CharField(max_length=64, required=False, help_text="As customers enter it.")
     payment_method = serializers.RegexField(OBJECT_ID, required=False, help_text="The provider's id.")
     mode = serializers.ChoiceField(choices=MODES, required=False)
