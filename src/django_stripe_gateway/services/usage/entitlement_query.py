@@ -61,7 +61,8 @@ class Row:
         slug: the plan's, or the key of a counter's period.
         used: of a counter; the available units of grants.
         expired: the part of a counter's ``reserved`` whose time is up.
-        amount, interval, interval_count, quantity, is_metered, item_id: of the item, by which plans are ranked.
+        amount, interval, interval_count, quantity, is_metered, item_id: of the item, by which plans are ranked; ``quantity``
+            also how often a counter was opened again.
     """
 
     starts: datetime | None
@@ -234,6 +235,7 @@ def _counters(owner: Any, now: datetime) -> QuerySet[Any, Any]:
         ends=F("ends"),
         since=F("modified"),
         is_open=Coalesce("is_open", Value(False)),
+        quantity=F("reopened"),
         pk=F("id"),
         slug=F("period_key"),
         metric=F("metric"),
