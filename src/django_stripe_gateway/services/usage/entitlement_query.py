@@ -61,8 +61,8 @@ class Row:
         slug: the plan's, or the key of a counter's period.
         used: of a counter; the available units of grants.
         expired: the part of a counter's ``reserved`` whose time is up.
-        amount, interval, interval_count, quantity, is_metered, item_id: of the item, by which plans are ranked; ``quantity``
-            also how often a counter was opened again.
+        amount, interval, interval_count, quantity, is_metered, item_id: of the item, by which plans are ranked.
+        quantity: of a counter, how often it was opened again.
     """
 
     starts: datetime | None
