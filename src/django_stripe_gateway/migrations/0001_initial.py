@@ -517,6 +517,7 @@ class Migration(migrations.Migration):
                 ('ends', models.DateTimeField(blank=True, null=True, verbose_name='ends')),
                 ('current_until', models.DateTimeField(verbose_name='current until')),
                 ('is_open', models.BooleanField(default=None, editable=False, null=True)),
+                ('reopened', models.PositiveIntegerField(default=0, editable=False)),
                 ('used', models.PositiveBigIntegerField(default=0, verbose_name='used')),
                 ('reserved', models.PositiveBigIntegerField(default=0, verbose_name='reserved')),
                 ('extra', models.PositiveBigIntegerField(default=0, help_text='Taken out of grants, on top of the limit.', verbose_name='extra')),

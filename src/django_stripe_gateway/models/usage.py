@@ -41,6 +41,8 @@ class UsageCounter(models.Model):
     # Of the counters of months and paid periods, of which several can be current at once: the one that use goes to.
     # Empty for all others, so that the database holds the rest.
     is_open = models.BooleanField(null=True, default=None, editable=False)
+    # How often it was opened again: what was read of other counters before is not true any more then.
+    reopened = models.PositiveIntegerField(default=0, editable=False)
     used = models.PositiveBigIntegerField(_("used"), default=0)
     reserved = models.PositiveBigIntegerField(_("reserved"), default=0)
     extra = models.PositiveBigIntegerField(

@@ -121,3 +121,23 @@ def test_caller_that_knows_only_the_plan_that_was_left(user: Any) -> None:
     with pytest.raises(exceptions.UsageLimitExceeded):
         usage.consume(user, "minutes")
     check_sums(user)
+
+
+def test_caller_that_has_slept_while_somebody_left_and_came_back(user: Any) -> None:
+    """The counter that it knows is open again, and the other one, which it knows as closed, has grown."""
+    make_default_plan(LIMIT)
+    usage.consume(user, "minutes", 2)
+    mine = switching(user)
+    set_status(mine, "active")
+    usage.consume(user, "minutes", 2)
+    stale = entitlements.read_allowance(user, "minutes")[1]
+    set_status(mine, "canceled")
+    usage.consume(user, "minutes", 5)
+    switched = entitlements.read_allowance(user, "minutes")[1]
+    set_status(mine, "active")
+    usage.consume(user, "minutes")
+    for known, quantity in ((stale, 6), (stale, 1), (switched, 3)):
+        with pytest.raises(Collision), transaction.atomic():
+            counters.take(user, known, quantity, was_nested=False)
+    assert usage.allowance(user, "minutes").used == 10
+    check_sums(user)

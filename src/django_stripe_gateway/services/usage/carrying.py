@@ -19,7 +19,7 @@ whatever is subscribed to.
 
 So that it holds however many use at once, one counter of an owner and metric is *open*, by a constraint of the
 database. Whoever finds another one open closes it under the rows' locks before counting in theirs; a closed counter
-never grows, and whoever still thinks it open has to read again.
+does not grow, and whoever still thinks it open has to read again; so has who finds it opened anew since.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Counted:
     Args:
         expired: the part of ``reserved`` whose time is up.
         last_used: when it last changed.
+        reopened: how often use has come back to it, by which it is seen that others have grown meanwhile.
     """
 
     pk: int
@@ -56,6 +57,7 @@ class Counted:
     ends: datetime | None
     last_used: datetime
     is_open: bool
+    reopened: int
 
     @classmethod
     def of(cls, row: UsageCounter) -> Self:
@@ -71,6 +73,7 @@ class Counted:
             ends=row.ends and as_aware(row.ends),
             last_used=as_aware(row.modified),
             is_open=bool(row.is_open),
+            reopened=row.reopened,
         )
 
 

@@ -105,20 +105,23 @@ def lock_counter(owner: Any, allowance: Allowance, *, was_nested: bool) -> Held:
     carried = allowance.carried
     if allowance.open_elsewhere is not None:
         carried = _close(allowance, allowance.open_elsewhere)
-    counter = wanted.select_for_update().first()
+    counter, is_new = wanted.select_for_update().first(), False
     if counter is None:
-        if not insert_if_absent(new_counter(owner, allowance)) and not was_nested:
+        is_new = insert_if_absent(new_counter(owner, allowance))
+        if not is_new and not was_nested:
             raise Collision
         counter = wanted.select_for_update().first()
     if counter is None:
         # The INSERT IGNORE of MariaDB passes over an owner that is missing, too.
         raise Collision
-    if _is_exclusive(allowance) and not counter.is_open:
-        if allowance.open_elsewhere is None:
-            # It was open when we read, or there was none: somebody has closed it since.
+    if _is_exclusive(allowance) and not is_new:
+        if allowance.open_elsewhere is not None and not counter.is_open:
+            counter.is_open, counter.reopened = True, counter.reopened + 1
+            counter.current_until = as_stored(FAR_FUTURE)
+            counter.save(using=usage_database(), update_fields=["is_open", "reopened", "current_until"])
+        elif allowance.counter is None or not counter.is_open or counter.reopened != allowance.counter.reopened:
+            # Use has gone to another one since we read, and perhaps come back: what is carried is not what we know.
             raise Collision
-        counter.is_open, counter.current_until = True, as_stored(FAR_FUTURE)
-        counter.save(using=usage_database(), update_fields=["is_open", "current_until"])
     return Held(counter, allowance.base, carried)
 
 
@@ -134,7 +137,7 @@ def _close(allowance: Allowance, opened: Counted) -> Carried:
     rows = UsageCounter.objects.using(usage_database()).select_for_update().order_by("pk")
     locked = {row.pk: row for row in rows.filter(pk__in=others | own)}
     closing = locked.get(opened.pk)
-    if closing is None or not closing.is_open:
+    if closing is None or not closing.is_open or closing.reopened != opened.reopened:
         raise Collision
     closing.is_open = None
     closing.current_until = as_stored(as_aware(closing.ends or closing.starts) + ESTIMATE_MARGIN)
@@ -208,7 +211,7 @@ def _take_at_once(allowance: Allowance, counter: Counted, quantity: int) -> Take
     changes: dict[str, Any] = {"used": F("used") + quantity, "modified": timezone.now()}
     rows = UsageCounter.objects.using(usage_database()).filter(pk=counter.pk)
     if _is_exclusive(allowance):
-        rows = rows.filter(is_open=True)
+        rows = rows.filter(is_open=True, reopened=counter.reopened)
         if counter.ends != allowance.window.ends:
             changes["ends"] = allowance.window.ends and as_stored(allowance.window.ends)
     if ceiling is not None:

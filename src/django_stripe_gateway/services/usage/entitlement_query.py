@@ -62,6 +62,7 @@ class Row:
         used: of a counter; the available units of grants.
         expired: the part of a counter's ``reserved`` whose time is up.
         amount, interval, interval_count, quantity, is_metered, item_id: of the item, by which plans are ranked.
+        quantity: of a counter, how often it was opened again.
     """
 
     starts: datetime | None
@@ -234,6 +235,7 @@ def _counters(owner: Any, now: datetime) -> QuerySet[Any, Any]:
         ends=F("ends"),
         since=F("modified"),
         is_open=Coalesce("is_open", Value(False)),
+        quantity=F("reopened"),
         pk=F("id"),
         slug=F("period_key"),
         metric=F("metric"),

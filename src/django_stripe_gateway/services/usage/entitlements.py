@@ -102,6 +102,7 @@ def _counted(row: Row) -> Counted:
         ends=row.ends and as_aware(row.ends),
         last_used=as_aware(row.since or THE_BEGINNING),
         is_open=row.is_open,
+        reopened=row.quantity,
     )
 
 
