@@ -22,13 +22,13 @@ from django_stripe_gateway.gateways.billing_values import (
 from django_stripe_gateway.gateways.stripe.billing_objects import (
     ends_by_date,
     invoice_snapshot,
-    item_snapshot,
     subscription_snapshot,
 )
 from django_stripe_gateway.gateways.stripe.calls import ask, seconds
 from django_stripe_gateway.gateways.stripe.catalogue import StripeCatalogue
 from django_stripe_gateway.gateways.stripe.catalogue_objects import billing_checkout_snapshot
 from django_stripe_gateway.gateways.stripe.customers import StripeCustomers
+from django_stripe_gateway.gateways.stripe.item_objects import item_snapshot
 from django_stripe_gateway.gateways.stripe.schedules import StripeSchedules
 
 # The version that moved an invoice's payment; what can be expanded moved with it.
