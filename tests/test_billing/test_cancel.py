@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from django_stripe_gateway.exceptions import InvalidInput, ProviderError
+from django_stripe_gateway.exceptions import InvalidInput, WrongState
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription
@@ -101,7 +101,7 @@ def test_refund__over_two_payments(host: SubscriptionHost) -> None:
 def test_refund__refused_leaves_it_running(host: SubscriptionHost) -> None:
     found = half_way(host)
     refund_by_hand(host)
-    with pytest.raises(ProviderError):
+    with pytest.raises(WrongState):
         cancel_subscription(subscription=found, at_period_end=False, refund_unused="refund")
     found.refresh_from_db()
     assert (found.status, host.fake.get(found.provider_id)["status"]) == ("active", "active")

@@ -211,7 +211,7 @@ CASES: tuple[Case, ...] = (
         CANCEL_SUBSCRIPTION,
         subscribed,
         on_the_one(cancel_subscription, at_period_end=False, refund_unused="refund"),
-        {"refund": 1},
+        {"refund": 1, "credit_note": 1},
         {"customer.subscription.deleted": 1, "credit_note.created": 1},
     ),
     Case(
@@ -225,7 +225,7 @@ CASES: tuple[Case, ...] = (
         CHANGE_TRIAL,
         on_trial,
         lambda host: end_trial(subscription=Subscription.objects.get(), idempotency_key="k"),
-        {"invoice": 1, "charge": 1},
+        {"invoice": 1, "payment_intent": 1, "charge": 1},
     ),
     Case(
         CHANGE_DISCOUNT,
