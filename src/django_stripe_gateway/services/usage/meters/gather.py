@@ -1,7 +1,7 @@
 """Gather what was used into events for the provider's meters: each line of the ledger in exactly one of them.
 
 A line's use is reported with a time in its own billing period: lines are gathered by owner, metric and hour, and never
-across the beginning or the end of a subscription's period. The event is committed, with the identifier that makes the
+across the beginning or the end of a period, or the moment at which a price came to a subscription. The event is committed, with the identifier that makes the
 provider count it once, before anything is sent.
 """
 
@@ -27,6 +27,9 @@ from django_stripe_gateway.services.usage.transactions import usage_database
 BATCH = 500
 # Not "= True": Django writes that as the bare column, for which SQLite and MariaDB use no index.
 WAITING = {"awaits_meter__in": (True,)}
+# Items can have periods of their own, and one that is added counts what is used from then on.
+PERIOD = ("current_period_start", "current_period_end")
+BOUNDARIES = (*PERIOD, "items__created", *(f"items__{name}" for name in PERIOD))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +109,10 @@ def _customers(owners: set[Any]) -> dict[Any, Customer]:
 
 
 def _boundaries(owners: set[Any]) -> dict[Any, list[datetime]]:
+    """Return the moments at which what is charged for each owner's use changes."""
     rows = Subscription.objects.using(usage_database()).not_ended().filter(customer__owner_id__in=owners)
     found: dict[Any, list[datetime]] = defaultdict(list)
-    for owner_id, *moments in rows.values_list("customer__owner_id", "current_period_start", "current_period_end"):
+    for owner_id, *moments in rows.values_list("customer__owner_id", *BOUNDARIES):
         found[owner_id] += [moment for moment in moments if moment is not None]
     return found
 
