@@ -21,6 +21,7 @@ from django_stripe_gateway.services.subscriptions.add_items import (
     ADD_ITEM,
     CHANGE_ITEM,
     REMOVE_ITEM,
+    add_item,
     change_item,
     remove_item,
 )

@@ -61,8 +61,7 @@ class PriceSnapshot:
     """A price (or a legacy plan).
 
     Args:
-        amount: of one unit, finer than the currency where the use is measured; ``None`` where there is no single one
-            (tiers, packages, what the customer chooses), or it is no money that can be written in the currency.
+        amount: of one unit, finer than the currency where the use is measured; ``None`` where there is no single one.
         usage_type: "licensed" or "metered"; ``meter_id`` what counts then, empty where the use is reported otherwise.
     """
 
