@@ -168,12 +168,11 @@ class InvoiceLine:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionItemSnapshot:
-    """One price that a subscription is charged.
+    """One price that a subscription is charged, in a period of its own.
 
     Args:
-        amount: of one unit, in the currency's units; ``None`` where there is no single one, such as in tiers.
+        amount: of one unit; ``None`` where there is no single one, such as in tiers.
         quantity: ``None`` where a meter counts.
-        current_period_start: of this item; each may have another.
     """
 
     item_id: str
