@@ -61,8 +61,8 @@ class PriceSnapshot:
     """A price (or a legacy plan).
 
     Args:
-        amount: of one unit, finer than the currency where the use is measured; ``None`` where there is no single one.
-        usage_type: "licensed" or "metered"; ``meter_id`` what counts then, empty where the use is reported otherwise.
+        amount: of one unit, finer than the currency for what is metered; ``None`` where there is no single one.
+        usage_type: "licensed" or "metered"; ``meter_id`` what counts then, if anything does.
     """
 
     price_id: str
@@ -261,8 +261,7 @@ class SubscriptionRequest:
 
     Args:
         price_id: id of the plan's Price, or of the legacy plan on localstripe.
-        quantity: of the plan's price; ``None`` where a meter counts.
-        add_ons: what is charged beside it.
+        quantity: of the plan's price, ``None`` where a meter counts; ``add_ons`` what is charged beside it.
         trial_days: length of a trial, 0 for none.
         promotion_code: the provider's id of a promotion code (``promo_…``); ``coupon`` the id of a coupon.
         billing_cycle_anchor: when the first full period begins.
