@@ -72,8 +72,10 @@ def test_limits__of_a_subscription(api_client: APIClient, user: Any) -> None:
     subscription = subscribe(user, ("minutes", 50, "billing_period"))
     shown = api_client.get(LIMITS).json()
     assert shown["plan"]["plan_id"] == subscription.plan_id
+    # What the plan does not list is as in the default plan.
     assert [(limit["metric"], limit["limit"], limit["period"]) for limit in shown["limits"]] == [
-        ("minutes", 50, "billing_period")
+        ("minutes", 50, "billing_period"),
+        ("exports", None, "lifetime"),
     ]
 
 
@@ -212,7 +214,7 @@ def test_drf__throttle(user: Any) -> None:
 
 
 def test_drf__permission(user: Any) -> None:
-    subscribe(user, ("minutes", 50, "day"))
+    subscribe(user, ("minutes", 50, "day"), ("exports", 0, "lifetime"))
     assert call(user).status_code == 403
     assert not UsageRecord.objects.exists()
 

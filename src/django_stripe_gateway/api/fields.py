@@ -12,7 +12,7 @@ from rest_framework import serializers
 
 from django_stripe_gateway.api.base import SerializerClass, serializer_in_use
 from django_stripe_gateway.api.openapi.optional import field_schema
-from django_stripe_gateway.exceptions import InvalidInput
+from django_stripe_gateway.exceptions import InvalidAmount, UnsupportedCurrency
 from django_stripe_gateway.money import format_amount, plain_text
 
 # Long enough for any amount with any number of zeros that somebody means.
@@ -84,9 +84,11 @@ class FormattedAmountField(serializers.CharField):
         currency = instance.currency if hasattr(instance, "currency") else self.context["currency"]
         try:
             return format_amount(amount, currency)
-        except InvalidInput:
-            # A unit of a measured use may be finer than its currency. A row that the host wrote itself, in a currency
-            # Stripe does not know, is still shown.
+        except UnsupportedCurrency:
+            # A row that the host wrote itself is still shown.
+            return f"{amount:f}"
+        except InvalidAmount:
+            # A unit of a measured use may be finer than its currency.
             return plain_text(amount)
 
 

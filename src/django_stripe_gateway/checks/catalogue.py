@@ -37,14 +37,19 @@ def _check_limits(alias: str) -> Iterator[CheckMessage]:
         lacking = given - set(limits.filter(plan=plan).values_list("metric", flat=True))
         if lacking:
             names = ", ".join(sorted(lacking))
-            message = f"The plan {plan.slug!r} is paid for and has no limit of {names}: it allows none of that."
-            hint = f"The default plan {default.slug!r} does. Add the limit to {plan.slug!r}, empty for no limit."
+            message = f"The plan {plan.slug!r} is paid for and lists no limit of {names}: there it gives what is free."
+            hint = f"The default plan is {default.slug!r}. Add the limit to {plan.slug!r}, empty for no limit."
             yield warning("022", message, hint)
 
 
 def _check_meters(alias: str) -> Iterator[CheckMessage]:
+    try:
+        meters = set(gateway_settings.usage_meters)
+    except (TypeError, ValueError):
+        # The check of the setting says so.
+        return
     rows = PlanPricing.objects.using(alias).active().filter(usage_type="metered", plan__is_active=True)
-    for metric in sorted(set(rows.values_list("metric", flat=True)) - set(gateway_settings.usage_meters) - {""}):
-        message = f"Use of {metric!r} is sold, but not reported to Stripe: nobody is charged for it."
+    for metric in sorted(set(rows.values_list("metric", flat=True)) - meters - {""}):
+        message = f"Use of {metric!r} is sold, but not reported: nobody is charged for it."
         hint = f"Add {{{metric!r}: {metric!r}}} to STRIPE_GATEWAY_USAGE_METERS, and run send_meter_events from cron."
         yield warning("023", message, hint)
