@@ -1,4 +1,4 @@
-"""What was used, from the line in the ledger to the line of the invoice: all of it, once, at the price that was sold."""
+"""What was used, from the line in the ledger to that of the invoice: all of it, once, at the price that was sold."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ def test_added__counts_from_then_on(metered: MeteredHost) -> None:
 
 
 def test_removed(metered: MeteredHost) -> None:
-    """What was sent until then is charged with the next invoice, but not in the classic billing mode; later use is not."""
+    """What was sent until then is charged with the next invoice, but not in the classic billing mode; the rest not."""
     subscription = metered.with_calls()
     usage.consume(metered.user, "calls", 1000)
     send()
