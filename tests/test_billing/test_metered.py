@@ -19,6 +19,7 @@ from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer, Invoice, MeterEvent, PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.services.catalogue.publish import push_plan
 from django_stripe_gateway.services.subscriptions.add_items import add_item, remove_item
+from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer
 from django_stripe_gateway.services.subscriptions.subscribe import subscribe
 from django_stripe_gateway.services.usage.meters.compare import compare_usage
@@ -246,6 +247,19 @@ def test_removed(metered: MeteredHost) -> None:
     assert is_flexible == (metered.fake.generation == "current")
     assert metered.totals()[-1] == Decimal("20.40" if is_flexible else "20.00")
     assert metered.agrees() == [(True, 6000)]
+
+
+def test_cancelled_at_once(metered: MeteredHost) -> None:
+    subscription = metered.with_calls()
+    usage.consume(metered.user, "calls", 1000)
+    send()
+    metered.pass_time(days=2)
+    cancel_subscription(subscription=subscription, at_period_end=False)
+    metered.host.deliver_new()
+    assert metered.charges(metered.calls)[-1] == Decimal("0.40")
+    usage_before = len(metered.totals())
+    metered.pass_time(days=40)
+    assert len(metered.totals()) == usage_before
 
 
 def test_without_a_subscription(metered: MeteredHost) -> None:
