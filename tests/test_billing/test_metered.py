@@ -1,4 +1,4 @@
-"""What was used, from the ledger to the invoice: all of it, once, at the price that was sold."""
+"""What was used, from the line in the ledger to that of the invoice: all of it, once, at the price that was sold."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer, Invoice, MeterEvent, PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.services.catalogue.publish import push_plan
 from django_stripe_gateway.services.subscriptions.add_items import add_item, remove_item
+from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer
 from django_stripe_gateway.services.subscriptions.subscribe import subscribe
 from django_stripe_gateway.services.usage.meters.compare import compare_usage
@@ -233,7 +234,7 @@ def test_added__counts_from_then_on(metered: MeteredHost) -> None:
 
 
 def test_removed(metered: MeteredHost) -> None:
-    """What was sent until then is charged with the next invoice, in the flexible billing mode; later use is not."""
+    """What was sent until then is charged with the next invoice, but not in the classic billing mode; the rest not."""
     subscription = metered.with_calls()
     usage.consume(metered.user, "calls", 1000)
     send()
@@ -246,6 +247,19 @@ def test_removed(metered: MeteredHost) -> None:
     assert is_flexible == (metered.fake.generation == "current")
     assert metered.totals()[-1] == Decimal("20.40" if is_flexible else "20.00")
     assert metered.agrees() == [(True, 6000)]
+
+
+def test_cancelled_at_once(metered: MeteredHost) -> None:
+    subscription = metered.with_calls()
+    usage.consume(metered.user, "calls", 1000)
+    send()
+    metered.pass_time(days=2)
+    cancel_subscription(subscription=subscription, at_period_end=False)
+    metered.host.deliver_new()
+    assert metered.charges(metered.calls)[-1] == Decimal("0.40")
+    usage_before = len(metered.totals())
+    metered.pass_time(days=40)
+    assert len(metered.totals()) == usage_before
 
 
 def test_without_a_subscription(metered: MeteredHost) -> None:

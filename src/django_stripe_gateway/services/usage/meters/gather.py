@@ -1,7 +1,7 @@
 """Gather what was used into events for the provider's meters: each line of the ledger in exactly one of them.
 
-A line's use is reported with a time in its own billing period: lines are gathered by owner, metric and hour, and
-never across the beginning or the end of a period, or the moment at which a price came to a subscription. The event is
+A line's use is reported with a time in its own billing period: lines are gathered by owner, metric and hour, and never
+across the beginning or the end of a period, or the moment at which a price came to a subscription. The event is
 committed, with the identifier that makes the provider count it once, before anything is sent.
 """
 
