@@ -42,7 +42,7 @@ def test_cancel_at_once_and_subscribe_again(either_host: SubscriptionHost) -> No
     host = either_host
     used = use_up(host)
     for _again in range(3):
-        mine = host.subscribed()
+        mine = host.subscribed(host.basic, pricing_id=host.basic.pk)
         assert limit_of(host)["limit"] == 10
         used += use_up(host)
         answer = host.post("cancel", {"subscription_id": mine.provider_id, "at_period_end": False})
@@ -57,7 +57,7 @@ def test_cancel_at_once_and_subscribe_again(either_host: SubscriptionHost) -> No
 def test_month_to_year_and_back(either_host: SubscriptionHost) -> None:
     host = either_host
     year = host.sell("basic", Decimal("200.00"), interval="year")
-    mine = host.subscribed()
+    mine = host.subscribed(host.basic, pricing_id=host.basic.pk)
     used = use_up(host)
     for pricing in (year, host.basic, year):
         body = {"subscription_id": mine.provider_id, "plan_id": pricing.plan_id, "pricing_id": pricing.pk}
@@ -72,7 +72,7 @@ def test_month_to_year_and_back(either_host: SubscriptionHost) -> None:
 def test_periods_that_follow_each_other(either_host: SubscriptionHost) -> None:
     host = either_host
     year = host.sell("basic", Decimal("200.00"), interval="year")
-    mine = host.subscribed()
+    mine = host.subscribed(host.basic, pricing_id=host.basic.pk)
     first = row().current_period_start
     assert row().periods_since == first
     for _renewal in range(2):

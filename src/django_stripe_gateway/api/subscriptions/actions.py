@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -74,7 +74,7 @@ class BillingActionView(BillingView):
         Raises:
             PermissionDenied: the user may not.
         """
-        if names and not set(names) & set(request.data):
+        if names and not (isinstance(request.data, Mapping) and set(names) & set(request.data)):
             return
         if not request.user.has_perm(TERMS_PERMISSION):
             raise PermissionDenied("Only the seller may ask for this.", code="not_allowed")

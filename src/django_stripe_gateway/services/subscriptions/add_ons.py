@@ -12,13 +12,13 @@ from django_stripe_gateway.services.subscriptions.quantities import quantity_of
 from django_stripe_gateway.services.transactions import payments_database
 
 
-def check_add_on(pricing: PlanPricing, variant: str, currency: str) -> None:
-    """Raise ``InvalidInput`` unless a price can be charged beside a plan of this account, in this currency.
+def check_add_on(pricing: PlanPricing, plan_pk: int | None, variant: str, currency: str) -> None:
+    """Raise ``InvalidInput`` unless a price can be charged beside this plan of this account, in this currency.
 
     Whether its interval goes with the plan's is for the provider to say: in Stripe's flexible billing mode it does.
     """
-    if not (pricing.plan.is_add_on or pricing.is_metered):
-        sentence = "This is the price of a plan. Beside it go the prices of add-ons, and of what a meter counts."
+    if not (pricing.plan.is_add_on or (pricing.is_metered and pricing.plan_id == plan_pk)):
+        sentence = "This is the price of a plan. Beside it go the prices of add-ons, and what the plan charges by use."
         raise InvalidInput(sentence, code="not_an_add_on", field="pricing_id")
     if not pricing.is_active or not pricing.plan.is_active:
         raise InvalidInput("This add-on is not for sale.", code="not_for_sale", field="pricing_id")
@@ -44,7 +44,7 @@ def add_on_params(
     if len(prices) <= len(add_ons):
         raise InvalidInput("A price stands in a subscription once.", field="add_ons")
     for added, _quantity in add_ons:
-        check_add_on(added, pricing.variant, pricing.currency)
+        check_add_on(added, pricing.plan_id, pricing.variant, pricing.currency)
     return [
         {"price_id": added.stripe_price_id, "quantity": quantity_of(added, quantity)} for added, quantity in add_ons
     ]

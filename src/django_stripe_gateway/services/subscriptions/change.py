@@ -29,7 +29,13 @@ from django_stripe_gateway.services.subscriptions.line import (
     check_changeable,
     run_on_subscription,
 )
-from django_stripe_gateway.services.subscriptions.prices import choose_next_pricing, current_terms, named_pricing
+from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
+from django_stripe_gateway.services.subscriptions.prices import (
+    check_sold_alone,
+    choose_next_pricing,
+    current_terms,
+    named_pricing,
+)
 from django_stripe_gateway.services.subscriptions.quantities import check_next_quantity, check_quantity
 from django_stripe_gateway.services.subscriptions.schedule import (
     check_not_prorated,
@@ -37,7 +43,6 @@ from django_stripe_gateway.services.subscriptions.schedule import (
     preview_scheduled,
     schedule_change,
 )
-from django_stripe_gateway.services.subscriptions.subscribe import check_has_no_other
 from django_stripe_gateway.services.subscriptions.trials import trial_after_change
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -101,7 +106,7 @@ def change_subscription(
         WrongState: it is over, or its first payment is open, or somebody else has scheduled what becomes of it
             ("has_schedule"); at the period's end also: it ends then.
         UnsupportedByGateway: this provider cannot schedule a change.
-        PaymentDeclined: the payment that the change needs was declined; nothing has changed.
+        PaymentDeclined: the payment that the change needs was declined; what is charged has not changed.
         ProviderError: the provider refused or failed.
     """
     pricing = _asked_pricing(subscription, plan, pricing, lookup_key)
@@ -272,6 +277,7 @@ def _check_pricing(subscription: Subscription, pricing: PlanPricing) -> None:
         raise InvalidInput("An add-on is sold beside a plan.", code="not_for_sale", field="pricing_id")
     if pricing.variant != subscription.variant or not pricing.stripe_price_id:
         raise InvalidInput("This plan is sold by another variant.", code="unknown_pricing", field="pricing_id")
+    check_sold_alone(pricing)
     current = current_terms(subscription)
     if current is not None and current.currency != pricing.currency:
         sentence = f"A subscription keeps its currency, {current.currency}; this price is {pricing}."

@@ -14,6 +14,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     check_changeable,
     run_on_subscription,
 )
+from django_stripe_gateway.services.subscriptions.schedule import let_go
 
 COLLECTION_METHODS = ("charge_automatically", "send_invoice")
 MAX_DAYS_UNTIL_DUE = 365
@@ -29,7 +30,8 @@ class ChangeCollectionVerb(SubscriptionVerb):
         check_changeable(subscription)
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
-        """Set it."""
+        """Set it; what was scheduled without it is dropped."""
+        let_go(claim)
         snapshot: SubscriptionSnapshot = claim.gateway.change_collection(
             claim.seen.provider_id,
             collection_method=claim.params["collection_method"],

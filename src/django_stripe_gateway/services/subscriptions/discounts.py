@@ -18,6 +18,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     check_changeable,
     run_on_subscription,
 )
+from django_stripe_gateway.services.subscriptions.schedule import let_go
 from django_stripe_gateway.services.subscriptions.subscribe import promotion_code_id
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -48,7 +49,8 @@ class ChangeDiscountVerb(SubscriptionVerb):
         ]
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
-        """Set them."""
+        """Set them; what was scheduled without them is dropped."""
+        let_go(claim)
         params = claim.params
         change = DiscountChange(params.get("kept", ()), params["coupon"], params["promotion_code_id"])
         snapshot: SubscriptionSnapshot = claim.gateway.change_discounts(

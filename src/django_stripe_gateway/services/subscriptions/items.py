@@ -92,7 +92,8 @@ def find_plans(variant: str, items: Sequence[SubscriptionItem]) -> None:
     by_price = {pricing.stripe_price_id: pricing for pricing in sold}
     by_product: dict[str, set[Plan]] = defaultdict(set)
     for pricing in sold:
-        by_product[pricing.stripe_product_id].add(pricing.plan)
+        if pricing.stripe_product_id:
+            by_product[pricing.stripe_product_id].add(pricing.plan)
     for item in items:
         item.pricing = by_price.get(item.price_id)
         plans = by_product.get(item.product_id, set()) if item.pricing is None else {item.pricing.plan}

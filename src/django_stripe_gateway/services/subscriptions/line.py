@@ -12,6 +12,7 @@ from django_stripe_gateway.choices import SubscriptionLogEvent, SubscriptionStat
 from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
     GatewayError,
+    PaymentDeclined,
     ProviderStateError,
     WrongState,
 )
@@ -81,11 +82,15 @@ class CustomerVerb(Verb[Customer, BillingOperation, A]):
         Raises:
             WrongState: the state of the provider's object forbids it.
         """
-        if not is_over or not isinstance(error, ProviderStateError):
+        is_about_state = isinstance(error, ProviderStateError)
+        if not is_over or not (is_about_state or isinstance(error, PaymentDeclined)):
             return
         subscription = claimed_subscription(claim)
-        if subscription is not None and subscription.provider_id:
+        # Before a payment was declined, what was scheduled may have been dropped.
+        if subscription is not None and subscription.provider_id and (is_about_state or subscription.schedule_id):
             look_up_subscription(subscription.pk, claim.origin)
+        if not is_about_state:
+            return
         raise WrongState(error.detail, code=error.code, request_id=error.request_id) from error
 
     def supersede(self, claim: CustomerClaim) -> None:

@@ -10,9 +10,13 @@ from typing import Any
 
 from django.db.models import Q
 
+from django_stripe_gateway.choices import SubscriptionItemKind
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.exceptions import WrongState
 from django_stripe_gateway.models import Plan, Subscription
 from django_stripe_gateway.models.subscription_items import plan_rank
 from django_stripe_gateway.models.subscriptions import SubscriptionQuerySet
+from django_stripe_gateway.services.transactions import payments_database
 
 
 def subscriptions_for(owner: Any) -> SubscriptionQuerySet:
@@ -61,3 +65,18 @@ def _rank(subscription: Any) -> Any:
         subscription_pk=subscription.pk,
         item_id=subscription.item_id,
     )
+
+
+def check_has_no_other(customer_pk: int, plan_pk: int, *, than: int | None = None) -> None:
+    """Raise ``WrongState`` if a customer has a subscription to a plan already, unless the host allows two.
+
+    Args:
+        than: our key of a subscription that does not count.
+    """
+    # Also at a price that was negotiated, or beside another plan in one subscription.
+    has_plan = Q(plan=plan_pk) | Q(items__plan=plan_pk, items__kind=SubscriptionItemKind.PLAN)
+    rows = Subscription.objects.using(payments_database()).filter(has_plan, customer_id=customer_pk).not_ended()
+    if than is not None:
+        rows = rows.exclude(pk=than)
+    if not gateway_settings.allow_duplicate_subscriptions and rows.exists():
+        raise WrongState("There is a subscription to this plan already.", code="already_subscribed")

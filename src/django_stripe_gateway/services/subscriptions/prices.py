@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django_stripe_gateway.adapter import get_adapter, wrong_answer
-from django_stripe_gateway.choices import SubscriptionStatus
+from django_stripe_gateway.choices import PriceUsage, SubscriptionStatus
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import Plan, PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
@@ -76,6 +76,15 @@ def named_pricing(
     if len(found) > 1:
         raise _ambiguous("Several prices have this lookup key", found)
     return found[0]
+
+
+def check_sold_alone(pricing: PlanPricing) -> None:
+    """Raise ``InvalidInput`` for a price by use that stands beside the plan's own: by itself it gives the plan away."""
+    others = PlanPricing.objects.using(payments_database()).active().filter(plan=pricing.plan_id)
+    others = others.filter(variant=pricing.variant).exclude(usage_type=PriceUsage.METERED)
+    if pricing.is_metered and others.exists():
+        sentence = "This price is charged beside the one of the plan. Name that one, and add this."
+        raise InvalidInput(sentence, code="not_for_sale", field="pricing_id")
 
 
 def choose_pricing(plan: Plan, *, owner: Any = None, currency: str = "") -> PlanPricing:

@@ -37,7 +37,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     check_changeable,
     run_on_subscription,
 )
-from django_stripe_gateway.services.subscriptions.subscribe import check_has_no_other
+from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
 from django_stripe_gateway.services.transactions import payments_database
 
 

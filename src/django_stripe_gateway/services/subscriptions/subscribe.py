@@ -7,11 +7,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import urljoin
 
-from django.db.models import Q
-
 from django_stripe_gateway.choices import (
     BillingOperationKind,
-    SubscriptionItemKind,
     SubscriptionLogEvent,
     SubscriptionStatus,
 )
@@ -21,7 +18,6 @@ from django_stripe_gateway.exceptions import (
     InvalidInput,
     ProviderError,
     UnsupportedByGateway,
-    WrongState,
 )
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.billing_values import (
@@ -55,7 +51,8 @@ from django_stripe_gateway.services.subscriptions.line import (
     customer_id,
 )
 from django_stripe_gateway.services.subscriptions.payment_methods import own_payment_method
-from django_stripe_gateway.services.subscriptions.prices import choose_pricing, named_pricing
+from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
+from django_stripe_gateway.services.subscriptions.prices import check_sold_alone, choose_pricing, named_pricing
 from django_stripe_gateway.services.subscriptions.quantities import check_quantity, quantity_of
 from django_stripe_gateway.services.subscriptions.sync import lock_subscription, look_up_subscription
 from django_stripe_gateway.services.subscriptions.trials import TRIAL_END_BEHAVIORS, may_have_trial
@@ -315,21 +312,6 @@ def return_addresses(base_url: str = "") -> tuple[str, str]:
     return urljoin(base, success), urljoin(base, cancel)
 
 
-def check_has_no_other(customer_pk: int, plan_pk: int, *, than: int | None = None) -> None:
-    """Raise ``WrongState`` if a customer has a subscription to a plan already, unless the host allows two.
-
-    Args:
-        than: our key of a subscription that does not count.
-    """
-    # Also at a price that was negotiated, or beside another plan in one subscription.
-    has_plan = Q(plan=plan_pk) | Q(items__plan=plan_pk, items__kind=SubscriptionItemKind.PLAN)
-    rows = Subscription.objects.using(payments_database()).filter(has_plan, customer_id=customer_pk).not_ended()
-    if than is not None:
-        rows = rows.exclude(pk=than)
-    if not gateway_settings.allow_duplicate_subscriptions and rows.exists():
-        raise WrongState("There is a subscription to this plan already.", code="already_subscribed")
-
-
 def _run(verb: Verb[Any, Any, Any], customer: Customer, request: Request, origin: Origin) -> CustomerClaim:
     """Run the verb; a customer that the provider has deleted is made anew, once."""
     try:
@@ -361,6 +343,7 @@ def _gateway_that_starts(
         raise InvalidInput("This plan is not for sale.", code="not_for_sale", field="plan_id")
     if plan.is_add_on:
         raise InvalidInput("An add-on is sold beside a plan.", code="not_for_sale", field="plan_id")
+    check_sold_alone(pricing)
     check_quantity(quantity, pricing)
     if not pricing.stripe_price_id:
         raise GatewayConfigurationError(

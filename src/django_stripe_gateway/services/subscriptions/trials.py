@@ -18,6 +18,7 @@ from django_stripe_gateway.models import BillingOperation, Plan, PlanPricing, Su
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.line import CustomerClaim, SubscriptionVerb, run_on_subscription
+from django_stripe_gateway.services.subscriptions.schedule import let_go
 from django_stripe_gateway.services.transactions import payments_database
 
 TRIAL_END_BEHAVIORS = ("cancel", "create_invoice", "pause")
@@ -36,7 +37,8 @@ class ChangeTrialVerb(SubscriptionVerb):
             raise WrongState("This subscription is not in a trial.", code="not_in_trial")
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
-        """Move its end."""
+        """Move its end; what was scheduled goes by the old one, and is dropped."""
+        let_go(claim)
         ends = claim.params["ends"]
         snapshot: SubscriptionSnapshot = claim.gateway.change_trial(
             claim.seen.provider_id,

@@ -151,6 +151,8 @@ def _items(owner: Any) -> QuerySet[Any, Any]:
     """Return what else is in the subscriptions: add-ons, metered prices, further plans."""
     valid = Subscription.objects.valid().for_owner(owner).values("pk")
     items = SubscriptionItem.objects.filter(plan__isnull=False, subscription__in=valid)
+    # What a plan charges by use does not give the plan.
+    items = items.exclude(is_metered=True, plan__is_add_on=False)
     return _shape(
         # The item that is the plan came with its subscription.
         items.exclude(provider_id=F("subscription__item_id")),
