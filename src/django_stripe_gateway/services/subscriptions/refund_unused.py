@@ -15,8 +15,6 @@ from django_stripe_gateway.money import currency_format
 from django_stripe_gateway.services.subscriptions.line import CustomerClaim
 from django_stripe_gateway.services.transactions import payments_database
 
-NOT_REFUNDABLE = "not_refundable"
-
 
 def unused_refunds(subscription: Subscription) -> dict[str, Any]:
     """Return what an end now gives back of which invoice, as parameters of the operation.
@@ -47,9 +45,10 @@ def unused_refunds(subscription: Subscription) -> dict[str, Any]:
     refunds, left = _spread(rest, unused)
     if left > 0:
         raise WrongState(
-            f"Only a part of what is left can be refunded: {left} {end.currency} were not paid with money, or were "
-            "refunded elsewhere. Nothing was done; use credit, or end it without giving anything back.",
-            code=NOT_REFUNDABLE,
+            f"{left} {end.currency} of what is left cannot be refunded: no money was paid for it, or it was refunded "
+            "elsewhere. Nothing was done. If a credit of the customer's has paid it, use credit instead of refund; "
+            "else end it without giving anything back.",
+            code="not_refundable",
         )
     return {"refunds": refunds, "has_rest": True}
 
@@ -86,7 +85,7 @@ def _given_back_from(lines: Sequence[InvoiceLine]) -> datetime | None:
 
 
 def _unused_part(invoice: InvoiceSnapshot, moment: datetime | None) -> Decimal:
-    """Return how much of an invoice is for the time after a moment, with its share of the tax."""
+    """Return how much of an invoice, at most, is for the time after a moment, with its share of the tax."""
     if moment is None:
         return Decimal(0)
     of_all = sum((line.amount for line in invoice.lines), Decimal(0))
@@ -110,9 +109,7 @@ def _unit(invoice: InvoiceSnapshot) -> Decimal:
     return Decimal(1).scaleb(-currency_format(invoice.currency).decimals)
 
 
-def _spread(
-    rest: Decimal, unused: Sequence[tuple[InvoiceSnapshot, Decimal]]
-) -> tuple[list[dict[str, Any]], Decimal]:
+def _spread(rest: Decimal, unused: Sequence[tuple[InvoiceSnapshot, Decimal]]) -> tuple[list[dict[str, Any]], Decimal]:
     """Return what each invoice gives back of the rest, and what none can give back.
 
     The provider rounds line by line, which can make a difference of the smallest unit for each; an invoice that was
