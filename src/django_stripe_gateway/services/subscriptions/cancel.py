@@ -12,7 +12,7 @@ from django.db.models import OuterRef, QuerySet
 from django.utils import timezone
 
 from django_stripe_gateway.choices import BillingOperationKind, OperationState
-from django_stripe_gateway.exceptions import GatewayError, InvalidInput, WrongState
+from django_stripe_gateway.exceptions import GatewayError, InvalidInput, ProviderError, ProviderUnavailable, WrongState
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.gateways.subscription_values import SubscriptionEnd
 from django_stripe_gateway.models import BillingOperation, Subscription
@@ -29,7 +29,7 @@ from django_stripe_gateway.services.subscriptions.line import (
 )
 from django_stripe_gateway.services.subscriptions.refund_unused import give_back, unused_refunds
 from django_stripe_gateway.services.subscriptions.schedule import let_go
-from django_stripe_gateway.services.subscriptions.sync import lock_subscription
+from django_stripe_gateway.services.subscriptions.sync import lock_subscription, look_up_subscription
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 logger = logging.getLogger(__name__)
@@ -135,7 +135,8 @@ def cancel_subscription(
 
     Raises:
         InvalidInput: the values are not acceptable, or do not go together.
-        WrongState: it is over, or was never started.
+        WrongState: it is over, or was never started; or a part of the rest cannot be refunded ("not_refundable"), in
+            which case nothing is done.
         UnsupportedByGateway: this provider cannot give the rest back.
         ProviderError: the provider refused or failed.
     """
@@ -151,9 +152,21 @@ def cancel_subscription(
     }
 
     def find() -> dict[str, Any]:
-        return {"refunds": unused_refunds(subscription) if refund_unused == "refund" else []}
+        return _find_refunds(subscription, origin) if refund_unused == "refund" else {}
 
     return run_on_subscription(CANCEL_SUBSCRIPTION, subscription, params, idempotency_key, origin, find)
+
+
+def _find_refunds(subscription: Subscription, origin: Origin) -> dict[str, Any]:
+    """Return what is refunded; of a subscription that has ended at the provider nothing, and it is known then."""
+    try:
+        return unused_refunds(subscription)
+    except ProviderUnavailable:
+        raise
+    except ProviderError:
+        if not look_up_subscription(subscription.pk, origin).has_ended:
+            raise
+    return {}
 
 
 def _check_wishes(
@@ -176,13 +189,15 @@ def _check_wishes(
 def _end(claim: CustomerClaim) -> SubscriptionEnd:
     """Return how a subscription ends at once.
 
-    What a refund gives back is the rest without what waits for an invoice, which is therefore not invoiced.
+    A refund gives back the rest without what waits for an invoice, which is therefore not invoiced, and nothing is
+    credited. Where no rest is left after that, the last invoice charges the difference.
     """
     params = claim.params
-    is_refunded = bool(params.get("refunds"))
+    has_rest = params.get("has_rest")
+    settles_pending = claim.seen.status in CHANGEABLE and not has_rest
     return SubscriptionEnd(
-        credits_unused=bool(params.get("refund_unused")) and not is_refunded,
-        settles_pending=claim.seen.status in CHANGEABLE and not is_refunded,
+        credits_unused=params.get("refund_unused") == "credit" or (settles_pending and has_rest is False),
+        settles_pending=settles_pending,
         feedback=params.get("reason", ""),
         comment=params.get("comment", ""),
     )

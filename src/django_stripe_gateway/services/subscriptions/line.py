@@ -156,16 +156,23 @@ def run_on_subscription(
     """Run a verb on a subscription, and return the subscription as it is afterwards.
 
     Args:
-        find: returns further parameters, by which no repeat is known; not called for a request that has no answer yet.
+        find: returns further parameters, by which no repeat is known; not called for a request that was made before.
     """
     key = scoped_request_key(idempotency_key, verb.kind, subscription.pk)
     request = Request(params=params, match=params, about={"subscription_id": subscription.pk}, key=key)
-    if find is not None and not is_unanswered(verb, subscription.customer_id, request):
+    if find is not None and not _was_made_before(verb, subscription.customer_id, request):
         request = replace(request, params={**params, **find()})
     claim = run(verb, subscription.customer_id, request, origin)
     changed: Subscription | None = claim.result or claimed_subscription(claim)
     assert changed is not None  # noqa: S101 (the operation is about one)
     return changed
+
+
+def _was_made_before(verb: SubscriptionVerb, customer_pk: Any, request: Request) -> bool:
+    """Return whether this very request has no answer yet, or its key has one."""
+    if is_unanswered(verb, customer_pk, request):
+        return True
+    return request.key is not None and verb.operations(customer_pk).filter(request_key=request.key).exists()
 
 
 def check_changeable(subscription: Subscription) -> None:
