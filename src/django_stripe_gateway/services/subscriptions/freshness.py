@@ -9,13 +9,17 @@ if nothing else was written meanwhile; it is dropped where somebody who asked af
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from django.utils import timezone
 
+from django_stripe_gateway.exceptions import OperationInProgress
+
 T = TypeVar("T")
+MAX_LOOKS = 5
 
 
 class Dated(Protocol):
@@ -23,6 +27,9 @@ class Dated(Protocol):
 
     provider_time: Any
     fetched_at: Any
+
+
+D = TypeVar("D", bound=Dated)
 
 
 class Verdict(enum.Enum):
@@ -66,6 +73,32 @@ class Look(Generic[T]):
 def begin_look(row: Dated) -> tuple[Known, datetime]:
     """Return what must be remembered before the provider is asked."""
     return Known.of(row), timezone.now()
+
+
+def look_until_written(
+    read: Callable[[], D], ask: Callable[[D], T], write: Callable[[D, Look[T]], D | None], noun: str
+) -> D:
+    """Look at the provider's object of a row until what it says is written, and return the row.
+
+    Args:
+        read: returns the row as it is now.
+        ask: asks the provider for the object of a row.
+        write: writes what was looked up of a row; ``None`` if somebody has to look again.
+        noun: what it is, for people.
+
+    Raises:
+        GatewayError: the provider could not be asked.
+        OperationInProgress: events keep coming in faster than we can look.
+    """
+    asked = None
+    for _look in range(MAX_LOOKS):
+        seen = read()
+        known, began = begin_look(seen)
+        asked = asked or began
+        row = write(seen, Look(known, began, ask(seen), asked))
+        if row is not None:
+            return row
+    raise OperationInProgress(f"This {noun} changes too quickly. Try again.", retry_after=1)
 
 
 def judge(

@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 
 from django_stripe_gateway.choices import InvoiceStatus
-from django_stripe_gateway.exceptions import OperationInProgress
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Invoice
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
-from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, begin_look, judge
-from django_stripe_gateway.services.subscriptions.sync import MAX_LOOKS, apply_invoice, lock_customer, lock_invoice
+from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, judge, look_until_written
+from django_stripe_gateway.services.subscriptions.sync import apply_invoice, lock_customer, lock_invoice
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 logger = logging.getLogger(__name__)
@@ -34,16 +33,13 @@ def look_up_invoice(invoice_pk: int, origin: Origin = SYSTEM) -> Invoice:
         GatewayError: the provider could not be asked.
         OperationInProgress: events keep coming in faster than we can look.
     """
-    asked = None
-    for _look in range(MAX_LOOKS):
-        seen = read_invoice(invoice_pk)
-        known, began = begin_look(seen)
-        asked = asked or began
-        answer = get_billing_gateway(seen.variant).retrieve_invoice(seen.provider_id)
-        invoice = _write_look(seen, Look(known, began, answer, asked), origin)
-        if invoice is not None:
-            return invoice
-    raise OperationInProgress("This invoice changes too quickly. Try again.", retry_after=1)
+    found: Invoice = look_until_written(
+        lambda: read_invoice(invoice_pk),
+        lambda seen: get_billing_gateway(seen.variant).retrieve_invoice(seen.provider_id),
+        lambda seen, look: _write_look(seen, look, origin),
+        noun="invoice",
+    )
+    return found
 
 
 @retry_on_deadlock

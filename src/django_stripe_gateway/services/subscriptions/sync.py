@@ -14,7 +14,6 @@ from datetime import datetime
 from django.db.models import Model
 
 from django_stripe_gateway.choices import InvoiceStatus, SubscriptionLogEvent
-from django_stripe_gateway.exceptions import OperationInProgress
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer, Invoice, Subscription
@@ -28,7 +27,7 @@ from django_stripe_gateway.services.subscriptions.announcements import (
     announce_items,
 )
 from django_stripe_gateway.services.subscriptions.ends import note_end
-from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, begin_look, judge
+from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, judge, look_until_written
 from django_stripe_gateway.services.subscriptions.grace import note_lateness, note_payment
 from django_stripe_gateway.services.subscriptions.items import (
     OF_PLAN,
@@ -62,7 +61,6 @@ KEPT_WHEN_MISSING = frozenset({"start"})
 # What follows from them, and from when they were said.
 DERIVED = ("past_due_since", "first_paid_at", "fixed_end")
 TIMES = ("provider_time", "fetched_at", "modified")
-MAX_LOOKS = 5
 
 
 def lock_customer(customer_pk: int) -> Customer:
@@ -109,16 +107,13 @@ def look_up_subscription(subscription_pk: int, origin: Origin = SYSTEM) -> Subsc
         OperationInProgress: events keep coming in faster than we can look.
     """
     rows = Subscription.objects.using(payments_database()).select_related("customer", "plan", "pricing")
-    asked = None
-    for _look in range(MAX_LOOKS):
-        seen = rows.get(pk=subscription_pk)
-        known, began = begin_look(seen)
-        asked = asked or began
-        answer = get_billing_gateway(seen.variant).retrieve_subscription(seen.provider_id or "")
-        subscription = _write_look(seen, Look(known, began, answer, asked), origin)
-        if subscription is not None:
-            return subscription
-    raise OperationInProgress("This subscription changes too quickly. Try again.", retry_after=1)
+    found: Subscription = look_until_written(
+        lambda: rows.get(pk=subscription_pk),
+        lambda seen: get_billing_gateway(seen.variant).retrieve_subscription(seen.provider_id or ""),
+        lambda seen, look: _write_look(seen, look, origin),
+        noun="subscription",
+    )
+    return found
 
 
 @retry_on_deadlock
