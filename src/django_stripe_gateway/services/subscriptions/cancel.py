@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
 from django.db.models import OuterRef, QuerySet
 from django.utils import timezone
 
 from django_stripe_gateway.choices import BillingOperationKind, OperationState
-from django_stripe_gateway.exceptions import GatewayError, InvalidInput, ProviderError, ProviderUnavailable, WrongState
+from django_stripe_gateway.exceptions import InvalidInput, ProviderError, ProviderUnavailable, WrongState
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.gateways.subscription_values import SubscriptionEnd
 from django_stripe_gateway.models import BillingOperation, Subscription
-from django_stripe_gateway.services.operations.engine import resume
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.change import change_at_provider
@@ -25,14 +21,13 @@ from django_stripe_gateway.services.subscriptions.line import (
     CHANGEABLE,
     CustomerClaim,
     SubscriptionVerb,
+    ask_after_commit,
     run_on_subscription,
 )
 from django_stripe_gateway.services.subscriptions.refund_unused import give_back, unused_refunds
 from django_stripe_gateway.services.subscriptions.schedule import let_go
 from django_stripe_gateway.services.subscriptions.sync import lock_subscription, look_up_subscription
-from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
-
-logger = logging.getLogger(__name__)
+from django_stripe_gateway.services.transactions import money_transaction, retry_on_deadlock
 
 # Why customers go, in Stripe's words.
 FEEDBACK = (
@@ -242,14 +237,8 @@ def end_with_period(subscription: Subscription, origin: Origin) -> None:
         return
     if cancellations(subscription).exists():
         return
-    operation = BillingOperation.objects.using(payments_database()).create(
-        customer_id=subscription.customer_id,
-        subscription=subscription,
-        kind=CANCEL_SUBSCRIPTION.kind,
-        params={"at_period_end": True, "cancel_at_period_end": True, "origin": asdict(origin)},
-        leased_until=timezone.now(),
-    )
-    transaction.on_commit(lambda: _carry_out(operation.pk), using=payments_database(), robust=True)
+    params = {"at_period_end": True, "cancel_at_period_end": True}
+    ask_after_commit(CANCEL_SUBSCRIPTION, subscription.customer_id, params, origin, subscription=subscription)
 
 
 @retry_on_deadlock
@@ -257,10 +246,3 @@ def end_unended(subscription_pk: int, origin: Origin) -> None:
     """Do so for a subscription whose events have not arrived."""
     with money_transaction():
         end_with_period(lock_subscription(subscription_pk), origin)
-
-
-def _carry_out(operation_pk: int) -> None:
-    try:
-        resume(BillingOperation, operation_pk)
-    except GatewayError as error:
-        logger.warning("The operation %s waits for reconcile: %s.", operation_pk, error.code)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
+from django.db import transaction
 from django.utils import timezone
 
 from django_stripe_gateway.choices import SubscriptionLogEvent, SubscriptionStatus
@@ -21,7 +23,7 @@ from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Customer, Subscription
 from django_stripe_gateway.services.audit import write_log
-from django_stripe_gateway.services.operations.engine import carry_on, is_unanswered, run, scoped_request_key
+from django_stripe_gateway.services.operations.engine import carry_on, is_unanswered, resume, run, scoped_request_key
 from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.subscriptions.freshness import Known, Look
@@ -35,6 +37,8 @@ from django_stripe_gateway.services.transactions import payments_database
 
 A = TypeVar("A")
 CustomerClaim = Claim[Customer, BillingOperation]
+
+logger = logging.getLogger(__name__)
 
 CHANGEABLE = (SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING, SubscriptionStatus.PAST_DUE)
 
@@ -173,6 +177,31 @@ def _was_made_before(verb: SubscriptionVerb, customer_pk: Any, request: Request)
     if is_unanswered(verb, customer_pk, request):
         return True
     return request.key is not None and verb.operations(customer_pk).filter(request_key=request.key).exists()
+
+
+def ask_after_commit(
+    verb: CustomerVerb[Any], customer_pk: int, params: Mapping[str, Any], origin: Origin, **about: Any
+) -> None:
+    """Commit an operation with what an event says, and carry it out after that; ``reconcile`` finds it if that fails.
+
+    Args:
+        about: further columns of the operation.
+    """
+    operation = verb.operations().create(
+        customer_id=customer_pk,
+        kind=verb.kind,
+        params={**params, "origin": asdict(origin)},
+        leased_until=timezone.now(),
+        **about,
+    )
+    transaction.on_commit(lambda: _carry_out(operation.pk), using=payments_database(), robust=True)
+
+
+def _carry_out(operation_pk: int) -> None:
+    try:
+        resume(BillingOperation, operation_pk)
+    except GatewayError as error:
+        logger.warning("The operation %s waits for reconcile: %s.", operation_pk, error.code)
 
 
 def check_changeable(subscription: Subscription) -> None:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
-from django.db import transaction
-from django.utils import timezone
-
 from django_stripe_gateway.choices import BillingOperationKind
-from django_stripe_gateway.exceptions import GatewayError, UnsupportedByGateway
+from django_stripe_gateway.exceptions import UnsupportedByGateway
 from django_stripe_gateway.gateways.billing_values import BillingCheckoutSnapshot, SetupCheckoutRequest
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Customer, PlanPricing, Subscription
-from django_stripe_gateway.services.operations.engine import resume, run
+from django_stripe_gateway.services.operations.engine import run
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.customers import MARKER
-from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb, customer_id
+from django_stripe_gateway.services.subscriptions.default_payment_method import SET_DEFAULT_PAYMENT_METHOD
+from django_stripe_gateway.services.subscriptions.line import (
+    CustomerClaim,
+    CustomerVerb,
+    ask_after_commit,
+    customer_id,
+)
 from django_stripe_gateway.services.transactions import payments_database
-
-logger = logging.getLogger(__name__)
 
 
 class OpenSetupCheckoutVerb(CustomerVerb[BillingCheckoutSnapshot]):
@@ -100,26 +99,13 @@ def charge_what_was_added(operation: BillingOperation, page_id: str, payment_met
     A page cannot say so itself. So an operation is committed with the event, and carried out after it; ``reconcile``
     finds it if that fails. An event that is replayed asks for nothing: another default may have been chosen since.
     """
-    operations = BillingOperation.objects.using(payments_database())
-    kind = BillingOperationKind.SET_DEFAULT_PAYMENT_METHOD
-    asked = operations.filter(customer_id=operation.customer_id, kind=kind, pk__gt=operation.pk)
+    asked = SET_DEFAULT_PAYMENT_METHOD.operations(operation.customer_id).filter(
+        kind=SET_DEFAULT_PAYMENT_METHOD.kind, pk__gt=operation.pk
+    )
     if any(params.get("page") == page_id for params in asked.values_list("params", flat=True)):
         return
     params = {"payment_method_id": payment_method_id, "running_subscriptions": True, "page": page_id}
-    made = operations.create(
-        customer_id=operation.customer_id,
-        kind=kind,
-        params=params | {"origin": asdict(origin)},
-        leased_until=timezone.now(),
-    )
-    transaction.on_commit(lambda: _carry_out(made.pk), using=payments_database(), robust=True)
-
-
-def _carry_out(operation_pk: int) -> None:
-    try:
-        resume(BillingOperation, operation_pk)
-    except GatewayError as error:
-        logger.warning("The operation %s waits for reconcile: %s.", operation_pk, error.code)
+    ask_after_commit(SET_DEFAULT_PAYMENT_METHOD, operation.customer_id, params, origin)
 
 
 def _currency(customer: Customer) -> str:
