@@ -230,21 +230,11 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
         if subscription.automatic_tax:
             params["automatic_tax"] = {"enabled": True}
             params["customer_update"] = {"address": "auto"}
-        snapshot = self._send(
-            self.v1.checkout.sessions.create, billing_checkout_snapshot, idempotency_key, params=params
-        )
-        if not snapshot.url:
-            raise ProviderError("Stripe returned a Checkout Session without a URL.", code="malformed_object")
-        return snapshot
+        return self._make_page(params, idempotency_key)
 
     def find_subscription_checkout(self, customer_id: str, token: str) -> BillingCheckoutSnapshot | None:
         """Return the page whose subscription carries ``token``: the first one, of which all others are copies."""
-        made = self._items(
-            lambda params: self.v1.checkout.sessions.list(params=params),
-            billing_checkout_snapshot,
-            customer=customer_id,
-        )
-        marked = [page for page in made if page.metadata.get("token") == token]
+        marked = [page for page in self._pages_of(customer_id) if page.metadata.get("token") == token]
         return marked[-1] if marked else None
 
     def retrieve_subscription_checkout(self, session_id: str) -> BillingCheckoutSnapshot:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -85,19 +85,26 @@ class StripeCustomers(StripeAccountCalls):
             "metadata": dict(request.metadata),
             "setup_intent_data": {"metadata": dict(request.metadata)},
         }
+        return self._make_page(params, idempotency_key)
+
+    def find_setup_checkout(self, customer_id: str, *, metadata: Mapping[str, str]) -> BillingCheckoutSnapshot | None:
+        """Return the Checkout Session that an earlier attempt has made."""
+        return next((page for page in self._pages_of(customer_id) if has_metadata(page.metadata, metadata)), None)
+
+    def _make_page(self, params: dict[str, Any], idempotency_key: str) -> BillingCheckoutSnapshot:
+        """Make a Checkout Session, which is worth nothing without its address."""
         page = self._send(self.v1.checkout.sessions.create, billing_checkout_snapshot, idempotency_key, params=params)
         if not page.url:
             raise ProviderError("Stripe returned a Checkout Session without a URL.", code="malformed_object")
         return page
 
-    def find_setup_checkout(self, customer_id: str, *, metadata: Mapping[str, str]) -> BillingCheckoutSnapshot | None:
-        """Return the Checkout Session that an earlier attempt has made."""
-        made = self._items(
+    def _pages_of(self, customer_id: str) -> Iterator[BillingCheckoutSnapshot]:
+        """Yield a customer's Checkout Sessions, the newest first."""
+        return self._items(
             lambda params: self.v1.checkout.sessions.list(params=params),
             billing_checkout_snapshot,
             customer=customer_id,
         )
-        return next((page for page in made if has_metadata(page.metadata, metadata)), None)
 
     def attach_payment_method(
         self, payment_method_id: str, customer_id: str, *, idempotency_key: str
