@@ -44,9 +44,6 @@ from django_stripe_gateway.services.subscriptions.trials import change_trial, en
 _changing = functools.partial(operation, answer=SubscriptionSerializer, errors=(402, 404))
 
 
-TERMS_PERMISSION = "django_stripe_gateway.change_terms"
-
-
 class BillingActionView(BillingView):
     """A view that changes what its owner is billed for."""
 
@@ -76,7 +73,7 @@ class BillingActionView(BillingView):
         """
         if names and not (isinstance(request.data, Mapping) and set(names) & set(request.data)):
             return
-        if not request.user.has_perm(TERMS_PERMISSION):
+        if not self.may_change_terms():
             raise PermissionDenied("Only the seller may ask for this.", code="not_allowed")
 
     def change(self, default: SerializerClass, service: Callable[..., Subscription], key: str | None) -> Response:
