@@ -8,6 +8,7 @@ from typing import Any
 from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.models import PlanPricing, Subscription
+from django_stripe_gateway.services.subscriptions.prices import check_currency
 from django_stripe_gateway.services.subscriptions.quantities import quantity_of
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -24,9 +25,8 @@ def check_add_on(pricing: PlanPricing, plan_pk: int | None, variant: str, curren
         raise InvalidInput("This add-on is not for sale.", code="not_for_sale", field="pricing_id")
     if pricing.variant != variant or not pricing.stripe_price_id:
         raise InvalidInput("This add-on is sold by another variant.", code="unknown_pricing", field="pricing_id")
-    if currency and pricing.currency != currency:
-        sentence = f"A subscription keeps its currency, {currency}; this price is {pricing}."
-        raise InvalidInput(sentence, code="other_currency", field="pricing_id")
+    if currency:
+        check_currency(pricing, currency)
 
 
 def add_on_params(

@@ -31,6 +31,7 @@ from django_stripe_gateway.services.subscriptions.line import (
 )
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
 from django_stripe_gateway.services.subscriptions.prices import (
+    check_currency,
     check_sold_alone,
     choose_next_pricing,
     current_terms,
@@ -279,7 +280,6 @@ def _check_pricing(subscription: Subscription, pricing: PlanPricing) -> None:
         raise InvalidInput("This plan is sold by another variant.", code="unknown_pricing", field="pricing_id")
     check_sold_alone(pricing)
     current = current_terms(subscription)
-    if current is not None and current.currency != pricing.currency:
-        sentence = f"A subscription keeps its currency, {current.currency}; this price is {pricing}."
-        raise InvalidInput(sentence, code="other_currency", field="pricing_id")
+    if current is not None:
+        check_currency(pricing, current.currency)
     check_has_no_other(subscription.customer_id, pricing.plan_id, than=subscription.pk)

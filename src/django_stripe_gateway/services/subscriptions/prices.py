@@ -87,6 +87,13 @@ def check_sold_alone(pricing: PlanPricing) -> None:
         raise InvalidInput(sentence, code="not_for_sale", field="pricing_id")
 
 
+def check_currency(pricing: PlanPricing, currency: str) -> None:
+    """Raise ``InvalidInput`` for a price in another currency than a subscription has."""
+    if pricing.currency != currency:
+        sentence = f"A subscription keeps its currency, {currency}; this price is {pricing}."
+        raise InvalidInput(sentence, code="other_currency", field="pricing_id")
+
+
 def choose_pricing(plan: Plan, *, owner: Any = None, currency: str = "") -> PlanPricing:
     """Return the price at which a plan is sold to ``owner`` where none was named.
 
