@@ -7,6 +7,9 @@ from django.conf import settings
 from django_stripe_gateway.conf import rules, values
 from django_stripe_gateway.conf.setting import Setting
 
+# What can become of a trial that ends without a payment method, in Stripe's words.
+TRIAL_END_BEHAVIORS = ("cancel", "create_invoice", "pause")
+
 
 class BillingSettings:
     """Subscriptions."""
@@ -42,7 +45,7 @@ class BillingSettings:
     trial_end_behavior = Setting(
         values.text,
         default="",
-        rule=rules.one_of("", "cancel", "create_invoice", "pause"),
+        rule=rules.one_of("", *TRIAL_END_BEHAVIORS),
         sentence=(
             "What becomes of a trial that ends without a payment method: `cancel`, `create_invoice` or `pause`; "
             "Checkout then asks for none. Empty for what Stripe does, and Checkout asks for one."

@@ -13,6 +13,7 @@ from django_stripe_gateway.choices import (
     SubscriptionStatus,
 )
 from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.conf.billing import TRIAL_END_BEHAVIORS
 from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
     InvalidInput,
@@ -55,7 +56,7 @@ from django_stripe_gateway.services.subscriptions.plan_access import check_has_n
 from django_stripe_gateway.services.subscriptions.prices import check_sold_alone, choose_pricing, named_pricing
 from django_stripe_gateway.services.subscriptions.quantities import check_quantity, quantity_of
 from django_stripe_gateway.services.subscriptions.sync import lock_subscription, look_up_subscription
-from django_stripe_gateway.services.subscriptions.trials import TRIAL_END_BEHAVIORS, may_have_trial
+from django_stripe_gateway.services.subscriptions.trials import may_have_trial
 from django_stripe_gateway.services.transactions import payments_database
 
 A = TypeVar("A")

@@ -21,7 +21,6 @@ from django_stripe_gateway.services.subscriptions.line import CustomerClaim, Sub
 from django_stripe_gateway.services.subscriptions.schedule import let_go
 from django_stripe_gateway.services.transactions import payments_database
 
-TRIAL_END_BEHAVIORS = ("cancel", "create_invoice", "pause")
 # What has put a subscription on a plan while its trial ran.
 BEGINNINGS = (BillingOperationKind.SUBSCRIBE, BillingOperationKind.CHECKOUT)
 
