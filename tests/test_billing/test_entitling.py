@@ -16,8 +16,9 @@ from rest_framework.test import APIRequestFactory, force_authenticate
 from rest_framework.views import APIView
 
 from django_stripe_gateway.adapter import Adapter
+from django_stripe_gateway.choices import SubscriptionItemKind
 from django_stripe_gateway.subscriptions import HasActivePlan, active_plan, has_plan, plan_required, subscriptions_for
-from tests.billing_factories import make_customer, make_plan, make_pricing, make_subscription
+from tests.billing_factories import make_customer, make_item, make_plan, make_pricing, make_subscription
 
 pytestmark = pytest.mark.django_db
 
@@ -57,6 +58,18 @@ def test_has_plan(user: Any, premium: Any, other_user: Any) -> None:
     make_plan("free", is_default=True)
     assert has_plan(user, "free")
     assert not has_plan(user)
+
+
+def test_further_items(user: Any, premium: Any) -> None:
+    support = make_plan("support", is_add_on=True)
+    make_item(premium, make_plan("basic"))
+    make_item(premium, support)
+    metered = {"kind": SubscriptionItemKind.METERED, "is_metered": True}
+    make_item(premium, make_plan("gold"), **metered)
+    make_item(premium, make_plan("messages", is_add_on=True), **metered)
+    # What a plan charges by use, beside another plan, does not make that plan theirs.
+    has = {slug: has_plan(user, slug) for slug in ("premium", "basic", "support", "messages", "gold")}
+    assert has == {"premium": True, "basic": True, "support": True, "messages": True, "gold": False}
 
 
 def test_permission(user: Any, premium: Any, other_user: Any, staff_user: Any) -> None:

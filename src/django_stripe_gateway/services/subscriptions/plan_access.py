@@ -46,12 +46,14 @@ def active_plan(owner: Any) -> Plan | None:
 def has_plan(owner: Any, *slugs: str) -> bool:
     """Return whether ``owner`` has one of the plans named by their keys; any subscription will do if none is named.
 
-    A second plan in the same subscription counts, and so does an add-on that is named.
+    A second plan in the same subscription counts, and so does an add-on that is named. What a plan charges by use,
+    beside another plan, does not make that plan theirs.
     """
     valid = subscriptions_for(owner).valid()
     if not slugs:
         return valid.exists()
-    is_named = Q(plan__slug__in=slugs) | Q(items__plan__slug__in=slugs)
+    is_charged = Q(items__kind=SubscriptionItemKind.PLAN) | Q(items__plan__is_add_on=True)
+    is_named = Q(plan__slug__in=slugs) | (Q(items__plan__slug__in=slugs) & is_charged)
     return valid.filter(is_named).exists() or any(plan.slug in slugs for plan in valid_plans(owner))
 
 
