@@ -239,6 +239,21 @@ def test_service__refuses(host: SubscriptionHost) -> None:
     assert refusal(lambda: add_item(subscription=ended, pricing=pricing)).code == "wrong_state"
 
 
+@pytest.mark.parametrize("preview", [True, False])
+def test_item_that_is_gone_at_stripe(either_host: SubscriptionHost, preview: bool) -> None:
+    """Nobody has said so yet: it fails with a sentence, and who asks again asks about what is there."""
+    host = either_host
+    subscription = host.subscribed()
+    other = {"id": subscription.item_id, "deleted": True}
+    host.fake.change_subscription(
+        subscription.provider_id, {"items": [other, {"price": host.sell("other", Decimal("9.00")).stripe_price_id}]}
+    )
+    body = {"subscription_id": subscription.provider_id, "plan_id": host.premium.plan_id}
+    answer = host.post("change", {**body, "preview": preview})
+    assert (answer.status_code, answer.json()["code"]) == (409, "other_items")
+    assert host.post("change", {**body, "preview": preview}).status_code == 200
+
+
 def test_other_interval__is_for_stripe_to_say(either_host: SubscriptionHost) -> None:
     """The flexible billing mode takes it, the classic one does not."""
     host = either_host
@@ -247,8 +262,11 @@ def test_other_interval__is_for_stripe_to_say(either_host: SubscriptionHost) -> 
     if host.fake.generation == "current":
         assert answer.status_code == 201
         return
-    assert answer.status_code == 409
-    assert "same interval" in answer.json()["detail"]
+    refused = (answer.status_code, answer.json()["code"], answer.json()["field"])
+    assert refused == (400, "other_interval", "pricing_id")
+    body = {"plan_id": host.premium.plan_id, "add_ons": [{"pricing_id": yearly.pk}]}
+    answer = host.post("subscribe", body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "other_interval")
     assert charged(host) == [(host.basic.stripe_price_id, 1)]
 
 

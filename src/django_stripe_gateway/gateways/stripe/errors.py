@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,9 @@ AMOUNT_TOO_LARGE = "amount_too_large"
 BUSY_CODES = frozenset({"lock_timeout", "rate_limit"})
 REQUEST_TIMEOUT = 408
 # Stripe's and localstripe's sentences about a customer with nothing to charge; neither has a code of its own for it.
+MISSING = "resource_missing"
+# The item of a subscription that a change names: "items[0][id]", in a preview "subscription_details[items][0][id]".
+ITEM_PARAM = re.compile(r"\bitems\]?\[\d+\]\[id\]\Z")
 # What localstripe says, without a code, of an object that it does not know.
 LOCALSTRIPE_MISSING = "Not Found"
 NO_PAYMENT_METHOD = ("no attached payment source", "has no payment method")
@@ -59,6 +63,11 @@ INPUT_CODES = {
     "email_invalid": "email",
 }
 AMOUNT_CODES = frozenset({"amount_too_large", "amount_too_small"})
+# Stripe has no code for prices that do not go together: of one subscription in classic billing mode, of one customer.
+PRICE_SENTENCES = {
+    "must have the same interval": "other_interval",
+    "cannot combine currencies": "other_currency",
+}
 
 
 def unreadable(code: str = "malformed_object", **kwargs: Any) -> ProviderUnavailable:
@@ -139,13 +148,20 @@ def _refusal(
         )
     if code in INPUT_CODES:
         return InvalidInput(message, code=code, field=INPUT_CODES[code], request_id=request_id)
+    for sentence, of_price in PRICE_SENTENCES.items():
+        if sentence in message:
+            return InvalidInput(message, code=of_price, field="pricing_id", request_id=request_id)
     if details.get("param") == "payment_method":
         return InvalidInput(message, code=code, field="payment_method", request_id=request_id)
+    if code == MISSING and ITEM_PARAM.search(str(details.get("param"))):
+        # It was replaced or removed at Stripe meanwhile.
+        sentence = "The subscription is charged something else by now. Ask again."
+        return ProviderStateError(sentence, code="other_items", request_id=request_id)
     if code in STATE_CODES or (about_state and code in ("", AMOUNT_TOO_LARGE)):
         return ProviderStateError(message, code=code, request_id=request_id)
     refused = ProviderError(message, code=code, request_id=request_id)
     # localstripe sends no code. A 404 alone says as much of an address that is wrong.
-    refused.is_missing = code == "resource_missing" or (status == 404 and message == LOCALSTRIPE_MISSING)
+    refused.is_missing = code == MISSING or (status == 404 and message == LOCALSTRIPE_MISSING)
     return refused
 
 

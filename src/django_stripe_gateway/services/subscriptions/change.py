@@ -30,6 +30,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     run_on_subscription,
 )
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
+from django_stripe_gateway.services.subscriptions.previews import preview
 from django_stripe_gateway.services.subscriptions.prices import (
     check_currency,
     check_sold_alone,
@@ -152,8 +153,7 @@ def preview_change(
         ProviderError: the provider refused or failed.
     """
     check_changeable(subscription)
-    gateway = get_billing_gateway(subscription.variant)
-    if not gateway.supports_preview:
+    if not get_billing_gateway(subscription.variant).supports_preview:
         raise UnsupportedByGateway("This gateway cannot say what a change would cost.")
     pricing = _asked_pricing(subscription, plan, pricing, lookup_key)
     if at_period_end:
@@ -164,9 +164,7 @@ def preview_change(
     _check_changes(subscription, params)
     params["end"] = end_after_change(subscription, params)
     params["trial"] = trial_after_change(subscription, pricing)
-    change = subscription_change(params)
-    customer_id = subscription.customer.provider_id or ""
-    return gateway.preview_change(subscription.provider_id or "", customer_id, change)
+    return preview(subscription, subscription_change(params))
 
 
 def subscription_change(params: Mapping[str, Any]) -> SubscriptionChange:

@@ -38,6 +38,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     run_on_subscription,
 )
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
+from django_stripe_gateway.services.subscriptions.previews import preview
 from django_stripe_gateway.services.transactions import payments_database
 
 
@@ -153,10 +154,7 @@ def preview_scheduled(subscription: Subscription, asked: Mapping[str, Any]) -> I
     """
     check_may_schedule(subscription)
     item = ItemChange(asked["item_id"], asked["price_id"], asked["quantity"])
-    gateway, customer_id = get_billing_gateway(subscription.variant), subscription.customer.provider_id or ""
-    return gateway.preview_change(
-        subscription.provider_id or "", customer_id, SubscriptionChange([item], proration="none")
-    )
+    return preview(subscription, SubscriptionChange([item], proration="none"))
 
 
 def check_not_prorated(proration: str, proration_date: datetime | None) -> None:
