@@ -231,6 +231,7 @@ def test_seeding_refuses_a_public_site(site: Site) -> None:
     assert not site.database.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "older",
     [
