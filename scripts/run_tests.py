@@ -60,7 +60,7 @@ def environments(services: Sequence[Service]) -> list[str]:
     """Return the tox environments to run: this Python, its newest Django, and every database there is."""
     python = f"py{sys.version_info.major}{sys.version_info.minor}"
     django = "django61" if sys.version_info >= (3, 12) else "django52"
-    names = [f"{python}-{django}-sqlite-stripe16-core", f"{python}-{django}-sqlite-stripe13"]
+    names = [f"{python}-{django}-sqlite-stripe16-core"]
     usable = {service.name for service in services if service.usable}
     for service, factor in (("PostgreSQL", "postgres"), ("MariaDB", "mariadb")):
         if service in usable:
