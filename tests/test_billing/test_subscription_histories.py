@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import Counter
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 from unittest import mock
@@ -52,7 +53,7 @@ GOOD, BAD = "pm_card_visa", "pm_card_chargeCustomerFail"
 # What a caller can be told; anything else is a fault of ours.
 ANSWERS = (200, 201, 202, 400, 402, 403, 404, 409)
 HISTORIES = settings(
-    max_examples=10,
+    max_examples=6,
     stateful_step_count=30,
     deadline=None,
     # A history of this length takes minutes to be made shorter; what it did is printed.
@@ -106,6 +107,7 @@ class History(RuleBasedStateMachine):
         self.fake = self.host.fake
         self.late: list[dict[str, Any]] = []
         self.delivered: list[dict[str, Any]] = []
+        self.used: Counter[date] = Counter()
         self.stack = ExitStack()
         self.stack.enter_context(forgotten(self.fake))
         self.stack.callback(setattr, self.fake.state, "ahead", self.fake.state.ahead)
@@ -218,6 +220,19 @@ class History(RuleBasedStateMachine):
     def move_trial(self, one: int, days: int | None) -> None:
         end = "now" if days is None else datetime.fromtimestamp(self.fake.state.now() + days * 86400, UTC).isoformat()
         self.post("trial", subscription_id=self.mine(one), trial_end=end)
+
+    @rule(quantity=st.integers(1, 9))
+    def use(self, quantity: int) -> None:
+        """Use what is allowed by what is known now, and no more."""
+        left = {limit["metric"]: limit["remaining"] for limit in self.limits()}
+        url, body = "/api/v1/subscriptions/me/usage/", {"metric": "minutes", "quantity": quantity}
+        answer = self.client.post(url, body, format="json")
+        assert answer.status_code == (201 if quantity <= left["minutes"] else 429), answer.content
+        self.used[timezone.localdate()] += quantity if answer.status_code == 201 else 0
+
+    def limits(self) -> list[dict[str, Any]]:
+        limits: list[dict[str, Any]] = self.client.get("/api/v1/subscriptions/me/limits/").json()["limits"]
+        return limits
 
     @rule(method=st.sampled_from([GOOD, GOOD, BAD]))
     def card(self, method: str) -> None:
@@ -336,7 +351,7 @@ class History(RuleBasedStateMachine):
 
     @rule(seed=st.integers(0, 1000))
     def all_is_said(self, seed: int) -> None:
-        """Let everything arrive; then nothing is known here that Stripe does not hold, and nothing else."""
+        """Let everything arrive: what is known is what Stripe holds, and what was used today stays used."""
         order = random.Random(seed)
         while self.late:
             self.some_is_said(order, 1.0)
@@ -348,6 +363,8 @@ class History(RuleBasedStateMachine):
         assert differences(known, held) == []
         assert invoices_as_known(Invoice.objects.filter(customer__owner=owner)) == self.truth.invoices(self.customer_id)
         assert access_as_known(owner, self.client, SOLD) == self.truth.access(self.customer_id)
+        used = {limit["metric"]: limit["used"] for limit in self.limits()}
+        assert used["minutes"] == self.used[timezone.localdate()]
         assert not SubscriptionLog.objects.filter(event="mismatch").exists()
 
 
@@ -357,6 +374,7 @@ def differences(known: dict[str, Any], held: dict[str, Any]) -> list[tuple[str, 
     return [(name, known[one][name], held[one][name]) for one, name in names if known[one][name] != held[one][name]]
 
 
+@pytest.mark.timeout(300)
 def test_history(either_host: SubscriptionHost, settings: Any) -> None:
     settings.STRIPE_GATEWAY_PAST_DUE_GRACE_DAYS = None
     History.market = Market(either_host)
