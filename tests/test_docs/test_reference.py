@@ -19,6 +19,7 @@ from django_stripe_gateway import choices, conf, exceptions, models, money, tran
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.paypal.payments import PayPalGateway
 from django_stripe_gateway.gateways.stripe.checkout import StripeCheckoutGateway
+from django_stripe_gateway.gateways.stripe.errors import PRICE_SENTENCES
 from django_stripe_gateway.gateways.stripe.intents import StripeIntentGateway
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.models.payment_querysets import PaymentQuerySet
@@ -83,7 +84,7 @@ def test_checks() -> None:
 def test_errors() -> None:
     text = source_text()
     used = set(re.findall(r"code=\"([a-z_]+)\"", text)) - {"async_payment_failed", "no_redirect"}
-    used |= {"internal_error", "event_failed", "no_status"}
+    used |= {"internal_error", "event_failed", "no_status", *PRICE_SENTENCES.values()}
     base = exceptions.GatewayError
     classes = {value for value in vars(exceptions).values() if inspect.isclass(value) and issubclass(value, base)}
     used |= {cls.default_code for cls in classes}
