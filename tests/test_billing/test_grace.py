@@ -56,6 +56,16 @@ def failed_at(host: SubscriptionHost, subscription: Subscription) -> datetime:
     return datetime.fromtimestamp(invoice["status_transitions"]["finalized_at"], UTC)
 
 
+def give_up_the_second_month(host: SubscriptionHost, *, days_ago: float) -> Subscription:
+    """Return a subscription of then whose second month is not paid and not tried any more, 57 days later."""
+    host.fake.after_retries = "past_due"
+    begin(host, days_ago=days_ago)
+    subscription = host.subscribed()
+    host.deliver(fail_a_renewal(host, subscription, days=57))
+    assert now(subscription).status == "past_due"
+    return subscription
+
+
 @pytest.mark.parametrize("how", ["event", "event after a look", "look"])
 @pytest.mark.parametrize(("days", "is_valid"), [(6, True), (12, False)])
 def test_late(either_host: SubscriptionHost, how: str, days: int, is_valid: bool) -> None:
@@ -95,6 +105,45 @@ def test_ahead_of_our_clock(either_host: SubscriptionHost) -> None:
     subscription.save()
     look_up_subscription(subscription.pk)
     assert not now(subscription).is_valid
+
+
+@pytest.mark.parametrize("settled", ["paid", "uncollectible"])
+def test_late_again(either_host: SubscriptionHost, settled: str) -> None:
+    """An invoice that was given up says nothing about a failure after one that was settled."""
+    host = either_host
+    subscription = give_up_the_second_month(host, days_ago=95)
+    if settled == "paid":
+        host.change_card(subscription, "pm_card_visa")
+    host.fake.advance(days=10)
+    third = host.fake.get(subscription.provider_id)["latest_invoice"]
+    if settled == "uncollectible":
+        gateway: Any = get_billing_gateway("stripe")
+        gateway.v1.invoices.mark_uncollectible(third)
+    assert host.fake.get(third)["status"] == settled
+    host.deliver_new()
+    assert (now(subscription).status, subscription.past_due_since) == ("active", None)
+    events = fail_a_renewal(host, subscription, days=28)
+    forget_looks()
+    host.deliver(events)
+    assert (now(subscription).status, subscription.is_valid) == ("past_due", True)
+    assert subscription.invoices.filter(status="open").count() == 2
+    expected = failed_at(host, subscription)
+    assert abs(subscription.past_due_since - expected) < timedelta(hours=1)
+    look_up_subscription(subscription.pk)
+    assert abs(now(subscription).past_due_since - expected) < timedelta(hours=1)
+    assert subscription.is_valid
+
+
+def test_late_twice_in_a_row(either_host: SubscriptionHost) -> None:
+    host = either_host
+    subscription = give_up_the_second_month(host, days_ago=67)
+    expected = failed_at(host, subscription)
+    host.fake.advance(days=10)
+    host.deliver_new()
+    look_up_subscription(subscription.pk)
+    assert subscription.invoices.filter(status="open").count() == 2
+    assert abs(now(subscription).past_due_since - expected) < timedelta(hours=1)
+    assert not subscription.is_valid
 
 
 @pytest.mark.parametrize("grace", [7, None])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 from django_stripe_gateway.exceptions import PaymentDeclined, ProviderError
@@ -35,6 +36,10 @@ from django_stripe_gateway.gateways.subscription_values import SubscriptionEnd
 
 # How Stripe refuses to pay an invoice whose customer has to authenticate (https://docs.stripe.com/error-codes).
 INVOICE_REQUIRES_ACTION = "invoice_payment_intent_requires_action"
+
+# What makes a subscription active again; what is void does not count
+# (https://docs.stripe.com/billing/subscriptions/overview#unpaid-subscriptions).
+SETTLED = frozenset({"paid", "uncollectible"})
 
 
 class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionTerms, StripeSchedules, BillingGateway):
@@ -94,7 +99,9 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
 
     def _with_lateness(self, found: SubscriptionSnapshot) -> SubscriptionSnapshot:
         invoices = self.list_subscription_invoices(found.subscription_id)
-        late = (invoice.late_since for invoice in invoices if invoice.status == "open")
+        # The newest come first. One that was given up before the last that was settled makes nothing late any more.
+        unsettled = takewhile(lambda invoice: invoice.status not in SETTLED, invoices)
+        late = (invoice.late_since for invoice in unsettled if invoice.status == "open")
         paid = (invoice.paid_at or invoice.created for invoice in invoices if invoice.is_paid_with_money)
         since, first = (min(filter(None, moments), default=None) for moments in (late, paid))
         return replace(found, past_due_since=since, first_paid_at=first)
