@@ -1,4 +1,8 @@
-"""Pay an open invoice now, instead of waiting for the provider's next attempt."""
+"""Pay an open invoice now, instead of waiting for the provider's next attempt.
+
+A payment method that is named pays this one invoice. Stripe gives it to the subscription as its own all the same, once
+it has paid. So what the subscription was charged on before is kept with the operation, and put back after the payment.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,15 @@ import logging
 
 from django.utils import timezone
 
-from django_stripe_gateway.choices import BillingOperationKind
-from django_stripe_gateway.exceptions import GatewayError, ProviderStateError, UnsupportedByGateway, WrongState
-from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot
+from django_stripe_gateway.choices import BillingOperationKind, InvoiceStatus, SubscriptionStatus
+from django_stripe_gateway.exceptions import (
+    GatewayError,
+    ProviderStateError,
+    ProviderUnavailable,
+    UnsupportedByGateway,
+    WrongState,
+)
+from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Invoice
 from django_stripe_gateway.services.operations.engine import run, scoped_request_key
@@ -21,11 +31,15 @@ from django_stripe_gateway.services.subscriptions.invoices import (
     read_invoice,
     take_invoice_look,
 )
-from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb
+from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb, customer_id
 from django_stripe_gateway.services.subscriptions.payment_methods import own_payment_method
 from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
+from django_stripe_gateway.services.transactions import payments_database
 
 logger = logging.getLogger(__name__)
+
+# The parameter that keeps what a subscription was charged on; empty for its customer's default.
+CHARGED_BEFORE = "charged_before"
 
 
 class PayInvoiceVerb(CustomerVerb[InvoiceSnapshot]):
@@ -47,19 +61,24 @@ class PayInvoiceVerb(CustomerVerb[InvoiceSnapshot]):
         claim.seen = claim.seen or read_invoice(claim.params["invoice_pk"])
 
     def call(self, claim: CustomerClaim) -> InvoiceSnapshot:
-        """Charge it."""
+        """Charge it, and let the subscription be charged on what it was charged on before."""
+        _keep_what_is_charged(claim)
         snapshot: InvoiceSnapshot = claim.gateway.pay_invoice(
             claim.seen.provider_id,
             payment_method=claim.params["payment_method"],
             off_session=claim.params["off_session"],
             idempotency_key=claim.key,
         )
+        _put_back(claim, snapshot)
         return snapshot
 
     def find_earlier(self, claim: CustomerClaim) -> InvoiceSnapshot | None:
         """Return the invoice if it is paid, or will never be: what was declined or never begun may be tried again."""
         found: InvoiceSnapshot = claim.gateway.retrieve_invoice(claim.seen.provider_id)
-        return found if found.status in SETTLED_INVOICES else None
+        if found.status not in SETTLED_INVOICES:
+            return None
+        _put_back(claim, found)
+        return found
 
     def apply(self, claim: CustomerClaim, answer: InvoiceSnapshot) -> str:
         """Bring the invoice to what the provider says, unless an event has been faster."""
@@ -101,7 +120,8 @@ def pay_invoice(
     """Pay an open invoice now.
 
     Args:
-        payment_method: one of its customer's; empty for what its subscription is charged on.
+        payment_method: one of its customer's, for this invoice alone, unless it is the first one of its subscription,
+            or nothing else could be charged for the next one; empty for what its subscription is charged on.
         off_session: the customer is not there to authenticate; what needs that is declined.
 
     Returns:
@@ -129,3 +149,39 @@ def pay_invoice(
         # A repeat finds the attempt made; the secret came with the answer that was never given.
         return look_up_invoice(paid.pk, origin)
     return paid
+
+
+def _keep_what_is_charged(claim: CustomerClaim) -> None:
+    """Store, before the first attempt, what a subscription is charged on, unless a payment method may stay its own."""
+    subscription, named = claim.seen.subscription, claim.params["payment_method"]
+    if not named or CHARGED_BEFORE in claim.params or subscription is None or not subscription.provider_id:
+        return
+    found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(subscription.provider_id)
+    own = found.default_payment_method
+    if found.status == SubscriptionStatus.INCOMPLETE or own == named:
+        # What is paid with first is what renews.
+        return
+    if not (own or claim.gateway.retrieve_customer(customer_id(claim)).default_payment_method):
+        # The next invoice would be charged on nothing.
+        return
+    claim.params[CHARGED_BEFORE] = own
+    claim.operation.save(using=payments_database(), update_fields=["params", "modified"])
+
+
+def _put_back(claim: CustomerClaim, answer: InvoiceSnapshot) -> None:
+    """Let a subscription be charged on what it was charged on before its invoice was paid."""
+    own = claim.params.get(CHARGED_BEFORE)
+    if own is None or answer.status != InvoiceStatus.PAID:
+        return
+    subscription_id = claim.seen.subscription.provider_id
+    key = f"{claim.key}-{subscription_id}"
+    try:
+        if own:
+            claim.gateway.charge_subscription_on(subscription_id, own, idempotency_key=key)
+        else:
+            claim.gateway.charge_customers_default(subscription_id, idempotency_key=key)
+    except ProviderUnavailable:
+        raise
+    except GatewayError as error:
+        # The subscription has ended, or its payment method is gone. The invoice is paid all the same.
+        logger.warning("What pays %s next could not be put back: %s.", subscription_id, error.code)
