@@ -162,6 +162,34 @@ def test_card_that_cannot_be_put_back(host: SubscriptionHost) -> None:
     assert not BillingOperation.objects.pending().exists()
 
 
+@pytest.mark.parametrize("how", ["confirmed", "slow", "another default", "another card"])
+def test_named_payment_method_that_pays_later(either_host: SubscriptionHost, how: str) -> None:
+    host = either_host
+    invoice, subscription = past_due(host), Subscription.objects.get()
+    default, other = add_card(host, "pm_card_amex"), add_card(host, "pm_card_visa")
+    host.fake.change_subscription(subscription.provider_id, {"default_payment_method": default})
+    host.deliver_new()
+    slow = how != "confirmed"
+    card = add_card(host, "pm_usBankAccount_success" if slow else "pm_card_authenticationRequired")
+    assert pay(host, invoice, payment_method=card).json()["status"] == "open"
+    if how == "another default":
+        assert host.post(f"payment_methods/{other}/default").status_code == 200
+    intent = host.fake.intent_of(invoice.provider_id)
+    if how == "another card":
+        host.fake.settle_intent(intent, False)
+        host.fake.customer_pays(subscription.provider_id, other)
+    elif slow:
+        host.fake.settle_intent(intent)
+    else:
+        host.fake.customer_authenticates(intent)
+    host.deliver_new()
+    expected = {"another default": None, "another card": other}.get(how, default)
+    subscription.refresh_from_db()
+    assert (own_card(host), subscription.default_payment_method) == (expected, expected or "")
+    assert not BillingOperation.objects.pending().exists()
+    assert BillingOperation.objects.filter(kind="pay_invoice").count() == 2
+
+
 def pay_in_thread(host: SubscriptionHost, invoice: Invoice, card: str) -> Any:
     try:
         return pay(host, invoice, payment_method=card)
