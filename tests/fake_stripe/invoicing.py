@@ -326,6 +326,11 @@ def pay(scope: Scope, invoice: Object, params: Object) -> None:
     if params.get("paid_out_of_band"):
         paid(scope, invoice, out_of_band=True)
         return
+    intent = scope.find("payment_intent", invoice["_intent"])
+    if intent and intent["status"] == "processing":
+        raise payments.unexpected_state(
+            intent, "This invoice cannot be paid now: its PaymentIntent has a status of processing."
+        )
     method = cards.take(scope, params["payment_method"]) if "payment_method" in params else None
     if method and method["customer"] not in {None, invoice["customer"]}:
         raise ApiError(

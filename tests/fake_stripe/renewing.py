@@ -149,4 +149,6 @@ def _finalize(scope: Scope, invoice: Object) -> None:
 
 def _retry(scope: Scope, invoice: Object) -> None:
     invoice["next_payment_attempt"] = None
-    invoicing.collect(scope, invoice)
+    intent = scope.find("payment_intent", invoice["_intent"])
+    if not (intent and intent["status"] == "processing"):
+        invoicing.collect(scope, invoice)

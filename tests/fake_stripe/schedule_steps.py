@@ -28,6 +28,8 @@ from tests.fake_stripe.subscription_objects import (
 
 #: Stripe announces the end of a schedule so long before it.
 EXPIRES_SOON = 7 * DAY
+#: What a subscription has of the current phase or, where that says nothing of it, of the schedule's default settings.
+OF_SUBSCRIPTION = ("default_payment_method", "description")
 RUNNING = ("not_started", "active")
 
 
@@ -41,6 +43,12 @@ def following(schedule: Object) -> Object | None:
     """Return the phase after the current one."""
     phases, index = schedule["phases"], schedule["_index"] + 1
     return phases[index] if index < len(phases) else None
+
+
+def gives(schedule: Object, *names: str) -> Object:
+    """Return what the current phase gives its subscription, or else the settings that all phases share."""
+    phase, settings = schedule["phases"][schedule["_index"]], schedule["default_settings"]
+    return {name: value for name in names if (value := phase[name] or settings[name])}
 
 
 def go_to(schedule: Object, index: int) -> None:
@@ -59,8 +67,7 @@ def begin(scope: Scope, schedule: Object) -> None:
     """Create the subscription of the first phase."""
     phase = schedule["phases"][0]
     settings = schedule["default_settings"]
-    names = ("collection_method", "default_payment_method", "description")
-    params = {name: value for name in names if (value := phase[name] or settings.get(name))}
+    params = gives(schedule, "collection_method", *OF_SUBSCRIPTION)
     if phase["trial_end"]:
         params["trial_end"] = phase["trial_end"]
     if phase["discounts"]:
@@ -118,9 +125,7 @@ def apply(scope: Scope, schedule: Object, subscription: Object, proration_behavi
         params["trial_end"] = "now"
     if phase["billing_cycle_anchor"] == "phase_start" and phase["start_date"] == scope.now():
         params["billing_cycle_anchor"] = "now"
-    for name in ("default_payment_method", "description"):
-        if phase[name]:
-            params[name] = phase[name]
+    params.update(gives(schedule, *OF_SUBSCRIPTION))
     schedule["_applying"] = True
     try:
         with changing(scope, subscription, "customer.subscription.updated"):
@@ -159,8 +164,7 @@ def turn(scope: Scope, subscription: Object, at: int) -> None:
     subscription["metadata"] = objects.merged_metadata(subscription["metadata"], phase["metadata"])
     if all_cycle_anew(before, cycles(subscription)) or phase["billing_cycle_anchor"] == "phase_start":
         subscription["billing_cycle_anchor"] = at
-    for name in ("default_payment_method", "description"):
-        subscription[name] = phase[name] or subscription[name]
+    subscription.update(gives(schedule, *OF_SUBSCRIPTION))
     if phase["trial_end"] and phase["trial_end"] > at:
         subscription.update(status="trialing", trial_start=at, trial_end=phase["trial_end"])
         subscription["billing_cycle_anchor"] = phase["trial_end"]

@@ -11,11 +11,13 @@ from django.db import connection
 
 from django_stripe_gateway.exceptions import ProviderUnavailable
 from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.gateways.stripe.catalogue_objects import customer_snapshot
 from django_stripe_gateway.models import BillingOperation, Subscription
 from django_stripe_gateway.services.subscriptions.default_payment_method import (
     payment_methods_in_use,
     set_default_payment_method,
 )
+from django_stripe_gateway.subscriptions import change_subscription, subscribe
 from tests.test_billing.host import ROOT, SubscriptionHost
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -69,6 +71,77 @@ def test_renewal_is_charged_on_the_new_default(either_host: SubscriptionHost) ->
     host.deliver_new()
     assert charged_cards(host, subscription) == [first, second]
     assert shown(host) == {second: (True, [subscription.provider_id]), first: (False, [])}
+
+
+@pytest.mark.parametrize("where", ["this phase", "next phase", "settings"])
+def test_card_of_a_schedule(either_host: SubscriptionHost, where: str) -> None:
+    host = either_host
+    subscription = host.subscribed(host.premium)
+    first = host.fake.get(subscription.provider_id)["default_payment_method"]
+    cheaper = {"items": [{"price": host.basic.stripe_price_id, "quantity": 1}], "description": "Winter"}
+    own = {"default_payment_method": first}
+    host.fake.schedule_subscription(subscription.provider_id, [cheaper | own if where == "next phase" else cheaper])
+    (schedule,) = host.fake.all("subscription_schedule")
+    assert schedule["default_settings"]["default_payment_method"] == first
+    if where == "this phase":
+        with host.fake.state.acting():
+            _scope, kept = host.fake.state.locate(schedule["id"])
+            kept["phases"][0].update(own)
+    host.deliver_new()
+    second = add_card(host)
+    host.fake.forget_requests()
+    make_default(host, second)
+    assert shown(host)[second] == (True, [subscription.provider_id])
+    cleared = host.fake.get(schedule["id"])
+    owners = [cleared["default_settings"], *cleared["phases"]]
+    assert [owner["default_payment_method"] for owner in owners] == [None] * 3
+    # Phases are sent anew only where one has a card, and are what they were.
+    without = {"default_payment_method": None}
+    assert [phase | without for phase in cleared["phases"]] == [phase | without for phase in schedule["phases"]]
+    (sent,) = [one for one in host.fake.requests if one.path.endswith(schedule["id"]) and one.method == "POST"]
+    assert ("phases" in sent.params) == (where != "settings")
+    operation = BillingOperation.objects.get(kind="set_default_pm")
+    assert sent.idempotency_key == f"{operation.idempotency_key}-{schedule['id']}"
+    host.fake.advance(days=32)
+    host.deliver_new()
+    assert host.fake.get(subscription.provider_id)["items"]["data"][0]["price"]["id"] == host.basic.stripe_price_id
+    assert charged_cards(host, subscription)[-1] == second
+
+
+def test_card_of_a_change_that_was_planned_here(either_host: SubscriptionHost) -> None:
+    host = either_host
+    subscription = host.subscribed(host.premium)
+    change_subscription(subscription=subscription, pricing=host.basic, at_period_end=True)
+    second = add_card(host)
+    make_default(host, second)
+    host.deliver_new()
+    host.fake.advance(days=32)
+    host.deliver_new()
+    subscription.refresh_from_db()
+    assert (subscription.plan, charged_cards(host, subscription)[-1]) == (host.basic.plan, second)
+    # The next one that is planned carries no card along either.
+    change_subscription(subscription=subscription, pricing=host.premium, at_period_end=True)
+    make_default(host, third := add_card(host, "pm_card_amex"))
+    host.fake.advance(days=31)
+    host.deliver_new()
+    assert charged_cards(host, subscription)[-1] == third
+
+
+def test_schedule_that_is_released_meanwhile(host: SubscriptionHost) -> None:
+    subscription = host.subscribed(host.premium)
+    change_subscription(subscription=subscription, pricing=host.basic, at_period_end=True)
+    (schedule,) = host.fake.all("subscription_schedule")
+    second = add_card(host)
+    with (
+        host.fake.hold("GET", f"/v1/subscription_schedules/{schedule['id']}", when="after") as hold,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        chosen = threads.submit(make_default_in_thread, host, second)
+        hold.wait()
+        host.fake.release_schedule(schedule["id"])
+        hold.release()
+        assert chosen.result()["is_default"] is True
+    assert host.fake.get(subscription.provider_id)["default_payment_method"] is None
 
 
 def test_retry_of_a_past_due_invoice_is_charged_on_the_new_default(host: SubscriptionHost) -> None:
@@ -130,6 +203,24 @@ def test_default_of_the_portal_is_not_shown_as_charged(host: SubscriptionHost) -
     assert shown(host) == {second: (False, []), first: (True, [subscription.provider_id])}
     make_default(host, second)
     assert shown(host) == {second: (True, [subscription.provider_id]), first: (False, [])}
+
+
+def test_sent_invoices_are_charged_on_nothing(host: SubscriptionHost) -> None:
+    charged = host.subscribed()
+    first = host.fake.get(charged.provider_id)["default_payment_method"]
+    subscribe(owner=host.user, plan=host.premium.plan, collection_method="send_invoice", days_until_due=30)
+    host.deliver_new()
+    assert shown(host) == {first: (True, [charged.provider_id])}
+
+
+def test_customer_with_an_old_source(host: SubscriptionHost) -> None:
+    host.subscribed()
+    customer = {"id": host.customer.provider_id, "object": "customer", "livemode": False, "default_source": "card_1"}
+    settings = {"invoice_settings": {"default_payment_method": "pm_1"}}
+    for later, said, expected in ((5, customer, "card_1"), (6, {**customer, **settings}, "pm_1")):
+        event = {"id": f"evt_{expected}", "object": "event", "type": "customer.updated", "livemode": False}
+        host.deliver([{**event, "created": int(host.fake.state.now()) + later, "data": {"object": said}}])
+        assert host.customer.default_payment_method == customer_snapshot(said).default_payment_method == expected
 
 
 def test_ended_subscriptions_are_not_asked_about(host: SubscriptionHost) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.db import connection
 
 from django_stripe_gateway.exceptions import PaymentDeclined, WrongState
 from django_stripe_gateway.gateways.registry import get_billing_gateway
@@ -65,13 +68,155 @@ def test_new_default_pays(either_host: SubscriptionHost) -> None:
     assert (Invoice.objects.get(pk=invoice.pk).status, Subscription.objects.get().status) == ("paid", "active")
 
 
-def test_named_payment_method(host: SubscriptionHost) -> None:
-    invoice, card = past_due(host), add_card(host, "pm_card_mastercard")
-    default = host.customer.default_payment_method
+def charged_cards(host: SubscriptionHost) -> list[str]:
+    intents = [host.fake.get(host.fake.intent_of(one["id"])) for one in host.fake.all("invoice")]
+    return [intent["payment_method"] for intent in intents if intent["status"] == "succeeded"]
+
+
+def next_month(host: SubscriptionHost) -> None:
+    host.fake.advance(days=31)
+    host.deliver_new()
+
+
+def own_card(host: SubscriptionHost) -> str | None:
+    return host.fake.get(Subscription.objects.get().provider_id)["default_payment_method"]
+
+
+@pytest.mark.parametrize("of", ["customer", "subscription"])
+def test_named_payment_method(either_host: SubscriptionHost, of: str) -> None:
+    host = either_host
+    invoice, default = past_due(host), add_card(host, "pm_card_amex")
+    if of == "customer":
+        assert host.post(f"payment_methods/{default}/default").status_code == 200
+    else:
+        host.fake.change_subscription(Subscription.objects.get().provider_id, {"default_payment_method": default})
+    kept, before = host.customer.default_payment_method, own_card(host)
+    card = add_card(host, "pm_card_mastercard")
     paid = pay(host, invoice, payment_method=card)
     assert (paid.status_code, paid.json()["status"]) == (200, "paid")
-    assert host.fake.get(host.fake.intent_of(invoice.provider_id))["payment_method"] == card
-    assert host.customer.default_payment_method == default
+    assert (host.customer.default_payment_method, own_card(host)) == (kept, before)
+    assert Subscription.objects.get().default_payment_method == (before or "")
+    host.deliver_new()
+    next_month(host)
+    assert charged_cards(host)[1:] == [card, default]
+    assert Subscription.objects.get().status == "active"
+
+
+def test_first_payment_is_what_renews(host: SubscriptionHost) -> None:
+    made = host.subscribe(host.basic)
+    default, card = add_card(host, "pm_card_amex"), add_card(host, "pm_card_mastercard")
+    assert host.post(f"payment_methods/{default}/default").status_code == 200
+    host.deliver_new()
+    invoice = Invoice.objects.get(subscription__provider_id=made["subscription_id"])
+    assert pay(host, invoice, payment_method=card).json()["status"] == "paid"
+    next_month(host)
+    assert charged_cards(host) == [card, card]
+
+
+def test_only_card_goes_on(host: SubscriptionHost) -> None:
+    invoice = past_due(host)
+    for method in host.get("payment_methods").json()["results"]:
+        assert host.client.delete(f"/api/v1/subscriptions/payment_methods/{method['payment_method_id']}/")
+    card = add_card(host, "pm_card_mastercard")
+    assert pay(host, invoice, payment_method=card).json()["status"] == "paid"
+    next_month(host)
+    assert charged_cards(host)[1:] == [card, card]
+
+
+def test_killed_before_the_card_is_put_back(host: SubscriptionHost) -> None:
+    invoice, default = past_due(host), add_card(host, "pm_card_amex")
+    assert host.post(f"payment_methods/{default}/default").status_code == 200
+    card = add_card(host, "pm_card_mastercard")
+    before = charges(host)
+    host.fake.forget_requests()
+    host.fake.fault("POST", "/v1/subscriptions/*", kind="reset_before")
+    assert pay(host, invoice, payment_method=card, headers=KEY).json()["code"] == "provider_unavailable"
+    assert own_card(host) == card
+    # Not even its events lose what was kept.
+    host.deliver_new()
+    call_command("reconcile")
+    assert not BillingOperation.objects.pending().exists()
+    assert (own_card(host), Subscription.objects.get().default_payment_method) == (None, "")
+    operation = BillingOperation.objects.get(kind="pay_invoice")
+    sent = [one for one in host.fake.requests if one.method == "POST" and "/subscriptions/" in one.path]
+    assert {one.idempotency_key for one in sent} == {
+        f"{operation.idempotency_key}-{Subscription.objects.get().provider_id}"
+    }
+    assert pay(host, invoice, payment_method=card, headers=KEY).json()["status"] == "paid"
+    assert charges(host) == before + 1
+
+
+def test_card_that_cannot_be_put_back(host: SubscriptionHost) -> None:
+    invoice, card = past_due(host), add_card(host, "pm_card_mastercard")
+    old = own_card(host)
+    with (
+        host.fake.hold("POST", f"/v1/invoices/{invoice.provider_id}/pay", when="after") as hold,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        paid = threads.submit(pay_in_thread, host, invoice, card)
+        hold.wait()
+        get_billing_gateway("stripe").detach_payment_method(str(old), idempotency_key="gone")
+        hold.release()
+        assert paid.result().json()["status"] == "paid"
+    assert own_card(host) == card
+    assert not BillingOperation.objects.pending().exists()
+
+
+@pytest.mark.parametrize("how", ["confirmed", "slow", "another default", "another card"])
+def test_named_payment_method_that_pays_later(either_host: SubscriptionHost, how: str) -> None:
+    host = either_host
+    invoice, subscription = past_due(host), Subscription.objects.get()
+    default, other = add_card(host, "pm_card_amex"), add_card(host, "pm_card_visa")
+    host.fake.change_subscription(subscription.provider_id, {"default_payment_method": default})
+    host.deliver_new()
+    slow = how != "confirmed"
+    card = add_card(host, "pm_usBankAccount_success" if slow else "pm_card_authenticationRequired")
+    assert pay(host, invoice, payment_method=card).json()["status"] == "open"
+    if how == "another default":
+        assert host.post(f"payment_methods/{other}/default").status_code == 200
+    intent = host.fake.intent_of(invoice.provider_id)
+    if how == "another card":
+        host.fake.settle_intent(intent, False)
+        host.fake.customer_pays(subscription.provider_id, other)
+    elif slow:
+        host.fake.settle_intent(intent)
+    else:
+        host.fake.customer_authenticates(intent)
+    host.deliver_new()
+    expected = {"another default": None, "another card": other}.get(how, default)
+    subscription.refresh_from_db()
+    assert (own_card(host), subscription.default_payment_method) == (expected, expected or "")
+    assert not BillingOperation.objects.pending().exists()
+    assert BillingOperation.objects.filter(kind="pay_invoice").count() == 2
+
+
+def pay_in_thread(host: SubscriptionHost, invoice: Invoice, card: str) -> Any:
+    try:
+        return pay(host, invoice, payment_method=card)
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("succeeds", [True, False])
+def test_slow_payment_method(either_host: SubscriptionHost, succeeds: bool) -> None:
+    host = either_host
+    invoice, bank = past_due(host), add_card(host, "pm_usBankAccount_success")
+    before = len(host.fake.all("charge"))
+    answer = pay(host, invoice, payment_method=bank)
+    assert (answer.status_code, answer.json()["status"], answer.json()["requires_action"]) == (200, "open", False)
+    for headers in (KEY, {}):
+        again = pay(host, invoice, payment_method=bank, headers=headers)
+        assert (again.status_code, again.json()["type"]) == (409, "invalid_request_error")
+        assert "processing" in again.json()["detail"]
+    # Nor does Stripe's own next attempt.
+    host.fake.advance(days=4)
+    assert len(host.fake.all("charge")) == before + 1
+    host.fake.settle_intent(host.fake.intent_of(invoice.provider_id), succeeds)
+    host.deliver_new()
+    invoice.refresh_from_db()
+    expected = ("paid", "active") if succeeds else ("open", "past_due")
+    assert (invoice.status, Subscription.objects.get().status) == expected
+    assert not BillingOperation.objects.pending().exists()
 
 
 def test_declined(host: SubscriptionHost) -> None:

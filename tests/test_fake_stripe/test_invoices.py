@@ -107,6 +107,18 @@ def test_pay__authentication(billing: BillingShop) -> None:
     assert refused.value.code == "invoice_already_paid"
 
 
+def test_pay__under_way(billing: BillingShop) -> None:
+    made = billing.subscribe(billing.customer(""), billing.price(), payment_behavior="default_incomplete")
+    bank = {"payment_method": "pm_usBankAccount_success"}
+    assert billing.v1.invoices.pay(made["latest_invoice"], bank).status == "open"
+    with pytest.raises(stripe.InvalidRequestError, match="processing") as refused:
+        billing.v1.invoices.pay(made["latest_invoice"], {"payment_method": "pm_card_visa"})
+    assert refused.value.code == "payment_intent_unexpected_state"
+    billing.fake.settle_intent(billing.fake.intent_of(made["id"]))
+    assert (latest(billing, made)["status"], billing.status(made)) == ("paid", "active")
+    assert len(billing.fake.all("charge")) == 1
+
+
 def test_pay__with_somebody_elses(billing: BillingShop) -> None:
     made = billing.subscribe(billing.customer(""), billing.price(), payment_behavior="default_incomplete")
     other = billing.fake.get(billing.customer())["invoice_settings"]["default_payment_method"]

@@ -48,6 +48,28 @@ def test_downgrade_at_the_end_of_the_period(billing: BillingShop) -> None:
     assert prices(billing.fake.get(made["id"])) == [cheap]
 
 
+@pytest.mark.parametrize("where", ["phase", "settings", "nowhere"])
+def test_payment_method_of_a_phase(billing: BillingShop, where: str) -> None:
+    customer = billing.customer()
+    first, second, third = (
+        str(billing.v1.payment_methods.attach(name, {"customer": customer}).id)
+        for name in ("pm_card_visa", "pm_card_mastercard", "pm_card_amex")
+    )
+    made = billing.subscribe(customer, billing.price(5000), default_payment_method=first)
+    schedule = billing.v1.subscription_schedules.create({"from_subscription": made["id"]})
+    assert schedule.default_settings.default_payment_method == first
+    own = {"default_payment_method": second} if where == "phase" else {}
+    phases = [kept(schedule), {"items": [{"price": billing.price(2000), "quantity": 1}], **own}]
+    settings = {"default_payment_method": third if where == "settings" else ""}
+    billing.v1.subscription_schedules.update(schedule.id, {"default_settings": settings, "phases": phases})
+    now = third if where == "settings" else first
+    assert billing.fake.get(made["id"])["default_payment_method"] == now
+    billing.fake.advance(days=32)
+    then = second if where == "phase" else now
+    assert billing.fake.get(made["id"])["default_payment_method"] == then
+    assert billing.fake.get(billing.fake.intent_of(made["id"]))["payment_method"] == then
+
+
 @pytest.mark.parametrize("change", [{"cancel_at_period_end": True}, {"cancel_at_period_end": False}, {"cancel_at": ""}])
 def test_managed__refuses_to_be_cancelled_past_the_schedule(billing: BillingShop, change: dict[str, Any]) -> None:
     made = billing.subscribe(billing.customer(), billing.price())

@@ -297,6 +297,12 @@ class BillingGateway(ScheduleGateway, ABC):
         """Charge a subscription that has a payment method of its own on its customer's default one instead."""
         raise UnsupportedByGateway("Subscriptions have no payment methods of their own here.")
 
+    def charge_subscription_on(
+        self, subscription_id: str, payment_method_id: str, *, idempotency_key: str
+    ) -> SubscriptionSnapshot:
+        """Give a subscription a payment method of its own, which is one of its customer's."""
+        raise UnsupportedByGateway("Subscriptions have no payment methods of their own here.")
+
     def pay_invoice(
         self, invoice_id: str, *, payment_method: str = "", off_session: bool = False, idempotency_key: str
     ) -> InvoiceSnapshot:

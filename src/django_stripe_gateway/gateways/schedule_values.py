@@ -46,7 +46,9 @@ class ScheduleSnapshot:
         subscription_id: whose schedule it is, or was.
         later: the phases that follow the present one.
         ends: the subscription ends with the last phase, instead of going on without a schedule.
-        present: the present phase as the provider takes it back in a change of the schedule; opaque to callers.
+        has_payment_method: it gives its subscription a payment method, now or with a phase to come.
+        present: the present phase as the provider takes it back in a change of the schedule, and ``following`` those
+            after it; opaque to callers.
     """
 
     schedule_id: str
@@ -59,7 +61,9 @@ class ScheduleSnapshot:
     later: Sequence[SchedulePhase] = ()
     ends: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
+    has_payment_method: bool = False
     present: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    following: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
 
     @property
     def next_change(self) -> SchedulePhase | None:

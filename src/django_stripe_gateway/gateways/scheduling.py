@@ -26,6 +26,10 @@ class ScheduleGateway:
         """Let a schedule hold one change, in place of all that it has planned; the subscription's answer has it."""
         raise UnsupportedByGateway("This gateway cannot plan a change ahead.")
 
+    def clear_schedule_payment_method(self, schedule: ScheduleSnapshot, *, idempotency_key: str) -> ScheduleSnapshot:
+        """Let a schedule give its subscription no payment method, and be as it is otherwise."""
+        raise UnsupportedByGateway("This gateway cannot plan a change ahead.")
+
     def retrieve_schedule(self, schedule_id: str) -> ScheduleSnapshot:
         """Ask where a schedule stands."""
         raise UnsupportedByGateway("This gateway cannot plan a change ahead.")

@@ -154,6 +154,13 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
         params = {"default_payment_method": "", "default_source": "", "expand": self._subscription_expand()}
         return self._update(subscription_id, params, idempotency_key)
 
+    def charge_subscription_on(
+        self, subscription_id: str, payment_method_id: str, *, idempotency_key: str
+    ) -> SubscriptionSnapshot:
+        """Set the subscription's own payment method, which wins over its customer's default one."""
+        params = {"default_payment_method": payment_method_id, "expand": self._subscription_expand()}
+        return self._update(subscription_id, params, idempotency_key)
+
     def cancel_subscription(self, subscription_id: str, *, idempotency_key: str) -> SubscriptionSnapshot:
         """End a subscription at once; one that has ended already is returned as it is."""
         return self.end_subscription(subscription_id, SubscriptionEnd(), idempotency_key=idempotency_key)

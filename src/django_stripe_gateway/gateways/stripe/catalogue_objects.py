@@ -107,9 +107,15 @@ def customer_snapshot(obj: Object) -> CustomerSnapshot:
         livemode=flag(obj.get("livemode")),
         email=optional_text(obj.get("email")),
         name=optional_text(obj.get("name")),
-        default_payment_method=object_id(part(obj.get("invoice_settings")).get("default_payment_method")),
+        default_payment_method=charged_by_default(obj),
         metadata=metadata_of(obj.get("metadata")),
     )
+
+
+def charged_by_default(obj: Object) -> str:
+    """Return the id of what a Customer is charged on, empty if there is nothing."""
+    # localstripe and old integrations know sources.
+    return object_id(part(obj.get("invoice_settings")).get("default_payment_method") or obj.get("default_source"))
 
 
 @reads("a payment method")

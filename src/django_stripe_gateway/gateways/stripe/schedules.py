@@ -19,6 +19,8 @@ from django_stripe_gateway.gateways.stripe.schedule_objects import schedule_snap
 ITERATIONS_GONE = "2025-09-30"
 # What a phase sells, with the products that the prices are of.
 PRICES = "phases.items.price"
+# What is charged, as a phase and the settings of all phases name it.
+METHOD = "default_payment_method"
 # What one phase says of its own time.
 OF_ONE_PHASE = frozenset({"start_date", "end_date", "trial_end", "billing_cycle_anchor", "proration_behavior"})
 
@@ -37,13 +39,19 @@ class StripeSchedules(StripeAccountCalls, ScheduleGateway):
     def schedule_change(
         self, schedule: ScheduleSnapshot, change: ScheduledChange, *, idempotency_key: str
     ) -> SubscriptionSnapshot:
-        """Let a schedule hold the present phase, until the period ends, and one in which one price is another."""
+        """Let a schedule hold the present phase, until the period ends, and one in which one price is another.
+
+        A payment method that the present phase has is kept as the schedule's own, in the one place where Stripe keeps
+        that of a subscription of which it makes a schedule. Without any, Stripe says, the customer's default one is
+        charged, and most customers of a subscription with its own have none.
+        """
         present = {**schedule.present, "end_date": seconds(change.at)}
+        own = present.pop(METHOD, "")
         following = {name: value for name, value in present.items() if name not in OF_ONE_PHASE}
         following["items"] = [self._changed(item, change) for item in following["items"]]
         if following["items"] == present["items"]:
             raise ProviderStateError("The subscription is not charged this price any more.", code="other_items")
-        params = {
+        params: dict[str, Any] = {
             "phases": [present, {**following, "proration_behavior": "none", **self._length(change)}],
             "end_behavior": "release" if change.renews else "cancel",
             # Nothing of the present phase changes.
@@ -51,9 +59,26 @@ class StripeSchedules(StripeAccountCalls, ScheduleGateway):
             "metadata": dict(change.metadata),
             "expand": ["subscription", PRICES],
         }
+        if own:
+            params["default_settings"] = {METHOD: own}
         update = self.v1.subscription_schedules.update
         return self._send(
             update, _subscription_of, idempotency_key, schedule.schedule_id, params=params, about_state=True
+        )
+
+    def clear_schedule_payment_method(self, schedule: ScheduleSnapshot, *, idempotency_key: str) -> ScheduleSnapshot:
+        """Take what a schedule has in its settings, and what its phases have, which are sent anew as a whole."""
+        params: dict[str, Any] = {
+            "default_settings": {METHOD: ""},
+            "proration_behavior": "none",
+            "expand": [PRICES],
+        }
+        phases = [phase for phase in (schedule.present, *schedule.following) if phase]
+        if any(METHOD in phase for phase in phases):
+            params["phases"] = [{name: phase[name] for name in phase if name != METHOD} for phase in phases]
+        update = self.v1.subscription_schedules.update
+        return self._send(
+            update, schedule_snapshot, idempotency_key, schedule.schedule_id, params=params, about_state=True
         )
 
     def retrieve_schedule(self, schedule_id: str) -> ScheduleSnapshot:

@@ -1,8 +1,8 @@
 """What a customer is charged on: the default payment method, which running subscriptions are charged on as well.
 
 A subscription's own payment method wins over its customer's default one, and most have one of their own: Checkout
-gives them what was paid with, and so does the first payment of a direct one. So whoever chooses another default has
-it charged only once the subscriptions' own are gone.
+gives them what was paid with, and so does the first payment of a direct one. A schedule gives its subscription one,
+too. So whoever chooses another default has it charged only once the subscriptions' own are gone, and their schedules'.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.exceptions import ProviderError, ProviderStateError
 from django_stripe_gateway.gateways.billing_values import CustomerSnapshot, SubscriptionSnapshot
+from django_stripe_gateway.gateways.schedule_values import ScheduleSnapshot
 from django_stripe_gateway.models import Customer, Subscription
 from django_stripe_gateway.models.subscriptions import SubscriptionQuerySet
 from django_stripe_gateway.services.operations.engine import run
@@ -32,8 +33,8 @@ class PaymentMethodsInUse:
     """What a customer is charged on, as far as the rows know.
 
     Args:
-        default: what all running subscriptions are charged on; where they differ, or there are none, the customer's
-            default one. Empty if there is none.
+        default: what all running subscriptions are charged on, save those whose invoices are sent; where they differ,
+            or there are none, the customer's default one. Empty if there is none.
         subscriptions: the provider's ids of the running subscriptions that are charged on a payment method, by its id.
     """
 
@@ -131,7 +132,9 @@ def payment_methods_in_use(*, customer: Customer | None) -> PaymentMethodsInUse:
     if customer is None:
         return PaymentMethodsInUse()
     charged: dict[str, list[str]] = {}
-    for subscription_id, own in _running(customer).values_list("provider_id", "default_payment_method"):
+    # What is sent to its customer is charged on nothing.
+    rows = _running(customer).exclude(collection_method="send_invoice")
+    for subscription_id, own in rows.values_list("provider_id", "default_payment_method"):
         charged.setdefault(own or customer.default_payment_method, []).append(str(subscription_id))
     default = next(iter(charged)) if len(charged) == 1 else customer.default_payment_method
     charged.pop("", None)
@@ -144,10 +147,13 @@ def _running(customer: Customer) -> SubscriptionQuerySet:
 
 
 def _without_own(claim: CustomerClaim, found: SubscriptionSnapshot) -> SubscriptionSnapshot:
-    """Return a running subscription once it has no payment method of its own."""
-    if not found.default_payment_method:
-        return found
+    """Return a running subscription once neither it nor its schedule has a payment method of its own."""
     try:
+        if found.schedule_id:
+            # It would give the subscription its own again: with its next phase, or with any change of it.
+            _clear_schedule(claim, found.schedule_id)
+        if not found.default_payment_method:
+            return found
         cleared: SubscriptionSnapshot = claim.gateway.charge_customers_default(
             found.subscription_id, idempotency_key=f"{claim.key}-{found.subscription_id}"
         )
@@ -159,3 +165,15 @@ def _without_own(claim: CustomerClaim, found: SubscriptionSnapshot) -> Subscript
         if cleared.status not in ENDED_SUBSCRIPTIONS:
             raise
     return cleared
+
+
+def _clear_schedule(claim: CustomerClaim, schedule_id: str) -> None:
+    schedule: ScheduleSnapshot = claim.gateway.retrieve_schedule(schedule_id)
+    if not (schedule.is_running and schedule.has_payment_method):
+        return
+    try:
+        claim.gateway.clear_schedule_payment_method(schedule, idempotency_key=f"{claim.key}-{schedule_id}")
+    except ProviderStateError:
+        # Released since, it does nothing more.
+        if claim.gateway.retrieve_schedule(schedule_id).is_running:
+            raise

@@ -1,4 +1,9 @@
-"""Pay an open invoice now, instead of waiting for the provider's next attempt."""
+"""Pay an open invoice now, instead of waiting for the provider's next attempt.
+
+A payment method that is named pays this one invoice. Stripe gives it to the subscription as its own all the same, once
+it has paid. So what the subscription was charged on before is kept with the operation, and put back after the payment.
+One that comes through later, because its customer has to confirm it or their bank is slow, is heard of by an event.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +11,21 @@ import logging
 
 from django.utils import timezone
 
-from django_stripe_gateway.choices import BillingOperationKind
-from django_stripe_gateway.exceptions import GatewayError, ProviderStateError, UnsupportedByGateway, WrongState
-from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot
+from django_stripe_gateway.choices import BillingOperationKind, InvoiceStatus, OperationState, SubscriptionStatus
+from django_stripe_gateway.exceptions import (
+    GatewayError,
+    ProviderStateError,
+    ProviderUnavailable,
+    UnsupportedByGateway,
+    WrongState,
+)
+from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import Invoice
+from django_stripe_gateway.models import BillingOperation, Invoice
 from django_stripe_gateway.services.operations.engine import run, scoped_request_key
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions.default_payment_method import SET_DEFAULT_PAYMENT_METHOD
 from django_stripe_gateway.services.subscriptions.freshness import Known, Look
 from django_stripe_gateway.services.subscriptions.invoices import (
     SETTLED_INVOICES,
@@ -21,11 +33,15 @@ from django_stripe_gateway.services.subscriptions.invoices import (
     read_invoice,
     take_invoice_look,
 )
-from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb
+from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb, ask_after_commit, customer_id
 from django_stripe_gateway.services.subscriptions.payment_methods import own_payment_method
 from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
+from django_stripe_gateway.services.transactions import payments_database
 
 logger = logging.getLogger(__name__)
+
+# The parameter that keeps what a subscription was charged on; empty for its customer's default.
+CHARGED_BEFORE = "charged_before"
 
 
 class PayInvoiceVerb(CustomerVerb[InvoiceSnapshot]):
@@ -47,25 +63,39 @@ class PayInvoiceVerb(CustomerVerb[InvoiceSnapshot]):
         claim.seen = claim.seen or read_invoice(claim.params["invoice_pk"])
 
     def call(self, claim: CustomerClaim) -> InvoiceSnapshot:
-        """Charge it."""
+        """Charge it, and let the subscription be charged on what it was charged on before."""
+        if CHARGED_BEFORE in claim.params:
+            # It may have been paid since: by an earlier attempt, or by the payment that an event tells of.
+            found = self.find_earlier(claim)
+            if found is not None:
+                return found
+        _keep_what_is_charged(claim)
         snapshot: InvoiceSnapshot = claim.gateway.pay_invoice(
             claim.seen.provider_id,
             payment_method=claim.params["payment_method"],
             off_session=claim.params["off_session"],
             idempotency_key=claim.key,
         )
+        _put_back(claim, snapshot)
         return snapshot
 
     def find_earlier(self, claim: CustomerClaim) -> InvoiceSnapshot | None:
         """Return the invoice if it is paid, or will never be: what was declined or never begun may be tried again."""
         found: InvoiceSnapshot = claim.gateway.retrieve_invoice(claim.seen.provider_id)
-        return found if found.status in SETTLED_INVOICES else None
+        if found.status not in SETTLED_INVOICES:
+            return None
+        _put_back(claim, found)
+        return found
 
     def apply(self, claim: CustomerClaim, answer: InvoiceSnapshot) -> str:
         """Bring the invoice to what the provider says, unless an event has been faster."""
         assert claim.began is not None  # noqa: S101 (the provider was asked)
         look = Look(Known.of(claim.seen), claim.began, answer, asked=timezone.now())
         claim.result = take_invoice_look(claim.seen, look, claim.origin)
+        if answer.status in SETTLED_INVOICES:
+            # It was put back; no event has to see to it.
+            claim.params.pop(CHARGED_BEFORE, None)
+            _forget_what_was_charged(claim.subject.pk, answer.invoice_id)
         return answer.invoice_id
 
     def after_apply(self, claim: CustomerClaim) -> None:
@@ -101,7 +131,8 @@ def pay_invoice(
     """Pay an open invoice now.
 
     Args:
-        payment_method: one of its customer's; empty for what its subscription is charged on.
+        payment_method: one of its customer's, for this invoice alone, unless it is the first one of its subscription,
+            or nothing else could be charged for the next one; empty for what its subscription is charged on.
         off_session: the customer is not there to authenticate; what needs that is declined.
 
     Returns:
@@ -129,3 +160,73 @@ def pay_invoice(
         # A repeat finds the attempt made; the secret came with the answer that was never given.
         return look_up_invoice(paid.pk, origin)
     return paid
+
+
+def _keep_what_is_charged(claim: CustomerClaim) -> None:
+    """Store, before the first attempt, what a subscription is charged on, unless a payment method may stay its own."""
+    subscription, named = claim.seen.subscription, claim.params["payment_method"]
+    if not named or CHARGED_BEFORE in claim.params or subscription is None or not subscription.provider_id:
+        return
+    found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(subscription.provider_id)
+    own = found.default_payment_method
+    if found.status == SubscriptionStatus.INCOMPLETE or own == named:
+        # What is paid with first is what renews.
+        return
+    if not (own or claim.gateway.retrieve_customer(customer_id(claim)).default_payment_method):
+        # The next invoice would be charged on nothing.
+        return
+    claim.params[CHARGED_BEFORE] = own
+    claim.operation.save(using=payments_database(), update_fields=["params", "modified"])
+
+
+def put_back_what_was_charged(invoice: Invoice, origin: Origin) -> None:
+    """See to it that a named payment method that was slow to pay pays this invoice alone.
+
+    The caller holds the customer's lock. An operation is committed with the event, and carried out after it.
+    """
+    if not invoice.is_paid or invoice.subscription_id is None:
+        return
+    kept = _forget_what_was_charged(invoice.customer_id, invoice.provider_id)
+    if not kept:
+        return
+    # What was charged before all attempts; a default that was chosen since is for what runs, too.
+    first, last = kept[0], kept[-1]
+    chosen = SET_DEFAULT_PAYMENT_METHOD.operations(invoice.customer_id).filter(
+        kind=SET_DEFAULT_PAYMENT_METHOD.kind, state=OperationState.SUCCEEDED, pk__gt=first.pk
+    )
+    is_moved = any(params["running_subscriptions"] for params in chosen.values_list("params", flat=True))
+    params = {**last.params, CHARGED_BEFORE: "" if is_moved else first.params[CHARGED_BEFORE]}
+    ask_after_commit(PAY_INVOICE, invoice.customer_id, params, origin, subscription=invoice.subscription)
+
+
+def _forget_what_was_charged(customer_pk: int, invoice_id: str) -> list[BillingOperation]:
+    """Return the answered operations that keep what was charged before an invoice was paid, which keep it no more."""
+    answered = PAY_INVOICE.operations(customer_pk).filter(kind=PAY_INVOICE.kind, state=OperationState.SUCCEEDED)
+    kept = [found for found in answered.filter(object_id=invoice_id) if CHARGED_BEFORE in found.params]
+    for operation in kept:
+        params = {name: value for name, value in operation.params.items() if name != CHARGED_BEFORE}
+        answered.filter(pk=operation.pk).update(params=params)
+    return kept
+
+
+def _put_back(claim: CustomerClaim, answer: InvoiceSnapshot) -> None:
+    """Let a subscription be charged on what it was charged on before its invoice was paid."""
+    own = claim.params.get(CHARGED_BEFORE)
+    if own is None or answer.status != InvoiceStatus.PAID:
+        return
+    subscription_id = claim.seen.subscription.provider_id
+    key = f"{claim.key}-{subscription_id}"
+    try:
+        found = claim.gateway.retrieve_subscription(subscription_id)
+        if found.default_payment_method != claim.params["payment_method"]:
+            # Another one has paid, on the provider's page, or has been chosen since.
+            return
+        if own:
+            claim.gateway.charge_subscription_on(subscription_id, own, idempotency_key=key)
+        else:
+            claim.gateway.charge_customers_default(subscription_id, idempotency_key=key)
+    except ProviderUnavailable:
+        raise
+    except GatewayError as error:
+        # The subscription has ended, or its payment method is gone. The invoice is paid all the same.
+        logger.warning("What pays %s next could not be put back: %s.", subscription_id, error.code)

@@ -223,6 +223,7 @@ class AbilityTests(BillingScenario):
             self.unsupported(
                 lambda: self.gateway.start_schedule(found.subscription_id, idempotency_key=self.key()),
                 lambda: self.gateway.schedule_change(nothing, change, idempotency_key=self.key()),
+                lambda: self.gateway.clear_schedule_payment_method(nothing, idempotency_key=self.key()),
                 lambda: self.gateway.retrieve_schedule("schedule"),
                 lambda: self.gateway.release_schedule("schedule", idempotency_key=self.key()),
             )
@@ -239,6 +240,10 @@ class AbilityTests(BillingScenario):
             assert (item.price_id, item.quantity, said.schedule.next_change.start) == (price.price_id, 2, change.at)
             assert (said.schedule.metadata, said.schedule.is_one_change) == ({"token": "17"}, True)
             self.assert_plain(said)
+        cleared = self.gateway.clear_schedule_payment_method(
+            self.gateway.retrieve_schedule(started.schedule_id), idempotency_key=self.key()
+        )
+        assert (cleared.has_payment_method, [phase.start for phase in cleared.later]) == (False, [change.at])
         with self.refused(ProviderStateError):
             self.gateway.start_schedule(found.subscription_id, idempotency_key=self.key())
         released = self.gateway.release_schedule(started.schedule_id, idempotency_key=self.key())

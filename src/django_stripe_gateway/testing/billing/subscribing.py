@@ -73,6 +73,11 @@ class SubscribingTests(BillingScenario):
         if not made.default_payment_method:
             return
         assert made.default_payment_method == own.payment_method_id
+        other = self.gateway.attach_payment_method(
+            self.payment_method, customer.customer_id, idempotency_key=self.key()
+        ).payment_method_id
+        given = self.gateway.charge_subscription_on(made.subscription_id, other, idempotency_key=self.key())
+        assert (given.default_payment_method, given.status) == (other, made.status)
         cleared = self.gateway.charge_customers_default(made.subscription_id, idempotency_key=self.key())
         assert (cleared.default_payment_method, cleared.status) == ("", made.status)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.gateways.stripe.payment_objects import object_id
+from django_stripe_gateway.gateways.stripe.catalogue_objects import charged_by_default
 from django_stripe_gateway.models import Customer, Subscription
 from django_stripe_gateway.services.subscriptions.customers import note_deletion
 from django_stripe_gateway.services.transactions import payments_database
@@ -62,17 +62,10 @@ def _take_default(event: Event, customer: Customer) -> None:
     newest = newest_of(
         event,
         customer,
-        _default_payment_method(event),
+        clean_id(charged_by_default(event.object)),
         retrieve=lambda: gateway.retrieve_customer(customer_id).default_payment_method,
     )
     if newest is not None:
         customer.default_payment_method = newest
         fields = ["provider_time", "fetched_at", "default_payment_method", "modified"]
         customer.save(using=payments_database(), update_fields=fields)
-
-
-def _default_payment_method(event: Event) -> str:
-    settings = event.object.get("invoice_settings")
-    chosen = settings.get("default_payment_method") if isinstance(settings, dict) else None
-    # localstripe and old integrations know sources.
-    return clean_id(object_id(chosen or event.object.get("default_source")))

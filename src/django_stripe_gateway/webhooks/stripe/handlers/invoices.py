@@ -6,6 +6,7 @@ from django_stripe_gateway import signals
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import Invoice
 from django_stripe_gateway.services.subscriptions.announcements import announce
+from django_stripe_gateway.services.subscriptions.pay_invoice import put_back_what_was_charged
 from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.stripe.billing import apply_invoice_event
 from django_stripe_gateway.webhooks.stripe.registration import handles
@@ -15,7 +16,6 @@ from django_stripe_gateway.webhooks.stripe.registration import handles
     "invoice.created",
     "invoice.updated",
     "invoice.finalized",
-    "invoice.paid",
     "invoice.payment_succeeded",
     "invoice.payment_action_required",
     "invoice.upcoming",
@@ -25,6 +25,12 @@ from django_stripe_gateway.webhooks.stripe.registration import handles
 def handle_invoice(event: Event) -> WebhookState:
     """Bring the invoice to its provider's state."""
     return apply_invoice_event(event)
+
+
+@handles("invoice.paid")
+def handle_payment(event: Event) -> WebhookState:
+    """Bring the invoice to its provider's state; what has paid it may have been meant for it alone."""
+    return apply_invoice_event(event, lambda invoice: put_back_what_was_charged(invoice, event.origin))
 
 
 @handles("invoice.payment_failed")
