@@ -241,6 +241,37 @@ def test_second_plan_of_a_subscription__is_not_sold_again(host: SubscriptionHost
         assert host.post("subscribe", {"plan_id": plan_id}).json()["code"] == "already_subscribed"
 
 
+def test_second_plan_of_a_subscription__is_not_changed_to(either_host: SubscriptionHost, settings: Any) -> None:
+    host, settings.STRIPE_GATEWAY_ALLOW_DUPLICATE_SUBSCRIPTIONS = either_host, True
+    subscription, other = host.subscribed(), host.sell("basic", Decimal("22.00"))
+    host.fake.change_subscription(subscription.provider_id, {"items": [{"price": host.premium.stripe_price_id}]})
+    host.deliver_new()
+    body = {"subscription_id": subscription.provider_id, "pricing_id": other.pk}
+    for at_period_end in (False, True):
+        refused = host.post("change", body | {"at_period_end": at_period_end})
+        assert (refused.status_code, refused.json()["code"]) == (409, "already_subscribed")
+    # The plan itself has its other prices.
+    dearer = host.sell("premium", Decimal("60.00"))
+    assert host.post("change", body | {"pricing_id": dearer.pk}).status_code == 200
+
+
+def test_scheduled_plan__is_not_sold_again(either_host: SubscriptionHost) -> None:
+    host = either_host
+    first, second = host.subscribed(), host.subscribed(host.sell("third", Decimal("10.00")))
+    planned = {"subscription_id": first.provider_id, "plan_id": host.premium.plan_id, "at_period_end": True}
+    assert host.post("change", planned).status_code == 200
+    body = {"subscription_id": second.provider_id, "plan_id": host.premium.plan_id}
+    for refused in (
+        host.post("subscribe", {"plan_id": host.premium.plan_id}),
+        host.post("change", body),
+        host.post("change", body | {"at_period_end": True}),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (409, "already_subscribed")
+    assert len(host.fake.all("subscription")) == 2
+    # The subscription that has it planned may have it now.
+    assert host.post("change", planned | {"at_period_end": False}).status_code == 200
+
+
 def test_unknown_price__cancel_resume_and_change(either_host: SubscriptionHost) -> None:
     host = either_host
     product = host.fake.get(host.sell("other", Decimal("1.00")).stripe_product_id)["id"]

@@ -64,7 +64,7 @@ class ChangeVerb(SubscriptionVerb):
         claim.params["trial"] = trial_after_change(subscription, _pricing(claim.params))
         if claim.params["plan_pk"] is not None:
             # Again, under the lock: another request may have subscribed to that plan meanwhile.
-            check_has_no_other(subscription.customer_id, claim.params["plan_pk"], than=subscription.pk)
+            check_has_no_other(subscription.customer_id, claim.params["plan_pk"], than=subscription)
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Change it; a change that was scheduled for the period's end is dropped."""
@@ -280,4 +280,4 @@ def _check_pricing(subscription: Subscription, pricing: PlanPricing) -> None:
     current = current_terms(subscription)
     if current is not None:
         check_currency(pricing, current.currency)
-    check_has_no_other(subscription.customer_id, pricing.plan_id, than=subscription.pk)
+    check_has_no_other(subscription.customer_id, pricing.plan_id, than=subscription)
