@@ -114,7 +114,8 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
         """Change price, quantity or when it ends.
 
         What has to be paid at once holds the change back until it is paid. Stripe takes ``cancel_at_period_end`` in
-        such a request not at all; a change of both is refused instead when the payment fails
+        such a request not at all; a change of both is refused instead when the payment fails. Where invoices are sent,
+        nothing is charged that could fail, and no change may wait
         (https://docs.stripe.com/billing/subscriptions/pending-updates).
         """
         params: dict[str, Any] = {**_change(change), "expand": self._subscription_expand()}
@@ -127,7 +128,7 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
             params["cancel_at"] = ""
         elif change.cancel_at_period_end is not None:
             params["cancel_at_period_end"] = change.cancel_at_period_end
-        if "items" in params:
+        if "items" in params and change.collection_method != "send_invoice":
             both = change.cancel_at_period_end is not None or change.cancel_at is not None
             params["payment_behavior"] = "error_if_incomplete" if both else "pending_if_incomplete"
         return self._update(subscription_id, params, idempotency_key)

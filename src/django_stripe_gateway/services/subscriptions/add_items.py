@@ -31,6 +31,7 @@ class ItemVerb(SubscriptionVerb):
     def check_subscription(self, claim: CustomerClaim, subscription: Subscription) -> None:
         """Let only what runs be changed, and only as its items are now."""
         check_changeable(subscription)
+        claim.params["collection_method"] = subscription.collection_method
         items = SubscriptionItem.objects.using(payments_database()).filter(subscription=subscription)
         self.check_items(claim, subscription, {item.provider_id: item for item in items})
 

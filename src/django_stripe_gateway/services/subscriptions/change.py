@@ -60,6 +60,7 @@ class ChangeVerb(SubscriptionVerb):
         """Let only what runs be changed, and to no plan that the owner has in another subscription."""
         check_changeable(subscription)
         _check_changes(subscription, claim.params)
+        claim.params["collection_method"] = subscription.collection_method
         claim.params["end"] = end_after_change(subscription, claim.params)
         claim.params["trial"] = trial_after_change(subscription, _pricing(claim.params))
         if claim.params["plan_pk"] is not None:
@@ -187,6 +188,7 @@ def subscription_change(params: Mapping[str, Any]) -> SubscriptionChange:
         cancellation_comment=params.get("comment", ""),
         trial_end=datetime.fromisoformat(trial["trial_end"]) if trial.get("trial_end") else None,
         ends_trial=trial.get("ends_trial", False),
+        collection_method=params.get("collection_method", ""),
     )
 
 
