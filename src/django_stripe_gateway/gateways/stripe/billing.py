@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from django_stripe_gateway.exceptions import PaymentDeclined, ProviderError
+from django_stripe_gateway.exceptions import PaymentDeclined, ProviderError, ProviderStateError
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.billing_values import (
     BillingCheckoutSnapshot,
@@ -156,6 +156,8 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
         self, subscription_id: str, end: SubscriptionEnd, *, idempotency_key: str
     ) -> SubscriptionSnapshot:
         """End a subscription at once, and settle what is open; one that has ended already is returned as it is."""
+        if end.unpaid_invoice_id:
+            self._void(end.unpaid_invoice_id, f"{idempotency_key}-void")
         params: dict[str, Any] = {}
         if end.credits_unused:
             params["prorate"] = True
@@ -177,6 +179,22 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
             if not error.is_missing:
                 raise
         return self.retrieve_subscription(subscription_id)
+
+    def _void(self, invoice_id: str, idempotency_key: str) -> None:
+        """Take back an open invoice; Stripe refuses that of one that is paid, in whichever order the two arrive."""
+        try:
+            self._send(
+                self.v1.invoices.void_invoice,
+                invoice_snapshot,
+                idempotency_key,
+                invoice_id,
+                params={},
+                about_state=True,
+            )
+        except ProviderStateError:
+            # As an earlier attempt has left it.
+            if self.retrieve_invoice(invoice_id).status != "void":
+                raise
 
     def pause_subscription(
         self, subscription_id: str, *, behavior: str, resumes_at: datetime | None, idempotency_key: str
