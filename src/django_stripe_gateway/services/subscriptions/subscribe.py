@@ -49,7 +49,12 @@ from django_stripe_gateway.services.subscriptions.line import (
 )
 from django_stripe_gateway.services.subscriptions.payment_methods import own_payment_method
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
-from django_stripe_gateway.services.subscriptions.prices import check_sold_alone, choose_pricing, named_pricing
+from django_stripe_gateway.services.subscriptions.prices import (
+    check_asked_currency,
+    check_sold_alone,
+    choose_pricing,
+    named_pricing,
+)
 from django_stripe_gateway.services.subscriptions.quantities import check_quantity, quantity_of
 from django_stripe_gateway.services.subscriptions.sync import lock_subscription, look_up_subscription
 from django_stripe_gateway.services.subscriptions.trials import may_have_trial
@@ -242,6 +247,7 @@ def subscribe(
     """
     if pricing is None:
         pricing = _asked_pricing(plan, lookup_key, currency, owner)
+    check_asked_currency(pricing, currency)
     gateway = _gateway_that_starts(plan, pricing, quantity, mode, promotion_code)
     pricing.plan = plan
     params: dict[str, Any] = {
