@@ -69,7 +69,7 @@ def update(scope: Scope, found: Object, params: Object) -> None:
         raise invalid("You may only specify one of these: cancel_at, cancel_at_period_end.", "cancel_at_period_end")
     behavior = params.get("payment_behavior", "allow_incomplete")
     if behavior == "pending_if_incomplete":
-        pending_updates.check(params)
+        pending_updates.check(found, params)
     changed = _changed_copy(scope, found, params)
     sending.set_collection(changed, params)
     if found["status"] == "trialing" and changed["status"] == "active" and trials.ends_without_method(scope, found):

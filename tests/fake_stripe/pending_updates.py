@@ -28,8 +28,11 @@ _SUPPORTED_OF_ITEMS = {"clear_usage", "deleted", "id", "plan", "price", "price_d
 _UPDATED = "customer.subscription.updated"
 
 
-def check(params: Object) -> None:
-    """Refuse what cannot wait."""
+def check(found: Object, params: Object) -> None:
+    """Refuse what cannot wait; where invoices are sent, no change can."""
+    if found["collection_method"] == "send_invoice":
+        sentence = "`payment_behavior=pending_if_incomplete` is for `collection_method=charge_automatically` alone."
+        raise invalid(sentence, "payment_behavior")
     wrong = sorted(set(params) - _SUPPORTED)
     for index, item in enumerate(params.get("items", [])):
         wrong += [f"items[{index}][{name}]" for name in sorted(set(item) - _SUPPORTED_OF_ITEMS)]

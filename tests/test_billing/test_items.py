@@ -149,6 +149,32 @@ def test_refused__what_is_there_or_no_add_on(host: SubscriptionHost) -> None:
     assert host.client.get("/api/v1/subscriptions/items/").json()["field"] == "subscription_id"
 
 
+def test_add_on__at_one_price(either_host: SubscriptionHost) -> None:
+    host = either_host
+    pricing, other = support(host), host.sell("support", Decimal("16.00"), may_be_added=True)
+    refused = host.post(
+        "subscribe",
+        {"plan_id": host.basic.plan_id, "add_ons": [{"pricing_id": pricing.pk}, {"pricing_id": other.pk}]},
+    )
+    assert (refused.status_code, refused.json()["field"]) == (400, "add_ons")
+    subscription = host.subscribed()
+    # Also beside a price that was negotiated.
+    negotiated = host.made_at_stripe(pricing.stripe_product_id, Decimal("9.00"))
+    host.fake.change_subscription(subscription.provider_id, {"items": [{"price": negotiated}]})
+    host.deliver_new()
+    body = {"subscription_id": subscription.provider_id, "pricing_id": pricing.pk}
+    refused = host.post("items", body)
+    assert (refused.status_code, refused.json()["code"]) == (409, "already_added")
+    item = SubscriptionItem.objects.select_related("subscription__customer").get(price_id=negotiated)
+    change_item(item=item, pricing=other)
+    assert host.post("items", body).json()["code"] == "already_added"
+    assert charged(host) == [(host.basic.stripe_price_id, 1), (other.stripe_price_id, 1)]
+    # What it charges by use stands beside that.
+    used = host.sell_metered("support", Decimal("0.10"), product_id=pricing.stripe_product_id)
+    add_item(subscription=Subscription.objects.select_related("customer").get(), pricing=used)
+    assert kinds()[used.stripe_price_id] == "metered"
+
+
 def test_plan__has_its_own_verbs(host: SubscriptionHost) -> None:
     subscription = host.subscribed()
     for answer in (

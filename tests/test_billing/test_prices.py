@@ -93,6 +93,24 @@ def test_several__as_what_runs_already(plan: Plan, user: Any) -> None:
     assert choose_pricing(plan, owner=user) == price(plan, "EUR", "month")
 
 
+def test_several__another_interval_is_not_guessed(plan: Plan, user: Any) -> None:
+    """Neither because it is the only one in the currency of what runs."""
+    make_subscription(make_customer(user), pricing=make_pricing(currency="CHF"))
+    price(plan, "USD", "year").delete()
+    yearly = make_pricing(plan, currency="CHF", interval="year", amount=Decimal("200.00"))
+    error = refusal(lambda: choose_pricing(plan, owner=user))
+    assert (error.code, str(yearly.pk) in error.detail) == ("ambiguous_pricing", True)
+    yearly.is_default = True
+    yearly.save()
+    assert choose_pricing(plan, owner=user) == yearly
+
+
+@pytest.mark.parametrize("status", ["starting", "incomplete"])
+def test_several__what_was_never_paid_says_nothing(plan: Plan, user: Any, status: str) -> None:
+    make_subscription(make_customer(user), pricing=make_pricing(currency="EUR"), status=status)
+    assert refusal(lambda: choose_pricing(plan, owner=user)).code == "ambiguous_pricing"
+
+
 def test_several__currency_of_the_adapter(plan: Plan, user: Any, settings: Any, monkeypatch: Any) -> None:
     settings.STRIPE_GATEWAY_ADAPTER = f"{__name__}.Currencies"
     PlanPricing.objects.filter(interval="month").update(is_default=True)
@@ -143,6 +161,33 @@ def test_subscribe__what_is_not_for_everybody(host: SubscriptionHost) -> None:
 def listed(host: SubscriptionHost) -> dict[str, Any]:
     """Return the public list of plans by their keys."""
     return {plan["slug"]: plan for plan in host.get("plans").json()["results"]}
+
+
+@pytest.mark.parametrize("named", ["pricing_id", "lookup_key"])
+def test_subscribe__named_in_another_currency(host: SubscriptionHost, named: str) -> None:
+    euro = host.sell("basic", Decimal("18.00"), currency="EUR", lookup_key="basic_eur")
+    body = {"plan_id": host.basic.plan_id, named: euro.pk if named == "pricing_id" else euro.lookup_key}
+    refused = host.post("subscribe", body | {"currency": "USD"})
+    assert (refused.status_code, refused.json()["code"], refused.json()["field"]) == (400, "other_currency", "currency")
+    assert host.post("subscribe", body | {"currency": "EUR"}).status_code == 201
+
+
+def test_change__own_negotiated_price_by_its_lookup_key(host: SubscriptionHost) -> None:
+    own = host.sell("basic", Decimal("9.00"), is_public=False, lookup_key="acme", is_per_seat=True)
+    other = host.sell("premium", Decimal("19.00"), is_public=False, lookup_key="other")
+    made = subscribe(owner=host.user, plan=host.basic.plan, lookup_key="acme", quantity=2)
+    host.fake.customer_pays(made.provider_id)
+    host.deliver_new()
+    body = {"subscription_id": made.provider_id}
+    for quantity, named in enumerate(({"lookup_key": "acme"}, {"lookup_key": "acme", "pricing_id": own.pk}), start=3):
+        changed = host.post("change", body | named | {"quantity": quantity})
+        assert (changed.status_code, changed.json()["quantity"]) == (200, quantity)
+    for named in (
+        {"lookup_key": "other"},
+        {"lookup_key": "acme", "pricing_id": other.pk},
+        {"lookup_key": "acme", "plan_id": host.premium.plan_id},
+    ):
+        assert host.post("change", body | named).json()["code"] == "unknown_pricing"
 
 
 def test_change__keeps_currency_and_interval(host: SubscriptionHost) -> None:
@@ -239,6 +284,37 @@ def test_second_plan_of_a_subscription__is_not_sold_again(host: SubscriptionHost
     host.deliver_new()
     for plan_id in (host.basic.plan_id, host.premium.plan_id):
         assert host.post("subscribe", {"plan_id": plan_id}).json()["code"] == "already_subscribed"
+
+
+def test_second_plan_of_a_subscription__is_not_changed_to(either_host: SubscriptionHost, settings: Any) -> None:
+    host, settings.STRIPE_GATEWAY_ALLOW_DUPLICATE_SUBSCRIPTIONS = either_host, True
+    subscription, other = host.subscribed(), host.sell("basic", Decimal("22.00"))
+    host.fake.change_subscription(subscription.provider_id, {"items": [{"price": host.premium.stripe_price_id}]})
+    host.deliver_new()
+    body = {"subscription_id": subscription.provider_id, "pricing_id": other.pk}
+    for at_period_end in (False, True):
+        refused = host.post("change", body | {"at_period_end": at_period_end})
+        assert (refused.status_code, refused.json()["code"]) == (409, "already_subscribed")
+    # The plan itself has its other prices.
+    dearer = host.sell("premium", Decimal("60.00"))
+    assert host.post("change", body | {"pricing_id": dearer.pk}).status_code == 200
+
+
+def test_scheduled_plan__is_not_sold_again(either_host: SubscriptionHost) -> None:
+    host = either_host
+    first, second = host.subscribed(), host.subscribed(host.sell("third", Decimal("10.00")))
+    planned = {"subscription_id": first.provider_id, "plan_id": host.premium.plan_id, "at_period_end": True}
+    assert host.post("change", planned).status_code == 200
+    body = {"subscription_id": second.provider_id, "plan_id": host.premium.plan_id}
+    for refused in (
+        host.post("subscribe", {"plan_id": host.premium.plan_id}),
+        host.post("change", body),
+        host.post("change", body | {"at_period_end": True}),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (409, "already_subscribed")
+    assert len(host.fake.all("subscription")) == 2
+    # The subscription that has it planned may have it now.
+    assert host.post("change", planned | {"at_period_end": False}).status_code == 200
 
 
 def test_unknown_price__cancel_resume_and_change(either_host: SubscriptionHost) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from django_stripe_gateway.exceptions import InvalidInput
+from django_stripe_gateway.models import Subscription
+from django_stripe_gateway.services.subscriptions.add_items import add_item
+from django_stripe_gateway.services.subscriptions.change import change_subscription
 from django_stripe_gateway.services.subscriptions.collection import change_collection
 from django_stripe_gateway.services.subscriptions.discounts import apply_discount, remove_discount
 from django_stripe_gateway.services.subscriptions.subscribe import subscribe
+from django_stripe_gateway.services.subscriptions.trials import end_trial
 from tests.test_billing.host import SubscriptionHost
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -71,6 +76,60 @@ def test_sent_invoices(host: SubscriptionHost) -> None:
     assert (found.collection_method, found.days_until_due) == ("charge_automatically", None)
     found = change_collection(subscription=found, collection_method="send_invoice", days_until_due=14)
     assert (found.collection_method, found.days_until_due) == ("send_invoice", 14)
+
+
+def sent(host: SubscriptionHost, **fields: Any) -> Subscription:
+    """Return a subscription of which invoices are sent."""
+    terms = {"collection_method": "send_invoice", "days_until_due": 30}
+    found = subscribe(owner=host.user, plan=host.basic.plan, pricing=host.basic, **terms, **fields)
+    host.deliver_new()
+    return found
+
+
+def invoices(host: SubscriptionHost) -> list[tuple[str, int]]:
+    """Return how the invoices stand at Stripe, the oldest first."""
+    return [(invoice["status"], invoice["total"]) for invoice in host.fake.all("invoice")]
+
+
+def test_sent_invoices__change(either_host: SubscriptionHost) -> None:
+    """What a change costs is on an invoice, too, for which it does not wait."""
+    host = either_host
+    yearly = host.sell("premium", Decimal("500.00"), interval="year")
+    changed = change_subscription(subscription=sent(host), pricing=host.premium, proration="always_invoice")
+    assert (changed.pricing, changed.has_pending_update) == (host.premium, False)
+    assert invoices(host) == [("draft", 2000), ("draft", 3000)]
+    changed = change_subscription(subscription=changed, pricing=yearly)
+    assert (changed.pricing, changed.has_pending_update, changed.status) == (yearly, False, "active")
+    assert invoices(host)[2] == ("draft", 45000)
+
+
+def test_sent_invoices__change_with_an_end(either_host: SubscriptionHost) -> None:
+    host = either_host
+    once = host.sell("course", Decimal("90.00"), auto_renew=False, interval="year")
+    changed = change_subscription(subscription=sent(host), pricing=once)
+    assert (changed.pricing, changed.cancel_at_period_end) == (once, True)
+
+
+def test_sent_invoices__add_on(either_host: SubscriptionHost) -> None:
+    host = either_host
+    support = host.sell("support", Decimal("15.00"), is_add_on=True)
+    added = add_item(subscription=sent(host), pricing=support, proration="always_invoice")
+    assert (added.items.count(), added.has_pending_update) == (2, False)
+    assert invoices(host) == [("draft", 2000), ("draft", 1500)]
+
+
+def test_sent_invoices__trial(either_host: SubscriptionHost) -> None:
+    host = either_host
+    tried = sent(host, trial_days=14)
+    assert tried.on_trial
+    ended = end_trial(subscription=tried)
+    assert (ended.status, invoices(host)[-1]) == ("active", ("draft", 2000))
+
+
+def test_sent_invoices__change_in_a_trial(either_host: SubscriptionHost) -> None:
+    host = either_host
+    changed = change_subscription(subscription=sent(host, trial_days=14), pricing=host.premium)
+    assert (changed.status, changed.pricing, changed.has_pending_update) == ("active", host.premium, False)
 
 
 @pytest.mark.parametrize(

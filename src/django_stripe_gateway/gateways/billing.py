@@ -24,7 +24,6 @@ from django_stripe_gateway.gateways.billing_values import (
     PriceSnapshot,
     ProductRequest,
     ProductSnapshot,
-    PromotionCodeSnapshot,
     SetupCheckoutRequest,
     SetupSnapshot,
     SubscriptionChange,
@@ -33,7 +32,7 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionSnapshot,
 )
 from django_stripe_gateway.gateways.scheduling import ScheduleGateway
-from django_stripe_gateway.gateways.subscription_values import DiscountChange, SubscriptionEnd
+from django_stripe_gateway.gateways.subscription_values import DiscountChange, PromotionCodeSnapshot, SubscriptionEnd
 
 
 class BillingGateway(ScheduleGateway, ABC):
@@ -266,9 +265,13 @@ class BillingGateway(ScheduleGateway, ABC):
         raise UnsupportedByGateway("This gateway cannot refund an invoice.")
 
     def change_trial(
-        self, subscription_id: str, *, ends: datetime | None, idempotency_key: str
+        self, subscription_id: str, *, ends: datetime | None, collection_method: str = "", idempotency_key: str
     ) -> SubscriptionSnapshot:
-        """Let a trial end at another moment, ``None`` for now; what has to be paid then is paid, or it is refused."""
+        """Let a trial end at another moment, ``None`` for now; what has to be paid then is paid, or it is refused.
+
+        Args:
+            collection_method: of the subscription: with "send_invoice" it is paid later.
+        """
         raise UnsupportedByGateway("This gateway cannot change a trial.")
 
     def change_discounts(

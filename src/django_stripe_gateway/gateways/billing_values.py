@@ -353,6 +353,7 @@ class SubscriptionChange:
         cancel_at: a date to end on, whatever ``cancel_at_period_end`` says.
         cancellation_feedback: why the customer goes, in the provider's words, and ``cancellation_comment`` in theirs.
         trial_end: when the trial ends, with a change of items; ``ends_trial``: now.
+        collection_method: of the subscription, which stays: "send_invoice" is charged nothing by the change.
     """
 
     items: Sequence[ItemChange] = ()
@@ -364,6 +365,7 @@ class SubscriptionChange:
     cancellation_comment: str = field(default="", repr=False)
     trial_end: datetime | None = None
     ends_trial: bool = False
+    collection_method: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,13 +390,3 @@ class SetupSnapshot:
     client_secret: str = field(default="", repr=False)
     payment_method_id: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class PromotionCodeSnapshot:
-    """A code that customers enter."""
-
-    promotion_code_id: str
-    code: str
-    is_active: bool = True
-    coupon_id: str = ""

@@ -277,6 +277,8 @@ def asked_plan(
         plan = kept.plan if kept is not None and kept.plan_id == plan_id else find_plan(plan_id)
     if pricing_id is None and lookup_key is None:
         return plan, None
-    if kept is not None and kept.pricing is not None and kept.pricing_id == pricing_id and lookup_key is None:
-        return plan, kept.pricing
+    if kept is not None and kept.pricing is not None and (plan is None or plan.pk == kept.plan_id):
+        own = {"pricing_id": kept.pricing.pk, "lookup_key": kept.pricing.lookup_key}
+        if pricing_id in (None, own["pricing_id"]) and lookup_key in (None, own["lookup_key"]):
+            return plan, kept.pricing
     return plan, named_pricing(variant=variant, plan=plan, pricing_pk=pricing_id, lookup_key=lookup_key or "")

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
-from django_stripe_gateway.exceptions import PaymentDeclined, ProviderError
+from django_stripe_gateway.exceptions import PaymentDeclined, ProviderError, ProviderStateError
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.billing_values import (
     BillingCheckoutSnapshot,
@@ -121,7 +121,8 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
         """Change price, quantity or when it ends.
 
         What has to be paid at once holds the change back until it is paid. Stripe takes ``cancel_at_period_end`` in
-        such a request not at all; a change of both is refused instead when the payment fails
+        such a request not at all; a change of both is refused instead when the payment fails. Where invoices are sent,
+        nothing is charged that could fail, and no change may wait
         (https://docs.stripe.com/billing/subscriptions/pending-updates).
         """
         params: dict[str, Any] = {**_change(change), "expand": self._subscription_expand()}
@@ -134,7 +135,7 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
             params["cancel_at"] = ""
         elif change.cancel_at_period_end is not None:
             params["cancel_at_period_end"] = change.cancel_at_period_end
-        if "items" in params:
+        if "items" in params and change.collection_method != "send_invoice":
             both = change.cancel_at_period_end is not None or change.cancel_at is not None
             params["payment_behavior"] = "error_if_incomplete" if both else "pending_if_incomplete"
         return self._update(subscription_id, params, idempotency_key)
@@ -169,6 +170,8 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
         self, subscription_id: str, end: SubscriptionEnd, *, idempotency_key: str
     ) -> SubscriptionSnapshot:
         """End a subscription at once, and settle what is open; one that has ended already is returned as it is."""
+        if end.unpaid_invoice_id:
+            self._void(end.unpaid_invoice_id, f"{idempotency_key}-void")
         params: dict[str, Any] = {}
         if end.credits_unused:
             params["prorate"] = True
@@ -190,6 +193,22 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
             if not error.is_missing:
                 raise
         return self.retrieve_subscription(subscription_id)
+
+    def _void(self, invoice_id: str, idempotency_key: str) -> None:
+        """Take back an open invoice; Stripe refuses that of one that is paid, in whichever order the two arrive."""
+        try:
+            self._send(
+                self.v1.invoices.void_invoice,
+                invoice_snapshot,
+                idempotency_key,
+                invoice_id,
+                params={},
+                about_state=True,
+            )
+        except ProviderStateError:
+            # As an earlier attempt has left it.
+            if self.retrieve_invoice(invoice_id).status != "void":
+                raise
 
     def pause_subscription(
         self, subscription_id: str, *, behavior: str, resumes_at: datetime | None, idempotency_key: str

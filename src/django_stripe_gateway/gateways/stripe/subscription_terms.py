@@ -26,14 +26,16 @@ class StripeSubscriptionTerms(StripeAccountCalls):
     """Changes the terms of subscriptions."""
 
     def change_trial(
-        self, subscription_id: str, *, ends: datetime | None, idempotency_key: str
+        self, subscription_id: str, *, ends: datetime | None, collection_method: str = "", idempotency_key: str
     ) -> SubscriptionSnapshot:
-        """Move a trial's end, or end it now; a payment that fails then is refused, and the trial goes on."""
+        """Move a trial's end, or end it now; a payment that fails then is refused, and the trial goes on.
+
+        Where invoices are sent, nothing is charged that could fail.
+        """
         params: dict[str, Any] = {"expand": self._subscription_expand(), "proration_behavior": "none"}
-        if ends is None:
-            params |= {"trial_end": "now", "payment_behavior": "error_if_incomplete"}
-        else:
-            params["trial_end"] = seconds(ends)
+        params["trial_end"] = "now" if ends is None else seconds(ends)
+        if ends is None and collection_method != "send_invoice":
+            params["payment_behavior"] = "error_if_incomplete"
         return self._update(subscription_id, params, idempotency_key)
 
     def change_discounts(

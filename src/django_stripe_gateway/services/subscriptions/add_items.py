@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django_stripe_gateway.choices import BillingOperationKind
+from django_stripe_gateway.choices import BillingOperationKind, PriceUsage
 from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway, WrongState
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
@@ -31,6 +31,7 @@ class ItemVerb(SubscriptionVerb):
     def check_subscription(self, claim: CustomerClaim, subscription: Subscription) -> None:
         """Let only what runs be changed, and only as its items are now."""
         check_changeable(subscription)
+        claim.params["collection_method"] = subscription.collection_method
         items = SubscriptionItem.objects.using(payments_database()).filter(subscription=subscription)
         self.check_items(claim, subscription, {item.provider_id: item for item in items})
 
@@ -183,9 +184,16 @@ def remove_item(
 
 
 def check_not_there(price_id: str | None, items: dict[str, SubscriptionItem]) -> None:
-    """Raise ``WrongState`` if one of some items has a price already."""
-    if price_id is not None and any(item.price_id == price_id for item in items.values()):
+    """Raise ``WrongState`` if one of some items has a price already, or is the same add-on at another price."""
+    if price_id is None:
+        return
+    if any(item.price_id == price_id for item in items.values()):
         raise WrongState("The subscription has this price already. Change its quantity.", code="already_added")
+    plans = [item.plan_id for item in items.values() if not item.is_metered]
+    same = PlanPricing.objects.using(payments_database()).filter(stripe_price_id=price_id, plan__in=plans)
+    # An add-on that is charged by use, too, has a price for that beside its own.
+    if same.filter(plan__is_add_on=True).exclude(usage_type=PriceUsage.METERED).exists():
+        raise WrongState("The subscription has this add-on already. Change its price.", code="already_added")
 
 
 def _check_addable(subscription: Subscription, pricing: PlanPricing) -> None:

@@ -43,6 +43,9 @@ def add_on_params(
     prices = {pricing.pk, *(added.pk for added, _quantity in add_ons)}
     if len(prices) <= len(add_ons):
         raise InvalidInput("A price stands in a subscription once.", field="add_ons")
+    charged = [added.plan_id for added, _quantity in add_ons if not added.is_metered]
+    if len(set(charged)) < len(charged):
+        raise InvalidInput("An add-on stands in a subscription once, at one price.", field="add_ons")
     for added, _quantity in add_ons:
         check_add_on(added, pricing.plan_id, pricing.variant, pricing.currency)
     return [

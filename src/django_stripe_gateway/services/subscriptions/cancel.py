@@ -152,6 +152,17 @@ def cancel_subscription(
     return run_on_subscription(CANCEL_SUBSCRIPTION, subscription, params, idempotency_key, origin, find)
 
 
+def give_up_unpaid(subscription: Subscription, origin: Origin) -> None:
+    """End a subscription whose first invoice is open, after which that cannot be paid any more.
+
+    Raises:
+        WrongState: it was paid meanwhile, or has ended.
+        ProviderError: the provider refused or failed.
+    """
+    params = {"at_period_end": False, "unpaid_invoice_id": subscription.latest_invoice_id}
+    run_on_subscription(CANCEL_SUBSCRIPTION, subscription, params, None, origin)
+
+
 def _find_refunds(subscription: Subscription, origin: Origin) -> dict[str, Any]:
     """Return what is refunded; of a subscription that has ended at the provider nothing, and it is known then."""
     try:
@@ -193,6 +204,7 @@ def _end(claim: CustomerClaim) -> SubscriptionEnd:
     return SubscriptionEnd(
         credits_unused=params.get("refund_unused") == "credit" or (settles_pending and has_rest is False),
         settles_pending=settles_pending,
+        unpaid_invoice_id=params.get("unpaid_invoice_id", ""),
         feedback=params.get("reason", ""),
         comment=params.get("comment", ""),
     )

@@ -60,11 +60,12 @@ class ChangeVerb(SubscriptionVerb):
         """Let only what runs be changed, and to no plan that the owner has in another subscription."""
         check_changeable(subscription)
         _check_changes(subscription, claim.params)
+        claim.params["collection_method"] = subscription.collection_method
         claim.params["end"] = end_after_change(subscription, claim.params)
         claim.params["trial"] = trial_after_change(subscription, _pricing(claim.params))
         if claim.params["plan_pk"] is not None:
             # Again, under the lock: another request may have subscribed to that plan meanwhile.
-            check_has_no_other(subscription.customer_id, claim.params["plan_pk"], than=subscription.pk)
+            check_has_no_other(subscription.customer_id, claim.params["plan_pk"], than=subscription)
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Change it; a change that was scheduled for the period's end is dropped."""
@@ -187,6 +188,7 @@ def subscription_change(params: Mapping[str, Any]) -> SubscriptionChange:
         cancellation_comment=params.get("comment", ""),
         trial_end=datetime.fromisoformat(trial["trial_end"]) if trial.get("trial_end") else None,
         ends_trial=trial.get("ends_trial", False),
+        collection_method=params.get("collection_method", ""),
     )
 
 
@@ -280,4 +282,4 @@ def _check_pricing(subscription: Subscription, pricing: PlanPricing) -> None:
     current = current_terms(subscription)
     if current is not None:
         check_currency(pricing, current.currency)
-    check_has_no_other(subscription.customer_id, pricing.plan_id, than=subscription.pk)
+    check_has_no_other(subscription.customer_id, pricing.plan_id, than=subscription)

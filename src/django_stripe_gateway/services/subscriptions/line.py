@@ -164,7 +164,7 @@ def run_on_subscription(
     """
     key = scoped_request_key(idempotency_key, verb.kind, subscription.pk)
     request = Request(params=params, match=params, about={"subscription_id": subscription.pk}, key=key)
-    if find is not None and not _was_made_before(verb, subscription.customer_id, request):
+    if find is not None and not was_made_before(verb, subscription.customer_id, request):
         request = replace(request, params={**params, **find()})
     claim = run(verb, subscription.customer_id, request, origin)
     changed: Subscription | None = claim.result or claimed_subscription(claim)
@@ -172,7 +172,7 @@ def run_on_subscription(
     return changed
 
 
-def _was_made_before(verb: SubscriptionVerb, customer_pk: Any, request: Request) -> bool:
+def was_made_before(verb: Verb[Any, Any, Any], customer_pk: Any, request: Request) -> bool:
     """Return whether this very request has no answer yet, or its key has one."""
     if is_unanswered(verb, customer_pk, request):
         return True

@@ -13,7 +13,7 @@ from django.db.models import Q
 from django_stripe_gateway.choices import SubscriptionItemKind
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import WrongState
-from django_stripe_gateway.models import Plan, Subscription
+from django_stripe_gateway.models import Plan, Subscription, SubscriptionItem
 from django_stripe_gateway.models.subscription_items import plan_rank
 from django_stripe_gateway.models.subscriptions import SubscriptionQuerySet
 from django_stripe_gateway.services.transactions import payments_database
@@ -69,16 +69,26 @@ def _rank(subscription: Any) -> Any:
     )
 
 
-def check_has_no_other(customer_pk: int, plan_pk: int, *, than: int | None = None) -> None:
+def check_has_no_other(customer_pk: int, plan_pk: int, *, than: Subscription | None = None) -> None:
     """Raise ``WrongState`` if a customer has a subscription to a plan already, unless the host allows two.
 
     Args:
-        than: our key of a subscription that does not count.
+        than: a subscription that does not count, as its own plan or its next one is about to be this plan. That it
+            is charged the plan beside its own does count, whatever the host allows.
     """
-    # Also at a price that was negotiated, or beside another plan in one subscription.
-    has_plan = Q(plan=plan_pk) | Q(items__plan=plan_pk, items__kind=SubscriptionItemKind.PLAN)
-    rows = Subscription.objects.using(payments_database()).filter(has_plan, customer_id=customer_pk).not_ended()
+    rows = Subscription.objects.using(payments_database()).filter(customer_id=customer_pk).not_ended()
     if than is not None:
-        rows = rows.exclude(pk=than)
-    if not gateway_settings.allow_duplicate_subscriptions and rows.exists():
-        raise WrongState("There is a subscription to this plan already.", code="already_subscribed")
+        beside = SubscriptionItem.objects.using(payments_database()).filter(subscription=than, plan=plan_pk)
+        beside = beside.filter(kind=SubscriptionItemKind.PLAN).exclude(provider_id=than.item_id)
+        if than.plan_id != plan_pk and beside.exists():
+            raise _already_subscribed()
+        rows = rows.exclude(pk=than.pk)
+    # Also at a price that was negotiated, or beside another plan in one subscription, or from its next period on.
+    is_charged = Q(items__plan=plan_pk, items__kind=SubscriptionItemKind.PLAN)
+    has_plan = Q(plan=plan_pk) | is_charged | Q(scheduled_pricing__plan=plan_pk)
+    if not gateway_settings.allow_duplicate_subscriptions and rows.filter(has_plan).exists():
+        raise _already_subscribed()
+
+
+def _already_subscribed() -> WrongState:
+    return WrongState("There is a subscription to this plan already.", code="already_subscribed")

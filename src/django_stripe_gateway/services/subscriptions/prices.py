@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django_stripe_gateway.adapter import get_adapter, wrong_answer
-from django_stripe_gateway.choices import PriceUsage, SubscriptionStatus
+from django_stripe_gateway.choices import PriceUsage
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import Plan, PlanPricing, Subscription, SubscriptionItem
+from django_stripe_gateway.models.subscriptions import INCOMPLETE
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -98,7 +99,8 @@ def choose_pricing(plan: Plan, *, owner: Any = None, currency: str = "") -> Plan
     """Return the price at which a plan is sold to ``owner`` where none was named.
 
     A plan with one price needs nothing. Of several it is the one in the currency and with the interval of what the
-    owner has subscribed to already, else in the currency that the adapter says, else the plan's default.
+    owner has paid for already, else in the currency that the adapter says, else the plan's default. Another interval
+    than the owner's is only taken where the seller has made it the default.
 
     Args:
         currency: sell in this one only.
@@ -117,7 +119,7 @@ def choose_pricing(plan: Plan, *, owner: Any = None, currency: str = "") -> Plan
         terms = _terms_of_owner(owner, billing_variant())
         if terms is not None:
             sold = _preferred(sold, lambda pricing: pricing.currency == terms.currency)
-            sold = _preferred(sold, terms.has_interval_of)
+            sold = _at_interval(sold, terms)
     if len(sold) > 1 and owner is not None:
         usual = _usual_currency(owner)
         sold = _preferred(sold, lambda pricing: pricing.currency == usual)
@@ -143,12 +145,15 @@ def choose_next_pricing(subscription: Subscription, plan: Plan) -> PlanPricing |
     if not same_currency:
         sentence = f"A subscription keeps its currency, {terms.currency}; this plan is sold at {_named(sold)}."
         raise InvalidInput(sentence, code="other_currency", field="pricing_id")
-    left = [pricing for pricing in same_currency if terms.has_interval_of(pricing)]
-    if not left and len(sold) > 1:
-        left = [pricing for pricing in same_currency if pricing.is_default]
-    if not left and len(sold) > 1:
-        raise _ambiguous("This plan is not sold with the interval of the subscription", same_currency)
-    return _only(_preferred(left or same_currency, lambda pricing: pricing.is_default))
+    left = _at_interval(same_currency, terms) if len(sold) > 1 else sold
+    return _only(_preferred(left, lambda pricing: pricing.is_default))
+
+
+def check_asked_currency(pricing: PlanPricing, currency: str) -> None:
+    """Raise ``InvalidInput`` if a price that was named is in another currency than was asked for."""
+    if currency and pricing.currency != currency.upper():
+        sentence = f"This price is {pricing}, and not in {currency.upper()}."
+        raise InvalidInput(sentence, code="other_currency", field="currency")
 
 
 def current_terms(subscription: Subscription) -> Terms | None:
@@ -178,7 +183,8 @@ def _terms_of_owner(owner: Any, variant: str) -> Terms | None:
     if owner is None:
         return None
     rows = Subscription.objects.using(payments_database()).for_owner(owner).not_ended().filter(variant=variant)
-    begun = rows.exclude(status=SubscriptionStatus.STARTING).select_related("pricing").order_by("-pk")
+    # Who has not paid yet may still want something else.
+    begun = rows.exclude(status__in=INCOMPLETE).select_related("pricing").order_by("-pk")
     return next((terms for terms in map(current_terms, begun) if terms is not None), None)
 
 
@@ -193,6 +199,19 @@ def _usual_currency(owner: Any) -> str:
         problem = f"must return the code of a currency or None, and returned a {type(currency).__name__}"
         raise wrong_answer("default_currency", problem)
     return (currency or "").upper()
+
+
+def _at_interval(sold: list[PlanPricing], terms: Terms) -> list[PlanPricing]:
+    """Return the prices that are charged as often as something else is; else those that the seller prefers.
+
+    Raises:
+        InvalidInput: there is neither.
+    """
+    left = [pricing for pricing in sold if terms.has_interval_of(pricing)]
+    left = left or [pricing for pricing in sold if pricing.is_default]
+    if not left:
+        raise _ambiguous("This plan is not sold with the interval of what runs already", sold)
+    return left
 
 
 def _preferred(sold: list[PlanPricing], is_wanted: Callable[[PlanPricing], bool]) -> list[PlanPricing]:

@@ -60,7 +60,7 @@ class ScheduleChangeVerb(SubscriptionVerb):
         params["takes_back"] = wanted == now
         if params["plan_pk"] is not None:
             # Again, under the lock: another request may have subscribed to that plan meanwhile.
-            check_has_no_other(subscription.customer_id, params["plan_pk"], than=subscription.pk)
+            check_has_no_other(subscription.customer_id, params["plan_pk"], than=subscription)
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Plan the change, in the schedule that an earlier attempt or change has left, or in a new one."""

@@ -7,11 +7,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import urljoin
 
-from django_stripe_gateway.choices import (
-    BillingOperationKind,
-    SubscriptionLogEvent,
-    SubscriptionStatus,
-)
+from django_stripe_gateway.choices import BillingOperationKind, SubscriptionLogEvent
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.conf.billing import TRIAL_END_BEHAVIORS
 from django_stripe_gateway.exceptions import (
@@ -32,10 +28,10 @@ from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Customer, Plan, PlanPricing, Subscription
 from django_stripe_gateway.models.return_urls import default_base_url
 from django_stripe_gateway.services.audit import write_log
-from django_stripe_gateway.services.operations.engine import is_unanswered, run, scoped_request_key
+from django_stripe_gateway.services.operations.engine import run, scoped_request_key
 from django_stripe_gateway.services.operations.verbs import Request, Verb, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.subscriptions.add_ons import add_on_params, has_add_ons
+from django_stripe_gateway.services.subscriptions.add_ons import add_on_params
 from django_stripe_gateway.services.subscriptions.checkouts import close_open_checkouts, note_checkout
 from django_stripe_gateway.services.subscriptions.collection import check_collection
 from django_stripe_gateway.services.subscriptions.customers import (
@@ -53,10 +49,16 @@ from django_stripe_gateway.services.subscriptions.line import (
 )
 from django_stripe_gateway.services.subscriptions.payment_methods import own_payment_method
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
-from django_stripe_gateway.services.subscriptions.prices import check_sold_alone, choose_pricing, named_pricing
+from django_stripe_gateway.services.subscriptions.prices import (
+    check_asked_currency,
+    check_sold_alone,
+    choose_pricing,
+    named_pricing,
+)
 from django_stripe_gateway.services.subscriptions.quantities import check_quantity, quantity_of
 from django_stripe_gateway.services.subscriptions.sync import lock_subscription, look_up_subscription
 from django_stripe_gateway.services.subscriptions.trials import may_have_trial
+from django_stripe_gateway.services.subscriptions.unpaid import go_on_with_unpaid
 from django_stripe_gateway.services.transactions import payments_database
 
 A = TypeVar("A")
@@ -230,6 +232,9 @@ def subscribe(
         metadata: kept on the subscription here and at the provider.
         success_url: where the page of the mode "checkout" sends the browser back to; ``cancel_url`` if nobody paid.
 
+    Whoever asks for the same again before the first payment is made gets the same subscription; whoever asks for
+    something else of that plan gets another, and the unpaid one is ended.
+
     Returns:
         The subscription, with ``client_secret`` where the customer must act, or ``gateway_url`` of the page.
 
@@ -242,6 +247,7 @@ def subscribe(
     """
     if pricing is None:
         pricing = _asked_pricing(plan, lookup_key, currency, owner)
+    check_asked_currency(pricing, currency)
     gateway = _gateway_that_starts(plan, pricing, quantity, mode, promotion_code)
     pricing.plan = plan
     params: dict[str, Any] = {
@@ -280,18 +286,9 @@ def subscribe(
     match = {name: value for name, value in params.items() if name not in UNCOMPARED}
     key = scoped_request_key(idempotency_key, "subscribe", customer.pk)
     request = Request(params, match, key=key, rows=pricing)
-    if verb is SUBSCRIBE:
-        rows = Subscription.objects.using(payments_database()).filter(customer=customer, pricing=pricing)
-        unpaid = rows.filter(status=SubscriptionStatus.INCOMPLETE, quantity=quantity).first()
-        if (
-            unpaid is not None
-            and has_add_ons(unpaid, params["add_ons"])
-            and not is_unanswered(verb, customer.pk, request)
-        ):
-            # The same request again, while its first payment is still open: go on with that one.
-            found = look_up_subscription(unpaid.pk, origin)
-            if not found.has_ended:
-                return found
+    unpaid = go_on_with_unpaid(verb, customer, request, origin)
+    if unpaid is not None:
+        return unpaid
     claim = _run(verb, customer, request, origin)
     subscription: Subscription | None = claim.result or claimed_subscription(claim)
     assert subscription is not None  # noqa: S101 (what subscribes makes one)

@@ -34,6 +34,7 @@ class ChangeTrialVerb(SubscriptionVerb):
         """Let only what is in its trial be asked for."""
         if not subscription.on_trial:
             raise WrongState("This subscription is not in a trial.", code="not_in_trial")
+        claim.params["collection_method"] = subscription.collection_method
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Move its end; what was scheduled goes by the old one, and is dropped."""
@@ -42,6 +43,7 @@ class ChangeTrialVerb(SubscriptionVerb):
         snapshot: SubscriptionSnapshot = claim.gateway.change_trial(
             claim.seen.provider_id,
             ends=datetime.fromisoformat(ends) if ends else None,
+            collection_method=claim.params["collection_method"],
             idempotency_key=claim.key,
         )
         return snapshot

@@ -1,0 +1,76 @@
+"""Subscriptions whose first payment was never made, when their customer subscribes to that plan again.
+
+Who asks for the same goes on with the one that there is. Who asks for something else has given it up: it is ended at
+the provider before anything else is started, so that nobody can pay for both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from django_stripe_gateway.choices import BillingOperationKind, SubscriptionStatus
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.exceptions import WrongState
+from django_stripe_gateway.models import BillingOperation, Customer, Subscription
+from django_stripe_gateway.services.operations.verbs import Request, Verb
+from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.subscriptions.add_ons import has_add_ons
+from django_stripe_gateway.services.subscriptions.cancel import give_up_unpaid
+from django_stripe_gateway.services.subscriptions.line import was_made_before
+from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
+from django_stripe_gateway.services.transactions import payments_database
+
+BEGINNINGS = (BillingOperationKind.SUBSCRIBE, BillingOperationKind.CHECKOUT)
+
+
+def go_on_with_unpaid(
+    verb: Verb[Any, Any, Any], customer: Customer, request: Request, origin: Origin
+) -> Subscription | None:
+    """Return the unpaid subscription that this request would start again; others to the same plan are ended.
+
+    What was started elsewhere is not ours to end, nor is anything where the host lets owners have a plan twice.
+
+    Raises:
+        ProviderError: the provider could not be asked; then nothing may be started either.
+    """
+    if was_made_before(verb, customer.pk, request):
+        return None
+    rows = Subscription.objects.using(payments_database()).filter(customer=customer, plan=request.params["plan_pk"])
+    for unpaid in rows.filter(status=SubscriptionStatus.INCOMPLETE).order_by("-pk"):
+        begun = _beginning(unpaid)
+        if _is_same(verb, request, unpaid, begun):
+            found = look_up_subscription(unpaid.pk, origin)
+            if not found.has_ended:
+                return found
+        elif begun is not None and not gateway_settings.allow_duplicate_subscriptions:
+            _give_up(unpaid, origin)
+    return None
+
+
+def _beginning(unpaid: Subscription) -> BillingOperation | None:
+    rows = BillingOperation.objects.using(payments_database())
+    return rows.filter(subscription=unpaid, kind__in=BEGINNINGS).order_by("-pk").first()
+
+
+def _is_same(verb: Verb[Any, Any, Any], request: Request, unpaid: Subscription, begun: BillingOperation | None) -> bool:
+    """Return whether a request to subscribe at once asks for what an unpaid subscription is."""
+    if verb.kind != BillingOperationKind.SUBSCRIBE:
+        return False
+    if begun is not None:
+        return verb.is_met_by(replace(request, key=None), begun)
+    params = request.params
+    is_price = (unpaid.pricing_id, unpaid.quantity) == (params["pricing_pk"], params["quantity"] or 1)
+    return is_price and has_add_ons(unpaid, params["add_ons"])
+
+
+def _give_up(unpaid: Subscription, origin: Origin) -> None:
+    """End an unpaid subscription; one that was paid meanwhile is left to be found by who subscribes."""
+    found = look_up_subscription(unpaid.pk, origin)
+    if found.status != SubscriptionStatus.INCOMPLETE:
+        return
+    try:
+        give_up_unpaid(found, origin)
+    except WrongState:
+        # Paid or ended by another request: how it stands is known by now.
+        return
