@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +23,11 @@ from django_stripe_gateway.models import Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.checkouts import close_open_checkouts
-from django_stripe_gateway.services.subscriptions.ends import end_after_change
+from django_stripe_gateway.services.subscriptions.ends import (
+    end_after_change,
+    end_of_plan,
+    has_several_intervals,
+)
 from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
     SubscriptionVerb,
@@ -124,11 +129,29 @@ def change_subscription(
 
 
 def change_at_provider(claim: CustomerClaim) -> SubscriptionSnapshot:
-    """Ask the provider for the change that an operation has kept."""
-    snapshot: SubscriptionSnapshot = claim.gateway.change_subscription(
-        claim.seen.provider_id, subscription_change(claim.params), idempotency_key=claim.key
-    )
-    return snapshot
+    """Ask the provider for the change that an operation has kept; what ends with its period ends with its plan's.
+
+    Left to itself, Stripe ends a subscription with the first of its items' periods: a yearly plan with the month of
+    what is charged beside it (https://docs.stripe.com/billing/subscriptions/mixed-interval).
+    """
+    gateway, subscription = claim.gateway, claim.seen
+    change, key = subscription_change(claim.params), claim.key
+    ends = change.cancel_at_period_end
+    if ends is None:
+        ends = subscription.cancel_at_period_end and not subscription.ends_as_agreed
+    ends_with_plan = ends and change.cancel_at is None
+    found: SubscriptionSnapshot
+    if ends_with_plan and not change.items and has_several_intervals(subscription):
+        found = gateway.retrieve_subscription(subscription.provider_id)
+        change = replace(change, cancel_at=end_of_plan(found, subscription.item_id), proration="none")
+    found = gateway.change_subscription(subscription.provider_id, change, idempotency_key=key)
+    ends_at = end_of_plan(found, subscription.item_id) if ends_with_plan else None
+    if ends_at is None or ends_at == found.cancel_at:
+        return found
+    # Only the change itself tells when the period of another price ends.
+    end = SubscriptionChange(cancel_at=ends_at, proration="none")
+    found = gateway.change_subscription(subscription.provider_id, end, idempotency_key=f"{key}-end")
+    return found
 
 
 def preview_change(
