@@ -16,7 +16,7 @@ from django_stripe_gateway.models import BillingOperation, Subscription
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.change import change_at_provider
-from django_stripe_gateway.services.subscriptions.ends import going_on
+from django_stripe_gateway.services.subscriptions.ends import going_on, note_agreed_end
 from django_stripe_gateway.services.subscriptions.line import (
     CHANGEABLE,
     CustomerClaim,
@@ -70,6 +70,12 @@ class CancelVerb(SubscriptionVerb):
             claim.seen.provider_id, _end(claim), idempotency_key=claim.key
         )
         return snapshot
+
+    def apply(self, claim: CustomerClaim, answer: SubscriptionSnapshot) -> str:
+        """Bring the subscription to what the provider says; the date that the seller has named is an agreed end."""
+        if claim.params.get("cancel_at"):
+            note_agreed_end(lock_subscription(claim.seen.pk), datetime.fromisoformat(claim.params["cancel_at"]))
+        return super().apply(claim, answer)
 
     def find_earlier(self, claim: CustomerClaim) -> SubscriptionSnapshot | None:
         """Return the subscription if it has ended: that happens once, after all is given back."""

@@ -32,6 +32,13 @@ def note_end(subscription: Subscription, before: Subscription) -> None:
         subscription.fixed_end = subscription.cancel_at
 
 
+def note_agreed_end(subscription: Subscription, date: datetime) -> None:
+    """Note on a locked subscription the date that the seller has set here, be it the end of the period of now."""
+    # As the provider keeps it.
+    subscription.fixed_end = date.replace(microsecond=0)
+    subscription.save(using=payments_database(), update_fields=["fixed_end", "modified"])
+
+
 def going_on(subscription: Subscription) -> dict[str, Any]:
     """Return what takes back the customer's own cancellation: an agreed end in a later period is set again."""
     agreed, period_end = subscription.fixed_end, subscription.current_period_end
