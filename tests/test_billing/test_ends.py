@@ -160,7 +160,9 @@ def test_change_of_plan__takes_a_request_back(either_host: SubscriptionHost, whe
     else:
         host.fake.portal_cancel(subscription.provider_id)
     host.deliver_new()
-    preview_change(subscription=now(subscription), pricing=host.premium, proration=proration)
+    preview = preview_change(subscription=now(subscription), pricing=host.premium, proration=proration)
+    # The next period is charged again, with the rest of this one's difference before it or at once.
+    assert preview.total == {"none": 50, "always_invoice": 30}[proration]
     assert at_stripe(host, subscription)[1] is not None
     change_subscription(subscription=now(subscription), pricing=host.premium, proration=proration)
     host.deliver_new()
