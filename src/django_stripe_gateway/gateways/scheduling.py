@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django_stripe_gateway.exceptions import UnsupportedByGateway
-from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
+from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionChange, SubscriptionSnapshot
 from django_stripe_gateway.gateways.schedule_values import ScheduledChange, ScheduleSnapshot
 
 
@@ -24,6 +24,16 @@ class ScheduleGateway:
         self, schedule: ScheduleSnapshot, change: ScheduledChange, *, idempotency_key: str
     ) -> SubscriptionSnapshot:
         """Let a schedule hold one change, in place of all that it has planned; the subscription's answer has it."""
+        raise UnsupportedByGateway("This gateway cannot plan a change ahead.")
+
+    def preview_schedule(
+        self, schedule: ScheduleSnapshot, change: ScheduledChange, *, instead: SubscriptionChange | None = None
+    ) -> InvoiceSnapshot:
+        """Return the invoice that would come if a schedule held one change, in place of all that it has planned.
+
+        Args:
+            instead: the same price and quantity from now on: how that is charged, and what becomes of trial and end.
+        """
         raise UnsupportedByGateway("This gateway cannot plan a change ahead.")
 
     def retrieve_schedule(self, schedule_id: str) -> ScheduleSnapshot:

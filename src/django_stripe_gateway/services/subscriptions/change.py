@@ -35,7 +35,6 @@ from django_stripe_gateway.services.subscriptions.line import (
     run_on_subscription,
 )
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
-from django_stripe_gateway.services.subscriptions.previews import preview
 from django_stripe_gateway.services.subscriptions.prices import (
     check_currency,
     check_sold_alone,
@@ -48,6 +47,7 @@ from django_stripe_gateway.services.subscriptions.schedule import (
     check_not_prorated,
     let_go,
     preview_scheduled,
+    preview_with_schedule,
     schedule_change,
 )
 from django_stripe_gateway.services.subscriptions.trials import trial_after_change
@@ -171,7 +171,8 @@ def preview_change(
 
     Raises:
         InvalidInput: nothing would change, or the values are not acceptable.
-        WrongState: it is over, or its first payment is open.
+        WrongState: it is over, or its first payment is open, or somebody else has scheduled what becomes of it
+            ("has_schedule").
         UnsupportedByGateway: this provider cannot say what a change would cost.
         ProviderError: the provider refused or failed.
     """
@@ -181,13 +182,14 @@ def preview_change(
     pricing = _asked_pricing(subscription, plan, pricing, lookup_key)
     if at_period_end:
         check_not_prorated(proration, proration_date)
-        return preview_scheduled(subscription, _change_params(subscription, pricing, quantity, "none", None))
+        params = _change_params(subscription, pricing, quantity, "none", None)
+        return preview_scheduled(subscription, pricing, params)
     moment = proration_date or timezone.now().replace(microsecond=0)
     params = _change_params(subscription, pricing, quantity, proration, moment)
     _check_changes(subscription, params)
     params["end"] = end_after_change(subscription, params)
     params["trial"] = trial_after_change(subscription, pricing)
-    return preview(subscription, subscription_change(params))
+    return preview_with_schedule(subscription, pricing, params, subscription_change(params))
 
 
 def subscription_change(params: Mapping[str, Any]) -> SubscriptionChange:

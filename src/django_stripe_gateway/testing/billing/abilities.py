@@ -223,6 +223,7 @@ class AbilityTests(BillingScenario):
             self.unsupported(
                 lambda: self.gateway.start_schedule(found.subscription_id, idempotency_key=self.key()),
                 lambda: self.gateway.schedule_change(nothing, change, idempotency_key=self.key()),
+                lambda: self.gateway.preview_schedule(nothing, change),
                 lambda: self.gateway.retrieve_schedule("schedule"),
                 lambda: self.gateway.release_schedule("schedule", idempotency_key=self.key()),
             )
@@ -239,6 +240,7 @@ class AbilityTests(BillingScenario):
             assert (item.price_id, item.quantity, said.schedule.next_change.start) == (price.price_id, 2, change.at)
             assert (said.schedule.metadata, said.schedule.is_one_change) == ({"token": "17"}, True)
             self.assert_plain(said)
+            assert self.gateway.preview_schedule(said.schedule, change).lines
         with self.refused(ProviderStateError):
             self.gateway.start_schedule(found.subscription_id, idempotency_key=self.key())
         released = self.gateway.release_schedule(started.schedule_id, idempotency_key=self.key())

@@ -71,7 +71,7 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     find_promotion_code = _refusing("promotion codes")
     preview_change = _refusing("previews of a change")
     set_lookup_key = _refusing("lookup keys")
-    start_schedule = schedule_change = retrieve_schedule = release_schedule = _refusing(
+    start_schedule = schedule_change = preview_schedule = retrieve_schedule = release_schedule = _refusing(
         "changes that are planned ahead"
     )
     preview_end = refund_invoice = find_invoice_refund = _refusing("what is left of a period")
