@@ -25,6 +25,7 @@ class Added:
 
 _STRINGS = {"type": "array", "items": {"type": "string"}}
 _SCHEDULES = "/v1/subscription_schedules"
+_PREVIEW = "/v1/invoices/create_preview"
 
 ADDED = (
     # https://docs.stripe.com/changelog/endive/2026-09-30/remove-payment-method-types-checkout-sessions
@@ -34,6 +35,8 @@ ADDED = (
     Added("POST", _SCHEDULES, ("phases", "*"), "iterations", {"type": "integer"}),
     Added("POST", _SCHEDULES + "/{schedule}", ("phases", "*"), "coupon", {"type": "string"}),
     Added("POST", _SCHEDULES + "/{schedule}", ("phases", "*"), "iterations", {"type": "integer"}),
+    Added("POST", _PREVIEW, ("schedule_details", "phases", "*"), "coupon", {"type": "string"}),
+    Added("POST", _PREVIEW, ("schedule_details", "phases", "*"), "iterations", {"type": "integer"}),
     # In the SDK's types, and the only way localstripe knows.
     Added("POST", "/v1/subscriptions", ("items", "*"), "plan", {"type": "string"}),
 )
@@ -63,8 +66,10 @@ REMOVED = (
     Removed("/v1/checkout/sessions", "payment_method_types", "2026-09-30", "parameter_unknown"),
     # https://docs.stripe.com/changelog/basil/2025-03-31/deprecate-singular-coupon-promotion-code
     Removed(_SCHEDULES, "coupon", "2025-03-31", "parameter_unknown", ("phases", "*")),
+    Removed(_PREVIEW, "coupon", "2025-03-31", "parameter_unknown", ("schedule_details", "phases", "*")),
     # https://docs.stripe.com/changelog/clover/2025-09-30/remove-iterations
     Removed(_SCHEDULES, "iterations", "2025-09-30", "parameter_unknown", ("phases", "*")),
+    Removed(_PREVIEW, "iterations", "2025-09-30", "parameter_unknown", ("schedule_details", "phases", "*")),
 )
 
 

@@ -112,6 +112,20 @@ def move_on(scope: Scope, schedule: Object) -> None:
 
 def apply(scope: Scope, schedule: Object, subscription: Object, proration_behavior: str) -> None:
     """Change a subscription to what the current phase says, as a request about the subscription would."""
+    params = change_to(scope, schedule, subscription, proration_behavior)
+    params.update(gives(schedule, *OF_SUBSCRIPTION))
+    schedule["_applying"] = True
+    try:
+        with changing(scope, subscription, "customer.subscription.updated"):
+            _set_discounts(scope, schedule, subscription)
+            set_end(scope, schedule, subscription)
+        changing_subscriptions.update(scope, subscription, params)
+    finally:
+        schedule["_applying"] = False
+
+
+def change_to(scope: Scope, schedule: Object, subscription: Object, proration_behavior: str) -> Object:
+    """Return the request about a subscription that makes it what the current phase says."""
     phase = current(schedule)
     params: Object = {
         "items": _differences(subscription, phase),
@@ -125,15 +139,7 @@ def apply(scope: Scope, schedule: Object, subscription: Object, proration_behavi
         params["trial_end"] = "now"
     if phase["billing_cycle_anchor"] == "phase_start" and phase["start_date"] == scope.now():
         params["billing_cycle_anchor"] = "now"
-    params.update(gives(schedule, *OF_SUBSCRIPTION))
-    schedule["_applying"] = True
-    try:
-        with changing(scope, subscription, "customer.subscription.updated"):
-            _set_discounts(scope, schedule, subscription)
-            set_end(scope, schedule, subscription)
-        changing_subscriptions.update(scope, subscription, params)
-    finally:
-        schedule["_applying"] = False
+    return params
 
 
 def _differences(subscription: Object, phase: Object) -> list[Object]:

@@ -8,7 +8,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 
-from tests.fake_stripe import canceling, objects, schedule_phases, schedule_steps, subscription_objects
+from tests.fake_stripe import (
+    canceling,
+    changing_subscriptions,
+    objects,
+    schedule_phases,
+    schedule_steps,
+    subscription_objects,
+)
 from tests.fake_stripe.errors import ApiError, invalid, missing_param
 from tests.fake_stripe.events import changing, record
 from tests.fake_stripe.state import Object, Scope
@@ -151,6 +158,27 @@ def update(scope: Scope, schedule: Object, params: Object) -> None:
         schedule.clear()
         schedule.update(before)
         raise
+
+
+def preview(scope: Scope, schedule: Object, details: Object) -> Object:
+    """Return the invoice that an update of a schedule would lead to: the one made at once, or the next one."""
+    _check_running(schedule, "preview", "previewed")
+    if schedule["status"] != "active":
+        raise ApiError(501, "The fake Stripe previews schedules that have a subscription only.", type="api_error")
+    planned = copy.deepcopy(schedule)
+    _set(planned, details)
+    if "phases" in details:
+        _replace_phases(scope, planned, details["phases"])
+    found = copy.deepcopy(scope.objects["subscription"][schedule["subscription"]])
+    schedule_steps.set_end(scope, planned, found)
+    behavior = details.get("proration_behavior", "create_prorations")
+    change = schedule_steps.change_to(scope, planned, found, behavior)
+    stored = scope.objects["subscription_schedule"]
+    stored[schedule["id"]] = planned
+    try:
+        return changing_subscriptions.preview(scope, found, change)
+    finally:
+        stored[schedule["id"]] = schedule
 
 
 def _replace_phases(scope: Scope, schedule: Object, given: list[Object]) -> None:

@@ -84,6 +84,30 @@ def test_on_a_date(host: SubscriptionHost) -> None:
     assert (ended.cancel_at, ended.fixed_end, ended.ends_as_agreed) == (date, date, True)
 
 
+@pytest.mark.parametrize("lifting", ["resume", "change"])
+def test_on_a_date__that_is_the_periods_end(either_host: SubscriptionHost, lifting: str) -> None:
+    """It is no less agreed on than any other date."""
+    host = either_host
+    found = host.subscribed()
+    ended = cancel_subscription(subscription=found, cancel_at=found.current_period_end)
+    assert (ended.fixed_end, ended.ends_as_agreed) == (found.current_period_end, True)
+    host.deliver_new()
+    body = {"subscription_id": found.provider_id, "plan_id": host.premium.plan_id}
+    answer = host.post(lifting, body)
+    assert (answer.status_code, answer.json().get("code")) in [(409, "agreed_end"), (200, None)]
+    assert found.current_period_end is not None
+    assert host.fake.get(found.provider_id)["cancel_at"] == int(found.current_period_end.timestamp())
+    host.deliver_new()
+    assert Subscription.objects.get().ends_as_agreed
+
+
+def test_on_a_date__in_place_of_what_the_customer_asked_for(host: SubscriptionHost) -> None:
+    found = cancel_subscription(subscription=host.subscribed())
+    cancel_subscription(subscription=found, cancel_at=found.current_period_end)
+    host.deliver_new()
+    assert host.post("resume", {"subscription_id": found.provider_id}).json()["code"] == "agreed_end"
+
+
 def test_refund__goes_to_the_card_and_is_no_more_than_the_rest(host: SubscriptionHost) -> None:
     found = half_way(host)
     ended = cancel_subscription(subscription=found, at_period_end=False, refund_unused="refund")

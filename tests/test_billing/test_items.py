@@ -323,3 +323,24 @@ def test_identify_unknown(host: SubscriptionHost) -> None:
     assert (identify_unknown("eu"), identify_unknown(), identify_unknown()) == (0, 1, 0)
     subscription.refresh_from_db()
     assert (subscription.plan, subscription.pricing) == (host.basic.plan, None)
+
+
+def test_other_interval__as_an_old_endpoint_shows_it(host: SubscriptionHost) -> None:
+    """The one period of a subscription that its events show there is the add-on's month, not the plan's year."""
+    yearly = host.sell("yearly", Decimal("500.00"), interval="year")
+    subscription = host.subscribed(yearly, pricing_id=yearly.pk)
+    add_item(subscription=subscription, pricing=support(host))
+    host.deliver_new()
+    host.fake.generation = "legacy"
+    for days in (2, 31, 340):
+        host.fake.advance(days=days)
+        host.fake.change_subscription(subscription.provider_id, {"metadata": {"days": str(days)}})
+        events = host.new_events()[-1:]
+        # Stripe answers in the version that the account is set to.
+        host.fake.generation = "current"
+        host.deliver(events)
+        host.fake.generation = "legacy"
+        subscription.refresh_from_db()
+        ends = {item["id"]: item["current_period_end"] for item in host.fake.all("subscription_item")}
+        assert subscription.current_period_end is not None
+        assert subscription.current_period_end.timestamp() == ends[subscription.item_id]

@@ -16,7 +16,6 @@ from django_stripe_gateway.subscriptions import (
     cancel_subscription,
     change_subscription,
     pause_subscription,
-    preview_change,
     resume_subscription,
     unpause_subscription,
 )
@@ -386,12 +385,3 @@ def test_killed_between_its_calls(
         assert now(premium).on_grace_period
         assert nothing(premium)
     assert len(schedules(host, running=False)) == 1
-
-
-def test_preview(either_host: SubscriptionHost, premium: Subscription) -> None:
-    host = either_host
-    preview = preview_change(subscription=premium, pricing=host.basic, at_period_end=True)
-    assert (preview.total, [line.is_proration for line in preview.lines]) == (Decimal("20.00"), [False])
-    assert schedules(host) == []
-    with pytest.raises(InvalidInput):
-        preview_change(subscription=premium, pricing=host.basic, at_period_end=True, proration="none")

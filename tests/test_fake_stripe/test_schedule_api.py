@@ -217,3 +217,21 @@ def test_versions(billing: BillingShop, version: str, length: dict[str, Any], ac
     assert ("coupon" in made["phases"][0], "billing_mode" in made) == (old, not old)
     if old:
         assert made["phases"][0]["coupon"] == "HALF"
+
+
+def test_preview(billing: BillingShop) -> None:
+    """The next invoice of a schedule as an update would make it, which changes nothing."""
+    made = billing.subscribe(billing.customer(), billing.price())
+    schedules = billing.v1.subscription_schedules
+    schedule = schedules.create({"from_subscription": made["id"]})
+    phase = kept(schedule)
+    schedules.update(schedule.id, {"phases": [phase, {"items": [{"price": billing.price(1000)}]}]})
+    before, preview = billing.fake.get(schedule.id), billing.v1.invoices.create_preview
+    assert preview({"schedule": schedule.id}).total == 1000
+    assert preview({"schedule": schedule.id, "schedule_details": {"phases": [phase]}}).total == 2000
+    phase["items"][0]["quantity"] = 3
+    details = {"phases": [phase], "proration_behavior": "always_invoice"}
+    assert 3990 < preview({"schedule": schedule.id, "schedule_details": details}).total <= 4000
+    assert billing.fake.get(schedule.id) == before
+    with pytest.raises(stripe.InvalidRequestError, match="together with a subscription"):
+        preview({"schedule": schedule.id, "subscription": made["id"]})

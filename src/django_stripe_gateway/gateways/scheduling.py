@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django_stripe_gateway.exceptions import UnsupportedByGateway
-from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
+from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionChange, SubscriptionSnapshot
 from django_stripe_gateway.gateways.schedule_values import ScheduledChange, ScheduleSnapshot
 
 
@@ -28,6 +28,16 @@ class ScheduleGateway:
 
     def clear_schedule_payment_method(self, schedule: ScheduleSnapshot, *, idempotency_key: str) -> ScheduleSnapshot:
         """Let a schedule give its subscription no payment method, and be as it is otherwise."""
+        raise UnsupportedByGateway("This gateway cannot plan a change ahead.")
+
+    def preview_schedule(
+        self, schedule: ScheduleSnapshot, change: ScheduledChange, *, instead: SubscriptionChange | None = None
+    ) -> InvoiceSnapshot:
+        """Return the invoice that would come if a schedule held one change, in place of all that it has planned.
+
+        Args:
+            instead: the same price and quantity from now on: how that is charged, and what becomes of trial and end.
+        """
         raise UnsupportedByGateway("This gateway cannot plan a change ahead.")
 
     def retrieve_schedule(self, schedule_id: str) -> ScheduleSnapshot:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fake_stripe import changing_subscriptions, invoicing, pending_items, sending, shapes
+from tests.fake_stripe import changing_subscriptions, invoicing, pending_items, scheduling, sending, shapes
 from tests.fake_stripe.errors import ApiError, invalid
 from tests.fake_stripe.events import record
 from tests.fake_stripe.invoice_objects import payment
@@ -23,7 +23,13 @@ def list_invoices(call: Call) -> Object:
 
 @route("POST", "/v1/invoices/create_preview")
 def create_preview(call: Call) -> Object:
-    """Show the invoice that a change of a subscription would lead to."""
+    """Show the invoice that a change of a subscription, or of its schedule, would lead to."""
+    of_schedule = {"schedule", "schedule_details"} & set(call.params)
+    if of_schedule and {"subscription", "subscription_details"} & set(call.params):
+        raise invalid("You cannot use a schedule together with a subscription.", "schedule")
+    if "schedule" in call.params:
+        schedule = call.scope.get("subscription_schedule", call.params["schedule"], param="schedule", in_url=False)
+        return scheduling.preview(call.scope, schedule, call.params.get("schedule_details", {}))
     if "subscription" not in call.params:
         raise invalid("The fake Stripe previews changes of a subscription only.", "subscription")
     found = call.scope.get("subscription", call.params["subscription"], param="subscription", in_url=False)

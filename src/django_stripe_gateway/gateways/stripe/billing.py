@@ -125,28 +125,20 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
         nothing is charged that could fail, and no change may wait
         (https://docs.stripe.com/billing/subscriptions/pending-updates).
         """
-        params: dict[str, Any] = {**_change(change), "expand": self._subscription_expand()}
+        ends = self._end(subscription_id, change)
+        params: dict[str, Any] = {**_change(change), **ends, "expand": self._subscription_expand()}
         if change.cancellation_feedback or change.cancellation_comment:
             said = {"feedback": change.cancellation_feedback, "comment": change.cancellation_comment}
             params["cancellation_details"] = said
         if change.cancel_at is not None:
-            params |= {"cancel_at": seconds(change.cancel_at), "proration_behavior": change.proration}
-        elif change.cancel_at_period_end is False and self._ends_by_date(subscription_id):
-            params["cancel_at"] = ""
-        elif change.cancel_at_period_end is not None:
-            params["cancel_at_period_end"] = change.cancel_at_period_end
+            params["proration_behavior"] = change.proration
         if "items" in params and change.collection_method != "send_invoice":
-            both = change.cancel_at_period_end is not None or change.cancel_at is not None
-            params["payment_behavior"] = "error_if_incomplete" if both else "pending_if_incomplete"
+            params["payment_behavior"] = "error_if_incomplete" if ends else "pending_if_incomplete"
         return self._update(subscription_id, params, idempotency_key)
 
     def preview_change(self, subscription_id: str, customer_id: str, change: SubscriptionChange) -> InvoiceSnapshot:
         """Return the invoice that a change would lead to: at once, or else the next one."""
-        details = _change(change)
-        if change.cancel_at is not None:
-            details["cancel_at"] = seconds(change.cancel_at)
-        elif change.cancel_at_period_end is not None:
-            details["cancel_at_period_end"] = change.cancel_at_period_end
+        details = {**_change(change), **self._end(subscription_id, change)}
         params = {"customer": customer_id, "subscription": subscription_id, "subscription_details": details}
         return ask(lambda: self.v1.invoices.create_preview(params=params), invoice_snapshot, about_state=True)
 
@@ -234,6 +226,16 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
             params=params,
             about_state=True,
         )
+
+    def _end(self, subscription_id: str, change: SubscriptionChange) -> dict[str, Any]:
+        """Return the parameters that say when a subscription ends, empty where that stays as it is."""
+        if change.cancel_at is not None:
+            return {"cancel_at": seconds(change.cancel_at)}
+        if change.cancel_at_period_end is None:
+            return {}
+        if not change.cancel_at_period_end and self._ends_by_date(subscription_id):
+            return {"cancel_at": ""}
+        return {"cancel_at_period_end": change.cancel_at_period_end}
 
     def _ends_by_date(self, subscription_id: str) -> bool:
         return ask(lambda: self.v1.subscriptions.retrieve(subscription_id), ends_by_date)

@@ -20,7 +20,6 @@ from django_stripe_gateway.gateways.billing_values import (
 from django_stripe_gateway.gateways.stripe.fields import (
     Object,
     count_of,
-    entries,
     flag,
     metadata_of,
     moment,
@@ -32,7 +31,7 @@ from django_stripe_gateway.gateways.stripe.fields import (
     signed_amount_of,
     text,
 )
-from django_stripe_gateway.gateways.stripe.item_objects import item_snapshot
+from django_stripe_gateway.gateways.stripe.item_objects import item_snapshots
 from django_stripe_gateway.gateways.stripe.schedule_objects import schedule_snapshot
 
 # A first or renewed payment that the customer can still make.
@@ -52,7 +51,7 @@ def subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
         # localstripe keeps a trial's end, makes no invoice and calls that incomplete. At Stripe every incomplete
         # subscription has an invoice.
         status, obj = "trialing", {**obj, "current_period_end": obj["trial_end"]}
-    items = [item_snapshot(item, obj) for item in entries(obj["items"])]
+    items = item_snapshots(obj)
     # The one that ends first, whatever order they come in.
     start, end = min(
         ((item.current_period_start, item.current_period_end) for item in items if item.current_period_end),

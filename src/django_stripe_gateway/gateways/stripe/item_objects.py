@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django_stripe_gateway.gateways.billing_values import SubscriptionItemSnapshot
 from django_stripe_gateway.gateways.stripe.catalogue_objects import unit_amount
 from django_stripe_gateway.gateways.stripe.fields import (
     Object,
     count_of,
+    entries,
     metadata_of,
     moment,
     object_id,
@@ -14,6 +17,29 @@ from django_stripe_gateway.gateways.stripe.fields import (
     part,
     text,
 )
+
+# What intervals are compared by.
+DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
+
+
+def item_snapshots(subscription: Object) -> list[SubscriptionItemSnapshot]:
+    """Return the snapshots of the items that a subscription shows.
+
+    Where it has several intervals, the one period that older generations show is that of the shortest.
+    """
+    shown = entries(subscription["items"])
+    items = [item_snapshot(item, subscription) for item in shown]
+    shortest = min(map(_days, items), default=0)
+    return [
+        item
+        if obj.get("current_period_end") or _days(item) == shortest
+        else replace(item, current_period_start=None, current_period_end=None)
+        for item, obj in zip(items, shown, strict=True)
+    ]
+
+
+def _days(item: SubscriptionItemSnapshot) -> int:
+    return DAYS.get(item.interval, 0) * item.interval_count
 
 
 def item_snapshot(obj: Object, subscription: Object) -> SubscriptionItemSnapshot:

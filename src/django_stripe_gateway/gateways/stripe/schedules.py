@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from django_stripe_gateway.exceptions import ProviderStateError
-from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
+from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionChange, SubscriptionSnapshot
 from django_stripe_gateway.gateways.schedule_values import ScheduledChange, ScheduleSnapshot
 from django_stripe_gateway.gateways.scheduling import ScheduleGateway
-from django_stripe_gateway.gateways.stripe.billing_objects import subscription_snapshot
+from django_stripe_gateway.gateways.stripe.billing_objects import invoice_snapshot, subscription_snapshot
 from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask, seconds
 from django_stripe_gateway.gateways.stripe.fields import Object, reads
 from django_stripe_gateway.gateways.stripe.schedule_objects import schedule_snapshot
@@ -45,21 +45,12 @@ class StripeSchedules(StripeAccountCalls, ScheduleGateway):
         that of a subscription of which it makes a schedule. Without any, Stripe says, the customer's default one is
         charged, and most customers of a subscription with its own have none.
         """
-        present = {**schedule.present, "end_date": seconds(change.at)}
-        own = present.pop(METHOD, "")
-        following = {name: value for name, value in present.items() if name not in OF_ONE_PHASE}
-        following["items"] = [self._changed(item, change) for item in following["items"]]
+        planned = self._planned(schedule, change)
+        present, following = planned["phases"]
         if following["items"] == present["items"]:
             raise ProviderStateError("The subscription is not charged this price any more.", code="other_items")
-        params: dict[str, Any] = {
-            "phases": [present, {**following, "proration_behavior": "none", **self._length(change)}],
-            "end_behavior": "release" if change.renews else "cancel",
-            # Nothing of the present phase changes.
-            "proration_behavior": "none",
-            "metadata": dict(change.metadata),
-            "expand": ["subscription", PRICES],
-        }
-        if own:
+        params = {**planned, "metadata": dict(change.metadata), "expand": ["subscription", PRICES]}
+        if own := schedule.present.get(METHOD):
             params["default_settings"] = {METHOD: own}
         update = self.v1.subscription_schedules.update
         return self._send(
@@ -81,6 +72,14 @@ class StripeSchedules(StripeAccountCalls, ScheduleGateway):
             update, schedule_snapshot, idempotency_key, schedule.schedule_id, params=params, about_state=True
         )
 
+    def preview_schedule(
+        self, schedule: ScheduleSnapshot, change: ScheduledChange, *, instead: SubscriptionChange | None = None
+    ) -> InvoiceSnapshot:
+        """Return the invoice to come: Stripe shows that of the schedule, and of its subscription no other."""
+        details = self._planned(schedule, change) if instead is None else self._at_once(schedule, change, instead)
+        params = {"customer": schedule.customer_id, "schedule": schedule.schedule_id, "schedule_details": details}
+        return ask(lambda: self.v1.invoices.create_preview(params=params), invoice_snapshot, about_state=True)
+
     def retrieve_schedule(self, schedule_id: str) -> ScheduleSnapshot:
         """Ask where a schedule stands."""
         params = {"expand": [PRICES]}
@@ -95,6 +94,36 @@ class StripeSchedules(StripeAccountCalls, ScheduleGateway):
     def read_schedule(self, obj: Mapping[str, Any]) -> ScheduleSnapshot:
         """Return the snapshot of an event's object, of whichever API generation."""
         return schedule_snapshot(obj)
+
+    def _planned(self, schedule: ScheduleSnapshot, change: ScheduledChange) -> dict[str, Any]:
+        present = {**schedule.present, "end_date": seconds(change.at)}
+        present.pop(METHOD, None)
+        following = {name: value for name, value in present.items() if name not in OF_ONE_PHASE}
+        following["items"] = [self._changed(item, change) for item in following["items"]]
+        return {
+            "phases": [present, {**following, "proration_behavior": "none", **self._length(change)}],
+            "end_behavior": "release" if change.renews else "cancel",
+            # Nothing of the present phase changes.
+            "proration_behavior": "none",
+        }
+
+    def _at_once(
+        self, schedule: ScheduleSnapshot, change: ScheduledChange, instead: SubscriptionChange
+    ) -> dict[str, Any]:
+        present = {**schedule.present, "end_date": seconds(change.at)}
+        present["items"] = [self._changed(item, change) for item in present["items"]]
+        if instead.ends_trial:
+            present.pop("trial_end", None)
+        elif instead.trial_end is not None:
+            present["trial_end"] = seconds(instead.trial_end)
+        # An end that the schedule has set already stays.
+        has_end = schedule.ends and not schedule.later
+        ends = has_end if instead.cancel_at_period_end is None else instead.cancel_at_period_end
+        return {
+            "phases": [present],
+            "end_behavior": "cancel" if ends else "release",
+            "proration_behavior": instead.proration,
+        }
 
     def _changed(self, item: Mapping[str, Any], change: ScheduledChange) -> dict[str, Any]:
         if item["price"] != change.from_price_id:

@@ -16,7 +16,7 @@ from django_stripe_gateway.models import BillingOperation, Subscription
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.change import change_at_provider
-from django_stripe_gateway.services.subscriptions.ends import going_on
+from django_stripe_gateway.services.subscriptions.ends import going_on, note_agreed_end
 from django_stripe_gateway.services.subscriptions.line import (
     CHANGEABLE,
     CustomerClaim,
@@ -27,7 +27,7 @@ from django_stripe_gateway.services.subscriptions.line import (
 from django_stripe_gateway.services.subscriptions.refund_unused import give_back, unused_refunds
 from django_stripe_gateway.services.subscriptions.schedule import let_go
 from django_stripe_gateway.services.subscriptions.sync import lock_subscription, look_up_subscription
-from django_stripe_gateway.services.transactions import money_transaction, retry_on_deadlock
+from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 # Why customers go, in Stripe's words.
 FEEDBACK = (
@@ -70,6 +70,12 @@ class CancelVerb(SubscriptionVerb):
             claim.seen.provider_id, _end(claim), idempotency_key=claim.key
         )
         return snapshot
+
+    def apply(self, claim: CustomerClaim, answer: SubscriptionSnapshot) -> str:
+        """Bring the subscription to what the provider says; the date that the seller has named is an agreed end."""
+        if claim.params.get("cancel_at"):
+            note_agreed_end(lock_subscription(claim.seen.pk), datetime.fromisoformat(claim.params["cancel_at"]))
+        return super().apply(claim, answer)
 
     def find_earlier(self, claim: CustomerClaim) -> SubscriptionSnapshot | None:
         """Return the subscription if it has ended: that happens once, after all is given back."""
@@ -236,16 +242,24 @@ def cancellations(subscription: Subscription | OuterRef) -> QuerySet[BillingOper
     return rows.exclude(state=OperationState.FAILED)
 
 
-def end_with_period(subscription: Subscription, origin: Origin) -> None:
-    """See to it that a locked subscription that Checkout has started ends with its period, if its plan does.
+def open_starts(subscription: Subscription | OuterRef) -> QuerySet[BillingOperation]:
+    """Return what has started a subscription that is to end, without an end: nobody knew its plan's period yet."""
+    starts = BillingOperation.objects.using(payments_database()).filter(kind=BillingOperationKind.SUBSCRIBE)
+    return starts.filter(subscription=subscription, params__ends_later=True)
 
-    A page cannot say so of what it will start. So an operation is committed with the event, and carried out after it;
-    ``reconcile`` finds it if that fails.
+
+def end_with_period(subscription: Subscription, origin: Origin) -> None:
+    """See to it that a locked subscription ends with its period, if its plan does, and its start has not said so.
+
+    A page cannot say so of what it will start, nor anybody of several periods which one is the plan's before they have
+    begun. So an operation is committed with the event, and carried out after it; ``reconcile`` finds it if that fails.
     """
     plan = subscription.plan
-    if not subscription.checkout_id or plan is None or plan.auto_renew:
+    if plan is None or plan.auto_renew:
         return
     if not subscription.is_valid or subscription.is_cancelled or subscription.cancel_at is not None:
+        return
+    if not subscription.checkout_id and not open_starts(subscription).exists():
         return
     if cancellations(subscription).exists():
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +23,11 @@ from django_stripe_gateway.models import Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.checkouts import close_open_checkouts
-from django_stripe_gateway.services.subscriptions.ends import end_after_change
+from django_stripe_gateway.services.subscriptions.ends import (
+    end_after_change,
+    end_of_plan,
+    has_several_intervals,
+)
 from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
     SubscriptionVerb,
@@ -30,7 +35,6 @@ from django_stripe_gateway.services.subscriptions.line import (
     run_on_subscription,
 )
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
-from django_stripe_gateway.services.subscriptions.previews import preview
 from django_stripe_gateway.services.subscriptions.prices import (
     check_currency,
     check_sold_alone,
@@ -43,6 +47,7 @@ from django_stripe_gateway.services.subscriptions.schedule import (
     check_not_prorated,
     let_go,
     preview_scheduled,
+    preview_with_schedule,
     schedule_change,
 )
 from django_stripe_gateway.services.subscriptions.trials import trial_after_change
@@ -125,11 +130,29 @@ def change_subscription(
 
 
 def change_at_provider(claim: CustomerClaim) -> SubscriptionSnapshot:
-    """Ask the provider for the change that an operation has kept."""
-    snapshot: SubscriptionSnapshot = claim.gateway.change_subscription(
-        claim.seen.provider_id, subscription_change(claim.params), idempotency_key=claim.key
-    )
-    return snapshot
+    """Ask the provider for the change that an operation has kept; what ends with its period ends with its plan's.
+
+    Left to itself, Stripe ends a subscription with the first of its items' periods: a yearly plan with the month of
+    what is charged beside it (https://docs.stripe.com/billing/subscriptions/mixed-interval).
+    """
+    gateway, subscription = claim.gateway, claim.seen
+    change, key = subscription_change(claim.params), claim.key
+    ends = change.cancel_at_period_end
+    if ends is None:
+        ends = subscription.cancel_at_period_end and not subscription.ends_as_agreed
+    ends_with_plan = ends and change.cancel_at is None
+    found: SubscriptionSnapshot
+    if ends_with_plan and not change.items and has_several_intervals(subscription):
+        found = gateway.retrieve_subscription(subscription.provider_id)
+        change = replace(change, cancel_at=end_of_plan(found, subscription.item_id), proration="none")
+    found = gateway.change_subscription(subscription.provider_id, change, idempotency_key=key)
+    ends_at = end_of_plan(found, subscription.item_id) if ends_with_plan else None
+    if ends_at is None or ends_at == found.cancel_at:
+        return found
+    # Only the change itself tells when the period of another price ends.
+    end = SubscriptionChange(cancel_at=ends_at, proration="none")
+    found = gateway.change_subscription(subscription.provider_id, end, idempotency_key=f"{key}-end")
+    return found
 
 
 def preview_change(
@@ -149,7 +172,8 @@ def preview_change(
 
     Raises:
         InvalidInput: nothing would change, or the values are not acceptable.
-        WrongState: it is over, or its first payment is open.
+        WrongState: it is over, or its first payment is open, or somebody else has scheduled what becomes of it
+            ("has_schedule").
         UnsupportedByGateway: this provider cannot say what a change would cost.
         ProviderError: the provider refused or failed.
     """
@@ -159,13 +183,14 @@ def preview_change(
     pricing = _asked_pricing(subscription, plan, pricing, lookup_key)
     if at_period_end:
         check_not_prorated(proration, proration_date)
-        return preview_scheduled(subscription, _change_params(subscription, pricing, quantity, "none", None))
+        params = _change_params(subscription, pricing, quantity, "none", None)
+        return preview_scheduled(subscription, pricing, params)
     moment = proration_date or timezone.now().replace(microsecond=0)
     params = _change_params(subscription, pricing, quantity, proration, moment)
     _check_changes(subscription, params)
     params["end"] = end_after_change(subscription, params)
     params["trial"] = trial_after_change(subscription, pricing)
-    return preview(subscription, subscription_change(params))
+    return preview_with_schedule(subscription, pricing, params, subscription_change(params))
 
 
 def subscription_change(params: Mapping[str, Any]) -> SubscriptionChange:

@@ -7,9 +7,12 @@ middle of one, is the seller's: a contract. A change of plan takes back the form
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.models import Subscription
+from django_stripe_gateway.services.transactions import payments_database
 
 
 def note_end(subscription: Subscription, before: Subscription) -> None:
@@ -27,6 +30,13 @@ def note_end(subscription: Subscription, before: Subscription) -> None:
     is_of_earlier = asked is not None and period_start is not None and asked < period_start
     if not subscription.cancel_at_period_end or (is_of_earlier and not was_asked_for):
         subscription.fixed_end = subscription.cancel_at
+
+
+def note_agreed_end(subscription: Subscription, date: datetime) -> None:
+    """Note on a locked subscription the date that the seller has set here, be it the end of the period of now."""
+    # As the provider keeps it.
+    subscription.fixed_end = date.replace(microsecond=0)
+    subscription.save(using=payments_database(), update_fields=["fixed_end", "modified"])
 
 
 def going_on(subscription: Subscription) -> dict[str, Any]:
@@ -50,3 +60,19 @@ def end_after_change(subscription: Subscription, params: Mapping[str, Any]) -> d
     if subscription.ends_as_agreed and (params["renews"] or subscription.is_cancelled):
         return {"cancel_at_period_end": None}
     return going_on(subscription) if params["renews"] and subscription.is_cancelled else {}
+
+
+def has_several_intervals(subscription: Subscription) -> bool:
+    """Return whether what a subscription is charged is billed at different times, as far as is known here."""
+    items = subscription.items.using(payments_database())
+    return len(set(items.values_list("interval", "interval_count").order_by())) > 1
+
+
+def end_of_plan(found: SubscriptionSnapshot, item_id: str) -> datetime | None:
+    """Return when the period of a subscription's plan ends, ``None`` where all of its periods end then.
+
+    Args:
+        item_id: the item that is its plan.
+    """
+    ends = {item.item_id: item.current_period_end for item in found.items}
+    return ends.get(item_id) if len(set(ends.values())) > 1 else None

@@ -141,6 +141,11 @@ def _identify(subscription_pk: int, customer_pk: int) -> bool:
         return (subscription.plan_id, subscription.pricing_id, subscription.item_id) != before
 
 
+def lack_periods(snapshots: Sequence[SubscriptionItemSnapshot]) -> bool:
+    """Return whether an answer tells when the periods of some items end, and not those of others."""
+    return len({one.current_period_end is None for one in snapshots}) > 1
+
+
 def take_plan(subscription: Subscription, items: Sequence[SubscriptionItem]) -> None:
     """Let a subscription be what the item says that is its plan; an item that is unknown here says nothing of it."""
     main = main_item(items)

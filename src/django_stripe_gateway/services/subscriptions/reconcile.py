@@ -15,7 +15,7 @@ from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, CatalogueOperation, Subscription
 from django_stripe_gateway.services.operations.reconcile import Reconciled, failure_of, settle_pending
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.subscriptions.cancel import cancellations, end_unended
+from django_stripe_gateway.services.subscriptions.cancel import cancellations, end_unended, open_starts
 from django_stripe_gateway.services.subscriptions.checkouts import settle_checkout
 from django_stripe_gateway.services.subscriptions.customers import changed_customers, update_customer
 from django_stripe_gateway.services.subscriptions.items import identify_unknown
@@ -54,7 +54,7 @@ def reconcile_subscriptions(*, older_than: timedelta, origin: Origin = SYSTEM) -
     """Ask the provider about every subscription whose events are overdue, and yield what it said.
 
     Those are subscriptions whose first payment waits longer than ``older_than``, whose page has stayed open as long,
-    whose period has ended so long ago, and those that Checkout has started and that must end with it.
+    whose period has ended so long ago, and those that must end with it and do not.
     """
     for subscription in _overdue(older_than).iterator(chunk_size=500):
         subject, before = f"subscription {subscription.pk}", (subscription.status, subscription.current_period_end)
@@ -81,5 +81,6 @@ def _overdue(older_than: timedelta) -> QuerySet[Subscription]:
     page = Q(status=SubscriptionStatus.STARTING, created__lt=since) & ~Q(checkout_id="")
     ended = Q(status__in=RUNNING, current_period_end__lt=since)
     unended = Q(status__in=RUNNING, plan__auto_renew=False, cancel_at_period_end=False, cancel_at=None)
-    unended &= ~Q(checkout_id="") & Q(~Exists(cancellations(OuterRef("pk"))))
+    unended &= ~Q(checkout_id="") | Q(Exists(open_starts(OuterRef("pk"))))
+    unended &= Q(~Exists(cancellations(OuterRef("pk"))))
     return rows.filter(unpaid | page | ended | unended).order_by("pk")

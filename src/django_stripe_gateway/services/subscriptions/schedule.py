@@ -20,6 +20,7 @@ from django_stripe_gateway.exceptions import (
     UnsupportedByGateway,
     WrongState,
 )
+from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.billing_values import (
     InvoiceSnapshot,
     ItemChange,
@@ -68,7 +69,10 @@ class ScheduleChangeVerb(SubscriptionVerb):
         found: SubscriptionSnapshot = gateway.retrieve_subscription(subscription_id)
         if claim.params["takes_back"]:
             return _released(claim, found)
-        change, schedule = _scheduled_change(claim, found), found.schedule
+        change, schedule = _scheduled_change(claim.seen, claim.params, found), found.schedule
+        if found.cancel_at_period_end or found.cancel_at is not None:
+            # A schedule that goes on would take it back.
+            raise _ends(ProviderStateError, is_agreed=not found.cancel_at_period_end)
         if schedule is None:
             schedule = gateway.start_schedule(subscription_id, idempotency_key=f"{claim.key}-start")
         elif _is_planned(schedule, change):
@@ -111,18 +115,24 @@ def schedule_change(
     Args:
         asked: ``price_id``, ``quantity`` and ``plan_pk`` of the change, checked already.
     """
-    params = {name: asked[name] for name in ("price_id", "quantity", "plan_pk")}
+    params = {"plan_pk": asked["plan_pk"], **_asked(subscription, pricing, asked)}
+    return run_on_subscription(SCHEDULE_CHANGE, subscription, params, idempotency_key, origin)
+
+
+def _asked(subscription: Subscription, pricing: PlanPricing | None, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a price and a quantity make a schedule hold."""
     item: PlanPricing | SubscriptionItem | None = pricing
     if item is None:
         item = subscription.items.using(payments_database()).filter(provider_id=subscription.item_id).first()
     plan = subscription.plan if pricing is None else pricing.plan
-    params |= {
+    return {
+        "price_id": asked["price_id"],
+        "quantity": asked["quantity"],
         "interval": (item.interval if item else "") or "month",
         "interval_count": item.interval_count if item else 1,
         "is_metered": item is not None and item.is_metered,
         "renews": plan is None or plan.auto_renew,
     }
-    return run_on_subscription(SCHEDULE_CHANGE, subscription, params, idempotency_key, origin)
 
 
 def cancel_change(
@@ -146,7 +156,9 @@ def cancel_change(
     return run_on_subscription(CANCEL_CHANGE, subscription, {"any_schedule": any_schedule}, idempotency_key, origin)
 
 
-def preview_scheduled(subscription: Subscription, asked: Mapping[str, Any]) -> InvoiceSnapshot:
+def preview_scheduled(
+    subscription: Subscription, pricing: PlanPricing | None, asked: Mapping[str, Any]
+) -> InvoiceSnapshot:
     """Return what the next period would cost after a change; nothing is changed.
 
     Args:
@@ -154,7 +166,36 @@ def preview_scheduled(subscription: Subscription, asked: Mapping[str, Any]) -> I
     """
     check_may_schedule(subscription)
     item = ItemChange(asked["item_id"], asked["price_id"], asked["quantity"])
-    return preview(subscription, SubscriptionChange([item], proration="none"))
+    return preview_with_schedule(subscription, pricing, asked, SubscriptionChange([item], proration="none"), later=True)
+
+
+def preview_with_schedule(
+    subscription: Subscription,
+    pricing: PlanPricing | None,
+    asked: Mapping[str, Any],
+    change: SubscriptionChange,
+    *,
+    later: bool = False,
+) -> InvoiceSnapshot:
+    """Return what a change would cost that drops, as it is made, what a schedule holds.
+
+    Args:
+        asked: ``price_id`` and ``quantity`` of the change, checked already.
+        later: from the next period on.
+    """
+
+    def ask(gateway: BillingGateway) -> InvoiceSnapshot:
+        subscription_id, customer_id = subscription.provider_id or "", subscription.customer.provider_id or ""
+        found = gateway.retrieve_subscription(subscription_id) if subscription.schedule_id else None
+        if found is None or found.schedule is None or not found.schedule.is_running:
+            return gateway.preview_change(subscription_id, customer_id, change)
+        if not _may_go(found.schedule, subscription):
+            raise _has_schedule()
+        params = {**_asked(subscription, pricing, asked), "from_price_id": subscription.price_id}
+        planned = _scheduled_change(subscription, params, found)
+        return gateway.preview_schedule(found.schedule, planned, instead=None if later else change)
+
+    return preview(subscription, ask)
 
 
 def check_not_prorated(proration: str, proration_date: datetime | None) -> None:
@@ -208,16 +249,14 @@ def _released(claim: CustomerClaim, found: SubscriptionSnapshot, *, whosever: bo
     return released
 
 
-def _scheduled_change(claim: CustomerClaim, found: SubscriptionSnapshot) -> ScheduledChange:
+def _scheduled_change(
+    subscription: Subscription, params: Mapping[str, Any], found: SubscriptionSnapshot
+) -> ScheduledChange:
     """Return what is to be planned, from the end of the period that runs at the provider."""
-    params = claim.params
     price_id = params["from_price_id"]
     at = next((item.current_period_end for item in found.items if item.price_id == price_id), None)
     if at is None:
         raise ProviderStateError("The subscription is not charged this price any more.", code="other_items")
-    if found.cancel_at_period_end or found.cancel_at is not None:
-        # A schedule that goes on would take it back.
-        raise _ends(ProviderStateError, is_agreed=not found.cancel_at_period_end)
     return ScheduledChange(
         at=at,
         from_price_id=price_id,
@@ -227,7 +266,7 @@ def _scheduled_change(claim: CustomerClaim, found: SubscriptionSnapshot) -> Sche
         interval_count=params["interval_count"],
         is_metered=params["is_metered"],
         renews=params["renews"],
-        metadata={"token": claim.seen.token},
+        metadata={"token": subscription.token},
     )
 
 

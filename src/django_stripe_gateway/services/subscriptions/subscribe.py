@@ -110,7 +110,8 @@ class StartVerb(CustomerVerb[A]):
             promotion_code=params["promotion_code_id"],
             coupon=params["coupon"],
             automatic_tax=params["automatic_tax"],
-            cancel_at_period_end=params["cancel_at_period_end"],
+            # That would be the first of several periods; ``end_with_period`` says when the plan's is known.
+            cancel_at_period_end=params["cancel_at_period_end"] and not params.get("ends_later"),
             billing_cycle_anchor=datetime.fromisoformat(anchor) if anchor else None,
             default_payment_method=params["payment_method"],
             trial_end_behavior=params.get("trial_end_behavior", ""),
@@ -261,6 +262,7 @@ def subscribe(
         "coupon": coupon,
         "automatic_tax": gateway_settings.automatic_tax,
         "cancel_at_period_end": not plan.auto_renew,
+        "ends_later": not plan.auto_renew and any(_cycle(one) != _cycle(pricing) for one, _quantity in add_ons),
         "billing_cycle_anchor": billing_cycle_anchor.isoformat() if billing_cycle_anchor else None,
         "payment_method": payment_method,
         "asked_trial_days": trial_days,
@@ -360,6 +362,10 @@ def _asked_pricing(plan: Plan, lookup_key: str, currency: str, owner: Any) -> Pl
     if lookup_key:
         return named_pricing(variant=billing_variant(), plan=plan, lookup_key=lookup_key, is_public=False)
     return choose_pricing(plan, owner=owner, currency=currency)
+
+
+def _cycle(pricing: PlanPricing) -> tuple[str, int]:
+    return pricing.interval, pricing.interval_count
 
 
 def _trial_end_behavior(asked: str) -> str:

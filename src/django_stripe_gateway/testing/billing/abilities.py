@@ -224,6 +224,7 @@ class AbilityTests(BillingScenario):
                 lambda: self.gateway.start_schedule(found.subscription_id, idempotency_key=self.key()),
                 lambda: self.gateway.schedule_change(nothing, change, idempotency_key=self.key()),
                 lambda: self.gateway.clear_schedule_payment_method(nothing, idempotency_key=self.key()),
+                lambda: self.gateway.preview_schedule(nothing, change),
                 lambda: self.gateway.retrieve_schedule("schedule"),
                 lambda: self.gateway.release_schedule("schedule", idempotency_key=self.key()),
             )
@@ -240,6 +241,7 @@ class AbilityTests(BillingScenario):
             assert (item.price_id, item.quantity, said.schedule.next_change.start) == (price.price_id, 2, change.at)
             assert (said.schedule.metadata, said.schedule.is_one_change) == ({"token": "17"}, True)
             self.assert_plain(said)
+            assert self.gateway.preview_schedule(said.schedule, change).lines
         cleared = self.gateway.clear_schedule_payment_method(
             self.gateway.retrieve_schedule(started.schedule_id), idempotency_key=self.key()
         )

@@ -21,6 +21,7 @@ from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict
 from django_stripe_gateway.services.subscriptions.grace import is_in_doubt
 from django_stripe_gateway.services.subscriptions.identity import find_subscription_row
 from django_stripe_gateway.services.subscriptions.invoices import SETTLED_INVOICES
+from django_stripe_gateway.services.subscriptions.items import lack_periods
 from django_stripe_gateway.services.subscriptions.scheduled import is_schedule_in_doubt
 from django_stripe_gateway.services.subscriptions.sync import (
     add_subscription,
@@ -68,7 +69,8 @@ def apply_subscription_event(
             retrieve=lambda: gateway.retrieve_subscription(subscription_id),
             is_in_doubt=is_in_doubt(subscription, snapshot)
             or is_schedule_in_doubt(subscription, snapshot, event.created)
-            or not snapshot.has_all_items,
+            or not snapshot.has_all_items
+            or lack_periods(snapshot.items),
         )
         if newest is not None:
             apply_subscription(subscription, newest, event.origin, said_at=event.created)

@@ -71,8 +71,9 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     find_promotion_code = _refusing("promotion codes")
     preview_change = _refusing("previews of a change")
     set_lookup_key = _refusing("lookup keys")
-    start_schedule = schedule_change = retrieve_schedule = _refusing("changes that are planned ahead")
-    release_schedule = clear_schedule_payment_method = _refusing("changes that are planned ahead")
+    start_schedule = schedule_change = preview_schedule = retrieve_schedule = release_schedule = (
+        clear_schedule_payment_method
+    ) = _refusing("changes that are planned ahead")
     preview_end = refund_invoice = find_invoice_refund = _refusing("what is left of a period")
     change_trial = _refusing("changes of a trial")
     change_discounts = _refusing("discounts of subscriptions")
