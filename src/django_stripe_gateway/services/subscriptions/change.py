@@ -23,6 +23,8 @@ from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.checkouts import close_open_checkouts
 from django_stripe_gateway.services.subscriptions.ends import end_after_change
+from django_stripe_gateway.services.subscriptions.identify import identify_items
+from django_stripe_gateway.services.subscriptions.items import OF_PLAN
 from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
     SubscriptionVerb,
@@ -36,6 +38,7 @@ from django_stripe_gateway.services.subscriptions.prices import (
     check_sold_alone,
     choose_next_pricing,
     current_terms,
+    is_charged,
     named_pricing,
 )
 from django_stripe_gateway.services.subscriptions.quantities import check_next_quantity, check_quantity
@@ -111,6 +114,7 @@ def change_subscription(
         PaymentDeclined: the payment that the change needs was declined; what is charged has not changed.
         ProviderError: the provider refused or failed.
     """
+    _find_plan(subscription)
     pricing = _asked_pricing(subscription, plan, pricing, lookup_key)
     if at_period_end:
         check_not_prorated(proration, proration_date)
@@ -155,6 +159,7 @@ def preview_change(
     check_changeable(subscription)
     if not get_billing_gateway(subscription.variant).supports_preview:
         raise UnsupportedByGateway("This gateway cannot say what a change would cost.")
+    _find_plan(subscription)
     pricing = _asked_pricing(subscription, plan, pricing, lookup_key)
     if at_period_end:
         check_not_prorated(proration, proration_date)
@@ -190,6 +195,13 @@ def subscription_change(params: Mapping[str, Any]) -> SubscriptionChange:
     )
 
 
+def _find_plan(subscription: Subscription) -> None:
+    """Look which item is the plan, if the one that was has become an add-on: that must not be put on a plan's price."""
+    if subscription.plan is not None and subscription.plan.is_add_on:
+        identify_items(subscription.variant)
+        subscription.refresh_from_db(using=payments_database(), fields=OF_PLAN)
+
+
 def _asked_pricing(
     subscription: Subscription, plan: Plan | None, pricing: PlanPricing | None, lookup_key: str
 ) -> PlanPricing | None:
@@ -201,7 +213,7 @@ def _asked_pricing(
     if plan is not None and pricing.plan_id != plan.pk:
         raise InvalidInput("This plan has no such price.", code="unknown_pricing", field="pricing_id")
     # Who names the present price, which may be sold no more, keeps it.
-    return None if pricing.pk == subscription.pricing_id else pricing
+    return None if is_charged(subscription, pricing) else pricing
 
 
 def _change_params(

@@ -18,6 +18,7 @@ from django_stripe_gateway.models import BillingOperation, Plan, PlanPricing, Su
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.line import CustomerClaim, SubscriptionVerb, run_on_subscription
+from django_stripe_gateway.services.subscriptions.prices import is_charged
 from django_stripe_gateway.services.subscriptions.schedule import let_go
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -128,7 +129,7 @@ def trial_after_change(subscription: Subscription, pricing: PlanPricing | None) 
     Returns:
         ``ends_trial`` or ``trial_end`` for the change, and whether the trial goes on; empty where nothing changes.
     """
-    if pricing is None or pricing.pk == subscription.pricing_id or not subscription.on_trial:
+    if pricing is None or is_charged(subscription, pricing) or not subscription.on_trial:
         return {}
     began, ends = subscription.trial_start, subscription.trial_end
     if not get_billing_gateway(subscription.variant).supports_trial_changes:
