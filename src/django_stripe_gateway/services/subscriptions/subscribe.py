@@ -48,12 +48,14 @@ from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
     CustomerVerb,
     SubscriptionVerb,
+    check_moment,
     claimed_subscription,
     customer_id,
 )
 from django_stripe_gateway.services.subscriptions.payment_methods import own_payment_method
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
 from django_stripe_gateway.services.subscriptions.prices import check_sold_alone, choose_pricing, named_pricing
+from django_stripe_gateway.services.subscriptions.promotion_codes import check_unused, promotion_code_id
 from django_stripe_gateway.services.subscriptions.quantities import check_quantity, quantity_of
 from django_stripe_gateway.services.subscriptions.sync import lock_subscription, look_up_subscription
 from django_stripe_gateway.services.subscriptions.trials import may_have_trial
@@ -86,8 +88,9 @@ class StartVerb(CustomerVerb[A]):
         return operation
 
     def check(self, claim: CustomerClaim) -> None:
-        """Let nobody have a plan twice, unless the host allows it; store the row, and decide on the trial."""
+        """Let nobody have a plan twice, unless the host allows it, nor use a code twice; store the row with its trial."""
         check_has_no_other(claim.subject.pk, claim.params["plan_pk"])
+        check_unused(claim.subject.pk, claim.params["promotion_code_id"])
         claim.seen = subscription = claim.operation.subscription
         assert subscription is not None and subscription.plan is not None  # noqa: S101, PT018 (they came with it)
         if claim.params["trial_days"] and not may_have_trial(subscription, subscription.plan):
@@ -244,6 +247,7 @@ def subscribe(
         pricing = _asked_pricing(plan, lookup_key, currency, owner)
     gateway = _gateway_that_starts(plan, pricing, quantity, mode, promotion_code)
     pricing.plan = plan
+    check_moment(billing_cycle_anchor, field="billing_cycle_anchor")
     params: dict[str, Any] = {
         "plan_pk": plan.pk,
         "pricing_pk": pricing.pk,
@@ -370,15 +374,3 @@ def _trial_end_behavior(asked: str) -> str:
     if behavior and behavior not in TRIAL_END_BEHAVIORS:
         raise InvalidInput(f"It is one of {', '.join(TRIAL_END_BEHAVIORS)}.", field="trial_end_behavior")
     return behavior
-
-
-def promotion_code_id(gateway: BillingGateway, code: str) -> str:
-    """Return the provider's id of a code as customers enter it.
-
-    Raises:
-        InvalidInput: there is none that can be used.
-    """
-    found = gateway.find_promotion_code(code)
-    if found is None or not found.is_active:
-        raise InvalidInput("There is no such promotion code.", code="unknown_promotion_code", field="promotion_code")
-    return found.promotion_code_id
