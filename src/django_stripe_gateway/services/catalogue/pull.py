@@ -130,6 +130,10 @@ def _take_price(
         row.stripe_price_id, row.stripe_product_id = price.price_id, price.product_id
         row.meter_id = price.meter_id
         pulled.changes.append(f"price {before} linked to {price.price_id}")
+    elif not row.stripe_product_id and price.product_id:
+        # By its product the price of one customer finds the plan.
+        row.stripe_product_id = price.product_id
+        pulled.changes.append(f"price {before} linked to {price.product_id}")
     if not has_terms(row, price) and price.amount is not None:
         take_terms(row, price, catalogue.metric_of(price))
         pulled.changes.append(f"price {before} costs {row}")

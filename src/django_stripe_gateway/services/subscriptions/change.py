@@ -29,6 +29,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
     SubscriptionVerb,
     check_changeable,
+    check_moment,
     run_on_subscription,
 )
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
@@ -116,6 +117,7 @@ def change_subscription(
     """
     _find_plan(subscription)
     pricing = _asked_pricing(subscription, plan, pricing, lookup_key)
+    check_moment(proration_date, field="proration_date")
     if at_period_end:
         check_not_prorated(proration, proration_date)
     if pricing is not None and pricing.plan_id != subscription.plan_id:
@@ -161,6 +163,7 @@ def preview_change(
         raise UnsupportedByGateway("This gateway cannot say what a change would cost.")
     _find_plan(subscription)
     pricing = _asked_pricing(subscription, plan, pricing, lookup_key)
+    check_moment(proration_date, field="proration_date")
     if at_period_end:
         check_not_prorated(proration, proration_date)
         return preview_scheduled(subscription, _change_params(subscription, pricing, quantity, "none", None))

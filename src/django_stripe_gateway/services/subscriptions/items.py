@@ -143,8 +143,8 @@ def main_item(
 
     Of several plans in one subscription it is the dearest. But what the catalogue has learned of only after it was
     charged, beside a plan, stays beside it: whoever has that plan would else lose it by a pull, and a change would put
-    the wrong item on the new price. Where the catalogue knows none of the items, it is the only one that has a quantity;
-    ``None`` where nothing says which.
+    the wrong item on the new price. Where the catalogue knows none of the items, it is the only one that has a
+    quantity; ``None`` where nothing says which.
 
     Args:
         held_id: of the item that has been the plan so far.
