@@ -112,7 +112,7 @@ class PlanAdmin(NonAtomicActionsMixin, admin.ModelAdmin):  # type: ignore[type-a
         super().save_related(request, form, formsets, change)
         using = router.db_for_write(Plan)
         # Whatever becomes of the push: a plan that is an add-on now is nobody's plan any more.
-        transaction.on_commit(identify_items, using=using)
+        transaction.on_commit(identify_items, using=using, robust=True)
         transaction.on_commit(lambda: self.push(request, form.instance), using=using)
 
     @admin.action(description=gettext_lazy("Tell Stripe about the selected plans"), permissions=["change"])

@@ -88,7 +88,7 @@ class StartVerb(CustomerVerb[A]):
         return operation
 
     def check(self, claim: CustomerClaim) -> None:
-        """Let nobody have a plan twice, unless the host allows it, nor use a code twice; store the row with its trial."""
+        """Let nobody have a plan twice, unless the host allows it, or use a code twice; store the row and its trial."""
         check_has_no_other(claim.subject.pk, claim.params["plan_pk"])
         check_unused(claim.subject.pk, claim.params["promotion_code_id"])
         claim.seen = subscription = claim.operation.subscription
