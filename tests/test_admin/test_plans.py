@@ -12,9 +12,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from django_stripe_gateway.exceptions import ProviderUnavailable
 from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.publish import push_plan
-from tests.billing_factories import make_plan, make_pricing, make_subscription
+from tests.billing_factories import make_item, make_plan, make_pricing, make_subscription
 from tests.fake_stripe import FakeStripe
 from tests.test_admin.pages import own_url, run_action, shown_messages
 from tests.test_admin.test_atomic_requests import atomic_requests, open_transaction
@@ -155,6 +156,25 @@ def test_something_breaks(
     assert any("It failed unexpectedly" in text for text in shown_messages(response))
     assert Plan.objects.get().name == "Silver"
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_add_on_from_now_on(admin_client: Client, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who pays for a plan beside it has that plan, also if Stripe cannot be told."""
+    (gold,) = plan.pricing.all()
+    support = make_pricing(make_plan("support", name="Support"), stripe_price_id="price_support")
+    subscription = make_subscription(pricing=support, item_id="si_support")
+    for number, pricing in enumerate((gold, support)):
+        fields = {"pricing": pricing, "price_id": pricing.stripe_price_id, "amount": Decimal(number)}
+        make_item(subscription, pricing.plan, provider_id=f"si_{pricing.plan.slug}", **fields)
+
+    def fail(**values: Any) -> None:
+        raise ProviderUnavailable
+
+    monkeypatch.setattr("django_stripe_gateway.admin.plans.push_plan", fail)
+    save(admin_client, support.plan, name="Support", slug="support", is_add_on="on")
+    subscription.refresh_from_db()
+    assert (subscription.plan, subscription.item_id) == (plan, "si_gold")
+    assert subscription.items.get(pricing=support).kind == "add_on"
 
 
 @pytest.mark.usefixtures("atomic_requests")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +25,10 @@ def half_way(host: SubscriptionHost) -> Subscription:
     found = host.subscribed()
     host.fake.advance(days=15)
     return found
+
+
+def no_zone(**wait: int) -> datetime:
+    return timezone.make_naive(timezone.now() + timedelta(**wait))
 
 
 def refunded(host: SubscriptionHost) -> int:
@@ -56,6 +60,18 @@ def test_customers_say_why(host: SubscriptionHost) -> None:
     assert (said["feedback"], said["comment"]) == ("too_expensive", "Too much for us.")
     found.refresh_from_db()
     assert found.cancellation_reason == "cancellation_requested"
+
+
+def test_customers_say_why__of_what_ends_as_agreed(host: SubscriptionHost) -> None:
+    """The end stays, and what they say is kept."""
+    date = (timezone.now() + timedelta(days=10)).replace(microsecond=0)
+    found = cancel_subscription(subscription=host.subscribed(), cancel_at=date)
+    body = {"subscription_id": found.provider_id, "reason": "too_expensive", "comment": "Too much for us."}
+    answer = host.post("cancel", body).json()
+    assert answer["cancellation"] == {"reason": "too_expensive", "comment": "Too much for us."}
+    found.refresh_from_db()
+    assert (found.cancel_at, found.ends_as_agreed) == (date, True)
+    assert host.fake.get(found.provider_id)["cancel_at_period_end"] is False
 
 
 def test_customers_say_why__at_once(host: SubscriptionHost) -> None:
@@ -303,6 +319,7 @@ def test_at_once__what_waits_is_invoiced(host: SubscriptionHost) -> None:
         ({"refund_unused": "all"}, "refund_unused"),
         ({"refund_unused": "refund"}, "refund_unused"),
         ({"cancel_at": timezone.now()}, "cancel_at"),
+        ({"cancel_at": no_zone(days=99)}, "cancel_at"),
         ({"cancel_at": timezone.now() + timedelta(days=99), "at_period_end": False}, "cancel_at"),
     ],
 )

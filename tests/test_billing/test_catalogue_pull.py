@@ -109,6 +109,17 @@ def test_unknown_item(either_host: SubscriptionHost) -> None:
     assert SubscriptionItem.objects.get().kind == "plan"
 
 
+def test_price_without_its_product(either_host: SubscriptionHost) -> None:
+    """By the product, the price of one customer finds the plan."""
+    known = PlanPricing.objects.filter(pk=either_host.premium.pk)
+    product = known.get().stripe_product_id
+    known.update(stripe_product_id="")
+    run("sync_plans", "--pull")
+    assert known.get().stripe_product_id == product
+    negotiated = make_price(product, unit_amount=4000)
+    assert either_host.put_on(either_host.subscribed(), negotiated).plan == either_host.premium.plan
+
+
 def test_unknown_item__reconciled(either_host: SubscriptionHost) -> None:
     subscription = either_host.subscribed(either_host.premium)
     known = PlanPricing.objects.filter(pk=either_host.premium.pk)

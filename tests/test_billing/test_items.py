@@ -14,7 +14,6 @@ from django_stripe_gateway.exceptions import GatewayError, InvalidInput, WrongSt
 from django_stripe_gateway.models import PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.services.subscriptions.add_items import add_item, change_item, remove_item
 from django_stripe_gateway.services.subscriptions.change import change_subscription
-from django_stripe_gateway.services.subscriptions.items import identify_unknown
 from django_stripe_gateway.services.subscriptions.subscribe import subscribe
 from tests.conftest import SignalRecorder
 from tests.test_billing.host import SubscriptionHost
@@ -309,20 +308,6 @@ def test_base_price_replaced_at_stripe(either_host: SubscriptionHost) -> None:
     assert (shown["plan"]["slug"], shown["valid"]) == ("premium", True)
     change_subscription(subscription=Subscription.objects.select_related("customer").get(), plan=host.basic.plan)
     assert charged(host) == [(pricing.stripe_price_id, 1), (host.basic.stripe_price_id, 1)]
-
-
-def test_identify_unknown(host: SubscriptionHost) -> None:
-    """A price is learned of after somebody has it."""
-    subscription = host.subscribed()
-    product = host.fake.get(host.basic.stripe_price_id)["product"]
-    price_id = host.made_at_stripe(product, Decimal("18.00"))
-    PlanPricing.objects.filter(pk=host.basic.pk).update(stripe_product_id="")
-    subscription = host.put_on(subscription, price_id)
-    assert (subscription.plan, identify_unknown()) == (None, 0)
-    PlanPricing.objects.filter(pk=host.basic.pk).update(stripe_product_id=product)
-    assert (identify_unknown("eu"), identify_unknown(), identify_unknown()) == (0, 1, 0)
-    subscription.refresh_from_db()
-    assert (subscription.plan, subscription.pricing) == (host.basic.plan, None)
 
 
 def test_other_interval__as_an_old_endpoint_shows_it(host: SubscriptionHost) -> None:

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
+from django_stripe_gateway.exceptions import UnsupportedByGateway
 from django_stripe_gateway.gateways.billing_values import PriceRequest, ProductRequest
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Invoice, PlanPricing, Subscription
+from django_stripe_gateway.subscriptions import (
+    add_item,
+    apply_discount,
+    cancel_subscription,
+    change_collection,
+    change_subscription,
+    change_trial,
+    end_trial,
+    subscribe,
+)
 from tests.billing_factories import make_plan
 from tests.test_billing.host import ROOT
 from tests.test_webhooks.support import post
@@ -94,6 +108,39 @@ def test_what_localstripe_does_not_know(localstripe: str, api_client: APIClient)
         assert answer.status_code == 501, (name, answer.content)
         assert answer.json()["detail"].endswith("."), name
     assert Subscription.objects.get().status == "active"
+
+
+def test_what_localstripe_does_not_know__in_code(fresh_localstripe: str, api_client: APIClient) -> None:
+    """Nothing that is asked for is left out in silence, if it changes money or terms."""
+    basic, premium = sell("basic", Decimal("20.00")), sell("premium", Decimal("50.00"))
+    assert call(api_client, "subscribe", plan_id=basic.plan_id).status_code == 201
+    mine = Subscription.objects.select_related("customer", "plan", "pricing").get()
+    owner, later = mine.customer.owner, timezone.now() + timedelta(days=9)
+    refused: dict[str, Callable[[], Any]] = {
+        "schedule": lambda: change_subscription(subscription=mine, pricing=premium, at_period_end=True),
+        "invoiced": lambda: change_subscription(subscription=mine, pricing=premium, proration="always_invoice"),
+        "moment": lambda: change_subscription(subscription=mine, pricing=premium, proration_date=timezone.now()),
+        "item": lambda: add_item(subscription=mine, pricing=premium),
+        "add-ons": lambda: subscribe(owner=owner, plan=premium.plan, add_ons=[(basic, 1)]),
+        "trial": lambda: change_trial(subscription=mine, ends=later),
+        "end of a trial": lambda: end_trial(subscription=mine),
+        "trial's end": lambda: subscribe(owner=owner, plan=premium.plan, trial_days=9, trial_end_behavior="cancel"),
+        "sent": lambda: subscribe(owner=owner, plan=premium.plan, collection_method="send_invoice", days_until_due=9),
+        "collection": lambda: change_collection(subscription=mine, collection_method="send_invoice", days_until_due=9),
+        "coupon": lambda: apply_discount(subscription=mine, coupon="HALF"),
+        "date": lambda: cancel_subscription(subscription=mine, cancel_at=later),
+        "refund": lambda: cancel_subscription(subscription=mine, at_period_end=False, refund_unused="refund"),
+        "credit": lambda: cancel_subscription(subscription=mine, at_period_end=False, refund_unused="credit"),
+    }
+    for act in refused.values():
+        with pytest.raises(UnsupportedByGateway) as caught:
+            act()
+        assert caught.value.detail.endswith(".")
+    found = Subscription.objects.exclude(status="incomplete_expired").get()
+    assert (found.status, found.pricing, found.cancel_at) == ("active", basic, None)
+    # This changes nothing of what is charged.
+    ended = cancel_subscription(subscription=found, at_period_end=True, reason="unused")
+    assert (ended.cancel_at_period_end, ended.cancellation_feedback) == (True, "")
 
 
 def test_cards(fresh_localstripe: str, api_client: APIClient) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
 
+from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Subscription
 from tests.factories import make_user
 from tests.test_billing.host import SubscriptionHost
@@ -40,6 +42,26 @@ def test_scheduled_and_taken_back(host: SubscriptionHost, premium: Subscription)
     assert (answer.status_code, answer.json()["scheduled_change"]) == (200, None)
     answer = host.post("cancel_change", body)
     assert (answer.status_code, answer.json()["code"]) == (409, "nothing_scheduled")
+
+
+def test_refused__leaves_no_schedule(either_host: SubscriptionHost) -> None:
+    host, gateway = either_host, get_billing_gateway("stripe")
+    mine = host.subscribed(host.premium)
+    gateway.archive_price(host.basic.stripe_price_id or "", idempotency_key="archive")
+    assert host.post("change", downgrade(host, mine)).status_code == 409
+    host.deliver_new()
+    mine.refresh_from_db()
+    assert (mine.schedule_id, host.fake.get(mine.provider_id)["schedule"]) == ("", None)
+
+
+def test_refused__leaves_what_was_scheduled_before(host: SubscriptionHost, premium: Subscription) -> None:
+    host.post("change", downgrade(host, premium))
+    other, gateway = host.sell("other", Decimal("9.00")), get_billing_gateway("stripe")
+    gateway.archive_price(other.stripe_price_id or "", idempotency_key="archive")
+    assert host.post("change", downgrade(host, premium, plan_id=other.plan_id)).status_code == 409
+    host.deliver_new()
+    premium.refresh_from_db()
+    assert premium.scheduled_pricing == host.basic
 
 
 def test_idempotency(host: SubscriptionHost, premium: Subscription) -> None:

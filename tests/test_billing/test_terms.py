@@ -10,6 +10,7 @@ import pytest
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.subscriptions.add_items import add_item
+from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription
 from django_stripe_gateway.services.subscriptions.collection import change_collection
 from django_stripe_gateway.services.subscriptions.discounts import apply_discount, remove_discount
@@ -50,6 +51,26 @@ def test_a_code_counts_once_for_each_customer(host: SubscriptionHost) -> None:
     with pytest.raises(InvalidInput) as refused:
         apply_discount(subscription=found, promotion_code="HALF")
     assert refused.value.code == "promotion_code_used"
+
+
+def test_a_code_counts_once_for_each_customer__by_subscribing_too(host: SubscriptionHost) -> None:
+    coupon(host, "HALF")
+    first = host.subscribed(promotion_code="HALF")
+    again = {"plan_id": host.premium.plan_id, "promotion_code": "HALF"}
+    beside = host.post("subscribe", again)
+    cancel_subscription(subscription=first, at_period_end=False)
+    for answer in (beside, host.post("subscribe", again)):
+        assert (answer.status_code, answer.json()["code"]) == (400, "promotion_code_used")
+    assert len(host.fake.all("subscription")) == 1
+
+
+def test_a_code_counts_once_for_each_customer__unless_nobody_paid(host: SubscriptionHost) -> None:
+    coupon(host, "HALF")
+    assert host.subscribe(promotion_code="HALF")["status"] == "incomplete"
+    host.fake.advance(hours=24)
+    host.deliver_new()
+    found = apply_discount(subscription=host.subscribed(), promotion_code="HALF")
+    assert len(found.discounts) == 1
 
 
 def test_a_code_takes_the_place_of_a_code_and_leaves_the_coupon(host: SubscriptionHost) -> None:

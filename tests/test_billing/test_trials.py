@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from django_stripe_gateway.exceptions import PaymentDeclined, WrongState
+from django_stripe_gateway.exceptions import InvalidInput, PaymentDeclined, WrongState
 from django_stripe_gateway.models import PlanPricing, Subscription
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription, preview_change
@@ -109,6 +109,21 @@ def test_change__what_was_tried_by_a_change_was_tried(host: SubscriptionHost) ->
     found = change_subscription(subscription=found, pricing=host.basic)
     cancel_subscription(subscription=found, at_period_end=False)
     assert not subscribe(owner=host.user, plan=host.premium.plan).on_trial
+
+
+def test_change__what_a_trial_was_given_up_for_was_not_tried(host: SubscriptionHost) -> None:
+    found = change_subscription(subscription=trialing(host), pricing=host.premium)
+    assert found.status == "active"
+    cancel_subscription(subscription=found, at_period_end=False)
+    trial_of(host.premium, 30)
+    assert subscribe(owner=host.user, plan=host.premium.plan).on_trial
+    assert not subscribe(owner=host.user, plan=host.basic.plan).on_trial
+
+
+def test_moved__needs_a_time_zone(host: SubscriptionHost) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        change_trial(subscription=trialing(host), ends=timezone.make_naive(timezone.now() + timedelta(days=60)))
+    assert refused.value.field == "trial_end"
 
 
 def test_once_per_owner(host: SubscriptionHost, settings: Any) -> None:

@@ -20,6 +20,7 @@ from django_stripe_gateway.gateways.registry import bills_subscriptions
 from django_stripe_gateway.models import Plan, PlanLimit, PlanPricing
 from django_stripe_gateway.services.catalogue.publish import push_plan
 from django_stripe_gateway.services.catalogue.rows import lock_plan, store_edited_row
+from django_stripe_gateway.services.subscriptions.identify import identify_items
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +110,10 @@ class PlanAdmin(NonAtomicActionsMixin, admin.ModelAdmin):  # type: ignore[type-a
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Write everything, and push it to Stripe once it is committed."""
         super().save_related(request, form, formsets, change)
-        transaction.on_commit(lambda: self.push(request, form.instance), using=router.db_for_write(Plan))
+        using = router.db_for_write(Plan)
+        # Whatever becomes of the push: a plan that is an add-on now is nobody's plan any more.
+        transaction.on_commit(identify_items, using=using, robust=True)
+        transaction.on_commit(lambda: self.push(request, form.instance), using=using)
 
     @admin.action(description=gettext_lazy("Tell Stripe about the selected plans"), permissions=["change"])
     def push_selected(self, request: HttpRequest, queryset: QuerySet[Plan]) -> None:

@@ -36,7 +36,7 @@ from django_stripe_gateway.services.operations.engine import carry_on, give_up, 
 from django_stripe_gateway.services.operations.verbs import Request, pending_operations
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
-from django_stripe_gateway.services.subscriptions.items import identify_unknown
+from django_stripe_gateway.services.subscriptions.identify import identify_items
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 VERBS: dict[str, CatalogueVerb[Any]] = {
@@ -152,8 +152,7 @@ class Push:
         self.taken = taken_prices()
         for step in steps_for(self.plan, rows, catalogue, self.taken):
             done += self._perform(step)
-        if done:
-            identify_unknown(self.variant)
+        identify_items(self.variant)
         return done
 
     def settle_earlier(self) -> list[CatalogueStep]:

@@ -19,7 +19,7 @@ from django_stripe_gateway.services.catalogue.line import last_operation
 from django_stripe_gateway.services.catalogue.rows import lock_plan, rows_of, take_terms, taken_prices
 from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, has_terms, read_catalogue
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
-from django_stripe_gateway.services.subscriptions.items import identify_unknown
+from django_stripe_gateway.services.subscriptions.identify import identify_items
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 NAME_LENGTH = 128
@@ -69,7 +69,7 @@ def pull_catalogue(*, variant: str = "", dry_run: bool = False) -> list[PulledPl
         if product.product_id not in ours:
             pulled.append(_adopt(product, variant, catalogue, dry_run))
     if not dry_run:
-        identify_unknown(variant)
+        identify_items(variant)
     return [plan for plan in pulled if plan.changes]
 
 
@@ -130,6 +130,10 @@ def _take_price(
         row.stripe_price_id, row.stripe_product_id = price.price_id, price.product_id
         row.meter_id = price.meter_id
         pulled.changes.append(f"price {before} linked to {price.price_id}")
+    elif not row.stripe_product_id and price.product_id:
+        # By its product the price of one customer finds the plan.
+        row.stripe_product_id = price.product_id
+        pulled.changes.append(f"price {before} linked to {price.product_id}")
     if not has_terms(row, price) and price.amount is not None:
         take_terms(row, price, catalogue.metric_of(price))
         pulled.changes.append(f"price {before} costs {row}")

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import OuterRef, QuerySet
-from django.utils import timezone
 
 from django_stripe_gateway.choices import BillingOperationKind, OperationState
 from django_stripe_gateway.exceptions import InvalidInput, ProviderError, ProviderUnavailable, WrongState
@@ -22,6 +21,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
     SubscriptionVerb,
     ask_after_commit,
+    check_moment,
     run_on_subscription,
 )
 from django_stripe_gateway.services.subscriptions.refund_unused import give_back, unused_refunds
@@ -57,12 +57,17 @@ class CancelVerb(SubscriptionVerb):
             raise WrongState(f"A subscription that is {subscription.status} can only be cancelled at once.")
         # An agreed end that is no later than the period's is not put off, unless to another that is agreed on.
         is_agreed = subscription.ends_as_agreed and subscription.is_cancelled
-        claim.is_answered = claim.params["at_period_end"] and is_agreed and not claim.params.get("cancel_at")
+        if not (claim.params["at_period_end"] and is_agreed) or claim.params.get("cancel_at"):
+            return
+        # Who says why is heard all the same.
+        claim.is_answered = not (claim.params.get("reason") or claim.params.get("comment"))
+        claim.params["end"] = {"cancel_at_period_end": None}
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Set its end, or end it; what was scheduled for the period's end is dropped."""
         if claim.params["at_period_end"]:
-            let_go(claim, of_one_change=True)
+            if "end" not in claim.params:
+                let_go(claim, of_one_change=True)
             return change_at_provider(claim)
         # A refusal of what is given back leaves the subscription as it is, and not one that is over without it.
         give_back(claim)
@@ -192,8 +197,7 @@ def _check_wishes(
         raise InvalidInput(f"The comment has {MAX_COMMENT} characters at most.", field="comment")
     if cancel_at is not None and not at_period_end:
         raise InvalidInput("A subscription ends at once or on a date.", field="cancel_at")
-    if cancel_at is not None and cancel_at <= timezone.now():
-        raise InvalidInput("The date must be in the future.", field="cancel_at")
+    check_moment(cancel_at, field="cancel_at", is_to_come="The date must be in the future.")
     if refund_unused and at_period_end and (cancel_at is None or refund_unused == "refund"):
         raise InvalidInput("Only an end at once leaves a rest that is given back so.", field="refund_unused")
 

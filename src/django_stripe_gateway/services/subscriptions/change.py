@@ -28,10 +28,13 @@ from django_stripe_gateway.services.subscriptions.ends import (
     end_of_plan,
     has_several_intervals,
 )
+from django_stripe_gateway.services.subscriptions.identify import identify_items
+from django_stripe_gateway.services.subscriptions.items import OF_PLAN
 from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
     SubscriptionVerb,
     check_changeable,
+    check_moment,
     run_on_subscription,
 )
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
@@ -40,6 +43,7 @@ from django_stripe_gateway.services.subscriptions.prices import (
     check_sold_alone,
     choose_next_pricing,
     current_terms,
+    is_charged,
     named_pricing,
 )
 from django_stripe_gateway.services.subscriptions.quantities import check_next_quantity, check_quantity
@@ -117,7 +121,9 @@ def change_subscription(
         PaymentDeclined: the payment that the change needs was declined; what is charged has not changed.
         ProviderError: the provider refused or failed.
     """
+    _find_plan(subscription)
     pricing = _asked_pricing(subscription, plan, pricing, lookup_key)
+    check_moment(proration_date, field="proration_date")
     if at_period_end:
         check_not_prorated(proration, proration_date)
     if pricing is not None and pricing.plan_id != subscription.plan_id:
@@ -180,7 +186,9 @@ def preview_change(
     check_changeable(subscription)
     if not get_billing_gateway(subscription.variant).supports_preview:
         raise UnsupportedByGateway("This gateway cannot say what a change would cost.")
+    _find_plan(subscription)
     pricing = _asked_pricing(subscription, plan, pricing, lookup_key)
+    check_moment(proration_date, field="proration_date")
     if at_period_end:
         check_not_prorated(proration, proration_date)
         params = _change_params(subscription, pricing, quantity, "none", None)
@@ -217,6 +225,13 @@ def subscription_change(params: Mapping[str, Any]) -> SubscriptionChange:
     )
 
 
+def _find_plan(subscription: Subscription) -> None:
+    """Look which item is the plan, if the one that was has become an add-on: that must not be put on a plan's price."""
+    if subscription.plan is not None and subscription.plan.is_add_on:
+        identify_items(subscription.variant)
+        subscription.refresh_from_db(using=payments_database(), fields=OF_PLAN)
+
+
 def _asked_pricing(
     subscription: Subscription, plan: Plan | None, pricing: PlanPricing | None, lookup_key: str
 ) -> PlanPricing | None:
@@ -228,7 +243,7 @@ def _asked_pricing(
     if plan is not None and pricing.plan_id != plan.pk:
         raise InvalidInput("This plan has no such price.", code="unknown_pricing", field="pricing_id")
     # Who names the present price, which may be sold no more, keeps it.
-    return None if pricing.pk == subscription.pricing_id else pricing
+    return None if is_charged(subscription, pricing) else pricing
 
 
 def _change_params(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django_stripe_gateway.choices import BillingOperationKind, OperationState
+from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.gateways.subscription_values import DiscountChange
-from django_stripe_gateway.models import BillingOperation, Subscription
+from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.line import (
@@ -18,9 +18,8 @@ from django_stripe_gateway.services.subscriptions.line import (
     check_changeable,
     run_on_subscription,
 )
+from django_stripe_gateway.services.subscriptions.promotion_codes import check_unused, promotion_code_id
 from django_stripe_gateway.services.subscriptions.schedule import let_go
-from django_stripe_gateway.services.subscriptions.subscribe import promotion_code_id
-from django_stripe_gateway.services.transactions import payments_database
 
 
 class ChangeDiscountVerb(SubscriptionVerb):
@@ -39,10 +38,7 @@ class ChangeDiscountVerb(SubscriptionVerb):
         if any(_is_asked(known, code, coupon) for known in subscription.discounts):
             claim.is_answered = True
             return
-        if code and _has_used(claim, code):
-            raise InvalidInput(
-                "This promotion code has been used already.", code="promotion_code_used", field="promotion_code"
-            )
+        check_unused(claim.subject.pk, code)
         # The new one takes the place of the one of its kind.
         params["kept"] = [
             known["discount"] for known in subscription.discounts if bool(known.get("promotion_code")) != bool(code)
@@ -117,10 +113,3 @@ def _is_asked(known: Any, code: str, coupon: str) -> bool:
     if code:
         return bool(known.get("promotion_code") == code)
     return bool(coupon and known.get("coupon") == coupon and not known.get("promotion_code"))
-
-
-def _has_used(claim: CustomerClaim, code: str) -> bool:
-    rows = BillingOperation.objects.using(payments_database()).filter(customer=claim.subject)
-    kinds = (BillingOperationKind.SUBSCRIBE, BillingOperationKind.CHECKOUT, BillingOperationKind.CHANGE_DISCOUNT)
-    asked = rows.filter(kind__in=kinds, state=OperationState.SUCCEEDED)
-    return asked.filter(params__promotion_code_id=code).exists()

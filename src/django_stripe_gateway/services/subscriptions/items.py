@@ -7,16 +7,16 @@ decided by the catalogue alone, and comes out the same in every order.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Q
 
 from django_stripe_gateway.choices import SubscriptionItemKind
 from django_stripe_gateway.gateways.billing_values import SubscriptionItemSnapshot
-from django_stripe_gateway.models import Customer, Plan, PlanPricing, Subscription, SubscriptionItem
+from django_stripe_gateway.models import Plan, PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.services.snapshots import verify_lengths
-from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
+from django_stripe_gateway.services.transactions import payments_database
 
 # Fields of the rows that carry the same name in the snapshot.
 PERIOD = ("current_period_start", "current_period_end")
@@ -31,6 +31,7 @@ class SyncedItems:
     """The items of a subscription as they are now, each with its plan and its price, and what that changed."""
 
     items: list[SubscriptionItem]
+    main: SubscriptionItem | None
     added: list[SubscriptionItem]
     changed: list[SubscriptionItem]
     removed: list[SubscriptionItem]
@@ -57,18 +58,21 @@ def sync_items(subscription: Subscription, snapshots: Sequence[SubscriptionItemS
         else SubscriptionItem(subscription=subscription, provider_id=one.item_id)
         for one in snapshots
     ]
-    unidentified = []
+    moved: list[tuple[SubscriptionItem, Plan | None]] = []
     for item, snapshot in zip(items, snapshots, strict=True):
         verify_lengths(item, snapshot, MIRRORED_OF_ITEM)
-        if item.plan is None or (item.price_id, item.product_id) != (snapshot.price_id, snapshot.product_id):
-            unidentified.append(item)
+        if (item.price_id, item.product_id) != (snapshot.price_id, snapshot.product_id):
+            moved.append((item, item.plan))
         for name in MIRRORED_OF_ITEM:
             value = getattr(snapshot, name)
             # A period that was known and then missing says that an old answer lacks it.
             setattr(item, name, value if value is not None or name not in PERIOD else getattr(item, name))
         item.quantity = 1 if snapshot.quantity is None else snapshot.quantity
-    find_plans(subscription.variant, unidentified)
-    name_kinds(items)
+    find_plans(subscription.variant, [item for item in items if not _is_identified(item)])
+    # What is charged anew, or for another plan than before.
+    newcomers = {item.provider_id for item, plan in moved if item.pk is None or item.plan != plan}
+    main = main_item(items, subscription.item_id, newcomers)
+    name_kinds(items, main)
     removed, added = list(known.values()), [item for item in items if item.pk is None]
     if removed:
         rows.filter(pk__in=[item.pk for item in removed]).delete()
@@ -78,7 +82,7 @@ def sync_items(subscription: Subscription, snapshots: Sequence[SubscriptionItemS
     for item in written:
         item.save(using=payments_database(), update_fields=["quantity", *MIRRORED_OF_ITEM, *FOUND, "modified"])
     changed = [item for item in written if _values(item)[: -len(PERIOD)] != before[item][: -len(PERIOD)]]
-    return SyncedItems(items, added, changed, removed)
+    return SyncedItems(items, main, added, changed, removed)
 
 
 def find_plans(variant: str, items: Sequence[SubscriptionItem]) -> None:
@@ -101,44 +105,10 @@ def find_plans(variant: str, items: Sequence[SubscriptionItem]) -> None:
         item.plan = next(iter(plans)) if len(plans) == 1 else None
 
 
-def name_kinds(items: Sequence[SubscriptionItem]) -> None:
-    """Say of each item of one subscription what it is to us."""
-    main = main_item(items)
+def name_kinds(items: Sequence[SubscriptionItem], main: SubscriptionItem | None) -> None:
+    """Say of each item of one subscription what it is to us, ``main`` being its plan."""
     for item in items:
         item.kind = SubscriptionItemKind.PLAN if item is main and item.plan is not None else _kind(item)
-
-
-def identify_unknown(variant: str = "") -> int:
-    """Look again for the plans of items that the catalogue did not know, and of subscriptions that have none.
-
-    Call it when the catalogue has learned of prices or products; the provider is not asked.
-
-    Args:
-        variant: of one account only.
-
-    Returns:
-        How many subscriptions have another plan, or another price, since.
-    """
-    rows = Subscription.objects.using(payments_database()).not_ended().filter(items__kind=SubscriptionItemKind.UNKNOWN)
-    pks = (rows.filter(variant=variant) if variant else rows).distinct().values_list("pk", "customer_id").order_by("pk")
-    return sum(_identify(pk, customer_pk) for pk, customer_pk in list(pks))
-
-
-@retry_on_deadlock
-def _identify(subscription_pk: int, customer_pk: int) -> bool:
-    with money_transaction():
-        # In the order in which everybody locks them.
-        Customer.objects.using(payments_database()).select_for_update().get(pk=customer_pk)
-        subscription = Subscription.objects.using(payments_database()).select_for_update().get(pk=subscription_pk)
-        items = list(subscription.items.using(payments_database()).select_related("plan", "pricing"))
-        find_plans(subscription.variant, [item for item in items if item.plan is None])
-        name_kinds(items)
-        for item in items:
-            item.save(using=payments_database(), update_fields=[*FOUND, "modified"])
-        before = (subscription.plan_id, subscription.pricing_id, subscription.item_id)
-        take_plan(subscription, items)
-        subscription.save(using=payments_database(), update_fields=[*OF_PLAN, "modified"])
-        return (subscription.plan_id, subscription.pricing_id, subscription.item_id) != before
 
 
 def lack_periods(snapshots: Sequence[SubscriptionItemSnapshot]) -> bool:
@@ -146,9 +116,8 @@ def lack_periods(snapshots: Sequence[SubscriptionItemSnapshot]) -> bool:
     return len({one.current_period_end is None for one in snapshots}) > 1
 
 
-def take_plan(subscription: Subscription, items: Sequence[SubscriptionItem]) -> None:
+def take_plan(subscription: Subscription, main: SubscriptionItem | None) -> None:
     """Let a subscription be what the item says that is its plan; an item that is unknown here says nothing of it."""
-    main = main_item(items)
     subscription.plan, subscription.pricing = (None, None) if main is None else (main.plan, main.pricing)
     subscription.item_id, subscription.price_id = ("", "") if main is None else (main.provider_id, main.price_id)
     subscription.quantity = 1 if main is None else main.quantity
@@ -172,18 +141,34 @@ def follow_periods(subscription: Subscription, before: Subscription) -> None:
         subscription.periods_since = before.current_period_start
 
 
-def main_item(items: Iterable[SubscriptionItem]) -> SubscriptionItem | None:
+def main_item(
+    items: Iterable[SubscriptionItem], held_id: str = "", newcomers: Collection[str] = ()
+) -> SubscriptionItem | None:
     """Return the item that is the subscription's plan, whose price and quantity a change changes.
 
-    Of several plans in one subscription it is the dearest. Where the catalogue knows none of the items, it is the only
-    one that has a quantity; ``None`` where nothing says which.
+    Of several plans in one subscription it is the dearest. But what the catalogue has learned of only after it was
+    charged, beside a plan, stays beside it: whoever has that plan would else lose it by a pull, and a change would put
+    the wrong item on the new price. Where the catalogue knows none of the items, it is the only one that has a
+    quantity; ``None`` where nothing says which.
+
+    Args:
+        held_id: of the item that has been the plan so far.
+        newcomers: the ids of the items that are charged since, or for another plan since; only they displace it.
     """
     items = list(items)
     plans = [item for item in items if item.plan is not None and not item.plan.is_add_on]
+    if any(item.provider_id == held_id and not item.is_metered for item in plans):
+        plans = [item for item in plans if item.provider_id == held_id or item.provider_id in newcomers]
     if plans:
         return max(plans, key=lambda item: item.rank)
     unknown = [item for item in items if item.plan is None and not item.is_metered]
     return unknown[0] if len(unknown) == 1 else None
+
+
+def _is_identified(item: SubscriptionItem) -> bool:
+    """Return whether an item has its price, as the catalogue has it now."""
+    found = item.pricing
+    return found is not None and (found.stripe_price_id, found.plan_id) == (item.price_id, item.plan_id)
 
 
 def _kind(item: SubscriptionItem) -> SubscriptionItemKind:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db import transaction
@@ -14,6 +15,7 @@ from django_stripe_gateway.choices import SubscriptionLogEvent, SubscriptionStat
 from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
     GatewayError,
+    InvalidInput,
     PaymentDeclined,
     ProviderStateError,
     WrongState,
@@ -202,6 +204,20 @@ def _carry_out(operation_pk: int) -> None:
         resume(BillingOperation, operation_pk)
     except GatewayError as error:
         logger.warning("The operation %s waits for reconcile: %s.", operation_pk, error.code)
+
+
+def check_moment(moment: datetime | None, *, field: str, is_to_come: str = "") -> None:
+    """Raise ``InvalidInput`` for a moment without a time zone, which names several.
+
+    Args:
+        is_to_come: the sentence that refuses one that has passed; empty to take any.
+    """
+    if moment is None:
+        return
+    if timezone.is_naive(moment):
+        raise InvalidInput("A moment needs a time zone.", field=field)
+    if is_to_come and moment <= timezone.now():
+        raise InvalidInput(is_to_come, field=field)
 
 
 def check_changeable(subscription: Subscription) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.utils import timezone
-
 from django_stripe_gateway.choices import BillingOperationKind, SubscriptionStatus
 from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway, WrongState
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
@@ -17,6 +15,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
     SubscriptionVerb,
     check_changeable,
+    check_moment,
     run_on_subscription,
 )
 
@@ -96,8 +95,7 @@ def pause_subscription(
     """
     if behavior not in PAUSE_BEHAVIORS:
         raise InvalidInput(f"The behavior is one of {', '.join(PAUSE_BEHAVIORS)}.", field="behavior")
-    if resumes_at is not None and resumes_at <= timezone.now():
-        raise InvalidInput("The pause must end in the future.", field="resumes_at")
+    check_moment(resumes_at, field="resumes_at", is_to_come="The pause must end in the future.")
     _check_supports_pause(subscription)
     params = {"behavior": behavior, "resumes_at": resumes_at.isoformat() if resumes_at else None}
     return run_on_subscription(PAUSE_SUBSCRIPTION, subscription, params, idempotency_key, origin)

@@ -88,6 +88,13 @@ def check_sold_alone(pricing: PlanPricing) -> None:
         raise InvalidInput(sentence, code="not_for_sale", field="pricing_id")
 
 
+def is_charged(subscription: Subscription, pricing: PlanPricing) -> bool:
+    """Return whether a price is the one of a subscription now, also if its row was made since and nobody has looked."""
+    if not subscription.price_id:
+        return pricing.pk == subscription.pricing_id
+    return (pricing.variant, pricing.stripe_price_id) == (subscription.variant, subscription.price_id)
+
+
 def check_currency(pricing: PlanPricing, currency: str) -> None:
     """Raise ``InvalidInput`` for a price in another currency than a subscription has."""
     if pricing.currency != currency:

@@ -18,7 +18,7 @@ from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.cancel import cancellations, end_unended, open_starts
 from django_stripe_gateway.services.subscriptions.checkouts import settle_checkout
 from django_stripe_gateway.services.subscriptions.customers import changed_customers, update_customer
-from django_stripe_gateway.services.subscriptions.items import identify_unknown
+from django_stripe_gateway.services.subscriptions.identify import identify_items
 from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -45,7 +45,7 @@ def reconcile_customers(*, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
 
 def reconcile_items() -> Iterator[Reconciled]:
     """Find the plans of subscriptions whose prices the catalogue knows by now; the provider is not asked."""
-    found = identify_unknown()
+    found = identify_items()
     if found:
         yield Reconciled("items of subscriptions", "changed", f"{found} found their plan or price")
 

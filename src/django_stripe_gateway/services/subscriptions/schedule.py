@@ -16,7 +16,9 @@ from typing import Any
 from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.exceptions import (
     InvalidInput,
+    ProviderError,
     ProviderStateError,
+    ProviderUnavailable,
     UnsupportedByGateway,
     WrongState,
 )
@@ -79,7 +81,16 @@ class ScheduleChangeVerb(SubscriptionVerb):
             return found
         elif not _may_go(schedule, claim.seen):
             raise _has_schedule()
-        planned: SubscriptionSnapshot = gateway.schedule_change(schedule, change, idempotency_key=claim.key)
+        try:
+            planned: SubscriptionSnapshot = gateway.schedule_change(schedule, change, idempotency_key=claim.key)
+        except ProviderUnavailable:
+            # Who carries it on finds the schedule.
+            raise
+        except ProviderError:
+            if schedule.holds_nothing:
+                # Nothing is planned in it, and nothing will be: it must not stand in anybody's way.
+                gateway.release_schedule(schedule.schedule_id, idempotency_key=f"{claim.key}-release")
+            raise
         return planned
 
 

@@ -16,6 +16,7 @@ from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.snapshots import verify_lengths
 from django_stripe_gateway.services.subscriptions.items import find_plans, main_item
+from django_stripe_gateway.services.transactions import payments_database
 
 SCHEDULED = ("schedule_id", "scheduled_change_at", "scheduled_price_id", "scheduled_pricing", "scheduled_quantity")
 # What a phase says of an item.
@@ -78,23 +79,28 @@ def _clear(subscription: Subscription) -> None:
 
 
 def _take_change(subscription: Subscription, phase: SchedulePhase | None) -> None:
-    item = None if phase is None else _plan_of(subscription.variant, phase)
+    item = None if phase is None else _plan_of(subscription, phase)
     subscription.scheduled_change_at = None if phase is None else phase.start
     subscription.scheduled_price_id = "" if item is None else item.price_id
     subscription.scheduled_pricing = None if item is None else item.pricing
     subscription.scheduled_quantity = None if item is None else item.quantity
 
 
-def _plan_of(variant: str, phase: SchedulePhase) -> SubscriptionItem | None:
+def _plan_of(subscription: Subscription, phase: SchedulePhase) -> SubscriptionItem | None:
     """Return the item of a phase that will be the plan, found as that of a subscription is."""
     items = []
     for snapshot in phase.items:
-        item = SubscriptionItem(**{name: getattr(snapshot, name) for name in OF_PHASE})
+        # Items of a phase have no ids; no price comes twice.
+        item = SubscriptionItem(provider_id=snapshot.price_id, **{name: getattr(snapshot, name) for name in OF_PHASE})
         verify_lengths(item, snapshot, OF_PHASE)
         item.quantity = 1 if snapshot.quantity is None else snapshot.quantity
         items.append(item)
-    find_plans(variant, items)
-    return main_item(items)
+    find_plans(subscription.variant, items)
+    # What is charged beside the plan goes on beside it.
+    others = subscription.items.using(payments_database()).exclude(provider_id=subscription.item_id)
+    beside = set(others.values_list("price_id", flat=True))
+    main = main_item([item for item in items if item.price_id not in beside])
+    return main_item(items, "" if main is None else main.provider_id)
 
 
 def _value(subscription: Subscription, name: str) -> object:

@@ -44,6 +44,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
     CustomerVerb,
     SubscriptionVerb,
+    check_moment,
     claimed_subscription,
     customer_id,
 )
@@ -55,6 +56,7 @@ from django_stripe_gateway.services.subscriptions.prices import (
     choose_pricing,
     named_pricing,
 )
+from django_stripe_gateway.services.subscriptions.promotion_codes import check_unused, promotion_code_id
 from django_stripe_gateway.services.subscriptions.quantities import check_quantity, quantity_of
 from django_stripe_gateway.services.subscriptions.sync import lock_subscription, look_up_subscription
 from django_stripe_gateway.services.subscriptions.trials import may_have_trial
@@ -88,8 +90,9 @@ class StartVerb(CustomerVerb[A]):
         return operation
 
     def check(self, claim: CustomerClaim) -> None:
-        """Let nobody have a plan twice, unless the host allows it; store the row, and decide on the trial."""
+        """Let nobody have a plan twice, unless the host allows it, or use a code twice; store the row and its trial."""
         check_has_no_other(claim.subject.pk, claim.params["plan_pk"])
+        check_unused(claim.subject.pk, claim.params["promotion_code_id"])
         claim.seen = subscription = claim.operation.subscription
         assert subscription is not None and subscription.plan is not None  # noqa: S101, PT018 (they came with it)
         if claim.params["trial_days"] and not may_have_trial(subscription, subscription.plan):
@@ -251,6 +254,7 @@ def subscribe(
     check_asked_currency(pricing, currency)
     gateway = _gateway_that_starts(plan, pricing, quantity, mode, promotion_code)
     pricing.plan = plan
+    check_moment(billing_cycle_anchor, field="billing_cycle_anchor")
     params: dict[str, Any] = {
         "plan_pk": plan.pk,
         "pricing_pk": pricing.pk,
@@ -373,15 +377,3 @@ def _trial_end_behavior(asked: str) -> str:
     if behavior and behavior not in TRIAL_END_BEHAVIORS:
         raise InvalidInput(f"It is one of {', '.join(TRIAL_END_BEHAVIORS)}.", field="trial_end_behavior")
     return behavior
-
-
-def promotion_code_id(gateway: BillingGateway, code: str) -> str:
-    """Return the provider's id of a code as customers enter it.
-
-    Raises:
-        InvalidInput: there is none that can be used.
-    """
-    found = gateway.find_promotion_code(code)
-    if found is None or not found.is_active:
-        raise InvalidInput("There is no such promotion code.", code="unknown_promotion_code", field="promotion_code")
-    return found.promotion_code_id

@@ -241,7 +241,7 @@ def _take_items(subscription: Subscription, snapshot: SubscriptionSnapshot) -> S
         # An old answer lacks them; a subscription has one at least.
         return None
     synced = sync_items(subscription, snapshot.items)
-    take_plan(subscription, synced.items)
+    take_plan(subscription, synced.main)
     return synced
 
 

@@ -6,23 +6,30 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from django_stripe_gateway.adapter import get_adapter
 from django_stripe_gateway.choices import BillingOperationKind, OperationState, SubscriptionStatus
-from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway, WrongState
+from django_stripe_gateway.exceptions import UnsupportedByGateway, WrongState
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.subscriptions.line import CustomerClaim, SubscriptionVerb, run_on_subscription
+from django_stripe_gateway.services.subscriptions.line import (
+    CustomerClaim,
+    SubscriptionVerb,
+    check_moment,
+    run_on_subscription,
+)
+from django_stripe_gateway.services.subscriptions.prices import is_charged
 from django_stripe_gateway.services.subscriptions.schedule import let_go
 from django_stripe_gateway.services.transactions import payments_database
 
 # What has put a subscription on a plan while its trial ran.
 BEGINNINGS = (BillingOperationKind.SUBSCRIBE, BillingOperationKind.CHECKOUT)
+CHANGES = (BillingOperationKind.CHANGE, BillingOperationKind.SCHEDULE_CHANGE)
 
 
 class ChangeTrialVerb(SubscriptionVerb):
@@ -68,13 +75,12 @@ def change_trial(
         ends: when it ends; it is charged then.
 
     Raises:
-        InvalidInput: that moment has passed.
+        InvalidInput: that moment has passed, or has no time zone.
         WrongState: it is not in a trial ("not_in_trial").
         UnsupportedByGateway: this provider cannot do it.
         ProviderError: the provider refused or failed.
     """
-    if ends <= timezone.now():
-        raise InvalidInput("The trial must end in the future.", field="trial_end")
+    check_moment(ends, field="trial_end", is_to_come="The trial must end in the future.")
     return _run(subscription, ends.isoformat(), idempotency_key, origin)
 
 
@@ -114,8 +120,22 @@ def tried_plans(subscription: Subscription) -> Sequence[Plan]:
     ).exclude(subscription=subscription.pk)
     prices = {params["price_id"] for asked in (begun, carried) for params in asked.values_list("params", flat=True)}
     sold = PlanPricing.objects.using(payments_database()).filter(stripe_price_id__in=prices).values("plan")
-    of_tried = Q(pk__in=tried.values("plan")) | Q(pk__in=sold)
+    # What a trial was given up for, or came after it, was not tried.
+    paid = _changed_to(asked.filter(subscription__in=tried, kind__in=CHANGES))
+    had = {
+        plan_pk for pk, price_id, plan_pk in tried.values_list("pk", "price_id", "plan") if (pk, price_id) not in paid
+    }
+    of_tried = Q(pk__in=had - {None}) | Q(pk__in=sold)
     return list(Plan.objects.using(payments_database()).filter(of_tried))
+
+
+def _changed_to(changes: QuerySet[BillingOperation]) -> set[tuple[int | None, str]]:
+    """Return the subscriptions, each with a price that a change of ours has put it on without a trial."""
+    return {
+        (subscription_pk, params["price_id"])
+        for subscription_pk, params in changes.values_list("subscription", "params")
+        if not params.get("trial", {}).get("keeps_trial")
+    }
 
 
 def trial_after_change(subscription: Subscription, pricing: PlanPricing | None) -> dict[str, Any]:
@@ -130,7 +150,7 @@ def trial_after_change(subscription: Subscription, pricing: PlanPricing | None) 
     Returns:
         ``ends_trial`` or ``trial_end`` for the change, and whether the trial goes on; empty where nothing changes.
     """
-    if pricing is None or pricing.pk == subscription.pricing_id or not subscription.on_trial:
+    if pricing is None or is_charged(subscription, pricing) or not subscription.on_trial:
         return {}
     began, ends = subscription.trial_start, subscription.trial_end
     if not get_billing_gateway(subscription.variant).supports_trial_changes:

@@ -158,6 +158,8 @@ class LocalstripeBillingGateway(StripeBillingGateway):
             _refuse("several items in one subscription")
         if request.collection_method == "send_invoice":
             _refuse("invoices that are sent")
+        if request.trial_days and request.trial_end_behavior:
+            _refuse("what becomes of a trial without a card")
         if request.default_payment_method:
             self.set_default_payment_method(
                 request.customer_id, request.default_payment_method, idempotency_key=f"{idempotency_key}-method"
@@ -181,11 +183,16 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     def change_subscription(
         self, subscription_id: str, change: SubscriptionChange, *, idempotency_key: str
     ) -> SubscriptionSnapshot:
-        """Change plan, quantity or what happens at the period's end; localstripe makes a new item of a changed one."""
+        """Change plan, quantity or what happens at the period's end; localstripe makes a new item of a changed one.
+
+        Why a customer goes is not kept: it changes nothing.
+        """
         if change.cancel_at is not None:
             _refuse("dates on which subscriptions end")
         if change.proration == "always_invoice":
             _refuse("invoices for a change at once")
+        if change.proration_date is not None:
+            _refuse("another moment of a change than now")
         params: dict[str, Any] = {"expand": self._subscription_expand()}
         if change.items:
             params["items"] = [self._changed_item(subscription_id, change.items)]

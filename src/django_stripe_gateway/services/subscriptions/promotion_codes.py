@@ -1,0 +1,40 @@
+"""Promotion codes, as customers enter them: which one is meant, and that nobody uses one twice."""
+
+from __future__ import annotations
+
+from django_stripe_gateway.choices import BillingOperationKind, OperationState, SubscriptionStatus
+from django_stripe_gateway.exceptions import InvalidInput
+from django_stripe_gateway.gateways.billing import BillingGateway
+from django_stripe_gateway.models import BillingOperation
+from django_stripe_gateway.services.transactions import payments_database
+
+# What takes a code.
+USES = (BillingOperationKind.SUBSCRIBE, BillingOperationKind.CHECKOUT, BillingOperationKind.CHANGE_DISCOUNT)
+
+
+def promotion_code_id(gateway: BillingGateway, code: str) -> str:
+    """Return the provider's id of a code as customers enter it.
+
+    Raises:
+        InvalidInput: there is none that can be used.
+    """
+    found = gateway.find_promotion_code(code)
+    if found is None or not found.is_active:
+        raise InvalidInput("There is no such promotion code.", code="unknown_promotion_code", field="promotion_code")
+    return found.promotion_code_id
+
+
+def check_unused(customer_pk: int, code_id: str) -> None:
+    """Raise ``InvalidInput`` if a customer has used a code, in whichever way; an attempt that nobody paid uses none.
+
+    Args:
+        code_id: the provider's; empty for none, which is never refused.
+    """
+    if not code_id:
+        return
+    rows = BillingOperation.objects.using(payments_database()).filter(customer=customer_pk, kind__in=USES)
+    asked = rows.filter(state=OperationState.SUCCEEDED, params__promotion_code_id=code_id)
+    if asked.exclude(subscription__status=SubscriptionStatus.INCOMPLETE_EXPIRED).exists():
+        raise InvalidInput(
+            "This promotion code has been used already.", code="promotion_code_used", field="promotion_code"
+        )
