@@ -20,7 +20,6 @@ from django_stripe_gateway.gateways.billing_values import (
     PriceSnapshot,
     ProductRequest,
     ProductSnapshot,
-    PromotionCodeSnapshot,
     SetupCheckoutRequest,
     SetupSnapshot,
     SubscriptionChange,
@@ -39,6 +38,7 @@ from django_stripe_gateway.gateways.registry import (
     register_provider,
 )
 from django_stripe_gateway.gateways.schedule_values import PhaseItem, ScheduledChange, SchedulePhase, ScheduleSnapshot
+from django_stripe_gateway.gateways.subscription_values import PromotionCodeSnapshot
 from django_stripe_gateway.gateways.values import (
     DisputeSnapshot,
     Failure,

@@ -24,7 +24,6 @@ from django_stripe_gateway.gateways.billing_values import (
     PriceSnapshot,
     ProductRequest,
     ProductSnapshot,
-    PromotionCodeSnapshot,
     SetupCheckoutRequest,
     SetupSnapshot,
     SubscriptionChange,
@@ -33,7 +32,11 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionSnapshot,
 )
 from django_stripe_gateway.gateways.scheduling import ScheduleGateway
-from django_stripe_gateway.gateways.subscription_values import DiscountChange, SubscriptionEnd
+from django_stripe_gateway.gateways.subscription_values import (
+    DiscountChange,
+    PromotionCodeSnapshot,
+    SubscriptionEnd,
+)
 
 
 class BillingGateway(ScheduleGateway, ABC):

@@ -1,4 +1,4 @@
-"""What becomes of a running subscription beside its items: its end, and its discounts."""
+"""What becomes of a running subscription beside its items: its end, and its discounts, with the codes for them."""
 
 from __future__ import annotations
 
@@ -28,3 +28,13 @@ class DiscountChange:
     kept: Sequence[str] = ()
     coupon: str = ""
     promotion_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionCodeSnapshot:
+    """A code that customers enter."""
+
+    promotion_code_id: str
+    code: str
+    is_active: bool = True
+    coupon_id: str = ""

@@ -10,7 +10,6 @@ from django_stripe_gateway.gateways.billing_values import (
     PriceSnapshot,
     ProductRequest,
     ProductSnapshot,
-    PromotionCodeSnapshot,
 )
 from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls
 from django_stripe_gateway.gateways.stripe.catalogue_objects import (
@@ -18,6 +17,7 @@ from django_stripe_gateway.gateways.stripe.catalogue_objects import (
     product_snapshot,
     promotion_code_snapshot,
 )
+from django_stripe_gateway.gateways.subscription_values import PromotionCodeSnapshot
 from django_stripe_gateway.money import to_minor_decimal, to_minor_units
 
 METERED = "metered"

@@ -14,7 +14,6 @@ from django_stripe_gateway.gateways.billing_values import (
     PaymentMethodSnapshot,
     PriceSnapshot,
     ProductSnapshot,
-    PromotionCodeSnapshot,
     SetupSnapshot,
 )
 from django_stripe_gateway.gateways.stripe.fields import (
@@ -29,6 +28,7 @@ from django_stripe_gateway.gateways.stripe.fields import (
     reads,
     text,
 )
+from django_stripe_gateway.gateways.subscription_values import PromotionCodeSnapshot
 from django_stripe_gateway.money import from_minor_decimal
 
 
