@@ -51,6 +51,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     claimed_subscription,
     customer_id,
 )
+from django_stripe_gateway.services.subscriptions.metered import check_charged_once
 from django_stripe_gateway.services.subscriptions.payment_methods import own_payment_method
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
 from django_stripe_gateway.services.subscriptions.prices import check_sold_alone, choose_pricing, named_pricing
@@ -86,8 +87,13 @@ class StartVerb(CustomerVerb[A]):
         return operation
 
     def check(self, claim: CustomerClaim) -> None:
-        """Let nobody have a plan twice, unless the host allows it; store the row, and decide on the trial."""
+        """Let nobody have a plan twice, unless the host allows it, or pay for use twice; store the row.
+
+        Whether there is a trial is decided here too.
+        """
         check_has_no_other(claim.subject.pk, claim.params["plan_pk"])
+        add_ons = [added["price_id"] for added in claim.params["add_ons"]]
+        check_charged_once(claim.subject, [claim.params["price_id"], *add_ons])
         claim.seen = subscription = claim.operation.subscription
         assert subscription is not None and subscription.plan is not None  # noqa: S101, PT018 (they came with it)
         if claim.params["trial_days"] and not may_have_trial(subscription, subscription.plan):
@@ -235,7 +241,7 @@ def subscribe(
 
     Raises:
         InvalidInput: a value is not acceptable; or nothing says which price of several (``ambiguous_pricing``).
-        WrongState: the owner has this plan already.
+        WrongState: the owner has this plan already, or would be charged the same use twice (``already_metered``).
         PaymentDeclined: the first payment was declined.
         UnsupportedByGateway: this provider cannot do it.
         ProviderError: the provider refused or failed.
