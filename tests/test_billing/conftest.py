@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
+from unittest import mock
 
 import pytest
 import requests
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from tests.fake_stripe import FakeStripe
 from tests.test_billing.catalogue_shop import CatalogueShop
 from tests.test_billing.host import SubscriptionHost
+from tests.test_billing.metered_host import MeteredHost
 
 OLDER_VERSION = "2024-06-20"
 
@@ -30,6 +35,17 @@ def either_host(
     if request.param == "legacy":
         settings.STRIPE_GATEWAY_API_VERSION = OLDER_VERSION
     return SubscriptionHost(stripe_server, user, api_client)
+
+
+@pytest.fixture
+def metered(either_host: SubscriptionHost, settings: Any) -> Iterator[MeteredHost]:
+    """Return a site on each generation of the API."""
+    settings.STRIPE_GATEWAY_USAGE_METERS = {"calls": "api_calls"}
+    state = either_host.fake.state
+    # The defaults of fields keep the real time, which has been when it is an hour later at Stripe.
+    state.ahead = 3600
+    with mock.patch.object(timezone, "now", side_effect=lambda: datetime.fromtimestamp(state.now(), UTC)):
+        yield MeteredHost(either_host)
 
 
 @pytest.fixture

@@ -173,6 +173,7 @@ class SubscriptionItemSnapshot:
     Args:
         amount: of one unit; ``None`` where there is no single one, such as in tiers.
         quantity: ``None`` where a meter counts.
+        created: when it came to the subscription, where that is told.
     """
 
     item_id: str
@@ -186,6 +187,7 @@ class SubscriptionItemSnapshot:
     quantity: int | None = 1
     current_period_start: datetime | None = None
     current_period_end: datetime | None = None
+    created: datetime | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -1,4 +1,4 @@
-"""What becomes of a running subscription beside its items: its end, and its discounts."""
+"""What becomes of a running subscription beside its items: its end, and its discounts, with the codes for them."""
 
 from __future__ import annotations
 

@@ -475,6 +475,7 @@ class Migration(migrations.Migration):
                 ('quantity', models.PositiveIntegerField(default=1, verbose_name='quantity')),
                 ('current_period_start', models.DateTimeField(blank=True, null=True, verbose_name='period starts')),
                 ('current_period_end', models.DateTimeField(blank=True, null=True, verbose_name='period ends')),
+                ('added_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('created', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('modified', models.DateTimeField(auto_now=True, verbose_name='modified')),
                 ('plan', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='django_stripe_gateway.plan', verbose_name='plan')),

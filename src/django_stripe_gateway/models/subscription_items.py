@@ -70,6 +70,8 @@ class SubscriptionItem(models.Model):
     quantity = models.PositiveIntegerField(_("quantity"), default=1)
     current_period_start = models.DateTimeField(_("period starts"), null=True, blank=True)
     current_period_end = models.DateTimeField(_("period ends"), null=True, blank=True)
+    # By the provider's clock: we can hear of it later.
+    added_at = models.DateTimeField(null=True, blank=True, editable=False)
     created = models.DateTimeField(_("created"), auto_now_add=True)
     modified = models.DateTimeField(_("modified"), auto_now=True)
 

@@ -73,9 +73,11 @@ def test_sent__added_up(customer: Customer, user: Any, stripe_server: FakeStripe
     assert "1 compared, 0 different" in run("compare_usage")
 
 
-def test_sent__in_its_billing_period(customer: Customer, user: Any) -> None:
+@pytest.mark.parametrize("moment", ["current_period_start", "current_period_end", "trial_end", "cancel_at", "ended_at"])
+def test_sent__in_its_billing_period(customer: Customer, user: Any, moment: str) -> None:
     renewal = datetime(2026, 11, 10, 8, 30, tzinfo=UTC)
-    subscribe(user, ("minutes", None, "month"), current_period_start=renewal)
+    status = "canceled" if moment == "ended_at" else "active"
+    subscribe(user, ("minutes", None, "month"), status=status, **{moment: renewal})
     for minutes in (-20, -1, 0, 20):
         with at(renewal + timedelta(minutes=minutes)):
             usage.consume(user, "minutes")

@@ -61,5 +61,6 @@ def item_snapshot(obj: Object, subscription: Object) -> SubscriptionItemSnapshot
         quantity=None if is_metered and quantity is None else count_of(quantity, 1),
         current_period_start=moment(obj.get("current_period_start") or subscription.get("current_period_start")),
         current_period_end=moment(obj.get("current_period_end") or subscription.get("current_period_end")),
+        created=moment(obj.get("created")),
         metadata=metadata_of(obj.get("metadata")),
     )

@@ -19,6 +19,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     check_changeable,
     run_on_subscription,
 )
+from django_stripe_gateway.services.subscriptions.metered import check_charged_once
 from django_stripe_gateway.services.subscriptions.prices import current_terms
 from django_stripe_gateway.services.subscriptions.quantities import check_next_quantity, quantity_of
 from django_stripe_gateway.services.subscriptions.schedule import let_go
@@ -55,8 +56,9 @@ class AddItemVerb(ItemVerb):
     kind = BillingOperationKind.ADD_ITEM
 
     def check_items(self, claim: CustomerClaim, subscription: Subscription, items: dict[str, SubscriptionItem]) -> None:
-        """Let no price be added twice: a quantity says that."""
+        """Let no price be added twice: a quantity says that; and no use be charged twice."""
         check_not_there(claim.params["price_id"], items)
+        check_charged_once(claim.subject, [claim.params["price_id"]])
 
     def find_earlier(self, claim: CustomerClaim) -> SubscriptionSnapshot | None:
         """Return the subscription if it has the price: no price stands in it twice."""
@@ -70,12 +72,13 @@ class ChangeItemVerb(ItemVerb):
     kind = BillingOperationKind.CHANGE_ITEM
 
     def check_items(self, claim: CustomerClaim, subscription: Subscription, items: dict[str, SubscriptionItem]) -> None:
-        """Let something change, and no price come twice."""
+        """Let something change, and no price come twice, nor another of the same meter."""
         super().check_items(claim, subscription, items)
         item, params = items.pop(claim.params["item_id"]), claim.params
         if params["price_id"] in (None, item.price_id) and params["quantity"] in (None, item.quantity):
             raise InvalidInput("This would change nothing.", code="nothing_to_change")
         check_not_there(params["price_id"], items)
+        check_charged_once(claim.subject, [params["price_id"]], instead_of=item.provider_id)
 
 
 class RemoveItemVerb(ItemVerb):
@@ -115,7 +118,8 @@ def add_item(
 
     Raises:
         InvalidInput: the price cannot stand beside the plan, or not so many times.
-        WrongState: it is there already (``already_added``); or the subscription is over, or its first payment is open.
+        WrongState: it is there already (``already_added``), or what it counts is charged already (``already_metered``);
+            or the subscription is over, or its first payment is open.
         PaymentDeclined: the payment that this needs was declined; nothing has changed.
         UnsupportedByGateway: this provider charges one price only.
         ProviderError: the provider refused or failed.
@@ -143,8 +147,8 @@ def change_item(
 
     Raises:
         InvalidInput: nothing would change, the values are not acceptable, or it is the plan's own item.
-        WrongState: the item is gone, or the price is there already; or the subscription is over, or its first payment
-            is open.
+        WrongState: the item is gone, or the price is there already, or what it counts is charged by another item; or
+            the subscription is over, or its first payment is open.
         PaymentDeclined: the payment that the change needs was declined; nothing has changed.
         UnsupportedByGateway: this provider charges one price only.
         ProviderError: the provider refused or failed.

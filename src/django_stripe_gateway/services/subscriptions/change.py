@@ -37,6 +37,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     check_moment,
     run_on_subscription,
 )
+from django_stripe_gateway.services.subscriptions.metered import check_charged_once
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
 from django_stripe_gateway.services.subscriptions.prices import (
     check_currency,
@@ -75,6 +76,7 @@ class ChangeVerb(SubscriptionVerb):
         if claim.params["plan_pk"] is not None:
             # Again, under the lock: another request may have subscribed to that plan meanwhile.
             check_has_no_other(subscription.customer_id, claim.params["plan_pk"], than=subscription)
+            check_charged_once(claim.subject, [claim.params["price_id"]], instead_of=subscription.item_id)
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Change it; a change that was scheduled for the period's end is dropped."""
@@ -116,7 +118,8 @@ def change_subscription(
     Raises:
         InvalidInput: nothing would change, or the values are not acceptable.
         WrongState: it is over, or its first payment is open, or somebody else has scheduled what becomes of it
-            ("has_schedule"); at the period's end also: it ends then.
+            ("has_schedule"), or another item charges what the new price counts ("already_metered"); at the period's
+            end also: it ends then.
         UnsupportedByGateway: this provider cannot schedule a change.
         PaymentDeclined: the payment that the change needs was declined; what is charged has not changed.
         ProviderError: the provider refused or failed.
@@ -323,3 +326,4 @@ def _check_pricing(subscription: Subscription, pricing: PlanPricing) -> None:
     if current is not None:
         check_currency(pricing, current.currency)
     check_has_no_other(subscription.customer_id, pricing.plan_id, than=subscription)
+    check_charged_once(subscription.customer, [pricing.stripe_price_id], instead_of=subscription.item_id)

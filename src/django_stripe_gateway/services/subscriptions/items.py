@@ -55,7 +55,7 @@ def sync_items(subscription: Subscription, snapshots: Sequence[SubscriptionItemS
     items = [
         known.pop(one.item_id)
         if one.item_id in known
-        else SubscriptionItem(subscription=subscription, provider_id=one.item_id)
+        else SubscriptionItem(subscription=subscription, provider_id=one.item_id, added_at=one.created)
         for one in snapshots
     ]
     moved: list[tuple[SubscriptionItem, Plan | None]] = []

@@ -40,6 +40,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     check_changeable,
     run_on_subscription,
 )
+from django_stripe_gateway.services.subscriptions.metered import check_charged_once
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
 from django_stripe_gateway.services.subscriptions.previews import preview
 from django_stripe_gateway.services.transactions import payments_database
@@ -64,6 +65,7 @@ class ScheduleChangeVerb(SubscriptionVerb):
         if params["plan_pk"] is not None:
             # Again, under the lock: another request may have subscribed to that plan meanwhile.
             check_has_no_other(subscription.customer_id, params["plan_pk"], than=subscription)
+            check_charged_once(claim.subject, [params["price_id"]], instead_of=subscription.item_id)
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Plan the change, in the schedule that an earlier attempt or change has left, or in a new one."""

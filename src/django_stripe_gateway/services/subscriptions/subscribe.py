@@ -48,6 +48,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     claimed_subscription,
     customer_id,
 )
+from django_stripe_gateway.services.subscriptions.metered import check_charged_once
 from django_stripe_gateway.services.subscriptions.payment_methods import own_payment_method
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
 from django_stripe_gateway.services.subscriptions.prices import (
@@ -90,9 +91,13 @@ class StartVerb(CustomerVerb[A]):
         return operation
 
     def check(self, claim: CustomerClaim) -> None:
-        """Let nobody have a plan twice, unless the host allows it, or use a code twice; store the row and its trial."""
+        """Let nobody have a plan twice, unless the host allows it, pay for use twice, or use a code twice; store the row.
+
+        Whether there is a trial is decided here too.
+        """
         check_has_no_other(claim.subject.pk, claim.params["plan_pk"])
         check_unused(claim.subject.pk, claim.params["promotion_code_id"])
+        check_charged_once(claim.subject, [claim.params["price_id"], *add_ons])
         claim.seen = subscription = claim.operation.subscription
         assert subscription is not None and subscription.plan is not None  # noqa: S101, PT018 (they came with it)
         if claim.params["trial_days"] and not may_have_trial(subscription, subscription.plan):
@@ -244,7 +249,7 @@ def subscribe(
 
     Raises:
         InvalidInput: a value is not acceptable; or nothing says which price of several (``ambiguous_pricing``).
-        WrongState: the owner has this plan already.
+        WrongState: the owner has this plan already, or would be charged the same use twice (``already_metered``).
         PaymentDeclined: the first payment was declined.
         UnsupportedByGateway: this provider cannot do it.
         ProviderError: the provider refused or failed.

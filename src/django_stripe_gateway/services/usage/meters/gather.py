@@ -1,8 +1,8 @@
 """Gather what was used into events for the provider's meters: each line of the ledger in exactly one of them.
 
 A line's use is reported with a time in its own billing period: lines are gathered by owner, metric and hour, and never
-across the beginning or the end of a period, or the moment at which a price came to a subscription. The event is
-committed, with the identifier that makes the provider count it once, before anything is sent.
+across a moment at which what is charged changes: a period, a trial or a subscription begins or ends, or a price comes
+to one. The event is committed, with the identifier that makes the provider count it once, before anything is sent.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
-from django_stripe_gateway.choices import MeterEventState
+from django_stripe_gateway.choices import MeterEventState, SubscriptionLogEvent
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.gateways.registry import has_meters
-from django_stripe_gateway.models import Customer, MeterEvent, Subscription, UsageRecord
+from django_stripe_gateway.models import Customer, MeterEvent, Subscription, SubscriptionLog, UsageRecord
 from django_stripe_gateway.services.usage.periods import as_aware
 from django_stripe_gateway.services.usage.transactions import usage_database
+from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
 
 # SQLite takes so many parameters at least.
 BATCH = 500
@@ -29,7 +30,10 @@ BATCH = 500
 WAITING = {"awaits_meter__in": (True,)}
 # Items can have periods of their own, and one that is added counts what is used from then on.
 PERIOD = ("current_period_start", "current_period_end")
-BOUNDARIES = (*PERIOD, "items__created", *(f"items__{name}" for name in PERIOD))
+# What is known to end later counts, also while nobody has told us that it has.
+ENDS = ("trial_end", "cancel_at", "ended_at")
+CHANGES = (SubscriptionLogEvent.UPDATED, SubscriptionLogEvent.ITEMS_CHANGED)
+BOUNDARIES = (*PERIOD, *ENDS, *(f"items__{name}" for name in ("created", "added_at", *PERIOD)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ def gather_meter_events() -> int:
 def _gather(lines: Sequence[tuple[int, Any, str, datetime]]) -> int:
     owners = {owner_id for _pk, owner_id, _metric, _created in lines}
     customers = _customers(owners)
-    boundaries = _boundaries(owners)
+    boundaries = _boundaries(owners, since=min(created for _pk, _owner_id, _metric, created in lines))
     groups: dict[Group, list[tuple[int, datetime]]] = defaultdict(list)
     never_billed = []
     for pk, owner_id, metric, created in lines:
@@ -108,12 +112,18 @@ def _customers(owners: set[Any]) -> dict[Any, Customer]:
     return {row.owner_id: row for row in rows if (row.variant == wanted if wanted else has_meters(row.variant))}
 
 
-def _boundaries(owners: set[Any]) -> dict[Any, list[datetime]]:
-    """Return the moments at which what is charged for each owner's use changes."""
-    rows = Subscription.objects.using(usage_database()).not_ended().filter(customer__owner_id__in=owners)
+def _boundaries(owners: set[Any], since: datetime) -> dict[Any, list[datetime]]:
+    """Return the moments after ``since`` at which what is charged for each owner's use changes."""
+    went_on = ~Q(status__in=ENDED_SUBSCRIPTIONS) | Q(ended_at__gte=since)
+    rows = Subscription.objects.using(usage_database()).filter(went_on, customer__owner_id__in=owners)
     found: dict[Any, list[datetime]] = defaultdict(list)
     for owner_id, *moments in rows.values_list("customer__owner_id", *BOUNDARIES):
         found[owner_id] += [moment for moment in moments if moment is not None]
+    # Of a price that is changed or removed nothing else tells the moment.
+    logs = SubscriptionLog.objects.using(usage_database()).filter(event__in=CHANGES, created__gte=since)
+    logs = logs.filter(subscription__customer__owner_id__in=owners)
+    for owner_id, moment in logs.values_list("subscription__customer__owner_id", "created"):
+        found[owner_id].append(moment)
     return found
 
 

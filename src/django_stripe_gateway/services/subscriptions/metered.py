@@ -1,0 +1,46 @@
+"""That use is charged once: a customer has one metered price of each meter, in all subscriptions together.
+
+A meter adds up by customer, and knows nothing of subscriptions: every price that looks at it charges all of its use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django_stripe_gateway.choices import PriceUsage
+from django_stripe_gateway.exceptions import WrongState
+from django_stripe_gateway.models import Customer, PlanPricing, SubscriptionItem
+from django_stripe_gateway.services.transactions import payments_database
+from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
+
+
+def check_charged_once(customer: Customer, price_ids: Iterable[str | None], *, instead_of: str = "") -> None:
+    """Raise ``WrongState`` if prices would charge a customer for use that another price charges, or one of themselves.
+
+    Args:
+        customer: whose row is locked, unless this is asked again.
+        price_ids: the provider's, of all that is to be charged; what no meter counts can be among them.
+        instead_of: the provider's id of the item that one of the prices replaces.
+    """
+    rows = PlanPricing.objects.using(payments_database()).filter(usage_type=PriceUsage.METERED)
+    rows = rows.filter(variant=customer.variant)
+    asked = list(rows.filter(stripe_price_id__in=[price_id for price_id in price_ids if price_id]))
+    if not asked:
+        return
+    items = SubscriptionItem.objects.using(payments_database()).filter(subscription__customer=customer)
+    items = items.exclude(subscription__status__in=ENDED_SUBSCRIPTIONS).exclude(provider_id=instead_of)
+    charged = list(rows.filter(pk__in=items.values("pricing_id")))
+    for pricing in asked:
+        if any(_counts_the_same(pricing, other) for other in charged):
+            sentence = (
+                f"What is used ({pricing.metric}) is charged at another price already. Change that item, or remove it."
+            )
+            raise WrongState(sentence, code="already_metered")
+        charged.append(pricing)
+
+
+def _counts_the_same(one: PlanPricing, other: PlanPricing) -> bool:
+    """Return whether two prices look at one meter; where ours is not known, by what they count."""
+    if one.meter_id and other.meter_id:
+        return one.meter_id == other.meter_id
+    return bool(one.metric) and one.metric == other.metric
