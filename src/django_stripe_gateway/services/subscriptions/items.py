@@ -7,7 +7,7 @@ decided by the catalogue alone, and comes out the same in every order.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Q
@@ -16,7 +16,9 @@ from django_stripe_gateway.choices import SubscriptionItemKind
 from django_stripe_gateway.gateways.billing_values import SubscriptionItemSnapshot
 from django_stripe_gateway.models import Plan, PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.services.snapshots import verify_lengths
+from django_stripe_gateway.services.subscriptions.cycles import UNKNOWN_CYCLE, Cycle
 from django_stripe_gateway.services.transactions import payments_database
+from django_stripe_gateway.services.usage.carrying import learn_period
 
 # Fields of the rows that carry the same name in the snapshot.
 PERIOD = ("current_period_start", "current_period_end")
@@ -28,13 +30,20 @@ OF_PLAN = ("plan", "pricing", "item_id", "price_id", "quantity", *PERIOD)
 
 @dataclass(slots=True)
 class SyncedItems:
-    """The items of a subscription as they are now, each with its plan and its price, and what that changed."""
+    """The items of a subscription as they are now, each with its plan and its price, and what that changed.
+
+    Args:
+        moved: those with another paid period than before.
+        cycles: how often each was paid before, by the item's id at the provider.
+    """
 
     items: list[SubscriptionItem]
     main: SubscriptionItem | None
     added: list[SubscriptionItem]
     changed: list[SubscriptionItem]
     removed: list[SubscriptionItem]
+    moved: list[SubscriptionItem]
+    cycles: Mapping[str, Cycle]
 
     @property
     def differ(self) -> bool:
@@ -52,6 +61,7 @@ def sync_items(subscription: Subscription, snapshots: Sequence[SubscriptionItemS
     stored = rows.filter(subscription=subscription).select_related("plan", "pricing")
     known = {item.provider_id: item for item in stored}
     before = {item: _values(item) for item in known.values()}
+    cycles = {item.provider_id: Cycle(item.interval, item.interval_count) for item in known.values()}
     items = [
         known.pop(one.item_id)
         if one.item_id in known
@@ -82,7 +92,8 @@ def sync_items(subscription: Subscription, snapshots: Sequence[SubscriptionItemS
     for item in written:
         item.save(using=payments_database(), update_fields=["quantity", *MIRRORED_OF_ITEM, *FOUND, "modified"])
     changed = [item for item in written if _values(item)[: -len(PERIOD)] != before[item][: -len(PERIOD)]]
-    return SyncedItems(items, main, added, changed, removed)
+    renewed = [item for item in written if _values(item)[-len(PERIOD) :] != before[item][-len(PERIOD) :]]
+    return SyncedItems(items, main, added, changed, removed, renewed, cycles)
 
 
 def find_plans(variant: str, items: Sequence[SubscriptionItem]) -> None:
@@ -126,16 +137,28 @@ def take_plan(subscription: Subscription, main: SubscriptionItem | None) -> None
         subscription.current_period_end = main.current_period_end
 
 
-def follow_periods(subscription: Subscription, before: Subscription) -> None:
+def follow_periods(subscription: Subscription, before: Subscription, items: SyncedItems | None = None) -> None:
     """Note when a period begins that cuts another one short, instead of following it: use goes on in it then.
+
+    The one that is cut short may be a renewal that was not heard of; so a later beginning alone makes no renewal. Where
+    an end has moved, the counters learn of it.
 
     Args:
         before: the subscription before it took over its period of now.
+        items: what came with that.
     """
-    starts = subscription.current_period_start
+    has_moved = any(getattr(subscription, name) != getattr(before, name) for name in PERIOD)
+    moved: list[Subscription | SubscriptionItem] = [*(items.moved if items else ())]
+    if has_moved:
+        moved.append(subscription)
+    for first, end in {(one.current_period_start, one.current_period_end) for one in moved}:
+        if first is not None and end is not None:
+            learn_period(subscription.customer.owner_id, first, end)
+    starts, ended = subscription.current_period_start, before.current_period_end
+    cycle = items.cycles.get(before.item_id, UNKNOWN_CYCLE) if items else UNKNOWN_CYCLE
     if starts is None or starts == before.current_period_start:
         return
-    if before.current_period_start is None or before.current_period_end is None or starts < before.current_period_end:
+    if before.current_period_start is None or ended is None or not cycle.is_renewal(starts, ended):
         subscription.periods_since = starts
     elif subscription.periods_since is None:
         subscription.periods_since = before.current_period_start

@@ -91,12 +91,13 @@ class StartVerb(CustomerVerb[A]):
         return operation
 
     def check(self, claim: CustomerClaim) -> None:
-        """Let nobody have a plan twice, unless the host allows it, pay for use twice, or use a code twice; store the row.
+        """Let nobody have a plan twice, unless the host allows it, or pay for use or use a code twice; store the row.
 
         Whether there is a trial is decided here too.
         """
         check_has_no_other(claim.subject.pk, claim.params["plan_pk"])
         check_unused(claim.subject.pk, claim.params["promotion_code_id"])
+        add_ons = [added["price_id"] for added in claim.params["add_ons"]]
         check_charged_once(claim.subject, [claim.params["price_id"], *add_ons])
         claim.seen = subscription = claim.operation.subscription
         assert subscription is not None and subscription.plan is not None  # noqa: S101, PT018 (they came with it)

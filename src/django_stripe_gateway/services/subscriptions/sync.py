@@ -205,7 +205,7 @@ def apply_subscription(
         take_schedule(subscription, snapshot)
         note_lateness(subscription, snapshot, said_at)
         note_end(subscription, before)
-        follow_periods(subscription, before)
+        follow_periods(subscription, before, items)
     changed = _changed(subscription, before, ["status", "provider_id", *DERIVED, *MIRRORED, *OF_PLAN, *SCHEDULED])
     if "provider_id" in changed:
         handle_arrivals(snapshot.subscription_id)

@@ -9,6 +9,7 @@ count in the period that takes its place, *until the period that was cut short w
 - whoever pays for a higher plan has that plan's limit, less what was used;
 - a renewal starts from zero, since it is paid for by itself: of other periods it takes over only what was used while
   it was running;
+- a period whose end moves while its start is kept, like that of a trial that is extended, is still the one period;
 - a month without a subscription takes over what was used in this month and in the one before it, so that a year's use
   does not stand against the default plan for a year.
 
@@ -20,6 +21,10 @@ whatever is subscribed to.
 So that it holds however many use at once, one counter of an owner and metric is *open*, by a constraint of the
 database. Whoever finds another one open closes it under the rows' locks before counting in theirs; a closed counter
 does not grow, and whoever still thinks it open has to read again; so has who finds it opened anew since.
+
+When a counter's period ends is what its subscription says now, even if that has ended meanwhile and nobody used
+anything since the end moved (see ``entitlement_query``). ``learn_period`` keeps it in the counter, because a
+subscription that goes on to another period forgets the one before.
 """
 
 from __future__ import annotations
@@ -27,11 +32,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
+
+from django.db.models import Case, F, When
 
 from django_stripe_gateway.choices import LimitPeriod
 from django_stripe_gateway.models import UsageCounter
-from django_stripe_gateway.services.usage.periods import Window, as_aware
+from django_stripe_gateway.services.usage.periods import ESTIMATE_MARGIN, Window, as_aware, as_stored, paid_key
+from django_stripe_gateway.services.usage.transactions import usage_database
 
 # Kinds whose periods are cut short and overlap.
 CARRYING = (LimitPeriod.MONTH, LimitPeriod.BILLING_PERIOD)
@@ -43,6 +51,7 @@ class Counted:
 
     Args:
         expired: the part of ``reserved`` whose time is up.
+        ends: the end of its period as it is known now, which may be later than when it was last used.
         last_used: when it last changed.
         reopened: how often use has come back to it, by which it is seen that others have grown meanwhile.
     """
@@ -60,8 +69,8 @@ class Counted:
     reopened: int
 
     @classmethod
-    def of(cls, row: UsageCounter) -> Self:
-        """Return a row that was just locked, its expired reservations freed."""
+    def of(cls, row: UsageCounter, ends: datetime | None) -> Self:
+        """Return a row that was just locked, its expired reservations freed, with the end that is known now."""
         return cls(
             pk=row.pk,
             period=row.period,
@@ -70,7 +79,7 @@ class Counted:
             reserved=row.reserved,
             extra=row.extra,
             expired=0,
-            ends=row.ends and as_aware(row.ends),
+            ends=ends,
             last_used=as_aware(row.modified),
             is_open=bool(row.is_open),
             reopened=row.reopened,
@@ -115,3 +124,10 @@ def carried_into(window: Window, others: Iterable[Counted], now: datetime) -> Ca
     current = (one for one in others if one.period in CARRYING and one.ends is not None and one.ends > now)
     carried = [one for one in current if one.last_used >= since]
     return Carried(tuple(sorted(carried, key=lambda one: one.pk, reverse=True)))
+
+
+def learn_period(owner_pk: Any, starts: datetime, ends: datetime) -> None:
+    """Let the counters of a paid period know its end: it was an estimate, or it has been moved."""
+    rows = UsageCounter.objects.using(usage_database()).filter(owner_id=owner_pk, period_key=paid_key(as_aware(starts)))
+    closed_until = as_stored(as_aware(ends) + ESTIMATE_MARGIN)
+    rows.update(ends=ends, current_until=Case(When(is_open=True, then=F("current_until")), default=closed_until))

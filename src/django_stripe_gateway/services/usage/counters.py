@@ -131,23 +131,23 @@ def _close(allowance: Allowance, opened: Counted) -> Carried:
     Raises:
         Collision: it was closed already.
     """
-    others = {one.pk for one in (*allowance.carried.counters, opened)}
+    ends = {one.pk: one.ends for one in (*allowance.carried.counters, opened)}
     # All of them in one order, the allowance's own included.
     own = set() if allowance.counter is None else {allowance.counter.pk}
     rows = UsageCounter.objects.using(usage_database()).select_for_update().order_by("pk")
-    locked = {row.pk: row for row in rows.filter(pk__in=others | own)}
+    locked = {row.pk: row for row in rows.filter(pk__in=ends.keys() | own)}
     closing = locked.get(opened.pk)
     if closing is None or not closing.is_open or closing.reopened != opened.reopened:
         raise Collision
     closing.is_open = None
-    closing.current_until = as_stored(as_aware(closing.ends or closing.starts) + ESTIMATE_MARGIN)
+    closing.current_until = as_stored((opened.ends or as_aware(closing.starts)) + ESTIMATE_MARGIN)
     closing.save(using=usage_database(), update_fields=["is_open", "current_until"])
     now = as_aware(timezone.now())
-    found = carried_into(allowance.window, (Counted.of(locked[pk]) for pk in others if pk in locked), now)
+    found = carried_into(allowance.window, (Counted.of(locked[pk], ends[pk]) for pk in ends if pk in locked), now)
     for one in found.counters:
         if expire_reservations(locked[one.pk]):
             save_numbers(locked[one.pk])
-    return carried_into(allowance.window, (Counted.of(locked[pk]) for pk in others if pk in locked), now)
+    return carried_into(allowance.window, (Counted.of(locked[pk], ends[pk]) for pk in ends if pk in locked), now)
 
 
 def _is_exclusive(allowance: Allowance) -> bool:

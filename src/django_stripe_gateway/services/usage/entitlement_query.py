@@ -12,6 +12,7 @@ from typing import Any
 from django.db.models import (
     BigIntegerField,
     BooleanField,
+    Case,
     CharField,
     DateTimeField,
     F,
@@ -21,6 +22,7 @@ from django.db.models import (
     Subquery,
     Sum,
     Value,
+    When,
 )
 from django.db.models.functions import Cast, Coalesce
 
@@ -35,6 +37,7 @@ from django_stripe_gateway.models import (
     UsageReservation,
 )
 from django_stripe_gateway.models.fields import MoneyField
+from django_stripe_gateway.services.usage.periods import PAID
 from django_stripe_gateway.services.usage.transactions import usage_database
 
 
@@ -230,11 +233,18 @@ def _counters(owner: Any, now: datetime) -> QuerySet[Any, Any]:
         .annotate(total=Cast(Sum("quantity"), BigIntegerField()))
         .values("total")
     )
+    # The subscription says when its period ends, and still does so when it has ended itself.
+    known_end = (
+        Subscription.objects.for_owner(owner)
+        .filter(current_period_start=OuterRef("starts"), current_period_end__isnull=False)
+        .order_by("-current_period_end")
+        .values("current_period_end")[:1]
+    )
     return _shape(
         UsageCounter.objects.filter(owner=owner, current_until__gt=now),
         Source.COUNTER,
         starts=F("starts"),
-        ends=F("ends"),
+        ends=Case(When(period_key__startswith=PAID, then=Coalesce(Subquery(known_end), "ends")), default=F("ends")),
         since=F("modified"),
         is_open=Coalesce("is_open", Value(False)),
         quantity=F("reopened"),

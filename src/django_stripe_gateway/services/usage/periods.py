@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 FAR_FUTURE = datetime(9999, 1, 1, tzinfo=UTC)
 THE_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+# What the keys of paid periods begin with.
+PAID = "billing:"
 # The end of a billing period that the provider has not confirmed yet is an estimate; months differ by three days.
 ESTIMATE_MARGIN = timedelta(days=7)
 
@@ -159,6 +161,11 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
+def paid_key(starts: datetime) -> str:
+    """Return the key of the paid period that begins at ``starts``, wherever it ends."""
+    return f"{PAID}{starts.astimezone(UTC).isoformat(timespec='seconds')}"
+
+
 def _paid(without_subscription: LimitPeriod) -> WindowAt:
     """Return the rule of a subscription's paid periods.
 
@@ -177,9 +184,9 @@ def _paid(without_subscription: LimitPeriod) -> WindowAt:
         if now >= ends and length > timedelta():
             missed = (now - ends) // length
             starts, ends = ends + missed * length, ends + (missed + 1) * length
-        key = f"billing:{starts.isoformat(timespec='seconds')}"
         # A renewal is paid for by itself; a first period takes over whatever is not over yet.
-        return Window(key, starts, ends, ends + ESTIMATE_MARGIN, starts if starts > since else THE_BEGINNING)
+        carries_since = starts if starts > since else THE_BEGINNING
+        return Window(paid_key(starts), starts, ends, ends + ESTIMATE_MARGIN, carries_since)
 
     return window
 
