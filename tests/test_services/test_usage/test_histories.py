@@ -124,7 +124,7 @@ class History(RuleBasedStateMachine):
         assert mine is not None
         before = Subscription.objects.get(pk=mine.pk)
         mine.current_period_start, mine.current_period_end = self.paid
-        follow_periods(mine, before, SyncedItems([], [], [], [], [], {mine.item_id: Cycle("day", self.length.days)}))
+        follow_periods(mine, before, SyncedItems([], None, [], [], [], [], {mine.item_id: Cycle("day", self.length.days)}))
         mine.save()
 
     @rule(quantity=st.integers(1, LIMIT), is_reserved=st.booleans())
