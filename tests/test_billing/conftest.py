@@ -26,7 +26,9 @@ def host(stripe_server: FakeStripe, user: Any, api_client: APIClient) -> Subscri
     return SubscriptionHost(stripe_server, user, api_client)
 
 
-@pytest.fixture(params=["current", "legacy"])
+# Requests, answers and events of the older generation are tested every day in tests/test_gateways; whole stories in it
+# are for CI.
+@pytest.fixture(params=["current", pytest.param("legacy", marks=pytest.mark.slow)])
 def either_host(
     request: pytest.FixtureRequest, stripe_server: FakeStripe, settings: Any, user: Any, api_client: APIClient
 ) -> SubscriptionHost:

@@ -146,7 +146,7 @@ def cancel_subscription(
         UnsupportedByGateway: this provider cannot give the rest back.
         ProviderError: the provider refused or failed.
     """
-    _check_wishes(at_period_end, cancel_at, refund_unused, reason, comment)
+    _check_asked(at_period_end, cancel_at, refund_unused, reason, comment)
     params: dict[str, Any] = {
         "at_period_end": at_period_end,
         "cancel_at_period_end": True,
@@ -186,7 +186,7 @@ def _find_refunds(subscription: Subscription, origin: Origin) -> dict[str, Any]:
     return {}
 
 
-def _check_wishes(
+def _check_asked(
     at_period_end: bool, cancel_at: datetime | None, refund_unused: str, reason: str, comment: str
 ) -> None:
     if refund_unused not in ("", *REFUNDS):
