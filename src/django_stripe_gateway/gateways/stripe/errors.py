@@ -49,12 +49,12 @@ AMOUNT_TOO_LARGE = "amount_too_large"
 # Stripe did nothing and says that the same request may be sent again.
 BUSY_CODES = frozenset({"lock_timeout", "rate_limit"})
 REQUEST_TIMEOUT = 408
-# Stripe's and localstripe's sentences about a customer with nothing to charge; neither has a code of its own for it.
 MISSING = "resource_missing"
 # The item of a subscription that a change names: "items[0][id]", in a preview "subscription_details[items][0][id]".
 ITEM_PARAM = re.compile(r"\bitems\]?\[\d+\]\[id\]\Z")
 # What localstripe says, without a code, of an object that it does not know.
 LOCALSTRIPE_MISSING = "Not Found"
+# Stripe's and localstripe's sentences about a customer with nothing to charge; neither has a code of its own for it.
 NO_PAYMENT_METHOD = ("no attached payment source", "has no payment method")
 # What the customer entered, by the field that it was entered in.
 INPUT_CODES = {
