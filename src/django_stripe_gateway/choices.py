@@ -131,6 +131,10 @@ class PlanInterval(models.TextChoices):
     YEAR = "year", _("Year")
 
 
+# What intervals are compared by.
+DAYS_OF_INTERVAL = {"day": 1, "week": 7, "month": 30, "year": 365}
+
+
 class LimitPeriod(models.TextChoices):
     """After which time the use of a limited thing starts from zero again."""
 

@@ -8,12 +8,10 @@ from typing import ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from django_stripe_gateway.choices import SubscriptionItemKind
+from django_stripe_gateway.choices import DAYS_OF_INTERVAL, SubscriptionItemKind
 from django_stripe_gateway.models.fields import UnitAmountField
 from django_stripe_gateway.models.plans import Plan, PlanPricing
 from django_stripe_gateway.models.subscriptions import Subscription
-
-DAYS_OF_INTERVAL = {"day": 1, "week": 7, "month": 30, "year": 365}
 
 
 def daily_amount(amount: Decimal | None, interval: str, interval_count: int, quantity: int) -> Decimal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from django_stripe_gateway.choices import DAYS_OF_INTERVAL
 from django_stripe_gateway.gateways.billing_values import SubscriptionItemSnapshot
 from django_stripe_gateway.gateways.stripe.catalogue_objects import unit_amount
 from django_stripe_gateway.gateways.stripe.fields import (
@@ -17,9 +18,6 @@ from django_stripe_gateway.gateways.stripe.fields import (
     part,
     text,
 )
-
-# What intervals are compared by.
-DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 
 
 def item_snapshots(subscription: Object) -> list[SubscriptionItemSnapshot]:
@@ -39,7 +37,7 @@ def item_snapshots(subscription: Object) -> list[SubscriptionItemSnapshot]:
 
 
 def _days(item: SubscriptionItemSnapshot) -> int:
-    return DAYS.get(item.interval, 0) * item.interval_count
+    return DAYS_OF_INTERVAL.get(item.interval, 0) * item.interval_count
 
 
 def item_snapshot(obj: Object, subscription: Object) -> SubscriptionItemSnapshot:
