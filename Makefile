@@ -17,8 +17,8 @@ setup: ## make .venv/ with the package, what the demo needs, and tox
 demo: setup ## serve the example site with localstripe and a user to try; WORKERS=2: with workers
 	@$(VENV)/python example_project/demo.py
 
-test: setup ## run the tests on every database and service this machine has
-	@$(VENV)/python scripts/run_tests.py
+test: setup ## run the tests on every database and service this machine has; ARGS=--coverage measures, too
+	@$(VENV)/python scripts/run_tests.py $(ARGS)
 
 lint: setup ## style, spelling, types, architecture, workflows, migrations, house rules
 	@$(TOX) run -e lint
