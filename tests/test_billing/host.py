@@ -54,7 +54,7 @@ class SubscriptionHost:
         )
 
     def sell_metered(self, slug: str, amount: Decimal, *, product_id: str) -> PlanPricing:
-        """Return a price of a plan, multiplied by what a meter counts."""
+        """Return a price of a plan, multiplied by what a meter counts; customers add it themselves."""
         v1: Any = get_billing_gateway("stripe").v1  # type: ignore[attr-defined]
         meter = {"display_name": slug, "event_name": slug, "default_aggregation": {"formula": "sum"}}
         recurring = {"interval": "month", "usage_type": "metered", "meter": v1.billing.meters.create(meter).id}
@@ -62,7 +62,12 @@ class SubscriptionHost:
         plan, price = Plan.objects.get(slug=slug), v1.prices.create(base)
         fields = {"usage_type": "metered", "metric": "calls", "meter_id": recurring["meter"], "currency": "USD"}
         return PlanPricing.objects.create(
-            plan=plan, amount=amount, stripe_price_id=price.id, stripe_product_id=product_id, **fields
+            plan=plan,
+            amount=amount,
+            may_be_added=True,
+            stripe_price_id=price.id,
+            stripe_product_id=product_id,
+            **fields,
         )
 
     def delete(self, path: str, *, client: APIClient | None = None, **kw: Any) -> Any:

@@ -30,11 +30,11 @@ class MeteredHost:
         self.calls = self.sell(host.basic.plan)
         host.basic.plan.limits.create(metric="calls", limit=None)
 
-    def sell(self, plan: Any, metric: str = "calls") -> PlanPricing:
-        """Return a price by use of a plan, known to Stripe by a push of the catalogue."""
+    def sell(self, plan: Any, metric: str = "calls", **more: Any) -> PlanPricing:
+        """Return a price by use of a plan, known to Stripe by a push of the catalogue; customers add it themselves."""
         product = PlanPricing.objects.filter(plan=plan).values_list("stripe_product_id", flat=True).first()
         fields = {"usage_type": "metered", "metric": metric, "currency": "USD", "stripe_product_id": product or ""}
-        row = PlanPricing.objects.create(plan=plan, amount=AMOUNT, **fields)
+        row = PlanPricing.objects.create(plan=plan, amount=AMOUNT, **{"may_be_added": True, **fields, **more})
         push_plan(plan=plan)
         row.refresh_from_db()
         return row

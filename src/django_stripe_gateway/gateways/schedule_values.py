@@ -99,6 +99,7 @@ class ScheduledChange:
         interval: of the new price, with ``interval_count``: its first period is the schedule's last.
         is_metered: a meter counts the new price, which has no quantity.
         renews: the subscription goes on after that period.
+        with_plan: metered prices that are charged beside the new one from then on.
         metadata: kept on the schedule, so that it is known as ours.
     """
 
@@ -110,6 +111,7 @@ class ScheduledChange:
     interval_count: int = 1
     is_metered: bool = False
     renews: bool = True
+    with_plan: Sequence[str] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 

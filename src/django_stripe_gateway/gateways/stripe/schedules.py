@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -99,7 +99,7 @@ class StripeSchedules(StripeAccountCalls, ScheduleGateway):
         present = {**schedule.present, "end_date": seconds(change.at)}
         present.pop(METHOD, None)
         following = {name: value for name, value in present.items() if name not in OF_ONE_PHASE}
-        following["items"] = [self._changed(item, change) for item in following["items"]]
+        following["items"] = self._changed(following["items"], change)
         return {
             "phases": [present, {**following, "proration_behavior": "none", **self._length(change)}],
             "end_behavior": "release" if change.renews else "cancel",
@@ -111,7 +111,7 @@ class StripeSchedules(StripeAccountCalls, ScheduleGateway):
         self, schedule: ScheduleSnapshot, change: ScheduledChange, instead: SubscriptionChange
     ) -> dict[str, Any]:
         present = {**schedule.present, "end_date": seconds(change.at)}
-        present["items"] = [self._changed(item, change) for item in present["items"]]
+        present["items"] = self._changed(present["items"], change)
         if instead.ends_trial:
             present.pop("trial_end", None)
         elif instead.trial_end is not None:
@@ -125,15 +125,19 @@ class StripeSchedules(StripeAccountCalls, ScheduleGateway):
             "proration_behavior": instead.proration,
         }
 
-    def _changed(self, item: Mapping[str, Any], change: ScheduledChange) -> dict[str, Any]:
-        if item["price"] != change.from_price_id:
-            return dict(item)
-        changed = {**item, "price": change.price_id}
-        if change.is_metered:
-            changed.pop("quantity", None)
-        elif change.quantity is not None:
-            changed["quantity"] = change.quantity
-        return changed
+    def _changed(self, items: Sequence[Mapping[str, Any]], change: ScheduledChange) -> list[dict[str, Any]]:
+        """Return the items of a phase after a change: those that it is not about stay."""
+        changed = [dict(item) for item in items]
+        for item in changed:
+            if item["price"] != change.from_price_id:
+                continue
+            item["price"] = change.price_id
+            if change.is_metered:
+                item.pop("quantity", None)
+            elif change.quantity is not None:
+                item["quantity"] = change.quantity
+        sold = {item["price"] for item in changed}
+        return changed + [{"price": price_id} for price_id in change.with_plan if price_id not in sold]
 
     def _length(self, change: ScheduledChange) -> dict[str, Any]:
         if self.account.api_version and self.account.api_version < ITERATIONS_GONE:

@@ -39,6 +39,7 @@ from django_stripe_gateway.services.subscriptions.line import (
 )
 from django_stripe_gateway.services.subscriptions.metered import check_charged_once
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
+from django_stripe_gateway.services.subscriptions.plan_meters import with_next_plan
 from django_stripe_gateway.services.subscriptions.prices import (
     check_currency,
     check_sold_alone,
@@ -77,6 +78,7 @@ class ChangeVerb(SubscriptionVerb):
             # Again, under the lock: another request may have subscribed to that plan meanwhile.
             check_has_no_other(subscription.customer_id, claim.params["plan_pk"], than=subscription)
             check_charged_once(claim.subject, [claim.params["price_id"]], instead_of=subscription.item_id)
+        claim.params["with_plan"] = with_next_plan(subscription, _pricing(claim.params))
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Change it; a change that was scheduled for the period's end is dropped."""
@@ -102,6 +104,7 @@ def change_subscription(
 ) -> Subscription:
     """Change plan, price or quantity. What a subscription is charged beside its plan stays as it is.
 
+    What the new plan charges by use comes with it, unless that use is charged already.
     Another price of a plan that renews takes back the customer's cancellation; an end that was agreed on stays.
 
     Args:
@@ -201,11 +204,12 @@ def preview_change(
     _check_changes(subscription, params)
     params["end"] = end_after_change(subscription, params)
     params["trial"] = trial_after_change(subscription, pricing)
+    params["with_plan"] = with_next_plan(subscription, pricing)
     return preview_with_schedule(subscription, pricing, params, subscription_change(params))
 
 
 def subscription_change(params: Mapping[str, Any]) -> SubscriptionChange:
-    """Return what changes, as an operation has kept it: one item at most, each other stays as it is."""
+    """Return what changes, as an operation has kept it: one item at most, and what comes with a new plan."""
     date, end = params.get("proration_date"), {**params, **params.get("end", {})}
     cancel_at, trial = end.get("cancel_at"), params.get("trial", {})
     item = ItemChange(
@@ -215,7 +219,10 @@ def subscription_change(params: Mapping[str, Any]) -> SubscriptionChange:
         is_removed=params.get("is_removed", False),
     )
     return SubscriptionChange(
-        items=[item] if item.item_id or item.price_id else [],
+        items=[
+            *([item] if item.item_id or item.price_id else []),
+            *(ItemChange(price_id=price_id) for price_id in params.get("with_plan", ())),
+        ],
         proration=params.get("proration", "create_prorations"),
         proration_date=datetime.fromisoformat(date) if date else None,
         cancel_at_period_end=end.get("cancel_at_period_end"),

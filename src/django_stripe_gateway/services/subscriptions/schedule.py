@@ -42,6 +42,7 @@ from django_stripe_gateway.services.subscriptions.line import (
 )
 from django_stripe_gateway.services.subscriptions.metered import check_charged_once
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
+from django_stripe_gateway.services.subscriptions.plan_meters import with_next_plan
 from django_stripe_gateway.services.subscriptions.previews import preview
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -66,6 +67,8 @@ class ScheduleChangeVerb(SubscriptionVerb):
             # Again, under the lock: another request may have subscribed to that plan meanwhile.
             check_has_no_other(subscription.customer_id, params["plan_pk"], than=subscription)
             check_charged_once(claim.subject, [params["price_id"]], instead_of=subscription.item_id)
+            pricing = PlanPricing.objects.using(payments_database()).get(pk=params["pricing_pk"])
+            params["with_plan"] = with_next_plan(subscription, pricing)
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Plan the change, in the schedule that an earlier attempt or change has left, or in a new one."""
@@ -126,9 +129,9 @@ def schedule_change(
     """Let price or quantity change with the next period, in place of what was planned before.
 
     Args:
-        asked: ``price_id``, ``quantity`` and ``plan_pk`` of the change, checked already.
+        asked: ``pricing_pk``, ``price_id``, ``quantity`` and ``plan_pk`` of the change, checked already.
     """
-    params = {"plan_pk": asked["plan_pk"], **_asked(subscription, pricing, asked)}
+    params = {"plan_pk": asked["plan_pk"], "pricing_pk": asked["pricing_pk"], **_asked(subscription, pricing, asked)}
     return run_on_subscription(SCHEDULE_CHANGE, subscription, params, idempotency_key, origin)
 
 
@@ -178,8 +181,9 @@ def preview_scheduled(
         asked: ``item_id``, ``price_id`` and ``quantity`` of the change, checked already.
     """
     check_may_schedule(subscription)
-    item = ItemChange(asked["item_id"], asked["price_id"], asked["quantity"])
-    return preview_with_schedule(subscription, pricing, asked, SubscriptionChange([item], proration="none"), later=True)
+    items = [ItemChange(asked["item_id"], asked["price_id"], asked["quantity"])]
+    items += [ItemChange(price_id=price_id) for price_id in with_next_plan(subscription, pricing)]
+    return preview_with_schedule(subscription, pricing, asked, SubscriptionChange(items, proration="none"), later=True)
 
 
 def preview_with_schedule(
@@ -205,6 +209,7 @@ def preview_with_schedule(
         if not _may_go(found.schedule, subscription):
             raise _has_schedule()
         params = {**_asked(subscription, pricing, asked), "from_price_id": subscription.price_id}
+        params["with_plan"] = with_next_plan(subscription, pricing)
         planned = _scheduled_change(subscription, params, found)
         return gateway.preview_schedule(found.schedule, planned, instead=None if later else change)
 
@@ -279,6 +284,7 @@ def _scheduled_change(
         interval_count=params["interval_count"],
         is_metered=params["is_metered"],
         renews=params["renews"],
+        with_plan=params.get("with_plan", ()),
         metadata={"token": subscription.token},
     )
 
@@ -302,7 +308,8 @@ def _is_planned(schedule: ScheduleSnapshot, change: ScheduledChange) -> bool:
     (phase,) = schedule.later
     sold = {item.price_id: item.quantity for item in phase.items}
     is_quantity = change.is_metered or change.quantity is None or sold.get(change.price_id) == change.quantity
-    return schedule.metadata == change.metadata and phase.start == change.at and change.price_id in sold and is_quantity
+    is_sold = {change.price_id, *change.with_plan} <= sold.keys()
+    return schedule.metadata == change.metadata and phase.start == change.at and is_sold and is_quantity
 
 
 def _may_go(schedule: ScheduleSnapshot, subscription: Subscription) -> bool:

@@ -1,0 +1,70 @@
+"""What a plan charges by use: it comes with the plan, so that nobody uses for nothing what others pay for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from django_stripe_gateway.choices import PriceUsage
+from django_stripe_gateway.exceptions import InvalidInput, WrongState
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.models import Customer, PlanPricing, Subscription
+from django_stripe_gateway.services.subscriptions.metered import check_charged_once
+from django_stripe_gateway.services.transactions import payments_database
+
+
+def prices_by_use(pricing: PlanPricing, beside: Iterable[PlanPricing] = ()) -> list[PlanPricing]:
+    """Return the metered prices that come with a price of a plan: one of each metric that the plan charges by use.
+
+    It is in the same currency; of several the one that is charged as often, or else the default. What customers add
+    themselves, and what is not public, comes with nothing.
+
+    Args:
+        beside: what was asked for already; the metrics that it charges are left out.
+
+    Raises:
+        InvalidInput: nothing says which of several prices of a metric it is ("ambiguous_pricing").
+    """
+    rows = PlanPricing.objects.using(payments_database()).public().select_related("plan")
+    rows = rows.filter(plan=pricing.plan_id, variant=pricing.variant, currency=pricing.currency)
+    rows = rows.filter(usage_type=PriceUsage.METERED, may_be_added=False, stripe_price_id__isnull=False)
+    charged = {one.metric for one in (pricing, *beside) if one.is_metered}
+    by_metric: dict[str, list[PlanPricing]] = defaultdict(list)
+    for row in rows.exclude(metric__in=charged).order_by("metric", "pk"):
+        by_metric[row.metric].append(row)
+    return [_only(metric, found, pricing) for metric, found in by_metric.items()]
+
+
+def with_next_plan(subscription: Subscription, pricing: PlanPricing | None) -> list[str]:
+    """Return the provider's ids of the metered prices that come with another plan, and whose use nothing charges yet.
+
+    Args:
+        pricing: to which a subscription changes, in place of its plan's; ``None`` to keep that.
+    """
+    if pricing is None or pricing.plan_id == subscription.plan_id:
+        return []
+    if not get_billing_gateway(subscription.variant).supports_items:
+        return []
+    prices = [one.stripe_price_id or "" for one in prices_by_use(pricing)]
+    customer, item_id = subscription.customer, subscription.item_id
+    return [price_id for price_id in prices if is_use_uncharged(customer, price_id, instead_of=item_id)]
+
+
+def is_use_uncharged(customer: Customer, price_id: str, *, instead_of: str = "") -> bool:
+    """Return whether no other price charges a customer for what this metered one would charge."""
+    try:
+        check_charged_once(customer, [price_id], instead_of=instead_of)
+    except WrongState:
+        return False
+    return True
+
+
+def _only(metric: str, found: list[PlanPricing], pricing: PlanPricing) -> PlanPricing:
+    cycle = (pricing.interval, pricing.interval_count)
+    left = [one for one in found if (one.interval, one.interval_count) == cycle] or found
+    left = [one for one in left if one.is_default] or left
+    if len(left) > 1:
+        named = ", ".join(f"{one} (pricing_id {one.pk})" for one in left)
+        sentence = f"This plan charges {metric} at several prices. Name one of them: {named}."
+        raise InvalidInput(sentence, code="ambiguous_pricing", field="add_ons")
+    return left[0]

@@ -1,0 +1,140 @@
+"""What a plan charges by use comes with it: whoever has the plan is charged for what they use."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from django_stripe_gateway import usage
+from django_stripe_gateway.exceptions import InvalidInput
+from django_stripe_gateway.models import PlanPricing, Subscription
+from django_stripe_gateway.services.subscriptions.add_items import remove_item
+from django_stripe_gateway.services.subscriptions.change import change_subscription, preview_change
+from django_stripe_gateway.services.subscriptions.subscribe import subscribe
+from tests.test_billing.host import SubscriptionHost
+from tests.test_billing.metered_host import MeteredHost, send
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def calls(metered: MeteredHost) -> PlanPricing:
+    """Return the plan's own price of its calls, which customers do not add themselves."""
+    PlanPricing.objects.filter(pk=metered.calls.pk).update(may_be_added=False)
+    metered.calls.refresh_from_db()
+    return metered.calls
+
+
+def charged(host: SubscriptionHost, subscription: Subscription) -> set[str]:
+    """Return the prices that Stripe charges in a subscription."""
+    items = host.fake.get(subscription.provider_id)["items"]["data"]
+    return {item["price"]["id"] for item in items}
+
+
+def test_asked_by_a_customer(metered: MeteredHost, calls: PlanPricing) -> None:
+    host = metered.host
+    answer = host.post("subscribe", {"plan_id": host.basic.plan_id})
+    assert answer.status_code == 201, answer.json()
+    made = Subscription.objects.get()
+    host.fake.customer_pays(made.provider_id)
+    host.deliver_new()
+    assert charged(host, made) == {host.basic.stripe_price_id, calls.stripe_price_id}
+    usage.consume(metered.user, "calls", 100_000)
+    send()
+    metered.renew(made)
+    assert metered.charges(calls) == [Decimal("40.00")]
+
+
+def test_page(metered: MeteredHost, calls: PlanPricing) -> None:
+    host = metered.host
+    host.post("subscribe", {"plan_id": host.basic.plan_id, "mode": "checkout"})
+    made = Subscription.objects.get()
+    host.fake.complete_checkout(made.checkout_id)
+    host.deliver_new()
+    made.refresh_from_db()
+    assert charged(host, made) == {host.basic.stripe_price_id, calls.stripe_price_id}
+
+
+def test_named_too__is_one_item(metered: MeteredHost, calls: PlanPricing) -> None:
+    made = metered.subscribed(add_ons=[(calls, 1)])
+    assert charged(metered.host, made) == {metered.host.basic.stripe_price_id, calls.stripe_price_id}
+
+
+def test_asked_again_before_it_is_paid(metered: MeteredHost, calls: PlanPricing) -> None:
+    host = metered.host
+    first = subscribe(owner=metered.user, plan=host.basic.plan, pricing=host.basic)
+    again = subscribe(owner=metered.user, plan=host.basic.plan, pricing=host.basic, add_ons=[(calls, 1)])
+    assert again.pk == first.pk
+
+
+@pytest.mark.parametrize("change", [{"may_be_added": True}, {"is_public": False}, {"is_active": False}])
+def test_what_comes_with_nothing(metered: MeteredHost, calls: PlanPricing, change: dict[str, Any]) -> None:
+    PlanPricing.objects.filter(pk=calls.pk).update(**change)
+    assert charged(metered.host, metered.subscribed()) == {metered.host.basic.stripe_price_id}
+
+
+def test_charged_in_another_subscription__is_charged_once(
+    metered: MeteredHost, calls: PlanPricing, settings: Any
+) -> None:
+    settings.STRIPE_GATEWAY_ALLOW_DUPLICATE_SUBSCRIPTIONS = True
+    metered.subscribed()
+    assert charged(metered.host, metered.subscribed()) == {metered.host.basic.stripe_price_id}
+
+
+def test_several_prices_of_a_metric(metered: MeteredHost, calls: PlanPricing) -> None:
+    yearly = metered.sell(metered.host.basic.plan, may_be_added=False, interval="year")
+    assert charged(metered.host, metered.subscribed()) == {metered.host.basic.stripe_price_id, calls.stripe_price_id}
+    yearly_plan = metered.host.sell("basic", Decimal("200.00"), interval="year")
+    subscription = Subscription.objects.get()
+    remove_item(item=subscription.items.get(kind="metered"))
+    subscription.refresh_from_db()
+    change_subscription(subscription=subscription, pricing=yearly_plan)
+    assert charged(metered.host, subscription) == {yearly_plan.stripe_price_id}, "the same plan brings nothing anew"
+    assert yearly.is_active
+
+
+def test_ambiguous(metered: MeteredHost, calls: PlanPricing) -> None:
+    metered.sell(metered.host.basic.plan, may_be_added=False)
+    with pytest.raises(InvalidInput) as refused:
+        metered.subscribed()
+    assert refused.value.code == "ambiguous_pricing"
+    assert f"pricing_id {calls.pk}" in refused.value.detail
+    assert not Subscription.objects.exists()
+    metered.subscribed(add_ons=[(calls, 1)])
+
+
+def test_change_of_plan(metered: MeteredHost) -> None:
+    host = metered.host
+    calls = metered.sell(host.premium.plan, may_be_added=False)
+    subscription = metered.subscribed()
+    preview = preview_change(subscription=subscription, plan=host.premium.plan)
+    assert calls.stripe_price_id in {line.price_id for line in preview.lines}
+    change_subscription(subscription=subscription, plan=host.premium.plan)
+    assert charged(host, subscription) == {host.premium.stripe_price_id, calls.stripe_price_id}
+
+
+def test_change_of_plan__use_that_is_charged_already(metered: MeteredHost, calls: PlanPricing) -> None:
+    host = metered.host
+    metered.sell(host.premium.plan, may_be_added=False)
+    subscription = metered.subscribed()
+    change_subscription(subscription=subscription, plan=host.premium.plan)
+    assert charged(host, subscription) == {host.premium.stripe_price_id, calls.stripe_price_id}
+
+
+def test_change_at_the_periods_end(metered: MeteredHost) -> None:
+    host = metered.host
+    calls = metered.sell(host.premium.plan, may_be_added=False)
+    subscription = metered.subscribed()
+    preview = preview_change(subscription=subscription, plan=host.premium.plan, at_period_end=True)
+    assert calls.stripe_price_id in {line.price_id for line in preview.lines}
+    for _ in range(2):
+        scheduled = change_subscription(
+            subscription=subscription, plan=host.premium.plan, at_period_end=True, idempotency_key="once"
+        )
+    assert scheduled.scheduled_pricing == host.premium
+    metered.renew(scheduled)
+    scheduled.refresh_from_db()
+    assert scheduled.plan == host.premium.plan
+    assert charged(host, scheduled) == {host.premium.stripe_price_id, calls.stripe_price_id}
