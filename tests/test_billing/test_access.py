@@ -10,6 +10,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.test import APIClient
 
 from django_stripe_gateway.adapter import Adapter
+from django_stripe_gateway.conf.api import SUBSCRIPTION_ACTIONS
 from django_stripe_gateway.models import Subscription
 from tests.factories import make_user
 from tests.test_billing.host import ROOT, SubscriptionHost
@@ -22,6 +23,12 @@ OF_ACTIONS = {
     ("post", "cancel/"): "cancel_subscription",
     ("post", "resume/"): "resume_subscription",
     ("post", "change/"): "change_subscription",
+    ("post", "items/"): "change_items",
+    ("post", "items/si_1/"): "change_items",
+    ("delete", "items/si_1/"): "change_items",
+    ("post", "cancel_change/"): "cancel_change",
+    ("post", "trial/"): "change_trial",
+    ("post", "discount/"): "apply_discount",
     ("post", "pause/"): "pause_subscription",
     ("post", "unpause/"): "unpause_subscription",
     ("post", "invoices/in_1/pay/"): "pay_invoice",
@@ -120,11 +127,24 @@ def test_lists__own_rows_only(host: SubscriptionHost, stranger: APIClient) -> No
 
 
 def test_action_permissions(host: SubscriptionHost, settings: Any) -> None:
-    for restricted in OF_ACTIONS.values():
+    assert set(OF_ACTIONS.values()) == set(SUBSCRIPTION_ACTIONS)
+    for restricted in SUBSCRIPTION_ACTIONS:
         settings.STRIPE_GATEWAY_ACTION_PERMISSIONS = {restricted: [f"{__name__}.Nobody"]}
         for (method, path), action in OF_ACTIONS.items():
-            is_refused = status_of(host.client, method, path) == 403
+            answer = getattr(host.client, method)(f"{ROOT}{path}", format="json")
+            is_refused = answer.status_code == 403 and answer.json()["code"] == "permission_denied"
             assert is_refused is (action == restricted), (path, restricted)
+
+
+def test_action_permissions__are_for_changes_only(host: SubscriptionHost, settings: Any) -> None:
+    """Also where what is read has the address of what is changed."""
+    subscription = host.subscribed()
+    settings.STRIPE_GATEWAY_ACTION_PERMISSIONS = {name: [f"{__name__}.Nobody"] for name in SUBSCRIPTION_ACTIONS}
+    for path in (f"items/?subscription_id={subscription.provider_id}", *LISTS):
+        assert status_of(host.client, "get", path) == 200, path
+    settings.STRIPE_GATEWAY_PERMISSION_CLASSES = [f"{__name__}.Nobody"]
+    for path in LISTS:
+        assert status_of(host.client, "get", path) == 403, path
 
 
 class BossPays(Adapter):

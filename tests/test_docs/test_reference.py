@@ -16,6 +16,7 @@ from django.urls import URLPattern, get_resolver
 
 import django_stripe_gateway
 from django_stripe_gateway import choices, conf, exceptions, models, money, transitions
+from django_stripe_gateway.conf.api import PAYMENT_ACTIONS, SUBSCRIPTION_ACTIONS
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.paypal.payments import PayPalGateway
 from django_stripe_gateway.gateways.stripe.checkout import StripeCheckoutGateway
@@ -102,6 +103,11 @@ def test_troubleshooting__codes_exist() -> None:
     documented = {codes(row[0])[0] for row in rows(read("errors"), "code")}
     section = sections(DOCS / "howto" / "troubleshooting.md")["Error codes"]
     assert {code for row in rows(section) for code in codes(row[0])} <= documented
+
+
+def test_actions__are_all_named() -> None:
+    actions = set(PAYMENT_ACTIONS + SUBSCRIPTION_ACTIONS)
+    assert actions <= set(codes(sections(REFERENCE / "http-api.md")["Endpoints"]))
 
 
 def test_endpoints() -> None:

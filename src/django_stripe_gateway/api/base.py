@@ -20,7 +20,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import NotAuthenticated, ParseError
 from rest_framework.pagination import BasePagination
 from rest_framework.parsers import JSONParser
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.settings import api_settings
@@ -104,7 +104,7 @@ class GatewayAPIView(APIView):
     pagination_class: ClassVar[type[BasePagination]]
     #: Name of the rate in ``STRIPE_GATEWAY_THROTTLE_RATES``.
     rate_scope: ClassVar[str] = ""
-    #: Its name in ``STRIPE_GATEWAY_ACTION_PERMISSIONS``, where it changes something.
+    #: The name in ``STRIPE_GATEWAY_ACTION_PERMISSIONS`` of what it changes.
     action: ClassVar[str] = ""
     #: Needs no permission, and is answered to whoever asks.
     is_public: ClassVar[bool] = False
@@ -136,10 +136,14 @@ class GatewayAPIView(APIView):
         return [authentication() for authentication in classes]
 
     def get_permissions(self) -> list[BasePermission]:
-        """Return the permissions of the settings, those of this action besides; none for a public view."""
+        """Return the permissions of the settings, those of this action besides; none for a public view.
+
+        Reading is no action, also where it has the address of one: who may see is for the settings of all to say.
+        """
         if self.is_public:
             return []
-        own = gateway_settings.action_permissions.get(self.action, ())
+        is_action = self.request.method not in SAFE_METHODS
+        own = gateway_settings.action_permissions.get(self.action, ()) if is_action else ()
         return [import_string(path)() for path in (*gateway_settings.permission_classes, *own)]
 
     def get_exception_handler(self) -> Callable[..., Response]:

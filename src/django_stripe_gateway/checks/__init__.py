@@ -41,6 +41,7 @@ W003  Warning always   a webhook secret of Stripe's does not begin with ``whsec_
 W004  Warning always   a variant uses django-payments' own Stripe provider
 W005  Warning always   a template override stands in an app that comes too late
 W006  Warning always   webhook events are left to workers, but the tasks backend has none
+W007  Warning always   some actions of a team's are restricted, and others are open to every member
 W020  Warning database an active gateway names a variant that cannot be called
 W021  Warning database the database cannot store every character
 W022  Warning database a plan that is paid for lacks a metric of the default plan
@@ -63,6 +64,7 @@ from django.core.checks import Tags, register
 from django_stripe_gateway.checks.catalogue import check_catalogue
 from django_stripe_gateway.checks.databases import check_database, check_gateway_rows, check_routing
 from django_stripe_gateway.checks.deployment import check_deployment, check_deployment_databases
+from django_stripe_gateway.checks.permissions import check_team_permissions
 from django_stripe_gateway.checks.project import (
     check_apps,
     check_payment_host,
@@ -86,6 +88,7 @@ for _check in (
     check_routing,
     check_setting_names,
     check_setting_values,
+    check_team_permissions,
     check_template_order,
     check_urls,
     check_variants,
