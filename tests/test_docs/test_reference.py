@@ -278,9 +278,51 @@ MODELS = {name for name in models.__all__ if isinstance(getattr(models, name), M
 def test_models__fields_exist(name: str) -> None:
     model = getattr(models, name)
     text = re.split(r"^\||Querysets:|`\w+` is one of", sections(REFERENCE / "models.md")[name], flags=re.MULTILINE)[0]
-    known = {*(field.name for field in model._meta.get_fields()), "payload", "AppendOnlyError"}
+    predicates = (attribute for attribute, value in vars(model).items() if isinstance(value, property))
+    known = {*(field.name for field in model._meta.get_fields()), *predicates, "payload", "AppendOnlyError"}
     words = [code for code in codes(text) if re.fullmatch(r"\w+", code)]
     assert set(words) <= known
+
+
+BILLING = [
+    models.Customer,
+    models.Subscription,
+    models.SubscriptionItem,
+    models.Invoice,
+    models.Plan,
+    models.PlanPricing,
+    models.PlanLimit,
+    models.BillingOperation,
+    models.CatalogueOperation,
+]
+#: What the services keep for themselves.
+INTERNAL = {
+    "details_changed",
+    "details_digest",
+    "fetched_at",
+    "params",
+    "periods_since",
+    "provider_time",
+    "daily_amount",
+    "is_leased",
+    "is_pending",
+    "rank",
+    "request_key",
+    "with_price",
+}
+
+
+@pytest.mark.parametrize("model", BILLING)
+def test_models__are_described_wholly(model: Any) -> None:
+    own = {field.name for field in model._meta.get_fields() if not field.auto_created}
+    for cls in (*model.__mro__, *type(model.objects.none()).__mro__):
+        if cls.__module__.startswith("django_stripe_gateway."):
+            found = {name for name, value in vars(cls).items() if isinstance(value, property) or callable(value)}
+            own |= {name for name in found if not name.startswith("_")}
+    # What Django adds to every model, and to fields with choices and dates.
+    own = {name for name in own if name.islower() and not name.startswith("get_")}
+    words = set(re.findall(r"\w+", " ".join(codes(sections(REFERENCE / "models.md")[model.__name__]))))
+    assert own - INTERNAL <= words
 
 
 def test_log__values() -> None:
