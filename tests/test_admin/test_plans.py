@@ -260,6 +260,36 @@ def test_refused__together(
     assert Plan.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    ("price", "fields"),
+    [
+        ({"trial_days": "3"}, {"is_add_on": "on"}),
+        ({"may_be_added": "on"}, {}),
+        ({"is_default": "on", "is_public": ""}, {}),
+    ],
+)
+def test_archived_price__how_it_was_sold_stands_in_no_ones_way(
+    admin_client: Client, plan: Plan, price: dict[str, str], fields: dict[str, str]
+) -> None:
+    """Nobody buys it any more; on sale again it is asked."""
+    body = [price | {"is_active": ""}, {"interval": "year", "amount": "200"}]
+    save(admin_client, plan, *body, name="Silver", **fields)
+    assert Plan.objects.get().name == "Silver"
+    assert PlanPricing.objects.filter(is_active=True, interval="year").exists()
+    save(admin_client, plan, price, {"interval": "year", "amount": "200"}, name="Bronze", **fields)
+    assert Plan.objects.get().name == "Silver"
+
+
+def test_push__says_that_nothing_was_to_be_done(admin_client: Client, plan: Plan, stripe_server: FakeStripe) -> None:
+    stripe_server.forget_requests()
+    make_plan("empty", name="Empty")
+    body = {"action": "push_selected", ACTION_CHECKBOX_NAME: [str(row.pk) for row in Plan.objects.all()]}
+    response = admin_client.post(own_url("plan", "changelist"), body, follow=True)
+    said = sorted(shown_messages(response))
+    assert said == [f"{name}: nothing was to be changed at Stripe." for name in ("Empty", "Gold")]
+    assert {request.method for request in stripe_server.requests} == {"GET"}
+
+
 def test_one_default__of_each_currency_on_sale(admin_client: Client, plan: Plan) -> None:
     PlanPricing.objects.update(is_default=True)
     save(admin_client, plan, {"is_active": "", "is_default": "on"}, {"is_default": "on"}, {"is_default": "on"} | EUR)

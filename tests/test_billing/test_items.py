@@ -148,6 +148,18 @@ def test_refused__what_is_there_or_no_add_on(host: SubscriptionHost) -> None:
     assert host.client.get("/api/v1/subscriptions/items/").json()["field"] == "subscription_id"
 
 
+@pytest.mark.parametrize(
+    ("sold", "hint"), [("seats", " Change its quantity."), ("once", ""), ("metered", "")], ids=lambda value: str(value)
+)
+def test_refused__what_is_there_says_what_can_be_done(host: SubscriptionHost, sold: str, hint: str) -> None:
+    pricing = support(host, is_per_seat=sold == "seats")
+    if sold == "metered":
+        pricing = host.sell_metered("support", Decimal("0.10"), product_id=pricing.stripe_product_id)
+    subscription = add_item(subscription=host.subscribed(), pricing=pricing)
+    refused = refusal(lambda: add_item(subscription=subscription, pricing=pricing))
+    assert (refused.code, refused.detail) == ("already_added", f"The subscription has this price already.{hint}")
+
+
 def test_add_on__at_one_price(either_host: SubscriptionHost) -> None:
     host = either_host
     pricing, other = support(host), host.sell("support", Decimal("16.00"), may_be_added=True)

@@ -121,10 +121,17 @@ class PlanAdmin(NonAtomicActionsMixin, admin.ModelAdmin):  # type: ignore[type-a
         if refuse_inside_transaction(self, request):
             return
         for plan in queryset:
-            self.push(request, plan)
+            if not self.push(request, plan):
+                text = _("%(plan)s: nothing was to be changed at Stripe.") % {"plan": plan}
+                self.message_user(request, text, messages.INFO)
 
-    def push(self, request: HttpRequest, plan: Plan) -> None:
-        """Push a plan to the account of every variant that sells it; the edit is stored, whatever becomes of that."""
+    def push(self, request: HttpRequest, plan: Plan) -> bool:
+        """Push a plan to the account of every variant that sells it; the edit is stored, whatever becomes of that.
+
+        Returns:
+            Whether there was something to say.
+        """
+        is_told = False
         variants = PlanPricing.objects.filter(plan=plan).order_by("variant").values_list("variant", flat=True)
         for variant in filter(bills_subscriptions, variants.distinct()):
             steps, problem = [], ""
@@ -139,6 +146,9 @@ class PlanAdmin(NonAtomicActionsMixin, admin.ModelAdmin):  # type: ignore[type-a
             if problem:
                 text = _("%(plan)s is stored, but Stripe was not told everything: %(detail)s Run “sync_plans --push”.")
                 self.message_user(request, text % {"plan": plan, "detail": problem}, messages.WARNING)
+                is_told = True
             elif steps:
                 text = ngettext("%(count)d change made at Stripe.", "%(count)d changes made at Stripe.", len(steps))
                 self.message_user(request, text % {"count": len(steps)}, messages.SUCCESS)
+                is_told = True
+        return is_told

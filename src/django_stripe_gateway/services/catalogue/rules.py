@@ -31,8 +31,12 @@ def faults_of_plan(plan: AnyPlan) -> Iterator[Fault]:
         yield "auto_renew", _("An add-on renews with the plan that it was added to.")
 
 
-def faults_of_price(price: AnyPrice, *, is_add_on: bool) -> Iterator[Fault]:
-    """Yield what a price of a plan, or of an add-on, cannot be at once."""
+def faults_of_price(price: AnyPrice, *, is_add_on: bool, is_sold: bool = True) -> Iterator[Fault]:
+    """Yield what a price of a plan, or of an add-on, cannot be at once.
+
+    Args:
+        is_sold: ``False`` for one that is archived: how nobody can buy it any more need not be right.
+    """
     is_metered = price.usage_type == METERED
     if is_metered and not price.metric:
         yield "metric", _("A metered price needs a metric.")
@@ -40,6 +44,8 @@ def faults_of_price(price: AnyPrice, *, is_add_on: bool) -> Iterator[Fault]:
         yield "metric", _("Only a metered price has a metric.")
     if is_metered and price.is_per_seat:
         yield "is_per_seat", _("A metered price is charged by use, not per seat.")
+    if not is_sold:
+        return
     if is_add_on and price.trial_days:
         yield "trial_days", _("An add-on has no trial: its plan has.")
     if price.is_default and not price.is_public:

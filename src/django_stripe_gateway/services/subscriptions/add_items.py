@@ -191,8 +191,11 @@ def check_not_there(price_id: str | None, items: dict[str, SubscriptionItem]) ->
     """Raise ``WrongState`` if one of some items has a price already, or is the same add-on at another price."""
     if price_id is None:
         return
-    if any(item.price_id == price_id for item in items.values()):
-        raise WrongState("The subscription has this price already. Change its quantity.", code="already_added")
+    there = next((item for item in items.values() if item.price_id == price_id), None)
+    if there is not None:
+        has_quantity = there.pricing is not None and there.pricing.is_per_seat and not there.is_metered
+        hint = " Change its quantity." if has_quantity else ""
+        raise WrongState(f"The subscription has this price already.{hint}", code="already_added")
     plans = [item.plan_id for item in items.values() if not item.is_metered]
     same = PlanPricing.objects.using(payments_database()).filter(stripe_price_id=price_id, plan__in=plans)
     # An add-on that is charged by use, too, has a price for that beside its own.
