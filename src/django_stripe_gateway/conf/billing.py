@@ -94,5 +94,8 @@ class BillingSettings:
         values.optional_integer,
         default=7,
         rule=rules.optional(rules.integer(0, 365, unit="days"), "as long as Stripe tries"),
-        sentence="Days for which a subscription whose payment failed stays valid, 0 for none.",
+        sentence=(
+            "Days for which a subscription that was paid before stays valid when a payment has failed, 0 for none. One "
+            "that was [never paid](../howto/failed-payments.md#the-first-payment) has none."
+        ),
     )
