@@ -88,6 +88,43 @@ def test_prices_of_other_meters(metered: MeteredHost, extra: PlanPricing, settin
     add_item(subscription=subscription, pricing=extra)
 
 
+def test_price_that_is_scheduled(metered: MeteredHost) -> None:
+    host, by_use = metered.host, metered.sell(make_plan("by-use"))
+    first = metered.subscribed(host.sell("other", Decimal("7.00")))
+    change_subscription(subscription=first, pricing=by_use, at_period_end=True)
+    host.deliver_new()
+    second = metered.subscribed()
+    assert refused(lambda: add_item(subscription=second, pricing=metered.calls))
+    # What is scheduled there can be put another way.
+    first.refresh_from_db()
+    change_subscription(subscription=first, pricing=host.premium, at_period_end=True)
+    add_item(subscription=second, pricing=metered.calls)
+    usage.consume(metered.user, "calls", 25_000)
+    send()
+    metered.renew(second)
+    assert (metered.charges(metered.calls), metered.charges(by_use)) == ([Decimal("10.00")], [])
+
+
+def test_price_that_waits_for_its_payment(metered: MeteredHost, settings: Any) -> None:
+    """A change of the price by use charges what was used so far, which the customer may have to authenticate."""
+    settings.STRIPE_GATEWAY_USAGE_METERS = {"calls": "api_calls", "minutes": "minutes"}
+    minutes = metered.sell(make_plan("minutes", is_add_on=True), "minutes")
+    first, second = metered.with_calls(), metered.subscribed(metered.host.premium)
+    usage.consume(metered.user, "calls", 25_000)
+    metered.pass_time(seconds=3600)
+    send()
+    metered.pass_time(seconds=3600)
+    metered.host.change_card(first, "pm_card_authenticationRequired")
+    changed = change_item(item=calls_item(), pricing=minutes, proration="always_invoice")
+    is_flexible = metered.fake.generation == "current"
+    assert changed.has_pending_update == is_flexible
+    assert refused(lambda: add_item(subscription=second, pricing=minutes))
+    metered.pass_time(hours=24)
+    if is_flexible:
+        # The change was given up.
+        add_item(subscription=second, pricing=minutes)
+
+
 def test_price_whose_meter_is_unknown(metered: MeteredHost, extra: PlanPricing) -> None:
     subscription = metered.with_calls()
     PlanPricing.objects.filter(pk=extra.pk).update(meter_id="")

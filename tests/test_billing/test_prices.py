@@ -317,6 +317,27 @@ def test_scheduled_plan__is_not_sold_again(either_host: SubscriptionHost) -> Non
     assert host.post("change", planned | {"at_period_end": False}).status_code == 200
 
 
+def test_plan_that_waits_for_its_payment__is_not_sold_again(either_host: SubscriptionHost) -> None:
+    host = either_host
+    first, second = host.subscribed(), host.subscribed(host.sell("third", Decimal("10.00")))
+    host.change_card(first, "pm_card_authenticationRequired")
+    asked = {"subscription_id": first.provider_id, "plan_id": host.premium.plan_id, "proration": "always_invoice"}
+    assert host.post("change", asked).json()["has_pending_update"]
+    body = {"subscription_id": second.provider_id, "plan_id": host.premium.plan_id}
+    for _told in ("by the answer", "by events"):
+        for refused in (
+            host.post("subscribe", {"plan_id": host.premium.plan_id}),
+            host.post("change", body),
+            host.post("change", body | {"at_period_end": True}),
+        ):
+            assert (refused.status_code, refused.json()["code"]) == (409, "already_subscribed")
+        host.deliver_new()
+    # It is given up.
+    host.fake.advance(hours=24)
+    host.deliver_new()
+    assert host.post("change", body).status_code == 200
+
+
 def test_unknown_price__cancel_resume_and_change(either_host: SubscriptionHost) -> None:
     host = either_host
     product = host.fake.get(host.sell("other", Decimal("1.00")).stripe_product_id)["id"]

@@ -81,7 +81,7 @@ def test_subscription__expanded() -> None:
         items={"data": [item(price={**PRICE, "product": expanded})]},
         default_payment_method={"id": "pm_9"},
         pause_collection={"behavior": "void", "resumes_at": END},
-        pending_update={"expires_at": END},
+        pending_update={"expires_at": END, "subscription_items": [item(), {"id": "si_8", "price": "price_8"}]},
         cancel_at_period_end=True,
         cancel_at=END,
     )
@@ -90,6 +90,7 @@ def test_subscription__expanded() -> None:
     assert snapshot.default_payment_method == "pm_9"
     assert (snapshot.pause_behavior, snapshot.pause_resumes_at) == ("void", moment(END))
     assert snapshot.has_pending_update
+    assert snapshot.pending_prices == {snapshot.items[0].item_id: PRICE["id"], "si_8": "price_8"}
     assert (snapshot.cancel_at_period_end, snapshot.cancel_at) == (True, moment(END))
     assert "ada@example.com" not in repr(snapshot)
 

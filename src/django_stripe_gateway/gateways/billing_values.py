@@ -203,7 +203,7 @@ class SubscriptionSnapshot:
         client_secret: of the first invoice's payment or of the pending SetupIntent, when the customer must act.
         client_secret_kind: "payment" or "setup": what the secret confirms.
         pause_behavior: empty unless collection is paused.
-        has_pending_update: a change waits for its payment.
+        has_pending_update: a change waits for its payment; ``pending_prices`` is what it would charge, by item ids.
         past_due_since, first_paid_at: what the invoices say, where they were asked for.
         schedule: what becomes of it later, where that was asked for; ``schedule_id`` is told by every object.
         default_payment_method: charged instead of the customer's default one; empty where that one is charged.
@@ -230,6 +230,7 @@ class SubscriptionSnapshot:
     pause_behavior: str = ""
     pause_resumes_at: datetime | None = None
     has_pending_update: bool = False
+    pending_prices: Mapping[str, str] = field(default_factory=dict)
     latest_invoice_id: str = ""
     default_payment_method: str = ""
     cancellation_feedback: str = ""

@@ -362,6 +362,7 @@ class Migration(migrations.Migration):
                 ('pause_behavior', models.CharField(blank=True, default='', max_length=24, verbose_name='paused')),
                 ('pause_resumes_at', models.DateTimeField(blank=True, null=True, verbose_name='pause ends')),
                 ('has_pending_update', models.BooleanField(default=False, verbose_name='change waits for its payment')),
+                ('pending_prices', models.JSONField(blank=True, default=dict, editable=False)),
                 ('latest_invoice_id', models.CharField(blank=True, default='', max_length=255, verbose_name='latest invoice')),
                 ('default_payment_method', models.CharField(blank=True, default='', max_length=255, verbose_name='payment method')),
                 ('cancellation_feedback', models.CharField(blank=True, default='', max_length=32, verbose_name='why it was cancelled')),

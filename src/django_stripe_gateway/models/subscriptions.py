@@ -155,6 +155,8 @@ class Subscription(models.Model):
     pause_behavior = models.CharField(_("paused"), max_length=24, blank=True, default="")
     pause_resumes_at = models.DateTimeField(_("pause ends"), null=True, blank=True)
     has_pending_update = models.BooleanField(_("change waits for its payment"), default=False)
+    # What each item will be charged at once that is paid: the price by the item's id, both the provider's.
+    pending_prices = models.JSONField(default=dict, blank=True, editable=False)
     latest_invoice_id = models.CharField(_("latest invoice"), max_length=255, blank=True, default="")
     default_payment_method = models.CharField(_("payment method"), max_length=255, blank=True, default="")
     # Why it ends: Stripe's feedback ("too_expensive"), the customer's words, and whose doing it was.

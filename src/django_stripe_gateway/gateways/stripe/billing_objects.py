@@ -83,6 +83,7 @@ def subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
         pause_behavior=optional_text(pause.get("behavior")),
         pause_resumes_at=moment(pause.get("resumes_at")),
         has_pending_update=has_pending_update,
+        pending_prices=_pending_prices(part(obj.get("pending_update"))),
         latest_invoice_id=object_id(invoice),
         # Old integrations know sources.
         default_payment_method=object_id(obj.get("default_payment_method") or obj.get("default_source")),
@@ -94,6 +95,11 @@ def subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
         schedule_id=object_id(schedule),
         schedule=schedule_snapshot(schedule) if isinstance(schedule, dict) else None,
     )
+
+
+def _pending_prices(update: Object) -> dict[str, str]:
+    waiting = update.get("subscription_items") or []
+    return {text(item["id"]): object_id(item.get("price") or item.get("plan")) for item in waiting}
 
 
 def _terms(obj: Object) -> dict[str, Any]:

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.db.models import Q
+
 from django_stripe_gateway.choices import PriceUsage
 from django_stripe_gateway.exceptions import WrongState
-from django_stripe_gateway.models import Customer, PlanPricing, SubscriptionItem
+from django_stripe_gateway.models import Customer, PlanPricing, Subscription, SubscriptionItem
+from django_stripe_gateway.services.subscriptions.to_come import prices_to_come
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
 
 
 def check_charged_once(customer: Customer, price_ids: Iterable[str | None], *, instead_of: str = "") -> None:
     """Raise ``WrongState`` if prices would charge a customer for use that another price charges, or one of themselves.
+
+    Also one that waits for its payment, or that is scheduled.
 
     Args:
         customer: whose row is locked, unless this is asked again.
@@ -29,11 +34,14 @@ def check_charged_once(customer: Customer, price_ids: Iterable[str | None], *, i
         return
     items = SubscriptionItem.objects.using(payments_database()).filter(subscription__customer=customer)
     items = items.exclude(subscription__status__in=ENDED_SUBSCRIPTIONS).exclude(provider_id=instead_of)
-    charged = list(rows.filter(pk__in=items.values("pricing_id")))
+    subscriptions = Subscription.objects.using(payments_database()).filter(customer=customer)
+    to_come = {price_id for _, item_id, price_id in prices_to_come(subscriptions) if item_id != instead_of}
+    charged = list(rows.filter(Q(pk__in=items.values("pricing_id")) | Q(stripe_price_id__in=to_come)))
     for pricing in asked:
         if any(_counts_the_same(pricing, other) for other in charged):
             sentence = (
-                f"What is used ({pricing.metric}) is charged at another price already. Change that item, or remove it."
+                f"What is used ({pricing.metric}) is charged at another price already, or will be. Change that item, "
+                "or remove it, or take back what is scheduled."
             )
             raise WrongState(sentence, code="already_metered")
         charged.append(pricing)

@@ -13,9 +13,10 @@ from django.db.models import Q
 from django_stripe_gateway.choices import SubscriptionItemKind
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import WrongState
-from django_stripe_gateway.models import Plan, Subscription, SubscriptionItem
+from django_stripe_gateway.models import Plan, PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.models.subscription_items import plan_rank
 from django_stripe_gateway.models.subscriptions import SubscriptionQuerySet
+from django_stripe_gateway.services.subscriptions.to_come import prices_to_come
 from django_stripe_gateway.services.transactions import payments_database
 
 
@@ -83,11 +84,19 @@ def check_has_no_other(customer_pk: int, plan_pk: int, *, than: Subscription | N
         if than.plan_id != plan_pk and beside.exists():
             raise _already_subscribed()
         rows = rows.exclude(pk=than.pk)
-    # Also at a price that was negotiated, or beside another plan in one subscription, or from its next period on.
+    if gateway_settings.allow_duplicate_subscriptions:
+        return
+    # Also at a price that was negotiated, or beside another plan in one subscription.
     is_charged = Q(items__plan=plan_pk, items__kind=SubscriptionItemKind.PLAN)
-    has_plan = Q(plan=plan_pk) | is_charged | Q(scheduled_pricing__plan=plan_pk)
-    if not gateway_settings.allow_duplicate_subscriptions and rows.filter(has_plan).exists():
+    if rows.filter(Q(plan=plan_pk) | is_charged).exists() or _will_have(rows, plan_pk):
         raise _already_subscribed()
+
+
+def _will_have(subscriptions: SubscriptionQuerySet, plan_pk: int) -> bool:
+    """Return whether a plan will take the place of another; what it charges by use can stand beside any."""
+    to_come = {price_id for one, item_id, price_id in prices_to_come(subscriptions) if item_id == one.item_id}
+    rows = PlanPricing.objects.using(payments_database())
+    return bool(to_come) and rows.filter(plan=plan_pk, stripe_price_id__in=to_come).exists()
 
 
 def _already_subscribed() -> WrongState:

@@ -49,8 +49,8 @@ logger = logging.getLogger(__name__)
 # Fields of the rows that carry the same name in the snapshot.
 MIRRORED = (
     "cancel_at_period_end cancel_at canceled_at ended_at start trial_start trial_end pause_behavior pause_resumes_at "
-    "has_pending_update latest_invoice_id default_payment_method cancellation_feedback cancellation_comment "
-    "cancellation_reason trial_end_behavior collection_method days_until_due discounts"
+    "has_pending_update pending_prices latest_invoice_id default_payment_method cancellation_feedback "
+    "cancellation_comment cancellation_reason trial_end_behavior collection_method days_until_due discounts"
 ).split()
 MIRRORED_OF_INVOICE = (
     "number billing_reason currency subtotal tax total amount_due amount_paid amount_remaining hosted_url pdf_url "
