@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from django_stripe_gateway.exceptions import InvalidInput
+from django_stripe_gateway.exceptions import InvalidInput, ProviderUnavailable
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.subscriptions.add_items import add_item
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
@@ -80,6 +80,67 @@ def test_a_code_takes_the_place_of_a_code_and_leaves_the_coupon(host: Subscripti
     apply_discount(subscription=found, promotion_code="FIRST")
     found = apply_discount(subscription=found, promotion_code="SECOND")
     assert {known["coupon"] for known in found.discounts} == {given, second}
+
+
+def paid_on_a_page(host: SubscriptionHost, code: str) -> Subscription:
+    """Return a subscription of whose start only events tell, and so of its discount no more than an id."""
+    host.subscribe(mode="checkout", promotion_code=code)
+    host.fake.complete_checkout(host.fake.all("checkout.session")[0]["id"])
+    host.deliver_new()
+    return Subscription.objects.select_related("customer").get()
+
+
+def at_stripe(host: SubscriptionHost, found: Subscription) -> set[str]:
+    """Return the coupons that a subscription has at Stripe."""
+    ids = host.fake.get(found.provider_id)["discounts"]
+    return {host.fake.get(identifier)["source"]["coupon"] for identifier in ids}
+
+
+def test_a_code_from_a_page__is_shown(either_host: SubscriptionHost) -> None:
+    half = coupon(either_host, "HALF")
+    assert [known["coupon"] for known in paid_on_a_page(either_host, "HALF").discounts] == [half]
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_code_from_a_page__is_replaced_and_kept(host: SubscriptionHost, is_known: bool) -> None:
+    half, forty, given = coupon(host, "HALF"), coupon(host, "FORTY", percent_off=40), coupon(host, percent_off=10)
+    found = paid_on_a_page(host, "HALF")
+    if not is_known:
+        Subscription.objects.update(discounts=[{"discount": found.discounts[0]["discount"]}])
+        found.refresh_from_db()
+    found = apply_discount(subscription=found, coupon=given)
+    assert {known["coupon"] for known in found.discounts} == at_stripe(host, found) == {half, given}
+    found = apply_discount(subscription=found, promotion_code="FORTY")
+    assert {known["coupon"] for known in found.discounts} == at_stripe(host, found) == {forty, given}
+
+
+def test_discounts_that_are_not_heard_of_yet(host: SubscriptionHost) -> None:
+    """Stripe takes a list that overwrites all that there is, the seller's own too."""
+    given, ten = coupon(host), coupon(host, "TEN", percent_off=10)
+    found = host.subscribed()
+    host.fake.change_subscription(found.provider_id, {"discounts": [{"coupon": given}]})
+    answer = host.post("discount", {"subscription_id": found.provider_id, "promotion_code": "TEN"})
+    assert {shown["coupon"] for shown in answer.json()["discounts"]} == at_stripe(host, found) == {given, ten}
+    host.fake.change_subscription(found.provider_id, {"discounts": ""})
+    # The row still has both.
+    found = apply_discount(subscription=Subscription.objects.select_related("customer").get(), coupon=given)
+    assert at_stripe(host, found) == {given}
+    Subscription.objects.update(discounts=[])
+    removed = remove_discount(subscription=Subscription.objects.select_related("customer").get())
+    assert (removed.discounts, at_stripe(host, removed)) == ([], set())
+
+
+def test_a_discount_whose_answer_was_lost(host: SubscriptionHost) -> None:
+    """What stays is read anew, and what is sent then is another request than the first."""
+    given, ten = coupon(host), coupon(host, "TEN", percent_off=10)
+    found = host.subscribed()
+    host.fake.fault("POST", "/v1/subscriptions/*", kind="reset_before")
+    with pytest.raises(ProviderUnavailable):
+        apply_discount(subscription=found, promotion_code="TEN")
+    host.fake.change_subscription(found.provider_id, {"discounts": [{"coupon": given}]})
+    found = apply_discount(subscription=found, promotion_code="TEN")
+    assert {known["coupon"] for known in found.discounts} == at_stripe(host, found) == {given, ten}
+    assert host.fake.get(host.fake.all("promotion_code")[0]["id"])["times_redeemed"] == 1
 
 
 def test_unknown_code(host: SubscriptionHost) -> None:

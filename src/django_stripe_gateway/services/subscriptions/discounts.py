@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django_stripe_gateway.choices import BillingOperationKind
@@ -21,6 +23,8 @@ from django_stripe_gateway.services.subscriptions.line import (
 from django_stripe_gateway.services.subscriptions.promotion_codes import check_unused, promotion_code_id
 from django_stripe_gateway.services.subscriptions.schedule import let_go
 
+Discounts = Sequence[Mapping[str, str | None]]
+
 
 class ChangeDiscountVerb(SubscriptionVerb):
     """Set the discounts of a subscription: one coupon of the host's at most, and one code of the customer's."""
@@ -30,36 +34,31 @@ class ChangeDiscountVerb(SubscriptionVerb):
     def check_subscription(self, claim: CustomerClaim, subscription: Subscription) -> None:
         """Let only what runs be changed, and nobody use a promotion code twice."""
         check_changeable(subscription)
-        params = claim.params
-        code, coupon = params["promotion_code_id"], params["coupon"]
-        if not code and not coupon:
-            claim.is_answered = not subscription.discounts
-            return
-        if any(_is_asked(known, code, coupon) for known in subscription.discounts):
-            claim.is_answered = True
-            return
-        check_unused(claim.subject.pk, code)
-        # The new one takes the place of the one of its kind.
-        params["kept"] = [
-            known["discount"] for known in subscription.discounts if bool(known.get("promotion_code")) != bool(code)
-        ]
+        if not _is_done(subscription.discounts, claim.params):
+            check_unused(claim.subject.pk, claim.params["promotion_code_id"])
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
-        """Set them; what was scheduled without them is dropped."""
-        let_go(claim)
+        """Set them; what was scheduled without them is dropped.
+
+        The provider puts the whole list in the place of what there is, which it alone knows: somebody else may have
+        changed it, and an event may not have told which code a discount is of.
+        """
         params = claim.params
-        change = DiscountChange(params.get("kept", ()), params["coupon"], params["promotion_code_id"])
-        snapshot: SubscriptionSnapshot = claim.gateway.change_discounts(
-            claim.seen.provider_id, change, idempotency_key=claim.key
-        )
-        return snapshot
+        found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(claim.seen.provider_id)
+        if _is_done(found.discounts, params):
+            return found
+        let_go(claim)
+        kept = _kept(found.discounts, params)
+        change = DiscountChange(kept, params["coupon"], params["promotion_code_id"])
+        # A later attempt that finds others to keep is another request.
+        key = f"{claim.key}-{hashlib.sha256(' '.join(kept).encode()).hexdigest()[:16]}"
+        found = claim.gateway.change_discounts(claim.seen.provider_id, change, idempotency_key=key)
+        return found
 
     def find_earlier(self, claim: CustomerClaim) -> SubscriptionSnapshot | None:
         """Return the subscription if it has the discount: to redeem a code again may not be allowed."""
-        code, coupon = claim.params["promotion_code_id"], claim.params["coupon"]
         found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(claim.seen.provider_id)
-        is_done = any(_is_asked(known, code, coupon) for known in found.discounts)
-        return found if is_done else None
+        return found if _is_done(found.discounts, claim.params) else None
 
 
 CHANGE_DISCOUNT = register(ChangeDiscountVerb())
@@ -108,8 +107,19 @@ def _run(subscription: Subscription, code: str, coupon: str, key: str | None, or
     return run_on_subscription(CHANGE_DISCOUNT, subscription, params, key, origin)
 
 
-def _is_asked(known: Any, code: str, coupon: str) -> bool:
-    """Return whether a discount is of this code, or of this coupon without a code."""
+def _is_done(discounts: Discounts, params: Mapping[str, Any]) -> bool:
+    """Return whether a subscription has the discount that is asked for, or none if none is to be left."""
+    code, coupon = params["promotion_code_id"], params["coupon"]
     if code:
-        return bool(known.get("promotion_code") == code)
-    return bool(coupon and known.get("coupon") == coupon and not known.get("promotion_code"))
+        return any(known.get("promotion_code") == code for known in discounts)
+    if coupon:
+        return any(known.get("coupon") == coupon and not known.get("promotion_code") for known in discounts)
+    return not discounts
+
+
+def _kept(discounts: Discounts, params: Mapping[str, Any]) -> list[str]:
+    """Return the ids of those that stay: a new one takes the place of the one of its kind."""
+    code = params["promotion_code_id"]
+    if not code and not params["coupon"]:
+        return []
+    return [known["discount"] or "" for known in discounts if bool(known.get("promotion_code")) != bool(code)]

@@ -233,6 +233,11 @@ def known_discounts(subscription: Subscription, snapshot: SubscriptionSnapshot) 
     return [{**known.get(said.get("discount"), {}), **said} for said in snapshot.discounts]
 
 
+def are_discounts_in_doubt(subscription: Subscription, snapshot: SubscriptionSnapshot) -> bool:
+    """Return whether nothing says yet of which coupon or code a discount is, of which an event tells the id."""
+    return any("coupon" not in known for known in known_discounts(subscription, snapshot))
+
+
 def _take_items(subscription: Subscription, snapshot: SubscriptionSnapshot) -> SyncedItems | None:
     """Take over the items, and from the one that is the plan what the subscription is."""
     for name in PERIOD:

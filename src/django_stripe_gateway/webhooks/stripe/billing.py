@@ -27,6 +27,7 @@ from django_stripe_gateway.services.subscriptions.sync import (
     add_subscription,
     apply_invoice,
     apply_subscription,
+    are_discounts_in_doubt,
     lock_customer,
     lock_invoice,
     lock_subscription,
@@ -57,7 +58,7 @@ def apply_subscription_event(
     subscription = _find_subscription(event, snapshot)
     if subscription is None:
         return WebhookState.UNMATCHED
-    gateway, subscription_id = get_billing_gateway(subscription.variant), subscription.provider_id or ""
+    gateway = get_billing_gateway(subscription.variant)
     try:
         verify_livemode(event, subscription.livemode)
         newest = newest_of(
@@ -66,11 +67,13 @@ def apply_subscription_event(
             snapshot,
             is_last=snapshot.status in ENDED_SUBSCRIPTIONS,
             is_over=subscription.has_ended,
-            retrieve=lambda: gateway.retrieve_subscription(subscription_id),
+            # Which the row may not know yet.
+            retrieve=lambda: gateway.retrieve_subscription(snapshot.subscription_id),
             is_in_doubt=is_in_doubt(subscription, snapshot)
             or is_schedule_in_doubt(subscription, snapshot, event.created)
             or not snapshot.has_all_items
-            or lack_periods(snapshot.items),
+            or lack_periods(snapshot.items)
+            or are_discounts_in_doubt(subscription, snapshot),
         )
         if newest is not None:
             apply_subscription(subscription, newest, event.origin, said_at=event.created)
