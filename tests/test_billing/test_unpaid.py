@@ -66,6 +66,87 @@ def test_something_else(either_host: SubscriptionHost, ask: Callable[[Subscripti
     assert len(host.fake.all("subscription")) == (1 if ask is page else 2)
 
 
+def on_a_page(host: SubscriptionHost) -> None:
+    host.subscribe(mode="checkout", promotion_code="HALF")
+
+
+def at_once(host: SubscriptionHost) -> None:
+    host.subscribe(promotion_code="HALF")
+
+
+@pytest.mark.parametrize("begin", [at_once, on_a_page])
+@pytest.mark.parametrize("mode", ["direct", "checkout"])
+def test_code_of_another_plan(either_host: SubscriptionHost, begin: Callable[..., None], mode: str) -> None:
+    """A code goes to what is asked for last; nobody can use it for both."""
+    host = either_host
+    promotion_code(host)
+    begin(host)
+    host.deliver_new()
+    host.subscribe(host.premium, promotion_code="HALF", mode=mode)
+    host.deliver_new()
+    (first,) = Subscription.objects.filter(plan=host.basic.plan)
+    assert first.has_ended
+    if first.provider_id:
+        given_up = host.fake.get(first.provider_id)
+        assert host.fake.get(given_up["latest_invoice"])["status"] == "void"
+    else:
+        assert host.fake.get(first.checkout_id)["status"] == "expired"
+
+
+@pytest.mark.parametrize("begin", [at_once, on_a_page])
+def test_code_for_what_runs(host: SubscriptionHost, begin: Callable[..., None]) -> None:
+    running = host.subscribed(host.premium)
+    promotion_code(host)
+    begin(host)
+    body = {"subscription_id": running.provider_id, "promotion_code": "HALF"}
+    assert len(host.post("discount", body).json()["discounts"]) == 1
+    assert Subscription.objects.not_ended().get() == running
+
+
+def test_code_with_other_seats(either_host: SubscriptionHost) -> None:
+    host = either_host
+    more_seats(host)
+    half = promotion_code(host)
+    for seats in (2, 3, 4):
+        host.subscribe(quantity=seats, **half)
+        host.deliver_new()
+    assert Subscription.objects.not_ended().get().quantity == 4
+
+
+@pytest.mark.parametrize("status", ["canceled", "incomplete_expired"])
+def test_code__after_an_attempt_that_was_cancelled(host: SubscriptionHost, status: str) -> None:
+    """Whatever Stripe calls it, and whoever has ended it."""
+    half = promotion_code(host)
+    first = host.subscribe(**half)
+    host.post("cancel", {"subscription_id": first["subscription_id"], "at_period_end": False})
+    host.deliver_new()
+    Subscription.objects.update(status=status)
+    host.subscribe(**half)
+
+
+@pytest.mark.parametrize("terms", [{"trial_days": 7}, {"collection_method": "send_invoice", "days_until_due": 30}, {}])
+def test_code__after_what_cost_nothing(host: SubscriptionHost, terms: dict[str, Any]) -> None:
+    """What was used without money has used the code."""
+    half = promotion_code(host)
+    host.fake.promotion_code(host.fake.coupon(percent_off=100, duration="forever")["id"], "FREE")
+    code = half["promotion_code"] if terms else "FREE"
+    first = subscribe(owner=host.user, plan=host.basic.plan, promotion_code=code, **terms)
+    assert first.is_valid
+    host.post("cancel", {"subscription_id": first.provider_id, "at_period_end": False})
+    host.deliver_new()
+    refused = host.post("subscribe", {"plan_id": host.basic.plan_id, "promotion_code": code})
+    assert (refused.status_code, refused.json()["code"]) == (400, "promotion_code_used")
+
+
+def test_code__of_what_is_refused(host: SubscriptionHost) -> None:
+    """Nothing is ended for a request that is refused."""
+    host.subscribed(host.premium)
+    promotion_code(host)
+    at_once(host)
+    assert host.post("subscribe", {"plan_id": host.premium.plan_id, "promotion_code": "HALF"}).status_code == 409
+    assert Subscription.objects.get(plan=host.basic.plan).status == "incomplete"
+
+
 def test_terms_of_the_seller(either_host: SubscriptionHost) -> None:
     host = either_host
     host.subscribe()

@@ -9,6 +9,7 @@ from django_stripe_gateway.exceptions import ProviderStateError, WrongState
 from django_stripe_gateway.gateways.billing_values import BillingCheckoutSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Customer, Plan, Subscription
+from django_stripe_gateway.models.subscriptions import SubscriptionQuerySet
 from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.origins import SYSTEM, Origin
@@ -23,9 +24,17 @@ def close_open_checkouts(customer: Customer, plan: Plan, origin: Origin) -> None
     Raises:
         ProviderError: the provider could not be asked; then nothing may be started either.
     """
-    rows = Subscription.objects.using(payments_database()).filter(customer=customer, plan=plan)
-    for subscription in rows.filter(status=SubscriptionStatus.STARTING).exclude(checkout_id=""):
-        gateway = get_billing_gateway(customer.variant)
+    close_pages(Subscription.objects.using(payments_database()).filter(customer=customer, plan=plan), origin)
+
+
+def close_pages(subscriptions: SubscriptionQuerySet, origin: Origin) -> None:
+    """Close the pages on which some subscriptions could still be started.
+
+    Raises:
+        ProviderError: the provider could not be asked.
+    """
+    for subscription in subscriptions.filter(status=SubscriptionStatus.STARTING).exclude(checkout_id=""):
+        gateway = get_billing_gateway(subscription.variant)
         operation = BillingOperation.objects.using(payments_database()).get(
             subscription=subscription, kind=BillingOperationKind.CHECKOUT
         )

@@ -22,6 +22,7 @@ from django_stripe_gateway.services.subscriptions.line import (
 )
 from django_stripe_gateway.services.subscriptions.promotion_codes import check_unused, promotion_code_id
 from django_stripe_gateway.services.subscriptions.schedule import let_go
+from django_stripe_gateway.services.subscriptions.unpaid import give_up_uses
 
 Discounts = Sequence[Mapping[str, str | None]]
 
@@ -74,7 +75,8 @@ def apply_discount(
 ) -> Subscription:
     """Lower what a running subscription costs from its next invoice on.
 
-    A code takes the place of the code that there is, and a coupon that of the coupon.
+    A code takes the place of the code that there is, and a coupon that of the coupon. What was begun with that code and
+    was never paid is ended.
 
     Args:
         promotion_code: as customers enter it; each customer may use one once. ``coupon``: the provider's id, for what
@@ -92,6 +94,10 @@ def apply_discount(
     if not gateway.supports_promotion_codes:
         raise UnsupportedByGateway("This gateway knows no promotion codes.")
     code = promotion_code_id(gateway, promotion_code) if promotion_code else ""
+    if code:
+        # What would be refused ends nothing.
+        check_changeable(subscription)
+        give_up_uses(subscription.customer, code, origin)
     return _run(subscription, code, coupon, idempotency_key, origin)
 
 

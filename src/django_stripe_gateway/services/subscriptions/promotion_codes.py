@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from django_stripe_gateway.choices import BillingOperationKind, OperationState, SubscriptionStatus
+from django.db.models import Q
+
+from django_stripe_gateway.choices import BillingOperationKind, InvoiceStatus, OperationState, SubscriptionStatus
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.gateways.billing import BillingGateway
-from django_stripe_gateway.models import BillingOperation
+from django_stripe_gateway.models import BillingOperation, Subscription
 from django_stripe_gateway.services.transactions import payments_database
 
 # What takes a code.
 USES = (BillingOperationKind.SUBSCRIBE, BillingOperationKind.CHECKOUT, BillingOperationKind.CHANGE_DISCOUNT)
+
+# Of what has ended: that it was tried, or paid (if only with nothing, as the coupon said), or sold on account. The
+# status does not tell: what was given up unpaid is "canceled" or "incomplete_expired".
+_HAD_EFFECT = ~Q(status=SubscriptionStatus.INCOMPLETE_EXPIRED) & (
+    Q(trial_start__isnull=False)
+    | Q(first_paid_at__isnull=False)
+    | Q(invoices__status=InvoiceStatus.PAID)
+    | Q(collection_method="send_invoice")
+)
 
 
 def promotion_code_id(gateway: BillingGateway, code: str) -> str:
@@ -27,6 +38,8 @@ def promotion_code_id(gateway: BillingGateway, code: str) -> str:
 def check_unused(customer_pk: int, code_id: str) -> None:
     """Raise ``InvalidInput`` if a customer has used a code, in whichever way; an attempt that nobody paid uses none.
 
+    One that can still be paid does, until it is given up.
+
     Args:
         code_id: the provider's; empty for none, which is never refused.
     """
@@ -34,7 +47,8 @@ def check_unused(customer_pk: int, code_id: str) -> None:
         return
     rows = BillingOperation.objects.using(payments_database()).filter(customer=customer_pk, kind__in=USES)
     asked = rows.filter(state=OperationState.SUCCEEDED, params__promotion_code_id=code_id)
-    if asked.exclude(subscription__status=SubscriptionStatus.INCOMPLETE_EXPIRED).exists():
+    ended = Subscription.objects.using(payments_database()).filter(customer=customer_pk).has_ended()
+    if asked.exclude(subscription__in=ended.exclude(_HAD_EFFECT)).exists():
         raise InvalidInput(
             "This promotion code has been used already.", code="promotion_code_used", field="promotion_code"
         )

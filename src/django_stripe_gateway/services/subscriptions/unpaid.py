@@ -1,7 +1,8 @@
 """Subscriptions whose first payment was never made, when their customer subscribes to that plan again.
 
 Who asks for the same goes on with the one that there is. Who asks for something else has given it up: it is ended at
-the provider before anything else is started, so that nobody can pay for both.
+the provider before anything else is started, so that nobody can pay for both. The same goes for what was begun with the
+promotion code that is entered again, of whichever plan: one of the two can be paid with it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from django_stripe_gateway.services.operations.verbs import Request, Verb
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.subscriptions.add_ons import has_add_ons
 from django_stripe_gateway.services.subscriptions.cancel import give_up_unpaid
+from django_stripe_gateway.services.subscriptions.checkouts import close_pages
 from django_stripe_gateway.services.subscriptions.line import was_made_before
+from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
 from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -45,7 +48,28 @@ def go_on_with_unpaid(
                 return found
         elif begun is not None and not gateway_settings.allow_duplicate_subscriptions:
             _give_up(unpaid, origin)
+    if request.params["promotion_code_id"]:
+        # What would be refused ends nothing.
+        check_has_no_other(customer.pk, request.params["plan_pk"])
+        give_up_uses(customer, request.params["promotion_code_id"], origin)
     return None
+
+
+def give_up_uses(customer: Customer, promotion_code_id: str, origin: Origin) -> None:
+    """End what was begun with a promotion code and was not paid, on a page or not, so that the code is free again.
+
+    Args:
+        promotion_code_id: the provider's.
+
+    Raises:
+        ProviderError: the provider could not be asked; then the code is not free.
+    """
+    begun = BillingOperation.objects.using(payments_database()).filter(customer=customer, kind__in=BEGINNINGS)
+    uses = begun.filter(params__promotion_code_id=promotion_code_id)
+    rows = Subscription.objects.using(payments_database()).filter(pk__in=uses.values("subscription"))
+    close_pages(rows, origin)
+    for unpaid in rows.filter(status=SubscriptionStatus.INCOMPLETE):
+        _give_up(unpaid, origin)
 
 
 def _beginning(unpaid: Subscription) -> BillingOperation | None:
