@@ -105,7 +105,7 @@ def perform(claim: Claim[Any, Any]) -> Claim[Any, Any]:
     try:
         answer = None if claim.operation.attempts <= 1 else look_up(lambda: verb.find_earlier(claim))
         if answer is None:
-            answer = verb.call(claim)
+            answer = _call(claim)
     except GatewayError as error:
         is_over = settle_failure(claim, error)
         verb.after_refusal(claim, error, is_over=is_over)
@@ -113,6 +113,19 @@ def perform(claim: Claim[Any, Any]) -> Claim[Any, Any]:
     settle(claim, answer)
     verb.after_apply(claim)
     return claim
+
+
+def _call(claim: Claim[Any, Any]) -> Any:
+    """Call the provider; a refusal leaves all as it was."""
+    try:
+        return claim.verb.call(claim)
+    except (GatewayConfigurationError, ProviderUnavailable):
+        # Nobody knows what was done; or nobody can be asked to take it back.
+        raise
+    except GatewayError:
+        if claim.undo is not None:
+            claim.undo()
+        raise
 
 
 def is_unanswered(verb: Verb[Any, Any, Any], subject_pk: Any, request: Request) -> bool:

@@ -10,7 +10,7 @@ idempotency key.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -59,6 +59,7 @@ class Claim(Generic[S, O]):
         answer: what the provider said; ``None`` when an earlier request was answered.
         began: when the provider was asked; ``seen`` is what the verb wanted to remember of that moment.
         result: what the verb makes of the answer for its caller.
+        undo: takes back what a call has done before the rest was refused; set by the call.
     """
 
     verb: Verb[S, O, Any]
@@ -72,6 +73,7 @@ class Claim(Generic[S, O]):
     began: datetime | None = None
     seen: Any = None
     result: Any = None
+    undo: Callable[[], None] | None = None
 
     @cached_property
     def gateway(self) -> Any:

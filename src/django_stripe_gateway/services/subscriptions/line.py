@@ -16,7 +16,6 @@ from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
     GatewayError,
     InvalidInput,
-    PaymentDeclined,
     ProviderStateError,
     WrongState,
 )
@@ -29,6 +28,7 @@ from django_stripe_gateway.services.operations.engine import carry_on, is_unansw
 from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.subscriptions.freshness import Known, Look
+from django_stripe_gateway.services.subscriptions.planned_again import LET_GO
 from django_stripe_gateway.services.subscriptions.sync import (
     lock_customer,
     lock_subscription,
@@ -83,17 +83,16 @@ class CustomerVerb(Verb[Customer, BillingOperation, A]):
             subscription.save(using=payments_database(), update_fields=["status", "ended_at", "modified"])
 
     def after_refusal(self, claim: CustomerClaim, error: GatewayError, *, is_over: bool) -> None:
-        """Bring the subscription of a refused call up to date.
+        """Bring the subscription of a refused call up to date; what was scheduled is in another schedule by then.
 
         Raises:
             WrongState: the state of the provider's object forbids it.
         """
         is_about_state = isinstance(error, ProviderStateError)
-        if not is_over or not (is_about_state or isinstance(error, PaymentDeclined)):
+        if not is_over or not (is_about_state or LET_GO in claim.params):
             return
         subscription = claimed_subscription(claim)
-        # Before a payment was declined, what was scheduled may have been dropped.
-        if subscription is not None and subscription.provider_id and (is_about_state or subscription.schedule_id):
+        if subscription is not None and subscription.provider_id:
             look_up_subscription(subscription.pk, claim.origin)
         if not is_about_state:
             return

@@ -43,6 +43,7 @@ from django_stripe_gateway.services.subscriptions.line import (
 from django_stripe_gateway.services.subscriptions.metered import check_charged_once
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
 from django_stripe_gateway.services.subscriptions.plan_meters import with_next_plan
+from django_stripe_gateway.services.subscriptions.planned_again import LET_GO, keep_plan, plan_again
 from django_stripe_gateway.services.subscriptions.previews import preview
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -240,20 +241,26 @@ def check_supports_schedules(subscription: Subscription) -> None:
 def let_go(claim: CustomerClaim, *, of_one_change: bool = False) -> None:
     """Release the schedule of a subscription about which something else is asked, before that is called.
 
+    If that is refused, what was planned is planned again.
+
     Args:
         of_one_change: also of a schedule of somebody else's that holds one change to come, and no more.
 
     Raises:
         ProviderStateError: somebody else has planned what becomes of it ("has_schedule").
     """
-    if not claim.seen.schedule_id:
+    claim.undo = lambda: plan_again(claim)
+    if not claim.seen.schedule_id and LET_GO not in claim.params:
         return
     schedule = claim.gateway.retrieve_subscription(claim.seen.provider_id).schedule
     if schedule is None or not schedule.is_running:
         return
     if not (_may_go(schedule, claim.seen) or (of_one_change and schedule.is_one_change)):
         raise _has_schedule()
-    claim.gateway.release_schedule(schedule.schedule_id, idempotency_key=f"{claim.key}-release")
+    keep_plan(claim, schedule)
+    # A later attempt lets go of another one.
+    key = f"{claim.key}-release-{schedule.schedule_id}"
+    claim.gateway.release_schedule(schedule.schedule_id, idempotency_key=key)
 
 
 def _released(claim: CustomerClaim, found: SubscriptionSnapshot, *, whosever: bool = False) -> SubscriptionSnapshot:
