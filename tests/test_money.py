@@ -22,6 +22,7 @@ from django_stripe_gateway.money import (
     display_amount,
     format_amount,
     from_minor_units,
+    largest_charge,
     quantize_amount,
     to_minor_units,
 )
@@ -74,6 +75,14 @@ def test_conversion(currency: str, amount: str, minor: int, text: str) -> None:
     assert from_minor_units(minor, currency) == Decimal(amount)
     assert str(from_minor_units(minor, currency)) == text
     assert format_amount(Decimal(amount), currency) == text
+
+
+@pytest.mark.parametrize(
+    ("currency", "most"),
+    [("USD", "999999.99"), ("JPY", "99999999"), ("IDR", "9999999999.99"), ("KWD", "99999.990"), ("UGX", "999999")],
+)
+def test_largest_charge(currency: str, most: str) -> None:
+    assert str(largest_charge(currency)) == most
 
 
 @pytest.mark.parametrize("currency", sorted(CURRENCIES))

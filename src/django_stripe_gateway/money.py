@@ -28,6 +28,10 @@ CURRENCIES = ZERO_DECIMAL | THREE_DECIMAL | WHOLE_UNITS_AS_HUNDREDTHS | TWO_DECI
 
 # The integer that is sent has at most twelve digits (IDR); most currencies stop at eight, which Stripe itself checks.
 MAX_MINOR_UNITS = 999_999_999_999
+# How many digits Stripe takes in what it charges at once, in its integers
+# (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts).
+CHARGE_DIGITS = 8
+CHARGE_DIGITS_OF = {"IDR": 12, "COP": 10, "LBP": 10}
 # Columns for amounts: twelve digits before and three after the point hold every such integer in every currency.
 MAX_DIGITS = 15
 DECIMAL_PLACES = 3
@@ -108,6 +112,17 @@ def to_minor_units(amount: Decimal, currency: str) -> int:
         smallest = Decimal(form.step).scaleb(-form.exponent, _CONTEXT)
         raise InvalidAmount(f"{form.code} amounts must be multiples of {smallest:f}.", field="amount")
     return minor
+
+
+def largest_charge(currency: str) -> Decimal:
+    """Return the most that Stripe charges at once in ``currency``.
+
+    Raises:
+        UnsupportedCurrency: Stripe does not charge in it.
+    """
+    form = currency_format(currency)
+    digits = CHARGE_DIGITS_OF.get(form.code, CHARGE_DIGITS)
+    return from_minor_units(10**digits - form.step, currency)
 
 
 def from_minor_units(minor: int, currency: str) -> Decimal:

@@ -108,6 +108,26 @@ def test_amount(admin_client: Client, plan: Plan, stripe_server: FakeStripe) -> 
     assert len(stripe_server.all("product")) == 1
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"amount": "1000000"},
+        {"interval_count": "37"},
+        {"interval": "year", "interval_count": "4"},
+        {"trial_days": "731"},
+    ],
+)
+def test_price_that_stripe_refuses(admin_client: Client, plan: Plan, change: dict[str, str]) -> None:
+    response = save(admin_client, plan, change)
+    assert " at most" in response.content.decode()
+    assert PlanPricing.objects.get().is_active
+
+
+def test_description_that_stripe_refuses(admin_client: Client, plan: Plan) -> None:
+    response = save(admin_client, plan, description="x" * 40_001)
+    assert "A description has 40000 characters at most." in response.content.decode()
+
+
 def test_add_price_and_deactivate_the_other(admin_client: Client, plan: Plan, stripe_server: FakeStripe) -> None:
     old = PlanPricing.objects.get()
     save(admin_client, plan, {"is_active": ""}, {"interval": "year", "amount": "200"})

@@ -89,6 +89,15 @@ def limited(**fields: Any) -> dict[str, Any]:
             "plans[0] (gold): Only one price can have the lookup key a.",
         ),
         (priced(interval="decade"), "interval must be one of day, week, month, year, not 'decade'"),
+        (priced(amount=1_000_000), "amount: A price in USD is 999999.99 at most."),
+        (priced(amount=100_000_000, currency="JPY"), "amount: A price in JPY is 99999999 at most."),
+        (priced(amount="1000000.5", usage_type="metered", metric="calls"), "A price in USD is 999999.99 at most."),
+        (priced(interval_count=37), "price 5.00 USD: A price covers three years at most: 36 of these intervals."),
+        (priced(interval="year", interval_count=4), "three years at most: 3 of these intervals."),
+        (priced(interval="week", interval_count=157), "three years at most: 156 of these intervals."),
+        (priced(interval="day", interval_count=1096), "three years at most: 1095 of these intervals."),
+        (priced(trial_days=731), "price 5.00 USD: A trial has 730 days at most."),
+        (gold(description="x" * 40_001), "plans[0] (gold): A description has 40000 characters at most."),
         (priced(interval_count=0), "interval_count must be from 1 to 32767, not 0"),
         (priced(seats=1), "plans[0] (gold), prices[0] (5): unknown key 'seats'"),
         (limited(limit="many"), "plans[0] (gold), limits[0] (minutes): limit must be a whole number or null"),
@@ -187,9 +196,9 @@ def test_file__refused(tmp_path: Path, name: str, text: str | bytes, sentence: s
 @pytest.mark.parametrize("suffix", ["json", "yaml"])
 def test_file__amounts_are_exact(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"plans.{suffix}"
-    path.write_text('{"plans": [{"slug": "a", "name": "A", "prices": [{"amount": 999999999.99}]}]}', encoding="utf-8")
+    path.write_text('{"plans": [{"slug": "a", "name": "A", "prices": [{"amount": 999999.99}]}]}', encoding="utf-8")
     (plan,) = read_catalogue_file(path=path, currency="eur")
-    assert (plan.prices[0].amount, plan.prices[0].currency) == (Decimal("999999999.99"), "EUR")
+    assert (plan.prices[0].amount, plan.prices[0].currency) == (Decimal("999999.99"), "EUR")
 
 
 def test_file__without_pyyaml(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,11 @@ def test_plans() -> None:
     assert listed(kind="plan").json() == listed().json()
 
 
+def test_price_that_the_provider_does_not_have() -> None:
+    make_pricing(make_plan("new"), stripe_price_id=None)
+    assert {plan["slug"]: plan["pricing"] for plan in listed().json()["results"]}["new"] == []
+
+
 def test_add_ons() -> None:
     (extra,) = listed(kind="add_on").json()["results"]
     assert (extra["slug"], extra["pricing"][0]["may_be_added"]) == ("extra", True)

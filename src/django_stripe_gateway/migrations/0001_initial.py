@@ -282,6 +282,7 @@ class Migration(migrations.Migration):
                 ('created', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('modified', models.DateTimeField(auto_now=True, verbose_name='modified')),
                 ('plan', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='pricing', to='django_stripe_gateway.plan', verbose_name='plan')),
+                ('replaced_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='django_stripe_gateway.planpricing')),
             ],
             options={
                 'verbose_name': 'price',

@@ -80,6 +80,15 @@ class PlanPricingQuerySet(models.QuerySet["PlanPricing"]):
         """Return the prices that everybody may choose, those that were negotiated with one customer left out."""
         return self.active().filter(is_public=True)
 
+    def on_sale(self) -> PlanPricingQuerySet:
+        """Return the prices that everybody may choose and can be charged: the provider has them.
+
+        What was replaced is sold until the provider has the price that takes its place.
+        """
+        is_waiting = models.Q(replaced_by__is_active=True, replaced_by__stripe_price_id=None)
+        can_be_charged = models.Q(is_active=True) | (models.Q(is_active=False) & is_waiting)
+        return self.exclude(stripe_price_id=None).filter(can_be_charged, is_public=True)
+
 
 class PlanPricing(models.Model):
     """One price of a plan, in one account; a Price at Stripe, which cannot be changed, only replaced.
@@ -118,6 +127,10 @@ class PlanPricing(models.Model):
     is_active = models.BooleanField(_("active"), default=True)
     stripe_price_id = models.CharField(_("price at Stripe"), max_length=255, null=True, blank=True)
     stripe_product_id = models.CharField(_("product at Stripe"), max_length=255, blank=True, default="")
+    # What takes its place once the provider has that.
+    replaced_by = models.ForeignKey(
+        "self", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
     created = models.DateTimeField(_("created"), auto_now_add=True)
     modified = models.DateTimeField(_("modified"), auto_now=True)
 
@@ -140,6 +153,17 @@ class PlanPricing(models.Model):
         every = f"{self.interval_count} {self.interval}s" if self.interval_count > 1 else self.interval
         counted = f" ({self.metric or self.usage_type})" if self.is_metered else ""
         return f"{display_amount(self.amount, self.currency)} / {every}{counted}"
+
+    @property
+    def is_sold(self) -> bool:
+        """Whether somebody can subscribe at it, now or when the provider has it."""
+        return self.is_active or self.is_standing_in
+
+    @property
+    def is_standing_in(self) -> bool:
+        """Whether it was replaced, and is sold until the provider has the price that takes its place."""
+        successor = self.replaced_by
+        return not self.is_active and successor is not None and successor.is_active and not successor.stripe_price_id
 
     @property
     def is_metered(self) -> bool:

@@ -99,7 +99,7 @@ class PlanListView(GatewayAPIView):
         """
         wanted = self.validated(PlanFilterSerializer, request.query_params.dict())
         plans = Plan.objects.offered(billing_variant()).filter(is_add_on=wanted["kind"] == ADD_ON)
-        sold = PlanPricing.objects.public().filter(variant=billing_variant())
+        sold = PlanPricing.objects.on_sale().filter(variant=billing_variant())
         return self.page(PlanSerializer, plans.prefetch_related(Prefetch("pricing", sold, to_attr="sold"), "limits"))
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 from django_stripe_gateway.choices import CatalogueOperationKind
 from django_stripe_gateway.gateways.billing_values import PriceRequest, PriceSnapshot
 from django_stripe_gateway.services.catalogue.line import A, CatalogueVerb, PlanClaim, SettingVerb, claimed_row
-from django_stripe_gateway.services.catalogue.rows import TERMS, price_rows, taken_prices
+from django_stripe_gateway.services.catalogue.rows import TERMS, price_rows, retire_replaced, taken_prices
 from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, is_sold, price_metadata
 from django_stripe_gateway.services.operations.verbs import register
 
@@ -56,8 +56,10 @@ class CreatePriceVerb(PriceVerb[PriceSnapshot]):
     def apply(self, claim: PlanClaim, answer: PriceSnapshot) -> str:
         """Write which price the row is, unless another process has settled it."""
         if claim.operation.is_pending:
-            row = price_rows().filter(pk=claimed_row(claim).pk)
-            row.update(stripe_price_id=answer.price_id, stripe_product_id=answer.product_id)
+            row = claimed_row(claim)
+            ids = {"stripe_price_id": answer.price_id, "stripe_product_id": answer.product_id}
+            price_rows().filter(pk=row.pk).update(**ids)
+            retire_replaced(row)
         return answer.price_id
 
 

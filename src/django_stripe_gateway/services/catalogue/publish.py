@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from django_stripe_gateway.choices import CatalogueOperationKind as Kind
 from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.exceptions import (
+    GatewayConfigurationError,
+    GatewayError,
+    OperationInProgress,
+    ProviderUnavailable,
+)
 from django_stripe_gateway.gateways.billing_values import PriceSnapshot
 from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.line import CatalogueVerb, in_other_hands, last_operation
@@ -19,6 +26,7 @@ from django_stripe_gateway.services.catalogue.rows import (
     is_offered,
     lock_plan,
     price_rows,
+    retire_replaced,
     rows_of,
     succeed_row,
     take_terms,
@@ -31,7 +39,7 @@ from django_stripe_gateway.services.catalogue.state import (
     is_sold,
     read_catalogue,
 )
-from django_stripe_gateway.services.catalogue.steps import LINK_PRICE, CatalogueStep, steps_for
+from django_stripe_gateway.services.catalogue.steps import LINK_PRICE, REPLACE_PRICE, CatalogueStep, steps_for
 from django_stripe_gateway.services.operations.engine import carry_on, give_up, reclaim, run
 from django_stripe_gateway.services.operations.verbs import Request, pending_operations
 from django_stripe_gateway.services.origins import SYSTEM, Origin
@@ -47,6 +55,9 @@ VERBS: dict[str, CatalogueVerb[Any]] = {
     )
 }
 
+# What is no refusal of one thing: whoever does not answer is not asked for more.
+STOPS = (ProviderUnavailable, OperationInProgress, GatewayConfigurationError)
+
 logger = logging.getLogger(__name__)
 
 
@@ -61,7 +72,8 @@ def push_plan(*, plan: Plan, variant: str = "", origin: Origin = SYSTEM) -> list
 
     Raises:
         OperationInProgress: another process is at it.
-        ProviderError: the provider refused or failed; a repeat carries on.
+        ProviderUnavailable: the provider failed; a repeat carries on.
+        GatewayError: something was refused, and the rest is done; the sentence names all that was refused.
     """
     return Push(plan, variant or billing_variant(), origin).run()
 
@@ -104,7 +116,7 @@ def replace_pricing(*, pricing: PlanPricing, amount: Decimal) -> PlanPricing:
 def _stop_selling(pricing: PlanPricing) -> None:
     with money_transaction():
         lock_plan(pricing.plan_id)
-        price_rows().filter(pk=pricing.pk).update(is_active=False)
+        price_rows().filter(pk=pricing.pk).update(is_active=False, replaced_by=None)
 
 
 @retry_on_deadlock
@@ -136,6 +148,8 @@ class Push:
     #: Ids by the names of their events, those that this push has made included.
     meters: dict[str, str] = field(default_factory=dict)
     taken: frozenset[str] = frozenset()
+    #: What the provider would not do.
+    refused: list[tuple[CatalogueStep, GatewayError]] = field(default_factory=list)
 
     def run(self) -> list[CatalogueStep]:
         """Settle what an earlier push has left, read what there is, do what is to be done, and return that."""
@@ -151,9 +165,44 @@ class Push:
             self.was_active = product.is_active
         self.taken = taken_prices()
         for step in steps_for(self.plan, rows, catalogue, self.taken):
-            done += self._perform(step)
+            if not self._is_in_vain(step):
+                done += self._try(step)
         identify_items(self.variant)
+        if self.refused:
+            raise self._refusal()
         return done
+
+    def _try(self, step: CatalogueStep) -> list[CatalogueStep]:
+        """Do one thing and return what that was; what is refused holds up nothing else."""
+        try:
+            return self._perform(step)
+        except STOPS:
+            raise
+        except GatewayError as error:
+            self.refused.append((step, error))
+            # The push goes on from its own operation, and from no later one: that would be somebody else's.
+            rows = CatalogueOperation.objects.using(payments_database()).filter(plan=self.plan, variant=self.variant)
+            own = rows.filter(pk__gt=self.after_pk or 0).order_by("pk").first()
+            self.after_pk = own.pk if own is not None else self.after_pk
+            return []
+
+    def _is_in_vain(self, step: CatalogueStep) -> bool:
+        """Return whether a step needs what was refused: the product, a meter, or the price that replaces another."""
+        refused = {other.kind for other, _error in self.refused}
+        if Kind.CREATE_PRODUCT in refused:
+            return True
+        row = step.row
+        if row is None:
+            return False
+        if step.kind in (Kind.CREATE_PRICE, REPLACE_PRICE) and row.is_metered and Kind.CREATE_METER in refused:
+            return event_name_of(row.metric) not in self.meters
+        return step.kind == Kind.ARCHIVE_PRICE and price_rows().get(pk=row.pk).is_standing_in
+
+    def _refusal(self) -> GatewayError:
+        """Return the error that says all that was refused."""
+        _step, first = self.refused[0]
+        detail = " ".join(f"{step}: {error.detail}" for step, error in self.refused)
+        return type(first)(detail, code=first.code, field=first.field, request_id=first.request_id)
 
     def settle_earlier(self) -> list[CatalogueStep]:
         """Carry on the operation that has no answer, and return what that did; a refusal is an answer."""
@@ -187,6 +236,7 @@ class Push:
             unnamed = price_rows().filter(pk=row.pk, stripe_price_id=None)
             ids = {"stripe_price_id": price.price_id, "stripe_product_id": price.product_id}
             unnamed.update(**ids, meter_id=price.meter_id)
+            retire_replaced(row)
             return [step]
         successor = _split(row, price, self.catalogue.metric_of(price))
         done = [self.ask(CREATE_PRICE, successor)]

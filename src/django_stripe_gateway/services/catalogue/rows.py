@@ -7,10 +7,17 @@ from decimal import Decimal
 from typing import Any
 
 from django_stripe_gateway.choices import PriceUsage
+from django_stripe_gateway.exceptions import InvalidAmount
 from django_stripe_gateway.gateways.billing_values import PriceSnapshot
 from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
 from django_stripe_gateway.models.plans import PlanPricingQuerySet
-from django_stripe_gateway.money import exact_unit_amount, quantize_amount, to_minor_units
+from django_stripe_gateway.money import (
+    exact_unit_amount,
+    format_amount,
+    largest_charge,
+    quantize_amount,
+    to_minor_units,
+)
 from django_stripe_gateway.services.operations.verbs import pending_operations
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -49,9 +56,18 @@ def exact_amount(amount: Decimal, currency: str, usage_type: str = PriceUsage.LI
     """Return an amount that the provider can charge in a currency; that of a measured use may be finer.
 
     Raises:
-        InvalidAmount: it is negative, too large, or too fine.
+        InvalidAmount: it is negative, more than can be charged at once, or too fine.
         UnsupportedCurrency: Stripe does not charge in the currency.
     """
+    exact = _exact_amount(amount, currency, usage_type)
+    most = largest_charge(currency)
+    if exact > most:
+        sentence = f"A price in {currency.upper()} is {format_amount(most, currency)} at most."
+        raise InvalidAmount(sentence, field="amount")
+    return exact
+
+
+def _exact_amount(amount: Decimal, currency: str, usage_type: str) -> Decimal:
     if usage_type == PriceUsage.METERED:
         return exact_unit_amount(amount, currency)
     to_minor_units(amount, currency)
@@ -66,14 +82,26 @@ def is_offered(row: PlanPricing) -> bool:
 def succeed_row(row: PlanPricing, terms: Mapping[str, Any]) -> PlanPricing:
     """Replace a row by one with other terms, and return that; the caller holds the plan's lock.
 
-    Subscriptions that have the old price keep it, and so does its row.
+    Subscriptions that have the old price keep it, and so does its row, at which is sold until the provider has the
+    other price.
     """
     kept = ("plan_id", "variant", "is_active", "stripe_product_id", *TERMS, *SETTINGS)
     successor = PlanPricing(**{name: getattr(row, name) for name in kept} | dict(terms))
     successor.save(using=payments_database())
-    price_rows().filter(pk=row.pk).update(is_active=False, is_default=False)
-    row.is_active = row.is_default = False
+    if row.stripe_price_id:
+        price_rows().filter(pk=row.pk).update(is_active=False, replaced_by=successor)
+        row.is_active, row.replaced_by = False, successor
+    else:
+        # Nobody could be charged it: what it was to replace waits for the one that comes now.
+        price_rows().filter(replaced_by=row).update(replaced_by=successor)
+        price_rows().filter(pk=row.pk).update(is_active=False, is_default=False)
+        row.is_active = row.is_default = False
     return successor
+
+
+def retire_replaced(row: PlanPricing) -> None:
+    """Sell no more at what a row has replaced: the provider has its price now."""
+    price_rows().filter(replaced_by=row).update(replaced_by=None, is_default=False)
 
 
 def store_edited_row(edited: PlanPricing, fields: Collection[str]) -> PlanPricing:
@@ -90,7 +118,9 @@ def store_edited_row(edited: PlanPricing, fields: Collection[str]) -> PlanPricin
         successor = succeed_row(stored, {name: getattr(edited, name) for name in fields})
         edited.is_active = edited.is_default = False
         return successor
-    edited.save(using=payments_database(), update_fields=[*fields, "modified"])
+    if edited.is_active:
+        edited.replaced_by = None
+    edited.save(using=payments_database(), update_fields=[*fields, "replaced_by", "modified"])
     return edited
 
 

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 Fault = tuple[str, str]
 METERED = "metered"
 
+# What Stripe refuses beyond (https://docs.stripe.com/api/prices/create, /products/create, /subscriptions/create).
+MOST_INTERVALS = {"day": 1095, "week": 156, "month": 36, "year": 3}
+MOST_TRIAL_DAYS = 730
+MOST_CHARACTERS = 40_000
+
 
 def faults_of_plan(plan: AnyPlan) -> Iterator[Fault]:
     """Yield what a plan cannot be at once."""
@@ -29,6 +34,8 @@ def faults_of_plan(plan: AnyPlan) -> Iterator[Fault]:
         yield "is_default", _("An add-on cannot be the default plan.")
     if plan.is_add_on and not plan.auto_renew:
         yield "auto_renew", _("An add-on renews with the plan that it was added to.")
+    if len(plan.description) > MOST_CHARACTERS:
+        yield "description", _("A description has %(most)d characters at most.") % {"most": MOST_CHARACTERS}
 
 
 def faults_of_price(price: AnyPrice, *, is_add_on: bool, is_sold: bool = True) -> Iterator[Fault]:
@@ -38,6 +45,11 @@ def faults_of_price(price: AnyPrice, *, is_add_on: bool, is_sold: bool = True) -
         is_sold: ``False`` for one that is archived: how nobody can buy it any more need not be right.
     """
     is_metered = price.usage_type == METERED
+    most = MOST_INTERVALS.get(price.interval, 0)
+    if price.interval_count > most:
+        yield "interval_count", _("A price covers three years at most: %(most)d of these intervals.") % {"most": most}
+    if price.trial_days > MOST_TRIAL_DAYS:
+        yield "trial_days", _("A trial has %(most)d days at most.") % {"most": MOST_TRIAL_DAYS}
     if is_metered and not price.metric:
         yield "metric", _("A metered price needs a metric.")
     if price.metric and not is_metered:

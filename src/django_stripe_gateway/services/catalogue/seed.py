@@ -64,7 +64,8 @@ def _store(entry: PlanEntry, variant: str) -> SeededPlan:
         if not seeded.changes:
             return seeded
         seeded.plan.save(using=payments_database())
-        for row in seeded.rows:
+        # What takes a price's place has a row before that names it.
+        for row in sorted(seeded.rows, key=lambda row: row.pk is not None):
             row.plan = seeded.plan
             row.save(using=payments_database())
         if is_new or entry.is_complete:
@@ -90,7 +91,10 @@ def _merged(entry: PlanEntry, plan: Plan | None, variant: str) -> SeededPlan:
         # A price that was made for somebody is none of a list's concern.
         is_rival = row.is_public and (entry.is_complete or every_of(row) in wanted)
         if row.is_active and is_rival and not any(row is other for other in chosen):
-            row.is_active = row.is_default = False
+            row.is_active = False
+            heirs = [other for other in chosen if every_of(other) == every_of(row) and not other.stripe_price_id]
+            row.replaced_by = heirs[0] if heirs and row.stripe_price_id else None
+            row.is_default = row.is_default and row.is_standing_in
             seeded.changes.append(f"price {row} deactivated")
     return seeded
 
@@ -110,7 +114,7 @@ def _choose(seeded: SeededPlan, price: PriceEntry, entry: PlanEntry, variant: st
     for name in changed:
         setattr(row, name, settings[name])
     if not row.is_active:
-        row.is_active = True
+        row.is_active, row.replaced_by = True, None
         seeded.changes.append(f"price {row} activated")
     elif changed:
         seeded.changes.append(f"price {row} updated")

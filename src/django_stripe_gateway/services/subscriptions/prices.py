@@ -62,7 +62,7 @@ def named_pricing(
         InvalidInput: there is no such price, or several have the lookup key.
     """
     rows = PlanPricing.objects.using(payments_database()).select_related("plan").filter(variant=variant)
-    rows = rows.public().filter(plan__is_active=True) if is_public else rows.active()
+    rows = rows.on_sale().filter(plan__is_active=True) if is_public else rows.active()
     field = "lookup_key" if pricing_pk is None else "pricing_id"
     if plan is not None:
         rows = rows.filter(plan=plan)
@@ -178,7 +178,7 @@ def _sold(plan: Plan, variant: str) -> list[PlanPricing]:
     Raises:
         InvalidInput: there are none.
     """
-    rows = PlanPricing.objects.using(payments_database()).public().filter(plan=plan, variant=variant)
+    rows = PlanPricing.objects.using(payments_database()).on_sale().filter(plan=plan, variant=variant)
     sold = list(rows.order_by("amount", "pk")) if plan.is_active and not plan.is_add_on else []
     if not sold:
         raise InvalidInput("This plan is not for sale.", code="not_for_sale", field="plan_id")

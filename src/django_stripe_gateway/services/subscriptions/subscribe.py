@@ -359,7 +359,7 @@ def _gateway_that_starts(
         raise InvalidInput(f"The mode is one of {', '.join(MODES)}.", field="mode")
     if pricing.plan_id != plan.pk:
         raise InvalidInput("This plan has no such price.", code="unknown_pricing", field="pricing_id")
-    if not plan.is_active or not pricing.is_active:
+    if not plan.is_active or not pricing.is_sold:
         raise InvalidInput("This plan is not for sale.", code="not_for_sale", field="plan_id")
     if plan.is_add_on:
         raise InvalidInput("An add-on is sold beside a plan.", code="not_for_sale", field="plan_id")

@@ -35,5 +35,5 @@ def _stop_selling(event: Event, column: str) -> WebhookState:
     if event.created is not None and not is_deleted:
         # A stale event, such as a replay: what was decided here since then stays. Stripe's times are whole seconds.
         rows = rows.filter(modified__lte=event.created + timedelta(seconds=1))
-    rows.update(is_active=False, modified=timezone.now())
+    rows.update(is_active=False, replaced_by=None, modified=timezone.now())
     return WebhookState.PROCESSED

@@ -1,0 +1,149 @@
+"""What Stripe refuses, or does not answer, holds up nothing else of a plan and takes nothing out of sale."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core.management import CommandError
+from django.db import transaction
+
+from django_stripe_gateway.exceptions import ProviderError, ProviderUnavailable
+from django_stripe_gateway.models import CatalogueOperation, PlanPricing
+from django_stripe_gateway.services.catalogue.drift import find_drift
+from django_stripe_gateway.services.catalogue.publish import archive_pricing, push_plan, replace_pricing
+from django_stripe_gateway.services.catalogue.rows import lock_plan, store_edited_row
+from tests.billing_factories import make_plan, make_pricing
+from tests.fake_stripe.server import FakeStripe
+from tests.test_billing.catalogue_shop import run, seed
+from tests.test_billing.host import SubscriptionHost
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def pricing(stripe_server: FakeStripe) -> PlanPricing:
+    """Return a price that Stripe sells, the plan's default."""
+    pricing = make_pricing(make_plan("gold"), stripe_price_id=None, is_default=True, lookup_key="gold")
+    push_plan(plan=pricing.plan)
+    pricing.refresh_from_db()
+    return pricing
+
+
+def refused_price(pricing: PlanPricing) -> PlanPricing:
+    """Return a price of the same plan that Stripe refuses, as another program could have written it."""
+    return make_pricing(pricing.plan, interval_count=40, stripe_price_id=None)
+
+
+def test_push__goes_on_after_a_refusal(stripe_server: FakeStripe, pricing: PlanPricing) -> None:
+    bad = refused_price(pricing)
+    added = make_pricing(pricing.plan, currency="EUR", stripe_price_id=None)
+    PlanPricing.objects.filter(pk=pricing.pk).update(is_active=False)
+    with pytest.raises(ProviderError, match=r"create price .* / 40 months: .* three years"):
+        push_plan(plan=pricing.plan)
+    added.refresh_from_db()
+    assert added.stripe_price_id
+    assert not stripe_server.get(pricing.stripe_price_id or "")["active"]
+    assert not CatalogueOperation.objects.pending().exists()
+    PlanPricing.objects.filter(pk=bad.pk).update(interval_count=4)
+    assert [step.kind for step in push_plan(plan=pricing.plan)] == ["create_price"]
+
+
+def test_push__names_all_refusals(stripe_server: FakeStripe, pricing: PlanPricing) -> None:
+    refused_price(pricing)
+    make_pricing(pricing.plan, amount=Decimal(1_000_000), stripe_price_id=None)
+    with pytest.raises(CommandError) as caught:
+        run("sync_plans", "--push")
+    assert "40 months: " in str(caught.value)
+    assert "1000000.00 USD / month: " in str(caught.value)
+
+
+def test_push__needs_a_product_for_prices(stripe_server: FakeStripe) -> None:
+    plan = make_plan("gold", description="x" * 40_001)
+    make_pricing(plan, stripe_price_id=None)
+    with pytest.raises(ProviderError, match=r"^create product: "):
+        push_plan(plan=plan)
+    assert stripe_server.take_violations()
+    assert not stripe_server.all("price")
+
+
+def test_push__needs_a_meter_for_its_price(stripe_server: FakeStripe, pricing: PlanPricing, settings: Any) -> None:
+    settings.STRIPE_GATEWAY_USAGE_METERS = {"calls": "x" * 101}
+    make_pricing(pricing.plan, usage_type="metered", metric="calls", stripe_price_id=None)
+    with pytest.raises(ProviderError, match=r"^create meter") as caught:
+        push_plan(plan=pricing.plan)
+    assert stripe_server.take_violations()
+    assert "create price" not in caught.value.detail
+
+
+def test_replaced_price__is_sold_until_the_other_is_made(stripe_server: FakeStripe, pricing: PlanPricing) -> None:
+    stripe_server.fault("POST", "/v1/prices", kind="error_500_before")
+    with pytest.raises(ProviderUnavailable):
+        replace_pricing(pricing=pricing, amount=Decimal(25))
+    assert list(PlanPricing.objects.on_sale()) == [pricing]
+    assert PlanPricing.objects.get(pk=pricing.pk).is_default
+    assert [found.problem for found in find_drift()] == ["not made at Stripe yet"]
+    push_plan(plan=pricing.plan)
+    old, new = PlanPricing.objects.order_by("pk")
+    assert list(PlanPricing.objects.on_sale()) == [new]
+    assert (old.is_default, new.is_default, old.replaced_by, new.amount) == (False, True, None, Decimal(25))
+    assert not stripe_server.get(old.stripe_price_id or "")["active"]
+    assert not find_drift()
+
+
+def test_replaced_price__stays_while_the_other_is_refused(stripe_server: FakeStripe, pricing: PlanPricing) -> None:
+    edited = PlanPricing.objects.get(pk=pricing.pk)
+    edited.interval_count = 40
+    with transaction.atomic():
+        lock_plan(pricing.plan_id)
+        store_edited_row(edited, ["interval_count"])
+    with pytest.raises(ProviderError):
+        push_plan(plan=pricing.plan)
+    assert list(PlanPricing.objects.on_sale()) == [pricing]
+    assert stripe_server.get(pricing.stripe_price_id or "")["active"]
+    waiting = PlanPricing.objects.get(is_active=True)
+    PlanPricing.objects.filter(pk=waiting.pk).update(interval_count=4)
+    push_plan(plan=pricing.plan)
+    assert list(PlanPricing.objects.on_sale()) == [waiting]
+    assert not stripe_server.get(pricing.stripe_price_id or "")["active"]
+
+
+def test_replaced_price__is_not_sold_when_the_other_is_given_up(
+    stripe_server: FakeStripe, pricing: PlanPricing
+) -> None:
+    stripe_server.fault("POST", "/v1/prices", kind="error_500_before")
+    with pytest.raises(ProviderUnavailable):
+        replace_pricing(pricing=pricing, amount=Decimal(25))
+    archive_pricing(pricing=PlanPricing.objects.get(is_active=True))
+    assert not PlanPricing.objects.on_sale().exists()
+    assert not stripe_server.get(pricing.stripe_price_id or "")["active"]
+
+
+def test_seeded_price__is_sold_until_the_other_is_made(stripe_server: FakeStripe) -> None:
+    seed()
+    stripe_server.fault("POST", "/v1/prices", kind="error_500_before")
+    with pytest.raises(CommandError):
+        seed("--premium_amount", "250")
+    sold = PlanPricing.objects.on_sale().filter(plan__slug="premium")
+    assert [(row.amount, row.is_default) for row in sold] == [(Decimal(200), True)]
+    seed("--premium_amount", "250")
+    assert [(row.amount, row.is_default) for row in sold.all()] == [(Decimal(250), True)]
+
+
+def test_subscribe__at_the_replaced_price(host: SubscriptionHost) -> None:
+    old = host.basic
+    host.fake.fault("POST", "/v1/prices", kind="error_500_before")
+    with pytest.raises(ProviderUnavailable):
+        replace_pricing(pricing=old, amount=Decimal(25))
+    (shown,) = [plan["pricing"] for plan in host.get("plans").json()["results"] if plan["plan_id"] == old.plan_id]
+    assert [price["pricing_id"] for price in shown] == [old.pk]
+    assert host.subscribe(old)["pricing"]["pricing_id"] == old.pk
+
+
+def test_subscribe__at_no_price_that_the_provider_has(host: SubscriptionHost) -> None:
+    new = make_pricing(make_plan("new"), stripe_price_id=None)
+    answer = host.post("subscribe", {"plan_id": new.plan_id})
+    assert (answer.status_code, answer.json()["code"]) == (400, "not_for_sale")
+    answer = host.post("subscribe", {"plan_id": new.plan_id, "pricing_id": new.pk})
+    assert (answer.status_code, answer.json()["code"]) == (400, "unknown_pricing")
