@@ -132,6 +132,8 @@ class PlanInterval(models.TextChoices):
 
 
 # What intervals are compared by.
+#: Stripe takes no longer trial (https://docs.stripe.com/api/subscriptions/create#create_subscription-trial_end).
+MOST_TRIAL_DAYS = 730
 DAYS_OF_INTERVAL = {"day": 1, "week": 7, "month": 30, "year": 365}
 
 

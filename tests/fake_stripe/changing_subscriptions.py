@@ -23,6 +23,7 @@ from tests.fake_stripe import (
 )
 from tests.fake_stripe.errors import ApiError, invalid, missing_param, no_such
 from tests.fake_stripe.events import changing
+from tests.fake_stripe.periods import DAY
 from tests.fake_stripe.state import Object, Scope
 from tests.fake_stripe.subscription_objects import (
     ENDED,
@@ -129,6 +130,7 @@ def _changed_copy(scope: Scope, found: Object, params: Object) -> Object:
         trial_end = params["trial_end"]
         if trial_end < now:
             raise invalid("Invalid timestamp: must be an integer Unix timestamp in the future.", "trial_end")
+        trials.check_days((trial_end - (changed["trial_start"] or now)) / DAY, "trial_end")
         changed.update(trial_end=trial_end, billing_cycle_anchor=trial_end)
         if trial_end > now:
             changed.update(status="trialing", trial_start=changed["trial_start"] or now)

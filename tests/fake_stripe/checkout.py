@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from tests.fake_stripe import cards, discounting, item_rules, money, objects, payments, price_objects, pricing
+from tests.fake_stripe import cards, discounting, item_rules, money, objects, payments, price_objects, pricing, trials
 from tests.fake_stripe.errors import ApiError, invalid, missing_param
 from tests.fake_stripe.events import record
 from tests.fake_stripe.state import Object, Scope
@@ -105,6 +105,9 @@ def _check_subscription(scope: Scope, lines: list[Object], currency: str, params
     except ApiError as error:
         error.param = "line_" + (error.param or "items")
         raise
+    data = params.get("subscription_data", {})
+    if "trial_period_days" in data:
+        trials.check_days(data["trial_period_days"], "subscription_data[trial_period_days]", least=1)
     if "customer" in params:
         item_rules.check_currency(scope, params["customer"], currency)
 

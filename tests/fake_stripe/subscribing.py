@@ -30,8 +30,6 @@ from tests.fake_stripe.subscription_objects import (
     subscription_item,
 )
 
-_MOST_TRIAL_DAYS = 730
-
 
 def create(scope: Scope, params: Object, *, schedule: str | None = None) -> Object:
     """Create a subscription from an API request, with its first invoice; refuse what Stripe refuses.
@@ -105,14 +103,14 @@ def _set_first_period(scope: Scope, new: Object, params: Object) -> None:
     if "trial_period_days" in params:
         if trial_end is not None:
             raise invalid("You may only specify one of these parameters: trial_end, trial_period_days.", "trial_end")
-        if not 0 <= params["trial_period_days"] <= _MOST_TRIAL_DAYS:
-            raise invalid("The maximum number of trial period days is 730 (2 years).", "trial_period_days")
+        trials.check_days(params["trial_period_days"], "trial_period_days")
         trial_end = now + params["trial_period_days"] * DAY if params["trial_period_days"] else None
     if trial_end == "now":
         trial_end = None
     if trial_end is not None:
         if trial_end <= now:
             raise invalid("Invalid timestamp: must be an integer Unix timestamp in the future.", "trial_end")
+        trials.check_days((trial_end - now) / DAY, "trial_end")
         new.update(status="trialing", trial_start=now, trial_end=trial_end, billing_cycle_anchor=trial_end)
         set_period(new, now, trial_end)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.fake_stripe import canceling, invoicing, proration
+from tests.fake_stripe.errors import invalid
 from tests.fake_stripe.events import changing, record
 from tests.fake_stripe.periods import DAY
 from tests.fake_stripe.state import Object, Scope
@@ -10,6 +11,15 @@ from tests.fake_stripe.subscription_objects import items
 
 #: Stripe warns this long before a trial ends.
 WARNING = 3 * DAY
+_MOST_DAYS = 730
+
+
+def check_days(days: float, param: str, *, least: int = 0) -> None:
+    """Refuse a trial of too many days, or too few."""
+    if days > _MOST_DAYS:
+        raise invalid("The maximum number of trial period days is 730 (2 years).", param)
+    if days < least:
+        raise invalid(f"The minimum number of trial period days is {least}.", param)
 
 
 def warn_of_end(scope: Scope, found: Object) -> None:

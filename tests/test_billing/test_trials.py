@@ -40,6 +40,25 @@ def test_moved(host: SubscriptionHost) -> None:
     assert change_trial(subscription=trialing(host), ends=moment).trial_end == moment
 
 
+def test_moved__further_than_a_trial_lasts(host: SubscriptionHost) -> None:
+    found = trialing(host)
+    assert found.trial_start is not None
+    last = found.trial_start + timedelta(days=730)
+    with pytest.raises(InvalidInput) as refused:
+        change_trial(subscription=found, ends=last + timedelta(seconds=1))
+    assert refused.value.field == "trial_end"
+    assert change_trial(subscription=found, ends=last).trial_end == last
+
+
+@pytest.mark.parametrize("days", [-1, 731, 1.5, "14", True])
+def test_begun__with_days_that_no_trial_has(host: SubscriptionHost, days: Any) -> None:
+    for mode in ("direct", "checkout"):
+        with pytest.raises(InvalidInput) as refused:
+            subscribe(owner=host.user, plan=host.basic.plan, trial_days=days, mode=mode)
+        assert refused.value.field == "trial_days"
+    assert not Subscription.objects.exists()
+
+
 def test_ended(host: SubscriptionHost) -> None:
     found = end_trial(subscription=trialing(host))
     assert (found.status, host.fake.all("charge")[-1]["amount"]) == ("active", 2000)

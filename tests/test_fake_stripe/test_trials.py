@@ -108,6 +108,24 @@ def test_checkout__payment_method_collection(billing: BillingShop, collection: s
     assert billing.status(made) == ("active" if given or free == "discount" else "canceled")
 
 
+def test_longest(billing: BillingShop) -> None:
+    made = billing.subscribe(billing.customer(), billing.price(), trial_period_days=10)
+    later = made["trial_start"] + 730 * DAY
+    assert billing.v1.subscriptions.update(made["id"], {"trial_end": later}).trial_end == later
+    lines = [{"price": billing.price(), "quantity": 1}]
+    page: Any = {"mode": "subscription", "success_url": "https://shop.example/", "line_items": lines}
+    asked: list[Any] = [
+        lambda: billing.v1.subscriptions.update(made["id"], {"trial_end": later + 1}),
+        lambda: billing.subscribe(billing.customer(), billing.price(), trial_end=later + DAY),
+        lambda: billing.subscribe(billing.customer(), billing.price(), trial_period_days=731),
+        lambda: billing.v1.checkout.sessions.create({**page, "subscription_data": {"trial_period_days": 731}}),
+        lambda: billing.v1.checkout.sessions.create({**page, "subscription_data": {"trial_period_days": 0}}),
+    ]
+    for ask in asked:
+        with pytest.raises(stripe.InvalidRequestError, match="number of trial period days"):
+            ask()
+
+
 def test_checkout__payment_method_collection_is_of_subscriptions(billing: BillingShop) -> None:
     with pytest.raises(stripe.InvalidRequestError) as caught:
         billing.session(payment_method_collection="if_required")

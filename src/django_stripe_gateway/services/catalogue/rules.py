@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
+from django_stripe_gateway.choices import MOST_TRIAL_DAYS
+
 if TYPE_CHECKING:
     from django_stripe_gateway.models import Plan, PlanLimit, PlanPricing
     from django_stripe_gateway.services.catalogue.entries import LimitEntry, PlanEntry, PriceEntry
@@ -22,7 +24,6 @@ METERED = "metered"
 
 # What Stripe refuses beyond (https://docs.stripe.com/api/prices/create, /products/create, /subscriptions/create).
 MOST_INTERVALS = {"day": 1095, "week": 156, "month": 36, "year": 3}
-MOST_TRIAL_DAYS = 730
 MOST_CHARACTERS = 40_000
 
 

@@ -14,6 +14,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     check_changeable,
     run_on_subscription,
 )
+from django_stripe_gateway.services.subscriptions.quantities import is_whole
 from django_stripe_gateway.services.subscriptions.schedule import let_go
 
 COLLECTION_METHODS = ("charge_automatically", "send_invoice")
@@ -80,7 +81,7 @@ def check_collection(collection_method: str, days_until_due: int | None) -> str:
     if collection_method and collection_method not in COLLECTION_METHODS:
         raise InvalidInput(f"It is one of {', '.join(COLLECTION_METHODS)}.", field="collection_method")
     if collection_method == "send_invoice":
-        if isinstance(days_until_due, bool) or days_until_due is None or not 1 <= days_until_due <= MAX_DAYS_UNTIL_DUE:
+        if not is_whole(days_until_due, 1, MAX_DAYS_UNTIL_DUE):
             raise InvalidInput(f"An invoice is due within 1 to {MAX_DAYS_UNTIL_DUE} days.", field="days_until_due")
     elif days_until_due is not None:
         raise InvalidInput("Only an invoice that is sent is due later.", field="days_until_due")

@@ -11,12 +11,18 @@ MAX_QUANTITY = 999_999
 
 def check_quantity(quantity: int, pricing: PlanPricing | None) -> None:
     """Raise ``InvalidInput`` if a price, where one is known, cannot be sold so many times."""
-    if not isinstance(quantity, int) or isinstance(quantity, bool) or not 1 <= quantity <= MAX_QUANTITY:
+    if not is_whole(quantity, 1, MAX_QUANTITY):
         raise InvalidInput(f"The quantity is a whole number from 1 to {MAX_QUANTITY}.", field="quantity")
     if quantity != 1 and pricing is not None and pricing.is_metered:
         raise InvalidInput("A meter counts what is charged; there is no quantity.", field="quantity")
     if quantity != 1 and pricing is not None and not pricing.is_per_seat:
         raise InvalidInput("This price is not per seat.", field="quantity")
+
+
+def is_whole(value: object, least: int, most: int) -> bool:
+    """Return whether a value is a whole number from ``least`` to ``most``."""
+    # Python takes true for 1.
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def quantity_of(pricing: PlanPricing, quantity: int | None) -> int | None:

@@ -61,7 +61,7 @@ from django_stripe_gateway.services.subscriptions.prices import (
 from django_stripe_gateway.services.subscriptions.promotion_codes import check_unused, promotion_code_id
 from django_stripe_gateway.services.subscriptions.quantities import check_quantity, quantity_of
 from django_stripe_gateway.services.subscriptions.sync import lock_subscription, look_up_subscription
-from django_stripe_gateway.services.subscriptions.trials import may_have_trial
+from django_stripe_gateway.services.subscriptions.trials import check_trial_days, may_have_trial
 from django_stripe_gateway.services.subscriptions.unpaid import go_on_with_unpaid
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -286,7 +286,7 @@ def subscribe(
         "billing_cycle_anchor": billing_cycle_anchor.isoformat() if billing_cycle_anchor else None,
         "payment_method": payment_method,
         "asked_trial_days": trial_days,
-        "trial_days": pricing.trial_days if trial_days is None else trial_days,
+        "trial_days": check_trial_days(pricing.trial_days if trial_days is None else trial_days),
         "trial_end_behavior": _trial_end_behavior(trial_end_behavior),
         "collection_method": check_collection(collection_method, days_until_due),
         "days_until_due": days_until_due,

@@ -10,8 +10,8 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from django_stripe_gateway.adapter import get_adapter
-from django_stripe_gateway.choices import BillingOperationKind, OperationState, SubscriptionStatus
-from django_stripe_gateway.exceptions import UnsupportedByGateway, WrongState
+from django_stripe_gateway.choices import MOST_TRIAL_DAYS, BillingOperationKind, OperationState, SubscriptionStatus
+from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway, WrongState
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Plan, PlanPricing, Subscription
@@ -24,6 +24,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     run_on_subscription,
 )
 from django_stripe_gateway.services.subscriptions.prices import is_charged
+from django_stripe_gateway.services.subscriptions.quantities import is_whole
 from django_stripe_gateway.services.subscriptions.schedule import let_go
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -75,12 +76,14 @@ def change_trial(
         ends: when it ends; it is charged then.
 
     Raises:
-        InvalidInput: that moment has passed, or has no time zone.
+        InvalidInput: that moment has passed, makes the trial longer than 730 days, or has no time zone.
         WrongState: it is not in a trial ("not_in_trial").
         UnsupportedByGateway: this provider cannot do it.
         ProviderError: the provider refused or failed.
     """
     check_moment(ends, field="trial_end", is_to_come="The trial must end in the future.")
+    if ends > (subscription.trial_start or timezone.now()) + timedelta(days=MOST_TRIAL_DAYS):
+        raise InvalidInput(f"A trial has {MOST_TRIAL_DAYS} days at most.", field="trial_end")
     return _run(subscription, ends.isoformat(), idempotency_key, origin)
 
 
@@ -102,6 +105,17 @@ def _run(subscription: Subscription, ends: str | None, idempotency_key: str | No
     if not get_billing_gateway(subscription.variant).supports_trial_changes:
         raise UnsupportedByGateway("This gateway cannot change a trial.")
     return run_on_subscription(CHANGE_TRIAL, subscription, {"ends": ends}, idempotency_key, origin)
+
+
+def check_trial_days(trial_days: int) -> int:
+    """Return how many days a trial lasts, 0 for none.
+
+    Raises:
+        InvalidInput: the provider takes no such trial.
+    """
+    if not is_whole(trial_days, 0, MOST_TRIAL_DAYS):
+        raise InvalidInput(f"A trial has 0 to {MOST_TRIAL_DAYS} whole days.", field="trial_days")
+    return trial_days
 
 
 def may_have_trial(subscription: Subscription, plan: Plan) -> bool:
