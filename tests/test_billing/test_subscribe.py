@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer, Subscription
+from django_stripe_gateway.services.subscriptions.customers import ensure_customer
+from django_stripe_gateway.services.subscriptions.subscribe import subscribe
 from tests.conftest import SignalRecorder
 from tests.test_billing.host import SubscriptionHost
 
@@ -34,6 +38,76 @@ def test_plan_alone(either_host: SubscriptionHost, recorded_signals: SignalRecor
     assert [found["subscription_id"] for found in shown] == [made["subscription_id"]]
     assert "client_secret" not in shown[0]
     assert Customer.objects.get().provider_id == host.fake.all("customer")[0]["id"]
+
+
+def saved_card(host: SubscriptionHost, card: str) -> str:
+    """Return a payment method that the customer has left before."""
+    customer = ensure_customer(owner=host.user)
+    found = get_billing_gateway("stripe").attach_payment_method(card, customer.provider_id or "", idempotency_key=card)
+    return found.payment_method_id
+
+
+def charges(host: SubscriptionHost) -> list[str]:
+    return [charge["status"] for charge in host.fake.all("charge")]
+
+
+def test_named_card__is_charged_at_once(either_host: SubscriptionHost, recorded_signals: SignalRecorder) -> None:
+    host = either_host
+    card = saved_card(host, "pm_card_visa")
+    made = host.subscribe(payment_method=card)
+    assert (made["status"], made["valid"], "client_secret" in made) == ("active", True, False)
+    assert charges(host) == ["succeeded"]
+    assert "failed" not in host.deliver_new()
+    subscription = Subscription.objects.get()
+    assert (subscription.status, subscription.default_payment_method) == ("active", card)
+    assert subscription.invoices.get().amount_paid == Decimal("20.00")
+    assert recorded_signals.names.count("subscription_activated") == 1
+
+
+def test_named_card__in_a_trial_is_charged_when_it_ends(host: SubscriptionHost) -> None:
+    card = saved_card(host, "pm_card_visa")
+    found = subscribe(owner=host.user, plan=host.basic.plan, trial_days=7, payment_method=card)
+    assert (found.status, found.default_payment_method, charges(host)) == ("trialing", card, [])
+
+
+@pytest.mark.parametrize(
+    ("card", "tried"), [("pm_card_chargeCustomerFail", ["failed"]), ("pm_card_authenticationRequired", [])]
+)
+def test_named_card__does_not_pay(either_host: SubscriptionHost, card: str, tried: list[str]) -> None:
+    host = either_host
+    body = {"payment_method": saved_card(host, card)}
+    made = host.subscribe(**body)
+    assert (made["status"], made["valid"], made["client_secret_kind"]) == ("incomplete", False, "payment")
+    assert charges(host) == tried
+    # Whoever asks again goes on with what there is, and nothing is charged by that.
+    again = host.subscribe(**body)
+    assert (again["subscription_id"], again["client_secret"]) == (made["subscription_id"], made["client_secret"])
+    assert charges(host) == tried
+    if tried:
+        host.fake.customer_pays(made["subscription_id"], "pm_card_visa")
+    else:
+        host.fake.customer_authenticates(host.fake.intent_of(made["subscription_id"]))
+    assert "failed" not in host.deliver_new()
+    assert Subscription.objects.get().status == "active"
+    assert charges(host) == [*tried, "succeeded"]
+
+
+@pytest.mark.parametrize("kind", ["error_500_after", "reset_after"])
+def test_named_card__is_charged_once(host: SubscriptionHost, kind: Any) -> None:
+    card = saved_card(host, "pm_card_visa")
+    body = {"plan_id": host.basic.plan_id, "payment_method": card}
+    host.fake.fault("POST", "/v1/subscriptions", kind=kind)
+    assert host.post("subscribe", body).status_code == 502
+    host.fake.forget_idempotency_keys()
+    assert host.subscribe(payment_method=card)["status"] == "active"
+    assert charges(host) == ["succeeded"]
+
+
+def test_named_card__after_an_attempt_that_named_none(host: SubscriptionHost) -> None:
+    first = host.subscribe()
+    made = host.subscribe(payment_method=saved_card(host, "pm_card_visa"))
+    assert (made["status"], charges(host)) == ("active", ["succeeded"])
+    assert host.fake.get(host.fake.get(first["subscription_id"])["latest_invoice"])["status"] == "void"
 
 
 def test_checkout(either_host: SubscriptionHost, recorded_signals: SignalRecorder) -> None:

@@ -38,7 +38,7 @@ def promotion_code(host: SubscriptionHost) -> dict[str, Any]:
 
 
 def payment_method(host: SubscriptionHost) -> dict[str, Any]:
-    host.fake.customer_changes_card(host.customer.provider_id, "pm_card_visa")
+    host.fake.customer_changes_card(host.customer.provider_id, "pm_card_chargeCustomerFail")
     settings = host.fake.get(host.customer.provider_id)["invoice_settings"]
     return {"payment_method": settings["default_payment_method"]}
 

@@ -196,7 +196,10 @@ class BillingGateway(ScheduleGateway, ABC):
 
     @abstractmethod
     def create_subscription(self, request: SubscriptionRequest, *, idempotency_key: str) -> SubscriptionSnapshot:
-        """Start a subscription; an unpaid first invoice leaves it ``incomplete`` with a client secret."""
+        """Start a subscription; an unpaid first invoice leaves it ``incomplete`` with a client secret.
+
+        A payment method that the request names is charged at once.
+        """
 
     @abstractmethod
     def create_subscription_checkout(

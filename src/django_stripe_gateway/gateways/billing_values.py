@@ -269,7 +269,7 @@ class SubscriptionRequest:
         promotion_code: the provider's id of a promotion code (``promo_…``); ``coupon`` the id of a coupon.
         billing_cycle_anchor: when the first full period begins.
         metadata: kept on the subscription, so that its events find our row.
-        default_payment_method: charged instead of the customer's default one.
+        default_payment_method: charged at once, and instead of the customer's default one.
         trial_end_behavior: of a trial that ends without a payment method: "cancel", "create_invoice" or "pause".
         collection_method: "send_invoice", to be paid within ``days_until_due``; empty to charge by itself.
     """

@@ -101,9 +101,9 @@ class SubscribeView(BillingActionView):
         """Subscribe to a plan.
 
         `plan_id` alone is enough where nothing leaves its price in doubt: it has one only, one in the currency and with
-        the interval of what you have subscribed to already, or a default. A `client_secret` says that the customer has
-        to pay or to authenticate with Stripe.js; with `mode` “checkout” the answer has a `gateway_url` to send the
-        customer to.
+        the interval of what you have subscribed to already, or a default. A `payment_method` that is named is charged
+        at once. A `client_secret` says that the customer has to pay or to authenticate with Stripe.js; with `mode`
+        “checkout” the answer has a `gateway_url` to send the customer to.
         """
         values = self.validated(SubscribeSerializer, request.data)
         plan, pricing = asked_plan(values, billing_variant())

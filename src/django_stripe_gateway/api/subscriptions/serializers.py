@@ -308,7 +308,9 @@ class SubscribeSerializer(serializers.Serializer[Any]):
     quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY, required=False, help_text="Seats.")
     add_ons = serializers.ListField(child=AddOnSerializer(), required=False, max_length=MAX_ADD_ONS)
     promotion_code = serializers.CharField(max_length=64, required=False, help_text="As customers enter it.")
-    payment_method = serializers.RegexField(OBJECT_ID, required=False, help_text="The provider's id.")
+    payment_method = serializers.RegexField(
+        OBJECT_ID, required=False, help_text="The provider's id of one of the customer's; it is charged at once."
+    )
     mode = serializers.ChoiceField(choices=MODES, required=False)
     metadata = MetadataField(required=False)
 

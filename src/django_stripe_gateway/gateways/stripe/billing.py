@@ -61,11 +61,14 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
     # Subscriptions.
 
     def create_subscription(self, request: SubscriptionRequest, *, idempotency_key: str) -> SubscriptionSnapshot:
-        """Start a subscription; its first payment is the customer's to confirm, with the client secret."""
+        """Start a subscription; its first payment is the customer's to confirm, with the client secret.
+
+        A payment method that is named is charged at once; what it does not pay is the customer's to confirm, too.
+        """
         params: dict[str, Any] = {
             "customer": request.customer_id,
             "items": _items(request),
-            "payment_behavior": "default_incomplete",
+            "payment_behavior": "allow_incomplete" if request.default_payment_method else "default_incomplete",
             "payment_settings": {"save_default_payment_method": "on_subscription"},
             "metadata": dict(request.metadata),
             "expand": self._subscription_expand(),

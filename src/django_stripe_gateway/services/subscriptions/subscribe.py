@@ -238,10 +238,11 @@ def subscribe(
         quantity: seats, where the price is per seat.
         add_ons: what is charged beside the plan: prices of add-ons or of meters, each with its quantity. What the plan
             charges by use comes with it, unless customers may add that themselves, or another subscription charges it.
-        mode: "direct" starts it at once and leaves its first payment to the customer's browser where one is needed;
+        mode: "direct" starts it at once and leaves its first payment to the customer's browser where one is needed,
+            unless a ``payment_method`` is named, which is charged;
             "checkout" returns a page of Stripe's that starts it.
         promotion_code: as customers enter it. ``coupon``: the provider's id, for discounts that the host gives.
-        payment_method: one of the customer's, charged instead of the default one.
+        payment_method: one of the customer's, charged at once, and instead of the default one.
         trial_days: ``None`` for those of the price; an owner has one trial of each plan.
         trial_end_behavior: of a trial without a card: "cancel", "create_invoice", "pause"; empty for the setting.
         collection_method: "send_invoice" sends invoices, to be paid within ``days_until_due``; empty to charge.
@@ -253,12 +254,13 @@ def subscribe(
     something else of that plan gets another, and the unpaid one is ended.
 
     Returns:
-        The subscription, with ``client_secret`` where the customer must act, or ``gateway_url`` of the page.
+        The subscription, with ``client_secret`` where the customer must act (to authenticate, or to pay otherwise after
+        the named payment method was declined), or ``gateway_url`` of the page.
 
     Raises:
         InvalidInput: a value is not acceptable; or nothing says which price of several (``ambiguous_pricing``).
         WrongState: the owner has this plan already, or would be charged the same use twice (``already_metered``).
-        PaymentDeclined: the first payment was declined.
+        PaymentDeclined: the first payment was declined, at a provider that leaves it to nobody's browser.
         UnsupportedByGateway: this provider cannot do it.
         ProviderError: the provider refused or failed.
     """
