@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from django_stripe_gateway.models import Invoice
+from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
+from django_stripe_gateway.services.subscriptions.default_payment_method import set_default_payment_method
 from tests.test_billing.host import ROOT, SubscriptionHost
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,6 +38,51 @@ def test_payment_methods(host: SubscriptionHost) -> None:
     assert host.customer.default_payment_method == ""
     assert host.get("payment_methods").json()["results"] == []
     assert host.client.delete(f"{ROOT}payment_methods/{method['payment_method_id']}/").status_code == 400
+
+
+def remove(host: SubscriptionHost, method_id: str) -> Any:
+    return host.client.delete(f"{ROOT}payment_methods/{method_id}/")
+
+
+def added_card(host: SubscriptionHost) -> str:
+    setup = host.post("payment_methods").json()["setup_id"]
+    host.fake.customer_sets_up(setup, "pm_card_mastercard")
+    return str(host.fake.get(setup)["payment_method"])
+
+
+def test_removed__not_what_renews_is_charged_on(host: SubscriptionHost) -> None:
+    subscription = host.subscribed()
+    own, other = subscription.default_payment_method, added_card(host)
+    refused = remove(host, own)
+    assert (refused.status_code, refused.json()["code"]) == (409, "payment_method_in_use")
+    assert host.post(f"payment_methods/{other}/default").status_code == 200
+    assert remove(host, own).status_code == 204
+    # Now it is charged on its customer's default one.
+    assert remove(host, other).status_code == 409
+    assert host.fake.get(other)["customer"]
+    host.fake.advance(days=32)
+    host.deliver_new()
+    subscription.refresh_from_db()
+    assert subscription.status == "active"
+
+
+def test_removed__what_the_default_takes_over(host: SubscriptionHost) -> None:
+    subscription, second = host.subscribed(), added_card(host)
+    set_default_payment_method(customer=host.customer, payment_method_id=second, running_subscriptions=False)
+    assert remove(host, subscription.default_payment_method).status_code == 204
+    host.fake.advance(days=32)
+    host.deliver_new()
+    subscription.refresh_from_db()
+    assert subscription.status == "active"
+
+
+@pytest.mark.parametrize("is_free", [True, False], ids=["free", "cancelled"])
+def test_removed__where_nothing_is_charged_again(host: SubscriptionHost, is_free: bool) -> None:
+    subscription = host.subscribed(host.sell("free", Decimal(0)) if is_free else host.basic)
+    if not is_free:
+        cancel_subscription(subscription=subscription)
+    card = subscription.default_payment_method or added_card(host)
+    assert remove(host, card).status_code == 204
 
 
 def test_default__in_any_order(host: SubscriptionHost) -> None:

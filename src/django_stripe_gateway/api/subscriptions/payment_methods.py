@@ -102,7 +102,10 @@ class PaymentMethodView(BillingActionView):
 
     @operation("payment_methods_remove", status=204)
     def delete(self, request: Request, payment_method_id: str) -> Response:
-        """Remove a payment method."""
+        """Remove a payment method.
+
+        409 `payment_method_in_use`: a subscription that renews is charged on it, and nothing else would be.
+        """
         remove_payment_method(customer=self.customer(), payment_method_id=payment_method_id, origin=self.origin)
         return Response(status=204)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from django.db.models import Exists, OuterRef, Q
+
 from django_stripe_gateway.choices import BillingOperationKind
-from django_stripe_gateway.exceptions import InvalidInput, ProviderError
+from django_stripe_gateway.exceptions import InvalidInput, ProviderError, WrongState
 from django_stripe_gateway.gateways.billing_values import PaymentMethodSnapshot, SetupSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import Customer, Subscription
+from django_stripe_gateway.models import Customer, Subscription, SubscriptionItem
 from django_stripe_gateway.services.operations.engine import is_unanswered, run
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
@@ -48,6 +50,12 @@ class RemovePaymentMethodVerb(CustomerVerb[PaymentMethodSnapshot]):
     """Detach a payment method."""
 
     kind = BillingOperationKind.REMOVE_PAYMENT_METHOD
+
+    def check(self, claim: CustomerClaim) -> None:
+        """Leave nothing that renews without a payment method to charge."""
+        if _is_needed(claim.subject, claim.params["payment_method_id"]):
+            sentence = "A subscription that renews is charged on it. Choose another default first, or cancel that."
+            raise WrongState(sentence, code="payment_method_in_use")
 
     def call(self, claim: CustomerClaim) -> PaymentMethodSnapshot:
         """Detach it."""
@@ -105,13 +113,14 @@ def retrieve_setup(*, customer: Customer, setup_id: str) -> SetupSnapshot:
 def remove_payment_method(*, customer: Customer, payment_method_id: str, origin: Origin = SYSTEM) -> None:
     """Take a payment method from a customer.
 
-    A subscription that was charged on it is charged on the customer's default one from then on, if there is any.
+    A subscription that was charged on it is charged on the customer's default one from then on.
 
     Args:
         payment_method_id: the provider's id, as ``list_payment_methods`` gives it.
 
     Raises:
         InvalidInput: it is not the customer's.
+        WrongState: what renews would be charged on nothing ("payment_method_in_use").
         ProviderError: the provider refused or failed.
     """
     params = {"payment_method_id": payment_method_id}
@@ -120,6 +129,18 @@ def remove_payment_method(*, customer: Customer, payment_method_id: str, origin:
         # What an earlier attempt has taken away is nobody's any more.
         own_payment_method(customer, payment_method_id)
     run(REMOVE_PAYMENT_METHOD, customer.pk, request, origin)
+
+
+def _is_needed(customer: Customer, payment_method_id: str) -> bool:
+    """Return whether something of a customer's renews that nothing else would be charged for."""
+    default = customer.default_payment_method
+    if default not in ("", payment_method_id):
+        return False
+    costs = SubscriptionItem.objects.filter(subscription=OuterRef("pk")).filter(~Q(amount=0) | Q(is_metered=True))
+    rows = Subscription.objects.using(payments_database()).filter(customer=customer).recurring()
+    rows = rows.exclude(collection_method="send_invoice").filter(Exists(costs) | Q(scheduled_pricing__isnull=False))
+    # What has none of its own is charged on the default one.
+    return rows.filter(default_payment_method__in=[payment_method_id, ""] if default else [payment_method_id]).exists()
 
 
 def own_payment_method(
