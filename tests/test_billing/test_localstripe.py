@@ -127,6 +127,7 @@ def test_what_localstripe_does_not_know__in_code(fresh_localstripe: str, api_cli
         "trial's end": lambda: subscribe(owner=owner, plan=premium.plan, trial_days=9, trial_end_behavior="cancel"),
         "sent": lambda: subscribe(owner=owner, plan=premium.plan, collection_method="send_invoice", days_until_due=9),
         "collection": lambda: change_collection(subscription=mine, collection_method="send_invoice", days_until_due=9),
+        "anchor": lambda: subscribe(owner=owner, plan=premium.plan, billing_cycle_anchor=later),
         "coupon": lambda: apply_discount(subscription=mine, coupon="HALF"),
         "date": lambda: cancel_subscription(subscription=mine, cancel_at=later),
         "refund": lambda: cancel_subscription(subscription=mine, at_period_end=False, refund_unused="refund"),

@@ -160,6 +160,9 @@ class LocalstripeBillingGateway(StripeBillingGateway):
             _refuse("invoices that are sent")
         if request.trial_days and request.trial_end_behavior:
             _refuse("what becomes of a trial without a card")
+        if request.billing_cycle_anchor is not None:
+            # It takes the parameter and begins the first full period now.
+            _refuse("another moment for the first full period than now")
         if request.default_payment_method:
             self.set_default_payment_method(
                 request.customer_id, request.default_payment_method, idempotency_key=f"{idempotency_key}-method"
@@ -172,8 +175,6 @@ class LocalstripeBillingGateway(StripeBillingGateway):
         }
         if request.trial_days:
             params["trial_end"] = seconds(timezone.now() + timedelta(days=request.trial_days))
-        if request.billing_cycle_anchor is not None:
-            params["billing_cycle_anchor"] = seconds(request.billing_cycle_anchor)
         made = self._send(self.v1.subscriptions.create, subscription_snapshot, idempotency_key, params=params)
         if not request.cancel_at_period_end:
             return made
