@@ -159,6 +159,17 @@ def test_metadata(api_client: APIClient, metadata: Any, code: str) -> None:
     assert_error(api_client.post(CREATE, raw, content_type="application/json"), 400, code, "metadata")
 
 
+@pytest.mark.parametrize("number", ["1e1000000", "-1e1000000", "1.5e999999999999999999"])
+@pytest.mark.parametrize(
+    "field",
+    ["gateway", "amount", "currency", "description", "order_id", "capture_method", "payment_method", "metadata"],
+)
+def test_number__of_any_size(api_client: APIClient, field: str, number: str) -> None:
+    raw = json.dumps(body(**{field: {"a": "NUMBER"} if field == "metadata" else "NUMBER"}))
+    answer = api_client.post(CREATE, raw.replace('"NUMBER"', number), content_type="application/json")
+    assert answer.status_code == 400, answer.content
+
+
 @pytest.mark.parametrize("raw", ["[]", "null", '"text"', "1", "[1, 2]", "true"])
 def test_body__no_object(api_client: APIClient, raw: str) -> None:
     error = assert_error(api_client.post(CREATE, raw, content_type="application/json"), 400)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.origins import SYSTEM
@@ -72,6 +74,33 @@ def test_address_as_payment_method(host: SubscriptionHost, api_client: APIClient
     host.subscribe()
     answer = api_client.delete(f"{ROOT}payment_methods/../")
     assert (answer.status_code, answer.json()["code"]) == (400, "unknown_payment_method")
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("subscribe", "plan_id pricing_id lookup_key currency quantity add_ons promotion_code payment_method mode"),
+        ("change", "subscription_id plan_id pricing_id quantity proration at_period_end preview proration_date"),
+        ("cancel", "subscription_id at_period_end reason comment cancel_at refund_unused"),
+        ("pause", "subscription_id behavior resumes_at"),
+        ("trial", "subscription_id trial_end"),
+        ("items", "subscription_id pricing_id quantity"),
+        ("me/usage", "metric quantity"),
+    ],
+)
+def test_number_of_any_size(host: SubscriptionHost, path: str, fields: str) -> None:
+    host.let_change_terms()
+    bodies = [f'{{"{field}": 1e1000000}}' for field in fields.split()]
+    for body in [*bodies, f'{{"plan_id": {host.basic.plan_id}, "metadata": {{"a": 1e1000000}}}}']:
+        answer = host.client.post(f"{ROOT}{path}/", body, content_type="application/json")
+        assert answer.status_code == 400, (body, answer.content)
+
+
+def test_text_that_cannot_be_sent(host: SubscriptionHost) -> None:
+    text: dict[str, Any]
+    for text in ({"promotion_code": "\ud800"}, {"coupon": "\ud800"}):
+        with pytest.raises(InvalidInput):
+            subscribe(owner=host.user, plan=host.basic.plan, **text)
 
 
 @pytest.mark.parametrize("field", ["mode", "promotion_code"])

@@ -120,9 +120,10 @@ class MetadataField(serializers.JSONField):
                 return value
             case str() if len(value) <= MAX_VALUE_LENGTH and not NOT_TEXT.search(value):
                 return value
-            case int() if abs(value) <= MAX_INTEGER:
+            case int() if -MAX_INTEGER <= value <= MAX_INTEGER:
                 return value
-            case Decimal() if abs(value) <= MAX_INTEGER:
+            # Compared exactly: arithmetic, such as abs(), overflows with the exponents that a body can hold.
+            case Decimal() if -MAX_INTEGER <= value <= MAX_INTEGER:
                 # A number of the host's, not money of ours: JSON columns have nothing else for it.
                 return float(value)
         return self.fail("invalid_value")

@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.exceptions import GatewayConfigurationError, GatewayError, ProviderError
+from django_stripe_gateway.exceptions import GatewayConfigurationError, GatewayError, InvalidInput, ProviderError
 from django_stripe_gateway.gateways.sessions import make_session, timeouts
 from django_stripe_gateway.gateways.stripe.accounts import StripeAccount
 from django_stripe_gateway.gateways.stripe.errors import translate, unreadable
@@ -159,6 +159,9 @@ def ask(
             failure.may_have_acted = http_attempts.get() > 1
     except ProviderError as error:
         failure = unreadable(error.code)
+    except UnicodeEncodeError:
+        # Of the request, before anything of it was sent.
+        failure = InvalidInput("A text holds characters that cannot be sent.")
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         # What the SDK itself trips over when the answer is JSON but nothing of Stripe's.
         logger.warning("Stripe's answer could not be read: %s.", type(error).__name__)

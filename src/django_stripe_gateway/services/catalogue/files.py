@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,9 @@ def _refuse_constant(name: str) -> Any:
 def _unique(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
     for name, value in pairs:
+        # YAML has lists and mappings as keys, too.
+        if not isinstance(name, Hashable):
+            raise ValueError(f"{name!r} is no key")
         if name in found:
             raise ValueError(f"the key {name!r} is there twice")
         found[name] = value
@@ -146,5 +149,6 @@ def _parse_yaml(text: str) -> Any:
     Loader.add_constructor("tag:yaml.org,2002:float", construct)
     try:
         return yaml.load(text, Loader=Loader)  # noqa: S506 (a SafeLoader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, AttributeError, LookupError, TypeError) as error:
+        # What PyYAML itself trips over where a tag (!!int, !!map) stands before something else.
         raise ValueError(str(error)) from error

@@ -29,7 +29,7 @@ def promotion_code_id(gateway: BillingGateway, code: str) -> str:
     Raises:
         InvalidInput: there is none that can be used.
     """
-    found = gateway.find_promotion_code(code)
+    found = gateway.find_promotion_code(code) if code.isprintable() else None
     if found is None or not found.is_active:
         raise InvalidInput("There is no such promotion code.", code="unknown_promotion_code", field="promotion_code")
     return found.promotion_code_id
