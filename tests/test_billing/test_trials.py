@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -74,6 +75,35 @@ def test_ended__declined_goes_on(host: SubscriptionHost) -> None:
     found.refresh_from_db()
     assert (found.status, found.has_pending_update) == ("trialing", False)
     assert host.fake.get(found.provider_id)["status"] == "trialing"
+
+
+@pytest.mark.parametrize("behavior", ["pause", "cancel", "create_invoice", ""])
+def test_ended__without_a_card_goes_on(host: SubscriptionHost, behavior: str) -> None:
+    found = subscribe(owner=host.user, plan=host.basic.plan, trial_days=14, trial_end_behavior=behavior)
+    with pytest.raises(PaymentDeclined) as refused:
+        end_trial(subscription=found)
+    assert refused.value.code == "payment_method_missing"
+    found.refresh_from_db()
+    assert (found.status, host.fake.get(found.provider_id)["status"]) == ("trialing", "trialing")
+    host.fake.customer_changes_card(host.customer.provider_id, "pm_card_visa")
+    assert end_trial(subscription=found).status == "active"
+
+
+@pytest.mark.parametrize("behavior", ["pause", "cancel"])
+def test_changed__to_a_plan_without_trial_and_without_a_card(host: SubscriptionHost, behavior: str) -> None:
+    found = subscribe(owner=host.user, plan=host.basic.plan, trial_days=14, trial_end_behavior=behavior)
+    with pytest.raises(PaymentDeclined):
+        change_subscription(subscription=found, pricing=host.premium)
+    found.refresh_from_db()
+    assert (found.status, found.plan) == ("trialing", host.basic.plan)
+    assert host.fake.get(found.provider_id)["status"] == "trialing"
+
+
+@pytest.mark.parametrize("behavior", ["pause", "cancel"])
+def test_ended__what_costs_nothing(host: SubscriptionHost, behavior: str) -> None:
+    free = host.sell("free", Decimal(0))
+    found = subscribe(owner=host.user, plan=free.plan, trial_days=14, trial_end_behavior=behavior)
+    assert end_trial(subscription=found).status == "active"
 
 
 def test_api(host: SubscriptionHost) -> None:

@@ -56,7 +56,7 @@ from django_stripe_gateway.services.subscriptions.schedule import (
     preview_with_schedule,
     schedule_change,
 )
-from django_stripe_gateway.services.subscriptions.trials import trial_after_change
+from django_stripe_gateway.services.subscriptions.trials import check_can_be_charged, trial_after_change
 from django_stripe_gateway.services.transactions import payments_database
 
 PRORATIONS = ("create_prorations", "always_invoice", "none")
@@ -82,6 +82,8 @@ class ChangeVerb(SubscriptionVerb):
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Change it; a change that was scheduled for the period's end is dropped."""
+        if claim.params["trial"].get("ends_trial"):
+            check_can_be_charged(claim)
         let_go(claim)
         return change_at_provider(claim)
 

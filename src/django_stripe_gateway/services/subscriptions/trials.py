@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from django_stripe_gateway.adapter import get_adapter
 from django_stripe_gateway.choices import MOST_TRIAL_DAYS, BillingOperationKind, OperationState, SubscriptionStatus
-from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway, WrongState
+from django_stripe_gateway.exceptions import InvalidInput, PaymentDeclined, UnsupportedByGateway, WrongState
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Plan, PlanPricing, Subscription
@@ -21,6 +21,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
     SubscriptionVerb,
     check_moment,
+    customer_id,
     run_on_subscription,
 )
 from django_stripe_gateway.services.subscriptions.prices import is_charged
@@ -31,6 +32,8 @@ from django_stripe_gateway.services.transactions import payments_database
 # What has put a subscription on a plan while its trial ran.
 BEGINNINGS = (BillingOperationKind.SUBSCRIBE, BillingOperationKind.CHECKOUT)
 CHANGES = (BillingOperationKind.CHANGE, BillingOperationKind.SCHEDULE_CHANGE)
+# What becomes of a trial at whose end nothing can be charged, and takes the plan away.
+LOSING_BEHAVIORS = ("cancel", "pause")
 
 
 class ChangeTrialVerb(SubscriptionVerb):
@@ -46,8 +49,10 @@ class ChangeTrialVerb(SubscriptionVerb):
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Move its end; what was scheduled goes by the old one, and is dropped."""
-        let_go(claim)
         ends = claim.params["ends"]
+        if ends is None:
+            check_can_be_charged(claim)
+        let_go(claim)
         snapshot: SubscriptionSnapshot = claim.gateway.change_trial(
             claim.seen.provider_id,
             ends=datetime.fromisoformat(ends) if ends else None,
@@ -62,6 +67,22 @@ class ChangeTrialVerb(SubscriptionVerb):
             return None
         found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(claim.seen.provider_id)
         return None if found.status == SubscriptionStatus.TRIALING else found
+
+
+def check_can_be_charged(claim: CustomerClaim) -> None:
+    """Let no trial be ended that would be paused or cancelled by that, because nothing can be charged.
+
+    Where an invoice is made of it instead, the provider itself refuses what nobody pays.
+
+    Raises:
+        PaymentDeclined: there is no payment method ("payment_method_missing").
+    """
+    found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(claim.seen.provider_id)
+    is_lost = found.trial_end_behavior in LOSING_BEHAVIORS and found.collection_method != "send_invoice"
+    if not is_lost or found.default_payment_method or all(item.amount == 0 for item in found.items):
+        return
+    if not claim.gateway.retrieve_customer(customer_id(claim)).default_payment_method:
+        raise PaymentDeclined("The customer has no payment method. Add one first.", code="payment_method_missing")
 
 
 CHANGE_TRIAL = register(ChangeTrialVerb())
