@@ -10,11 +10,14 @@ from django.core.management import CommandError
 from django.db import transaction
 
 from django_stripe_gateway.exceptions import ProviderError, ProviderUnavailable
-from django_stripe_gateway.models import CatalogueOperation, PlanPricing
+from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.drift import find_drift
 from django_stripe_gateway.services.catalogue.publish import archive_pricing, push_plan, replace_pricing
+from django_stripe_gateway.services.catalogue.pull import pull_catalogue
 from django_stripe_gateway.services.catalogue.rows import lock_plan, store_edited_row
+from django_stripe_gateway.services.subscriptions.subscribe import subscribe
 from tests.billing_factories import make_plan, make_pricing
+from tests.factories import make_user
 from tests.fake_stripe.server import FakeStripe
 from tests.test_billing.catalogue_shop import run, seed
 from tests.test_billing.host import SubscriptionHost
@@ -120,6 +123,17 @@ def test_replaced_price__is_not_sold_when_the_other_is_given_up(
     assert not stripe_server.get(pricing.stripe_price_id or "")["active"]
 
 
+def test_replaced_price__goes_with_its_plan(stripe_server: FakeStripe, pricing: PlanPricing) -> None:
+    stripe_server.fault("POST", "/v1/prices", kind="error_500_before")
+    with pytest.raises(ProviderUnavailable):
+        replace_pricing(pricing=pricing, amount=Decimal(25))
+    assert pull_catalogue() == []
+    assert list(PlanPricing.objects.on_sale()) == [pricing]
+    Plan.objects.update(is_active=False)
+    push_plan(plan=pricing.plan)
+    assert not any(price["active"] for price in stripe_server.all("price"))
+
+
 def test_seeded_price__is_sold_until_the_other_is_made(stripe_server: FakeStripe) -> None:
     seed()
     stripe_server.fault("POST", "/v1/prices", kind="error_500_before")
@@ -133,12 +147,16 @@ def test_seeded_price__is_sold_until_the_other_is_made(stripe_server: FakeStripe
 
 def test_subscribe__at_the_replaced_price(host: SubscriptionHost) -> None:
     old = host.basic
+    old.lookup_key = "basic"
+    old.save()
     host.fake.fault("POST", "/v1/prices", kind="error_500_before")
     with pytest.raises(ProviderUnavailable):
         replace_pricing(pricing=old, amount=Decimal(25))
     (shown,) = [plan["pricing"] for plan in host.get("plans").json()["results"] if plan["plan_id"] == old.plan_id]
     assert [price["pricing_id"] for price in shown] == [old.pk]
     assert host.subscribe(old)["pricing"]["pricing_id"] == old.pk
+    named = subscribe(owner=make_user(), plan=old.plan, lookup_key="basic")
+    assert named.pricing == old
 
 
 def test_subscribe__at_no_price_that_the_provider_has(host: SubscriptionHost) -> None:

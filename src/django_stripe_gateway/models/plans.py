@@ -80,14 +80,17 @@ class PlanPricingQuerySet(models.QuerySet["PlanPricing"]):
         """Return the prices that everybody may choose, those that were negotiated with one customer left out."""
         return self.active().filter(is_public=True)
 
-    def on_sale(self) -> PlanPricingQuerySet:
-        """Return the prices that everybody may choose and can be charged: the provider has them.
+    def sellable(self) -> PlanPricingQuerySet:
+        """Return the prices that somebody can be charged by now: the provider has them.
 
         What was replaced is sold until the provider has the price that takes its place.
         """
-        is_waiting = models.Q(replaced_by__is_active=True, replaced_by__stripe_price_id=None)
-        can_be_charged = models.Q(is_active=True) | (models.Q(is_active=False) & is_waiting)
-        return self.exclude(stripe_price_id=None).filter(can_be_charged, is_public=True)
+        stands_in = models.Q(is_active=False, replaced_by__is_active=True, replaced_by__stripe_price_id=None)
+        return self.exclude(stripe_price_id=None).filter(models.Q(is_active=True) | stands_in)
+
+    def on_sale(self) -> PlanPricingQuerySet:
+        """Return the prices that everybody may choose and can be charged by now."""
+        return self.sellable().filter(is_public=True)
 
 
 class PlanPricing(models.Model):

@@ -15,6 +15,7 @@ from django_stripe_gateway.services.catalogue.state import (
     has_terms,
     is_private,
     is_sold,
+    is_standing_in,
     read_catalogue,
 )
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
@@ -98,7 +99,7 @@ def _price_drift(
         yield Drift(plan.slug, str(row), price.price_id, "archived at Stripe")
     if sold and not catalogue.has_key_of(row, price):
         yield Drift(plan.slug, str(row), price.price_id, f"its lookup key at Stripe is {price.lookup_key or 'empty'}")
-    if catalogue.sells(price) and not sold and not is_private(row) and not row.is_standing_in:
+    if catalogue.sells(price) and not sold and not is_private(row) and not is_standing_in(plan, row):
         yield Drift(plan.slug, str(row), price.price_id, "on sale at Stripe, but not here")
 
 

@@ -37,6 +37,7 @@ from django_stripe_gateway.services.catalogue.state import (
     event_name_of,
     has_terms,
     is_sold,
+    is_standing_in,
     read_catalogue,
 )
 from django_stripe_gateway.services.catalogue.steps import LINK_PRICE, REPLACE_PRICE, CatalogueStep, steps_for
@@ -196,7 +197,7 @@ class Push:
             return False
         if step.kind in (Kind.CREATE_PRICE, REPLACE_PRICE) and row.is_metered and Kind.CREATE_METER in refused:
             return event_name_of(row.metric) not in self.meters
-        return step.kind == Kind.ARCHIVE_PRICE and price_rows().get(pk=row.pk).is_standing_in
+        return step.kind == Kind.ARCHIVE_PRICE and is_standing_in(self.plan, price_rows().get(pk=row.pk))
 
     def _refusal(self) -> GatewayError:
         """Return the error that says all that was refused."""

@@ -141,7 +141,7 @@ def _take_price(
         row.lookup_key = price.lookup_key
         pulled.changes.append(f"price {row} has the lookup key {row.lookup_key or '(none)'}")
     is_active = catalogue.sells(price) and price.amount is not None
-    if row.is_active == is_active:
+    if row.is_active == is_active or (is_active and row.is_standing_in):
         return
     row.is_active = is_active
     if is_active:

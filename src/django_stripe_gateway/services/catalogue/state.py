@@ -123,6 +123,11 @@ def is_sold(plan: Plan, row: PlanPricing) -> bool:
     return plan.is_active and row.is_active
 
 
+def is_standing_in(plan: Plan, row: PlanPricing) -> bool:
+    """Return whether customers subscribe at a price only until the provider has the one that takes its place."""
+    return plan.is_active and row.is_standing_in
+
+
 def is_private(row: PlanPricing) -> bool:
     """Return whether a price is for whom it was made: neither sold to everybody nor taken out of sale."""
     return row.is_active and not row.is_public

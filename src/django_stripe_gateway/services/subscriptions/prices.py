@@ -51,7 +51,7 @@ def named_pricing(
     lookup_key: str = "",
     is_public: bool = True,
 ) -> PlanPricing:
-    """Return the active price that is named by our key, by its lookup key at the provider, or by both.
+    """Return the price on sale that is named by our key, by its lookup key at the provider, or by both.
 
     Args:
         variant: the account that sells it.
@@ -62,7 +62,7 @@ def named_pricing(
         InvalidInput: there is no such price, or several have the lookup key.
     """
     rows = PlanPricing.objects.using(payments_database()).select_related("plan").filter(variant=variant)
-    rows = rows.on_sale().filter(plan__is_active=True) if is_public else rows.active()
+    rows = rows.on_sale().filter(plan__is_active=True) if is_public else rows.sellable()
     field = "lookup_key" if pricing_pk is None else "pricing_id"
     if plan is not None:
         rows = rows.filter(plan=plan)
