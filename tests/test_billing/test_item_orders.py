@@ -26,8 +26,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 SOME = settings(
     max_examples=12, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-#: What can be charged: the plan that it makes of the subscription, where it alone does. The dearer comes first.
-PLANS = {"premium": "premium", "negotiated": "basic", "basic": "basic"}
+#: What can be charged: the plan that it makes of the subscription, where it alone does. The dearer plan comes first,
+#: and of one plan what the catalogue sells, though it is the cheaper.
+PLANS = {"premium": "premium", "basic": "basic", "negotiated": "basic"}
 CHARGED = (*PLANS, "add_on", "metered", "stranger")
 
 charges = st.lists(st.sampled_from(CHARGED), min_size=1, max_size=4, unique=True)
@@ -137,18 +138,28 @@ def test_one_subscription(either_host: SubscriptionHost) -> None:
             assert seen(catalogue, read, client) == first
             one = read
         if main:
-            changes_that_item_alone(host, catalogue, one)
+            changes_the_plan_alone(host, catalogue, one, names)
 
     run()
 
 
-def changes_that_item_alone(host: SubscriptionHost, catalogue: Catalogue, one: Subscription) -> None:
-    """Assert what a change of plan asks of Stripe, and what it leaves as it was."""
+def changes_the_plan_alone(
+    host: SubscriptionHost, catalogue: Catalogue, one: Subscription, names: Sequence[str]
+) -> None:
+    """Assert what a change to another plan asks of Stripe, at the period's end or now, and what it leaves as it was."""
     before = {item["id"]: item["price"]["id"] for item in host.fake.get(one.provider_id)["items"]["data"]}
+    main, target = main_of(names), catalogue.target
+    left_prices = {catalogue.prices[name] for name in names if PLANS.get(name, "") == PLANS.get(main) and name != main}
+    left = [item_id for item_id, price_id in before.items() if price_id in left_prices]
+    after = {item_id: price for item_id, price in before.items() if item_id not in left}
+    after |= {one.item_id: target.stripe_price_id}
+    planned = change_subscription(subscription=one, plan=target.plan, at_period_end=True)
+    phase = host.fake.get(planned.schedule_id)["phases"][-1]
+    assert sorted(item["price"] for item in phase["items"]) == sorted(after.values())
     host.fake.forget_requests()
-    changed = change_subscription(subscription=one, plan=catalogue.target.plan)
-    (sent,) = [request for request in host.fake.requests if request.method == "POST"]
-    assert sent.params["items"] == [{"id": one.item_id, "price": catalogue.target.stripe_price_id}]
-    after = {item["id"]: item["price"]["id"] for item in host.fake.get(one.provider_id)["items"]["data"]}
-    assert after == before | {one.item_id: catalogue.target.stripe_price_id}
-    assert changed.plan == catalogue.target.plan
+    changed = change_subscription(subscription=planned, plan=target.plan)
+    sent = [request.params["items"] for request in host.fake.requests if "items" in request.params]
+    removed = [{"id": item_id, "deleted": True} for item_id in sorted(left)]
+    assert sent == [[{"id": one.item_id, "price": target.stripe_price_id}, *removed]]
+    assert {item["id"]: item["price"]["id"] for item in host.fake.get(one.provider_id)["items"]["data"]} == after
+    assert changed.plan == target.plan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -101,6 +101,7 @@ class ScheduledChange:
         renews: the subscription goes on after that period.
         with_plan: metered prices that are charged beside the new one from then on.
         metadata: kept on the schedule, so that it is known as ours.
+        left_price_ids: prices that are charged no more from then on, in place of which nothing is.
     """
 
     at: datetime
@@ -113,6 +114,7 @@ class ScheduledChange:
     renews: bool = True
     with_plan: Sequence[str] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    left_price_ids: Collection[str] = ()
 
 
 def _charged(phase: SchedulePhase) -> list[tuple[str, int | None]]:

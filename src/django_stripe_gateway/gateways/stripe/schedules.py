@@ -127,7 +127,7 @@ class StripeSchedules(StripeAccountCalls, ScheduleGateway):
 
     def _changed(self, items: Sequence[Mapping[str, Any]], change: ScheduledChange) -> list[dict[str, Any]]:
         """Return the items of a phase after a change: those that it is not about stay."""
-        changed = [dict(item) for item in items]
+        changed = [dict(item) for item in items if item["price"] not in change.left_price_ids]
         for item in changed:
             if item["price"] != change.from_price_id:
                 continue

@@ -29,7 +29,7 @@ from django_stripe_gateway.services.subscriptions.ends import (
     has_several_intervals,
 )
 from django_stripe_gateway.services.subscriptions.identify import identify_items
-from django_stripe_gateway.services.subscriptions.items import OF_PLAN
+from django_stripe_gateway.services.subscriptions.items import OF_PLAN, left_with_plan
 from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
     SubscriptionVerb,
@@ -74,6 +74,7 @@ class ChangeVerb(SubscriptionVerb):
         claim.params["collection_method"] = subscription.collection_method
         claim.params["end"] = end_after_change(subscription, claim.params)
         claim.params["trial"] = trial_after_change(subscription, _pricing(claim.params))
+        claim.params["left_item_ids"] = _left_item_ids(subscription, claim.params)
         if claim.params["plan_pk"] is not None:
             # Again, under the lock: another request may have subscribed to that plan meanwhile.
             check_has_no_other(subscription.customer_id, claim.params["plan_pk"], than=subscription)
@@ -106,7 +107,9 @@ def change_subscription(
 ) -> Subscription:
     """Change plan, price or quantity. What a subscription is charged beside its plan stays as it is.
 
-    What the new plan charges by use comes with it, unless that use is charged already.
+    Another plan takes the place of all prices of the present one, but for what a meter counts. What the new plan charges
+    by use comes with it, unless that use is charged already.
+
     Another price of a plan that renews takes back the customer's cancellation; an end that was agreed on stays.
 
     Args:
@@ -137,7 +140,6 @@ def change_subscription(
     if pricing is not None and pricing.plan_id != subscription.plan_id:
         close_open_checkouts(subscription.customer, pricing.plan, origin)
     params = _change_params(subscription, pricing, quantity, proration, proration_date)
-    params["plan_pk"] = pricing.plan_id if pricing is not None else None
     if at_period_end:
         return schedule_change(subscription, pricing, params, idempotency_key, origin)
     return run_on_subscription(CHANGE_SUBSCRIPTION, subscription, params, idempotency_key, origin)
@@ -207,11 +209,15 @@ def preview_change(
     params["end"] = end_after_change(subscription, params)
     params["trial"] = trial_after_change(subscription, pricing)
     params["with_plan"] = with_next_plan(subscription, pricing)
+    params["left_item_ids"] = _left_item_ids(subscription, params)
     return preview_with_schedule(subscription, pricing, params, subscription_change(params))
 
 
 def subscription_change(params: Mapping[str, Any]) -> SubscriptionChange:
-    """Return what changes, as an operation has kept it: one item at most, and what comes with a new plan."""
+    """Return what changes, as an operation has kept it: one item at most, and what leaves and comes with a plan.
+
+    Each other item stays as it is.
+    """
     date, end = params.get("proration_date"), {**params, **params.get("end", {})}
     cancel_at, trial = end.get("cancel_at"), params.get("trial", {})
     item = ItemChange(
@@ -220,11 +226,10 @@ def subscription_change(params: Mapping[str, Any]) -> SubscriptionChange:
         params.get("quantity"),
         is_removed=params.get("is_removed", False),
     )
+    left = [ItemChange(item_id, is_removed=True) for item_id in params.get("left_item_ids", ())]
+    with_plan = [ItemChange(price_id=price_id) for price_id in params.get("with_plan", ())]
     return SubscriptionChange(
-        items=[
-            *([item] if item.item_id or item.price_id else []),
-            *(ItemChange(price_id=price_id) for price_id in params.get("with_plan", ())),
-        ],
+        items=[*([item] if item.item_id or item.price_id else []), *left, *with_plan],
         proration=params.get("proration", "create_prorations"),
         proration_date=datetime.fromisoformat(date) if date else None,
         cancel_at_period_end=end.get("cancel_at_period_end"),
@@ -276,6 +281,7 @@ def _change_params(
         "item_id": subscription.item_id,
         "pricing_pk": None if pricing is None else pricing.pk,
         "price_id": None if pricing is None else pricing.stripe_price_id,
+        "plan_pk": None if pricing is None else pricing.plan_id,
         "quantity": _next_quantity(subscription, pricing, quantity),
         "proration": proration_of(proration),
         "proration_date": proration_date.isoformat() if proration_date else None,
@@ -308,6 +314,10 @@ def _next_quantity(subscription: Subscription, pricing: PlanPricing | None, quan
         return None
     # A price that is not per seat is charged once.
     return 1 if quantity is None and not pricing.is_per_seat and subscription.quantity != 1 else quantity
+
+
+def _left_item_ids(subscription: Subscription, params: Mapping[str, Any]) -> list[str]:
+    return [item.provider_id for item in left_with_plan(subscription, params["item_id"], params["plan_pk"])]
 
 
 def _pricing(params: Mapping[str, Any]) -> PlanPricing | None:

@@ -169,23 +169,46 @@ def main_item(
 ) -> SubscriptionItem | None:
     """Return the item that is the subscription's plan, whose price and quantity a change changes.
 
-    Of several plans in one subscription it is the dearest. But what the catalogue has learned of only after it was
-    charged, beside a plan, stays beside it: whoever has that plan would else lose it by a pull, and a change would put
-    the wrong item on the new price. Where the catalogue knows none of the items, it is the only one that has a
-    quantity; ``None`` where nothing says which.
+    Of several plans in one subscription it is the dearest, and of several prices of that plan one that the catalogue
+    sells, then the dearest: what comes along by the product alone, such as seats beside a base fee, is charged beside
+    it. But what the catalogue has learned of only after it was charged, beside a plan, stays beside it: whoever has
+    that plan would else lose it by a pull, and a change would put the wrong item on the new price. Where the catalogue
+    knows none of the items, it is the only one that has a quantity; ``None`` where nothing says which.
 
     Args:
         held_id: of the item that has been the plan so far.
-        newcomers: the ids of the items that are charged since, or for another plan since; only they displace it.
+        newcomers: the ids of the items that are charged since, or for another plan since; only they displace it, and
+            only with another plan.
     """
     items = list(items)
     plans = [item for item in items if item.plan is not None and not item.plan.is_add_on]
-    if any(item.provider_id == held_id and not item.is_metered for item in plans):
-        plans = [item for item in plans if item.provider_id == held_id or item.provider_id in newcomers]
+    held = next((item for item in plans if item.provider_id == held_id and not item.is_metered), None)
+    if held is not None:
+        others = [item for item in plans if item.provider_id in newcomers and item.plan != held.plan]
+        plans = [held, *others]
     if plans:
-        return max(plans, key=lambda item: item.rank)
+        dearest = max(plans, key=lambda item: item.rank)
+        of_plan = [item for item in plans if item.plan == dearest.plan]
+        return max(of_plan, key=lambda item: (not item.is_metered, item.pricing is not None, item.rank))
     unknown = [item for item in items if item.plan is None and not item.is_metered]
     return unknown[0] if len(unknown) == 1 else None
+
+
+def left_with_plan(subscription: Subscription, item_id: str, next_plan_pk: int | None) -> list[SubscriptionItem]:
+    """Return what a change to another plan ends beside the item that it changes: the other prices of the plan.
+
+    With seats beside a base fee the plan is both. Who leaves it would else be charged on for a plan that is not theirs
+    any more. What a meter counts is charged for what was used, and stays.
+
+    Args:
+        item_id: the item that is changed.
+        next_plan_pk: ``None`` where the plan stays.
+    """
+    if subscription.plan_id is None or next_plan_pk in (None, subscription.plan_id):
+        return []
+    rows = SubscriptionItem.objects.using(payments_database()).filter(subscription=subscription)
+    rows = rows.filter(plan=subscription.plan_id, kind=SubscriptionItemKind.PLAN).exclude(provider_id=item_id)
+    return list(rows.order_by("provider_id"))
 
 
 def _is_identified(item: SubscriptionItem) -> bool:

@@ -68,7 +68,7 @@ def _planned(schedule: ScheduleSnapshot) -> ScheduledChange | None:
     changed = [item for item in phase.items if before.get(item.price_id, 0) != item.quantity]
     # What a new plan charges by use comes with it.
     item, *with_plan = sorted(changed, key=lambda item: item.is_metered) or [None]
-    if item is None or len(gone) > 1 or any(not one.is_metered or one.price_id in before for one in with_plan):
+    if item is None or any(not one.is_metered or one.price_id in before for one in with_plan):
         return None
     return ScheduledChange(
         at=phase.start,
@@ -80,5 +80,6 @@ def _planned(schedule: ScheduleSnapshot) -> ScheduledChange | None:
         is_metered=item.is_metered,
         renews=not schedule.ends,
         with_plan=[one.price_id for one in with_plan],
+        left_price_ids=gone[1:],
         metadata=dict(schedule.metadata),
     )

@@ -34,6 +34,7 @@ from django_stripe_gateway.gateways.schedule_values import ScheduledChange, Sche
 from django_stripe_gateway.models import PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions.items import left_with_plan
 from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
     SubscriptionVerb,
@@ -57,7 +58,7 @@ class ScheduleChangeVerb(SubscriptionVerb):
         """Let only what runs and goes on be changed, to something else than it would be in its next period."""
         check_may_schedule(subscription)
         params = claim.params
-        params["from_price_id"] = subscription.price_id
+        params.update(_left(subscription, params["plan_pk"]))
         now = (subscription.price_id, subscription.quantity)
         wanted = _wanted(subscription, params)
         if wanted == (_planned(subscription) or now):
@@ -152,6 +153,12 @@ def _asked(subscription: Subscription, pricing: PlanPricing | None, asked: Mappi
     }
 
 
+def _left(subscription: Subscription, plan_pk: int | None) -> dict[str, Any]:
+    """Return which prices a schedule charges no more: the plan's, and what else ends with the plan."""
+    left = left_with_plan(subscription, subscription.item_id, plan_pk)
+    return {"from_price_id": subscription.price_id, "left_price_ids": [item.price_id for item in left]}
+
+
 def cancel_change(
     *,
     subscription: Subscription,
@@ -179,11 +186,15 @@ def preview_scheduled(
     """Return what the next period would cost after a change; nothing is changed.
 
     Args:
-        asked: ``item_id``, ``price_id`` and ``quantity`` of the change, checked already.
+        asked: ``item_id``, ``price_id``, ``quantity`` and ``plan_pk`` of the change, checked already.
     """
     check_may_schedule(subscription)
-    items = [ItemChange(asked["item_id"], asked["price_id"], asked["quantity"])]
-    items += [ItemChange(price_id=price_id) for price_id in with_next_plan(subscription, pricing)]
+    left = left_with_plan(subscription, asked["item_id"], asked["plan_pk"])
+    items = [
+        ItemChange(asked["item_id"], asked["price_id"], asked["quantity"]),
+        *(ItemChange(item.provider_id, is_removed=True) for item in left),
+        *(ItemChange(price_id=price_id) for price_id in with_next_plan(subscription, pricing)),
+    ]
     return preview_with_schedule(subscription, pricing, asked, SubscriptionChange(items, proration="none"), later=True)
 
 
@@ -198,7 +209,7 @@ def preview_with_schedule(
     """Return what a change would cost that drops, as it is made, what a schedule holds.
 
     Args:
-        asked: ``price_id`` and ``quantity`` of the change, checked already.
+        asked: ``price_id``, ``quantity`` and ``plan_pk`` of the change, checked already.
         later: from the next period on.
     """
 
@@ -209,7 +220,7 @@ def preview_with_schedule(
             return gateway.preview_change(subscription_id, customer_id, change)
         if not _may_go(found.schedule, subscription):
             raise _has_schedule()
-        params = {**_asked(subscription, pricing, asked), "from_price_id": subscription.price_id}
+        params = {**_asked(subscription, pricing, asked), **_left(subscription, asked["plan_pk"])}
         params["with_plan"] = with_next_plan(subscription, pricing)
         planned = _scheduled_change(subscription, params, found)
         return gateway.preview_schedule(found.schedule, planned, instead=None if later else change)
@@ -293,6 +304,7 @@ def _scheduled_change(
         renews=params["renews"],
         with_plan=params.get("with_plan", ()),
         metadata={"token": subscription.token},
+        left_price_ids=params["left_price_ids"],
     )
 
 
@@ -315,8 +327,9 @@ def _is_planned(schedule: ScheduleSnapshot, change: ScheduledChange) -> bool:
     (phase,) = schedule.later
     sold = {item.price_id: item.quantity for item in phase.items}
     is_quantity = change.is_metered or change.quantity is None or sold.get(change.price_id) == change.quantity
-    is_sold = {change.price_id, *change.with_plan} <= sold.keys()
-    return schedule.metadata == change.metadata and phase.start == change.at and is_sold and is_quantity
+    is_sold = {change.price_id, *change.with_plan} <= sold.keys() and sold.keys().isdisjoint(change.left_price_ids)
+    is_ours = schedule.metadata == change.metadata and phase.start == change.at
+    return is_ours and is_sold and is_quantity
 
 
 def _may_go(schedule: ScheduleSnapshot, subscription: Subscription) -> bool:
