@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from django_stripe_gateway.models import BillingOperation, PlanPricing, Subscription
 from django_stripe_gateway.services.subscriptions.ends import note_end
@@ -17,6 +18,7 @@ from django_stripe_gateway.subscriptions import (
     add_item,
     cancel_subscription,
     change_subscription,
+    change_trial,
     preview_change,
     resume_subscription,
     subscriptions_for,
@@ -225,6 +227,32 @@ def test_request__is_none_after_a_new_period(host: SubscriptionHost) -> None:
     subscription.current_period_start = subscription.current_period_end
     note_end(subscription, before)
     assert not subscription.ends_as_agreed
+
+
+@pytest.mark.parametrize("moved_by", ["trial", "price"])
+def test_request__is_taken_back_after_the_period_has_moved(host: SubscriptionHost, moved_by: str) -> None:
+    """A page of Stripe's has set a date, which is no period's end any more; that nobody has agreed on."""
+    host.basic.trial_days = 7 if moved_by == "trial" else 0
+    host.basic.save()
+    subscription = host.subscribed()
+    host.change_card(subscription, "pm_card_visa")
+    host.fake.portal_cancel(subscription.provider_id)
+    host.deliver_new()
+    if moved_by == "trial":
+        change_trial(subscription=now(subscription), ends=timezone.now() + timedelta(days=20))
+    else:
+        year = host.made_at_stripe(host.basic.stripe_product_id, Decimal("200.00"), interval="year")
+        host.put_on(now(subscription), year)
+    host.deliver_new()
+    sync_subscription(subscription=subscription)
+    found = now(subscription)
+    assert (found.cancel_at_period_end, found.on_grace_period, found.ends_as_agreed) == (False, True, False)
+    # A date that the seller sets instead is agreed on.
+    assert host.post("resume", {"subscription_id": subscription.provider_id}).status_code == 200
+    assert at_stripe(host, subscription) == (False, None)
+    host.fake.change_subscription(subscription.provider_id, {"cancel_at": period_end(host, subscription) - DAY})
+    host.deliver_new()
+    assert now(subscription).ends_as_agreed
 
 
 @pytest.fixture

@@ -19,11 +19,14 @@ def note_end(subscription: Subscription, before: Subscription) -> None:
     """Note the date that was agreed on, as it is when the provider's values have been written.
 
     Once its last period has begun, an agreed date is the end of the period, as that of a request is. It is known by
-    having been noted before, or by having been set in an earlier period.
+    having been noted before, or by having been set in an earlier period. A date that was known stays what it was: that
+    it is no period's end any more can be the period's doing, by a longer trial or a yearly price.
     """
     if subscription.cancel_at is None:
         if not subscription.cancel_at_period_end:
             subscription.fixed_end = None
+        return
+    if subscription.cancel_at == before.cancel_at:
         return
     was_asked_for = before.cancel_at_period_end and not before.ends_as_agreed
     asked, period_start = subscription.canceled_at, subscription.current_period_start
