@@ -27,7 +27,7 @@ def line(
         "id": scope.new_id("il_"),
         "object": "line_item",
         "amount": amount,
-        "currency": price["currency"],
+        "currency": subscription["currency"],
         "description": description or description_of(scope, price, quantity),
         "discount_amounts": [],
         "discountable": not proration,

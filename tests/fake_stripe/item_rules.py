@@ -42,7 +42,7 @@ def check(subscription: Object) -> None:
                 f"Cannot add multiple subscription items with the same plan: {price['id']}", f"items[{index}][price]"
             )
         seen.add(price["id"])
-        if price["currency"] != expected:
+        if expected not in (price["currency"], *price["_options"]):
             raise invalid(
                 f"The price specified only supports `{price['currency']}`. This doesn't match the expected currency: "
                 f"`{expected}`.",

@@ -10,7 +10,10 @@ from tests.fake_stripe.state import Object, Scope
 
 
 def price(scope: Scope, product: str, data: Object, param: str = "", **fields: Any) -> Object:
-    """Return a new price from `unit_amount` or `unit_amount_decimal`, `currency` and `recurring`; not yet kept."""
+    """Return a new price from `unit_amount` or `unit_amount_decimal`, `currency` and `recurring`; not yet kept.
+
+    What it costs in other currencies, by `currency_options`, is kept and not shown: nobody here expands that.
+    """
     inside = f"{param}[%s]" if param else "%s"
     currency = data["currency"].lower()
     money.check_currency(currency, inside % "currency")
@@ -52,6 +55,7 @@ def price(scope: Scope, product: str, data: Object, param: str = "", **fields: A
         "type": "recurring" if recurring else "one_time",
         "unit_amount": amount,
         "unit_amount_decimal": exact,
+        "_options": pricing.options(data, inside),
         "_tiers": tiers,
         **fields,
     }

@@ -10,8 +10,9 @@ from tests.fake_stripe.state import Object
 _UNLIMITED = decimal.Decimal("Infinity")
 
 
-def amount_of(price: Object, quantity: decimal.Decimal) -> int:
-    """Return what `quantity` pieces cost, rounded once, to the smallest unit."""
+def amount_of(price: Object, quantity: decimal.Decimal, currency: str = "") -> int:
+    """Return what `quantity` pieces cost, rounded once, to the smallest unit; in the price's own currency if none."""
+    price = {**price, **price["_options"].get(currency, {})}
     exact = _exact(price, _packages(price, quantity))
     return int(exact.to_integral_value(rounding=decimal.ROUND_HALF_UP))
 
@@ -53,6 +54,15 @@ def both(data: Object, name: str, inside: str) -> tuple[int | None, str | None]:
         raise invalid("Invalid non-negative integer", inside % name, "parameter_invalid_integer")
     whole = amount == amount.to_integral_value()
     return (int(amount) if whole else None), (str(int(amount)) if whole else f"{amount.normalize():f}")
+
+
+def options(data: Object, inside: str) -> dict[str, Object]:
+    """Return what a price costs in other currencies than its own."""
+    found = {}
+    for currency, given in data.get("currency_options", {}).items():
+        amount, exact = both(given, "unit_amount", inside % f"currency_options[{currency}]" + "[%s]")
+        found[currency] = {"unit_amount": amount, "unit_amount_decimal": exact}
+    return found
 
 
 def tiers(data: Object, inside: str) -> list[Object]:

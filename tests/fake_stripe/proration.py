@@ -14,7 +14,9 @@ from tests.fake_stripe.subscription_objects import items, with_items
 
 def full_amount(item: Object) -> int:
     """Return what an item costs for a whole period, in advance; a metered one nothing."""
-    return 0 if usage.is_metered(item) else pricing.amount_of(item["price"], decimal.Decimal(item["quantity"]))
+    if usage.is_metered(item):
+        return 0
+    return pricing.amount_of(item["price"], decimal.Decimal(item["quantity"]), item["_currency"])
 
 
 def period_lines(scope: Scope, subscription: Object, start: int, end: int) -> list[Object]:

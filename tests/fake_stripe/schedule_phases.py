@@ -16,8 +16,13 @@ _NULL_FIELDS = (
 ).split()
 
 
-def build(scope: Scope, given: list[Object], start: int, customer: Object, billing_mode: Object) -> list[Object]:
-    """Return the phases that a request describes, one after the other from `start`; refuse what Stripe refuses."""
+def build(
+    scope: Scope, given: list[Object], start: int, customer: Object, billing_mode: Object, currency: str = ""
+) -> list[Object]:
+    """Return the phases that a request describes, one after the other from `start`; refuse what Stripe refuses.
+
+    `currency` is that of their subscription, if there is one.
+    """
     if len(given) > _MOST:
         raise invalid(f"You can only have up to {_MOST} current and future phases.", "phases")
     found: list[Object] = []
@@ -28,6 +33,7 @@ def build(scope: Scope, given: list[Object], start: int, customer: Object, billi
             raise invalid("The start date of a phase must be the end date of the one before.", f"{param}[start_date]")
         following = given[index + 1].get("start_date") if index + 1 < len(given) else None
         found.append(_phase(scope, wanted, begins, _moment(scope, following, None), customer, param))
+        found[-1]["currency"] = currency or found[-1]["currency"]
         _check_items(scope, found[-1], billing_mode, param)
     if len({phase["currency"] for phase in found}) > 1:
         raise invalid("All prices on a subscription must have the same currency.", "phases")
@@ -38,7 +44,7 @@ def _check_items(scope: Scope, phase: Object, billing_mode: Object, param: str) 
     """Refuse a phase whose items could not be a subscription's."""
     sold = [{"price": scope.objects["price"][item["price"]]} for item in phase["items"]]
     try:
-        item_rules.check({"billing_mode": billing_mode, "currency": "", "items": {"data": sold}})
+        item_rules.check({"billing_mode": billing_mode, "currency": phase["currency"], "items": {"data": sold}})
     except ApiError as error:
         error.param = f"{param}[items]" + (error.param or "").removeprefix("items")
         raise

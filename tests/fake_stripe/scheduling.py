@@ -187,7 +187,8 @@ def _replace_phases(scope: Scope, schedule: Object, given: list[Object]) -> None
     active = schedule["status"] == "active"
     begins = schedule_steps.current(schedule)["start_date"]
     start = schedule_phases.first_start(scope, given, begins)
-    phases = schedule_phases.build(scope, given, start, customer, schedule["billing_mode"])
+    currency = schedule["phases"][0]["currency"]
+    phases = schedule_phases.build(scope, given, start, customer, schedule["billing_mode"], currency)
     if not active:
         if phases[0]["start_date"] < scope.now():
             raise invalid("The first phase of a schedule that has not started must begin in the future.", "phases")

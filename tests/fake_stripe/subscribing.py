@@ -40,7 +40,7 @@ def create(scope: Scope, params: Object, *, schedule: str | None = None) -> Obje
     new = subscription(scope, customer, params)
     new["schedule"] = schedule
     sending.set_collection(new, params)
-    _add_items(scope, new, params.get("items"))
+    _add_items(scope, new, params.get("items"), params.get("currency", ""))
     new["default_payment_method"] = own_method(scope, new, params.get("default_payment_method"))
     if new["automatic_tax"]["enabled"] and not customer["address"]:
         raise ApiError(
@@ -73,17 +73,18 @@ def create(scope: Scope, params: Object, *, schedule: str | None = None) -> Obje
     return new
 
 
-def _add_items(scope: Scope, new: Object, given: list[Object] | None) -> None:
+def _add_items(scope: Scope, new: Object, given: list[Object] | None, currency: str) -> None:
     if not given:
         raise missing_param("items")
+    new["currency"] = currency
     for index, wanted in enumerate(given):
         price = price_of(scope, wanted, f"items[{index}]")
         quantity = check_quantity(price, wanted.get("quantity"), f"items[{index}]")
+        new["currency"] = new["currency"] or price["currency"]
         item = subscription_item(scope, new, price, quantity)
         item["metadata"] = objects.merged_metadata({}, wanted.get("metadata"))
         items(new).append(item)
     item_rules.check(new)
-    new["currency"] = items(new)[0]["price"]["currency"]
     item_rules.check_currency(scope, new["customer"], new["currency"])
 
 

@@ -67,6 +67,7 @@ def subscription_item(scope: Scope, subscription: Object, price: Object, quantit
         "price": price,
         "subscription": subscription["id"],
         "tax_rates": [],
+        "_currency": subscription["currency"],
     }
     if quantity is not None:
         item["quantity"] = quantity

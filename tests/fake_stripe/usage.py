@@ -43,7 +43,7 @@ def count(scope: Scope, subscription: Object, line: Object) -> bool:
     price = scope.objects["price"][line["pricing"]["price_details"]["price"]]
     meter, span = price["recurring"]["meter"], line["period"]
     used = metering.total(scope, meter, subscription["customer"], span["start"], span["end"])
-    amount = pricing.amount_of(price, used)
+    amount = pricing.amount_of(price, used, line["currency"])
     changed = (line["amount"], line["quantity_decimal"]) != (amount, _text(used))
     line.update(amount=amount, subtotal=amount, quantity=int(used), quantity_decimal=_text(used))
     line["description"] = invoice_objects.description_of(scope, price, int(used))

@@ -129,6 +129,17 @@ def test_nothing_is_edited_by_hand(admin_client: Client, model: str) -> None:
     assert admin_client.get(own_url(model, "delete", row.pk)).status_code == 403
 
 
+def test_price_in_another_currency_than_the_catalogues(admin_client: Client, subscription: Subscription) -> None:
+    """What Stripe charges in euros is not said to cost so many dollars."""
+    pages = [own_url("subscription", "changelist"), own_url("subscription", "change", subscription.pk)]
+    assert all(b"20.00" in admin_client.get(page).content for page in pages)
+    subscription.items.update(currency="EUR", amount=None)
+    shown = [admin_client.get(page).content.decode() for page in pages]
+    assert all("EUR" in page and "USD / month" not in page for page in shown)
+    subscription.items.update(amount=Decimal("18.00"))
+    assert "18.00" in admin_client.get(pages[1]).content.decode()
+
+
 def test_search(admin_client: Client) -> None:
     make_rows(2)
     wanted = Subscription.objects.latest("pk")

@@ -74,6 +74,20 @@ def test_subscription__period_and_price(obj: dict[str, Any], price: str) -> None
     assert (found.item_id, snapshot.latest_invoice_id, snapshot.latest_invoice) == ("si_1", "in_1", None)
 
 
+@pytest.mark.parametrize(
+    ("price", "amount"),
+    [
+        (PRICE, None),
+        ({**PRICE, "currency_options": {"usd": {"unit_amount": 2000}, "eur": {"unit_amount": 1800}}}, Decimal("18.00")),
+        ({**PRICE, "currency_options": {"gbp": {"unit_amount": 1600}}}, None),
+        ({**PRICE, "currency": "eur"}, Decimal("20.00")),
+    ],
+)
+def test_subscription__in_its_own_currency(price: dict[str, Any], amount: Decimal | None) -> None:
+    (found,) = subscription_snapshot(subscription(currency="eur", items={"data": [item(price=price)]})).items
+    assert (found.currency, found.amount) == ("EUR", amount)
+
+
 def test_subscription__expanded() -> None:
     expanded = {"id": "prod_9", "object": "product", "name": "Gold"}
     obj = subscription(

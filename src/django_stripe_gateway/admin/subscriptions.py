@@ -51,8 +51,10 @@ class SubscriptionItemInline(ReadOnlyInline):
     @admin.display(description=_("price"))
     def charged(self, item: SubscriptionItem) -> str:
         """Return what one unit costs, also at a price that is not of this site."""
-        if item.pricing is None and item.amount is not None:
+        if (item.pricing is None or item.is_in_other_currency) and item.amount is not None:
             return display_amount(item.amount, item.currency)
+        if item.is_in_other_currency:
+            return item.currency
         return str(item.pricing or EMPTY)
 
 
@@ -102,6 +104,10 @@ class SubscriptionAdmin(ActionsMixin, IdSearchMixin, ReadOnlyAdmin):
         """Return the subscription's number and plan."""
         return f"{subject.pk} ({subject.plan})" if subject.plan else str(subject.pk)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Bring along what each is charged."""
+        return super().get_queryset(request).prefetch_related("items")
+
     @admin.display(description=_("owner"), ordering="customer__owner")
     def owner(self, subscription: Subscription) -> str:
         """Return whose it is."""
@@ -109,8 +115,11 @@ class SubscriptionAdmin(ActionsMixin, IdSearchMixin, ReadOnlyAdmin):
 
     @admin.display(description=_("price"), ordering="pricing__amount")
     def price(self, subscription: Subscription) -> str:
-        """Return what one unit costs."""
-        return str(subscription.pricing or EMPTY)
+        """Return what one unit costs, or in which currency where it is another than the catalogue says."""
+        pricing = subscription.pricing
+        if pricing is not None and subscription.currency != pricing.currency:
+            return subscription.currency
+        return str(pricing or EMPTY)
 
 
 class SubscriptionInline(ReadOnlyInline):

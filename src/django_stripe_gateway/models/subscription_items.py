@@ -59,7 +59,8 @@ class SubscriptionItem(models.Model):
     )
     price_id = models.CharField(_("price at the provider"), max_length=255, blank=True, default="")
     product_id = models.CharField(_("product at the provider"), max_length=255, blank=True, default="")
-    # Empty where the price has no single amount: in tiers, or chosen by the customer.
+    # Empty where the price has no single amount: in tiers, or chosen by the customer; and where that is not told: of a
+    # price that can be had in several currencies, in another than the one that it is listed in.
     amount = UnitAmountField(_("amount"), null=True, blank=True)
     currency = models.CharField(_("currency"), max_length=3, blank=True, default="")
     interval = models.CharField(_("interval"), max_length=8, blank=True, default="")
@@ -86,22 +87,34 @@ class SubscriptionItem(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.quantity} x {self.pricing or self.price_id or self.provider_id}"
+        pricing = None if self.is_in_other_currency else self.pricing
+        return f"{self.quantity} x {pricing or self.price_id or self.provider_id}"
 
     @property
     def daily_amount(self) -> Decimal:
         """What it costs a day: by this the plan of a subscription is told apart where it has several."""
-        return daily_amount(self.amount, self.interval, self.interval_count, self.quantity)
+        return daily_amount(self._compared_amount, self.interval, self.interval_count, self.quantity)
 
     @property
     def rank(self) -> tuple[bool, Decimal, int, str]:
         """What it is compared with other plans by."""
         return plan_rank(
             is_metered=self.is_metered,
-            amount=self.amount,
+            amount=self._compared_amount,
             interval=self.interval,
             interval_count=self.interval_count,
             quantity=self.quantity,
             subscription_pk=self.subscription_id or 0,
             item_id=self.provider_id,
         )
+
+    @property
+    def is_in_other_currency(self) -> bool:
+        """Whether its price, which can be had in several currencies, is charged in another than the catalogue says."""
+        return self.pricing is not None and self.currency not in ("", self.pricing.currency)
+
+    @property
+    def _compared_amount(self) -> Decimal | None:
+        """What one unit costs, as ``with_price`` has it: where that is not known, what the catalogue says."""
+        amount: Decimal | None = self.amount
+        return self.pricing.amount if amount is None and self.pricing is not None else amount

@@ -273,6 +273,15 @@ class Subscription(models.Model):
         return self.status == SubscriptionStatus.PAUSED or bool(self.pause_behavior)
 
     @property
+    def currency(self) -> str:
+        """What it is charged in, empty where nobody knows yet.
+
+        A price that can be had in several currencies may be another one in ``pricing``: that is the catalogue's.
+        """
+        items = (item.currency for item in self.items.all() if item.currency)
+        return next(items, "" if self.pricing is None else self.pricing.currency)
+
+    @property
     def scheduled_change(self) -> Subscription | None:
         """This subscription if something else is charged from a later period on; its columns say what, and when."""
         return None if self.scheduled_change_at is None else self

@@ -34,7 +34,9 @@ def describe(subscription: Subscription) -> str:
 
 def _period_price(subscription: Subscription) -> str:
     pricing = subscription.pricing
-    return EMPTY if pricing is None else display_money(pricing.amount * subscription.quantity, pricing.currency)
+    if pricing is None or pricing.currency != subscription.currency:
+        return EMPTY
+    return display_money(pricing.amount * subscription.quantity, pricing.currency)
 
 
 def _calling(service: Callable[..., Subscription], **choices: Any) -> Callable[[Any, ActionRequest], str]:

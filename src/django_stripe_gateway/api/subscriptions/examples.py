@@ -40,6 +40,7 @@ _SUBSCRIPTION: dict[str, Any] = {
     "valid": True,
     "plan": {"plan_id": 2, "slug": "premium", "name": "Premium", "limits": [_LIMIT]},
     "pricing": _PRICING,
+    "currency": "USD",
     "quantity": 1,
     "items": [_ITEM],
     "scheduled_change": None,

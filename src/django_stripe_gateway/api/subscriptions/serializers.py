@@ -135,6 +135,10 @@ class SubscriptionSerializer(serializers.Serializer[Subscription]):
     valid = serializers.BooleanField(source="is_valid", help_text="Whether it gives what its plan promises now.")
     plan = SubscribedPlanSerializer(allow_null=True)
     pricing = PricingSerializer(allow_null=True)
+    currency = serializers.CharField(
+        allow_blank=True,
+        help_text="What it is charged in: where the price can be had in several currencies, “pricing” shows another.",
+    )
     quantity = serializers.IntegerField()
     items = SubscriptionItemSerializer(many=True, source="items.all", help_text="The plan's own item among them.")
     scheduled_change = ScheduledChangeSerializer(allow_null=True, help_text="What changes with a later period.")

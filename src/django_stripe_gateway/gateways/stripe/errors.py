@@ -67,6 +67,7 @@ AMOUNT_CODES = frozenset({"amount_too_large", "amount_too_small"})
 PRICE_SENTENCES = {
     "must have the same interval": "other_interval",
     "cannot combine currencies": "other_currency",
+    "doesn't match the expected currency": "other_currency",
 }
 
 

@@ -41,17 +41,21 @@ def _days(item: SubscriptionItemSnapshot) -> int:
 
 
 def item_snapshot(obj: Object, subscription: Object) -> SubscriptionItemSnapshot:
-    """Return the snapshot of an item; older generations keep its period on the subscription."""
+    """Return the snapshot of an item; older generations keep its period on the subscription.
+
+    A price can be had in several currencies, of which it names the first. The subscription, or the phase of a schedule,
+    says which one is charged (https://docs.stripe.com/products-prices/pricing-models#use-multi-currency-prices).
+    """
     price = part(obj.get("price") or obj.get("plan") or subscription.get("plan"))
     recurring = part(price.get("recurring")) or price
     is_metered = recurring.get("usage_type") == "metered"
     quantity = obj.get("quantity", subscription.get("quantity"))
-    currency = optional_text(price.get("currency"))
+    currency = optional_text(subscription.get("currency") or price.get("currency"))
     return SubscriptionItemSnapshot(
         item_id=text(obj["id"]),
         price_id=optional_text(price.get("id")),
         product_id=object_id(price.get("product")),
-        amount=unit_amount(price, currency, is_metered=is_metered),
+        amount=unit_amount(_in_currency(price, currency), currency, is_metered=is_metered),
         currency=currency.upper(),
         interval=optional_text(recurring.get("interval")),
         interval_count=count_of(recurring.get("interval_count"), 1),
@@ -62,3 +66,11 @@ def item_snapshot(obj: Object, subscription: Object) -> SubscriptionItemSnapshot
         created=moment(obj.get("created")),
         metadata=metadata_of(obj.get("metadata")),
     )
+
+
+def _in_currency(price: Object, currency: str) -> Object:
+    """Return a price as it is charged in a currency; what it costs in another than its first is told only if asked."""
+    if price.get("currency") == currency:
+        return price
+    own = {name: price.get(name) for name in ("billing_scheme", "transform_quantity")}
+    return {**own, **part(part(price.get("currency_options")).get(currency))}

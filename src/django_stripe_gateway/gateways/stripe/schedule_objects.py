@@ -60,16 +60,17 @@ def schedule_snapshot(obj: Object) -> ScheduleSnapshot:
 
 
 def _phase(obj: Object) -> SchedulePhase:
-    items = [_item(item) for item in _dicts(obj["items"])]
+    items = [_item(item, obj) for item in _dicts(obj["items"])]
     return SchedulePhase(start=_moment(obj["start_date"]), end=_moment(obj["end_date"]), items=items)
 
 
-def _item(obj: Object) -> PhaseItem:
+def _item(obj: Object, phase: Object) -> PhaseItem:
     """Return what a phase sells; a price that has not come along is known by its id alone."""
     price = obj.get("price") or obj.get("plan")
     shown = price if isinstance(price, dict) else {"id": text(price)}
     # It is no item of a subscription yet, and has no id.
-    item = item_snapshot({"id": "-", "price": shown, "quantity": obj.get("quantity")}, {})
+    sold = {"id": "-", "price": shown, "quantity": obj.get("quantity")}
+    item = item_snapshot(sold, {"currency": phase.get("currency")})
     return PhaseItem(**{name: getattr(item, name) for name in OF_PHASE_ITEM})
 
 

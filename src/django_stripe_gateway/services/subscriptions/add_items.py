@@ -206,7 +206,7 @@ def check_not_there(price_id: str | None, items: dict[str, SubscriptionItem]) ->
 def _check_addable(subscription: Subscription, pricing: PlanPricing) -> None:
     _check_gateway(subscription)
     terms = current_terms(subscription)
-    check_add_on(pricing, subscription.plan_id, subscription.variant, "" if terms is None else terms.currency)
+    check_add_on(pricing, subscription.plan_id, subscription.variant, () if terms is None else terms.currencies)
 
 
 def _check_gateway(subscription: Subscription) -> None:

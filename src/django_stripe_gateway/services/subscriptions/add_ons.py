@@ -13,8 +13,8 @@ from django_stripe_gateway.services.subscriptions.quantities import quantity_of
 from django_stripe_gateway.services.transactions import payments_database
 
 
-def check_add_on(pricing: PlanPricing, plan_pk: int | None, variant: str, currency: str) -> None:
-    """Raise ``InvalidInput`` unless a price can be charged beside this plan of this account, in this currency.
+def check_add_on(pricing: PlanPricing, plan_pk: int | None, variant: str, currencies: Sequence[str]) -> None:
+    """Raise ``InvalidInput`` unless a price can be charged beside this plan of this account, in one of some currencies.
 
     Whether its interval goes with the plan's is for the provider to say: in Stripe's flexible billing mode it does.
     """
@@ -25,8 +25,8 @@ def check_add_on(pricing: PlanPricing, plan_pk: int | None, variant: str, curren
         raise InvalidInput("This add-on is not for sale.", code="not_for_sale", field="pricing_id")
     if pricing.variant != variant or not pricing.stripe_price_id:
         raise InvalidInput("This add-on is sold by another variant.", code="unknown_pricing", field="pricing_id")
-    if currency:
-        check_currency(pricing, currency)
+    if currencies:
+        check_currency(pricing, currencies)
 
 
 def add_on_params(
@@ -47,7 +47,7 @@ def add_on_params(
     if len(set(charged)) < len(charged):
         raise InvalidInput("An add-on stands in a subscription once, at one price.", field="add_ons")
     for added, _quantity in add_ons:
-        check_add_on(added, pricing.plan_id, pricing.variant, pricing.currency)
+        check_add_on(added, pricing.plan_id, pricing.variant, [pricing.currency])
     return [
         {"price_id": added.stripe_price_id, "quantity": quantity_of(added, quantity)} for added, quantity in add_ons
     ]

@@ -343,6 +343,6 @@ def _check_pricing(subscription: Subscription, pricing: PlanPricing) -> None:
     check_sold_alone(pricing)
     current = current_terms(subscription)
     if current is not None:
-        check_currency(pricing, current.currency)
+        check_currency(pricing, current.currencies)
     check_has_no_other(subscription.customer_id, pricing.plan_id, than=subscription)
     check_charged_once(subscription.customer, [pricing.stripe_price_id], instead_of=subscription.item_id)

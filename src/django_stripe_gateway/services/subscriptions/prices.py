@@ -20,11 +20,21 @@ MAX_CHOICES_NAMED = 12
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """In which currency something is charged, and how often."""
+    """In which currency something is charged, and how often.
+
+    Args:
+        listed_in: the currency of the price as the catalogue has it, where it can be had in several.
+    """
 
     currency: str
     interval: str
     interval_count: int
+    listed_in: str = ""
+
+    @property
+    def currencies(self) -> Sequence[str]:
+        """What the prices beside it, and after it, are listed in; which of the latter can be had so Stripe knows."""
+        return [self.currency] if self.listed_in in ("", self.currency) else [self.currency, self.listed_in]
 
     def has_interval_of(self, pricing: PlanPricing) -> bool:
         """Return whether a price is charged as often."""
@@ -95,10 +105,10 @@ def is_charged(subscription: Subscription, pricing: PlanPricing) -> bool:
     return (pricing.variant, pricing.stripe_price_id) == (subscription.variant, subscription.price_id)
 
 
-def check_currency(pricing: PlanPricing, currency: str) -> None:
-    """Raise ``InvalidInput`` for a price in another currency than a subscription has."""
-    if pricing.currency != currency:
-        sentence = f"A subscription keeps its currency, {currency}; this price is {pricing}."
+def check_currency(pricing: PlanPricing, currencies: Sequence[str]) -> None:
+    """Raise ``InvalidInput`` for a price in another currency than a subscription has, which is the first of some."""
+    if pricing.currency not in currencies:
+        sentence = f"A subscription keeps its currency, {currencies[0]}; this price is {pricing}."
         raise InvalidInput(sentence, code="other_currency", field="pricing_id")
 
 
@@ -148,7 +158,8 @@ def choose_next_pricing(subscription: Subscription, plan: Plan) -> PlanPricing |
     terms = current_terms(subscription)
     if terms is None:
         return _only(_preferred(sold, lambda pricing: pricing.is_default))
-    same_currency = [pricing for pricing in sold if pricing.currency == terms.currency]
+    same_currency = [pricing for pricing in sold if pricing.currency in terms.currencies]
+    same_currency = _preferred(same_currency, lambda pricing: pricing.currency == terms.currency)
     if not same_currency:
         sentence = f"A subscription keeps its currency, {terms.currency}; this plan is sold at {_named(sold)}."
         raise InvalidInput(sentence, code="other_currency", field="pricing_id")
@@ -167,9 +178,13 @@ def current_terms(subscription: Subscription) -> Terms | None:
     """Return what a subscription's plan is charged in, also at a price that nobody here knows; ``None`` if unclear."""
     items = SubscriptionItem.objects.using(payments_database()).filter(subscription=subscription).exclude(currency="")
     # Where nothing says which item is the plan, any of them says in which currency the subscription is.
+    items = items.select_related("pricing")
     item = items.filter(provider_id=subscription.item_id).first() or items.first()
     found = item or subscription.pricing
-    return None if found is None else Terms(found.currency, found.interval, found.interval_count)
+    if found is None:
+        return None
+    listed_in = item.pricing.currency if item is not None and item.pricing is not None else ""
+    return Terms(found.currency, found.interval, found.interval_count, listed_in)
 
 
 def _sold(plan: Plan, variant: str) -> list[PlanPricing]:
