@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -181,6 +182,43 @@ def test_discount_of_everything(either_host: SubscriptionHost) -> None:
     host.fake.advance(days=32)
     host.deliver_new()
     assert (now(subscription).status, subscription.is_valid) == ("past_due", False)
+
+
+@pytest.mark.parametrize("is_heard", [True, False])
+def test_credit_of_what_was_paid(either_host: SubscriptionHost, is_heard: bool) -> None:
+    """What a subscription that was given up has left as a credit is money: a renewal after that has its days."""
+    host = either_host
+    begin(host, days_ago=34)
+    host.let_change_terms()
+    first = host.subscribed(host.premium)
+    ending = {"subscription_id": first.provider_id, "at_period_end": False, "refund_unused": "credit"}
+    assert host.post("cancel", ending).status_code == 200
+    host.deliver_new()
+    subscription = host.subscribed(host.basic)
+    invoice = host.fake.get(host.fake.get(subscription.provider_id)["latest_invoice"])
+    assert (invoice["status"], invoice["total"], invoice["amount_paid"]) == ("paid", 2000, 0)
+    if not is_heard:
+        Subscription.objects.filter(pk=subscription.pk).update(first_paid_at=None)
+    # The rest of the credit is spent on something else.
+    host.fake.act(host.customer.provider_id, lambda scope, customer: customer.update(balance=0))
+    late = fail_a_renewal(host, subscription, days=31)
+    forget_looks()
+    host.deliver(late)
+    assert (now(subscription).status, subscription.is_valid) == ("past_due", True)
+    assert subscription.first_paid_at == datetime.fromtimestamp(invoice["status_transitions"]["paid_at"], UTC)
+
+
+def test_less_than_can_be_charged(either_host: SubscriptionHost) -> None:
+    """Stripe pays it by letting the customer owe it: nobody has paid anything by that."""
+    host = either_host
+    subscription = host.subscribed()
+    invoice = host.fake.get(host.fake.get(subscription.provider_id)["latest_invoice"])
+    owed = {"total": 30, "amount_due": 0, "amount_paid": 0, "starting_balance": 0, "ending_balance": 30}
+    credited = {"total": 30, "amount_due": 0, "amount_paid": 0, "starting_balance": -20, "ending_balance": 10}
+    read = get_billing_gateway("stripe").read_invoice
+    assert not read({**invoice, **owed}).is_paid_with_something
+    assert read({**invoice, **credited}).amount_credited == Decimal("0.20")
+    assert not read({**invoice, **owed, "total": -30, "ending_balance": -30}).is_paid_with_something
 
 
 def test_payment_before_we_knew(either_host: SubscriptionHost) -> None:

@@ -109,6 +109,7 @@ class InvoiceSnapshot:
         client_secret: confirms its payment in the customer's browser; never stored or logged.
         requires_action: the customer has to authenticate before it can be paid.
         amount_given_back: by credit notes after it was paid.
+        amount_credited: what the customer's balance has paid of it, a credit left from what was paid before.
         lines: what it charges for: description, amount, quantity, price id, whether it is a proration.
     """
 
@@ -121,6 +122,7 @@ class InvoiceSnapshot:
     amount_paid: Decimal
     amount_remaining: Decimal
     amount_given_back: Decimal = Decimal(0)
+    amount_credited: Decimal = Decimal(0)
     tax: Decimal = Decimal(0)
     number: str = ""
     customer_id: str = ""
@@ -143,9 +145,9 @@ class InvoiceSnapshot:
     lines: Sequence[InvoiceLine] = ()
 
     @property
-    def is_paid_with_money(self) -> bool:
-        """Whether money was paid for it: one of nothing, such as a trial's, is paid too at Stripe."""
-        return self.status == "paid" and self.amount_paid > 0
+    def is_paid_with_something(self) -> bool:
+        """Whether money or a credit was paid for it: one of nothing, such as a trial's, is paid too at Stripe."""
+        return self.status == "paid" and self.amount_paid + self.amount_credited > 0
 
     @property
     def late_since(self) -> datetime | None:

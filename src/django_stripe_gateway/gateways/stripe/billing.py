@@ -105,7 +105,7 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
         # The newest come first. One that was given up before the last that was settled makes nothing late any more.
         unsettled = takewhile(lambda invoice: invoice.status not in SETTLED, invoices)
         late = (invoice.late_since for invoice in unsettled if invoice.status == "open")
-        paid = (invoice.paid_at or invoice.created for invoice in invoices if invoice.is_paid_with_money)
+        paid = (invoice.paid_at or invoice.created for invoice in invoices if invoice.is_paid_with_something)
         since, first = (min(filter(None, moments), default=None) for moments in (late, paid))
         return replace(found, past_due_since=since, first_paid_at=first)
 

@@ -179,6 +179,7 @@ def invoice_snapshot(obj: Object) -> InvoiceSnapshot:
         # localstripe does not say.
         amount_remaining=due - paid if remaining is None else signed_amount_of(remaining, currency),
         amount_given_back=signed_amount_of(obj.get("post_payment_credit_notes_amount") or 0, currency),
+        amount_credited=signed_amount_of(_credited(obj), currency),
         tax=sum((signed_amount_of(tax["amount"], currency) for tax in taxes), signed_amount_of(0, currency)),
         number=optional_text(obj.get("number")),
         customer_id=object_id(obj.get("customer")),
@@ -200,6 +201,18 @@ def invoice_snapshot(obj: Object) -> InvoiceSnapshot:
         client_secret=optional_text(secret) or optional_text(part(intent).get("client_secret")),
         lines=[_line(line, currency) for line in lines],
     )
+
+
+def _credited(obj: Object) -> int:
+    """Return what the customer's credit, a negative balance, has paid of an invoice.
+
+    One that is smaller than what can be charged is paid too: it leaves what the customer owes, a positive balance.
+    """
+    before, after = obj.get("starting_balance"), obj.get("ending_balance")
+    if not (isinstance(before, int) and isinstance(after, int)):
+        return 0
+    # A negative invoice adds to the credit.
+    return max(0, min(0, after) - min(0, before))
 
 
 def invoice_subscription_id(obj: Object) -> str:

@@ -35,8 +35,8 @@ def note_lateness(subscription: Subscription, snapshot: SubscriptionSnapshot, sa
 
 
 def note_payment(subscription: Subscription, snapshot: InvoiceSnapshot) -> None:
-    """Note that an invoice of a subscription, whose row need not be locked, was paid with money."""
-    if not snapshot.is_paid_with_money:
+    """Note that an invoice of a subscription, whose row need not be locked, was paid with money or a credit."""
+    if not snapshot.is_paid_with_something:
         return
     paid_at = snapshot.paid_at or snapshot.created or timezone.now()
     if not _take_first_payment(subscription, paid_at):

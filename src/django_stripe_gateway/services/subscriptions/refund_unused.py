@@ -39,7 +39,7 @@ def unused_refunds(subscription: Subscription) -> dict[str, Any]:
     unused = [
         (invoice, _unused_part(invoice, moment))
         for invoice in gateway.list_subscription_invoices(provider_id)
-        if invoice.is_paid_with_money and invoice.created and invoice.created >= since
+        if invoice.status == "paid" and invoice.amount_paid > 0 and invoice.created and invoice.created >= since
     ]
     rest -= sum((min(invoice.amount_given_back, part) for invoice, part in unused), Decimal(0))
     refunds, left = _spread(rest, unused)
