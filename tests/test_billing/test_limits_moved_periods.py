@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from django_stripe_gateway import usage
-from django_stripe_gateway.models import PlanLimit, Subscription
+from django_stripe_gateway.models import PlanLimit, PlanPricing, Subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription
 from tests.billing_factories import make_plan
 from tests.test_billing.host import SubscriptionHost
@@ -105,3 +105,64 @@ def test_renewals_that_are_heard_of_late(site: SubscriptionHost) -> None:
     assert mine.current_period_start > timezone.now() - timedelta(days=31)
     assert mine.periods_since == since
     assert remaining(site) == 10
+
+
+def test_monthly_add_on_of_a_yearly_plan(site: SubscriptionHost) -> None:
+    """The first month of the add-on begins with the plan's year, and is over when it is over."""
+    if site.fake.generation == "legacy":
+        pytest.skip("all items are paid at once there")
+    year, support = sell_a_year_with_support(site)
+    mine = subscribed_with(site, year, support)
+    assert use_up(site, "answers") == use_up(site, "minutes") == 10
+    pass_days(site, 36)
+    assert (usage.allowance(site.user, "answers").remaining, remaining(site)) == (10, 0)
+    cancel(site, mine)
+    subscribed_with(site, year, support)
+    assert (usage.allowance(site.user, "answers").remaining, remaining(site)) == (10, 0)
+    assert use_up(site, "answers") == 10
+    cancel(site, Subscription.objects.latest("pk"))
+    subscribed_with(site, year, support)
+    assert (usage.allowance(site.user, "answers").remaining, remaining(site)) == (0, 0)
+
+
+def test_monthly_add_on_after_a_trial_that_is_heard_of_late(site: SubscriptionHost) -> None:
+    """Both are paid from the trial's end on; what was used before that was heard of counts for as long as each runs."""
+    if site.fake.generation == "legacy":
+        pytest.skip("all items are paid at once there")
+    year, support = sell_a_year_with_support(site)
+    year.trial_days = 7
+    year.save()
+    mine = subscribed_with(site, year, support)
+    site.fake.customer_changes_card(site.customer.provider_id, "pm_card_visa")
+    site.fake.advance(days=8)
+    assert use_up(site, "answers") == use_up(site, "minutes") == 10
+    pass_days(site, 36)
+    cancel(site, mine)
+    year.trial_days = 0
+    year.save()
+    subscribed_with(site, year, support)
+    assert (usage.allowance(site.user, "answers").remaining, remaining(site)) == (10, 0)
+
+
+def sell_a_year_with_support(site: SubscriptionHost) -> tuple[PlanPricing, PlanPricing]:
+    """Return a year of the plan, and an add-on by the month that has 10 answers."""
+    year = site.sell("basic", Decimal("200.00"), interval="year")
+    support = site.sell("support", Decimal("7.00"), is_add_on=True)
+    PlanPricing.objects.filter(pk=support.pk).update(may_be_added=True)
+    PlanLimit.objects.create(plan=support.plan, metric="answers", limit=10, period="billing_period")
+    return year, support
+
+
+def subscribed_with(site: SubscriptionHost, pricing: PlanPricing, add_on: PlanPricing) -> Subscription:
+    return site.subscribed(pricing, pricing_id=pricing.pk, add_ons=[{"pricing_id": add_on.pk}])
+
+
+def use_up(site: SubscriptionHost, metric: str) -> int:
+    """Use all that is left of a metric, one by one, and return how much that was."""
+    return next(used for used in range(100) if site.post("me/usage", {"metric": metric}).status_code == 429)
+
+
+def pass_days(site: SubscriptionHost, days: int) -> None:
+    for _day in range(days):
+        site.fake.advance(days=1)
+        site.deliver_new()

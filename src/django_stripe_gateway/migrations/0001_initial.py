@@ -518,6 +518,7 @@ class Migration(migrations.Migration):
                 ('period_key', models.CharField(max_length=64, verbose_name="period's key")),
                 ('starts', models.DateTimeField(verbose_name='starts')),
                 ('ends', models.DateTimeField(blank=True, null=True, verbose_name='ends')),
+                ('item_id', models.CharField(blank=True, default='', editable=False, max_length=255)),
                 ('current_until', models.DateTimeField(verbose_name='current until')),
                 ('is_open', models.BooleanField(default=None, editable=False, null=True)),
                 ('reopened', models.PositiveIntegerField(default=0, editable=False)),

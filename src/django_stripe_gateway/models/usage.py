@@ -36,6 +36,8 @@ class UsageCounter(models.Model):
     period_key = models.CharField(_("period's key"), max_length=64)
     starts = models.DateTimeField(_("starts"))
     ends = models.DateTimeField(_("ends"), null=True, blank=True)
+    # Whose paid period it is: the provider's id of an item that has one of its own; empty for the subscription's.
+    item_id = models.CharField(max_length=255, blank=True, default="", editable=False)
     # After that nobody asks for it; later than the period's end where that is only an estimate.
     current_until = models.DateTimeField(_("current until"))
     # Of the counters of months and paid periods, of which several can be current at once: the one that use goes to.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Q
 
@@ -148,12 +149,14 @@ def follow_periods(subscription: Subscription, before: Subscription, items: Sync
         items: what came with that.
     """
     has_moved = any(getattr(subscription, name) != getattr(before, name) for name in PERIOD)
-    moved: list[Subscription | SubscriptionItem] = [*(items.moved if items else ())]
+    whose: dict[tuple[datetime | None, datetime | None], set[str]] = defaultdict(set)
+    for item in items.moved if items else ():
+        whose[item.current_period_start, item.current_period_end].add(item.provider_id)
     if has_moved:
-        moved.append(subscription)
-    for first, end in {(one.current_period_start, one.current_period_end) for one in moved}:
+        whose[subscription.current_period_start, subscription.current_period_end].add("")
+    for (first, end), item_ids in whose.items():
         if first is not None and end is not None:
-            learn_period(subscription.customer.owner_id, first, end)
+            learn_period(subscription.customer.owner_id, first, end, item_ids)
     starts, ended = subscription.current_period_start, before.current_period_end
     cycle = items.cycles.get(before.item_id, UNKNOWN_CYCLE) if items else UNKNOWN_CYCLE
     if starts is None or starts == before.current_period_start:

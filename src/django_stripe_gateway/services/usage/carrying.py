@@ -24,12 +24,13 @@ does not grow, and whoever still thinks it open has to read again; so has who fi
 
 When a counter's period ends is what its subscription says now, even if that has ended meanwhile and nobody used
 anything since the end moved (see ``entitlement_query``). ``learn_period`` keeps it in the counter, because a
-subscription that goes on to another period forgets the one before.
+subscription that goes on to another period forgets the one before. What is paid beside the plan can have a period of
+its own, such as the first month of an add-on in a plan's year: both begin together, so a counter knows whose it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -52,6 +53,7 @@ class Counted:
     Args:
         expired: the part of ``reserved`` whose time is up.
         ends: the end of its period as it is known now, which may be later than when it was last used.
+        item_id: of the item whose period it is, as ``Window`` has it.
         last_used: when it last changed.
         reopened: how often use has come back to it, by which it is seen that others have grown meanwhile.
     """
@@ -67,6 +69,7 @@ class Counted:
     last_used: datetime
     is_open: bool
     reopened: int
+    item_id: str = ""
 
     @classmethod
     def of(cls, row: UsageCounter, ends: datetime | None) -> Self:
@@ -83,6 +86,7 @@ class Counted:
             last_used=as_aware(row.modified),
             is_open=bool(row.is_open),
             reopened=row.reopened,
+            item_id=row.item_id,
         )
 
 
@@ -126,8 +130,13 @@ def carried_into(window: Window, others: Iterable[Counted], now: datetime) -> Ca
     return Carried(tuple(sorted(carried, key=lambda one: one.pk, reverse=True)))
 
 
-def learn_period(owner_pk: Any, starts: datetime, ends: datetime) -> None:
-    """Let the counters of a paid period know its end: it was an estimate, or it has been moved."""
+def learn_period(owner_pk: Any, starts: datetime, ends: datetime, item_ids: Collection[str] = ("",)) -> None:
+    """Let the counters of a paid period know its end: it was an estimate, or it has been moved.
+
+    Args:
+        item_ids: of the items that have this period, as counters keep them; empty for the subscription.
+    """
     rows = UsageCounter.objects.using(usage_database()).filter(owner_id=owner_pk, period_key=paid_key(as_aware(starts)))
+    rows = rows.filter(item_id__in=item_ids)
     closed_until = as_stored(as_aware(ends) + ESTIMATE_MARGIN)
     rows.update(ends=ends, current_until=Case(When(is_open=True, then=F("current_until")), default=closed_until))

@@ -196,6 +196,7 @@ def new_counter(owner: Any, allowance: Allowance, used: int = 0) -> UsageCounter
         period_key=window.key,
         starts=as_stored(window.starts),
         ends=window.ends and as_stored(window.ends),
+        item_id=window.item_id,
         # An open one is asked for until it is closed, however its period is prolonged.
         current_until=as_stored(FAR_FUTURE if is_exclusive else window.current_until),
         is_open=True if is_exclusive else None,
@@ -212,8 +213,9 @@ def _take_at_once(allowance: Allowance, counter: Counted, quantity: int) -> Take
     rows = UsageCounter.objects.using(usage_database()).filter(pk=counter.pk)
     if _is_exclusive(allowance):
         rows = rows.filter(is_open=True, reopened=counter.reopened)
-        if counter.ends != allowance.window.ends:
+        if (counter.ends, counter.item_id) != (allowance.window.ends, allowance.window.item_id):
             changes["ends"] = allowance.window.ends and as_stored(allowance.window.ends)
+            changes["item_id"] = allowance.window.item_id
     if ceiling is not None:
         # Sums on both sides: MariaDB's unsigned numbers have no differences below zero.
         asked = F("used") + F("reserved") + Value(quantity + max(0, -ceiling), output_field=BigIntegerField())

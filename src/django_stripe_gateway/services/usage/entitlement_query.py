@@ -65,6 +65,7 @@ class Row:
         used: of a counter; the available units of grants.
         expired: the part of a counter's ``reserved`` whose time is up.
         amount, interval, interval_count, quantity, is_metered, item_id: of the item, by which plans are ranked.
+        item_id: of a counter, whose period it counts in.
         quantity: of a counter, how often it was opened again.
     """
 
@@ -97,6 +98,8 @@ class Row:
 
 COLUMNS = tuple(f"row_{name}" for name in Row.__dataclass_fields__)
 NUMBERS = tuple("pk parent limit used reserved extra expired subscription_pk interval_count quantity".split())
+# What is paid is paid for the subscription's period; an item that knows none is of an old answer.
+OF_ITEM = tuple(Coalesce(f"current_period_{end}", f"subscription__current_period_{end}") for end in ("start", "end"))
 FLAGS = ("is_metered", "is_per_unit", "is_add_on", "is_open")
 
 
@@ -160,9 +163,8 @@ def _items(owner: Any) -> QuerySet[Any, Any]:
         # The item that is the plan came with its subscription.
         items.exclude(provider_id=F("subscription__item_id")),
         Source.ITEM,
-        # What is paid is paid for the subscription's period; an item that knows none is of an old answer.
-        starts=Coalesce("current_period_start", "subscription__current_period_start"),
-        ends=Coalesce("current_period_end", "subscription__current_period_end"),
+        starts=OF_ITEM[0],
+        ends=OF_ITEM[1],
         since=F("subscription__periods_since"),
         subscription_pk=F("subscription_id"),
         item_id=F("provider_id"),
@@ -233,18 +235,18 @@ def _counters(owner: Any, now: datetime) -> QuerySet[Any, Any]:
         .annotate(total=Cast(Sum("quantity"), BigIntegerField()))
         .values("total")
     )
-    # The subscription says when its period ends, and still does so when it has ended itself.
-    known_end = (
-        Subscription.objects.for_owner(owner)
-        .filter(current_period_start=OuterRef("starts"), current_period_end__isnull=False)
-        .order_by("-current_period_end")
-        .values("current_period_end")[:1]
+    # A subscription says when its period ends, and still does so when it has ended itself; so do its items.
+    mine = Subscription.objects.for_owner(owner)
+    items = SubscriptionItem.objects.filter(subscription__in=mine.values("pk"), provider_id=OuterRef("item_id"))
+    known_end = Case(
+        When(item_id="", then=Subquery(_ends_of(mine, F("current_period_start"), F("current_period_end")))),
+        default=Subquery(_ends_of(items, *OF_ITEM)),
     )
     return _shape(
         UsageCounter.objects.filter(owner=owner, current_until__gt=now),
         Source.COUNTER,
         starts=F("starts"),
-        ends=Case(When(period_key__startswith=PAID, then=Coalesce(Subquery(known_end), "ends")), default=F("ends")),
+        ends=Case(When(period_key__startswith=PAID, then=Coalesce(known_end, "ends")), default=F("ends")),
         since=F("modified"),
         is_open=Coalesce("is_open", Value(False)),
         quantity=F("reopened"),
@@ -252,8 +254,16 @@ def _counters(owner: Any, now: datetime) -> QuerySet[Any, Any]:
         slug=F("period_key"),
         metric=F("metric"),
         period=F("period"),
+        item_id=F("item_id"),
         used=F("used"),
         reserved=F("reserved"),
         extra=F("extra"),
         expired=Coalesce(Subquery(expired), Value(0), output_field=BigIntegerField()),
     )
+
+
+def _ends_of(rows: QuerySet[Any, Any], starts: Any, ends: Any) -> QuerySet[Any, Any]:
+    """Return when a period ended that began when an outer counter's did, the latest if several say so."""
+    known: QuerySet[Any, Any] = rows.alias(period_start=starts).annotate(period_end=ends)
+    known = known.filter(period_start=OuterRef("starts"), period_end__isnull=False)
+    return known.order_by("-period_end").values("period_end")[:1]

@@ -103,6 +103,7 @@ def _counted(row: Row) -> Counted:
         last_used=as_aware(row.since or THE_BEGINNING),
         is_open=row.is_open,
         reopened=row.quantity,
+        item_id=row.item_id,
     )
 
 

@@ -36,6 +36,7 @@ class Window:
     Args:
         carries_since: use in other periods that are not over counts in this one if their last use is not older than
             that (see ``carried_into``); ``None`` for kinds whose periods never overlap.
+        item_id: of the item whose paid period it is; empty for a subscription's, and for what nobody pays for.
     """
 
     key: str
@@ -43,6 +44,7 @@ class Window:
     ends: datetime | None
     current_until: datetime
     carries_since: datetime | None = None
+    item_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,13 @@ class BillingPeriod:
     Args:
         since: when the first of the periods began that have followed each other without a break, this one the last;
             ``None`` if that is not known, and this one is taken for the first.
+        item_id: of the item that has this period, beside the plan's; empty where it is the subscription's.
     """
 
     starts: datetime
     ends: datetime
     since: datetime | None = None
+    item_id: str = ""
 
 
 #: Takes a moment, the owner's time zone and the paid period, if there is one; returns the period of the moment.
@@ -162,7 +166,7 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
 
 
 def paid_key(starts: datetime) -> str:
-    """Return the key of the paid period that begins at ``starts``, wherever it ends."""
+    """Return the key of the paid period that begins at ``starts``, wherever it ends, and whosever it is."""
     return f"{PAID}{starts.astimezone(UTC).isoformat(timespec='seconds')}"
 
 
@@ -186,7 +190,7 @@ def _paid(without_subscription: LimitPeriod) -> WindowAt:
             starts, ends = ends + missed * length, ends + (missed + 1) * length
         # A renewal is paid for by itself; a first period takes over whatever is not over yet.
         carries_since = starts if starts > since else THE_BEGINNING
-        return Window(paid_key(starts), starts, ends, ends + ESTIMATE_MARGIN, carries_since)
+        return Window(paid_key(starts), starts, ends, ends + ESTIMATE_MARGIN, carries_since, billing.item_id)
 
     return window
 

@@ -19,7 +19,7 @@ from fractions import Fraction
 
 from django_stripe_gateway.choices import LimitPeriod
 from django_stripe_gateway.models.subscription_items import plan_rank
-from django_stripe_gateway.services.usage.entitlement_query import Row
+from django_stripe_gateway.services.usage.entitlement_query import Row, Source
 from django_stripe_gateway.services.usage.periods import BillingPeriod, as_aware, rule_of
 
 # As much as the database's numbers hold.
@@ -97,7 +97,9 @@ def _limit(row: Row, billing: BillingPeriod | None) -> PlannedLimit:
 def _billing(row: Row) -> BillingPeriod | None:
     if row.starts is None or row.ends is None:
         return None
-    return BillingPeriod(as_aware(row.starts), as_aware(row.ends), row.since and as_aware(row.since))
+    # Whatever is the subscription's plan has the subscription's period; which item that is may change meanwhile.
+    item_id = row.item_id if row.source is Source.ITEM else ""
+    return BillingPeriod(as_aware(row.starts), as_aware(row.ends), row.since and as_aware(row.since), item_id)
 
 
 def _rank(row: Row) -> tuple[object, ...]:
