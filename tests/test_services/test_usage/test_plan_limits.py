@@ -277,6 +277,22 @@ def test_plan__by_what_was_negotiated(user: Any) -> None:
     assert both(user) == "known"
 
 
+def test_plan__never_a_second_one(user: Any) -> None:
+    """What is charged beside a subscription's plan, such as what the catalogue learns of later, may be dearer."""
+    make_default_plan(slug="free")
+    customer = make_customer(user)
+    mine = make_subscription(customer, pricing=make_pricing(make_plan("basic"), amount=20))
+    gold = make_limited_plan(("minutes", 10, "day"))
+    make_item(mine, gold, amount=Decimal("99.00"))
+    assert both(user) == "basic"
+    assert limit_of(user) == 10
+    make_subscription(customer, pricing=make_pricing(make_plan("silver"), amount=50))
+    assert both(user) == "silver"
+    Subscription.objects.update(plan=None, pricing=None)
+    assert both(user) == "free"
+    assert limit_of(user) == 10
+
+
 def test_plan__never_an_add_on(user: Any) -> None:
     mine = subscribe(user, ("minutes", 10, "day"))
     make_item(mine, add_on(("minutes", 5, "day")), amount=Decimal("900.00"))

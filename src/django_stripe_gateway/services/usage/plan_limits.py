@@ -4,7 +4,8 @@
    who pays never gets less than who does not. To take a metric away, a plan lists it with 0.
 2. What is per unit is multiplied by the quantity of the item.
 3. Of several plans, also in one subscription, counts the most generous limit of each metric: none at all before any,
-   then the one that allows most per day (``PeriodRule.days``), then the plan that is the owner's (``plan_rank``).
+   then the one that allows most per day (``PeriodRule.days``), then the plan that is the owner's: of those that
+   subscriptions are, the first by ``plan_rank``. A plan that is charged beside them, however dear, only adds limits.
 4. Add-ons are added to that, each to the limit of its own kind of period. With another period than every plan's an
    add-on is no addition: the more generous of both counts.
 5. Without a subscription to a plan, the default plan is the plan.
@@ -79,7 +80,9 @@ def planned_limits(bought: Iterable[Row], default: Sequence[Row]) -> PlannedLimi
         metric: max(by_period.values(), key=lambda limit: limit.generosity) for metric, by_period in found.items()
     }
     billing, rows = plans[0]
-    return PlannedLimits(rows[0] if rows else None, billing, limits)
+    # What no subscription is, nobody's plan is either, as ``active_plan`` has it.
+    named = [row for row in rows if row.source is not Source.ITEM] or default
+    return PlannedLimits(named[0] if named else None, billing, limits)
 
 
 def _listing(rows: Iterable[Row]) -> list[Row]:
@@ -103,7 +106,7 @@ def _billing(row: Row) -> BillingPeriod | None:
 
 
 def _rank(row: Row) -> tuple[object, ...]:
-    return plan_rank(
+    return row.source is Source.SUBSCRIPTION, *plan_rank(
         is_metered=row.is_metered,
         amount=row.amount,
         interval=row.interval,
