@@ -212,6 +212,15 @@ def test_sent_invoices_are_charged_on_nothing(host: SubscriptionHost) -> None:
     assert shown(host) == {first: (True, [charged.provider_id])}
 
 
+def test_what_was_never_paid_is_charged_on_nothing(host: SubscriptionHost) -> None:
+    mine = host.subscribed()
+    before = shown(host)
+    host.subscribe(host.premium)
+    host.deliver_new()
+    assert shown(host) == before
+    assert [*before.values()] == [(True, [mine.provider_id])]
+
+
 def test_customer_with_an_old_source(host: SubscriptionHost) -> None:
     host.subscribed()
     customer = {"id": host.customer.provider_id, "object": "customer", "livemode": False, "default_source": "card_1"}
