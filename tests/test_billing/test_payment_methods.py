@@ -85,6 +85,30 @@ def test_removed__where_nothing_is_charged_again(host: SubscriptionHost, is_free
     assert remove(host, card).status_code == 204
 
 
+@pytest.mark.parametrize(
+    ("path", "body"), [("payment_methods", {}), ("payment_methods", {"mode": "checkout"}), ("portal", {})]
+)
+def test_customer_deleted_unheard(host: SubscriptionHost, path: str, body: dict[str, Any]) -> None:
+    host.subscribed()
+    old = host.customer.provider_id
+    host.fake.delete_customer(old)
+    answer = host.post(path, body)
+    assert answer.status_code == 201, answer.content
+    assert host.customer.exists_at_provider
+    assert host.customer.former_ids == [old]
+    host.deliver_new()
+    assert host.customer.exists_at_provider
+
+
+def test_list__customer_deleted_unheard(host: SubscriptionHost) -> None:
+    host.subscribed()
+    host.fake.delete_customer(host.customer.provider_id)
+    answer = host.get("payment_methods")
+    assert (answer.status_code, answer.json()["results"]) == (200, [])
+    assert not host.customer.exists_at_provider
+    assert host.get("payment_methods").status_code == 200
+
+
 def test_default__in_any_order(host: SubscriptionHost) -> None:
     host.subscribed()
     for card in ("pm_card_visa", "pm_card_mastercard"):

@@ -16,6 +16,7 @@ from django_stripe_gateway.services.subscriptions.reconcile import (
     reconcile_customers,
     reconcile_subscriptions,
 )
+from tests.conftest import SignalRecorder
 from tests.test_billing.host import SubscriptionHost
 from tests.test_webhooks.support import in_threads
 
@@ -105,6 +106,17 @@ def test_details__saved_while_the_operation_waits(host: SubscriptionHost, user: 
     assert host.fake.get(host.customer.provider_id)["email"] == "ada@example.com"
     assert outcomes(reconcile_customers()) == ["changed"]
     assert host.fake.get(host.customer.provider_id)["email"] == "countess@example.com"
+
+
+def test_details__customer_deleted_unheard(host: SubscriptionHost, user: Any, recorded_signals: SignalRecorder) -> None:
+    host.subscribed()
+    host.fake.delete_customer(host.customer.provider_id)
+    user.email = "new@example.com"
+    user.save()
+    assert outcomes(reconcile_customers()) == ["changed"]
+    assert not host.customer.exists_at_provider
+    assert outcomes(reconcile_customers()) == []
+    assert recorded_signals.names.count("customer_deleted") == 1
 
 
 def test_lost_events(host: SubscriptionHost) -> None:

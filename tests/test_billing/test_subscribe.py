@@ -242,6 +242,19 @@ def test_customer_deleted_at_stripe(host: SubscriptionHost, recorded_signals: Si
     assert recorded_signals.names.count("customer_deleted") == 1
 
 
+def test_customer_deleted_at_stripe__details_changed_since(host: SubscriptionHost) -> None:
+    host.subscribed()
+    old = host.customer.provider_id
+    host.fake.delete_customer(old)
+    host.user.email = "new@example.com"
+    host.user.save()
+    assert host.subscribe(host.premium)["status"] == "incomplete"
+    assert host.customer.former_ids == [old]
+    assert host.fake.get(host.customer.provider_id)["email"] == "new@example.com"
+    host.deliver_new()
+    assert host.customer.exists_at_provider
+
+
 def test_same_key__same_answer(host: SubscriptionHost) -> None:
     body = {"plan_id": host.basic.plan_id}
     first, again = (host.post("subscribe", body, headers={"Idempotency-Key": "k1"}) for _try in range(2))

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.apps import apps
 from django.db import IntegrityError, transaction
@@ -20,7 +20,7 @@ from django_stripe_gateway import signals
 from django_stripe_gateway.adapter import get_adapter, wrong_answer
 from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.exceptions import GatewayConfigurationError
+from django_stripe_gateway.exceptions import GatewayConfigurationError, ProviderError
 from django_stripe_gateway.gateways.billing_values import CustomerRequest, CustomerSnapshot
 from django_stripe_gateway.gateways.registry import billing_variants, get_billing_gateway
 from django_stripe_gateway.models import Customer
@@ -33,6 +33,7 @@ from django_stripe_gateway.services.subscriptions.line import CustomerClaim, Cus
 from django_stripe_gateway.services.subscriptions.sync import lock_customer
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
+A = TypeVar("A")
 NAME_LENGTH = 256
 # What our call leaves on what it makes, so that an earlier attempt is found.
 MARKER = "operation"
@@ -141,18 +142,31 @@ def ensure_customer(*, owner: Any, variant: str = "", origin: Origin = SYSTEM) -
     details = owner_details(owner)
     if not customer.exists_at_provider:
         return _send_details(CREATE_CUSTOMER, customer, details, origin)
-    if customer.details_digest != details_digest(details):
+    if customer.details_digest == details_digest(details):
+        return customer
+    try:
         return _send_details(UPDATE_CUSTOMER, customer, details, origin)
-    return customer
+    except ProviderError as error:
+        if not note_unheard_deletion(customer, error):
+            raise
+    return _send_details(CREATE_CUSTOMER, customer, details, origin)
 
 
 def update_customer(*, customer: Customer, origin: Origin = SYSTEM) -> Customer:
-    """Send the provider the owner's details if they have changed; see ``ensure_customer`` for what is raised."""
+    """Send the provider the owner's details if they have changed; see ``ensure_customer`` for what is raised.
+
+    One that the provider has deleted is noted as such, and not made anew: the next who wants to pay has it made.
+    """
     if customer.owner is None or not customer.exists_at_provider:
         return customer
     details, noted = owner_details(customer.owner), customer.details_changed
     if customer.details_digest != details_digest(details):
-        return _send_details(UPDATE_CUSTOMER, customer, details, origin, noted=noted)
+        try:
+            return _send_details(UPDATE_CUSTOMER, customer, details, origin, noted=noted)
+        except ProviderError as error:
+            if not note_unheard_deletion(customer, error):
+                raise
+        return Customer.objects.using(payments_database()).get(pk=customer.pk)
     # Saved, but with nothing that the provider has of it.
     same = Customer.objects.using(payments_database()).filter(pk=customer.pk, details_changed=noted)
     same.update(details_changed=None)
@@ -238,6 +252,34 @@ def _with_test_card(claim: CustomerClaim, customer: CustomerSnapshot) -> Custome
         customer.customer_id, method.payment_method_id, idempotency_key=f"{key}-default"
     )
     return with_card
+
+
+def with_customer(customer: Customer, act: Callable[[Customer], A], origin: Origin = SYSTEM) -> A:
+    """Return what ``act`` does with a customer, who is made anew, once, if the provider has deleted them unheard."""
+    try:
+        return act(customer)
+    except ProviderError as error:
+        if customer.owner is None or not note_unheard_deletion(customer, error):
+            raise
+    return act(ensure_customer(owner=customer.owner, variant=customer.variant, origin=origin))
+
+
+def note_unheard_deletion(customer: Customer, error: ProviderError) -> bool:
+    """Note that the provider has deleted a customer, and return whether it has, if that is what an error may be about.
+
+    Every call for a customer whose ``customer.deleted`` was lost is refused with such an error, and would be for ever.
+    """
+    if not (error.is_missing and customer.provider_id and _is_gone(customer)):
+        return False
+    mark_customer_deleted(customer)
+    return True
+
+
+def _is_gone(customer: Customer) -> bool:
+    try:
+        return get_billing_gateway(customer.variant).retrieve_customer(customer.provider_id or "").is_deleted
+    except ProviderError as error:
+        return error.is_missing
 
 
 @retry_on_deadlock

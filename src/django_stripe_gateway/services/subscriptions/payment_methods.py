@@ -15,7 +15,7 @@ from django_stripe_gateway.models import Customer, Subscription, SubscriptionIte
 from django_stripe_gateway.services.operations.engine import is_unanswered, run
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.subscriptions.customers import MARKER
+from django_stripe_gateway.services.subscriptions.customers import MARKER, note_unheard_deletion, with_customer
 from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb, customer_id
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -92,16 +92,24 @@ def list_payment_methods(*, customer: Customer | None) -> Sequence[PaymentMethod
     """
     if customer is None or not customer.exists_at_provider:
         return []
-    return get_billing_gateway(customer.variant).list_payment_methods(customer.provider_id or "")
+    try:
+        return get_billing_gateway(customer.variant).list_payment_methods(customer.provider_id or "")
+    except ProviderError as error:
+        if not note_unheard_deletion(customer, error):
+            raise
+    return []
 
 
 def add_payment_method(*, customer: Customer, origin: Origin = SYSTEM) -> SetupSnapshot:
     """Return a SetupIntent, whose client secret lets the customer add a payment method in the browser.
 
+    A customer that the provider has deleted is made anew.
+
     Raises:
         ProviderError: the provider refused or failed.
     """
-    setup: SetupSnapshot = run(ADD_PAYMENT_METHOD, customer.pk, Request(), origin).answer
+    claim = with_customer(customer, lambda found: run(ADD_PAYMENT_METHOD, found.pk, Request(), origin), origin)
+    setup: SetupSnapshot = claim.answer
     return setup
 
 

@@ -13,6 +13,7 @@ from django_stripe_gateway.models.return_urls import default_base_url
 from django_stripe_gateway.services.operations.engine import run
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions.customers import with_customer
 from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb, customer_id
 
 
@@ -43,6 +44,8 @@ OPEN_PORTAL = register(OpenPortalVerb())
 def portal_url(*, customer: Customer, return_url: str, origin: Origin = SYSTEM) -> str:
     """Return the address of the provider's page where the customer manages what they pay.
 
+    A customer that the provider has deleted is made anew.
+
     Args:
         return_url: absolute address of the host's page that the provider's page links back to.
 
@@ -53,7 +56,8 @@ def portal_url(*, customer: Customer, return_url: str, origin: Origin = SYSTEM) 
     if not get_billing_gateway(customer.variant).supports_portal:
         raise UnsupportedByGateway("This gateway has no page where customers manage what they pay.")
     params = {"return_url": return_url}
-    url: str = run(OPEN_PORTAL, customer.pk, Request(params=params, match=params), origin).answer
+    request = Request(params=params, match=params)
+    url: str = with_customer(customer, lambda found: run(OPEN_PORTAL, found.pk, request, origin), origin).answer
     return url
 
 

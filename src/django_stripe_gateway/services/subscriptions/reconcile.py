@@ -32,15 +32,19 @@ def reconcile_billing_operations(*, origin: Origin = SYSTEM) -> Iterator[Reconci
 
 
 def reconcile_customers(*, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
-    """Send the provider the details of every owner who was saved since, and yield what became of it."""
+    """Send the provider the details of every owner who was saved since, and yield what became of it.
+
+    One that the provider has deleted is noted as such by that.
+    """
     for customer in changed_customers():
-        subject, before = f"customer {customer.pk}", customer.details_digest
+        subject, before = f"customer {customer.pk}", (customer.details_digest, customer.deleted)
         try:
             current = update_customer(customer=customer, origin=origin)
         except GatewayError as error:
             yield Reconciled(subject, failure_of(error), error.detail)
         else:
-            yield Reconciled(subject, "changed" if current.details_digest != before else "unchanged")
+            is_changed = (current.details_digest, current.deleted) != before
+            yield Reconciled(subject, "changed" if is_changed else "unchanged")
 
 
 def reconcile_items() -> Iterator[Reconciled]:

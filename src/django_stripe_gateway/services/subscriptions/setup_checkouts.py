@@ -13,7 +13,7 @@ from django_stripe_gateway.models import BillingOperation, Customer, PlanPricing
 from django_stripe_gateway.services.operations.engine import run
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.subscriptions.customers import MARKER
+from django_stripe_gateway.services.subscriptions.customers import MARKER, with_customer
 from django_stripe_gateway.services.subscriptions.default_payment_method import SET_DEFAULT_PAYMENT_METHOD
 from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
@@ -60,6 +60,8 @@ def open_setup_checkout(
 ) -> BillingCheckoutSnapshot:
     """Return a page of the provider's on which the customer adds a payment method.
 
+    A customer that the provider has deleted is made anew.
+
     Args:
         return_url: absolute address of the host's page that the provider's page links back to.
         set_default: charge what is added from then on, for running subscriptions too.
@@ -71,9 +73,9 @@ def open_setup_checkout(
     if not get_billing_gateway(customer.variant).supports_setup_checkout:
         raise UnsupportedByGateway('This gateway has no page on which cards are added. Use the mode "direct".')
     params = {"return_url": return_url, "set_default": set_default, "currency": _currency(customer)}
-    page: BillingCheckoutSnapshot = run(
-        OPEN_SETUP_CHECKOUT, customer.pk, Request(params=params, match=params), origin
-    ).answer
+    request = Request(params=params, match=params)
+    claim = with_customer(customer, lambda found: run(OPEN_SETUP_CHECKOUT, found.pk, request, origin), origin)
+    page: BillingCheckoutSnapshot = claim.answer
     return page
 
 

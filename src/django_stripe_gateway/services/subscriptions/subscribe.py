@@ -13,7 +13,6 @@ from django_stripe_gateway.conf.billing import TRIAL_END_BEHAVIORS
 from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
     InvalidInput,
-    ProviderError,
     UnsupportedByGateway,
 )
 from django_stripe_gateway.gateways.billing import BillingGateway
@@ -37,7 +36,7 @@ from django_stripe_gateway.services.subscriptions.collection import check_collec
 from django_stripe_gateway.services.subscriptions.customers import (
     billing_variant,
     ensure_customer,
-    mark_customer_deleted,
+    with_customer,
 )
 from django_stripe_gateway.services.subscriptions.identity import take_identity
 from django_stripe_gateway.services.subscriptions.line import (
@@ -313,7 +312,7 @@ def subscribe(
     unpaid = go_on_with_unpaid(verb, customer, request, origin)
     if unpaid is not None:
         return unpaid
-    claim = _run(verb, customer, request, origin)
+    claim: CustomerClaim = with_customer(customer, lambda found: run(verb, found.pk, request, origin), origin)
     subscription: Subscription | None = claim.result or claimed_subscription(claim)
     assert subscription is not None  # noqa: S101 (what subscribes makes one)
     if claim.result is None and claim.operation.kind == SUBSCRIBE.kind and subscription.has_incomplete_payment:
@@ -332,25 +331,6 @@ def return_addresses(base_url: str = "") -> tuple[str, str]:
     success = gateway_settings.subscription_success_url or "/"
     cancel = gateway_settings.subscription_cancel_url or "/"
     return urljoin(base, success), urljoin(base, cancel)
-
-
-def _run(verb: Verb[Any, Any, Any], customer: Customer, request: Request, origin: Origin) -> CustomerClaim:
-    """Run the verb; a customer that the provider has deleted is made anew, once."""
-    try:
-        return run(verb, customer.pk, request, origin)
-    except ProviderError as error:
-        if not error.is_missing or not _is_gone(customer):
-            raise
-        mark_customer_deleted(customer)
-        again = ensure_customer(owner=customer.owner, variant=customer.variant, origin=origin)
-        return run(verb, again.pk, request, origin)
-
-
-def _is_gone(customer: Customer) -> bool:
-    try:
-        return get_billing_gateway(customer.variant).retrieve_customer(customer.provider_id or "").is_deleted
-    except ProviderError as error:
-        return error.is_missing
 
 
 def _gateway_that_starts(
