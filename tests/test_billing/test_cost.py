@@ -52,6 +52,22 @@ def test_lists(host: SubscriptionHost) -> None:
     assert len(cost.statements) == 1
 
 
+def test_failed_renewal(host: SubscriptionHost) -> None:
+    """The event says that the subscription was active until then: nobody has to be asked."""
+    subscription = host.subscribed()
+    host.change_card(subscription, "pm_card_chargeCustomerFail")
+    host.deliver_new()
+    host.fake.advance(days=31, hours=2)
+    offset = let_it_be_over(host)
+    events = [moved(event, offset) for event in host.new_events()]
+    host.fake.forget_requests()
+    for number, event in enumerate(only(events, "customer.subscription.updated", "invoice.payment_failed")):
+        assert host.deliver([moved(event, number)]) == ["processed"]
+    assert host.fake.requests == []
+    subscription.refresh_from_db()
+    assert subscription.status == "past_due"
+
+
 def test_renewal(host: SubscriptionHost) -> None:
     subscription = host.subscribed()
     host.fake.advance(days=32)

@@ -50,6 +50,12 @@ def fail_a_renewal(host: SubscriptionHost, subscription: Subscription, *, days: 
     return host.new_events()
 
 
+def said_before(event: Event) -> str | None:
+    """Return the status before the change that an event tells of, if that is another one now."""
+    status: str | None = event["data"].get("previous_attributes", {}).get("status")
+    return status
+
+
 def failed_at(host: SubscriptionHost, subscription: Subscription) -> datetime:
     """Return when the invoice of the failed renewal became final at Stripe."""
     invoice = host.fake.get(host.fake.get(subscription.provider_id)["latest_invoice"])
@@ -93,6 +99,61 @@ def test_late(either_host: SubscriptionHost, how: str, days: int, is_valid: bool
     look_up_subscription(subscription.pk)
     assert abs(now(subscription).past_due_since - before) < timedelta(hours=1)
     assert subscription.is_valid is is_valid
+
+
+@pytest.mark.parametrize(("days", "is_valid"), [(3, True), (10, False)])
+def test_event_of_the_failure_is_lost(either_host: SubscriptionHost, days: int, is_valid: bool) -> None:
+    """A later event about something else says that it is late, and not since when."""
+    host = either_host
+    begin(host, days_ago=31 + days)
+    subscription = host.subscribed()
+    lost = fail_a_renewal(host, subscription, days=31)
+    assert "active" in map(said_before, only(lost, UPDATED))
+    expected = failed_at(host, subscription)
+    host.fake.advance(days=days - 1)
+    host.new_events()
+    host.fake.change_subscription(subscription.provider_id, {"metadata": {"note": "called"}})
+    forget_looks()
+    host.deliver(only(host.new_events(), UPDATED))
+    assert (now(subscription).status, subscription.is_valid) == ("past_due", is_valid)
+    assert abs(subscription.past_due_since - expected) < timedelta(hours=1)
+
+
+def test_events_between_two_failures_are_lost(either_host: SubscriptionHost) -> None:
+    """What says that it became late just now does not fit a row that is late already."""
+    host = either_host
+    begin(host, days_ago=66)
+    subscription = host.subscribed()
+    host.deliver(fail_a_renewal(host, subscription, days=31))
+    assert now(subscription).status == "past_due"
+    host.fake.customer_pays(subscription.provider_id, "pm_card_visa")
+    host.change_card(subscription, FAILS)
+    host.new_events()
+    host.fake.advance(days=31)
+    assert host.fake.get(subscription.provider_id)["status"] == "past_due"
+    forget_looks()
+    *_, failed = [event for event in only(host.new_events(), UPDATED) if said_before(event) == "active"]
+    assert host.deliver([failed]) == ["processed"]
+    assert (now(subscription).status, subscription.is_valid) == ("past_due", True)
+    assert abs(subscription.past_due_since - failed_at(host, subscription)) < timedelta(hours=1)
+
+
+def test_late_by_what_is_said_of_another_default(host: SubscriptionHost) -> None:
+    """A list of subscriptions says that one is late, and not since when."""
+    begin(host, days_ago=42)
+    subscription = host.subscribed()
+    host.change_card(subscription, FAILS)
+    host.fake.change_subscription(subscription.provider_id, {"default_payment_method": ""})
+    host.deliver_new()
+    host.fake.advance(days=31, hours=2)
+    host.new_events()
+    expected = failed_at(host, subscription)
+    host.fake.state.ahead = 0
+    gateway = get_billing_gateway("stripe")
+    other = gateway.attach_payment_method(FAILS, host.customer.provider_id or "", idempotency_key="other")
+    assert host.post(f"payment_methods/{other.payment_method_id}/default").status_code == 200
+    assert (now(subscription).status, subscription.is_valid) == ("past_due", False)
+    assert abs(subscription.past_due_since - expected) < timedelta(hours=1)
 
 
 def test_ahead_of_our_clock(either_host: SubscriptionHost) -> None:

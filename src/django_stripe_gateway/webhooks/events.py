@@ -34,6 +34,7 @@ class Event:
         variant: the payment variant whose secret verified it.
         object: what the event is about, as plain values; of a thin event its ``related_object``, which only names it.
         context: what a thin event about another account has to be asked for with.
+        previous: of what the event changed, what it was before.
         fetched: what a handler has asked the provider for, after it raised ``FetchNeeded``.
     """
 
@@ -46,6 +47,7 @@ class Event:
     created: datetime | None = None
     context: str = ""
     object: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    previous: Mapping[str, Any] = field(default_factory=dict, repr=False)
     fetched: Any = field(default=None, repr=False)
 
     @property
@@ -99,6 +101,7 @@ def parse_event(body: str, *, provider: str, variant: str) -> Event:
         created=_moment(found.created),
         context=clean_id(found.context),
         object=found.object,
+        previous=found.previous if isinstance(found.previous, Mapping) else {},
     )
 
 

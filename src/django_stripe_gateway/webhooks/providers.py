@@ -22,6 +22,7 @@ class Envelope:
         object: what the event is about, a mapping.
         created: seconds since 1970, or ISO 8601.
         context: what the object has to be asked for with, where it is another account's.
+        previous: what the object was before, where the event says so: a mapping of what is other now.
     """
 
     id: Any
@@ -31,6 +32,7 @@ class Envelope:
     livemode: Any = None
     api_version: Any = None
     context: Any = None
+    previous: Any = None
 
 
 class WebhookProvider(ABC):

@@ -21,6 +21,7 @@ from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.customers import write_customer
 from django_stripe_gateway.services.subscriptions.freshness import Known, Look
+from django_stripe_gateway.services.subscriptions.grace import is_in_doubt
 from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb, customer_id
 from django_stripe_gateway.services.subscriptions.payment_methods import own_payment_method
 from django_stripe_gateway.services.subscriptions.sync import look_up_subscription, take_look
@@ -95,12 +96,12 @@ class SetDefaultPaymentMethodVerb(CustomerVerb[DefaultSet]):
             ):
                 continue
             look = Look(Known.of(seen), claim.began, snapshot)
-            if take_look(claim.subject, seen, look, claim.origin) is None:
+            if is_in_doubt(seen, snapshot) or take_look(claim.subject, seen, look, claim.origin) is None:
                 claim.result.append(seen.pk)
         return ""
 
     def after_apply(self, claim: CustomerClaim) -> None:
-        """Look up the subscriptions whose events have crossed the answer."""
+        """Look up the subscriptions whose events have crossed the answer, and those that were not known to be late."""
         for subscription_pk in claim.result:
             look_up_subscription(subscription_pk, claim.origin)
 

@@ -45,9 +45,19 @@ def note_payment(subscription: Subscription, snapshot: InvoiceSnapshot) -> None:
     rows.filter(Q(first_paid_at__isnull=True) | Q(first_paid_at__gt=paid_at)).update(first_paid_at=paid_at)
 
 
-def is_in_doubt(subscription: Subscription, snapshot: SubscriptionSnapshot) -> bool:
-    """Return whether only the provider's invoices can tell if a subscription that is past due was ever paid."""
-    return snapshot.status == SubscriptionStatus.PAST_DUE and subscription.first_paid_at is None
+def is_in_doubt(subscription: Subscription, snapshot: SubscriptionSnapshot, was: object = None) -> bool:
+    """Return whether only the provider's invoices can tell since when one is past due, or if it was ever paid.
+
+    What says that it became so just now fits a row that is not past due; anything else says that an event was lost.
+
+    Args:
+        was: the status before the change that an event tells of, ``None`` if that changed something else.
+    """
+    if snapshot.status != SubscriptionStatus.PAST_DUE:
+        return False
+    is_known_as_late = subscription.status == SubscriptionStatus.PAST_DUE
+    became_late = was is not None and was != SubscriptionStatus.PAST_DUE
+    return subscription.first_paid_at is None or became_late is is_known_as_late
 
 
 def _latest(snapshot: SubscriptionSnapshot) -> datetime | None:

@@ -69,7 +69,7 @@ def apply_subscription_event(
             is_over=subscription.has_ended,
             # Which the row may not know yet.
             retrieve=lambda: gateway.retrieve_subscription(snapshot.subscription_id),
-            is_in_doubt=is_in_doubt(subscription, snapshot)
+            is_in_doubt=is_in_doubt(subscription, snapshot, event.previous.get("status"))
             or is_schedule_in_doubt(subscription, snapshot, event.created)
             or not snapshot.has_all_items
             or lack_periods(snapshot.items)

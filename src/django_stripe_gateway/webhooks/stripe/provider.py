@@ -60,7 +60,8 @@ class StripeWebhooks(WebhookProvider):
         elif related is not None or str(data.get("object", "")).startswith("v2."):
             obj = related if isinstance(related, Mapping) else {}
         names = ("id", "type", "created", "livemode", "api_version", "context")
-        return Envelope(object=obj, **{name: data.get(name) for name in names})
+        previous = inner.get("previous_attributes") if isinstance(inner, Mapping) else None
+        return Envelope(object=obj, previous=previous, **{name: data.get(name) for name in names})
 
     def parents(self, obj: Mapping[str, Any]) -> Iterable[Any]:
         """Yield what an object belongs to.
