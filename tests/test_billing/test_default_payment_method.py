@@ -19,6 +19,7 @@ from django_stripe_gateway.services.subscriptions.default_payment_method import 
 )
 from django_stripe_gateway.subscriptions import change_subscription, subscribe
 from tests.test_billing.host import ROOT, SubscriptionHost
+from tests.test_webhooks.support import in_threads
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -247,6 +248,23 @@ def test_subscription_of_another_site_is_cleared_too(host: SubscriptionHost) -> 
     second = add_card(host)
     make_default(host, second)
     assert host.fake.get(host.fake.all("subscription")[0]["id"])["default_payment_method"] is None
+
+
+def test_default_of_the_portal_while_another_one_is_set(host: SubscriptionHost) -> None:
+    host.subscribed()
+    card = add_card(host)
+
+    def choose() -> None:
+        hold.wait()
+        host.fake.customer_changes_card(host.customer.provider_id, "pm_card_amex")
+        host.deliver_new()
+        hold.release()
+
+    with host.fake.hold("POST", "/v1/customers/*", when="after") as hold:
+        in_threads([lambda: make_default(host, card), choose], 2)
+    chosen = host.fake.get(host.customer.provider_id)["invoice_settings"]["default_payment_method"]
+    assert chosen != card
+    assert host.customer.default_payment_method == chosen
 
 
 def test_killed_between_the_customer_and_the_subscriptions(host: SubscriptionHost) -> None:

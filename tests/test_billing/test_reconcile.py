@@ -78,6 +78,29 @@ def test_details__saved_while_others_were_on_their_way(host: SubscriptionHost, u
     assert outcomes(reconcile_customers()) == []
 
 
+@pytest.mark.parametrize("seconds", [0, 2])
+def test_details__default_chosen_while_they_are_on_their_way(host: SubscriptionHost, user: Any, seconds: int) -> None:
+    """What is heard of the customer before the answer comes is newer than the answer, or is looked up."""
+    host.subscribed()
+    user.email = "lovelace@example.com"
+    user.save()
+    customer = host.customer
+
+    def choose() -> None:
+        hold.wait()
+        if seconds:
+            host.fake.advance(seconds=seconds)
+        host.fake.customer_changes_card(customer.provider_id, "pm_card_mastercard")
+        host.deliver_new()
+        hold.release()
+
+    with host.fake.hold("POST", "/v1/customers/*", when="after") as hold:
+        changed, _chosen = in_threads([lambda: update_customer(customer=customer), choose], 2)
+    charged = host.fake.get(customer.provider_id)["invoice_settings"]["default_payment_method"]
+    assert host.customer.default_payment_method == changed.default_payment_method == charged
+    assert outcomes(reconcile_customers()) == []
+
+
 def test_details__saved_while_the_customer_is_being_made(host: SubscriptionHost, user: Any) -> None:
     def save() -> None:
         hold.wait()

@@ -29,6 +29,7 @@ from django_stripe_gateway.services.audit import send_on_commit
 from django_stripe_gateway.services.operations.engine import run
 from django_stripe_gateway.services.operations.verbs import Request, Verb, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions.freshness import Known, Look, Verdict, judge, look_until_written
 from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb, customer_id
 from django_stripe_gateway.services.subscriptions.sync import lock_customer
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
@@ -41,7 +42,20 @@ MARKER = "operation"
 UNRELATED = frozenset({"last_login"})
 
 
-class CreateCustomerVerb(CustomerVerb[CustomerSnapshot]):
+class DetailsVerb(CustomerVerb[CustomerSnapshot]):
+    """A verb that sends the details; ``claim.result`` says whether an event has crossed its answer."""
+
+    def begin_call(self, claim: CustomerClaim) -> None:
+        """Remember what was known of the customer, by which an event is seen that crosses the answer."""
+        claim.seen = Known.of(claim.subject)
+
+    def after_apply(self, claim: CustomerClaim) -> None:
+        """Only another look says which of two that crossed is newer."""
+        if claim.result:
+            claim.subject = look_up_customer(claim.subject.pk)
+
+
+class CreateCustomerVerb(DetailsVerb):
     """Make a customer at the provider; in development also give it a card that works."""
 
     kind = BillingOperationKind.CREATE_CUSTOMER
@@ -68,11 +82,11 @@ class CreateCustomerVerb(CustomerVerb[CustomerSnapshot]):
         if customer.provider_id and customer.provider_id != answer.customer_id:
             customer.former_ids = [*customer.former_ids, customer.provider_id]
         customer.provider_id, customer.deleted = answer.customer_id, None
-        write_customer(claim, answer, has_details=True)
+        claim.result = not write_customer(claim, answer, claim.seen, has_details=True)
         return answer.customer_id
 
 
-class UpdateCustomerVerb(CustomerVerb[CustomerSnapshot]):
+class UpdateCustomerVerb(DetailsVerb):
     """Change a customer's name, e-mail address and metadata."""
 
     kind = BillingOperationKind.UPDATE_CUSTOMER
@@ -90,7 +104,7 @@ class UpdateCustomerVerb(CustomerVerb[CustomerSnapshot]):
 
     def apply(self, claim: CustomerClaim, answer: CustomerSnapshot) -> str:
         """Note that the provider has the details."""
-        write_customer(claim, answer, has_details=True)
+        claim.result = not write_customer(claim, answer, claim.seen, has_details=True)
         return ""
 
 
@@ -215,11 +229,15 @@ def customer_request(claim: CustomerClaim, *, mark: bool = False) -> CustomerReq
     return CustomerRequest(email=params["email"], name=params["name"], metadata=params["metadata"] | marker)
 
 
-def write_customer(claim: CustomerClaim, answer: CustomerSnapshot, *, has_details: bool) -> None:
+def write_customer(claim: CustomerClaim, answer: CustomerSnapshot, known: Known, *, has_details: bool) -> bool:
     """Write what the provider says of the locked customer.
 
     Args:
+        known: what was known of the customer before the provider was asked.
         has_details: the provider has the owner's details now, as they were when it was asked.
+
+    Returns:
+        Whether what the customer is charged on was written; if not, an event was faster, and somebody has to look.
     """
     customer: Customer = claim.subject
     assert claim.began is not None  # noqa: S101 (the provider was asked)
@@ -229,11 +247,42 @@ def write_customer(claim: CustomerClaim, answer: CustomerSnapshot, *, has_detail
         if noted is not None and noted.isoformat() == claim.params.get("noted"):
             # Otherwise the owner was saved since; ``reconcile`` compares.
             customer.details_changed = None
-    customer.default_payment_method = answer.default_payment_method
+    look = Look(known, claim.began, answer, asked=timezone.now())
+    is_newest = judge(customer, look=look) is Verdict.WRITE
+    if is_newest:
+        customer.default_payment_method = answer.default_payment_method
     customer.livemode = bool(answer.livemode)
-    customer.fetched_at = claim.began
     customer.save(using=payments_database())
     handle_arrivals(customer.provider_id or "")
+    return is_newest
+
+
+def look_up_customer(customer_pk: int) -> Customer:
+    """Bring what a customer is charged on to what the provider says now, and return the customer.
+
+    Raises:
+        GatewayError: the provider could not be asked.
+        OperationInProgress: events keep coming in faster than we can look.
+    """
+    rows = Customer.objects.using(payments_database())
+    found: Customer = look_until_written(
+        lambda: rows.get(pk=customer_pk),
+        lambda seen: get_billing_gateway(seen.variant).retrieve_customer(seen.provider_id or ""),
+        _write_look,
+        noun="customer",
+    )
+    return found
+
+
+@retry_on_deadlock
+def _write_look(seen: Customer, look: Look[CustomerSnapshot]) -> Customer | None:
+    with money_transaction():
+        customer = lock_customer(seen.pk)
+        verdict = judge(customer, look=look)
+        if verdict is Verdict.WRITE:
+            customer.default_payment_method = look.answer.default_payment_method
+            customer.save(using=payments_database(), update_fields=["default_payment_method", "fetched_at", "modified"])
+        return None if verdict is Verdict.LOOK else customer
 
 
 def _is_of_another(customer: Customer, provider_id: str) -> bool:

@@ -19,7 +19,7 @@ from django_stripe_gateway.models.subscriptions import SubscriptionQuerySet
 from django_stripe_gateway.services.operations.engine import run
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.subscriptions.customers import write_customer
+from django_stripe_gateway.services.subscriptions.customers import look_up_customer, write_customer
 from django_stripe_gateway.services.subscriptions.freshness import Known, Look
 from django_stripe_gateway.services.subscriptions.grace import is_in_doubt
 from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb, customer_id
@@ -57,16 +57,16 @@ class SetDefaultPaymentMethodVerb(CustomerVerb[DefaultSet]):
     """Charge another payment method from now on.
 
     The customer comes first: killed in between, the subscriptions are still charged on what they were charged on
-    before. ``claim.seen`` are the running subscriptions as they were before the call, by the provider's ids,
-    ``claim.result`` those that have to be looked up after it.
+    before. ``claim.seen`` is what was known of the customer, and the running subscriptions as they were before the
+    call, by the provider's ids; ``claim.result`` whether the customer has to be looked up after it, and which of those.
     """
 
     kind = BillingOperationKind.SET_DEFAULT_PAYMENT_METHOD
 
     def begin_call(self, claim: CustomerClaim) -> None:
-        """Remember the subscriptions, which their events may change before the answer is written."""
+        """Remember customer and subscriptions, which their events may change before the answer is written."""
         rows = _running(claim.subject).select_related("customer", "plan", "pricing")
-        claim.seen = {row.provider_id: row for row in rows}
+        claim.seen = Known.of(claim.subject), {row.provider_id: row for row in rows}
 
     def call(self, claim: CustomerClaim) -> DefaultSet:
         """Set it, then take from each running subscription what it has of its own."""
@@ -85,11 +85,13 @@ class SetDefaultPaymentMethodVerb(CustomerVerb[DefaultSet]):
 
     def apply(self, claim: CustomerClaim, answer: DefaultSet) -> str:
         """Note what the customer is charged on, and their subscriptions."""
-        write_customer(claim, answer.customer, has_details=False)
+        known, before = claim.seen
+        is_crossed = not write_customer(claim, answer.customer, known, has_details=False)
         assert claim.began is not None  # noqa: S101 (the provider was asked)
-        claim.result = []
+        to_look_up: list[int] = []
+        claim.result = is_crossed, to_look_up
         for snapshot in answer.subscriptions:
-            seen = claim.seen.get(snapshot.subscription_id)
+            seen = before.get(snapshot.subscription_id)
             if seen is None or (seen.default_payment_method, seen.status) == (
                 snapshot.default_payment_method,
                 snapshot.status,
@@ -97,12 +99,15 @@ class SetDefaultPaymentMethodVerb(CustomerVerb[DefaultSet]):
                 continue
             look = Look(Known.of(seen), claim.began, snapshot)
             if is_in_doubt(seen, snapshot) or take_look(claim.subject, seen, look, claim.origin) is None:
-                claim.result.append(seen.pk)
+                to_look_up.append(seen.pk)
         return ""
 
     def after_apply(self, claim: CustomerClaim) -> None:
-        """Look up the subscriptions whose events have crossed the answer, and those that were not known to be late."""
-        for subscription_pk in claim.result:
+        """Look up what an event about has crossed the answer, and the subscriptions that were not known to be late."""
+        is_crossed, to_look_up = claim.result
+        if is_crossed:
+            claim.subject = look_up_customer(claim.subject.pk)
+        for subscription_pk in to_look_up:
             look_up_subscription(subscription_pk, claim.origin)
 
 
