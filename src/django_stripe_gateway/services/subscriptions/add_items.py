@@ -13,6 +13,7 @@ from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.add_ons import check_add_on
 from django_stripe_gateway.services.subscriptions.change import change_at_provider, proration_of
+from django_stripe_gateway.services.subscriptions.last_use import report_last_use
 from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
     SubscriptionVerb,
@@ -80,11 +81,22 @@ class ChangeItemVerb(ItemVerb):
         check_not_there(params["price_id"], items)
         check_charged_once(claim.subject, [params["price_id"]], instead_of=item.provider_id)
 
+    def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
+        """Change it; what was used is charged at the price that it has had."""
+        if claim.params["price_id"] is not None:
+            report_last_use(claim.seen, item_id=claim.params["item_id"])
+        return super().call(claim)
+
 
 class RemoveItemVerb(ItemVerb):
     """Charge a price no more."""
 
     kind = BillingOperationKind.REMOVE_ITEM
+
+    def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
+        """Remove it; what was used is charged."""
+        report_last_use(claim.seen, item_id=claim.params["item_id"])
+        return super().call(claim)
 
     def find_earlier(self, claim: CustomerClaim) -> SubscriptionSnapshot | None:
         """Return the subscription if the item is gone: that happens once."""

@@ -16,6 +16,7 @@ from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.change import change_at_provider
 from django_stripe_gateway.services.subscriptions.ends import going_on, note_agreed_end
+from django_stripe_gateway.services.subscriptions.last_use import report_last_use
 from django_stripe_gateway.services.subscriptions.line import (
     CHANGEABLE,
     CustomerClaim,
@@ -69,6 +70,7 @@ class CancelVerb(SubscriptionVerb):
             if "end" not in claim.params:
                 let_go(claim, of_one_change=True)
             return change_at_provider(claim)
+        report_last_use(claim.seen)
         # A refusal of what is given back leaves the subscription as it is, and not one that is over without it.
         give_back(claim)
         snapshot: SubscriptionSnapshot = claim.gateway.end_subscription(
@@ -130,7 +132,7 @@ def cancel_subscription(
 ) -> Subscription:
     """Let a subscription end with its period, at a date, or at once; what is cancelled already stays so.
 
-    At once, what waits for an invoice is invoiced now.
+    At once, what waits for an invoice is invoiced now, and so is what was used and is charged by use.
 
     Args:
         at_period_end: ``False`` ends it now.
@@ -177,6 +179,8 @@ def give_up_unpaid(subscription: Subscription, origin: Origin) -> None:
 def _find_refunds(subscription: Subscription, origin: Origin) -> dict[str, Any]:
     """Return what is refunded; of a subscription that has ended at the provider nothing, and it is known then."""
     try:
+        # What was used is worth as much less.
+        report_last_use(subscription)
         return unused_refunds(subscription)
     except ProviderUnavailable:
         raise

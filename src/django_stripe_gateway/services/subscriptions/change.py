@@ -30,6 +30,7 @@ from django_stripe_gateway.services.subscriptions.ends import (
 )
 from django_stripe_gateway.services.subscriptions.identify import identify_items
 from django_stripe_gateway.services.subscriptions.items import OF_PLAN, left_with_plan
+from django_stripe_gateway.services.subscriptions.last_use import report_last_use
 from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
     SubscriptionVerb,
@@ -85,6 +86,9 @@ class ChangeVerb(SubscriptionVerb):
         """Change it; a change that was scheduled for the period's end is dropped."""
         if claim.params["trial"].get("ends_trial"):
             check_can_be_charged(claim)
+        if claim.params["price_id"] is not None:
+            # The old price, or the period of another item, may end with it.
+            report_last_use(claim.seen)
         let_go(claim)
         return change_at_provider(claim)
 

@@ -46,10 +46,17 @@ class Group:
     periods_begun: int
 
 
-def gather_meter_events() -> int:
-    """Make events of all lines that wait, and return how many; several processes can do it at once."""
+def gather_meter_events(*, owner_id: Any = None) -> int:
+    """Make events of all lines that wait, and return how many; several processes can do it at once.
+
+    Args:
+        owner_id: of one owner's alone.
+    """
+    rows = _ledger().filter(**WAITING)
+    if owner_id is not None:
+        rows = rows.filter(owner_id=owner_id)
     # Keys only, and all at once: a condition on the key would lead SQLite through the whole ledger.
-    waiting = list(_ledger().filter(**WAITING).order_by("pk").values_list("pk", flat=True))
+    waiting = list(rows.order_by("pk").values_list("pk", flat=True))
     made = 0
     for start in range(0, len(waiting), BATCH):
         lines = _ledger().filter(pk__in=waiting[start : start + BATCH], awaits_meter=True).order_by("pk")
