@@ -137,3 +137,22 @@ def test_product_that_is_learned_of(host: SubscriptionHost) -> None:
     # A product that two plans share names none of them.
     PlanPricing.objects.filter(pk=host.premium.pk).update(stripe_product_id=product)
     assert (identify_items(), now(subscription).plan, _differing().count()) == (1, None, 0)
+
+
+def test_pulled__what_is_scheduled(either_host: SubscriptionHost, concierge: str) -> None:
+    """Who will have a plan is not sold it a second time."""
+    host = either_host
+    mine = host.subscribed()
+    host.fake.schedule_subscription(mine.provider_id, [{"items": [{"price": concierge, "quantity": 1}]}])
+    host.deliver_new()
+    assert (now(mine).scheduled_price_id, now(mine).scheduled_pricing) == (concierge, None)
+    pull_catalogue()
+    pricing = PlanPricing.objects.get(stripe_price_id=concierge)
+    assert (now(mine).scheduled_pricing, now(mine).plan, identify_items()) == (pricing, host.basic.plan, 0)
+    PlanPricing.objects.update(is_public=True)
+    refused = host.post("subscribe", {"plan_id": pricing.plan_id})
+    assert (refused.status_code, refused.json()["code"]) == (409, "already_subscribed")
+    # The price becomes another plan's.
+    PlanPricing.objects.filter(pk=pricing.pk).update(stripe_price_id="price_moved")
+    PlanPricing.objects.filter(pk=host.premium.pk).update(stripe_price_id=concierge)
+    assert (identify_items(), now(mine).scheduled_pricing, identify_items()) == (1, host.premium, 0)

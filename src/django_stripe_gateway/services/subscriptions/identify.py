@@ -1,7 +1,7 @@
 """Look again what the items of subscriptions are, when the catalogue says something else than it did.
 
-A pull brings prices that somebody has already, and the seller makes an add-on of a plan, or moves a price. The provider
-is not asked: it has nothing new to say.
+A pull brings prices that somebody has already, or will have by a change that is scheduled, and the seller makes an
+add-on of a plan, or moves a price. The provider is not asked: it has nothing new to say.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ def identify_items(variant: str = "") -> int:
         variant: of one account only.
 
     Returns:
-        How many subscriptions have another plan, or another price, since.
+        How many subscriptions have another plan, or another price, since, now or from their next period on.
     """
-    rows = Subscription.objects.using(payments_database()).not_ended().filter(items__in=_differing())
+    differs = Q(items__in=_differing()) | Q(pk__in=_differing_later().values("pk"))
+    rows = Subscription.objects.using(payments_database()).not_ended().filter(differs)
     pks = (rows.filter(variant=variant) if variant else rows).distinct().values_list("pk", "customer_id").order_by("pk")
     return sum(_identify(pk, customer_pk) for pk, customer_pk in list(pks))
 
@@ -67,6 +68,15 @@ def _differing() -> QuerySet[SubscriptionItem]:
     return rows.filter(is_other | is_add_on_now | is_plan_now | is_only_plan_now)
 
 
+def _differing_later() -> QuerySet[Subscription]:
+    """Return the subscriptions whose next price the catalogue knows as another one, or did not know."""
+    sold = PlanPricing.objects.filter(variant=OuterRef("variant"), stripe_price_id=OuterRef("scheduled_price_id"))
+    rows = Subscription.objects.using(payments_database()).exclude(scheduled_price_id="")
+    known_as = Coalesce("scheduled_pricing_id", Value(0))
+    sold_as = Coalesce(Subquery(sold.values("pk")[:1]), Value(0))
+    return rows.annotate(known_as=known_as, sold_as=sold_as).exclude(known_as=F("sold_as"))
+
+
 @retry_on_deadlock
 def _identify(subscription_pk: int, customer_pk: int) -> bool:
     with money_transaction():
@@ -82,9 +92,18 @@ def _identify(subscription_pk: int, customer_pk: int) -> bool:
             item.save(using=payments_database(), update_fields=[*FOUND, "modified"])
         take_plan(subscription, main)
         follow_periods(subscription, before)
-        subscription.save(using=payments_database(), update_fields=[*OF_PLAN, "periods_since", "modified"])
+        subscription.scheduled_pricing = _scheduled_pricing(subscription)
+        fields = [*OF_PLAN, "scheduled_pricing", "periods_since", "modified"]
+        subscription.save(using=payments_database(), update_fields=fields)
         return _plan_of(subscription) != _plan_of(before)
 
 
+def _scheduled_pricing(subscription: Subscription) -> PlanPricing | None:
+    if not subscription.scheduled_price_id:
+        return None
+    sold = PlanPricing.objects.using(payments_database()).filter(variant=subscription.variant)
+    return sold.filter(stripe_price_id=subscription.scheduled_price_id).first()
+
+
 def _plan_of(subscription: Subscription) -> tuple[object, ...]:
-    return subscription.plan_id, subscription.pricing_id, subscription.item_id
+    return subscription.plan_id, subscription.pricing_id, subscription.item_id, subscription.scheduled_pricing_id
