@@ -298,7 +298,8 @@ def test_payment_before_we_knew(either_host: SubscriptionHost) -> None:
     assert host.deliver([last]) == ["processed"]
     subscription = Subscription.objects.get(provider_id=made)
     assert (now(subscription).status, subscription.is_valid) == ("past_due", True)
-    assert not subscription.invoices.exists()
+    # What is to be paid comes along.
+    assert [invoice.status for invoice in subscription.invoices.all()] == ["open"]
 
 
 def test_unpaid_before_we_knew(either_host: SubscriptionHost) -> None:

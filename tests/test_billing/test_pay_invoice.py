@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.utils import timezone
 
 from django_stripe_gateway.exceptions import PaymentDeclined, WrongState
 from django_stripe_gateway.gateways.registry import get_billing_gateway
@@ -66,6 +68,43 @@ def test_new_default_pays(either_host: SubscriptionHost) -> None:
     assert charges(host) == before + 1
     assert set(host.deliver_new()).isdisjoint({"mismatched", "failed"})
     assert (Invoice.objects.get(pk=invoice.pk).status, Subscription.objects.get().status) == ("paid", "active")
+
+
+def test_events_of_invoices_are_lost(either_host: SubscriptionHost) -> None:
+    """The one about the subscription names an invoice that nobody here knows, or only as a draft."""
+    host = either_host
+
+    def hear() -> None:
+        host.deliver(event for event in host.new_events() if event["type"].startswith("customer.subscription"))
+
+    mine = host.subscribed()
+    host.change_card(mine, "pm_card_chargeCustomerFail")
+    host.deliver_new()
+    host.fake.advance(days=31)
+    for _hours in range(8):
+        hear()
+        host.fake.advance(hours=6)
+    hear()
+    mine.refresh_from_db()
+    assert mine.status == "past_due"
+    assert host.post(f"payment_methods/{add_card(host, 'pm_card_visa')}/default").status_code == 200
+    assert pay(host, Invoice.objects.get(provider_id=mine.latest_invoice_id)).status_code == 200
+    mine.refresh_from_db()
+    assert mine.status == "active"
+
+
+@pytest.mark.parametrize("known", ["open", "draft", None])
+def test_stripe_is_asked_for_what_is_not_known(host: SubscriptionHost, known: str | None) -> None:
+    invoice = past_due(host)
+    Subscription.objects.update(provider_time=timezone.now() - timedelta(days=60), fetched_at=None)
+    Invoice.objects.filter(pk=invoice.pk).update(status=known or "open", provider_time=None, fetched_at=None)
+    if known is None:
+        invoice.delete()
+    host.fake.change_subscription(Subscription.objects.get().provider_id, {"metadata": {"note": "called"}})
+    host.fake.forget_requests()
+    assert host.deliver_new() == ["processed"]
+    assert bool(host.fake.requests) == (known != "open")
+    assert Invoice.objects.get(provider_id=invoice.provider_id).status == "open"
 
 
 def charged_cards(host: SubscriptionHost) -> list[str]:

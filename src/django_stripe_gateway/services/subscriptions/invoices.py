@@ -1,13 +1,13 @@
-"""Look an invoice up at the provider."""
+"""Look an invoice up at the provider, and say when that is needed."""
 
 from __future__ import annotations
 
 import logging
 
-from django_stripe_gateway.choices import InvoiceStatus
-from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot
+from django_stripe_gateway.choices import InvoiceStatus, SubscriptionStatus
+from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import Invoice
+from django_stripe_gateway.models import Invoice, Subscription
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, judge, look_until_written
@@ -18,6 +18,16 @@ logger = logging.getLogger(__name__)
 
 #: What an invoice stays for good.
 SETTLED_INVOICES = (InvoiceStatus.PAID, InvoiceStatus.VOID)
+
+
+def is_invoice_missing(subscription: Subscription, snapshot: SubscriptionSnapshot) -> bool:
+    """Return whether an event says that a customer has something to pay which nobody here knows: its own was lost."""
+    if snapshot.status != SubscriptionStatus.PAST_DUE and not snapshot.has_pending_update:
+        return False
+    if not snapshot.latest_invoice_id or snapshot.latest_invoice is not None:
+        return False
+    known = Invoice.objects.using(payments_database()).filter(variant=subscription.variant).shown()
+    return not known.filter(provider_id=snapshot.latest_invoice_id).exists()
 
 
 def read_invoice(invoice_pk: int) -> Invoice:

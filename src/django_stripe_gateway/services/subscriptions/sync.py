@@ -192,8 +192,7 @@ def apply_subscription(
     verify_lengths(subscription, snapshot, MIRRORED)
     if subscription.provider_id and snapshot.subscription_id != subscription.provider_id:
         raise SnapshotMismatch("subscription differs")
-    if snapshot.customer_id and not subscription.customer.is_known_as(snapshot.customer_id):
-        raise SnapshotMismatch("customer differs")
+    verify_customer(subscription, snapshot)
     if snapshot.livemode is not None and snapshot.livemode != subscription.livemode:
         raise SnapshotMismatch("live mode differs")
     before, items = copy(subscription), None
@@ -216,6 +215,12 @@ def apply_subscription(
     if items is not None:
         announce_items(subscription, items, origin)
     return bool(changed) or (items is not None and items.differ)
+
+
+def verify_customer(subscription: Subscription, snapshot: SubscriptionSnapshot) -> None:
+    """Raise ``SnapshotMismatch`` if what is said of a subscription is said of somebody else's."""
+    if snapshot.customer_id and not subscription.customer.is_known_as(snapshot.customer_id):
+        raise SnapshotMismatch("customer differs")
 
 
 def _take_values(subscription: Subscription, snapshot: SubscriptionSnapshot) -> None:

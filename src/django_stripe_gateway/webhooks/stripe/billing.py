@@ -20,7 +20,7 @@ from django_stripe_gateway.services.subscriptions.cancel import end_with_period
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, begin_look, judge
 from django_stripe_gateway.services.subscriptions.grace import is_in_doubt
 from django_stripe_gateway.services.subscriptions.identity import find_subscription_row
-from django_stripe_gateway.services.subscriptions.invoices import SETTLED_INVOICES
+from django_stripe_gateway.services.subscriptions.invoices import SETTLED_INVOICES, is_invoice_missing
 from django_stripe_gateway.services.subscriptions.items import lack_periods
 from django_stripe_gateway.services.subscriptions.scheduled import is_schedule_in_doubt
 from django_stripe_gateway.services.subscriptions.sync import (
@@ -32,6 +32,8 @@ from django_stripe_gateway.services.subscriptions.sync import (
     lock_invoice,
     lock_subscription,
     new_invoice,
+    store_invoice,
+    verify_customer,
 )
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
@@ -61,6 +63,8 @@ def apply_subscription_event(
     gateway = get_billing_gateway(subscription.variant)
     try:
         verify_livemode(event, subscription.livemode)
+        # Also where the provider is asked instead of believing the rest.
+        verify_customer(subscription, snapshot)
         newest = newest_of(
             event,
             subscription,
@@ -71,12 +75,15 @@ def apply_subscription_event(
             retrieve=lambda: gateway.retrieve_subscription(snapshot.subscription_id),
             is_in_doubt=is_in_doubt(subscription, snapshot, event.previous.get("status"))
             or is_schedule_in_doubt(subscription, snapshot, event.created)
+            or is_invoice_missing(subscription, snapshot)
             or not snapshot.has_all_items
             or lack_periods(snapshot.items)
             or are_discounts_in_doubt(subscription, snapshot),
         )
         if newest is not None:
             apply_subscription(subscription, newest, event.origin, said_at=event.created)
+            if isinstance(event.fetched, Look) and newest.latest_invoice is not None:
+                store_invoice(subscription, newest.latest_invoice, event.origin, looked_at=event.fetched.began)
     except SnapshotMismatch as mismatch:
         logger.error("The event %s contradicts subscription %s: %s.", event.id, subscription.pk, mismatch)
         write_log(subscription, SubscriptionLogEvent.MISMATCH, event.origin, str(mismatch), {"type": event.type})
@@ -205,6 +212,9 @@ def _lock_known(event: Event, snapshot: SubscriptionSnapshot) -> Subscription | 
     pk = find_subscription_row(speaks_for(event), snapshot.subscription_id, token=token, customer_id=customer_id)
     if pk is None:
         return None
+    if event.fetched is not None:
+        # An invoice comes along, and a customer is locked before what is theirs.
+        lock_customer(Subscription.objects.using(payments_database()).get(pk=pk).customer_id)
     subscription = lock_subscription(pk)
     # What the token has found may have become another one's row before it was locked.
     return subscription if subscription.provider_id in (None, snapshot.subscription_id) else None
