@@ -9,8 +9,8 @@ from itertools import chain
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from django_stripe_gateway.choices import SubscriptionStatus
-from django_stripe_gateway.exceptions import GatewayError
+from django_stripe_gateway.choices import InvoiceStatus, SubscriptionStatus
+from django_stripe_gateway.exceptions import GatewayError, ProviderError
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, CatalogueOperation, Subscription
 from django_stripe_gateway.services.operations.reconcile import Reconciled, failure_of, settle_pending
@@ -19,7 +19,9 @@ from django_stripe_gateway.services.subscriptions.cancel import cancellations, e
 from django_stripe_gateway.services.subscriptions.checkouts import settle_checkout
 from django_stripe_gateway.services.subscriptions.customers import changed_customers, update_customer
 from django_stripe_gateway.services.subscriptions.identify import identify_items
+from django_stripe_gateway.services.subscriptions.invoices import look_up_invoice
 from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
+from django_stripe_gateway.services.subscriptions.unheard import note_silence, unheard, unheard_invoices
 from django_stripe_gateway.services.transactions import payments_database
 
 # Whose period has an end that something must follow.
@@ -58,10 +60,11 @@ def reconcile_subscriptions(*, older_than: timedelta, origin: Origin = SYSTEM) -
     """Ask the provider about every subscription whose events are overdue, and yield what it said.
 
     Those are subscriptions whose first payment waits longer than ``older_than``, whose page has stayed open as long,
-    whose period has ended so long ago, and those that must end with it and do not.
+    whose period has ended so long ago, and those that must end with it and do not. Of what may be paid at any time, and
+    of the invoices that wait for it, it is asked again and again: see ``unheard``.
     """
     for subscription in _overdue(older_than).iterator(chunk_size=500):
-        subject, before = f"subscription {subscription.pk}", (subscription.status, subscription.current_period_end)
+        subject, before = f"subscription {subscription.pk}", _state(subscription)
         try:
             if subscription.provider_id:
                 current = look_up_subscription(subscription.pk, origin)
@@ -73,9 +76,33 @@ def reconcile_subscriptions(*, older_than: timedelta, origin: Origin = SYSTEM) -
         except GatewayError as error:
             yield Reconciled(subject, failure_of(error), error.detail)
         else:
-            is_changed = (current.status, current.current_period_end) != before
+            is_changed = _state(current) != before
             detail = f"{subscription.status} → {current.status}"
             yield Reconciled(subject, "changed" if is_changed else "unchanged", detail)
+    yield from _reconcile_invoices(older_than, origin)
+
+
+def _reconcile_invoices(older_than: timedelta, origin: Origin) -> Iterator[Reconciled]:
+    for invoice in unheard_invoices(older_than).iterator(chunk_size=500):
+        subject = f"invoice {invoice.pk}"
+        try:
+            current = look_up_invoice(invoice.pk, origin)
+        except GatewayError as error:
+            if isinstance(error, ProviderError) and error.is_missing and invoice.status == InvoiceStatus.DRAFT:
+                # Drafts can be deleted.
+                note_silence(invoice)
+                yield Reconciled(subject, "unchanged", error.detail)
+            else:
+                yield Reconciled(subject, failure_of(error), error.detail)
+        else:
+            detail = f"{invoice.status} → {current.status}"
+            yield Reconciled(subject, "changed" if current.status != invoice.status else "unchanged", detail)
+
+
+def _state(subscription: Subscription) -> tuple[object, ...]:
+    """Return what the events that may be lost would have told of a subscription."""
+    sold = (subscription.price_id, subscription.quantity, subscription.has_pending_update, subscription.pause_behavior)
+    return subscription.status, subscription.current_period_end, *sold
 
 
 def _overdue(older_than: timedelta) -> QuerySet[Subscription]:
@@ -87,4 +114,4 @@ def _overdue(older_than: timedelta) -> QuerySet[Subscription]:
     unended = Q(status__in=RUNNING, plan__auto_renew=False, cancel_at_period_end=False, cancel_at=None)
     unended &= ~Q(checkout_id="") | Q(Exists(open_starts(OuterRef("pk"))))
     unended &= Q(~Exists(cancellations(OuterRef("pk"))))
-    return rows.filter(unpaid | page | ended | unended).order_by("pk")
+    return rows.filter(unpaid | page | ended | unended | unheard(older_than)).order_by("pk")
