@@ -10,8 +10,9 @@ import pytest
 from django_stripe_gateway import usage
 from django_stripe_gateway.exceptions import UsageLimitExceeded
 from django_stripe_gateway.models import Customer, Invoice, MeterEvent, PlanPricing, Subscription, SubscriptionItem
-from django_stripe_gateway.services.subscriptions.add_items import add_item, remove_item
+from django_stripe_gateway.services.subscriptions.add_items import add_item, change_item, remove_item
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
+from django_stripe_gateway.services.subscriptions.change import change_subscription
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer
 from django_stripe_gateway.services.usage.meters.gather import gather_meter_events
 from tests.billing_factories import make_plan
@@ -158,6 +159,37 @@ def test_removed(metered: MeteredHost) -> None:
     assert is_flexible == (metered.fake.generation == "current")
     assert metered.totals()[-1] == Decimal("20.40" if is_flexible else "20.00")
     assert metered.agrees() == [(True, 6000)]
+
+
+@pytest.mark.parametrize("way", ["removed", "changed", "changed with the plan"])
+def test_removed__is_charged_whatever_the_proration_is(metered: MeteredHost, settings: Any, way: str) -> None:
+    """Stripe forgives the use of a price that goes without a proration."""
+    settings.STRIPE_GATEWAY_PRORATION_BEHAVIOR = "none"
+    calls = metered.calls
+    if way == "changed with the plan":
+        plan = make_plan("by-use")
+        plan.limits.create(metric="calls", limit=None)
+        calls = metered.sell(plan)
+        metered.subscribed(calls)
+    else:
+        metered.with_calls()
+    usage.consume(metered.user, "calls", 1_000_000)
+    send()
+    metered.pass_time(days=2)
+    subscription = Subscription.objects.select_related("customer", "plan").get()
+    item = SubscriptionItem.objects.select_related("subscription__customer").get(is_metered=True)
+    if way == "removed":
+        PlanPricing.objects.filter(pk=calls.pk).update(may_be_added=True)
+        assert metered.host.delete(f"items/{item.provider_id}").status_code == 200
+    elif way == "changed":
+        other = metered.sell(make_plan("other", is_add_on=True))
+        change_item(item=item, pricing=other, proration="none")
+    else:
+        metered.host.change_card(subscription, "pm_card_visa")
+        change_subscription(subscription=subscription, pricing=metered.host.premium)
+    metered.renew(subscription)
+    is_flexible = metered.fake.generation == "current"
+    assert sum(metered.charges(calls)) == (400 if is_flexible else 0)
 
 
 def test_cancelled_at_once(metered: MeteredHost) -> None:

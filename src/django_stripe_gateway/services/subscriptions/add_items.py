@@ -176,7 +176,8 @@ def change_item(
             if item.is_metered:
                 raise InvalidInput("A meter counts what is charged; there is no quantity.", field="quantity")
             check_next_quantity(quantity, item, subscription.variant)
-    params = _params(item_id=item.provider_id, price_id=price_id, quantity=quantity, proration=proration)
+    values = {"item_id": item.provider_id, "price_id": price_id, "quantity": quantity}
+    params = _params(**values, proration=proration, is_metered=item.is_metered)
     return run_on_subscription(CHANGE_ITEM, subscription, params, idempotency_key, origin)
 
 
@@ -187,7 +188,7 @@ def remove_item(
 
     Args:
         proration: as in ``add_item``; what is left of the period is given back with the next invoice unless it is
-            "none".
+            "none". What a meter has counted is charged whatever it is.
 
     Raises:
         InvalidInput: it is the plan's own item.
@@ -195,7 +196,7 @@ def remove_item(
         UnsupportedByGateway: this provider charges one price only.
         ProviderError: the provider refused or failed.
     """
-    params = _params(item_id=item.provider_id, is_removed=True, proration=proration)
+    params = _params(item_id=item.provider_id, is_removed=True, proration=proration, is_metered=item.is_metered)
     return run_on_subscription(REMOVE_ITEM, _subscription_of(item), params, idempotency_key, origin)
 
 
@@ -248,6 +249,6 @@ def _kept_quantity(item: SubscriptionItem, pricing: PlanPricing) -> int:
     return item.quantity if pricing.is_per_seat else 1
 
 
-def _params(*, proration: str, **values: Any) -> dict[str, Any]:
+def _params(*, proration: str, is_metered: bool = False, **values: Any) -> dict[str, Any]:
     nothing = {"item_id": "", "price_id": None, "quantity": None, "is_removed": False, "proration_date": None}
-    return {**nothing, **values, "proration": proration_of(proration)}
+    return {**nothing, **values, "proration": proration_of(proration, is_metered=is_metered)}

@@ -122,7 +122,8 @@ def change_subscription(
         pricing: the new price, of this or another plan, any that is active; or ``lookup_key``, its name at Stripe.
             Without any of the three the price stays as it is.
         quantity: ``None`` keeps it.
-        proration: "create_prorations", "always_invoice" or "none"; empty for the setting.
+        proration: "create_prorations", "always_invoice" or "none"; empty for the setting. What was used of a price that
+            is charged by use is charged whatever it is.
         proration_date: the moment that a preview was made for, so that the change costs what it had said.
         at_period_end: ``True`` lets it change with the next period, in place of what was scheduled before; until then
             all stays as it is, and ``cancel_change`` takes it back. A change now drops what was scheduled.
@@ -287,15 +288,25 @@ def _change_params(
         "price_id": None if pricing is None else pricing.stripe_price_id,
         "plan_pk": None if pricing is None else pricing.plan_id,
         "quantity": _next_quantity(subscription, pricing, quantity),
-        "proration": proration_of(proration),
+        "proration": proration_of(proration, is_metered=pricing is not None and _is_by_use(subscription)),
         "proration_date": proration_date.isoformat() if proration_date else None,
         "cancel_at_period_end": None if same_renewal or after is None else not after.auto_renew,
         "renews": None if after is None else after.auto_renew,
     }
 
 
-def proration_of(proration: str) -> str:
+def _is_by_use(subscription: Subscription) -> bool:
+    """Return whether the plan of a subscription is charged by use."""
+    items = subscription.items.using(payments_database())
+    return items.filter(provider_id=subscription.item_id, is_metered=True).exists()
+
+
+def proration_of(proration: str, *, is_metered: bool = False) -> str:
     """Return how the difference is charged, by the setting where nothing is said.
+
+    Args:
+        is_metered: what goes is charged by use, which "none" would forgive
+            (https://docs.stripe.com/billing/subscriptions/usage-based/manage-billing-setup#update-prices-mid-cycle).
 
     Raises:
         InvalidInput: there is no such way.
@@ -303,7 +314,7 @@ def proration_of(proration: str) -> str:
     proration = proration or gateway_settings.proration_behavior
     if proration not in PRORATIONS:
         raise InvalidInput(f"The proration is one of {', '.join(PRORATIONS)}.", field="proration")
-    return proration
+    return "create_prorations" if is_metered and proration == "none" else proration
 
 
 def _next_quantity(subscription: Subscription, pricing: PlanPricing | None, quantity: int | None) -> int | None:
