@@ -5,6 +5,7 @@ None of this is asked of the package: plans, limits and who has them are compute
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -54,6 +55,21 @@ class Truth:
         mine = [one for one in self.fake.all("invoice") if one["customer"] == customer_id]
         names = ("id", "status", "total", "amount_paid")
         return sorted(tuple(one[name] for name in names) for one in mine if one["status"] != "draft")
+
+    def owing(self, customer_id: str) -> set[str]:
+        """Return a customer's subscriptions with an invoice to pay, but for what a change costs that waits for that."""
+        waiting = {one["latest_invoice"] for one in self.subscriptions(customer_id) if one["pending_update"]}
+        mine = [one for one in self.fake.all("invoice") if one["customer"] == customer_id and one["total"] > 0]
+        return {of_subscription(one) for one in mine if one["status"] in ("draft", "open") and one["id"] not in waiting}
+
+    def charged(self) -> Counter[str]:
+        """Return what was charged of each subscription, and is to be with its next invoice, less what was credited."""
+        charged: Counter[str] = Counter()
+        for invoice in self.fake.all("invoice"):
+            charged[of_subscription(invoice)] += invoice["total"]
+        for item in self.fake.all("invoiceitem"):
+            charged[of_subscription(item)] += item["amount"] if item["invoice"] is None else 0
+        return charged
 
     def plan_of(self, item: Mapping[str, Any]) -> str:
         """Return whose price an item is charged; empty for nobody's here."""
@@ -137,6 +153,11 @@ class Truth:
             "has": (keys - {""}) | (set() if plans else {self.default}),
             "limits": limits,
         }
+
+
+def of_subscription(charge: Mapping[str, Any]) -> str:
+    """Return which subscription an invoice, or an item that waits for one, is of."""
+    return str(charge["parent"]["subscription_details"]["subscription"])
 
 
 def is_metered(item: Mapping[str, Any]) -> bool:

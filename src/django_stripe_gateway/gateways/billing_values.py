@@ -149,6 +149,12 @@ class InvoiceSnapshot:
         """Whether money or a credit was paid for it: one of nothing, such as a trial's, is paid too at Stripe."""
         return self.status == "paid" and self.amount_paid + self.amount_credited > 0
 
+    def charges_after(self, moment: datetime) -> bool:
+        """Return whether it charges for any time after a moment; of many lines only the first are told."""
+        ends = (line.period_end for line in self.lines if line.amount > 0)
+        has_all_lines = sum((line.amount for line in self.lines), Decimal(0)) == self.subtotal
+        return not has_all_lines or any(end > moment for end in ends if end is not None)
+
     @property
     def late_since(self) -> datetime | None:
         """From when on it is late if it is open: it was due, or it was final, at which it is charged first."""

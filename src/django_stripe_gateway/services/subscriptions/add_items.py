@@ -12,7 +12,12 @@ from django_stripe_gateway.models import PlanPricing, Subscription, Subscription
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.add_ons import check_add_on
-from django_stripe_gateway.services.subscriptions.change import change_at_provider, proration_of
+from django_stripe_gateway.services.subscriptions.change import (
+    change_at_provider,
+    proration_of,
+    subscription_change,
+)
+from django_stripe_gateway.services.subscriptions.credits import check_claimed_credit
 from django_stripe_gateway.services.subscriptions.last_use import report_last_use
 from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
@@ -47,6 +52,7 @@ class ItemVerb(SubscriptionVerb):
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Change the one item; what was scheduled without it is dropped."""
+        check_claimed_credit(claim, subscription_change(claim.params))
         let_go(claim)
         return change_at_provider(claim)
 
@@ -159,8 +165,9 @@ def change_item(
 
     Raises:
         InvalidInput: nothing would change, the values are not acceptable, or it is the plan's own item.
-        WrongState: the item is gone, or the price is there already, or what it counts is charged by another item; or
-            the subscription is over, or its first payment is open.
+        WrongState: the item is gone, or the price is there already, or what it counts is charged by another item, or
+            what would be credited was not paid (``open_invoice``, ``unpaid_period``); or the subscription is over, or
+            its first payment is open.
         PaymentDeclined: the payment that the change needs was declined; nothing has changed.
         UnsupportedByGateway: this provider charges one price only.
         ProviderError: the provider refused or failed.
@@ -192,7 +199,8 @@ def remove_item(
 
     Raises:
         InvalidInput: it is the plan's own item.
-        WrongState: the item is gone; or the subscription is over, or its first payment is open.
+        WrongState: the item is gone, or what would be credited was not paid (``open_invoice``, ``unpaid_period``); or
+            the subscription is over, or its first payment is open.
         UnsupportedByGateway: this provider charges one price only.
         ProviderError: the provider refused or failed.
     """

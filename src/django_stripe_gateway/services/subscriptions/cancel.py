@@ -14,7 +14,8 @@ from django_stripe_gateway.gateways.subscription_values import SubscriptionEnd
 from django_stripe_gateway.models import BillingOperation, Subscription
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.subscriptions.change import change_at_provider
+from django_stripe_gateway.services.subscriptions.change import change_at_provider, subscription_change
+from django_stripe_gateway.services.subscriptions.credits import check_claimed_credit, check_paid
 from django_stripe_gateway.services.subscriptions.ends import going_on, note_agreed_end
 from django_stripe_gateway.services.subscriptions.last_use import report_last_use
 from django_stripe_gateway.services.subscriptions.line import (
@@ -67,14 +68,19 @@ class CancelVerb(SubscriptionVerb):
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Set its end, or end it; what was scheduled for the period's end is dropped."""
         if claim.params["at_period_end"]:
+            if claim.params.get("refund_unused"):
+                check_claimed_credit(claim, subscription_change(claim.params))
             if "end" not in claim.params:
                 let_go(claim, of_one_change=True)
             return change_at_provider(claim)
+        end = _end(claim)
+        if end.credits_unused:
+            check_paid(claim.gateway, claim.seen)
         report_last_use(claim.seen)
         # A refusal of what is given back leaves the subscription as it is, and not one that is over without it.
         give_back(claim)
         snapshot: SubscriptionSnapshot = claim.gateway.end_subscription(
-            claim.seen.provider_id, _end(claim), idempotency_key=claim.key
+            claim.seen.provider_id, end, idempotency_key=claim.key
         )
         return snapshot
 
@@ -143,8 +149,8 @@ def cancel_subscription(
 
     Raises:
         InvalidInput: the values are not acceptable, or do not go together.
-        WrongState: it is over, or was never started; or a part of the rest cannot be refunded ("not_refundable"), in
-            which case nothing is done.
+        WrongState: it is over, or was never started; or a part of the rest cannot be refunded ("not_refundable"), or
+            what would be credited was not paid ("open_invoice", "unpaid_period"), in which cases nothing is done.
         UnsupportedByGateway: this provider cannot give the rest back.
         ProviderError: the provider refused or failed.
     """

@@ -23,6 +23,7 @@ from django_stripe_gateway.models import Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.checkouts import close_open_checkouts
+from django_stripe_gateway.services.subscriptions.credits import check_claimed_credit
 from django_stripe_gateway.services.subscriptions.ends import (
     end_after_change,
     end_of_plan,
@@ -86,6 +87,7 @@ class ChangeVerb(SubscriptionVerb):
         """Change it; a change that was scheduled for the period's end is dropped."""
         if claim.params["trial"].get("ends_trial"):
             check_can_be_charged(claim)
+        check_claimed_credit(claim, subscription_change(claim.params))
         if claim.params["price_id"] is not None:
             # The old price, or the period of another item, may end with it.
             report_last_use(claim.seen)
@@ -131,8 +133,8 @@ def change_subscription(
     Raises:
         InvalidInput: nothing would change, or the values are not acceptable.
         WrongState: it is over, or its first payment is open, or somebody else has scheduled what becomes of it
-            ("has_schedule"), or another item charges what the new price counts ("already_metered"); at the period's
-            end also: it ends then.
+            ("has_schedule"), or another item charges what the new price counts ("already_metered"), or what would be
+            credited was not paid ("open_invoice", "unpaid_period"); at the period's end also: it ends then.
         UnsupportedByGateway: this provider cannot schedule a change.
         PaymentDeclined: the payment that the change needs was declined; what is charged has not changed.
         ProviderError: the provider refused or failed.
@@ -194,7 +196,7 @@ def preview_change(
     Raises:
         InvalidInput: nothing would change, or the values are not acceptable.
         WrongState: it is over, or its first payment is open, or somebody else has scheduled what becomes of it
-            ("has_schedule").
+            ("has_schedule"), or what would be credited was not paid ("open_invoice", "unpaid_period").
         UnsupportedByGateway: this provider cannot say what a change would cost.
         ProviderError: the provider refused or failed.
     """

@@ -34,6 +34,7 @@ from django_stripe_gateway.gateways.schedule_values import ScheduledChange, Sche
 from django_stripe_gateway.models import PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions.credits import check_credit
 from django_stripe_gateway.services.subscriptions.items import left_with_plan
 from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
@@ -214,6 +215,7 @@ def preview_with_schedule(
     """
 
     def ask(gateway: BillingGateway) -> InvoiceSnapshot:
+        check_credit(gateway, subscription, change)
         subscription_id, customer_id = subscription.provider_id or "", subscription.customer.provider_id or ""
         found = gateway.retrieve_subscription(subscription_id) if subscription.schedule_id else None
         if found is None or found.schedule is None or not found.schedule.is_running:

@@ -1,0 +1,146 @@
+"""What is unused is credited only where what it is the unused part of was paid.
+
+Stripe credits the rest of a period whether or not its invoice was paid
+(https://docs.stripe.com/billing/subscriptions/credit-proration-deferral), and a credit pays the next subscription. So
+the provider is asked for the invoices before anything is credited: what is known here can be late.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from django_stripe_gateway.choices import InvoiceStatus
+from django_stripe_gateway.exceptions import ProviderStateError
+from django_stripe_gateway.gateways.billing import BillingGateway
+from django_stripe_gateway.gateways.billing_values import (
+    InvoiceSnapshot,
+    ItemChange,
+    SubscriptionChange,
+    SubscriptionItemSnapshot,
+    SubscriptionSnapshot,
+)
+from django_stripe_gateway.models import Subscription, SubscriptionItem
+from django_stripe_gateway.services.subscriptions.line import CustomerClaim
+from django_stripe_gateway.services.transactions import payments_database
+
+# What a change costs is invoiced for this reason.
+OF_A_CHANGE = "subscription_update"
+
+
+def check_claimed_credit(claim: CustomerClaim, change: SubscriptionChange) -> None:
+    """Raise as ``check_credit`` does, unless an earlier attempt has made the change: once more credits nothing.
+
+    What that attempt was charged may be the very invoice that is open.
+    """
+    if not _would_credit(claim.seen, change):
+        return
+    if claim.operation.attempts > 1 and _is_made(claim.gateway.retrieve_subscription(claim.seen.provider_id), change):
+        return
+    check_paid(claim.gateway, claim.seen, since=change.proration_date)
+
+
+def check_credit(gateway: BillingGateway, subscription: Subscription, change: SubscriptionChange) -> None:
+    """Raise ``ProviderStateError`` if a change would credit what was not paid, as ``check_paid`` says."""
+    if _would_credit(subscription, change):
+        check_paid(gateway, subscription, since=change.proration_date)
+
+
+def check_paid(gateway: BillingGateway, subscription: Subscription, *, since: datetime | None = None) -> None:
+    """Raise if what would be credited was not paid.
+
+    Args:
+        since: from when on the rest is credited; ``None`` for now.
+
+    Raises:
+        ProviderStateError: an invoice is to be paid ("open_invoice"), or that of the period never will be
+            ("unpaid_period").
+    """
+    moment = since or timezone.now()
+    for invoice in gateway.list_invoices(subscription.customer.provider_id or ""):
+        if invoice.subscription_id != subscription.provider_id or not _is_unpaid(invoice, moment):
+            continue
+        if not _waits_with_its_change(gateway, invoice):
+            raise _refusal(invoice)
+
+
+def _would_credit(subscription: Subscription, change: SubscriptionChange) -> bool:
+    """Return whether a change gives back what is left of a period, as far as is known here."""
+    if change.proration == "none":
+        return False
+    if not change.items:
+        return change.cancel_at is not None
+    rows = SubscriptionItem.objects.using(payments_database()).filter(subscription=subscription)
+    items = {row.provider_id: row for row in rows}
+    return any(_credits_item(items, wanted) for wanted in change.items)
+
+
+def _credits_item(items: dict[str, SubscriptionItem], wanted: ItemChange) -> bool:
+    if not wanted.item_id:
+        return False
+    item = items.get(wanted.item_id)
+    if item is None:
+        return True
+    if wanted.price_id is None and not wanted.is_removed and item.amount is not None:
+        # In tiers, more can cost less.
+        return wanted.quantity is not None and wanted.quantity <= item.quantity and item.amount != 0
+    # Another interval begins the periods of all items anew.
+    concerned = [item] if wanted.price_id is None else items.values()
+    return any(not one.is_metered and one.amount != 0 for one in concerned)
+
+
+def _is_made(found: SubscriptionSnapshot, change: SubscriptionChange) -> bool:
+    """Return whether a subscription is at the provider as a change would make it, or will be once that is paid."""
+    if not change.items:
+        return change.cancel_at is not None and found.cancel_at == change.cancel_at.replace(microsecond=0)
+    items = {item.item_id: item for item in found.items}
+    sold = {item.price_id: item for item in found.items}
+    return found.has_pending_update or all(
+        _is_as_wanted(items.get(one.item_id) if one.item_id else sold.get(one.price_id or ""), one)
+        for one in change.items
+    )
+
+
+def _is_as_wanted(item: SubscriptionItemSnapshot | None, wanted: ItemChange) -> bool:
+    if item is None or wanted.is_removed:
+        return item is None and wanted.is_removed
+    return wanted.price_id in (None, item.price_id) and wanted.quantity in (None, item.quantity)
+
+
+def _is_unpaid(invoice: InvoiceSnapshot, moment: datetime) -> bool:
+    """Return whether an invoice is to be paid, or charges for the time after a moment and never will be."""
+    if invoice.status == InvoiceStatus.PAID or invoice.total <= 0:
+        return False
+    if invoice.status in (InvoiceStatus.DRAFT, InvoiceStatus.OPEN):
+        return True
+    # A change that nobody has paid for was never made: its invoice is void, and credits of it there are none.
+    was_given_up = (
+        invoice.status == InvoiceStatus.VOID and invoice.billing_reason == OF_A_CHANGE and invoice.attempt_count > 0
+    )
+    return not was_given_up and invoice.charges_after(moment)
+
+
+def _waits_with_its_change(gateway: BillingGateway, invoice: InvoiceSnapshot) -> bool:
+    """Return whether an invoice is that of a change which is made once it is paid; another one takes its place."""
+    if invoice.status != InvoiceStatus.OPEN or invoice.billing_reason != OF_A_CHANGE:
+        return False
+    found = gateway.retrieve_subscription(invoice.subscription_id)
+    return found.has_pending_update and found.latest_invoice_id == invoice.invoice_id
+
+
+def _refusal(invoice: InvoiceSnapshot) -> ProviderStateError:
+    without = "a change at the period's end, an end without a credit or, for the seller, the proration “none”"
+    if invoice.status in (InvoiceStatus.DRAFT, InvoiceStatus.OPEN):
+        # Stripe charges a renewal about an hour after it has drawn up the invoice.
+        first = "Pay it first" if invoice.status == InvoiceStatus.OPEN else "Try again once it is charged, in an hour"
+        return ProviderStateError(
+            f"The invoice {invoice.invoice_id} is not paid yet, and a part of it would be credited. {first}, or "
+            f"ask for what gives no credit: {without}.",
+            code="open_invoice",
+        )
+    return ProviderStateError(
+        f"What is left of the period was never paid: its invoice {invoice.invoice_id} is {invoice.status}. Ask for "
+        f"what gives no credit: {without}.",
+        code="unpaid_period",
+    )
