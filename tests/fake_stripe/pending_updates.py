@@ -72,6 +72,8 @@ def _apply(scope: Scope, found: Object, invoice: Object) -> None:
         put_items(scope, found, changed)
         for name in ("billing_cycle_anchor", "trial_start", "trial_end", "status"):
             found[name] = changed[name]
+        if found["cancel_at_period_end"]:
+            found["cancel_at"] = period(found)[1]
 
 
 def expire(scope: Scope, found: Object) -> None:

@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from django_stripe_gateway.models import BillingOperation, PlanPricing, Subscription
+from django_stripe_gateway.models import BillingOperation, Subscription
 from django_stripe_gateway.services.subscriptions.ends import note_end
-from django_stripe_gateway.services.subscriptions.reconcile import reconcile_subscriptions
 from django_stripe_gateway.services.subscriptions.sync import sync_subscription
 from django_stripe_gateway.subscriptions import (
-    add_item,
     cancel_subscription,
     change_subscription,
     change_trial,
@@ -253,97 +251,3 @@ def test_request__is_taken_back_after_the_period_has_moved(host: SubscriptionHos
     host.fake.change_subscription(subscription.provider_id, {"cancel_at": period_end(host, subscription) - DAY})
     host.deliver_new()
     assert now(subscription).ends_as_agreed
-
-
-@pytest.fixture
-def monthly(host: SubscriptionHost) -> PlanPricing:
-    """Return an add-on whose month ends long before the year of the plan that it is charged beside."""
-    return host.sell("support", Decimal("15.00"), is_add_on=True, may_be_added=True)
-
-
-def yearly(host: SubscriptionHost, **plan: Any) -> PlanPricing:
-    return host.sell("yearly", Decimal("500.00"), interval="year", **plan)
-
-
-def assert_ends_with_plan(host: SubscriptionHost, subscription: Subscription) -> None:
-    """Assert that it ends with the year, as somebody has asked for, in Stripe's eyes and in ours."""
-    host.deliver_new()
-    found = now(subscription)
-    assert found.current_period_end is not None
-    assert at_stripe(host, subscription) == (False, int(found.current_period_end.timestamp()))
-    assert period_end(host, subscription) < found.current_period_end.timestamp()
-    assert (found.cancel_at, found.cancel_at_period_end) == (found.current_period_end, True)
-    assert (found.on_grace_period, found.ends_as_agreed) == (True, False)
-
-
-@pytest.mark.parametrize("is_metered", [False, True])
-def test_several_periods__end_with_the_plans(host: SubscriptionHost, monthly: PlanPricing, is_metered: bool) -> None:
-    plan = yearly(host)
-    if is_metered:
-        monthly = host.sell_metered("yearly", Decimal("0.10"), product_id=plan.stripe_product_id)
-    subscription = host.subscribed(plan, pricing_id=plan.pk)
-    add_item(subscription=subscription, pricing=monthly)
-    body = {"subscription_id": subscription.provider_id}
-    assert host.post("cancel", {**body, "reason": "unused"}).json()["cancel_at_period_end"] is True
-    assert host.fake.get(subscription.provider_id)["cancellation_details"]["feedback"] == "unused"
-    assert_ends_with_plan(host, subscription)
-    host.fake.advance(days=40)
-    assert_ends_with_plan(host, subscription)
-    assert host.post("resume", body).status_code == 200
-    assert at_stripe(host, subscription) == (False, None)
-    assert now(subscription).is_recurring
-    host.post("cancel", body)
-    host.fake.advance(days=330)
-    host.deliver_new()
-    assert now(subscription).status == "canceled"
-
-
-def test_several_periods__what_is_added_ends_nothing(host: SubscriptionHost, monthly: PlanPricing) -> None:
-    plan = yearly(host)
-    subscription = host.subscribed(plan, pricing_id=plan.pk)
-    cancel_subscription(subscription=subscription)
-    assert at_stripe(host, subscription)[0] is True
-    add_item(subscription=now(subscription), pricing=monthly)
-    assert_ends_with_plan(host, subscription)
-
-
-def test_several_periods__the_plans_ends_first(host: SubscriptionHost) -> None:
-    support = host.sell("support", Decimal("120.00"), is_add_on=True, may_be_added=True, interval="year")
-    subscription = host.subscribed()
-    add_item(subscription=subscription, pricing=support)
-    cancel_subscription(subscription=now(subscription))
-    host.deliver_new()
-    found = now(subscription)
-    assert (found.cancel_at, found.cancel_at_period_end) == (found.current_period_end, True)
-    assert at_stripe(host, subscription)[1] == period_end(host, subscription)
-
-
-@pytest.mark.parametrize("mode", ["direct", "checkout"])
-def test_several_periods__plan_that_does_not_renew(host: SubscriptionHost, monthly: PlanPricing, mode: str) -> None:
-    pass_ = yearly(host, auto_renew=False)
-    host.subscribe(pass_, pricing_id=pass_.pk, add_ons=[{"pricing_id": monthly.pk}], mode=mode)
-    if mode == "checkout":
-        host.fake.complete_checkout(host.fake.all("checkout.session")[0]["id"])
-    else:
-        host.fake.customer_pays(host.fake.all("subscription")[0]["id"], "pm_card_visa")
-    host.deliver_new()
-    assert_ends_with_plan(host, Subscription.objects.get())
-
-
-def test_several_periods__no_event_arrives(host: SubscriptionHost, monthly: PlanPricing) -> None:
-    pass_ = yearly(host, auto_renew=False)
-    made = host.subscribe(pass_, pricing_id=pass_.pk, add_ons=[{"pricing_id": monthly.pk}])
-    host.fake.customer_pays(made["subscription_id"], "pm_card_visa")
-    host.new_events()
-    sync_subscription(subscription=Subscription.objects.get())
-    for _found in reconcile_subscriptions(older_than=timedelta(hours=1)):
-        pass
-    assert_ends_with_plan(host, Subscription.objects.get())
-
-
-def test_several_periods__change_to_a_plan_that_does_not_renew(host: SubscriptionHost, monthly: PlanPricing) -> None:
-    pass_ = yearly(host, auto_renew=False)
-    subscription = host.subscribed()
-    add_item(subscription=subscription, pricing=monthly)
-    change_subscription(subscription=now(subscription), pricing=pass_)
-    assert_ends_with_plan(host, subscription)

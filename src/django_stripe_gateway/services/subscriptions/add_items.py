@@ -18,6 +18,7 @@ from django_stripe_gateway.services.subscriptions.change import (
     subscription_change,
 )
 from django_stripe_gateway.services.subscriptions.credits import check_claimed_credit
+from django_stripe_gateway.services.subscriptions.last_period import end_with_plan
 from django_stripe_gateway.services.subscriptions.last_use import report_last_use
 from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
@@ -70,7 +71,8 @@ class AddItemVerb(ItemVerb):
     def find_earlier(self, claim: CustomerClaim) -> SubscriptionSnapshot | None:
         """Return the subscription if it has the price: no price stands in it twice."""
         found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(claim.seen.provider_id)
-        return found if any(item.price_id == claim.params["price_id"] for item in found.items) else None
+        is_there = any(item.price_id == claim.params["price_id"] for item in found.items)
+        return end_with_plan(claim, found) if is_there else None
 
 
 class ChangeItemVerb(ItemVerb):

@@ -16,7 +16,8 @@ from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.change import change_at_provider, subscription_change
 from django_stripe_gateway.services.subscriptions.credits import check_claimed_credit, check_paid
-from django_stripe_gateway.services.subscriptions.ends import going_on, note_agreed_end
+from django_stripe_gateway.services.subscriptions.ends import ends_before_plan, going_on, note_agreed_end
+from django_stripe_gateway.services.subscriptions.last_period import end_with_plan
 from django_stripe_gateway.services.subscriptions.last_use import report_last_use
 from django_stripe_gateway.services.subscriptions.line import (
     CHANGEABLE,
@@ -67,6 +68,9 @@ class CancelVerb(SubscriptionVerb):
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Set its end, or end it; what was scheduled for the period's end is dropped."""
+        if claim.params.get("puts_off"):
+            found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(claim.seen.provider_id)
+            return end_with_plan(claim, found)
         if claim.params["at_period_end"]:
             if claim.params.get("refund_unused"):
                 check_claimed_credit(claim, subscription_change(claim.params))
@@ -263,22 +267,37 @@ def open_starts(subscription: Subscription | OuterRef) -> QuerySet[BillingOperat
 
 
 def end_with_period(subscription: Subscription, origin: Origin) -> None:
-    """See to it that a locked subscription ends with its period, if its plan does, and its start has not said so.
+    """See to it that a locked subscription that is to end does so with the period of its plan, as it was said.
+
+    An operation is committed with the event, and carried out after it; ``reconcile`` finds it if that fails.
+    """
+    if subscription.status not in CHANGEABLE:
+        return
+    params: dict[str, Any] = {"at_period_end": True, "cancel_at_period_end": True}
+    if ends_before_plan(subscription):
+        if CANCEL_SUBSCRIPTION.operations().pending().filter(subscription=subscription).exists():
+            # Which may be what sets the end; who settles it leaves it right, or ``reconcile`` comes here again.
+            return
+        params["puts_off"] = True
+    elif not _lacks_end(subscription):
+        return
+    ask_after_commit(CANCEL_SUBSCRIPTION, subscription.customer_id, params, origin, subscription=subscription)
+
+
+def _lacks_end(subscription: Subscription) -> bool:
+    """Return whether a plan that does not renew goes on because the start of its subscription has not said so.
 
     A page cannot say so of what it will start, nor anybody of several periods which one is the plan's before they have
-    begun. So an operation is committed with the event, and carried out after it; ``reconcile`` finds it if that fails.
+    begun.
     """
     plan = subscription.plan
     if plan is None or plan.auto_renew:
-        return
+        return False
     if not subscription.is_valid or subscription.is_cancelled or subscription.cancel_at is not None:
-        return
+        return False
     if not subscription.checkout_id and not open_starts(subscription).exists():
-        return
-    if cancellations(subscription).exists():
-        return
-    params = {"at_period_end": True, "cancel_at_period_end": True}
-    ask_after_commit(CANCEL_SUBSCRIPTION, subscription.customer_id, params, origin, subscription=subscription)
+        return False
+    return not cancellations(subscription).exists()
 
 
 @retry_on_deadlock

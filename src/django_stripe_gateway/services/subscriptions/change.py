@@ -31,6 +31,7 @@ from django_stripe_gateway.services.subscriptions.ends import (
 )
 from django_stripe_gateway.services.subscriptions.identify import identify_items
 from django_stripe_gateway.services.subscriptions.items import OF_PLAN, left_with_plan
+from django_stripe_gateway.services.subscriptions.last_period import end_with_plan
 from django_stripe_gateway.services.subscriptions.last_use import report_last_use
 from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
@@ -153,13 +154,9 @@ def change_subscription(
 
 
 def change_at_provider(claim: CustomerClaim) -> SubscriptionSnapshot:
-    """Ask the provider for the change that an operation has kept; what ends with its period ends with its plan's.
-
-    Left to itself, Stripe ends a subscription with the first of its items' periods: a yearly plan with the month of
-    what is charged beside it (https://docs.stripe.com/billing/subscriptions/mixed-interval).
-    """
+    """Ask the provider for the change that an operation has kept; what ends with its period ends with its plan's."""
     gateway, subscription = claim.gateway, claim.seen
-    change, key = subscription_change(claim.params), claim.key
+    change = subscription_change(claim.params)
     ends = change.cancel_at_period_end
     if ends is None:
         ends = subscription.cancel_at_period_end and not subscription.ends_as_agreed
@@ -168,14 +165,8 @@ def change_at_provider(claim: CustomerClaim) -> SubscriptionSnapshot:
     if ends_with_plan and not change.items and has_several_intervals(subscription):
         found = gateway.retrieve_subscription(subscription.provider_id)
         change = replace(change, cancel_at=end_of_plan(found, subscription.item_id), proration="none")
-    found = gateway.change_subscription(subscription.provider_id, change, idempotency_key=key)
-    ends_at = end_of_plan(found, subscription.item_id) if ends_with_plan else None
-    if ends_at is None or ends_at == found.cancel_at:
-        return found
-    # Only the change itself tells when the period of another price ends.
-    end = SubscriptionChange(cancel_at=ends_at, proration="none")
-    found = gateway.change_subscription(subscription.provider_id, end, idempotency_key=f"{key}-end")
-    return found
+    found = gateway.change_subscription(subscription.provider_id, change, idempotency_key=claim.key)
+    return end_with_plan(claim, found, is_to_end=ends_with_plan)
 
 
 def preview_change(

@@ -10,9 +10,29 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from django.db.models import F, Q
+
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.transactions import payments_database
+
+# What ends with the period of something that is charged beside its plan, while that is paid for longer: see
+# ``ends_before_plan``, which asks a row.
+ENDS_BEFORE_PLAN = Q(cancel_at_period_end=True, cancel_at__lt=F("current_period_end"), schedule_id="") & ~Q(
+    cancel_at=F("fixed_end")
+)
+
+
+def ends_before_plan(subscription: Subscription) -> bool:
+    """Return whether a subscription that ends with its period ends before its plan's does, which nobody has agreed on.
+
+    An item whose month ends first can come to what is cancelled without us, or with a payment that a change waited for.
+    What somebody has scheduled ends as the schedule says.
+    """
+    ends_at, period_end = subscription.cancel_at, subscription.current_period_end
+    if not subscription.cancel_at_period_end or ends_at is None or period_end is None or subscription.schedule_id:
+        return False
+    return ends_at < period_end and not subscription.ends_as_agreed
 
 
 def note_end(subscription: Subscription, before: Subscription) -> None:

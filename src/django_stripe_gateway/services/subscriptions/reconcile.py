@@ -18,8 +18,10 @@ from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.cancel import cancellations, end_unended, open_starts
 from django_stripe_gateway.services.subscriptions.checkouts import settle_checkout
 from django_stripe_gateway.services.subscriptions.customers import changed_customers, update_customer
+from django_stripe_gateway.services.subscriptions.ends import ENDS_BEFORE_PLAN
 from django_stripe_gateway.services.subscriptions.identify import identify_items
 from django_stripe_gateway.services.subscriptions.invoices import look_up_invoice
+from django_stripe_gateway.services.subscriptions.line import CHANGEABLE
 from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
 from django_stripe_gateway.services.subscriptions.unheard import note_silence, unheard, unheard_invoices
 from django_stripe_gateway.services.transactions import payments_database
@@ -60,8 +62,8 @@ def reconcile_subscriptions(*, older_than: timedelta, origin: Origin = SYSTEM) -
     """Ask the provider about every subscription whose events are overdue, and yield what it said.
 
     Those are subscriptions whose first payment waits longer than ``older_than``, whose page has stayed open as long,
-    whose period has ended so long ago, and those that must end with it and do not. Of what may be paid at any time, and
-    of the invoices that wait for it, it is asked again and again: see ``unheard``.
+    whose period has ended so long ago, and those that must end with it and do not, or end before their plan's. Of what
+    may be paid at any time, and of the invoices that wait for it, it is asked again and again: see ``unheard``.
     """
     for subscription in _overdue(older_than).iterator(chunk_size=500):
         subject, before = f"subscription {subscription.pk}", _state(subscription)
@@ -114,4 +116,5 @@ def _overdue(older_than: timedelta) -> QuerySet[Subscription]:
     unended = Q(status__in=RUNNING, plan__auto_renew=False, cancel_at_period_end=False, cancel_at=None)
     unended &= ~Q(checkout_id="") | Q(Exists(open_starts(OuterRef("pk"))))
     unended &= Q(~Exists(cancellations(OuterRef("pk"))))
-    return rows.filter(unpaid | page | ended | unended | unheard(older_than)).order_by("pk")
+    early = Q(status__in=CHANGEABLE) & ENDS_BEFORE_PLAN
+    return rows.filter(unpaid | page | ended | unended | early | unheard(older_than)).order_by("pk")

@@ -17,6 +17,7 @@ from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions.last_period import end_with_plan
 from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
     SubscriptionVerb,
@@ -48,7 +49,10 @@ class ChangeTrialVerb(SubscriptionVerb):
         claim.params["collection_method"] = subscription.collection_method
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
-        """Move its end; what was scheduled goes by the old one, and is dropped."""
+        """Move its end; what was scheduled goes by the old one, and is dropped.
+
+        The periods that begin with the trial's end are the first that may differ from each other.
+        """
         ends = claim.params["ends"]
         if ends is None:
             check_can_be_charged(claim)
@@ -59,14 +63,14 @@ class ChangeTrialVerb(SubscriptionVerb):
             collection_method=claim.params["collection_method"],
             idempotency_key=claim.key,
         )
-        return snapshot
+        return end_with_plan(claim, snapshot)
 
     def find_earlier(self, claim: CustomerClaim) -> SubscriptionSnapshot | None:
         """Return the subscription if its trial is over: to end it again would begin another period."""
         if claim.params["ends"]:
             return None
         found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(claim.seen.provider_id)
-        return None if found.status == SubscriptionStatus.TRIALING else found
+        return None if found.status == SubscriptionStatus.TRIALING else end_with_plan(claim, found)
 
 
 def check_can_be_charged(claim: CustomerClaim) -> None:
