@@ -255,6 +255,7 @@ def test_one_default(admin_client: Client, plan: Plan) -> None:
         ([{"usage_type": "metered", "metric": "calls", "is_per_seat": "on"}], {}, "by use, not per seat"),
         ([{"is_default": "on", "is_public": ""}], {}, "The default price must be public."),
         ([{"trial_days": "3"}], {"is_add_on": "on"}, "An add-on has no trial"),
+        ([{"trial_days": "3"}], {"auto_renew": ""}, "A plan that does not renew has no trial"),
         ([{"may_be_added": "on"}], {}, "Customers can add add-ons and metered prices only."),
         (
             [{"is_default": "on"}, {"is_default": "on", "interval": "year"}],

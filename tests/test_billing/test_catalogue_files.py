@@ -77,6 +77,7 @@ def limited(**fields: Any) -> dict[str, Any]:
         (priced(customers_may_add=True), "Customers can add add-ons and metered prices only."),
         (priced(customers_may_add=True, public=False) | {"add_on": True}, "Customers can add public prices only."),
         (priced(trial_days=3) | {"add_on": True}, "An add-on has no trial: its plan has."),
+        (priced(trial_days=3) | {"auto_renew": False}, "A plan that does not renew has no trial"),
         (priced(lookup_key="x" * 201), "lookup_key has more than 200 characters"),
         (gold(default=True, add_on=True), "plans[0] (gold): An add-on cannot be the default plan."),
         (gold(add_on=True, auto_renew=False), "An add-on renews with the plan that it was added to."),

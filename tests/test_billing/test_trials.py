@@ -14,6 +14,7 @@ from django_stripe_gateway.models import PlanPricing, Subscription
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription, preview_change
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer
+from django_stripe_gateway.services.subscriptions.reconcile import reconcile_subscriptions
 from django_stripe_gateway.services.subscriptions.subscribe import subscribe
 from django_stripe_gateway.services.subscriptions.trials import change_trial, end_trial
 from tests.test_billing.host import SubscriptionHost
@@ -173,6 +174,65 @@ def test_moved__needs_a_time_zone(host: SubscriptionHost) -> None:
     with pytest.raises(InvalidInput) as refused:
         change_trial(subscription=trialing(host), ends=timezone.make_naive(timezone.now() + timedelta(days=60)))
     assert refused.value.field == "trial_end"
+
+
+@pytest.fixture
+def day_pass(host: SubscriptionHost) -> PlanPricing:
+    """Return the price of a plan that ends after one paid period."""
+    return host.sell("day-pass", Decimal("3.00"), interval="day", auto_renew=False)
+
+
+@pytest.mark.parametrize("mode", ["direct", "checkout"])
+def test_plan_that_does_not_renew__is_charged_once_after_it(
+    host: SubscriptionHost, day_pass: PlanPricing, mode: str
+) -> None:
+    ensure_customer(owner=host.user)
+    host.fake.customer_changes_card(host.customer.provider_id or "", "pm_card_visa")
+    pages = {"success_url": "https://shop.example.com/", "cancel_url": "https://shop.example.com/"}
+    subscribe(owner=host.user, plan=day_pass.plan, trial_days=7, mode=mode, **pages)
+    if mode == "checkout":
+        host.fake.complete_checkout(host.fake.all("checkout.session")[0]["id"])
+    host.deliver_new()
+    found = Subscription.objects.get()
+    assert (found.status, found.is_cancelled) == ("trialing", False)
+    for _found in reconcile_subscriptions(older_than=timedelta(hours=1)):
+        pass
+    host.fake.advance(days=7, hours=2)
+    # Then what follows from that.
+    for _time in range(2):
+        host.deliver_new()
+    found.refresh_from_db()
+    assert (found.status, found.on_grace_period) == ("active", True)
+    host.fake.advance(days=2)
+    host.deliver_new()
+    found.refresh_from_db()
+    assert (found.status, [charge["amount"] for charge in host.fake.all("charge")]) == ("canceled", [300])
+
+
+def test_plan_that_does_not_renew__ended(host: SubscriptionHost, day_pass: PlanPricing) -> None:
+    ensure_customer(owner=host.user)
+    host.fake.customer_changes_card(host.customer.provider_id or "", "pm_card_visa")
+    found = end_trial(subscription=subscribe(owner=host.user, plan=day_pass.plan, trial_days=7))
+    host.deliver_new()
+    found.refresh_from_db()
+    assert (found.status, found.on_grace_period) == ("active", True)
+
+
+def test_plan_that_does_not_renew__cancelled_is_not_charged(host: SubscriptionHost, day_pass: PlanPricing) -> None:
+    ensure_customer(owner=host.user)
+    host.fake.customer_changes_card(host.customer.provider_id or "", "pm_card_visa")
+    cancel_subscription(subscription=subscribe(owner=host.user, plan=day_pass.plan, trial_days=7))
+    host.fake.advance(days=8)
+    host.deliver_new()
+    assert (Subscription.objects.get().status, host.fake.all("charge")) == ("canceled", [])
+
+
+def test_change__to_a_plan_that_does_not_renew(host: SubscriptionHost, day_pass: PlanPricing) -> None:
+    """Its price in the catalogue says something else than the catalogue's rules let it."""
+    trial_of(day_pass, 60)
+    changed = change_subscription(subscription=trialing(host), pricing=day_pass)
+    assert (changed.status, changed.on_grace_period) == ("active", True)
+    assert host.fake.all("charge")[-1]["amount"] == 300
 
 
 def test_once_per_owner(host: SubscriptionHost, settings: Any) -> None:

@@ -101,7 +101,7 @@ class PlanPricingForm(RulesMixin):
     def faults(self) -> Iterator[Fault]:
         """Refuse what a price of this plan cannot be at once, and another plan's lookup key."""
         price = self.instance
-        yield from faults_of_price(price, is_add_on=price.plan.is_add_on, is_sold=price.is_active)
+        yield from faults_of_price(price, price.plan, is_sold=price.is_active)
         if price.lookup_key and price.is_active:
             others = PlanPricing.objects.active().filter(variant=price.variant, lookup_key=price.lookup_key)
             other = others.exclude(plan=price.plan_id).select_related("plan").first()

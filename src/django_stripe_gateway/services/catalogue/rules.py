@@ -39,7 +39,7 @@ def faults_of_plan(plan: AnyPlan) -> Iterator[Fault]:
         yield "description", _("A description has %(most)d characters at most.") % {"most": MOST_CHARACTERS}
 
 
-def faults_of_price(price: AnyPrice, *, is_add_on: bool, is_sold: bool = True) -> Iterator[Fault]:
+def faults_of_price(price: AnyPrice, plan: AnyPlan, *, is_sold: bool = True) -> Iterator[Fault]:
     """Yield what a price of a plan, or of an add-on, cannot be at once.
 
     Args:
@@ -59,13 +59,15 @@ def faults_of_price(price: AnyPrice, *, is_add_on: bool, is_sold: bool = True) -
         yield "is_per_seat", _("A metered price is charged by use, not per seat.")
     if not is_sold:
         return
-    if is_add_on and price.trial_days:
+    if plan.is_add_on and price.trial_days:
         yield "trial_days", _("An add-on has no trial: its plan has.")
+    if not plan.auto_renew and price.trial_days:
+        yield "trial_days", _("A plan that does not renew has no trial: it ends after the one period that is paid.")
     if price.is_default and not price.is_public:
         yield "is_default", _("The default price must be public.")
     if price.may_be_added and not price.is_public:
         yield "may_be_added", _("Customers can add public prices only.")
-    if price.may_be_added and not (is_add_on or is_metered):
+    if price.may_be_added and not (plan.is_add_on or is_metered):
         yield "may_be_added", _("Customers can add add-ons and metered prices only.")
 
 

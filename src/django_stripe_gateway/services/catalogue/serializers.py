@@ -122,7 +122,7 @@ class PlanSerializer(EntrySerializer):
         plan = PlanEntry(**attrs, prices=prices, limits=limits, is_complete=True)
         faults = [sentence for _field, sentence in faults_of_plan(plan)]
         for price in prices:
-            sentences = (sentence for _field, sentence in faults_of_price(price, is_add_on=plan.is_add_on))
+            sentences = (sentence for _field, sentence in faults_of_price(price, plan))
             faults += [f"price {price.amount} {price.currency}: {sentence}" for sentence in sentences]
         faults += faults_between_prices(prices)
         if len({(*price.every, price.amount) for price in prices}) < len(prices):

@@ -288,12 +288,14 @@ def _lacks_end(subscription: Subscription) -> bool:
     """Return whether a plan that does not renew goes on because the start of its subscription has not said so.
 
     A page cannot say so of what it will start, nor anybody of several periods which one is the plan's before they have
-    begun.
+    begun. What would end with its trial would not be paid once.
     """
     plan = subscription.plan
     if plan is None or plan.auto_renew:
         return False
-    if not subscription.is_valid or subscription.is_cancelled or subscription.cancel_at is not None:
+    if not subscription.is_valid or subscription.on_trial:
+        return False
+    if subscription.is_cancelled or subscription.cancel_at is not None:
         return False
     if not subscription.checkout_id and not open_starts(subscription).exists():
         return False

@@ -113,7 +113,7 @@ def _overdue(older_than: timedelta) -> QuerySet[Subscription]:
     unpaid = Q(status=SubscriptionStatus.INCOMPLETE, created__lt=since)
     page = Q(status=SubscriptionStatus.STARTING, created__lt=since) & ~Q(checkout_id="")
     ended = Q(status__in=RUNNING, current_period_end__lt=since)
-    unended = Q(status__in=RUNNING, plan__auto_renew=False, cancel_at_period_end=False, cancel_at=None)
+    unended = Q(status=SubscriptionStatus.ACTIVE, plan__auto_renew=False, cancel_at_period_end=False, cancel_at=None)
     unended &= ~Q(checkout_id="") | Q(Exists(open_starts(OuterRef("pk"))))
     unended &= Q(~Exists(cancellations(OuterRef("pk"))))
     early = Q(status__in=CHANGEABLE) & ENDS_BEFORE_PLAN

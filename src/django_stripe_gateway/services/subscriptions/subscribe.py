@@ -68,7 +68,7 @@ A = TypeVar("A")
 MODES = ("direct", "checkout")
 RESERVED_METADATA = frozenset({"subscription", "token"})
 # What no repeat is compared by.
-UNCOMPARED = frozenset({"metadata", "trial_days", "with_plan"})
+UNCOMPARED = frozenset({"metadata", "trial_days", "with_plan", "ends_later"})
 
 
 class StartVerb(CustomerVerb[A]):
@@ -108,6 +108,9 @@ class StartVerb(CustomerVerb[A]):
         assert subscription is not None and subscription.plan is not None  # noqa: S101, PT018 (they came with it)
         if claim.params["trial_days"] and not may_have_trial(subscription, subscription.plan):
             claim.params["trial_days"] = 0
+        if claim.params["trial_days"]:
+            # It would end with its trial, before it is paid once.
+            claim.params["ends_later"] = claim.params["cancel_at_period_end"]
         subscription.save(using=payments_database())
         write_log(subscription, SubscriptionLogEvent.CREATED, claim.origin, str(subscription.plan))
 
@@ -124,7 +127,7 @@ class StartVerb(CustomerVerb[A]):
             promotion_code=params["promotion_code_id"],
             coupon=params["coupon"],
             automatic_tax=params["automatic_tax"],
-            # That would be the first of several periods; ``end_with_period`` says when the plan's is known.
+            # That would be the trial's, or the first of several; ``end_with_period`` says when the plan's is known.
             cancel_at_period_end=params["cancel_at_period_end"] and not params.get("ends_later"),
             billing_cycle_anchor=datetime.fromisoformat(anchor) if anchor else None,
             default_payment_method=params["payment_method"],

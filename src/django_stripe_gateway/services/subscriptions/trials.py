@@ -180,8 +180,9 @@ def _changed_to(changes: QuerySet[BillingOperation]) -> set[tuple[int | None, st
 def trial_after_change(subscription: Subscription, pricing: PlanPricing | None) -> dict[str, Any]:
     """Return what becomes of a running trial when the price changes: the new price's own rule holds.
 
-    Without a trial of its own, or where the owner had one of that plan, the trial ends and the price is charged. Else
-    what is left of the new price's trial is left, counted from where the trial began, and never more than there was.
+    Without a trial of its own, or where the owner had one of that plan, the trial ends and the price is charged; so it
+    is for a plan that does not renew, which has one paid period and no more. Else what is left of the new price's trial
+    is left, counted from where the trial began, and never more than there was.
 
     Args:
         pricing: the new price, ``None`` where it stays.
@@ -195,7 +196,7 @@ def trial_after_change(subscription: Subscription, pricing: PlanPricing | None) 
     if not get_billing_gateway(subscription.variant).supports_trial_changes:
         raise UnsupportedByGateway("This gateway cannot end a trial, which a change of the price does.")
     is_same_plan = pricing.plan_id == subscription.plan_id
-    has_trial = pricing.trial_days and began is not None and ends is not None
+    has_trial = pricing.trial_days and pricing.plan.auto_renew and began is not None and ends is not None
     if not has_trial or not (is_same_plan or may_have_trial(subscription, pricing.plan)):
         return {"ends_trial": True}
     assert began is not None and ends is not None  # noqa: S101, PT018 (a trial that runs)
