@@ -13,8 +13,10 @@ from tests.fake_stripe import (
     changing_subscriptions,
     checkout,
     customers,
+    invoice_objects,
     invoicing,
     payments,
+    pending_items,
     renewing,
 )
 from tests.fake_stripe.controls import Controls, Events
@@ -145,6 +147,15 @@ class BillingControls(Controls):
         return self.act(
             subscription_id, lambda scope, found: changing_subscriptions.update(scope, found, params), deliver=deliver
         )
+
+    def add_invoice_item(self, subscription_id: str, amount: int, description: str, *, deliver: bool = True) -> Events:
+        """Let the merchant put something on the next invoice of a subscription, in the currency's smallest unit."""
+
+        def change(scope: Scope, found: Object) -> None:
+            line = invoice_objects.sellers_line(scope, found, items(found)[0], amount, description)
+            pending_items.keep(scope, found, line)
+
+        return self.act(subscription_id, change, deliver=deliver)
 
     def reorder_items(self, subscription_id: str, order: Sequence[str] = (), *, deliver: bool = True) -> Events:
         """Let the items of a subscription stand in another order, of which Stripe promises none.

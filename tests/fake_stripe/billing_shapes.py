@@ -78,7 +78,8 @@ def old_invoice(obj: Object, scope: Scope) -> Object:
 
 def old_line(line: Object, scope: Scope) -> Object:
     """Show the plan, and what the line is of."""
-    details = line["parent"]["subscription_item_details"]
+    details = invoice_objects.line_details(line)
+    is_item = details["proration"] or line["parent"]["type"] == "invoice_item_details"
     price = scope.objects["price"][line["pricing"]["price_details"]["price"]]
     new = {"parent", "pricing", "taxes", "pretax_credit_amounts", "subtotal", "quantity_decimal"}
     return {
@@ -89,10 +90,10 @@ def old_line(line: Object, scope: Scope) -> Object:
         "proration": details["proration"],
         "proration_details": details["proration_details"],
         "subscription": details["subscription"],
-        "subscription_item": details["subscription_item"],
+        **({"subscription_item": details["subscription_item"]} if "subscription_item" in details else {}),
         "tax_amounts": [],
         "tax_rates": [],
-        "type": "invoiceitem" if details["proration"] else "subscription",
+        "type": "invoiceitem" if is_item else "subscription",
     }
 
 

@@ -121,6 +121,9 @@ def cancel_now(scope: Scope, found: Object, params: Object) -> None:
         if lines:
             invoicing.begin(scope, invoicing.create(scope, found, lines, "subscription_update"))
         return
+    if not params.get("prorate"):
+        # What the merchant has made stays (https://docs.stripe.com/api/subscriptions/cancel).
+        pending_items.dropped(scope, found)
     for line in lines:
         pending_items.keep(scope, found, line)
 

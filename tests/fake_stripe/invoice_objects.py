@@ -61,6 +61,25 @@ def line(
     }
 
 
+def sellers_line(scope: Scope, subscription: Object, item: Object, amount: int, description: str) -> Object:
+    """Return a line that the merchant has made, at the currency of an item's price."""
+    now = scope.now()
+    made = line(scope, subscription, item, item["price"], amount, (now, now), description=description, quantity=1)
+    details = {"invoice_item": None, "proration": False, "proration_details": None, "subscription": subscription["id"]}
+    made["parent"] = {
+        "invoice_item_details": details,
+        "subscription_item_details": None,
+        "type": "invoice_item_details",
+    }
+    return made
+
+
+def line_details(line: Object) -> Object:
+    """Return what says where a line comes from."""
+    details: Object = line["parent"][line["parent"]["type"]]
+    return details
+
+
 def product_name(scope: Scope, price: Object) -> str:
     """Return the name of what a price sells."""
     product = scope.find("product", price["product"])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 
 from tests.fake_stripe.events import record
+from tests.fake_stripe.invoice_objects import line_details
 from tests.fake_stripe.state import Object, Scope
 
 
 def keep(scope: Scope, subscription: Object, line: Object) -> None:
     """Keep a line for the next invoice."""
-    details = line["parent"]["subscription_item_details"]
+    details = line_details(line)
     pending: Object = {
         "id": scope.new_id("ii_"),
         "object": "invoiceitem",
@@ -29,7 +30,7 @@ def keep(scope: Scope, subscription: Object, line: Object) -> None:
         "parent": {
             "subscription_details": {
                 "subscription": subscription["id"],
-                "subscription_item": details["subscription_item"],
+                **({"subscription_item": details["subscription_item"]} if "subscription_item" in details else {}),
             },
             "type": "subscription_details",
         },
@@ -46,6 +47,13 @@ def keep(scope: Scope, subscription: Object, line: Object) -> None:
     }
     details["invoice_item"] = pending["id"]
     record(scope, "invoiceitem.created", scope.add(pending))
+
+
+def dropped(scope: Scope, subscription: Object) -> None:
+    """Forget the prorations that wait."""
+    for item in _waiting(scope, subscription):
+        if item["proration"]:
+            scope.objects["invoiceitem"].pop(item["id"])
 
 
 def waiting(scope: Scope, subscription: Object) -> list[Object]:

@@ -45,9 +45,9 @@ def gateway(host: SubscriptionHost) -> Any:
     return get_billing_gateway(host.customer.variant)
 
 
-def refund_by_hand(host: SubscriptionHost) -> None:
-    """Let the merchant have refunded the payment in the Dashboard, which leaves nothing to give back."""
-    host.fake.dashboard_refund(host.fake.all("payment_intent")[-1]["id"], 2000)
+def payment(host: SubscriptionHost) -> str:
+    """Return the id of the first payment."""
+    return str(host.fake.all("payment_intent")[-1]["id"])
 
 
 def test_customers_say_why(host: SubscriptionHost) -> None:
@@ -289,11 +289,66 @@ def test_refund__same_key_gets_the_first_answer(either_host: SubscriptionHost) -
 
 def test_refund__refused_leaves_it_running(host: SubscriptionHost) -> None:
     found = half_way(host)
-    refund_by_hand(host)
+    host.fake.dispute(payment(host))
     with pytest.raises(WrongState):
         cancel_subscription(subscription=found, at_period_end=False, refund_unused="refund")
     found.refresh_from_db()
     assert (found.status, host.fake.get(found.provider_id)["status"]) == ("active", "active")
+
+
+@pytest.mark.parametrize(("by_hand", "left"), [(400, 600), (1000, 0), (2000, 0)])
+def test_refund__is_less_what_was_refunded_on_the_charge(
+    either_host: SubscriptionHost, by_hand: int, left: int
+) -> None:
+    host = either_host
+    found = half_way(host)
+    host.fake.dashboard_refund(payment(host), by_hand)
+    ended = cancel_subscription(subscription=found, at_period_end=False, refund_unused="refund")
+    assert (ended.status, balance(host)) == ("canceled", 0)
+    assert by_hand + left * 0.9 <= refunded(host) <= by_hand + left * 1.1
+
+
+def test_refund__counts_what_was_given_back_in_both_ways_once(either_host: SubscriptionHost) -> None:
+    host = either_host
+    found = half_way(host)
+    (invoice,) = host.fake.all("invoice")
+    gateway(host).refund_invoice(invoice["id"], Decimal(3), "USD", metadata={}, idempotency_key="goodwill")
+    host.fake.dashboard_refund(payment(host), 300)
+    cancel_subscription(subscription=found, at_period_end=False, refund_unused="refund")
+    assert 900 <= refunded(host) <= 1100
+
+
+def test_refund__that_failed_gave_nothing_back(host: SubscriptionHost) -> None:
+    found = half_way(host)
+    host.fake.dashboard_refund(payment(host), 1000)
+    host.fake.fail_refund(host.fake.all("refund")[0]["id"])
+    cancel_subscription(subscription=found, at_period_end=False, refund_unused="refund")
+    assert 1900 <= refunded(host) <= 2100
+
+
+def test_refund__of_what_a_fee_of_the_sellers_waits_beside(either_host: SubscriptionHost) -> None:
+    """It is charged with the next invoice all the same, so that nothing is taken off for it."""
+    host = either_host
+    found = half_way(host)
+    host.fake.add_invoice_item(found.provider_id or "", 600, "Set-up")
+    cancel_subscription(subscription=found, at_period_end=False, refund_unused="refund")
+    assert 900 <= refunded(host) <= 1100
+    assert [(item["amount"], item["invoice"]) for item in host.fake.all("invoiceitem")] == [(600, None)]
+
+
+def test_refund__of_nothing_lets_a_fee_be_charged(host: SubscriptionHost) -> None:
+    """The dearer plan that was not paid yet leaves no rest, so that there is a last invoice for both."""
+    found = half_way(host)
+    host.change_card(found, "pm_card_visa")
+    found = change_subscription(subscription=found, pricing=host.premium, proration="create_prorations")
+    host.fake.advance(days=14)
+    host.fake.add_invoice_item(found.provider_id or "", 600, "Set-up")
+    cancel_subscription(subscription=found, at_period_end=False, refund_unused="refund")
+    assert refunded(host) == 0
+    _first, last = host.fake.all("invoice")
+    assert last["status"] == "paid"
+    assert last["total"] >= 600
+    assert all(item["invoice"] == last["id"] for item in host.fake.all("invoiceitem"))
 
 
 def test_credit(host: SubscriptionHost) -> None:

@@ -267,6 +267,10 @@ class BillingGateway(ScheduleGateway, ABC):
         """Return the id of what an earlier attempt at ``refund_invoice`` has made, empty for nothing."""
         raise UnsupportedByGateway("This gateway cannot refund an invoice.")
 
+    def refunded_directly(self, invoice_id: str) -> Decimal:
+        """Return what was refunded of an invoice's payment without being noted on the invoice."""
+        raise UnsupportedByGateway("This gateway cannot refund an invoice.")
+
     def change_trial(
         self, subscription_id: str, *, ends: datetime | None, collection_method: str = "", idempotency_key: str
     ) -> SubscriptionSnapshot:

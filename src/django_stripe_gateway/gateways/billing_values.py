@@ -110,6 +110,7 @@ class InvoiceSnapshot:
         requires_action: the customer has to authenticate before it can be paid.
         amount_given_back: by credit notes after it was paid.
         amount_credited: what the customer's balance has paid of it, a credit left from what was paid before.
+        sellers_items: of its total, what the seller has put on it, as far as its lines are told.
         lines: what it charges for: description, amount, quantity, price id, whether it is a proration.
     """
 
@@ -123,6 +124,7 @@ class InvoiceSnapshot:
     amount_remaining: Decimal
     amount_given_back: Decimal = Decimal(0)
     amount_credited: Decimal = Decimal(0)
+    sellers_items: Decimal = Decimal(0)
     tax: Decimal = Decimal(0)
     number: str = ""
     customer_id: str = ""

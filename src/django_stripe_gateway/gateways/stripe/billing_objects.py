@@ -38,6 +38,8 @@ from django_stripe_gateway.gateways.stripe.schedule_objects import schedule_snap
 UNPAID_STATUSES = frozenset({"incomplete", "past_due", "unpaid"})
 # Lines as the older generation calls those of a subscription.
 SUBSCRIPTION_LINES = frozenset({"subscription", "subscription_item_details"})
+# Likewise those of invoice items, of which what is prorated is made by Stripe.
+SELLERS_LINES = frozenset({"invoiceitem", "invoice_item_details"})
 
 
 @reads("a subscription")
@@ -180,6 +182,7 @@ def invoice_snapshot(obj: Object) -> InvoiceSnapshot:
         amount_remaining=due - paid if remaining is None else signed_amount_of(remaining, currency),
         amount_given_back=signed_amount_of(obj.get("post_payment_credit_notes_amount") or 0, currency),
         amount_credited=signed_amount_of(_credited(obj), currency),
+        sellers_items=signed_amount_of(_sellers_items(lines), currency),
         tax=sum((signed_amount_of(tax["amount"], currency) for tax in taxes), signed_amount_of(0, currency)),
         number=optional_text(obj.get("number")),
         customer_id=object_id(obj.get("customer")),
@@ -242,7 +245,7 @@ def _service_period(obj: Object, lines: list[Object]) -> tuple[datetime | None, 
     spans = [
         part(line.get("period"))
         for line in lines
-        if (part(line.get("parent")).get("type") or line.get("type")) in SUBSCRIPTION_LINES and not _is_proration(line)
+        if _type_of_line(line) in SUBSCRIPTION_LINES and not _is_proration(line)
     ]
     starts = [span["start"] for span in spans if span.get("start")] or [obj.get("period_start")]
     ends = [span["end"] for span in spans if span.get("end")] or [obj.get("period_end")]
@@ -268,3 +271,20 @@ def _line(line: Object, currency: str) -> InvoiceLine:
         period_start=moment(period.get("start")),
         period_end=moment(period.get("end")),
     )
+
+
+def _sellers_items(lines: list[Object]) -> int:
+    """Return what the seller has put on an invoice, less its discounts, with the tax that comes on top."""
+    total = 0
+    for line in lines:
+        if _type_of_line(line) not in SELLERS_LINES or _is_proration(line):
+            continue
+        taxes = line.get("taxes") or line.get("tax_amounts") or []
+        on_top = [tax for tax in taxes if tax.get("tax_behavior") == "exclusive" or tax.get("inclusive") is False]
+        total += line["amount"] + sum(tax["amount"] for tax in on_top)
+        total -= sum(discount["amount"] for discount in line.get("discount_amounts") or [])
+    return total
+
+
+def _type_of_line(line: Object) -> Any:
+    return part(line.get("parent")).get("type") or line.get("type")

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django_stripe_gateway.choices import RefundStatus
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
 from django_stripe_gateway.gateways.stripe.billing_objects import (
     invoice_snapshot,
@@ -14,7 +15,8 @@ from django_stripe_gateway.gateways.stripe.billing_objects import (
 )
 from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask, seconds
 from django_stripe_gateway.gateways.stripe.customers import has_metadata
-from django_stripe_gateway.gateways.stripe.fields import Object, metadata_of, reads, text
+from django_stripe_gateway.gateways.stripe.fields import Object, metadata_of, object_id, reads, text
+from django_stripe_gateway.gateways.stripe.payment_objects import refund_snapshot
 from django_stripe_gateway.gateways.subscription_values import DiscountChange
 from django_stripe_gateway.money import to_minor_units
 
@@ -87,6 +89,20 @@ class StripeSubscriptionTerms(StripeAccountCalls):
         made = self._items(lambda params: self.v1.credit_notes.list(params=params), _credit_note, invoice=invoice_id)
         return next((found for found, marks in made if has_metadata(marks, metadata)), "")
 
+    def refunded_directly(self, invoice_id: str) -> Decimal:
+        """Return what was refunded of an invoice's payment by no credit note: on the charge, as in the Dashboard."""
+        params = {} if self._is_older else {"expand": ["payments"]}
+        invoice = ask(lambda: self.v1.invoices.retrieve(invoice_id, params=params), invoice_snapshot)
+        if not invoice.intent_id:
+            return Decimal(0)
+        listed = self._items(self.v1.refunds.list, refund_snapshot, payment_intent=invoice.intent_id)
+        refunds = [refund for refund in listed if refund.status not in (RefundStatus.FAILED, RefundStatus.CANCELED)]
+        if not refunds:
+            return Decimal(0)
+        notes = self._items(lambda params: self.v1.credit_notes.list(params=params), _noted_refunds, invoice=invoice_id)
+        noted = {refund_id for of_note in notes for refund_id in of_note}
+        return sum((refund.amount for refund in refunds if refund.refund_id not in noted), Decimal(0))
+
     def _update(self, subscription_id: str, params: dict[str, Any], idempotency_key: str) -> SubscriptionSnapshot:
         return self._send(
             self.v1.subscriptions.update,
@@ -106,6 +122,12 @@ class StripeSubscriptionTerms(StripeAccountCalls):
         if self._is_older:
             return ["latest_invoice.payment_intent", *both]
         return ["latest_invoice.confirmation_secret", "latest_invoice.payments", *both]
+
+
+@reads("a credit note")
+def _noted_refunds(obj: Object) -> set[str]:
+    """Return the ids of a credit note's refunds; the older generation shows one."""
+    return {object_id(given.get("refund")) for given in obj.get("refunds") or [obj]}
 
 
 @reads("a credit note")

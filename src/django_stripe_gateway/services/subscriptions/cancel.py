@@ -220,7 +220,8 @@ def _end(claim: CustomerClaim) -> SubscriptionEnd:
     """Return how a subscription ends at once.
 
     A refund gives back the rest without what waits for an invoice, which is therefore not invoiced, and nothing is
-    credited. Where no rest is left after that, the last invoice charges the difference.
+    credited; Stripe drops what is prorated of it, and charges later what the seller has put there. Where no rest is
+    left after that, the last invoice charges the difference.
     """
     params = claim.params
     has_rest = params.get("has_rest")

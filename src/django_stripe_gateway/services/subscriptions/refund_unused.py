@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -19,8 +20,9 @@ from django_stripe_gateway.services.transactions import payments_database
 def unused_refunds(subscription: Subscription) -> dict[str, Any]:
     """Return what an end now gives back of which invoice, as parameters of the operation.
 
-    The provider says what the rest is worth, less what waits for an invoice; what was given back already is taken off.
-    Each invoice gives back what is unused of it, and never more than was paid for it.
+    The provider says what the rest is worth, less what waits for an invoice; what was given back already, on an invoice
+    or on its charge, is taken off. What the seller has put on the next invoice is charged all the same, and is not.
+    Each invoice gives back what is unused of it, and never more than was paid for it and not given back yet.
 
     Raises:
         WrongState: a part of the rest cannot be refunded ("not_refundable"), such as what a credit has paid.
@@ -31,16 +33,17 @@ def unused_refunds(subscription: Subscription) -> dict[str, Any]:
     gateway = get_billing_gateway(subscription.variant)
     since = _earliest_period_start(subscription)
     end = gateway.preview_end(provider_id, subscription.customer.provider_id or "")
-    rest = -end.total
+    rest = end.sellers_items - end.total
     if rest <= 0:
         # The last invoice charges what it leaves: no credit comes of it.
         return {"refunds": [], "has_rest": False}
     moment = _given_back_from(end.lines)
-    unused = [
-        (invoice, _unused_part(invoice, moment))
+    invoices = [
+        replace(invoice, amount_given_back=invoice.amount_given_back + gateway.refunded_directly(invoice.invoice_id))
         for invoice in gateway.list_subscription_invoices(provider_id)
         if invoice.status == "paid" and invoice.amount_paid > 0 and invoice.created and invoice.created >= since
     ]
+    unused = [(invoice, _unused_part(invoice, moment)) for invoice in invoices]
     rest -= sum((min(invoice.amount_given_back, part) for invoice, part in unused), Decimal(0))
     refunds, left = _spread(rest, unused)
     if left > 0:
