@@ -249,6 +249,10 @@ class BillingGateway(ScheduleGateway, ABC):
             raise UnsupportedByGateway("This gateway cannot credit what is left of a period.")
         return self.cancel_subscription(subscription_id, idempotency_key=idempotency_key)
 
+    def void_invoice(self, invoice_id: str, *, idempotency_key: str) -> None:
+        """Take back an open invoice, which cannot be paid after that; one that is paid is refused."""
+        raise UnsupportedByGateway("This gateway cannot take an invoice back.")
+
     def preview_end(self, subscription_id: str, customer_id: str) -> InvoiceSnapshot:
         """Return the invoice that an end now would lead to; what is left of the period makes it negative."""
         raise UnsupportedByGateway("This gateway cannot say what is left of a period.")

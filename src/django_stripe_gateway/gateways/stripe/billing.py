@@ -166,7 +166,7 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
     ) -> SubscriptionSnapshot:
         """End a subscription at once, and settle what is open; one that has ended already is returned as it is."""
         if end.unpaid_invoice_id:
-            self._void(end.unpaid_invoice_id, f"{idempotency_key}-void")
+            self.void_invoice(end.unpaid_invoice_id, idempotency_key=f"{idempotency_key}-void")
         params: dict[str, Any] = {}
         if end.credits_unused:
             params["prorate"] = True
@@ -189,7 +189,7 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
                 raise
         return self.retrieve_subscription(subscription_id)
 
-    def _void(self, invoice_id: str, idempotency_key: str) -> None:
+    def void_invoice(self, invoice_id: str, *, idempotency_key: str) -> None:
         """Take back an open invoice; Stripe refuses that of one that is paid, in whichever order the two arrive."""
         try:
             self._send(

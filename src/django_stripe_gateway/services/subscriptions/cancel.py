@@ -80,6 +80,7 @@ class CancelVerb(SubscriptionVerb):
         end = _end(claim)
         if end.credits_unused:
             check_paid(claim.gateway, claim.seen)
+        _drop_waiting_change(claim)
         report_last_use(claim.seen)
         # A refusal of what is given back leaves the subscription as it is, and not one that is over without it.
         give_back(claim)
@@ -214,6 +215,20 @@ def _check_asked(
     check_moment(cancel_at, field="cancel_at", is_to_come="The date must be in the future.")
     if refund_unused and at_period_end and (cancel_at is None or refund_unused == "refund"):
         raise InvalidInput("Only an end at once leaves a rest that is given back so.", field="refund_unused")
+
+
+def _drop_waiting_change(claim: CustomerClaim) -> None:
+    """Take back the invoice of a change that waits for its payment: it could still be paid, and for nothing then.
+
+    Stripe takes it back when the change expires, is replaced, or is overtaken by a schedule, and not at the end of the
+    subscription (https://docs.stripe.com/billing/subscriptions/pending-updates-reference).
+    """
+    if not claim.seen.has_pending_update:
+        return
+    found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(claim.seen.provider_id)
+    invoice = found.latest_invoice
+    if found.has_pending_update and invoice is not None and invoice.status == "open":
+        claim.gateway.void_invoice(invoice.invoice_id, idempotency_key=f"{claim.key}-void")
 
 
 def _end(claim: CustomerClaim) -> SubscriptionEnd:
