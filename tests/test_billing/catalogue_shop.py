@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management import call_command
 
-from django_stripe_gateway.gateways.billing_values import PriceSnapshot
+from django_stripe_gateway.gateways.catalogue_values import PriceSnapshot
 from django_stripe_gateway.models import Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, read_catalogue
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth.models import Permission
 from rest_framework.test import APIClient
 
-from django_stripe_gateway.gateways.billing_values import PriceRequest, ProductRequest
+from django_stripe_gateway.gateways.catalogue_values import PriceRequest, ProductRequest
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer, Plan, PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.webhooks.registry import handled_types

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from django.core.management import call_command
 
-from django_stripe_gateway.gateways.billing_values import ProductRequest
+from django_stripe_gateway.gateways.catalogue_values import ProductRequest
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Plan, PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.services.subscriptions.identify import _differing, identify_items

@@ -13,7 +13,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from django_stripe_gateway.exceptions import UnsupportedByGateway
-from django_stripe_gateway.gateways.billing_values import PriceRequest, ProductRequest
+from django_stripe_gateway.gateways.catalogue_values import PriceRequest, ProductRequest
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Invoice, PlanPricing, Subscription
 from django_stripe_gateway.subscriptions import (

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from django_stripe_gateway.gateways.billing_values import ProductRequest
+from django_stripe_gateway.gateways.catalogue_values import ProductRequest
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Invoice, Subscription
 from django_stripe_gateway.services.subscriptions.reconcile import reconcile_subscriptions

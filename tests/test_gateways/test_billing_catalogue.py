@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from django_stripe_gateway.exceptions import ProviderError
-from django_stripe_gateway.gateways.billing_values import PriceRequest, ProductRequest
+from django_stripe_gateway.gateways.catalogue_values import PriceRequest, ProductRequest
 from django_stripe_gateway.gateways.registry import get_meters
 from django_stripe_gateway.gateways.stripe.catalogue_objects import price_snapshot
 from tests.test_gateways.billing_conformance import OnFakeStripe

@@ -16,10 +16,6 @@ from django_stripe_gateway.gateways.billing_values import (
     ItemChange,
     ItemRequest,
     PaymentMethodSnapshot,
-    PriceRequest,
-    PriceSnapshot,
-    ProductRequest,
-    ProductSnapshot,
     SetupCheckoutRequest,
     SetupSnapshot,
     SubscriptionChange,
@@ -28,6 +24,7 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionRequest,
     SubscriptionSnapshot,
 )
+from django_stripe_gateway.gateways.catalogue_values import PriceRequest, PriceSnapshot, ProductRequest, ProductSnapshot
 from django_stripe_gateway.gateways.metering import Meter, MeterEventRequest, MeterGateway
 from django_stripe_gateway.gateways.provider import Provider, ProviderChecks
 from django_stripe_gateway.gateways.registry import (

@@ -20,10 +20,6 @@ from django_stripe_gateway.gateways.billing_values import (
     CustomerSnapshot,
     InvoiceSnapshot,
     PaymentMethodSnapshot,
-    PriceRequest,
-    PriceSnapshot,
-    ProductRequest,
-    ProductSnapshot,
     SetupCheckoutRequest,
     SetupSnapshot,
     SubscriptionChange,
@@ -31,6 +27,7 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionRequest,
     SubscriptionSnapshot,
 )
+from django_stripe_gateway.gateways.catalogue_values import PriceRequest, PriceSnapshot, ProductRequest, ProductSnapshot
 from django_stripe_gateway.gateways.scheduling import ScheduleGateway
 from django_stripe_gateway.gateways.subscription_values import DiscountChange, PromotionCodeSnapshot, SubscriptionEnd
 

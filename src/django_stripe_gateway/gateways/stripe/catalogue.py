@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django_stripe_gateway.gateways.billing_values import (
-    PriceRequest,
-    PriceSnapshot,
-    ProductRequest,
-    ProductSnapshot,
-)
+from django_stripe_gateway.gateways.catalogue_values import PriceRequest, PriceSnapshot, ProductRequest, ProductSnapshot
 from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls
 from django_stripe_gateway.gateways.stripe.catalogue_objects import (
     price_snapshot,

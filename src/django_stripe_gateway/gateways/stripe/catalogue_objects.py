@@ -12,10 +12,9 @@ from django_stripe_gateway.gateways.billing_values import (
     BillingCheckoutSnapshot,
     CustomerSnapshot,
     PaymentMethodSnapshot,
-    PriceSnapshot,
-    ProductSnapshot,
     SetupSnapshot,
 )
+from django_stripe_gateway.gateways.catalogue_values import PriceSnapshot, ProductSnapshot
 from django_stripe_gateway.gateways.stripe.fields import (
     Object,
     amount_of,

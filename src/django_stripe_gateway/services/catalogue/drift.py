@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django_stripe_gateway.choices import PlanInterval
-from django_stripe_gateway.gateways.billing_values import PriceSnapshot
+from django_stripe_gateway.gateways.catalogue_values import PriceSnapshot
 from django_stripe_gateway.models import Plan, PlanPricing
 from django_stripe_gateway.money import CURRENCIES
 from django_stripe_gateway.services.catalogue.rows import rows_of, take_terms, taken_prices

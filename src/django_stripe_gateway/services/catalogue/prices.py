@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from django_stripe_gateway.choices import CatalogueOperationKind
-from django_stripe_gateway.gateways.billing_values import PriceRequest, PriceSnapshot
+from django_stripe_gateway.gateways.catalogue_values import PriceRequest, PriceSnapshot
 from django_stripe_gateway.services.catalogue.line import A, CatalogueVerb, PlanClaim, SettingVerb, claimed_row
 from django_stripe_gateway.services.catalogue.rows import TERMS, price_rows, retire_replaced, taken_prices
 from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, is_sold, price_metadata

@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.db.models import Q
 
 from django_stripe_gateway.choices import CatalogueOperationKind
-from django_stripe_gateway.gateways.billing_values import ProductRequest, ProductSnapshot
+from django_stripe_gateway.gateways.catalogue_values import ProductRequest, ProductSnapshot
 from django_stripe_gateway.models import Plan
 from django_stripe_gateway.services.catalogue.line import CatalogueVerb, PlanClaim, SettingVerb
 from django_stripe_gateway.services.catalogue.rows import price_rows, rows_of

@@ -15,7 +15,7 @@ from django_stripe_gateway.exceptions import (
     OperationInProgress,
     ProviderUnavailable,
 )
-from django_stripe_gateway.gateways.billing_values import PriceSnapshot
+from django_stripe_gateway.gateways.catalogue_values import PriceSnapshot
 from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.line import CatalogueVerb, in_other_hands, last_operation
 from django_stripe_gateway.services.catalogue.meters import CREATE_METER

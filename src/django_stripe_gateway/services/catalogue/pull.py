@@ -12,7 +12,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.text import slugify
 
-from django_stripe_gateway.gateways.billing_values import PriceSnapshot, ProductSnapshot
+from django_stripe_gateway.gateways.catalogue_values import PriceSnapshot, ProductSnapshot
 from django_stripe_gateway.models import Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.drift import is_adoptable
 from django_stripe_gateway.services.catalogue.line import last_operation

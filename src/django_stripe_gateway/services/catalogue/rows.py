@@ -8,7 +8,7 @@ from typing import Any
 
 from django_stripe_gateway.choices import PriceUsage
 from django_stripe_gateway.exceptions import InvalidAmount
-from django_stripe_gateway.gateways.billing_values import PriceSnapshot
+from django_stripe_gateway.gateways.catalogue_values import PriceSnapshot
 from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
 from django_stripe_gateway.models.plans import PlanPricingQuerySet
 from django_stripe_gateway.money import (

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.gateways.billing_values import PriceSnapshot, ProductSnapshot
+from django_stripe_gateway.gateways.catalogue_values import PriceSnapshot, ProductSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway, get_meters
 from django_stripe_gateway.models import Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.rows import has_metered_rows

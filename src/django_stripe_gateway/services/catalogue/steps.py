@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django_stripe_gateway.choices import CatalogueOperationKind as Kind
-from django_stripe_gateway.gateways.billing_values import PriceSnapshot, ProductSnapshot
+from django_stripe_gateway.gateways.catalogue_values import PriceSnapshot, ProductSnapshot
 from django_stripe_gateway.models import Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.state import (
     ProviderCatalogue,

@@ -8,13 +8,13 @@ from decimal import Decimal
 from django_stripe_gateway.exceptions import PaymentDeclined, ProviderStateError, UnsupportedByGateway
 from django_stripe_gateway.gateways.billing_values import (
     ItemChange,
-    PriceRequest,
     SetupCheckoutRequest,
     SubscriptionChange,
     SubscriptionCheckoutRequest,
     SubscriptionRequest,
     SubscriptionSnapshot,
 )
+from django_stripe_gateway.gateways.catalogue_values import PriceRequest
 from django_stripe_gateway.gateways.schedule_values import ScheduledChange, ScheduleSnapshot
 from django_stripe_gateway.testing.billing.scenario import BillingScenario
 from django_stripe_gateway.testing.billing.subscribing import in_days

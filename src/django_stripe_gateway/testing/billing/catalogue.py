@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django_stripe_gateway.exceptions import PaymentDeclined, ProviderError
-from django_stripe_gateway.gateways.billing_values import CustomerRequest, PriceRequest, ProductRequest
+from django_stripe_gateway.gateways.billing_values import CustomerRequest
+from django_stripe_gateway.gateways.catalogue_values import PriceRequest, ProductRequest
 from django_stripe_gateway.testing.billing.scenario import BillingScenario
 
 

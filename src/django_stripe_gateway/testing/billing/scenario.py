@@ -11,12 +11,10 @@ from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.billing_values import (
     CustomerRequest,
     CustomerSnapshot,
-    PriceRequest,
-    PriceSnapshot,
-    ProductRequest,
     SubscriptionRequest,
     SubscriptionSnapshot,
 )
+from django_stripe_gateway.gateways.catalogue_values import PriceRequest, PriceSnapshot, ProductRequest
 from django_stripe_gateway.testing.scenario import Scenario
 
 

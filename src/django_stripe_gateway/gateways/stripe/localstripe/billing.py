@@ -15,15 +15,12 @@ from django_stripe_gateway.gateways.billing_values import (
     InvoiceSnapshot,
     ItemChange,
     PaymentMethodSnapshot,
-    PriceRequest,
-    PriceSnapshot,
-    ProductRequest,
-    ProductSnapshot,
     SetupSnapshot,
     SubscriptionChange,
     SubscriptionRequest,
     SubscriptionSnapshot,
 )
+from django_stripe_gateway.gateways.catalogue_values import PriceRequest, PriceSnapshot, ProductRequest, ProductSnapshot
 from django_stripe_gateway.gateways.stripe.billing import StripeBillingGateway
 from django_stripe_gateway.gateways.stripe.billing_objects import invoice_snapshot, subscription_snapshot
 from django_stripe_gateway.gateways.stripe.calls import seconds
