@@ -13,6 +13,7 @@ from django_stripe_gateway.exceptions import ProviderUnavailable
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.gateways.stripe.catalogue_objects import customer_snapshot
 from django_stripe_gateway.models import BillingOperation, Subscription
+from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
 from django_stripe_gateway.services.subscriptions.default_payment_method import (
     payment_methods_in_use,
     set_default_payment_method,
@@ -311,6 +312,7 @@ def test_removed_card_that_was_charged(host: SubscriptionHost) -> None:
     assert host.client.delete(f"{ROOT}payment_methods/{first}/").status_code == 204
     # Before any event says so, too.
     assert shown(host) == {second: (True, [subscription.provider_id])}
+    cancel_subscription(subscription=subscription)
     assert host.client.delete(f"{ROOT}payment_methods/{second}/").status_code == 204
     assert shown(host) == {}
     assert payment_methods_in_use(customer=host.customer).default == ""

@@ -101,7 +101,7 @@ def test_removed(metered: MeteredHost) -> None:
 def test_another_price(metered: MeteredHost) -> None:
     """What was used before is charged at the price that it had."""
     dearer = metered.host.basic.plan.pricing.create(
-        amount=Decimal("0.0008"), currency="USD", usage_type="metered", metric="calls"
+        amount=Decimal("0.0008"), currency="USD", usage_type="metered", metric="calls", may_be_added=True
     )
     push_plan(plan=metered.host.basic.plan)
     dearer.refresh_from_db()

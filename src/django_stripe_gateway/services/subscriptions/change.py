@@ -114,8 +114,8 @@ def change_subscription(
 ) -> Subscription:
     """Change plan, price or quantity. What a subscription is charged beside its plan stays as it is.
 
-    Another plan takes the place of all prices of the present one, but for what a meter counts. What the new plan charges
-    by use comes with it, unless that use is charged already.
+    Another plan takes the place of all prices of the present one, but for what a meter counts. What the new plan
+    charges by use comes with it, unless that use is charged already.
 
     Another price of a plan that renews takes back the customer's cancellation; an end that was agreed on stays.
 

@@ -67,9 +67,10 @@ def _planned(schedule: ScheduleSnapshot) -> ScheduledChange | None:
     gone = [price_id for price_id in before if price_id not in after]
     changed = [item for item in phase.items if before.get(item.price_id, 0) != item.quantity]
     # What a new plan charges by use comes with it.
-    item, *with_plan = sorted(changed, key=lambda item: item.is_metered) or [None]
-    if item is None or any(not one.is_metered or one.price_id in before for one in with_plan):
+    changed.sort(key=lambda item: item.is_metered)
+    if not changed or any(not one.is_metered or one.price_id in before for one in changed[1:]):
         return None
+    item, *with_plan = changed
     return ScheduledChange(
         at=phase.start,
         from_price_id=gone[0] if gone else item.price_id,
