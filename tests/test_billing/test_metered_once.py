@@ -157,10 +157,13 @@ def test_change_of_plan(metered: MeteredHost, premium: PlanPricing) -> None:
 
 
 @pytest.mark.parametrize("is_seen_late", [False, True])
-def test_change_to_a_plan_by_use(metered: MeteredHost, monkeypatch: Any, is_seen_late: bool) -> None:
+def test_change_to_a_plan_by_use(
+    metered: MeteredHost, extra: PlanPricing, monkeypatch: Any, is_seen_late: bool
+) -> None:
+    """What an add-on charges does not go with the plan."""
     plan = make_plan("by-use")
     metered.sell(plan)
-    subscription = metered.with_calls()
+    subscription = add_item(subscription=metered.subscribed(), pricing=extra)
     if is_seen_late:
         # Another request has added the price since this one looked.
         monkeypatch.setattr(change, "_check_pricing", lambda *_: None)

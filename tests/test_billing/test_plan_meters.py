@@ -10,7 +10,9 @@ import pytest
 from django_stripe_gateway import usage
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import PlanPricing, Subscription
+from django_stripe_gateway.services.catalogue.rows import succeed_row
 from django_stripe_gateway.services.subscriptions.add_items import remove_item
+from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription, preview_change
 from django_stripe_gateway.services.subscriptions.subscribe import subscribe
 from tests.test_billing.host import SubscriptionHost
@@ -75,12 +77,34 @@ def test_what_comes_with_nothing(metered: MeteredHost, calls: PlanPricing, chang
     assert charged(metered.host, metered.subscribed()) == {metered.host.basic.stripe_price_id}
 
 
-def test_charged_in_another_subscription__is_charged_once(
-    metered: MeteredHost, calls: PlanPricing, settings: Any
-) -> None:
-    settings.STRIPE_GATEWAY_ALLOW_DUPLICATE_SUBSCRIPTIONS = True
-    metered.subscribed()
-    assert charged(metered.host, metered.subscribed()) == {metered.host.basic.stripe_price_id}
+@pytest.mark.parametrize("is_ending", [False, True])
+def test_charged_in_another_subscription__is_refused(metered: MeteredHost, calls: PlanPricing, is_ending: bool) -> None:
+    """That one may end, and nothing would charge the use any more."""
+    host = metered.host
+    metered.sell(host.premium.plan, may_be_added=False)
+    running = metered.subscribed()
+    if is_ending:
+        cancel_subscription(subscription=running)
+    answer = host.post("subscribe", {"plan_id": host.premium.plan_id})
+    assert (answer.status_code, answer.json()["code"]) == (409, "already_metered")
+    other = subscribe(owner=metered.user, plan=(free := host.sell("free", Decimal(0))).plan, pricing=free)
+    answer = host.post("change", {"subscription_id": other.provider_id, "plan_id": host.premium.plan_id})
+    assert (answer.status_code, answer.json()["code"]) == (409, "already_metered")
+
+
+def test_first_payment_that_is_given_up(metered: MeteredHost, calls: PlanPricing) -> None:
+    host = metered.host
+    of_premium = metered.sell(host.premium.plan, may_be_added=False)
+    unpaid = subscribe(owner=metered.user, plan=host.basic.plan, pricing=host.basic)
+    taken = metered.subscribed(host.premium)
+    unpaid.refresh_from_db()
+    assert unpaid.has_ended
+    assert charged(host, taken) == {host.premium.stripe_price_id, of_premium.stripe_price_id}
+
+
+def test_price_that_is_replaced__until_the_next_one_is_there(metered: MeteredHost, calls: PlanPricing) -> None:
+    succeed_row(calls, {"amount": Decimal("0.0005")})
+    assert charged(metered.host, metered.subscribed()) == {metered.host.basic.stripe_price_id, calls.stripe_price_id}
 
 
 def test_several_prices_of_a_metric(metered: MeteredHost, calls: PlanPricing) -> None:
@@ -151,3 +175,46 @@ def test_planned_again__after_a_refusal(metered: MeteredHost) -> None:
     assert refused.status_code == 409, refused.json()
     metered.renew(subscription)
     assert charged(host, subscription) == {host.premium.stripe_price_id, calls.stripe_price_id}
+
+
+@pytest.fixture
+def payg(metered: MeteredHost) -> PlanPricing:
+    """Return the only price of a plan whose use alone is charged."""
+    price = metered.host.sell("payg", Decimal("1.00"))
+    plan = price.plan
+    price.delete()
+    return metered.sell(plan, may_be_added=False)
+
+
+@pytest.mark.parametrize("at_period_end", [False, True])
+def test_change_to_a_plan_that_charges_that_use_alone(
+    metered: MeteredHost, payg: PlanPricing, at_period_end: bool
+) -> None:
+    host = metered.host
+    metered.sell(host.premium.plan, may_be_added=False)
+    subscription = metered.subscribed(host.premium)
+    body = {"subscription_id": subscription.provider_id, "plan_id": payg.plan_id, "at_period_end": at_period_end}
+    preview = preview_change(subscription=subscription, plan=payg.plan, at_period_end=at_period_end)
+    assert payg.stripe_price_id in {line.price_id for line in preview.lines}
+    answer = host.post("change", body)
+    assert answer.status_code == 200, answer.json()
+    if at_period_end:
+        metered.renew(subscription)
+    assert charged(host, subscription) == {payg.stripe_price_id}
+
+
+def test_change_that_waits__is_asked_for_again(metered: MeteredHost, payg: PlanPricing, settings: Any) -> None:
+    settings.STRIPE_GATEWAY_PRORATION_BEHAVIOR = "always_invoice"
+    host = metered.host
+    of_premium = metered.sell(host.premium.plan, may_be_added=False)
+    subscription = metered.subscribed()
+    host.change_card(subscription, "pm_card_authenticationRequired")
+    for _ in range(2):
+        answer = host.post("change", {"subscription_id": subscription.provider_id, "plan_id": host.premium.plan_id})
+        assert answer.status_code == 200, answer.json()
+        host.deliver_new()
+    preview = preview_change(subscription=Subscription.objects.get(pk=subscription.pk), plan=payg.plan)
+    assert preview.lines
+    host.fake.customer_pays(subscription.provider_id)
+    host.deliver_new()
+    assert charged(host, subscription) == {host.premium.stripe_price_id, of_premium.stripe_price_id}

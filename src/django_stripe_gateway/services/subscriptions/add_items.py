@@ -87,7 +87,7 @@ class ChangeItemVerb(ItemVerb):
         if params["price_id"] in (None, item.price_id) and params["quantity"] in (None, item.quantity):
             raise InvalidInput("This would change nothing.", code="nothing_to_change")
         check_not_there(params["price_id"], items)
-        check_charged_once(claim.subject, [params["price_id"]], instead_of=item.provider_id)
+        check_charged_once(claim.subject, [params["price_id"]], instead_of=[item.provider_id])
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Change it; what was used is charged at the price that it has had."""

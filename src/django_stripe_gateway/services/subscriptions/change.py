@@ -81,8 +81,9 @@ class ChangeVerb(SubscriptionVerb):
         if claim.params["plan_pk"] is not None:
             # Again, under the lock: another request may have subscribed to that plan meanwhile.
             check_has_no_other(subscription.customer_id, claim.params["plan_pk"], than=subscription)
-            check_charged_once(claim.subject, [claim.params["price_id"]], instead_of=subscription.item_id)
-        claim.params["with_plan"] = with_next_plan(subscription, _pricing(claim.params))
+            ended = [subscription.item_id, *claim.params["left_item_ids"]]
+            check_charged_once(claim.subject, [claim.params["price_id"]], instead_of=ended, changed=subscription)
+        claim.params["with_plan"] = _with_plan(subscription, claim.params)
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Change it; a change that was scheduled for the period's end is dropped."""
@@ -206,8 +207,8 @@ def preview_change(
     _check_changes(subscription, params)
     params["end"] = end_after_change(subscription, params)
     params["trial"] = trial_after_change(subscription, pricing)
-    params["with_plan"] = with_next_plan(subscription, pricing)
     params["left_item_ids"] = _left_item_ids(subscription, params)
+    params["with_plan"] = _with_plan(subscription, params)
     return preview_with_schedule(subscription, pricing, params, subscription_change(params))
 
 
@@ -325,7 +326,12 @@ def _next_quantity(subscription: Subscription, pricing: PlanPricing | None, quan
 
 
 def _left_item_ids(subscription: Subscription, params: Mapping[str, Any]) -> list[str]:
-    return [item.provider_id for item in left_with_plan(subscription, params["item_id"], params["plan_pk"])]
+    left = left_with_plan(subscription, params["item_id"], params["plan_pk"], params["price_id"])
+    return [item.provider_id for item in left]
+
+
+def _with_plan(subscription: Subscription, params: Mapping[str, Any]) -> list[str]:
+    return with_next_plan(subscription, _pricing(params), left_ids=params["left_item_ids"])
 
 
 def _pricing(params: Mapping[str, Any]) -> PlanPricing | None:
@@ -353,4 +359,6 @@ def _check_pricing(subscription: Subscription, pricing: PlanPricing) -> None:
     if current is not None:
         check_currency(pricing, current.currencies)
     check_has_no_other(subscription.customer_id, pricing.plan_id, than=subscription)
-    check_charged_once(subscription.customer, [pricing.stripe_price_id], instead_of=subscription.item_id)
+    left = left_with_plan(subscription, subscription.item_id, pricing.plan_id, pricing.stripe_price_id)
+    ended = [subscription.item_id, *(item.provider_id for item in left)]
+    check_charged_once(subscription.customer, [pricing.stripe_price_id], instead_of=ended, changed=subscription)

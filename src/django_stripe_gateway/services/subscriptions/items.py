@@ -197,21 +197,26 @@ def main_item(
     return unknown[0] if len(unknown) == 1 else None
 
 
-def left_with_plan(subscription: Subscription, item_id: str, next_plan_pk: int | None) -> list[SubscriptionItem]:
+def left_with_plan(
+    subscription: Subscription, item_id: str, next_plan_pk: int | None, next_price_id: str | None
+) -> list[SubscriptionItem]:
     """Return what a change to another plan ends beside the item that it changes: the other prices of the plan.
 
     With seats beside a base fee the plan is both. Who leaves it would else be charged on for a plan that is not theirs
-    any more. What a meter counts is charged for what was used, and stays.
+    any more. What a meter counts is charged for what was used, and stays, unless the next price charges that use.
 
     Args:
         item_id: the item that is changed.
-        next_plan_pk: ``None`` where the plan stays.
+        next_plan_pk: ``None`` where the plan stays, and ``next_price_id``, the provider's, where the price stays.
     """
     if subscription.plan_id is None or next_plan_pk in (None, subscription.plan_id):
         return []
     rows = SubscriptionItem.objects.using(payments_database()).filter(subscription=subscription)
-    rows = rows.filter(plan=subscription.plan_id, kind=SubscriptionItemKind.PLAN).exclude(provider_id=item_id)
-    return list(rows.order_by("provider_id"))
+    sold = PlanPricing.objects.using(payments_database()).filter(variant=subscription.variant)
+    metered = sold.filter(stripe_price_id=next_price_id).exclude(metric="")
+    same_use = Q(kind=SubscriptionItemKind.METERED, pricing__metric__in=metered.values("metric"))
+    rows = rows.filter(Q(kind=SubscriptionItemKind.PLAN) | same_use, plan=subscription.plan_id)
+    return list(rows.exclude(provider_id=item_id).order_by("provider_id"))
 
 
 def _is_identified(item: SubscriptionItem) -> bool:

@@ -5,11 +5,11 @@ A meter adds up by customer, and knows nothing of subscriptions: every price tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from django_stripe_gateway.choices import PriceUsage
+from django_stripe_gateway.choices import PriceUsage, SubscriptionStatus
 from django_stripe_gateway.exceptions import WrongState
 from django_stripe_gateway.models import Customer, PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.services.subscriptions.to_come import prices_to_come
@@ -17,7 +17,13 @@ from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
 
 
-def check_charged_once(customer: Customer, price_ids: Iterable[str | None], *, instead_of: str = "") -> None:
+def check_charged_once(
+    customer: Customer,
+    price_ids: Iterable[str | None],
+    *,
+    instead_of: Collection[str] = (),
+    changed: Subscription | None = None,
+) -> None:
     """Raise ``WrongState`` if prices would charge a customer for use that another price charges, or one of themselves.
 
     Also one that waits for its payment, or that is scheduled.
@@ -25,17 +31,19 @@ def check_charged_once(customer: Customer, price_ids: Iterable[str | None], *, i
     Args:
         customer: whose row is locked, unless this is asked again.
         price_ids: the provider's, of all that is to be charged; what no meter counts can be among them.
-        instead_of: the provider's id of the item that one of the prices replaces.
+        instead_of: the provider's ids of the items that the prices replace, or that end with that.
+        changed: a subscription whose plan changes: what waits or is scheduled in it is dropped then.
     """
-    rows = PlanPricing.objects.using(payments_database()).filter(usage_type=PriceUsage.METERED)
-    rows = rows.filter(variant=customer.variant)
-    asked = list(rows.filter(stripe_price_id__in=[price_id for price_id in price_ids if price_id]))
+    rows = _metered_prices(customer)
+    asked = _among(rows, price_ids)
     if not asked:
         return
     items = SubscriptionItem.objects.using(payments_database()).filter(subscription__customer=customer)
-    items = items.exclude(subscription__status__in=ENDED_SUBSCRIPTIONS).exclude(provider_id=instead_of)
+    items = items.exclude(subscription__status__in=ENDED_SUBSCRIPTIONS).exclude(provider_id__in=instead_of)
     subscriptions = Subscription.objects.using(payments_database()).filter(customer=customer)
-    to_come = {price_id for _, item_id, price_id in prices_to_come(subscriptions) if item_id != instead_of}
+    if changed is not None:
+        subscriptions = subscriptions.exclude(pk=changed.pk)
+    to_come = {price_id for _, item_id, price_id in prices_to_come(subscriptions) if item_id not in instead_of}
     charged = list(rows.filter(Q(pk__in=items.values("pricing_id")) | Q(stripe_price_id__in=to_come)))
     for pricing in asked:
         if any(_counts_the_same(pricing, other) for other in charged):
@@ -45,6 +53,32 @@ def check_charged_once(customer: Customer, price_ids: Iterable[str | None], *, i
             )
             raise WrongState(sentence, code="already_metered")
         charged.append(pricing)
+
+
+def unpaid_with_same_use(customer: Customer, price_ids: Iterable[str]) -> list[Subscription]:
+    """Return a customer's subscriptions that nobody has paid for yet, and that would charge the use of some prices."""
+    asked = _among(_metered_prices(customer), price_ids)
+    if not asked:
+        return []
+    rows = Subscription.objects.using(payments_database()).filter(customer=customer)
+    unpaid = rows.filter(status=SubscriptionStatus.INCOMPLETE).prefetch_related("items__pricing").order_by("-pk")
+    return [
+        subscription
+        for subscription in unpaid
+        if any(
+            item.pricing is not None and any(_counts_the_same(item.pricing, pricing) for pricing in asked)
+            for item in subscription.items.all()
+        )
+    ]
+
+
+def _metered_prices(customer: Customer) -> QuerySet[PlanPricing]:
+    rows = PlanPricing.objects.using(payments_database()).filter(usage_type=PriceUsage.METERED)
+    return rows.filter(variant=customer.variant)
+
+
+def _among(rows: QuerySet[PlanPricing], price_ids: Iterable[str | None]) -> list[PlanPricing]:
+    return list(rows.filter(stripe_price_id__in=[price_id for price_id in price_ids if price_id]))
 
 
 def _counts_the_same(one: PlanPricing, other: PlanPricing) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django_stripe_gateway.choices import PriceUsage
-from django_stripe_gateway.exceptions import InvalidInput, WrongState
+from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import Customer, PlanPricing, Subscription
+from django_stripe_gateway.models import PlanPricing, Subscription
 from django_stripe_gateway.services.subscriptions.metered import check_charged_once
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -25,9 +25,9 @@ def prices_by_use(pricing: PlanPricing, beside: Iterable[PlanPricing] = ()) -> l
     Raises:
         InvalidInput: nothing says which of several prices of a metric it is ("ambiguous_pricing").
     """
-    rows = PlanPricing.objects.using(payments_database()).public().select_related("plan")
+    rows = PlanPricing.objects.using(payments_database()).on_sale().select_related("plan")
     rows = rows.filter(plan=pricing.plan_id, variant=pricing.variant, currency=pricing.currency)
-    rows = rows.filter(usage_type=PriceUsage.METERED, may_be_added=False, stripe_price_id__isnull=False)
+    rows = rows.filter(usage_type=PriceUsage.METERED, may_be_added=False)
     charged = {one.metric for one in (pricing, *beside) if one.is_metered}
     by_metric: dict[str, list[PlanPricing]] = defaultdict(list)
     for row in rows.exclude(metric__in=charged).order_by("metric", "pk"):
@@ -35,28 +35,33 @@ def prices_by_use(pricing: PlanPricing, beside: Iterable[PlanPricing] = ()) -> l
     return [_only(metric, found, pricing) for metric, found in by_metric.items()]
 
 
-def with_next_plan(subscription: Subscription, pricing: PlanPricing | None) -> list[str]:
-    """Return the provider's ids of the metered prices that come with another plan, and whose use nothing charges yet.
+def with_next_plan(
+    subscription: Subscription, pricing: PlanPricing | None, *, left_ids: Collection[str] = ()
+) -> list[str]:
+    """Return the provider's ids of the metered prices that come with another plan.
+
+    What the subscription is charged for the same use already stays instead.
 
     Args:
         pricing: to which a subscription changes, in place of its plan's; ``None`` to keep that.
+        left_ids: the provider's, of the items that end with the old plan.
+
+    Raises:
+        InvalidInput: nothing says which of several prices of a metric it is ("ambiguous_pricing").
+        WrongState: another subscription charges that use ("already_metered"): it may end, and nothing would then.
     """
     if pricing is None or pricing.plan_id == subscription.plan_id:
         return []
     if not get_billing_gateway(subscription.variant).supports_items:
         return []
-    prices = [one.stripe_price_id or "" for one in prices_by_use(pricing)]
-    customer, item_id = subscription.customer, subscription.item_id
-    return [price_id for price_id in prices if is_use_uncharged(customer, price_id, instead_of=item_id)]
-
-
-def is_use_uncharged(customer: Customer, price_id: str, *, instead_of: str = "") -> bool:
-    """Return whether no other price charges a customer for what this metered one would charge."""
-    try:
-        check_charged_once(customer, [price_id], instead_of=instead_of)
-    except WrongState:
-        return False
-    return True
+    rows = subscription.items.using(payments_database()).filter(is_metered=True)
+    items = rows.exclude(provider_id__in=[subscription.item_id, *left_ids]).select_related("pricing")
+    beside = [item.pricing for item in items if item.pricing is not None]
+    price_ids = [one.stripe_price_id or "" for one in prices_by_use(pricing, beside)]
+    check_charged_once(
+        subscription.customer, price_ids, instead_of=[subscription.item_id, *left_ids], changed=subscription
+    )
+    return price_ids
 
 
 def _only(metric: str, found: list[PlanPricing], pricing: PlanPricing) -> PlanPricing:

@@ -59,7 +59,7 @@ class ScheduleChangeVerb(SubscriptionVerb):
         """Let only what runs and goes on be changed, to something else than it would be in its next period."""
         check_may_schedule(subscription)
         params = claim.params
-        params.update(_left(subscription, params["plan_pk"]))
+        params.update(_left(subscription, params))
         now = (subscription.price_id, subscription.quantity)
         wanted = _wanted(subscription, params)
         if wanted == (_planned(subscription) or now):
@@ -69,9 +69,10 @@ class ScheduleChangeVerb(SubscriptionVerb):
         if params["plan_pk"] is not None:
             # Again, under the lock: another request may have subscribed to that plan meanwhile.
             check_has_no_other(subscription.customer_id, params["plan_pk"], than=subscription)
-            check_charged_once(claim.subject, [params["price_id"]], instead_of=subscription.item_id)
+            ended = [subscription.item_id, *params["left_item_ids"]]
+            check_charged_once(claim.subject, [params["price_id"]], instead_of=ended, changed=subscription)
             pricing = PlanPricing.objects.using(payments_database()).get(pk=params["pricing_pk"])
-            params["with_plan"] = with_next_plan(subscription, pricing)
+            params["with_plan"] = with_next_plan(subscription, pricing, left_ids=params["left_item_ids"])
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Plan the change, in the schedule that an earlier attempt or change has left, or in a new one."""
@@ -154,10 +155,14 @@ def _asked(subscription: Subscription, pricing: PlanPricing | None, asked: Mappi
     }
 
 
-def _left(subscription: Subscription, plan_pk: int | None) -> dict[str, Any]:
+def _left(subscription: Subscription, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return which prices a schedule charges no more: the plan's, and what else ends with the plan."""
-    left = left_with_plan(subscription, subscription.item_id, plan_pk)
-    return {"from_price_id": subscription.price_id, "left_price_ids": [item.price_id for item in left]}
+    left = left_with_plan(subscription, subscription.item_id, asked["plan_pk"], asked["price_id"])
+    return {
+        "from_price_id": subscription.price_id,
+        "left_price_ids": [item.price_id for item in left],
+        "left_item_ids": [item.provider_id for item in left],
+    }
 
 
 def cancel_change(
@@ -190,11 +195,12 @@ def preview_scheduled(
         asked: ``item_id``, ``price_id``, ``quantity`` and ``plan_pk`` of the change, checked already.
     """
     check_may_schedule(subscription)
-    left = left_with_plan(subscription, asked["item_id"], asked["plan_pk"])
+    left_ids = _left(subscription, asked)["left_item_ids"]
+    with_plan = with_next_plan(subscription, pricing, left_ids=left_ids)
     items = [
         ItemChange(asked["item_id"], asked["price_id"], asked["quantity"]),
-        *(ItemChange(item.provider_id, is_removed=True) for item in left),
-        *(ItemChange(price_id=price_id) for price_id in with_next_plan(subscription, pricing)),
+        *(ItemChange(item_id, is_removed=True) for item_id in left_ids),
+        *(ItemChange(price_id=price_id) for price_id in with_plan),
     ]
     return preview_with_schedule(subscription, pricing, asked, SubscriptionChange(items, proration="none"), later=True)
 
@@ -222,8 +228,8 @@ def preview_with_schedule(
             return gateway.preview_change(subscription_id, customer_id, change)
         if not _may_go(found.schedule, subscription):
             raise _has_schedule()
-        params = {**_asked(subscription, pricing, asked), **_left(subscription, asked["plan_pk"])}
-        params["with_plan"] = with_next_plan(subscription, pricing)
+        params = {**_asked(subscription, pricing, asked), **_left(subscription, asked)}
+        params["with_plan"] = with_next_plan(subscription, pricing, left_ids=params["left_item_ids"])
         planned = _scheduled_change(subscription, params, found)
         return gateway.preview_schedule(found.schedule, planned, instead=None if later else change)
 

@@ -50,7 +50,7 @@ from django_stripe_gateway.services.subscriptions.line import (
 from django_stripe_gateway.services.subscriptions.metered import check_charged_once
 from django_stripe_gateway.services.subscriptions.payment_methods import own_payment_method
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
-from django_stripe_gateway.services.subscriptions.plan_meters import is_use_uncharged, prices_by_use
+from django_stripe_gateway.services.subscriptions.plan_meters import prices_by_use
 from django_stripe_gateway.services.subscriptions.prices import (
     check_asked_currency,
     check_sold_alone,
@@ -68,7 +68,7 @@ A = TypeVar("A")
 MODES = ("direct", "checkout")
 RESERVED_METADATA = frozenset({"subscription", "token"})
 # What no repeat is compared by.
-UNCOMPARED = frozenset({"metadata", "trial_days", "with_plan", "ends_later"})
+UNCOMPARED = frozenset({"metadata", "trial_days", "ends_later"})
 
 
 class StartVerb(CustomerVerb[A]):
@@ -97,11 +97,6 @@ class StartVerb(CustomerVerb[A]):
         """
         check_has_no_other(claim.subject.pk, claim.params["plan_pk"])
         check_unused(claim.subject.pk, claim.params["promotion_code_id"])
-        claim.params["add_ons"] = [
-            added
-            for added in claim.params["add_ons"]
-            if added["price_id"] not in claim.params["with_plan"] or is_use_uncharged(claim.subject, added["price_id"])
-        ]
         add_ons = [added["price_id"] for added in claim.params["add_ons"]]
         check_charged_once(claim.subject, [claim.params["price_id"], *add_ons])
         claim.seen = subscription = claim.operation.subscription
@@ -239,7 +234,7 @@ def subscribe(
         currency: sell at a price in this one only.
         quantity: seats, where the price is per seat.
         add_ons: what is charged beside the plan: prices of add-ons or of meters, each with its quantity. What the plan
-            charges by use comes with it, unless customers may add that themselves, or another subscription charges it.
+            charges by use comes with it, unless customers may add that themselves.
         mode: "direct" starts it at once and leaves its first payment to the customer's browser where one is needed,
             unless a ``payment_method`` is named, which is charged;
             "checkout" returns a page of Stripe's that starts it.
@@ -281,7 +276,6 @@ def subscribe(
         "price_id": pricing.stripe_price_id,
         "quantity": quantity_of(pricing, quantity),
         "add_ons": add_on_params(gateway, pricing, add_ons),
-        "with_plan": [added.stripe_price_id for added in with_plan],
         "promotion_code_id": promotion_code_id(gateway, promotion_code) if promotion_code else "",
         "coupon": coupon,
         "automatic_tax": gateway_settings.automatic_tax,

@@ -2,7 +2,7 @@
 
 Who asks for the same goes on with the one that there is. Who asks for something else has given it up: it is ended at
 the provider before anything else is started, so that nobody can pay for both. The same goes for what was begun with the
-promotion code that is entered again, of whichever plan: one of the two can be paid with it.
+promotion code that is entered again, or would charge the same use, of whichever plan: only one of the two can be paid.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from django_stripe_gateway.services.subscriptions.add_ons import has_add_ons
 from django_stripe_gateway.services.subscriptions.cancel import give_up_unpaid
 from django_stripe_gateway.services.subscriptions.checkouts import close_pages
 from django_stripe_gateway.services.subscriptions.line import was_made_before
+from django_stripe_gateway.services.subscriptions.metered import unpaid_with_same_use
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
 from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
 from django_stripe_gateway.services.transactions import payments_database
@@ -48,6 +49,8 @@ def go_on_with_unpaid(
                 return found
         elif begun is not None and not gateway_settings.allow_duplicate_subscriptions:
             _give_up(unpaid, origin)
+    if not gateway_settings.allow_duplicate_subscriptions:
+        _give_up_same_use(customer, request, origin)
     if request.params["promotion_code_id"]:
         # What would be refused ends nothing.
         check_has_no_other(customer.pk, request.params["plan_pk"])
@@ -70,6 +73,16 @@ def give_up_uses(customer: Customer, promotion_code_id: str, origin: Origin) -> 
     close_pages(rows, origin)
     for unpaid in rows.filter(status=SubscriptionStatus.INCOMPLETE):
         _give_up(unpaid, origin)
+
+
+def _give_up_same_use(customer: Customer, request: Request, origin: Origin) -> None:
+    """End what was begun here and would charge the same use as well, once it is paid for."""
+    params = request.params
+    price_ids = [params["price_id"], *(added["price_id"] for added in params["add_ons"])]
+    for unpaid in unpaid_with_same_use(customer, price_ids):
+        if _beginning(unpaid) is not None:
+            check_has_no_other(customer.pk, params["plan_pk"])
+            _give_up(unpaid, origin)
 
 
 def _beginning(unpaid: Subscription) -> BillingOperation | None:
