@@ -13,8 +13,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from payments import get_payment_model
 
-from django_stripe_gateway.models import PaymentLog, PaymentOperation, UsageCounter, UsageRecord, WebhookEvent
+from django_stripe_gateway.models import Invoice, PaymentLog, PaymentOperation, UsageCounter, UsageRecord, WebhookEvent
+from django_stripe_gateway.services.subscriptions.unheard import unheard_invoices
 from django_stripe_gateway.services.usage.meters.gather import WAITING
+from tests.billing_factories import make_subscription
 
 pytestmark = pytest.mark.slow
 
@@ -200,3 +202,24 @@ def test_usage__current_counters_history_and_what_waits(many_payments: Any) -> N
     assert_served_by(days.order_by(), "owner_id", "metric", "day")
     waiting = UsageRecord.objects.filter(**WAITING).order_by("pk").values_list("pk")
     assert_served_by(waiting, "awaits_meter", "id")
+
+
+@pytest.mark.django_db
+def test_invoices__that_wait(many_payments: Any) -> None:
+    """Among many that are final; in the order of their keys, of the few that are found."""
+    subscription = make_subscription()
+    Invoice.objects.bulk_create(
+        Invoice(
+            customer=subscription.customer,
+            subscription=subscription,
+            provider_id=f"in_{n}",
+            status="open" if n % 300 == 7 else "paid",
+            currency="USD",
+            issued=timezone.now(),
+        )
+        for n in range(1500)
+    )
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+    assert_served_by(unheard_invoices(timedelta(hours=1)).order_by(), "status", "issued")

@@ -717,6 +717,10 @@ class Migration(migrations.Migration):
             model_name='invoice',
             index=models.Index(fields=['customer', '-id'], name='dsg_invoice_customer'),
         ),
+        migrations.AddIndex(
+            model_name='invoice',
+            index=models.Index(fields=['status', 'issued'], name='dsg_invoice_status_issued'),
+        ),
         migrations.AddConstraint(
             model_name='invoice',
             constraint=models.UniqueConstraint(fields=('provider_id', 'variant'), name='dsg_invoice_provider_once'),

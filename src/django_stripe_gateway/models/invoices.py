@@ -92,6 +92,7 @@ class Invoice(models.Model):
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["customer", "-id"], name="dsg_invoice_customer"),
+            models.Index(fields=["status", "issued"], name="dsg_invoice_status_issued"),
         ]
 
     def __str__(self) -> str:
