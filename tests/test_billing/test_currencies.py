@@ -57,6 +57,22 @@ def test_shown_as_it_is_charged(either_host: SubscriptionHost, in_euros: Subscri
     assert (invoice.currency, invoice.total) == ("EUR", Decimal("18.00"))
 
 
+def test_shown_as_it_is_charged__with_many_items(either_host: SubscriptionHost) -> None:
+    """Stripe shows ten of them, and lists the others without saying in which currency they are charged."""
+    host = either_host
+    prices = [also_in_euros(host.basic, 1800)]
+    prices += [also_in_euros(host.sell(f"extra{n}", Decimal("1.00"), is_add_on=True), 90) for n in range(11)]
+    host.fake.customer_changes_card(ensure_customer(owner=host.user).provider_id, "pm_card_visa")
+    v1: Any = get_billing_gateway("stripe").v1  # type: ignore[attr-defined]
+    items = [{"price": price.stripe_price_id} for price in prices]
+    v1.subscriptions.create({"customer": host.customer.provider_id, "currency": "eur", "items": items})
+    host.deliver_new()
+    assert host.get("status").json()["results"][0]["currency"] == "EUR"
+    mine = now()
+    shown = {(item.currency, item.amount, item.current_period_end) for item in mine.items.all()}
+    assert (mine.items.count(), shown) == (12, {("EUR", None, mine.current_period_end)})
+
+
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("at_period_end", [True, False])
 def test_change__to_a_price_in_its_currency(

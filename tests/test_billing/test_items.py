@@ -341,3 +341,18 @@ def test_other_interval__as_an_old_endpoint_shows_it(host: SubscriptionHost) -> 
         ends = {item["id"]: item["current_period_end"] for item in host.fake.all("subscription_item")}
         assert subscription.current_period_end is not None
         assert subscription.current_period_end.timestamp() == ends[subscription.item_id]
+
+
+@pytest.mark.parametrize("at_period_end", [False, True])
+def test_many__none_goes_with_an_answer_that_shows_ten(either_host: SubscriptionHost, at_period_end: bool) -> None:
+    host = either_host
+    mine = host.subscribed()
+    more = [host.sell(f"extra{n}", Decimal("1.00"), is_add_on=True) for n in range(11)]
+    added = [{"price": price.stripe_price_id} for price in more]
+    host.fake.change_subscription(mine.provider_id, {"items": added})
+    host.deliver_new()
+    before = set(mine.items.values_list("provider_id", flat=True))
+    changed = change_subscription(subscription=mine, pricing=host.premium, at_period_end=at_period_end)
+    assert (changed.scheduled_pricing if at_period_end else changed.pricing) == host.premium
+    assert set(mine.items.values_list("provider_id", flat=True)) == before
+    assert len(before) == 12

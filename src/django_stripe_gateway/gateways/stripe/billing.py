@@ -29,9 +29,9 @@ from django_stripe_gateway.gateways.stripe.calls import ask, seconds
 from django_stripe_gateway.gateways.stripe.catalogue import StripeCatalogue
 from django_stripe_gateway.gateways.stripe.catalogue_objects import billing_checkout_snapshot
 from django_stripe_gateway.gateways.stripe.customers import StripeCustomers
-from django_stripe_gateway.gateways.stripe.item_objects import item_snapshot
 from django_stripe_gateway.gateways.stripe.schedules import StripeSchedules
 from django_stripe_gateway.gateways.stripe.subscription_terms import StripeSubscriptionTerms
+from django_stripe_gateway.gateways.stripe.whole_subscriptions import subscription_answer
 from django_stripe_gateway.gateways.subscription_values import SubscriptionEnd
 
 # How Stripe refuses to pay an invoice whose customer has to authenticate (https://docs.stripe.com/error-codes).
@@ -85,19 +85,14 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
             params["cancel_at_period_end"] = True
         if request.default_payment_method:
             params["default_payment_method"] = request.default_payment_method
-        return self._send(self.v1.subscriptions.create, subscription_snapshot, idempotency_key, params=params)
+        create = self.v1.subscriptions.create
+        return self._whole(self._send(create, subscription_answer, idempotency_key, params=params))
 
     def retrieve_subscription(self, subscription_id: str) -> SubscriptionSnapshot:
         """Ask where a subscription stands, and its invoices since when it is past due."""
         params = {"expand": self._subscription_expand()}
-        found = ask(lambda: self.v1.subscriptions.retrieve(subscription_id, params=params), subscription_snapshot)
-        if not found.has_all_items:
-            items = self._list(
-                lambda params: self.v1.subscription_items.list(params=params),
-                lambda item: item_snapshot(item, {}),
-                subscription=subscription_id,
-            )
-            found = replace(found, items=items, has_all_items=True)
+        answer = ask(lambda: self.v1.subscriptions.retrieve(subscription_id, params=params), subscription_answer)
+        found = self._whole(answer)
         return self._with_lateness(found) if found.status == "past_due" else found
 
     def _with_lateness(self, found: SubscriptionSnapshot) -> SubscriptionSnapshot:
@@ -175,14 +170,15 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
         if end.feedback or end.comment:
             params["cancellation_details"] = {"feedback": end.feedback, "comment": end.comment}
         try:
-            return self._send(
+            answer = self._send(
                 self.v1.subscriptions.cancel,
-                subscription_snapshot,
+                subscription_answer,
                 idempotency_key,
                 subscription_id,
                 params=params,
                 about_state=True,
             )
+            return self._whole(answer)
         except ProviderError as error:
             # Stripe no longer knows an ended subscription when it is to be canceled, and still shows it.
             if not error.is_missing:
@@ -221,13 +217,9 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
             params = {"pause_collection": "", "expand": self._subscription_expand()}
             return self._update(subscription_id, params, idempotency_key)
         params = {"billing_cycle_anchor": "now", "expand": self._subscription_expand()}
-        return self._send(
-            self.v1.subscriptions.resume,
-            subscription_snapshot,
-            idempotency_key,
-            subscription_id,
-            params=params,
-            about_state=True,
+        resume = self.v1.subscriptions.resume
+        return self._whole(
+            self._send(resume, subscription_answer, idempotency_key, subscription_id, params=params, about_state=True)
         )
 
     def _end(self, subscription_id: str, change: SubscriptionChange) -> dict[str, Any]:

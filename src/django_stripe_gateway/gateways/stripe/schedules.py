@@ -10,10 +10,15 @@ from django_stripe_gateway.exceptions import ProviderStateError
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionChange, SubscriptionSnapshot
 from django_stripe_gateway.gateways.schedule_values import ScheduledChange, ScheduleSnapshot
 from django_stripe_gateway.gateways.scheduling import ScheduleGateway
-from django_stripe_gateway.gateways.stripe.billing_objects import invoice_snapshot, subscription_snapshot
-from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask, seconds
+from django_stripe_gateway.gateways.stripe.billing_objects import invoice_snapshot
+from django_stripe_gateway.gateways.stripe.calls import ask, seconds
 from django_stripe_gateway.gateways.stripe.fields import Object, reads
 from django_stripe_gateway.gateways.stripe.schedule_objects import schedule_snapshot
+from django_stripe_gateway.gateways.stripe.whole_subscriptions import (
+    Answer,
+    StripeWholeSubscriptions,
+    subscription_answer,
+)
 
 # The version that refuses a number of iterations as the length of a phase, and takes a duration instead.
 ITERATIONS_GONE = "2025-09-30"
@@ -25,7 +30,7 @@ METHOD = "default_payment_method"
 OF_ONE_PHASE = frozenset({"start_date", "end_date", "trial_end", "billing_cycle_anchor", "proration_behavior"})
 
 
-class StripeSchedules(StripeAccountCalls, ScheduleGateway):
+class StripeSchedules(StripeWholeSubscriptions, ScheduleGateway):
     """Plans ahead in one Stripe account."""
 
     supports_schedules = True
@@ -53,8 +58,8 @@ class StripeSchedules(StripeAccountCalls, ScheduleGateway):
         if own := schedule.present.get(METHOD):
             params["default_settings"] = {METHOD: own}
         update = self.v1.subscription_schedules.update
-        return self._send(
-            update, _subscription_of, idempotency_key, schedule.schedule_id, params=params, about_state=True
+        return self._whole(
+            self._send(update, _subscription_of, idempotency_key, schedule.schedule_id, params=params, about_state=True)
         )
 
     def clear_schedule_payment_method(self, schedule: ScheduleSnapshot, *, idempotency_key: str) -> ScheduleSnapshot:
@@ -146,6 +151,6 @@ class StripeSchedules(StripeAccountCalls, ScheduleGateway):
 
 
 @reads("a subscription schedule")
-def _subscription_of(obj: Object) -> SubscriptionSnapshot:
-    schedule = schedule_snapshot(obj)
-    return replace(subscription_snapshot(obj["subscription"]), schedule_id=schedule.schedule_id, schedule=schedule)
+def _subscription_of(obj: Object) -> Answer:
+    schedule, (found, subscription) = schedule_snapshot(obj), subscription_answer(obj["subscription"])
+    return replace(found, schedule_id=schedule.schedule_id, schedule=schedule), subscription

@@ -9,14 +9,12 @@ from typing import Any
 
 from django_stripe_gateway.choices import RefundStatus
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
-from django_stripe_gateway.gateways.stripe.billing_objects import (
-    invoice_snapshot,
-    subscription_snapshot,
-)
-from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask, seconds
+from django_stripe_gateway.gateways.stripe.billing_objects import invoice_snapshot
+from django_stripe_gateway.gateways.stripe.calls import ask, seconds
 from django_stripe_gateway.gateways.stripe.customers import has_metadata
 from django_stripe_gateway.gateways.stripe.fields import Object, metadata_of, object_id, reads, text
 from django_stripe_gateway.gateways.stripe.payment_objects import refund_snapshot
+from django_stripe_gateway.gateways.stripe.whole_subscriptions import StripeWholeSubscriptions, subscription_answer
 from django_stripe_gateway.gateways.subscription_values import DiscountChange
 from django_stripe_gateway.money import to_minor_units
 
@@ -24,7 +22,7 @@ from django_stripe_gateway.money import to_minor_units
 BILLING_MOVED = "2025-03-31"
 
 
-class StripeSubscriptionTerms(StripeAccountCalls):
+class StripeSubscriptionTerms(StripeWholeSubscriptions):
     """Changes the terms of subscriptions."""
 
     def change_trial(
@@ -104,13 +102,9 @@ class StripeSubscriptionTerms(StripeAccountCalls):
         return sum((refund.amount for refund in refunds if refund.refund_id not in noted), Decimal(0))
 
     def _update(self, subscription_id: str, params: dict[str, Any], idempotency_key: str) -> SubscriptionSnapshot:
-        return self._send(
-            self.v1.subscriptions.update,
-            subscription_snapshot,
-            idempotency_key,
-            subscription_id,
-            params=params,
-            about_state=True,
+        update = self.v1.subscriptions.update
+        return self._whole(
+            self._send(update, subscription_answer, idempotency_key, subscription_id, params=params, about_state=True)
         )
 
     @property
