@@ -93,8 +93,13 @@ def _merged(entry: PlanEntry, plan: Plan | None, variant: str) -> SeededPlan:
         if row.is_active and is_rival and not any(row is other for other in chosen):
             row.is_active = False
             heirs = [other for other in chosen if every_of(other) == every_of(row) and not other.stripe_price_id]
-            row.replaced_by = heirs[0] if heirs and row.stripe_price_id else None
-            row.is_default = row.is_default and row.is_standing_in
+            replaced = [other for other in seeded.rows if other.replaced_by_id == row.pk]
+            row.replaced_by = None
+            # Of what the provider never got nobody was sold anything: what it was to replace waits for the next one.
+            for other in [row] if row.stripe_price_id else replaced:
+                other.replaced_by = heirs[0] if heirs else None
+            for other in (row, *replaced):
+                other.is_default = other.is_default and other.is_standing_in
             seeded.changes.append(f"price {row} deactivated")
     return seeded
 
