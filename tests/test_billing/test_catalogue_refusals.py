@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +16,7 @@ from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.drift import find_drift
 from django_stripe_gateway.services.catalogue.publish import archive_pricing, push_plan, replace_pricing
 from django_stripe_gateway.services.catalogue.pull import pull_catalogue
-from django_stripe_gateway.services.catalogue.rows import lock_plan, store_edited_row
+from django_stripe_gateway.services.catalogue.rows import lock_plan, store_edited_row, succeed_row
 from django_stripe_gateway.services.subscriptions.subscribe import subscribe
 from tests.billing_factories import make_plan, make_pricing
 from tests.factories import make_user
@@ -165,3 +167,64 @@ def test_subscribe__at_no_price_that_the_provider_has(host: SubscriptionHost) ->
     assert (answer.status_code, answer.json()["code"]) == (400, "not_for_sale")
     answer = host.post("subscribe", {"plan_id": new.plan_id, "pricing_id": new.pk})
     assert (answer.status_code, answer.json()["code"]) == (400, "unknown_pricing")
+
+
+@pytest.mark.parametrize("at_period_end", [False, True])
+@pytest.mark.parametrize("named_by", ["plan_id", "pricing_id"])
+def test_change__to_the_replaced_price(host: SubscriptionHost, named_by: str, at_period_end: bool) -> None:
+    """What is listed, and subscribed at, can be changed to as well."""
+    mine = host.subscribed()
+    succeed_row(host.premium, {"amount": Decimal("55.00")})
+    named = {"plan_id": host.premium.plan_id, "pricing_id": host.premium.pk}[named_by]
+    body = {"subscription_id": mine.provider_id, "at_period_end": at_period_end, named_by: named}
+    for preview in (True, False):
+        answer = host.post("change", body | {"preview": preview})
+        assert answer.status_code == 200, answer.json()
+    mine.refresh_from_db()
+    assert (mine.scheduled_pricing if at_period_end else mine.pricing) == host.premium
+
+
+def test_change__to_a_replaced_price_that_is_sold_no_more(host: SubscriptionHost) -> None:
+    mine = host.subscribed()
+    succeed_row(host.premium, {"amount": Decimal("55.00")})
+    push_plan(plan=host.premium.plan)
+    answer = host.post("change", {"subscription_id": mine.provider_id, "pricing_id": host.premium.pk})
+    assert answer.status_code == 400, answer.json()
+
+
+def test_add_on__at_the_replaced_price(host: SubscriptionHost) -> None:
+    extra = host.sell("extra", Decimal("5.00"), is_add_on=True, may_be_added=True)
+    mine = host.subscribed()
+    succeed_row(extra, {"amount": Decimal("6.00")})
+    answer = host.post("items", {"subscription_id": mine.provider_id, "pricing_id": extra.pk})
+    assert answer.status_code == 201, answer.json()
+    assert [item["price"]["id"] for item in host.fake.get(mine.provider_id)["items"]["data"]] == [
+        host.basic.stripe_price_id,
+        extra.stripe_price_id,
+    ]
+
+
+def test_price_by_use__is_not_sold_alone_beside_a_replaced_price(host: SubscriptionHost) -> None:
+    """Also where what takes the place of the plan's price is by use itself."""
+    calls = host.sell_metered("premium", Decimal("0.10"), product_id=host.premium.stripe_product_id)
+    succeed_row(host.premium, {"usage_type": "metered", "metric": "minutes", "amount": Decimal("0.20")})
+    answer = host.post("subscribe", {"plan_id": calls.plan_id, "pricing_id": calls.pk})
+    assert (answer.status_code, answer.json()["code"]) == (400, "not_for_sale")
+
+
+@pytest.mark.parametrize("amounts", [("25", "30"), ("25", "30", "35"), ("25", "20")])
+def test_seeded_price__is_sold_until_the_last_of_several_is_made(
+    stripe_server: FakeStripe, amounts: Sequence[str]
+) -> None:
+    seed("--premium_amount", "20")
+    rows = PlanPricing.objects.filter(plan__slug="premium")
+    sold = rows.get()
+    for amount in amounts:
+        stripe_server.fault("POST", "/v1/prices", kind="error_500_before")
+        with contextlib.suppress(CommandError):
+            seed("--premium_amount", amount)
+        assert list(rows.on_sale()) == [sold]
+    seed("--premium_amount", amounts[-1])
+    assert [row.amount for row in rows.on_sale()] == [Decimal(amounts[-1])]
+    assert not rows.exclude(replaced_by=None).exists()
+    assert rows.get(is_default=True).is_active

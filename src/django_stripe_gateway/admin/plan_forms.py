@@ -101,9 +101,9 @@ class PlanPricingForm(RulesMixin):
     def faults(self) -> Iterator[Fault]:
         """Refuse what a price of this plan cannot be at once, and another plan's lookup key."""
         price = self.instance
-        yield from faults_of_price(price, price.plan, is_sold=price.is_active)
+        yield from faults_of_price(price, price.plan, is_sold=price.is_sold)
         if price.lookup_key and price.is_active:
-            others = PlanPricing.objects.active().filter(variant=price.variant, lookup_key=price.lookup_key)
+            others = PlanPricing.objects.sold().filter(variant=price.variant, lookup_key=price.lookup_key)
             other = others.exclude(plan=price.plan_id).select_related("plan").first()
             if other is not None:
                 yield "lookup_key", _("A price of %(plan)s has this lookup key.") % {"plan": other.plan}

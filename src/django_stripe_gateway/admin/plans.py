@@ -74,7 +74,7 @@ class PlanAdmin(NonAtomicActionsMixin, admin.ModelAdmin):  # type: ignore[type-a
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Bring the prices along."""
-        return super().get_queryset(request).prefetch_related("pricing")
+        return super().get_queryset(request).prefetch_related("pricing__replaced_by")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Keep a plan's key: code and the product at Stripe know it by that."""
@@ -88,7 +88,7 @@ class PlanAdmin(NonAtomicActionsMixin, admin.ModelAdmin):  # type: ignore[type-a
     @admin.display(description=gettext_lazy("prices"))
     def prices(self, plan: Plan) -> str:
         """Return what is on sale to everybody."""
-        return ", ".join(str(row) for row in plan.pricing.all() if row.is_active and row.is_public) or "-"
+        return ", ".join(str(row) for row in plan.pricing.all() if row.is_sold and row.is_public) or "-"
 
     def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
         """Write what was edited, and not what a push has written meanwhile."""

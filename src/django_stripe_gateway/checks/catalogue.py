@@ -48,7 +48,7 @@ def _check_meters(alias: str) -> Iterator[CheckMessage]:
     except (TypeError, ValueError):
         # The check of the setting says so.
         return
-    rows = PlanPricing.objects.using(alias).active().filter(usage_type="metered", plan__is_active=True)
+    rows = PlanPricing.objects.using(alias).sold().filter(usage_type="metered", plan__is_active=True)
     for metric in sorted(set(rows.values_list("metric", flat=True)) - meters - {""}):
         message = f"Use of {metric!r} is sold, but not reported: nobody is charged for it."
         hint = f"Add {{{metric!r}: {metric!r}}} to STRIPE_GATEWAY_USAGE_METERS, and run send_meter_events from cron."

@@ -21,7 +21,7 @@ class PlanQuerySet(models.QuerySet["Plan"]):
 
     def offered(self, variant: str) -> PlanQuerySet:
         """Return what everybody may see: what is active, but for plans that are sold at negotiated prices only."""
-        prices = PlanPricing.objects.active().filter(plan=models.OuterRef("pk"), variant=variant)
+        prices = PlanPricing.objects.sold().filter(plan=models.OuterRef("pk"), variant=variant)
         is_public = models.Exists(prices.filter(is_public=True))
         return self.active().filter(is_public | ~models.Exists(prices))
 
@@ -73,20 +73,24 @@ class PlanPricingQuerySet(models.QuerySet["PlanPricing"]):
     """Questions about prices."""
 
     def active(self) -> PlanPricingQuerySet:
-        """Return the prices that somebody can be charged."""
+        """Return the prices that are offered, and not what was replaced and is still sold."""
         return self.filter(is_active=True)
 
     def public(self) -> PlanPricingQuerySet:
         """Return the prices that everybody may choose, those that were negotiated with one customer left out."""
         return self.active().filter(is_public=True)
 
-    def sellable(self) -> PlanPricingQuerySet:
-        """Return the prices that somebody can be charged by now: the provider has them.
+    def sold(self) -> PlanPricingQuerySet:
+        """Return the prices that somebody can be charged, now or when the provider has them.
 
         What was replaced is sold until the provider has the price that takes its place.
         """
         stands_in = models.Q(is_active=False, replaced_by__is_active=True, replaced_by__stripe_price_id=None)
-        return self.exclude(stripe_price_id=None).filter(models.Q(is_active=True) | stands_in)
+        return self.filter(models.Q(is_active=True) | stands_in)
+
+    def sellable(self) -> PlanPricingQuerySet:
+        """Return the prices that somebody can be charged by now: the provider has them."""
+        return self.sold().exclude(stripe_price_id=None)
 
     def on_sale(self) -> PlanPricingQuerySet:
         """Return the prices that everybody may choose and can be charged by now."""

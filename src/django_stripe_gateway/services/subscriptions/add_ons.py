@@ -21,7 +21,7 @@ def check_add_on(pricing: PlanPricing, plan_pk: int | None, variant: str, curren
     if not (pricing.plan.is_add_on or (pricing.is_metered and pricing.plan_id == plan_pk)):
         sentence = "This is the price of a plan. Beside it go the prices of add-ons, and what the plan charges by use."
         raise InvalidInput(sentence, code="not_an_add_on", field="pricing_id")
-    if not pricing.is_active or not pricing.plan.is_active:
+    if not pricing.is_sold or not pricing.plan.is_active:
         raise InvalidInput("This add-on is not for sale.", code="not_for_sale", field="pricing_id")
     if pricing.variant != variant or not pricing.stripe_price_id:
         raise InvalidInput("This add-on is sold by another variant.", code="unknown_pricing", field="pricing_id")

@@ -348,7 +348,7 @@ def _check_changes(subscription: Subscription, params: Mapping[str, Any]) -> Non
 
 
 def _check_pricing(subscription: Subscription, pricing: PlanPricing) -> None:
-    if not pricing.is_active or not pricing.plan.is_active:
+    if not pricing.is_sold or not pricing.plan.is_active:
         raise InvalidInput("This plan is not for sale.", code="not_for_sale", field="pricing_id")
     if pricing.plan.is_add_on:
         raise InvalidInput("An add-on is sold beside a plan.", code="not_for_sale", field="pricing_id")

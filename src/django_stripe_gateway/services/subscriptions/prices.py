@@ -91,7 +91,7 @@ def named_pricing(
 
 def check_sold_alone(pricing: PlanPricing) -> None:
     """Raise ``InvalidInput`` for a price by use that stands beside the plan's own: by itself it gives the plan away."""
-    others = PlanPricing.objects.using(payments_database()).active().filter(plan=pricing.plan_id)
+    others = PlanPricing.objects.using(payments_database()).sold().filter(plan=pricing.plan_id)
     others = others.filter(variant=pricing.variant).exclude(usage_type=PriceUsage.METERED)
     if pricing.is_metered and others.exists():
         sentence = "This price is charged beside the one of the plan. Name that one, and add this."

@@ -44,5 +44,5 @@ def check_next_quantity(quantity: int, charged: Subscription | SubscriptionItem,
     if charged.pricing is not None or quantity == 1 or charged.quantity > 1:
         return
     prices = PlanPricing.objects.using(payments_database()).filter(plan=charged.plan_id, variant=variant)
-    if charged.plan_id is None or not prices.active().filter(is_per_seat=True).exists():
+    if charged.plan_id is None or not prices.sold().filter(is_per_seat=True).exists():
         raise InvalidInput("This price is not per seat.", field="quantity")
