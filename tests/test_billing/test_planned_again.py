@@ -176,3 +176,40 @@ def test_nobody_knows(either_host: SubscriptionHost, downgraded: Subscription) -
     host.deliver_new()
     assert not BillingOperation.objects.pending().exists()
     assert (planned(downgraded), len(running(host))) == ((host.basic, 1, True), 1)
+
+
+@pytest.mark.parametrize("method", ["release_schedule", "change_subscription"])
+def test_killed__and_refused_before_it_would_let_go(
+    either_host: SubscriptionHost,
+    downgraded: Subscription,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    method: str,
+) -> None:
+    """The second attempt would credit what is not paid by then; the first had let go, or was about to."""
+    host, gateway = either_host, type(get_billing_gateway("stripe"))
+    gold = host.sell("gold", Decimal("90.00"))
+    support = host.sell("support", Decimal("15.00"), is_add_on=True)
+
+    class Killed(BaseException):
+        pass
+
+    def die(*args: Any, **kwargs: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gateway, method, die)
+        with pytest.raises(Killed):
+            change_subscription(subscription=now(downgraded), pricing=gold)
+    sent = {"collection_method": "send_invoice", "days_until_due": 30}
+    more = {"items": [{"price": support.stripe_price_id}], "proration_behavior": "always_invoice"}
+    for change in (sent, more):
+        host.fake.change_subscription(downgraded.provider_id, change)
+    operation = BillingOperation.objects.pending().get()
+    BillingOperation.objects.pending().update(leased_until=operation.created)
+    call_command("reconcile")
+    host.deliver_new()
+    operation.refresh_from_db()
+    assert (operation.state, operation.error["code"]) == ("failed", "open_invoice")
+    assert (planned(downgraded), len(running(host))) == ((host.basic, 1, True), 1)
+    assert "is lost" not in caplog.text

@@ -59,7 +59,7 @@ class Claim(Generic[S, O]):
         answer: what the provider said; ``None`` when an earlier request was answered.
         began: when the provider was asked; ``seen`` is what the verb wanted to remember of that moment.
         result: what the verb makes of the answer for its caller.
-        undo: takes back what a call has done before the rest was refused; set by the call.
+        undo: takes back what this or an earlier call has done before the rest was refused; set as the call begins.
     """
 
     verb: Verb[S, O, Any]

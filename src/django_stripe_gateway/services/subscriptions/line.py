@@ -28,7 +28,7 @@ from django_stripe_gateway.services.operations.engine import carry_on, is_unansw
 from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.subscriptions.freshness import Known, Look
-from django_stripe_gateway.services.subscriptions.planned_again import LET_GO
+from django_stripe_gateway.services.subscriptions.planned_again import LET_GO, plan_again
 from django_stripe_gateway.services.subscriptions.sync import (
     lock_customer,
     lock_subscription,
@@ -118,6 +118,14 @@ class SubscriptionVerb(CustomerVerb[SubscriptionSnapshot]):
 
     def check_subscription(self, claim: CustomerClaim, subscription: Subscription) -> None:
         """Raise ``WrongState`` if the subscription, read under its customer's lock, does not allow it."""
+
+    def begin_call(self, claim: CustomerClaim) -> None:
+        """Remember the subscription, and that what is let go for the call is planned again if that is refused.
+
+        An earlier attempt may have let go already, and this one be refused before it would.
+        """
+        super().begin_call(claim)
+        claim.undo = lambda: plan_again(claim)
 
     def find_earlier(self, claim: CustomerClaim) -> SubscriptionSnapshot | None:
         """Return nothing: what is set once more makes nothing anew."""

@@ -43,7 +43,13 @@ def plan_again(claim: Claim[Any, Any]) -> None:
     # Each schedule that was let go is made anew once.
     key = f"{claim.key}-again-{kept['schedule_id']}"
     try:
-        schedule = claim.gateway.start_schedule(claim.seen.provider_id, idempotency_key=f"{key}-start")
+        schedule = claim.gateway.retrieve_subscription(claim.seen.provider_id).schedule
+        is_running = schedule is not None and schedule.is_running
+        if is_running and schedule.metadata == change.metadata and not schedule.holds_nothing:
+            # An earlier attempt was killed before it let go, or has planned it again already.
+            return
+        if not (is_running and schedule.holds_nothing):
+            schedule = claim.gateway.start_schedule(claim.seen.provider_id, idempotency_key=f"{key}-start")
         try:
             claim.gateway.schedule_change(schedule, change, idempotency_key=key)
         except ProviderUnavailable:

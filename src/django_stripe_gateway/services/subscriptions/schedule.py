@@ -45,7 +45,7 @@ from django_stripe_gateway.services.subscriptions.line import (
 from django_stripe_gateway.services.subscriptions.metered import check_charged_once
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
 from django_stripe_gateway.services.subscriptions.plan_meters import with_next_plan
-from django_stripe_gateway.services.subscriptions.planned_again import LET_GO, keep_plan, plan_again
+from django_stripe_gateway.services.subscriptions.planned_again import LET_GO, keep_plan
 from django_stripe_gateway.services.subscriptions.previews import preview
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -268,7 +268,6 @@ def let_go(claim: CustomerClaim, *, of_one_change: bool = False) -> None:
     Raises:
         ProviderStateError: somebody else has planned what becomes of it ("has_schedule").
     """
-    claim.undo = lambda: plan_again(claim)
     if not claim.seen.schedule_id and LET_GO not in claim.params:
         return
     schedule = claim.gateway.retrieve_subscription(claim.seen.provider_id).schedule
