@@ -76,7 +76,7 @@ def apply_discount(
     """Lower what a running subscription costs from its next invoice on.
 
     A code takes the place of the code that there is, and a coupon that of the coupon. What was begun with that code and
-    was never paid is ended.
+    was never paid is ended, even if the provider then refuses the code, which is not free before.
 
     Args:
         promotion_code: as customers enter it; each customer may use one once. ``coupon``: the provider's id, for what
@@ -95,7 +95,7 @@ def apply_discount(
         raise UnsupportedByGateway("This gateway knows no promotion codes.")
     code = promotion_code_id(gateway, promotion_code) if promotion_code else ""
     if code:
-        # What would be refused ends nothing.
+        # What is refused here ends nothing. Whether the code is for this customer, the provider says after that.
         check_changeable(subscription)
         give_up_uses(subscription.customer, code, origin)
     return _run(subscription, code, coupon, idempotency_key, origin)
