@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
+from django_stripe_gateway import usage
 from django_stripe_gateway.exceptions import ProviderUnavailable, WrongState
 from django_stripe_gateway.models import PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.services.subscriptions.add_items import add_item, change_item, remove_item
@@ -18,6 +19,7 @@ from django_stripe_gateway.services.subscriptions.customers import ensure_custom
 from django_stripe_gateway.services.subscriptions.pause import pause_subscription, unpause_subscription
 from django_stripe_gateway.services.subscriptions.subscribe import subscribe
 from tests.test_billing.host import SubscriptionHost
+from tests.test_billing.metered_host import MeteredHost, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -222,6 +224,66 @@ def test_period_after_a_pause(host: SubscriptionHost, monkeypatch: pytest.Monkey
     monkeypatch.setattr(timezone, "now", lambda: ahead)
     assert change_subscription(subscription=now(found), pricing=host.basic).pricing == host.basic
     assert credited(host) > 0
+
+
+def test_drafts_of_a_pause__count_while_their_period_runs(
+    host: SubscriptionHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timezone, "now", lambda: datetime.fromtimestamp(host.fake.state.now(), UTC))
+    found = host.subscribed(host.premium)
+    host.change_card(found, "pm_card_visa")
+    pause_subscription(subscription=found, behavior="keep_as_draft")
+    host.fake.advance(days=32)
+    host.deliver_new()
+    unpause_subscription(subscription=now(found))
+    refused("open_invoice", change_subscription, subscription=now(found), pricing=host.basic)
+    host.fake.advance(days=32)
+    host.deliver_new()
+    assert [invoice["status"] for invoice in host.fake.all("invoice")] == ["paid", "draft", "paid"]
+    assert change_subscription(subscription=now(found), pricing=host.basic).pricing == host.basic
+
+
+@pytest.mark.parametrize("seconds_later", [0, 2 * 3600])
+@pytest.mark.parametrize("either_host", ["current"], indirect=True)
+def test_what_was_used__is_in_nobodys_way(metered: MeteredHost, seconds_later: int) -> None:
+    """A year is paid, and what was used in its first month is not yet; that is nothing that could be credited."""
+    host = metered.host
+    gold, silver = (host.sell(name, Decimal(900), interval="year") for name in ("gold", "silver"))
+    gold.plan.limits.create(metric="calls", limit=None)
+    metered.sell(gold.plan, may_be_added=False)
+    found = metered.subscribed(gold)
+    host.change_card(found, DECLINED)
+    usage.consume(metered.user, "calls", 5000)
+    send()
+    month_end = found.items.get(kind="metered").current_period_end
+    host.fake.advance_to(int(month_end.timestamp()) + 300 + seconds_later)
+    host.deliver_new()
+    assert latest(host, found)["status"] == ("open" if seconds_later else "draft")
+    host.change_card(found, "pm_card_visa")
+    assert change_subscription(subscription=now(found), pricing=silver).pricing == silver
+    assert credited(host) > -10
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_void_invoice_of_many_lines(host: SubscriptionHost, monkeypatch: pytest.MonkeyPatch, is_over: bool) -> None:
+    """The invoice shows its first lines alone, and Stripe is asked for the others."""
+    monkeypatch.setattr(timezone, "now", lambda: datetime.fromtimestamp(host.fake.state.now(), UTC))
+    found = host.subscribed(host.premium)
+    host.change_card(found, "pm_card_visa")
+    for number in range(12):
+        host.fake.add_invoice_item(found.provider_id, 100, f"extra {number}")
+    found = renewal_not_paid(host, found)
+    # Stripe promises no order.
+    host.fake.act(latest(host, found)["id"], lambda _scope, one: one["lines"]["data"].reverse())
+    host.change_card(found, "pm_card_visa")
+    host.fake.void_invoice(latest(host, found)["id"])
+    if not is_over:
+        host.deliver_new()
+        refused("unpaid_period", change_subscription, subscription=now(found), pricing=host.basic)
+        return
+    host.fake.advance(days=32)
+    host.deliver_new()
+    assert change_subscription(subscription=now(found), pricing=host.basic).pricing == host.basic
 
 
 def test_change_that_was_not_paid__is_in_nobodys_way(either_host: SubscriptionHost) -> None:

@@ -115,6 +115,24 @@ def test_change_to_a_plan_that_does_not_renew(host: SubscriptionHost, monthly: P
     assert_ends_with_plan(host, subscription)
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_change_whose_answer_is_lost(host: SubscriptionHost, monthly: PlanPricing, which: int) -> None:
+    """Of the change itself, or of the end that is set after it."""
+    pass_ = yearly(host, auto_renew=False)
+    subscription = host.subscribed()
+    add_item(subscription=subscription, pricing=monthly)
+    host.fake.fault("POST", "/v1/subscriptions/*", kind="error_500_after", times=3, after=which)
+    with pytest.raises(ProviderUnavailable):
+        change_subscription(subscription=now(subscription), pricing=pass_)
+    host.fake.clear_faults()
+    host.fake.forget_requests()
+    changed = change_subscription(subscription=now(subscription), pricing=pass_)
+    assert (changed.pricing, changed.cancel_at) == (pass_, changed.current_period_end)
+    asked = [request for request in host.fake.requests if request.method == "POST" and "items" in request.params]
+    assert asked == [], "it is not changed once more"
+    assert_ends_with_plan(host, subscription)
+
+
 @pytest.mark.parametrize("heal", ["repeat", "reconcile"])
 def test_killed_before_the_end_was_set(host: SubscriptionHost, monthly: PlanPricing, heal: str) -> None:
     plan = yearly(host)

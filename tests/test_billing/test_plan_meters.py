@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from django_stripe_gateway import usage
-from django_stripe_gateway.exceptions import InvalidInput
-from django_stripe_gateway.models import PlanPricing, Subscription
+from django_stripe_gateway.exceptions import InvalidInput, ProviderUnavailable
+from django_stripe_gateway.models import BillingOperation, PlanPricing, Subscription
 from django_stripe_gateway.services.catalogue.rows import succeed_row
 from django_stripe_gateway.services.subscriptions.add_items import remove_item
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
@@ -218,3 +219,60 @@ def test_change_that_waits__is_asked_for_again(metered: MeteredHost, payg: PlanP
     host.fake.customer_pays(subscription.provider_id)
     host.deliver_new()
     assert charged(host, subscription) == {host.premium.stripe_price_id, of_premium.stripe_price_id}
+
+
+def made_and_unheard(host: SubscriptionHost, subscription: Subscription, **asked: Any) -> None:
+    """Ask for a change that Stripe makes, and of which it says that something went wrong."""
+    host.fake.fault("POST", f"/v1/subscriptions/{subscription.provider_id}", kind="error_500_after", times=3)
+    with pytest.raises(ProviderUnavailable):
+        change_subscription(subscription=subscription, **asked)
+    host.fake.clear_faults()
+    subscription.refresh_from_db()
+
+
+def test_repeat__of_a_change_that_was_made(metered: MeteredHost) -> None:
+    host = metered.host
+    calls = metered.sell(host.premium.plan, may_be_added=False)
+    # Of the plan that is left two prices go.
+    seats = host.made_at_stripe(host.basic.stripe_product_id, Decimal("3.00"))
+    subscription = metered.subscribed()
+    host.fake.change_subscription(subscription.provider_id, {"items": [{"price": seats, "quantity": 4}]})
+    host.deliver_new()
+    asked = {"plan": host.premium.plan, "idempotency_key": "k"}
+    made_and_unheard(host, subscription, **asked)
+    assert change_subscription(subscription=subscription, **asked).plan == host.premium.plan
+    assert charged(host, subscription) == {host.premium.stripe_price_id, calls.stripe_price_id}
+    assert BillingOperation.objects.get(kind="change").state == "succeeded"
+
+
+def test_repeat__of_a_change_that_waits_for_its_payment(metered: MeteredHost) -> None:
+    host = metered.host
+    calls = metered.sell(host.premium.plan, may_be_added=False)
+    subscription = metered.subscribed()
+    host.change_card(subscription, "pm_card_authenticationRequired")
+    asked = {"plan": host.premium.plan, "proration": "always_invoice", "idempotency_key": "k"}
+    made_and_unheard(host, subscription, **asked)
+    assert change_subscription(subscription=subscription, **asked).has_pending_update
+    # What the customer may be about to pay stands.
+    assert [invoice["status"] for invoice in host.fake.all("invoice")] == ["paid", "open"]
+    host.fake.customer_pays(subscription.provider_id)
+    host.deliver_new()
+    assert charged(host, subscription) == {host.premium.stripe_price_id, calls.stripe_price_id}
+
+
+def test_repeat__while_another_change_waits(metered: MeteredHost) -> None:
+    """The change that waits is not the one that is asked for, which Stripe has not heard of."""
+    host = metered.host
+    gold = host.sell("gold", Decimal("90.00"))
+    subscription = metered.subscribed()
+    host.change_card(subscription, "pm_card_authenticationRequired")
+    for pricing, kind in [(host.premium, None), (gold, "error_500_before")]:
+        if kind:
+            host.fake.fault("POST", f"/v1/subscriptions/{subscription.provider_id}", kind=kind, times=3)
+        asked = {"pricing": pricing, "proration": "always_invoice", "idempotency_key": pricing.stripe_price_id}
+        with pytest.raises(ProviderUnavailable) if kind else contextlib.nullcontext():
+            change_subscription(subscription=subscription, **asked)
+        subscription.refresh_from_db()
+    host.fake.clear_faults()
+    waits = change_subscription(subscription=subscription, **asked)
+    assert gold.stripe_price_id in waits.pending_prices.values()

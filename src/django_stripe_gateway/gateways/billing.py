@@ -18,6 +18,7 @@ from django_stripe_gateway.gateways.billing_values import (
     BillingCheckoutSnapshot,
     CustomerRequest,
     CustomerSnapshot,
+    InvoiceLine,
     InvoiceSnapshot,
     PaymentMethodSnapshot,
     SetupCheckoutRequest,
@@ -257,6 +258,10 @@ class BillingGateway(ScheduleGateway, ABC):
     def list_subscription_invoices(self, subscription_id: str) -> Sequence[InvoiceSnapshot]:
         """Return the invoices of a subscription, the newest first."""
         raise UnsupportedByGateway("This gateway cannot list the invoices of a subscription.")
+
+    def list_invoice_lines(self, invoice_id: str) -> Sequence[InvoiceLine]:
+        """Return all lines of an invoice, of which its snapshot may have the first alone."""
+        raise UnsupportedByGateway("This gateway cannot list the lines of an invoice.")
 
     def refund_invoice(
         self, invoice_id: str, amount: Decimal, currency: str, *, metadata: Mapping[str, str], idempotency_key: str

@@ -44,6 +44,7 @@ class InvoiceSnapshot:
         amount_credited: what the customer's balance has paid of it, a credit left from what was paid before.
         sellers_items: of its total, what the seller has put on it, as far as its lines are told.
         lines: what it charges for: description, amount, quantity, price id, whether it is a proration.
+        has_all_lines: whether ``lines`` are all of them: an invoice shows only the first of many.
     """
 
     invoice_id: str
@@ -77,17 +78,12 @@ class InvoiceSnapshot:
     next_payment_attempt: datetime | None = None
     client_secret: str = field(default="", repr=False)
     lines: Sequence[InvoiceLine] = ()
+    has_all_lines: bool = True
 
     @property
     def is_paid_with_something(self) -> bool:
         """Whether money or a credit was paid for it: one of nothing, such as a trial's, is paid too at Stripe."""
         return self.status == "paid" and self.amount_paid + self.amount_credited > 0
-
-    def charges_after(self, moment: datetime) -> bool:
-        """Return whether it charges for any time after a moment; of many lines only the first are told."""
-        ends = (line.period_end for line in self.lines if line.amount > 0)
-        has_all_lines = sum((line.amount for line in self.lines), Decimal(0)) == self.subtotal
-        return not has_all_lines or any(end > moment for end in ends if end is not None)
 
     @property
     def late_since(self) -> datetime | None:
@@ -106,6 +102,10 @@ class InvoiceLine:
     is_proration: bool = False
     period_start: datetime | None = None
     period_end: datetime | None = None
+
+    def charges_after(self, moment: datetime) -> bool:
+        """Return whether it charges for any time after a moment."""
+        return self.amount > 0 and self.period_end is not None and self.period_end > moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class SubscriptionSnapshot:
         client_secret: of the first invoice's payment or of the pending SetupIntent, when the customer must act.
         client_secret_kind: "payment" or "setup": what the secret confirms.
         pause_behavior: empty unless collection is paused.
-        has_pending_update: a change waits for its payment; ``pending_prices`` is what it would charge, by item ids.
+        has_pending_update: a change waits for its payment; ``pending_items`` are the items as it would make them.
         past_due_since, first_paid_at: what the invoices say, where they were asked for.
         schedule: what becomes of it later, where that was asked for; ``schedule_id`` is told by every object.
         default_payment_method: charged instead of the customer's default one; empty where that one is charged.
@@ -172,7 +172,7 @@ class SubscriptionSnapshot:
     pause_behavior: str = ""
     pause_resumes_at: datetime | None = None
     has_pending_update: bool = False
-    pending_prices: Mapping[str, str] = field(default_factory=dict)
+    pending_items: Sequence[SubscriptionItemSnapshot] = ()
     latest_invoice_id: str = ""
     default_payment_method: str = ""
     cancellation_feedback: str = ""
@@ -190,6 +190,11 @@ class SubscriptionSnapshot:
     first_paid_at: datetime | None = None
     schedule_id: str = ""
     schedule: ScheduleSnapshot | None = None
+
+    @property
+    def pending_prices(self) -> dict[str, str]:
+        """What a change that waits for its payment would charge, by item ids."""
+        return {item.item_id: item.price_id for item in self.pending_items}
 
 
 @dataclass(frozen=True, slots=True)

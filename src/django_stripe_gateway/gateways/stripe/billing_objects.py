@@ -15,6 +15,7 @@ from typing import Any
 from django_stripe_gateway.gateways.billing_values import (
     InvoiceLine,
     InvoiceSnapshot,
+    SubscriptionItemSnapshot,
     SubscriptionSnapshot,
 )
 from django_stripe_gateway.gateways.stripe.fields import (
@@ -85,7 +86,7 @@ def subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
         pause_behavior=optional_text(pause.get("behavior")),
         pause_resumes_at=moment(pause.get("resumes_at")),
         has_pending_update=has_pending_update,
-        pending_prices=_pending_prices(part(obj.get("pending_update"))),
+        pending_items=_pending_items(part(obj.get("pending_update"))),
         latest_invoice_id=object_id(invoice),
         # Old integrations know sources.
         default_payment_method=object_id(obj.get("default_payment_method") or obj.get("default_source")),
@@ -99,9 +100,16 @@ def subscription_snapshot(obj: Object) -> SubscriptionSnapshot:
     )
 
 
-def _pending_prices(update: Object) -> dict[str, str]:
-    waiting = update.get("subscription_items") or []
-    return {text(item["id"]): object_id(item.get("price") or item.get("plan")) for item in waiting}
+def _pending_items(update: Object) -> list[SubscriptionItemSnapshot]:
+    """Return what a change would make the items, of which only what it sets is told for certain."""
+    return [
+        SubscriptionItemSnapshot(
+            item_id=text(item["id"]),
+            price_id=object_id(item.get("price") or item.get("plan")),
+            quantity=None if item.get("quantity") is None else count_of(item["quantity"], 1),
+        )
+        for item in update.get("subscription_items") or []
+    ]
 
 
 def _terms(obj: Object) -> dict[str, Any]:
@@ -203,6 +211,7 @@ def invoice_snapshot(obj: Object) -> InvoiceSnapshot:
         next_payment_attempt=moment(obj.get("next_payment_attempt")),
         client_secret=optional_text(secret) or optional_text(part(intent).get("client_secret")),
         lines=[_line(line, currency) for line in lines],
+        has_all_lines=part(obj.get("lines")).get("has_more") is not True,
     )
 
 
@@ -256,6 +265,12 @@ def _is_proration(line: Object) -> bool:
     parent = part(line.get("parent"))
     details = part(parent.get("subscription_item_details")) or part(parent.get("invoice_item_details"))
     return (details or line).get("proration") is True
+
+
+@reads("a line of an invoice")
+def invoice_line(obj: Object) -> InvoiceLine:
+    """Return a line that was listed apart from its invoice."""
+    return _line(obj, text(obj["currency"]))
 
 
 def _line(line: Object, currency: str) -> InvoiceLine:

@@ -8,8 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 from django_stripe_gateway.choices import RefundStatus
-from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
-from django_stripe_gateway.gateways.stripe.billing_objects import invoice_snapshot
+from django_stripe_gateway.gateways.billing_values import InvoiceLine, InvoiceSnapshot, SubscriptionSnapshot
+from django_stripe_gateway.gateways.stripe.billing_objects import (
+    invoice_line,
+    invoice_snapshot,
+)
 from django_stripe_gateway.gateways.stripe.calls import ask, seconds
 from django_stripe_gateway.gateways.stripe.customers import has_metadata
 from django_stripe_gateway.gateways.stripe.fields import Object, metadata_of, object_id, reads, text
@@ -70,6 +73,10 @@ class StripeSubscriptionTerms(StripeWholeSubscriptions):
         return self._list(
             lambda params: self.v1.invoices.list(params=params), invoice_snapshot, subscription=subscription_id
         )
+
+    def list_invoice_lines(self, invoice_id: str) -> Sequence[InvoiceLine]:
+        """Return all lines of an invoice."""
+        return self._list(lambda params: self.v1.invoices.line_items.list(invoice_id, params=params), invoice_line)
 
     def refund_invoice(
         self, invoice_id: str, amount: Decimal, currency: str, *, metadata: Mapping[str, str], idempotency_key: str

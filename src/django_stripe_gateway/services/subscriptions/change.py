@@ -23,7 +23,7 @@ from django_stripe_gateway.models import Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.checkouts import close_open_checkouts
-from django_stripe_gateway.services.subscriptions.credits import check_claimed_credit
+from django_stripe_gateway.services.subscriptions.credits import check_claimed_credit, is_made
 from django_stripe_gateway.services.subscriptions.ends import (
     end_after_change,
     end_of_plan,
@@ -95,6 +95,11 @@ class ChangeVerb(SubscriptionVerb):
             report_last_use(claim.seen)
         let_go(claim)
         return change_at_provider(claim)
+
+    def find_earlier(self, claim: CustomerClaim) -> SubscriptionSnapshot | None:
+        """Return the subscription if it is changed, or will be once that is paid: what comes with a plan comes once."""
+        found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(claim.seen.provider_id)
+        return end_with_plan(claim, found) if is_made(found, subscription_change(claim.params)) else None
 
 
 CHANGE_SUBSCRIPTION = register(ChangeVerb())

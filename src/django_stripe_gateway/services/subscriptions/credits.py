@@ -7,6 +7,7 @@ the provider is asked for the invoices before anything is credited: what is know
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.utils import timezone
@@ -36,7 +37,7 @@ def check_claimed_credit(claim: CustomerClaim, change: SubscriptionChange) -> No
     """
     if not _would_credit(claim.seen, change):
         return
-    if claim.operation.attempts > 1 and _is_made(claim.gateway.retrieve_subscription(claim.seen.provider_id), change):
+    if claim.operation.attempts > 1 and is_made(claim.gateway.retrieve_subscription(claim.seen.provider_id), change):
         return
     check_paid(claim.gateway, claim.seen, since=change.proration_date)
 
@@ -54,14 +55,14 @@ def check_paid(gateway: BillingGateway, subscription: Subscription, *, since: da
         since: from when on the rest is credited; ``None`` for now.
 
     Raises:
-        ProviderStateError: an invoice is to be paid ("open_invoice"), or that of the period never will be
+        ProviderStateError: an invoice of that time is to be paid ("open_invoice"), or never will be
             ("unpaid_period").
     """
     moment = since or timezone.now()
     for invoice in gateway.list_invoices(subscription.customer.provider_id or ""):
-        if invoice.subscription_id != subscription.provider_id or not _is_unpaid(invoice, moment):
+        if invoice.subscription_id != subscription.provider_id or not _is_unpaid(invoice):
             continue
-        if not _waits_with_its_change(gateway, invoice):
+        if _charges_after(gateway, invoice, moment) and not _waits_with_its_change(gateway, invoice):
             raise _refusal(invoice)
 
 
@@ -90,13 +91,22 @@ def _credits_item(items: dict[str, SubscriptionItem], wanted: ItemChange) -> boo
     return any(not one.is_metered and one.amount != 0 for one in concerned)
 
 
-def _is_made(found: SubscriptionSnapshot, change: SubscriptionChange) -> bool:
+def is_made(found: SubscriptionSnapshot, change: SubscriptionChange) -> bool:
     """Return whether a subscription is at the provider as a change would make it, or will be once that is paid."""
-    if not change.items:
-        return change.cancel_at is not None and found.cancel_at == change.cancel_at.replace(microsecond=0)
-    items = {item.item_id: item for item in found.items}
-    sold = {item.price_id: item for item in found.items}
-    return found.has_pending_update or all(
+    if not change.items and change.cancel_at is None:
+        return False
+    if change.cancel_at is not None:
+        has_end = found.cancel_at == change.cancel_at.replace(microsecond=0)
+    else:
+        has_end = change.cancel_at_period_end in (None, found.cancel_at_period_end)
+    is_waiting = bool(found.pending_items) and _has_items(found.pending_items, change)
+    return has_end and (is_waiting or _has_items(found.items, change))
+
+
+def _has_items(found: Sequence[SubscriptionItemSnapshot], change: SubscriptionChange) -> bool:
+    items = {item.item_id: item for item in found}
+    sold = {item.price_id: item for item in found}
+    return all(
         _is_as_wanted(items.get(one.item_id) if one.item_id else sold.get(one.price_id or ""), one)
         for one in change.items
     )
@@ -108,17 +118,24 @@ def _is_as_wanted(item: SubscriptionItemSnapshot | None, wanted: ItemChange) -> 
     return wanted.price_id in (None, item.price_id) and wanted.quantity in (None, item.quantity)
 
 
-def _is_unpaid(invoice: InvoiceSnapshot, moment: datetime) -> bool:
-    """Return whether an invoice is to be paid, or charges for the time after a moment and never will be."""
+def _is_unpaid(invoice: InvoiceSnapshot) -> bool:
+    """Return whether an invoice is to be paid, or never will be."""
     if invoice.status == InvoiceStatus.PAID or invoice.total <= 0:
         return False
-    if invoice.status in (InvoiceStatus.DRAFT, InvoiceStatus.OPEN):
-        return True
     # A change that nobody has paid for was never made: its invoice is void, and credits of it there are none.
     was_given_up = (
         invoice.status == InvoiceStatus.VOID and invoice.billing_reason == OF_A_CHANGE and invoice.attempt_count > 0
     )
-    return not was_given_up and invoice.charges_after(moment)
+    return not was_given_up
+
+
+def _charges_after(gateway: BillingGateway, invoice: InvoiceSnapshot, moment: datetime) -> bool:
+    """Return whether an invoice charges for any time after a moment, of which alone something can be credited.
+
+    What was used, and a period that is over, may be owed for long while the present one is paid.
+    """
+    lines = invoice.lines if invoice.has_all_lines else gateway.list_invoice_lines(invoice.invoice_id)
+    return any(line.charges_after(moment) for line in lines)
 
 
 def _waits_with_its_change(gateway: BillingGateway, invoice: InvoiceSnapshot) -> bool:
