@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
-from django_stripe_gateway.models import Subscription
+from django_stripe_gateway.models import BillingOperation, Subscription
 from django_stripe_gateway.services.origins import SYSTEM
 from django_stripe_gateway.services.subscriptions import line
 from django_stripe_gateway.services.subscriptions.reconcile import reconcile_subscriptions
@@ -98,9 +98,10 @@ def test_number_of_any_size(host: SubscriptionHost, path: str, fields: str) -> N
 
 def test_text_that_cannot_be_sent(host: SubscriptionHost) -> None:
     text: dict[str, Any]
-    for text in ({"promotion_code": "\ud800"}, {"coupon": "\ud800"}):
+    for text in ({"promotion_code": "\ud800"}, {"coupon": "\ud800"}, {"coupon": "a\0"}, {"metadata": {"a": "\ud800"}}):
         with pytest.raises(InvalidInput):
             subscribe(owner=host.user, plan=host.basic.plan, **text)
+    assert not BillingOperation.objects.filter(kind="subscribe").exists()
 
 
 @pytest.mark.parametrize("field", ["mode", "promotion_code"])

@@ -76,10 +76,6 @@ class PlanPricingQuerySet(models.QuerySet["PlanPricing"]):
         """Return the prices that are offered, and not what was replaced and is still sold."""
         return self.filter(is_active=True)
 
-    def public(self) -> PlanPricingQuerySet:
-        """Return the prices that everybody may choose, those that were negotiated with one customer left out."""
-        return self.active().filter(is_public=True)
-
     def sold(self) -> PlanPricingQuerySet:
         """Return the prices that somebody can be charged, now or when the provider has them.
 
@@ -93,7 +89,7 @@ class PlanPricingQuerySet(models.QuerySet["PlanPricing"]):
         return self.sold().exclude(stripe_price_id=None)
 
     def on_sale(self) -> PlanPricingQuerySet:
-        """Return the prices that everybody may choose and can be charged by now."""
+        """Return the prices that everybody may choose by now, those that were negotiated with one customer left out."""
         return self.sellable().filter(is_public=True)
 
 

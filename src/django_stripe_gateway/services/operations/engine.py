@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
     GatewayError,
+    InvalidInput,
     OperationInProgress,
     ProviderError,
     ProviderUnavailable,
@@ -190,8 +191,14 @@ def reclaim(table: type[AbstractOperation], operation_pk: int, origin: Origin) -
 
 
 def store(claim: Claim[Any, Any]) -> None:
-    """Add the operation of a claim whose subject is locked, leased to this process, unless nobody need be asked."""
+    """Add the operation of a claim whose subject is locked, leased to this process, unless nobody need be asked.
+
+    Raises:
+        InvalidInput: a text is none that a database takes.
+        GatewayError: whatever the verb's ``check`` raises.
+    """
     operation = claim.operation
+    _check_texts(operation.params)
     claim.verb.check(claim)
     if claim.is_answered:
         return
@@ -202,6 +209,20 @@ def store(claim: Claim[Any, Any]) -> None:
     operation.save(using=payments_database(), force_insert=True)
     for row in claim.rows:
         row.save(using=payments_database(), force_insert=True)
+
+
+def _check_texts(value: Any) -> None:
+    """Raise ``InvalidInput`` for NUL and halves of surrogate pairs, which some databases take and others do not."""
+    if isinstance(value, str):
+        if "\0" in value or value != value.encode(errors="replace").decode():
+            raise InvalidInput("A text holds characters that cannot be stored.")
+    elif isinstance(value, Mapping):
+        for name, part in value.items():
+            _check_texts(name)
+            _check_texts(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            _check_texts(part)
 
 
 @retry_on_deadlock
