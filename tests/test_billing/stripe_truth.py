@@ -84,14 +84,22 @@ class Truth:
     def main(self, found: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return the item that is the plan: the dearest by the day, and a metered one only where there is no other.
 
-        Of the prices of one plan, one that is sold comes first.
+        Of the prices of one plan, one that is sold comes first, then the one that was charged first.
         """
         items = found["items"]["data"]
         plans = [item for item in items if self.is_plan(item)]
         if plans:
             dearest = max(plans, key=rank)
             of_plan = [item for item in plans if self.plan_of(item) == self.plan_of(dearest)]
-            return max(of_plan, key=lambda item: (not is_metered(item), item["price"]["id"] in self.plans, rank(item)))
+            return max(
+                of_plan,
+                key=lambda item: (
+                    not is_metered(item),
+                    item["price"]["id"] in self.plans,
+                    -item["created"],
+                    rank(item),
+                ),
+            )
         unknown = [item for item in items if not self.plan_of(item) and not is_metered(item)]
         return unknown[0] if len(unknown) == 1 else None
 

@@ -114,6 +114,7 @@ def test_several_prices_that_are_sold(either_host: SubscriptionHost) -> None:
     seat = host.sell("premium", Decimal("6.00"), is_per_seat=True)
     one = host.subscribed(host.premium, pricing_id=host.premium.pk)
     host.change_card(one, "pm_card_visa")
+    host.fake.advance(hours=1)
     host.fake.change_subscription(one.provider_id, {"items": [{"price": seat.stripe_price_id, "quantity": 10}]})
     host.deliver_new()
     assert now().pricing == host.premium

@@ -173,28 +173,33 @@ def main_item(
     """Return the item that is the subscription's plan, whose price and quantity a change changes.
 
     Of several plans in one subscription it is the dearest, and of several prices of that plan one that the catalogue
-    sells, then the dearest: what comes along by the product alone, such as seats beside a base fee, is charged beside
-    it. But what the catalogue has learned of only after it was charged, beside a plan, stays beside it: whoever has
-    that plan would else lose it by a pull, and a change would put the wrong item on the new price. Where the catalogue
-    knows none of the items, it is the only one that has a quantity; ``None`` where nothing says which.
+    sells, then the one that was charged first, by Stripe's time: what comes along, such as seats beside a base fee, is
+    charged beside it. But what the catalogue has learned of only after it was charged, beside a plan, stays beside it:
+    whoever has that plan would else lose it by a pull, and a change would put the wrong item on the new price. Where
+    the catalogue knows none of the items, it is the only one that has a quantity; ``None`` where nothing says which.
 
     Args:
         held_id: of the item that has been the plan so far.
-        newcomers: the ids of the items that are charged since, or for another plan since; only they displace it, and
-            only with another plan.
+        newcomers: the ids of the items that are charged since, or for another plan since; no others bring another plan.
     """
     items = list(items)
     plans = [item for item in items if item.plan is not None and not item.plan.is_add_on]
     held = next((item for item in plans if item.provider_id == held_id and not item.is_metered), None)
     if held is not None:
-        others = [item for item in plans if item.provider_id in newcomers and item.plan != held.plan]
-        plans = [held, *others]
+        plans = [item for item in plans if item.plan == held.plan or item.provider_id in newcomers]
     if plans:
         dearest = max(plans, key=lambda item: item.rank)
         of_plan = [item for item in plans if item.plan == dearest.plan]
-        return max(of_plan, key=lambda item: (not item.is_metered, item.pricing is not None, item.rank))
+        return max(
+            of_plan, key=lambda item: (not item.is_metered, item.pricing is not None, -_charged_since(item), item.rank)
+        )
     unknown = [item for item in items if item.plan is None and not item.is_metered]
     return unknown[0] if len(unknown) == 1 else None
+
+
+def _charged_since(item: SubscriptionItem) -> float:
+    """Return since when an item is charged, in seconds; 0 where nobody says."""
+    return item.added_at.timestamp() if item.added_at else 0.0
 
 
 def left_with_plan(
