@@ -69,19 +69,21 @@ def sync_items(subscription: Subscription, snapshots: Sequence[SubscriptionItemS
         else SubscriptionItem(subscription=subscription, provider_id=one.item_id, added_at=one.created)
         for one in snapshots
     ]
-    moved: list[tuple[SubscriptionItem, Plan | None]] = []
+    moved: list[tuple[SubscriptionItem, Plan | None, bool]] = []
     for item, snapshot in zip(items, snapshots, strict=True):
         verify_lengths(item, snapshot, MIRRORED_OF_ITEM)
         if (item.price_id, item.product_id) != (snapshot.price_id, snapshot.product_id):
-            moved.append((item, item.plan))
+            moved.append((item, item.plan, item.is_metered))
         for name in MIRRORED_OF_ITEM:
             value = getattr(snapshot, name)
             # A period that was known and then missing says that an old answer lacks it.
             setattr(item, name, value if value is not None or name not in PERIOD else getattr(item, name))
         item.quantity = 1 if snapshot.quantity is None else snapshot.quantity
     find_plans(subscription.variant, [item for item in items if not _is_identified(item)])
-    # What is charged anew, or for another plan than before.
-    newcomers = {item.provider_id for item, plan in moved if item.pk is None or item.plan != plan}
+    # What is charged anew, for another plan than before, or for the plan itself instead of its use.
+    newcomers = {
+        item.provider_id for item, plan, was_metered in moved if item.pk is None or item.plan != plan or was_metered
+    }
     main = main_item(items, subscription.item_id, newcomers)
     name_kinds(items, main)
     removed, added = list(known.values()), [item for item in items if item.pk is None]
@@ -185,10 +187,11 @@ def main_item(
     items = list(items)
     plans = [item for item in items if item.plan is not None and not item.plan.is_add_on]
     held = next((item for item in plans if item.provider_id == held_id and not item.is_metered), None)
+    competing = plans
     if held is not None:
-        plans = [item for item in plans if item.plan == held.plan or item.provider_id in newcomers]
+        competing = [item for item in plans if item.plan == held.plan or item.provider_id in newcomers]
     if plans:
-        dearest = max(plans, key=lambda item: item.rank)
+        dearest = max(competing, key=lambda item: item.rank)
         of_plan = [item for item in plans if item.plan == dearest.plan]
         return max(
             of_plan, key=lambda item: (not item.is_metered, item.pricing is not None, -_charged_since(item), item.rank)
