@@ -40,7 +40,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     check_moment,
     run_on_subscription,
 )
-from django_stripe_gateway.services.subscriptions.metered import check_charged_once
+from django_stripe_gateway.services.subscriptions.metered import check_charged_once_changed
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
 from django_stripe_gateway.services.subscriptions.plan_meters import with_next_plan
 from django_stripe_gateway.services.subscriptions.prices import (
@@ -76,14 +76,14 @@ class ChangeVerb(SubscriptionVerb):
         _check_changes(subscription, claim.params)
         claim.params["collection_method"] = subscription.collection_method
         claim.params["end"] = end_after_change(subscription, claim.params)
-        claim.params["trial"] = trial_after_change(subscription, _pricing(claim.params))
-        claim.params["left_item_ids"] = _left_item_ids(subscription, claim.params)
+        pricing = _pricing(claim.params)
+        claim.params["trial"] = trial_after_change(subscription, pricing)
+        claim.params["left_item_ids"] = left_ids = _left_item_ids(subscription, claim.params)
         if claim.params["plan_pk"] is not None:
             # Again, under the lock: another request may have subscribed to that plan meanwhile.
             check_has_no_other(subscription.customer_id, claim.params["plan_pk"], than=subscription)
-            ended = [subscription.item_id, *claim.params["left_item_ids"]]
-            check_charged_once(claim.subject, [claim.params["price_id"]], instead_of=ended, changed=subscription)
-        claim.params["with_plan"] = _with_plan(subscription, claim.params)
+            check_charged_once_changed(subscription, [claim.params["price_id"]], left_ids)
+        claim.params["with_plan"] = with_next_plan(subscription, pricing, left_ids=left_ids)
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Change it; a change that was scheduled for the period's end is dropped."""
@@ -212,8 +212,8 @@ def preview_change(
     _check_changes(subscription, params)
     params["end"] = end_after_change(subscription, params)
     params["trial"] = trial_after_change(subscription, pricing)
-    params["left_item_ids"] = _left_item_ids(subscription, params)
-    params["with_plan"] = _with_plan(subscription, params)
+    params["left_item_ids"] = left_ids = _left_item_ids(subscription, params)
+    params["with_plan"] = with_next_plan(subscription, pricing, left_ids=left_ids)
     return preview_with_schedule(subscription, pricing, params, subscription_change(params))
 
 
@@ -335,10 +335,6 @@ def _left_item_ids(subscription: Subscription, params: Mapping[str, Any]) -> lis
     return [item.provider_id for item in left]
 
 
-def _with_plan(subscription: Subscription, params: Mapping[str, Any]) -> list[str]:
-    return with_next_plan(subscription, _pricing(params), left_ids=params["left_item_ids"])
-
-
 def _pricing(params: Mapping[str, Any]) -> PlanPricing | None:
     """Return the new price that an operation names."""
     if params["pricing_pk"] is None:
@@ -365,5 +361,4 @@ def _check_pricing(subscription: Subscription, pricing: PlanPricing) -> None:
         check_currency(pricing, current.currencies)
     check_has_no_other(subscription.customer_id, pricing.plan_id, than=subscription)
     left = left_with_plan(subscription, subscription.item_id, pricing.plan_id, pricing.stripe_price_id)
-    ended = [subscription.item_id, *(item.provider_id for item in left)]
-    check_charged_once(subscription.customer, [pricing.stripe_price_id], instead_of=ended, changed=subscription)
+    check_charged_once_changed(subscription, [pricing.stripe_price_id], [item.provider_id for item in left])

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from django_stripe_gateway.choices import BillingOperationKind, SubscriptionStatus
+from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.exceptions import ProviderError, ProviderStateError
 from django_stripe_gateway.gateways.billing_values import CustomerSnapshot, SubscriptionSnapshot
 from django_stripe_gateway.gateways.schedule_values import ScheduleSnapshot
 from django_stripe_gateway.models import Customer, Subscription
-from django_stripe_gateway.models.subscriptions import SubscriptionQuerySet
+from django_stripe_gateway.models.subscriptions import INCOMPLETE, SubscriptionQuerySet
 from django_stripe_gateway.services.operations.engine import run
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
@@ -27,8 +27,6 @@ from django_stripe_gateway.services.subscriptions.payment_methods import own_pay
 from django_stripe_gateway.services.subscriptions.sync import look_up_subscription, take_look
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
-
-NOT_BEGUN = (SubscriptionStatus.STARTING, SubscriptionStatus.INCOMPLETE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +139,7 @@ def payment_methods_in_use(*, customer: Customer | None) -> PaymentMethodsInUse:
         return PaymentMethodsInUse()
     charged: dict[str, list[str]] = {}
     # What is sent to its customer is charged on nothing, nor is what waits for a first payment, which may never come.
-    rows = _running(customer).exclude(collection_method="send_invoice").exclude(status__in=NOT_BEGUN)
+    rows = _running(customer).exclude(collection_method="send_invoice").exclude(status__in=INCOMPLETE)
     for subscription_id, own in rows.values_list("provider_id", "default_payment_method"):
         charged.setdefault(own or customer.default_payment_method, []).append(str(subscription_id))
     default = next(iter(charged)) if len(charged) == 1 else customer.default_payment_method

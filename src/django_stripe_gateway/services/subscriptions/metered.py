@@ -55,6 +55,18 @@ def check_charged_once(
         charged.append(pricing)
 
 
+def check_charged_once_changed(
+    subscription: Subscription, price_ids: Iterable[str | None], left_ids: Iterable[str]
+) -> None:
+    """Raise as ``check_charged_once`` does, for prices that come into a subscription with a change of its plan.
+
+    Args:
+        left_ids: the provider's, of the items that end with the old plan, beside its own.
+    """
+    ended = [subscription.item_id, *left_ids]
+    check_charged_once(subscription.customer, price_ids, instead_of=ended, changed=subscription)
+
+
 def unpaid_with_same_use(customer: Customer, price_ids: Iterable[str]) -> list[Subscription]:
     """Return a customer's subscriptions that nobody has paid for yet, and that would charge the use of some prices."""
     asked = _among(_metered_prices(customer), price_ids)

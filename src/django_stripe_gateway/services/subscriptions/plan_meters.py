@@ -9,7 +9,8 @@ from django_stripe_gateway.choices import PriceUsage
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import PlanPricing, Subscription
-from django_stripe_gateway.services.subscriptions.metered import check_charged_once
+from django_stripe_gateway.services.subscriptions.metered import check_charged_once_changed
+from django_stripe_gateway.services.subscriptions.prices import named_choices, preferred
 from django_stripe_gateway.services.transactions import payments_database
 
 
@@ -58,18 +59,15 @@ def with_next_plan(
     items = rows.exclude(provider_id__in=[subscription.item_id, *left_ids]).select_related("pricing")
     beside = [item.pricing for item in items if item.pricing is not None]
     price_ids = [one.stripe_price_id or "" for one in prices_by_use(pricing, beside)]
-    check_charged_once(
-        subscription.customer, price_ids, instead_of=[subscription.item_id, *left_ids], changed=subscription
-    )
+    check_charged_once_changed(subscription, price_ids, left_ids)
     return price_ids
 
 
 def _only(metric: str, found: list[PlanPricing], pricing: PlanPricing) -> PlanPricing:
     cycle = (pricing.interval, pricing.interval_count)
-    left = [one for one in found if (one.interval, one.interval_count) == cycle] or found
-    left = [one for one in left if one.is_default] or left
+    left = preferred(found, lambda one: (one.interval, one.interval_count) == cycle)
+    left = preferred(left, lambda one: one.is_default)
     if len(left) > 1:
-        named = ", ".join(f"{one} (pricing_id {one.pk})" for one in left)
-        sentence = f"This plan charges {metric} at several prices. Name one of them: {named}."
+        sentence = f"This plan charges {metric} at several prices. Name one of them: {named_choices(left)}."
         raise InvalidInput(sentence, code="ambiguous_pricing", field="add_ons")
     return left[0]

@@ -129,18 +129,18 @@ def choose_pricing(plan: Plan, *, owner: Any = None, currency: str = "") -> Plan
     if currency:
         left = [pricing for pricing in sold if pricing.currency == currency.upper()]
         if not left:
-            sentence = f"This plan is not sold in {currency.upper()}; it is at {_named(sold)}."
+            sentence = f"This plan is not sold in {currency.upper()}; it is at {named_choices(sold)}."
             raise InvalidInput(sentence, code="other_currency", field="currency")
         sold = left
     if len(sold) > 1:
         terms = _terms_of_owner(owner, billing_variant())
         if terms is not None:
-            sold = _preferred(sold, lambda pricing: pricing.currency == terms.currency)
+            sold = preferred(sold, lambda pricing: pricing.currency == terms.currency)
             sold = _at_interval(sold, terms)
     if len(sold) > 1 and owner is not None:
         usual = _usual_currency(owner)
-        sold = _preferred(sold, lambda pricing: pricing.currency == usual)
-    return _only(_preferred(sold, lambda pricing: pricing.is_default))
+        sold = preferred(sold, lambda pricing: pricing.currency == usual)
+    return _only(preferred(sold, lambda pricing: pricing.is_default))
 
 
 def choose_next_pricing(subscription: Subscription, plan: Plan) -> PlanPricing | None:
@@ -157,14 +157,14 @@ def choose_next_pricing(subscription: Subscription, plan: Plan) -> PlanPricing |
     sold = _sold(plan, subscription.variant)
     terms = current_terms(subscription)
     if terms is None:
-        return _only(_preferred(sold, lambda pricing: pricing.is_default))
+        return _only(preferred(sold, lambda pricing: pricing.is_default))
     same_currency = [pricing for pricing in sold if pricing.currency in terms.currencies]
-    same_currency = _preferred(same_currency, lambda pricing: pricing.currency == terms.currency)
+    same_currency = preferred(same_currency, lambda pricing: pricing.currency == terms.currency)
     if not same_currency:
-        sentence = f"A subscription keeps its currency, {terms.currency}; this plan is sold at {_named(sold)}."
+        sentence = f"A subscription keeps its currency, {terms.currency}; this plan is sold at {named_choices(sold)}."
         raise InvalidInput(sentence, code="other_currency", field="pricing_id")
     left = _at_interval(same_currency, terms) if len(sold) > 1 else sold
-    return _only(_preferred(left, lambda pricing: pricing.is_default))
+    return _only(preferred(left, lambda pricing: pricing.is_default))
 
 
 def check_asked_currency(pricing: PlanPricing, currency: str) -> None:
@@ -198,7 +198,7 @@ def _sold(plan: Plan, variant: str) -> list[PlanPricing]:
     if not sold:
         raise InvalidInput("This plan is not for sale.", code="not_for_sale", field="plan_id")
     # What a meter counts is charged beside a plan, unless the plan has nothing else.
-    return _preferred(sold, lambda pricing: not pricing.is_metered)
+    return preferred(sold, lambda pricing: not pricing.is_metered)
 
 
 def _terms_of_owner(owner: Any, variant: str) -> Terms | None:
@@ -236,7 +236,7 @@ def _at_interval(sold: list[PlanPricing], terms: Terms) -> list[PlanPricing]:
     return left
 
 
-def _preferred(sold: list[PlanPricing], is_wanted: Callable[[PlanPricing], bool]) -> list[PlanPricing]:
+def preferred(sold: list[PlanPricing], is_wanted: Callable[[PlanPricing], bool]) -> list[PlanPricing]:
     """Return the prices that are wanted; all of them if none is."""
     return [pricing for pricing in sold if is_wanted(pricing)] or sold
 
@@ -248,11 +248,11 @@ def _only(sold: Sequence[PlanPricing]) -> PlanPricing:
 
 
 def _ambiguous(problem: str, sold: Iterable[PlanPricing]) -> InvalidInput:
-    sentence = f"{problem}. Name one of them by its pricing_id: {_named(sold)}."
+    sentence = f"{problem}. Name one of them by its pricing_id: {named_choices(sold)}."
     return InvalidInput(sentence, code="ambiguous_pricing", field="pricing_id")
 
 
-def _named(sold: Iterable[PlanPricing]) -> str:
+def named_choices(sold: Iterable[PlanPricing]) -> str:
     """Return what can be chosen, as in "20.00 USD / month (pricing_id 3), …"."""
     choices = list(sold)
     named = ", ".join(f"{pricing} (pricing_id {pricing.pk})" for pricing in choices[:MAX_CHOICES_NAMED])

@@ -42,7 +42,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     check_changeable,
     run_on_subscription,
 )
-from django_stripe_gateway.services.subscriptions.metered import check_charged_once
+from django_stripe_gateway.services.subscriptions.metered import check_charged_once_changed
 from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
 from django_stripe_gateway.services.subscriptions.plan_meters import with_next_plan
 from django_stripe_gateway.services.subscriptions.planned_again import LET_GO, keep_plan
@@ -69,8 +69,7 @@ class ScheduleChangeVerb(SubscriptionVerb):
         if params["plan_pk"] is not None:
             # Again, under the lock: another request may have subscribed to that plan meanwhile.
             check_has_no_other(subscription.customer_id, params["plan_pk"], than=subscription)
-            ended = [subscription.item_id, *params["left_item_ids"]]
-            check_charged_once(claim.subject, [params["price_id"]], instead_of=ended, changed=subscription)
+            check_charged_once_changed(subscription, [params["price_id"]], params["left_item_ids"])
             pricing = PlanPricing.objects.using(payments_database()).get(pk=params["pricing_pk"])
             params["with_plan"] = with_next_plan(subscription, pricing, left_ids=params["left_item_ids"])
 
