@@ -20,14 +20,11 @@ from django_stripe_gateway.services.subscriptions.pause import pause_subscriptio
 from django_stripe_gateway.services.subscriptions.subscribe import subscribe
 from tests.test_billing.host import SubscriptionHost
 from tests.test_billing.metered_host import MeteredHost, send
+from tests.test_billing.rows import now
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 DECLINED = "pm_card_chargeCustomerFail"
-
-
-def now(subscription: Subscription) -> Subscription:
-    return Subscription.objects.select_related("customer", "plan", "pricing").get(pk=subscription.pk)
 
 
 def balance(host: SubscriptionHost) -> int:

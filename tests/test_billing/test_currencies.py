@@ -12,6 +12,7 @@ from django_stripe_gateway.models import PlanPricing, Subscription
 from django_stripe_gateway.services.subscriptions.add_items import add_item
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer
 from tests.test_billing.host import SubscriptionHost
+from tests.test_billing.rows import only_one
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,11 +39,7 @@ def in_euros(either_host: SubscriptionHost) -> Subscription:
     items = [{"price": host.basic.stripe_price_id}]
     v1.subscriptions.create({"customer": customer.provider_id, "currency": "eur", "items": items})
     host.deliver_new()
-    return now()
-
-
-def now() -> Subscription:
-    return Subscription.objects.select_related("customer", "plan", "pricing").get()
+    return only_one()
 
 
 def test_shown_as_it_is_charged(either_host: SubscriptionHost, in_euros: Subscription) -> None:
@@ -68,7 +65,7 @@ def test_shown_as_it_is_charged__with_many_items(either_host: SubscriptionHost) 
     v1.subscriptions.create({"customer": host.customer.provider_id, "currency": "eur", "items": items})
     host.deliver_new()
     assert host.get("status").json()["results"][0]["currency"] == "EUR"
-    mine = now()
+    mine = only_one()
     shown = {(item.currency, item.amount, item.current_period_end) for item in mine.items.all()}
     assert (mine.items.count(), shown) == (12, {("EUR", None, mine.current_period_end)})
 
@@ -88,8 +85,8 @@ def test_change__to_a_price_in_its_currency(
     if at_period_end:
         host.fake.advance(days=32)
     host.deliver_new()
-    assert (now().pricing, now().currency) == (euro, "EUR")
-    assert not now().items.get().is_in_other_currency
+    assert (only_one().pricing, only_one().currency) == (euro, "EUR")
+    assert not only_one().items.get().is_in_other_currency
 
 
 def test_change__to_another_price_in_both(either_host: SubscriptionHost, in_euros: Subscription) -> None:
@@ -104,9 +101,9 @@ def test_change__to_another_price_in_both(either_host: SubscriptionHost, in_euro
     )
     also_in_euros(host.premium, 4500)
     assert host.post("change", body).status_code == 200
-    assert (now().pricing, now().currency) == (host.premium, "EUR")
+    assert (only_one().pricing, only_one().currency) == (host.premium, "EUR")
     support = also_in_euros(host.sell("support", Decimal("15.00"), is_add_on=True), 1400)
-    assert add_item(subscription=now(), pricing=support).currency == "EUR"
+    assert add_item(subscription=only_one(), pricing=support).currency == "EUR"
 
 
 def test_change__never_a_third_currency(either_host: SubscriptionHost, in_euros: Subscription) -> None:

@@ -25,12 +25,9 @@ from tests.conftest import SignalRecorder
 from tests.fake_stripe.periods import DAY
 from tests.fake_stripe.subscription_objects import period
 from tests.test_billing.host import SubscriptionHost
+from tests.test_billing.rows import now
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def now(subscription: Subscription) -> Subscription:
-    return Subscription.objects.select_related("plan", "pricing").get(pk=subscription.pk)
 
 
 def at_stripe(host: SubscriptionHost, subscription: Subscription) -> tuple[bool, int | None]:

@@ -19,12 +19,9 @@ from django_stripe_gateway.subscriptions import (
     sync_subscription,
 )
 from tests.test_billing.host import SubscriptionHost
+from tests.test_billing.rows import now
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def now(subscription: Subscription) -> Subscription:
-    return Subscription.objects.select_related("customer", "plan", "pricing").get(pk=subscription.pk)
 
 
 def kinds() -> dict[str, str]:

@@ -10,12 +10,9 @@ import pytest
 from django_stripe_gateway.models import Invoice, Subscription
 from tests.conftest import SignalRecorder
 from tests.test_billing.host import SubscriptionHost
+from tests.test_billing.rows import now
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def now(subscription: Subscription) -> Subscription:
-    return Subscription.objects.select_related("plan", "pricing").get(pk=subscription.pk)
 
 
 def announced(signals: SignalRecorder) -> list[str]:

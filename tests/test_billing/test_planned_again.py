@@ -16,22 +16,9 @@ from django_stripe_gateway.models import BillingOperation, PlanPricing, Subscrip
 from django_stripe_gateway.services.subscriptions.discounts import apply_discount
 from django_stripe_gateway.subscriptions import change_subscription
 from tests.test_billing.host import SubscriptionHost
+from tests.test_billing.rows import now, planned, running_schedules
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def now(subscription: Subscription) -> Subscription:
-    return Subscription.objects.select_related("customer", "plan", "pricing").get(pk=subscription.pk)
-
-
-def planned(subscription: Subscription) -> tuple[Any, int | None, bool]:
-    """Return what a subscription will be charged, and whether that is from the end of its period on."""
-    row = now(subscription)
-    return row.scheduled_pricing, row.scheduled_quantity, row.scheduled_change_at == row.current_period_end
-
-
-def running(host: SubscriptionHost) -> list[str]:
-    return [one["id"] for one in host.fake.all("subscription_schedule") if one["status"] == "active"]
 
 
 def archive(pricing: PlanPricing) -> PlanPricing:
@@ -85,7 +72,7 @@ def test_refused(
     path, body, status = ask(host, downgraded)
     assert host.post(path, {"subscription_id": downgraded.provider_id, **body}).status_code == status
     assert planned(downgraded) == (host.basic, 1, True)
-    assert [now(downgraded).schedule_id] == running(host)
+    assert [now(downgraded).schedule_id] == running_schedules(host)
     assert not SubscriptionLog.objects.filter(message__startswith="scheduled change dropped").exists()
     host.deliver_new()
     assert planned(downgraded) == (host.basic, 1, True)
@@ -101,7 +88,7 @@ def test_refused_twice(either_host: SubscriptionHost, downgraded: Subscription) 
     body = {"subscription_id": downgraded.provider_id, "promotion_code": "NEW"}
     for _attempt in range(2):
         assert either_host.post("discount", body).status_code == 409
-    assert (planned(downgraded), len(running(either_host))) == ((either_host.basic, 1, True), 1)
+    assert (planned(downgraded), len(running_schedules(either_host))) == ((either_host.basic, 1, True), 1)
 
 
 def test_seats_and_an_end_are_kept(either_host: SubscriptionHost) -> None:
@@ -125,7 +112,7 @@ def test_what_cannot_be_planned_any_more__is_lost(either_host: SubscriptionHost,
     body = {"subscription_id": downgraded.provider_id, "promotion_code": "NEW"}
     assert host.post("discount", body).status_code == 409
     # Nor does an empty schedule stand in anybody's way.
-    assert (now(downgraded).scheduled_change, running(host)) == (None, [])
+    assert (now(downgraded).scheduled_change, running_schedules(host)) == (None, [])
     assert SubscriptionLog.objects.filter(message__startswith="scheduled change dropped").count() == 1
 
 
@@ -162,7 +149,7 @@ def test_killed(
     call_command("reconcile")
     host.deliver_new()
     assert not BillingOperation.objects.pending().exists()
-    assert (planned(downgraded), len(running(host))) == ((host.basic, 1, True), 1)
+    assert (planned(downgraded), len(running_schedules(host))) == ((host.basic, 1, True), 1)
 
 
 def test_nobody_knows(either_host: SubscriptionHost, downgraded: Subscription) -> None:
@@ -175,7 +162,7 @@ def test_nobody_knows(either_host: SubscriptionHost, downgraded: Subscription) -
     call_command("reconcile")
     host.deliver_new()
     assert not BillingOperation.objects.pending().exists()
-    assert (planned(downgraded), len(running(host))) == ((host.basic, 1, True), 1)
+    assert (planned(downgraded), len(running_schedules(host))) == ((host.basic, 1, True), 1)
 
 
 @pytest.mark.parametrize("method", ["release_schedule", "change_subscription"])
@@ -211,5 +198,5 @@ def test_killed__and_refused_before_it_would_let_go(
     host.deliver_new()
     operation.refresh_from_db()
     assert (operation.state, operation.error["code"]) == ("failed", "open_invoice")
-    assert (planned(downgraded), len(running(host))) == ((host.basic, 1, True), 1)
+    assert (planned(downgraded), len(running_schedules(host))) == ((host.basic, 1, True), 1)
     assert "is lost" not in caplog.text

@@ -10,16 +10,9 @@ from django_stripe_gateway.exceptions import InvalidInput, WrongState
 from django_stripe_gateway.models import PlanPricing, Subscription
 from django_stripe_gateway.subscriptions import change_subscription, preview_change
 from tests.test_billing.host import SubscriptionHost
+from tests.test_billing.rows import now, running_schedules
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def now(subscription: Subscription) -> Subscription:
-    return Subscription.objects.select_related("customer", "plan", "pricing").get(pk=subscription.pk)
-
-
-def running(host: SubscriptionHost) -> list[str]:
-    return [one["id"] for one in host.fake.all("subscription_schedule") if one["status"] == "active"]
 
 
 @pytest.fixture
@@ -47,7 +40,7 @@ def test_at_the_periods_end(either_host: SubscriptionHost, premium: Subscription
     host = either_host
     preview = preview_change(subscription=premium, pricing=host.basic, at_period_end=True)
     assert (preview.total, [line.is_proration for line in preview.lines]) == (Decimal("20.00"), [False])
-    assert running(host) == []
+    assert running_schedules(host) == []
     with pytest.raises(InvalidInput):
         preview_change(subscription=premium, pricing=host.basic, at_period_end=True, proration="none")
 
@@ -56,10 +49,10 @@ def test_at_the_periods_end(either_host: SubscriptionHost, premium: Subscription
 def test_scheduled__a_change_now_drops_it(
     either_host: SubscriptionHost, downgraded: Subscription, other: PlanPricing, proration: str
 ) -> None:
-    host, schedules = either_host, running(either_host)
+    host, schedules = either_host, running_schedules(either_host)
     host.fake.advance(days=10)
     preview = preview_change(subscription=downgraded, pricing=other, proration=proration)
-    assert running(host) == schedules
+    assert running_schedules(host) == schedules
     change_subscription(subscription=downgraded, pricing=other, proration=proration)
     if proration != "always_invoice":
         host.fake.advance(days=22)
@@ -72,10 +65,10 @@ def test_scheduled__a_change_now_drops_it(
 def test_scheduled__another_takes_its_place(
     either_host: SubscriptionHost, downgraded: Subscription, other: PlanPricing, change: str, total: int
 ) -> None:
-    host, schedules = either_host, running(either_host)
+    host, schedules = either_host, running_schedules(either_host)
     wish = {"other": {"pricing": other}, "seats": {"quantity": 5}, "as it is": {"quantity": 1}}[change]
     preview = preview_change(subscription=downgraded, at_period_end=True, **wish)
-    assert (preview.total, running(host)) == (total, schedules)
+    assert (preview.total, running_schedules(host)) == (total, schedules)
     assert now(downgraded).scheduled_pricing == host.basic
 
 

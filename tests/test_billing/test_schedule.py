@@ -21,18 +21,9 @@ from django_stripe_gateway.subscriptions import (
 )
 from tests.conftest import SignalRecorder
 from tests.test_billing.host import SubscriptionHost
+from tests.test_billing.rows import now, planned
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def now(subscription: Subscription) -> Subscription:
-    return Subscription.objects.select_related("customer", "plan", "pricing").get(pk=subscription.pk)
-
-
-def planned(subscription: Subscription) -> tuple[Any, int | None, bool]:
-    """Return what a subscription will be charged, and whether that is from the end of its period on."""
-    row = now(subscription)
-    return row.scheduled_pricing, row.scheduled_quantity, row.scheduled_change_at == row.current_period_end
 
 
 def nothing(subscription: Subscription) -> bool:

@@ -13,6 +13,7 @@ from django_stripe_gateway.services.subscriptions.change import change_subscript
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer
 from django_stripe_gateway.services.subscriptions.plan_access import has_plan
 from tests.test_billing.host import SubscriptionHost
+from tests.test_billing.rows import only_one
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,11 +43,7 @@ def premium(request: pytest.FixtureRequest, either_host: SubscriptionHost, seats
             {"customer": customer.provider_id, "items": items if request.param == "made at Stripe" else items[::-1]}
         )
     host.deliver_new()
-    return now()
-
-
-def now() -> Subscription:
-    return Subscription.objects.select_related("customer", "plan", "pricing").get()
+    return only_one()
 
 
 def charged(host: SubscriptionHost) -> dict[str, int]:
@@ -74,7 +71,7 @@ def test_change_of_plan(either_host: SubscriptionHost, premium: Subscription, se
     # What was paid for both is given back: of the next invoice, and for what is left of this period.
     assert round(Decimal(preview["total"])) == (20 - 50 - 60) + 20
     host.deliver_new()
-    assert kinds(now()) == {host.basic.stripe_price_id: "plan"}
+    assert kinds(only_one()) == {host.basic.stripe_price_id: "plan"}
     assert not has_plan(host.user, "premium")
     # Nor is there anything in the way of who comes back.
     assert host.post("change", {**body, "plan_id": host.premium.plan_id}).status_code == 200
@@ -91,11 +88,11 @@ def test_change_of_plan__at_the_period_end(either_host: SubscriptionHost, premiu
         assert host.post("change", {**body, "preview": True}).json()["total"] == str(pricing.amount)
         planned = host.post("change", body)
         assert (planned.status_code, charged(host)) == (200, {host.premium.stripe_price_id: 1, seats: 10})
-        assert now().scheduled_pricing == pricing
+        assert only_one().scheduled_pricing == pricing
     host.fake.advance(days=32)
     host.deliver_new()
     assert charged(host) == {other.stripe_price_id: 1}
-    assert kinds(now()) == {other.stripe_price_id: "plan"}
+    assert kinds(only_one()) == {other.stripe_price_id: "plan"}
 
 
 def test_another_price_of_the_plan__leaves_the_others(
@@ -105,7 +102,7 @@ def test_another_price_of_the_plan__leaves_the_others(
     other = host.sell("premium", Decimal("45.00"))
     change_subscription(subscription=premium, pricing=other)
     assert charged(host) == {other.stripe_price_id: 1, seats: 10}
-    assert now().pricing == other
+    assert only_one().pricing == other
 
 
 def test_several_prices_that_are_sold(either_host: SubscriptionHost) -> None:
@@ -117,8 +114,8 @@ def test_several_prices_that_are_sold(either_host: SubscriptionHost) -> None:
     host.fake.advance(hours=1)
     host.fake.change_subscription(one.provider_id, {"items": [{"price": seat.stripe_price_id, "quantity": 10}]})
     host.deliver_new()
-    assert now().pricing == host.premium
-    change_subscription(subscription=now(), plan=host.basic.plan)
+    assert only_one().pricing == host.premium
+    change_subscription(subscription=only_one(), plan=host.basic.plan)
     assert charged(host) == {host.basic.stripe_price_id: 1}
 
 
@@ -128,5 +125,5 @@ def test_what_is_charged_by_use__stays(host: SubscriptionHost) -> None:
     host.change_card(one, "pm_card_visa")
     host.fake.change_subscription(one.provider_id, {"items": [{"price": metered.stripe_price_id}]})
     host.deliver_new()
-    change_subscription(subscription=now(), plan=host.basic.plan)
-    assert kinds(now()) == {host.basic.stripe_price_id: "plan", metered.stripe_price_id: "metered"}
+    change_subscription(subscription=only_one(), plan=host.basic.plan)
+    assert kinds(only_one()) == {host.basic.stripe_price_id: "plan", metered.stripe_price_id: "metered"}
