@@ -98,3 +98,16 @@ PAYMENT_USES_SSL = True
 STRIPE_GATEWAY_API_KEY = "sk_test_fake"
 STRIPE_GATEWAY_WEBHOOK_SECRET = "whsec_test"
 STRIPE_GATEWAY_MAX_NETWORK_RETRIES = 0
+# Most tests are about what the API does, whoever may ask for it; who may is the subject of those that set "default".
+STRIPE_GATEWAY_CUSTOMER_ACTIONS = [
+    "default",
+    "capture_payment",
+    "refund_payment",
+    "release_payment",
+    "capture_method",
+    "pause_subscription",
+    "unpause_subscription",
+    "proration",
+]
+# Many requests of one user in a moment are no attack here.
+STRIPE_GATEWAY_THROTTLE_RATES = None

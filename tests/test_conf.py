@@ -21,6 +21,7 @@ from django_stripe_gateway.conf import (
     split_secrets,
     unset_payment_host,
 )
+from django_stripe_gateway.conf.api import ACTIONS, CUSTOMERS_ACTIONS, THROTTLE_RATES
 from django_stripe_gateway.conf.setting import Setting
 
 DECLARED = {
@@ -65,7 +66,16 @@ OVERRIDES: list[tuple[str, Any, Any]] = [
     ("PERMISSION_CLASSES", [], ()),
     ("ACTION_PERMISSIONS", {"refund_payment": ["a.B"]}, {"refund_payment": ("a.B",)}),
     ("SERIALIZERS", {"payment": "a.B"}, {"payment": "a.B"}),
-    ("THROTTLE_RATES", {"payments": None}, {"payments": None}),
+    (
+        "THROTTLE_RATES",
+        {"payments.read": None, "portal": "1/day"},
+        THROTTLE_RATES | {"payments.read": None, "portal": "1/day"},
+    ),
+    ("THROTTLE_RATES", None, {}),
+    ("CUSTOMER_ACTIONS", ["subscribe"], frozenset({"subscribe"})),
+    ("CUSTOMER_ACTIONS", ["default", "pause_subscription"], frozenset({*CUSTOMERS_ACTIONS, "pause_subscription"})),
+    ("CUSTOMER_ACTIONS", ["*"], frozenset(ACTIONS)),
+    ("CUSTOMER_ACTIONS", [], frozenset()),
     ("PAGE_SIZE", "50", 50),
     ("IDEMPOTENCY_KEY_TTL", 3600, 3600),
     ("OWNER_MODEL", "teams.Team", "teams.Team"),

@@ -128,11 +128,13 @@ def test_metadata__kept_as_it_was(stripe_server: FakeStripe, api_client: APIClie
     assert api_client.get(f"{ROOT}payments/{shown['payment_id']}/").json()["metadata"] == metadata
 
 
-def test_unknown_fields__ignored(stripe_server: FakeStripe, api_client: APIClient, other_user: Any) -> None:
-    answer = create(api_client, owner=other_user.pk, status="confirmed", captured_amount="10.00", variant="x")
-    assert answer.status_code == 201
-    assert answer.json()["status"] == "waiting"
-    assert get_payment_model().objects.get().owner_id != other_user.pk
+@pytest.mark.parametrize("name", ["owner", "status", "captured_amount", "variant", "orderid", "payment_id", ""])
+def test_unknown_fields(stripe_server: FakeStripe, api_client: APIClient, name: str) -> None:
+    """Nobody's misspelt order is paid for nothing."""
+    error = assert_error(create(api_client, **{name: "1"}), 400, "unknown_field")
+    assert error["field"] == name if name else "field" not in error
+    assert "order_id" in error["detail"]
+    assert not get_payment_model().objects.exists()
 
 
 def test_base_url__of_the_request_without_payment_host(

@@ -19,6 +19,7 @@ from django_stripe_gateway.api.payments.actions import CreatePaymentView
 from django_stripe_gateway.api.payments.return_pages import SuccessView
 from django_stripe_gateway.api.payments.serializers import CreatePaymentSerializer, PaymentSerializer
 from django_stripe_gateway.api.payments.views import PaymentListView
+from django_stripe_gateway.conf import gateway_settings
 from tests.factories import make_payment
 from tests.fake_stripe.server import FakeStripe
 from tests.test_api.calls import ROOT, act, assert_error, create
@@ -172,6 +173,7 @@ class TestThrottles:
     def test_writing(self, stripe_server: FakeStripe, api_client: APIClient, settings: Any) -> None:
         settings.STRIPE_GATEWAY_THROTTLE_RATES = {"payments.write": "1/hour", "payments.read": None}
         payment_id = create(api_client).json()["payment_id"]
+        assert act(api_client, payment_id, "confirm_intent").status_code == 409
         assert_error(act(api_client, payment_id, "cancel_payment"), 429, "throttled")
         assert api_client.get(f"{ROOT}payments/{payment_id}/").json()["status"] == "waiting"
 
@@ -182,8 +184,21 @@ class TestThrottles:
         assert visit(anonymous_client, payment.pk).status_code == 429
         assert_error(visit(anonymous_client, payment.pk, accept="application/json"), 429, "throttled")
 
-    def test_none_by_default(self, api_client: APIClient) -> None:
-        assert {api_client.get(f"{ROOT}gateways/").status_code for _number in range(30)} == {200}
+    def test_by_default(self, stripe_server: FakeStripe, api_client: APIClient, settings: Any) -> None:
+        settings.STRIPE_GATEWAY_THROTTLE_RATES = {}
+        statuses = [create(api_client, amount="0").status_code for _number in range(31)]
+        assert statuses == [400] * 30 + [429]
+        assert api_client.get(f"{ROOT}payments/").status_code == 200
+
+    def test_one_of_the_host(self, api_client: APIClient, settings: Any) -> None:
+        """The others keep theirs."""
+        settings.STRIPE_GATEWAY_THROTTLE_RATES = {"payments.create": None}
+        assert {create(api_client, amount="0").status_code for _number in range(40)} == {400}
+        assert gateway_settings.throttle_rates["payments.write"] == "60/minute"
+
+    def test_switched_off(self, api_client: APIClient, settings: Any) -> None:
+        settings.STRIPE_GATEWAY_THROTTLE_RATES = None
+        assert {create(api_client, amount="0").status_code for _number in range(40)} == {400}
 
 
 def test_versioning_of_the_host(api_client: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,7 +233,7 @@ def test_stateless_user(stripe_server: FakeStripe, user: Any, other_user: Any, s
     assert client.get(f"{ROOT}payments/{shown['payment_id']}/").json()["status"] == "waiting"
     assert len(client.get(f"{ROOT}payments/").json()["results"]) == 1
     assert get_payment_model().objects.get().owner == user
-    assert act(client, shown["payment_id"], "cancel_payment", "again").json()["status"] == "cancelled"
+    assert act(client, shown["payment_id"], "cancel_payment", key="again").json()["status"] == "cancelled"
     other = APIClient(headers={"X-User": str(other_user.pk)})
     assert_error(other.get(f"{ROOT}payments/{shown['payment_id']}/"), 404)
     assert_error(create(APIClient(headers={"X-User": "987654"})), 403, "not_authenticated")

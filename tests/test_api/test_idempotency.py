@@ -323,14 +323,14 @@ class TestAtOnce:
 
     def test_first_answer_stays(self, user: Any) -> None:
         """Of two requests that carried on at once, both with the payment, one was answered first."""
-        claim = idempotency.claim_key(user, KEY, "a" * 64)
+        claim = idempotency.claim_key(user, "", KEY, "a" * 64)
         for status in ("waiting", "confirmed"):
             idempotency._store(claim.row, 201, {"status": status})
         assert IdempotencyKey.objects.get().response_body == '{"status": "waiting"}'
 
     def test_claimed_between_look_and_insert(self, user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         """The database decides who was first."""
-        first = idempotency.claim_key(user, KEY, "a" * 64)
+        first = idempotency.claim_key(user, "", KEY, "a" * 64)
         looked = []
 
         def see_nothing_at_first(queryset: Any) -> Any:
@@ -338,12 +338,12 @@ class TestAtOnce:
             return None if len(looked) == 1 else queryset.get()
 
         monkeypatch.setattr(QuerySet, "first", see_nothing_at_first)
-        second = idempotency.claim_key(user, KEY, "a" * 64)
+        second = idempotency.claim_key(user, "", KEY, "a" * 64)
         assert (first.is_new, second.is_new) == (True, False)
         assert second.row == first.row
         looked.clear()
         with pytest.raises(IdempotencyKeyReused):
-            idempotency.claim_key(user, KEY, "b" * 64)
+            idempotency.claim_key(user, "", KEY, "b" * 64)
 
 
 class TestExpiry:

@@ -89,11 +89,13 @@ def test_subscription__of_another(host: SubscriptionHost, stranger: APIClient) -
     before = Subscription.objects.values().get()
     host.fake.forget_requests()
     for path in ABOUT_ONE:
-        body = {"subscription_id": subscription.provider_id, "plan_id": host.premium.plan_id}
+        body = {"subscription_id": subscription.provider_id}
+        body |= {"plan_id": host.premium.plan_id} if path == "change" else {}
         answer = host.post(path, body, client=stranger)
         unknown = host.post(path, body | {"subscription_id": "sub_unknown"}, client=stranger)
         assert (answer.status_code, answer.json()) == (404, unknown.json()), path
-    assert host.post("change", body | {"preview": True}, client=stranger).status_code == 404
+    preview = {"subscription_id": subscription.provider_id, "quantity": 2, "preview": True}
+    assert host.post("change", preview, client=stranger).status_code == 404
     assert host.fake.requests == []
     assert Subscription.objects.values().get() == before
 
@@ -166,4 +168,4 @@ def test_get_owner(host: SubscriptionHost, settings: Any, other_client: APIClien
     assert Subscription.objects.get().logs.filter(actor__contains="user:").exists()
     settings.STRIPE_GATEWAY_ADAPTER = "django_stripe_gateway.adapter.Adapter"
     assert host.get("status").json()["results"] == []
-    assert host.post("resume", body).status_code == 404
+    assert host.post("resume", {"subscription_id": made["subscription_id"]}).status_code == 404

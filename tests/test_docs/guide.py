@@ -187,6 +187,8 @@ def guide(settings: Any, user: Any, fake: Any) -> Iterator[Guide]:
     receivers = {name: list(signal.receivers) for name, signal in SIGNALS.items()}
     finders = list(arrivals._finders)
     with temporary_handlers(), temporary_providers():
+        # A reader's project has set neither.
+        settings.STRIPE_GATEWAY_CUSTOMER_ACTIONS, settings.STRIPE_GATEWAY_THROTTLE_RATES = ("default",), {}
         followed = Guide(settings, user, fake)
         try:
             yield followed

@@ -16,7 +16,14 @@ from django.urls import URLPattern, get_resolver
 
 import django_stripe_gateway
 from django_stripe_gateway import choices, conf, exceptions, models, money, transitions
-from django_stripe_gateway.conf.api import PAYMENT_ACTIONS, SUBSCRIPTION_ACTIONS
+from django_stripe_gateway.api.access import FOR_ONESELF, PERMISSIONS
+from django_stripe_gateway.conf.api import (
+    ACTIONS,
+    PAYMENT_ACTIONS,
+    SELLERS_ACTIONS,
+    SUBSCRIPTION_ACTIONS,
+    THROTTLE_RATES,
+)
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.paypal.payments import PayPalGateway
 from django_stripe_gateway.gateways.stripe.checkout import StripeCheckoutGateway
@@ -108,6 +115,22 @@ def test_troubleshooting__codes_exist() -> None:
 def test_actions__are_all_named() -> None:
     actions = set(PAYMENT_ACTIONS + SUBSCRIPTION_ACTIONS)
     assert actions <= set(codes(sections(REFERENCE / "http-api.md")["Endpoints"]))
+
+
+def test_rates() -> None:
+    documented = {codes(row[0])[0]: codes(row[1])[0] for row in rows(sections(REFERENCE / "http-api.md")["Rates"])}
+    assert documented == THROTTLE_RATES
+
+
+def test_who_may_do_what() -> None:
+    table = rows(sections(DOCS / "explanation" / "security.md")["Who may do what"])
+    documented = {codes(row[0])[0]: row for row in table}
+    assert documented.keys() == set(ACTIONS)
+    for action, row in documented.items():
+        assert row[2].startswith("no" if action in SELLERS_ACTIONS else "yes"), action
+        needed = PERMISSIONS.get(action, "")
+        is_own = action in FOR_ONESELF or not needed
+        assert row[3].startswith("for themselves" if is_own else f"`{needed.partition('.')[2]}`"), action
 
 
 def test_endpoints() -> None:

@@ -22,19 +22,23 @@ from rest_framework.pagination import BasePagination
 from rest_framework.parsers import JSONParser
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer
+from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.settings import api_settings
-from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
 from django_stripe_gateway.api.errors import handle_exception
 from django_stripe_gateway.api.openapi.optional import view_schema
-from django_stripe_gateway.api.owners import request_owner
+from django_stripe_gateway.api.throttling import GatewayRateThrottle
+from django_stripe_gateway.api.unknown_keys import check_keys
 from django_stripe_gateway.choices import LogSource
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.services.origins import Origin
 
 SerializerClass = type[BaseSerializer[Any]]
+
+
+class NothingSerializer(Serializer[Any]):
+    """A body with nothing in it."""
 
 
 class ExactJSONParser(JSONParser):
@@ -61,17 +65,6 @@ class ExactJSONParser(JSONParser):
 
 def _refuse(literal: str) -> NoReturn:
     raise ValueError(f"{literal} is no JSON")
-
-
-class GatewayRateThrottle(ScopedRateThrottle):
-    """Count a caller's requests in the view's ``rate_scope``, by the settings as they are; no rate, no limit."""
-
-    scope_attr = "rate_scope"
-    cache_format = "stripe_gateway_throttle_%(scope)s_%(ident)s"
-
-    def get_rate(self) -> str | None:
-        """Return the rate of the scope."""
-        return gateway_settings.throttle_rates.get(str(self.scope))
 
 
 def serializer_in_use(default: SerializerClass) -> SerializerClass:
@@ -176,17 +169,6 @@ class GatewayAPIView(APIView):
         return row
 
     @property
-    def billed_owner(self) -> Any:
-        """Whose plan the request is about: the user, or whom the host's adapter names.
-
-        Raises:
-            NotAuthenticated: nobody.
-        """
-        # Permissions that let everybody in make nobody's objects everybody's.
-        _user = self.owner
-        return request_owner(self.request)
-
-    @property
     def origin(self) -> Origin:
         """Who is making the change, for the audit trail."""
         return Origin(source=LogSource.API, actor=f"user:{self.owner.pk}")
@@ -195,6 +177,11 @@ class GatewayAPIView(APIView):
     def base_url(self) -> str:
         """Scheme and host for addresses that customers come back to, while the settings name none."""
         return "" if gateway_settings.payment_host else self.request.build_absolute_uri("/")
+
+    @property
+    def idempotency_scope(self) -> str:
+        """For whom the user asks, where that is somebody else: a key finds no answer that was given for another."""
+        return ""
 
     def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
         """Return the provider's secrets that belong to an answer given earlier; they were not kept with it."""
@@ -207,6 +194,8 @@ class GatewayAPIView(APIView):
             ValidationError: it does not.
         """
         serializer = serializer_in_use(default)(data=data, context={"request": self.request, "view": self})
+        if data is self.request.data:
+            check_keys(serializer, data)
         serializer.is_valid(raise_exception=True)
         values: dict[str, Any] = serializer.validated_data
         return values

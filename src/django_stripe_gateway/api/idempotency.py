@@ -62,7 +62,7 @@ def idempotent(handler: Callable[..., Response]) -> Callable[..., Response]:
         if not KEY.fullmatch(key):
             text = _("An Idempotency-Key has 1 to 255 printable ASCII characters.")
             raise InvalidInput(text, code="invalid_idempotency_key", field=HEADER)
-        row, is_new = claim_key(view.owner, key, fingerprint(key, request))
+        row, is_new = claim_key(view.owner, view.idempotency_scope, key, fingerprint(key, request))
         if row.response_status is not None:
             return _replay(view, row)
         try:
@@ -92,8 +92,12 @@ def fingerprint(key: str, request: Request) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def claim_key(owner: Any, key: str, request_fingerprint: str) -> Claim:
+def claim_key(owner: Any, scope: str, key: str, request_fingerprint: str) -> Claim:
     """Return the claim on ``key``: a new one, or the one of the first request.
+
+    Args:
+        owner: the user who asks.
+        scope: for whom the user asks, where that is somebody else.
 
     Raises:
         IdempotencyKeyReused: it belongs to another request.
@@ -101,11 +105,12 @@ def claim_key(owner: Any, key: str, request_fingerprint: str) -> Claim:
     database = router.db_for_write(IdempotencyKey)
     rows = IdempotencyKey.objects.using(database)
     for _try in range(MAX_TRIES):
-        row = rows.filter(owner_id=owner.pk, key=key).first()
+        row = rows.filter(owner_id=owner.pk, scope=scope, key=key).first()
         if row is None:
             try:
                 with transaction.atomic(using=database):
-                    return Claim(rows.create(owner_id=owner.pk, key=key, fingerprint=request_fingerprint), is_new=True)
+                    made = rows.create(owner_id=owner.pk, scope=scope, key=key, fingerprint=request_fingerprint)
+                    return Claim(made, is_new=True)
             except IntegrityError:
                 # Another request with this key was first.
                 continue

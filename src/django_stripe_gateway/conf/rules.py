@@ -110,6 +110,19 @@ def limits_of(names: Sequence[str]) -> Rule:
     )
 
 
+def list_of(*names: str) -> Rule:
+    """Return a rule for lists of some of ``names``."""
+    return Rule(f"a list of some of {', '.join(names)}", each(names.__contains__))
+
+
+def rates_of(scopes: Sequence[str]) -> Rule:
+    """Return a rule for dictionaries of some of ``scopes`` and how often each may be asked."""
+    return Rule(
+        f'a dictionary of scopes ({", ".join(scopes)}) and rates such as "100/hour" or None',
+        each_entry(scopes.__contains__, is_rate),
+    )
+
+
 def classes(method: str) -> Rule:
     """Return a rule for lists of the dotted paths of classes that have ``method``."""
     return replace(is_paths, paths=tuple, method=method)
@@ -225,7 +238,6 @@ is_paths = Rule("a list of dotted paths", each(is_text))
 is_event_patterns = Rule('a list of event types such as "charge.dispute.*"', each(is_event_pattern))
 is_percentages = Rule("a list of whole percentages from 1 to 100", each(integer(1, 100)))
 is_text_mapping = Rule("a dictionary of names and texts", each_entry(is_text, is_text))
-is_rates = Rule('a dictionary of scopes and rates such as "100/hour" or None', each_entry(is_text, is_rate))
 is_path_mapping = Rule(
     "a dictionary of names and dotted paths", is_text_mapping.test, paths=lambda value: value.values()
 )

@@ -141,6 +141,7 @@ class Migration(migrations.Migration):
             name='IdempotencyKey',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('scope', models.CharField(blank=True, default='', editable=False, max_length=64)),
                 ('key', models.CharField(max_length=255, verbose_name='key')),
                 ('fingerprint', models.CharField(editable=False, max_length=64)),
                 ('response_status', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='status')),
@@ -238,6 +239,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'payment operation',
                 'verbose_name_plural': 'payment operations',
                 'ordering': ('id',),
+                'permissions': [('capture_payment', 'Can capture payments'), ('cancel_payment', 'Can cancel and release payments'), ('refund_payment', 'Can refund payments')],
             },
         ),
         migrations.CreateModel(
@@ -643,7 +645,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='idempotencykey',
-            constraint=models.UniqueConstraint(fields=('owner', 'key'), name='dsg_idempotency_owner_key'),
+            constraint=models.UniqueConstraint(fields=('owner', 'scope', 'key'), name='dsg_idempotency_owner_key'),
         ),
         migrations.AddConstraint(
             model_name='limitoverride',

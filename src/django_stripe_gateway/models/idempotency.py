@@ -13,6 +13,8 @@ class IdempotencyKey(models.Model):
     """One key of one user: which request it was first used with, and what was answered."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
+    # For whom the user has asked, where a team or the like is billed: its primary key.
+    scope = models.CharField(max_length=64, blank=True, default="", editable=False)
     key = models.CharField(_("key"), max_length=255)
     fingerprint = models.CharField(max_length=64, editable=False)
     response_status = models.PositiveSmallIntegerField(_("status"), null=True, blank=True)
@@ -23,7 +25,7 @@ class IdempotencyKey(models.Model):
         verbose_name = _("idempotency key")
         verbose_name_plural = _("idempotency keys")
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["owner", "key"], name="dsg_idempotency_owner_key"),
+            models.UniqueConstraint(fields=["owner", "scope", "key"], name="dsg_idempotency_owner_key"),
         ]
 
     def __str__(self) -> str:

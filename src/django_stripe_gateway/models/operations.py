@@ -98,6 +98,12 @@ class PaymentOperation(AbstractOperation):
         verbose_name = _("payment operation")
         verbose_name_plural = _("payment operations")
         ordering = ("id",)
+        # Here, because a host can have a payment model of its own, under another app's name.
+        permissions: ClassVar[list[tuple[str, Any]]] = [
+            ("capture_payment", _("Can capture payments")),
+            ("cancel_payment", _("Can cancel and release payments")),
+            ("refund_payment", _("Can refund payments")),
+        ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["payment", "state"], name="dsg_operation_payment_state"),
             models.Index(fields=["state", "leased_until"], name="dsg_operation_state_lease"),

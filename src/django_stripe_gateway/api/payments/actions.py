@@ -9,6 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from django_stripe_gateway.adapter import PRICE_KEYS, get_adapter, wrong_answer
+from django_stripe_gateway.api.access import check_fields, check_may
+from django_stripe_gateway.api.base import NothingSerializer
 from django_stripe_gateway.api.idempotency import idempotent
 from django_stripe_gateway.api.openapi.operations import operation
 from django_stripe_gateway.api.payments import examples
@@ -47,6 +49,7 @@ class CreatePaymentView(PaymentActionView):
     """Create a payment and start it at its gateway."""
 
     action = "create_payment"
+    rate_scope = "payments.create"
 
     @operation(
         "payments_create",
@@ -63,6 +66,8 @@ class CreatePaymentView(PaymentActionView):
         In production the answer has a `gateway_url` to send the customer to (Stripe Checkout); with PaymentIntents it
         has an `intent_id` and, for Stripe.js, a `client_secret`. In development the payment is confirmed at once.
         """
+        check_may(request, self.action)
+        check_fields(request)
         values = priced(request, self.validated(CreatePaymentSerializer, request.data))
         payment = create_payment(
             owner=self.owner_row, base_url=self.base_url, idempotency_key=idempotency_key, origin=self.origin, **values
@@ -133,9 +138,19 @@ class CancelPaymentView(PaymentActionView):
     @operation("payments_cancel", answer=PaymentSerializer, examples=examples.CANCEL_PAYMENT)
     @idempotent
     def post(self, request: Request, payment_id: str, *, idempotency_key: str | None) -> Response:
-        """Cancel a waiting payment, or release an authorised one."""
+        """Cancel a waiting payment.
+
+        An authorised one is released, if the user may do that.
+        """
         payment = self.get_payment(payment_id)
-        payment = cancel_payment(payment=payment, idempotency_key=idempotency_key, origin=self.origin)
+        self.validated(NothingSerializer, request.data)
+        if payment.is_preauthorized:
+            check_may(request, "release_payment")
+        # What is authorised from here on was not there to be released.
+        may_release = payment.is_preauthorized
+        payment = cancel_payment(
+            payment=payment, may_release=may_release, idempotency_key=idempotency_key, origin=self.origin
+        )
         return self.answer(PaymentSerializer, payment)
 
 

@@ -10,6 +10,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from django_stripe_gateway.api.access import check_may, reaches_others
 from django_stripe_gateway.api.base import GatewayAPIView, is_key
 from django_stripe_gateway.api.openapi.operations import operation
 from django_stripe_gateway.api.pagination import NewestFirst, OldestFirst
@@ -21,7 +22,7 @@ from django_stripe_gateway.services.transactions import payments_database
 
 
 class PaymentView(GatewayAPIView):
-    """A view of the user's own payments; anybody else's do not exist for it, whoever asks."""
+    """A view of payments: of the user's own, and for the seller's people of everybody's; others do not exist for it."""
 
     rate_scope = "payments.read"
     tag = "payments"
@@ -29,24 +30,32 @@ class PaymentView(GatewayAPIView):
 
     def own_payments(self) -> QuerySet[Any]:
         """Return the payments of the user who asks."""
-        payments: QuerySet[Any] = get_payment_model()._default_manager.filter(owner_id=self.owner.pk)
+        payments: QuerySet[Any] = self._payments().filter(owner_id=self.owner.pk)
+        return payments
+
+    def _payments(self) -> QuerySet[Any]:
+        payments: QuerySet[Any] = get_payment_model()._default_manager.all()
         if self.request.method not in SAFE_METHODS:
             # A replica may not yet have a payment that was made a moment ago.
             payments = payments.using(payments_database())
         return payments
 
     def get_payment(self, payment_id: str) -> AbstractPayment:
-        """Return one of the user's payments.
+        """Return a payment on which the user may act.
 
         Raises:
-            NotFound: there is none with this id, or it is somebody else's.
+            NotFound: there is none with this id, or it is out of the user's reach.
+            PermissionDenied: this is the seller's to do.
         """
         payment: AbstractPayment | None = None
         if is_key(get_payment_model(), payment_id):
             payment = self.own_payments().filter(pk=payment_id).first()
+            if payment is None and reaches_others(self.request, self.action, get_payment_model()):
+                payment = self._payments().filter(pk=payment_id).first()
         if payment is None:
             raise NotFound
         self.check_object_permissions(self.request, payment)
+        check_may(self.request, self.action)
         return payment
 
 

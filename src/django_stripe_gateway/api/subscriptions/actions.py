@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils import timezone
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from django_stripe_gateway.api.access import check_fields, check_may
 from django_stripe_gateway.api.base import SerializerClass
 from django_stripe_gateway.api.fields import NOW
 from django_stripe_gateway.api.idempotency import idempotent
@@ -28,7 +28,8 @@ from django_stripe_gateway.api.subscriptions.serializers import (
     SubscriptionIdSerializer,
     SubscriptionSerializer,
 )
-from django_stripe_gateway.api.subscriptions.views import BillingView
+from django_stripe_gateway.api.subscriptions.views import BillingView, with_all_that_is_shown
+from django_stripe_gateway.api.throttling import PromotionCodeThrottle
 from django_stripe_gateway.models import Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, resume_subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription, preview_change
@@ -49,6 +50,9 @@ class BillingActionView(BillingView):
 
     calls_provider = True
     rate_scope = "subscriptions.write"
+    #: Name of the rate of the bodies with a promotion code, where it takes one.
+    code_scope: ClassVar[str] = ""
+    throttle_classes = (*BillingView.throttle_classes, PromotionCodeThrottle)
 
     def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
         """Ask the provider again for the client secret of an answer given earlier."""
@@ -57,27 +61,14 @@ class BillingActionView(BillingView):
 
     def shown(self, subscription: Subscription, **kwargs: Any) -> Response:
         """Answer with the subscription as it is now, and what only this answer holds."""
-        current = self.own_subscriptions().get(pk=subscription.pk)
+        current = with_all_that_is_shown(Subscription.objects.filter(pk=subscription.pk)).get()
         for name in ("client_secret", "client_secret_kind", "gateway_url"):
             setattr(current, name, getattr(subscription, name))
         return self.answer(SubscriptionSerializer, current, with_client_secret=True, **kwargs)
 
-    def check_terms(self, request: Request, *names: str) -> None:
-        """Refuse what moves the seller's money or terms to whoever may not change them.
-
-        Args:
-            names: what of the body does; without any, all that is asked for.
-
-        Raises:
-            PermissionDenied: the user may not.
-        """
-        if names and not (isinstance(request.data, Mapping) and set(names) & set(request.data)):
-            return
-        if not self.may_change_terms():
-            raise PermissionDenied("Only the seller may ask for this.", code="not_allowed")
-
     def change(self, default: SerializerClass, service: Callable[..., Subscription], key: str | None) -> Response:
         """Let a service do to the subscription what the body asks for."""
+        check_fields(self.request)
         values = self.validated(default, self.request.data)
         subscription = self.get_subscription(values.pop("subscription_id"))
         return self.shown(service(subscription=subscription, idempotency_key=key, origin=self.origin, **values))
@@ -87,6 +78,7 @@ class SubscribeView(BillingActionView):
     """Subscribe to a plan."""
 
     action = "subscribe"
+    code_scope = "promotion_codes"
 
     @operation(
         "subscriptions_subscribe",
@@ -105,6 +97,7 @@ class SubscribeView(BillingActionView):
         at once. A `client_secret` says that the customer has to pay or to authenticate with Stripe.js; with `mode`
         “checkout” the answer has a `gateway_url` to send the customer to.
         """
+        check_may(request, self.action)
         values = self.validated(SubscribeSerializer, request.data)
         plan, pricing = asked_plan(values, billing_variant())
         plan = plan if pricing is None else pricing.plan
@@ -138,9 +131,8 @@ class CancelView(BillingActionView):
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
         """Cancel a subscription: at the end of its period, or at once.
 
-        `cancel_at` and `refund_unused` are for staff with the permission `change_terms`.
+        `cancel_at` and `refund_unused` are the seller's.
         """
-        self.check_terms(request, "cancel_at", "refund_unused")
         return self.change(CancelSubscriptionSerializer, cancel_subscription, idempotency_key)
 
 
@@ -176,6 +168,7 @@ class ChangeView(BillingActionView):
         With `preview` nothing is changed: the answer has the invoice that the change would lead to, and the
         `proration_date` to repeat the request with, so that it costs what it had said.
         """
+        check_fields(request)
         values = self.validated(ChangeSubscriptionSerializer, request.data)
         subscription = self.get_subscription(values.pop("subscription_id"))
         values["plan"], values["pricing"] = asked_plan(values, subscription.variant, kept=subscription)
@@ -213,11 +206,7 @@ class TrialView(BillingActionView):
     @_changing("subscriptions_trial", request=ChangeTrialSerializer, examples=examples.TRIAL)
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
-        """Let a trial end at another moment, or now, which charges the first period.
-
-        For staff with the permission `change_terms`.
-        """
-        self.check_terms(request)
+        """Let a trial end at another moment, or now, which charges the first period. The seller's."""
         values = self.validated(ChangeTrialSerializer, request.data)
         subscription, ends = self.get_subscription(values["subscription_id"]), values["trial_end"]
         service = end_trial if ends == NOW else functools.partial(change_trial, ends=ends)
@@ -228,6 +217,7 @@ class DiscountView(BillingActionView):
     """Lower the price."""
 
     action = "apply_discount"
+    code_scope = "promotion_codes"
 
     @_changing("subscriptions_discount", request=ApplyDiscountSerializer, examples=examples.DISCOUNT)
     @idempotent
@@ -244,7 +234,7 @@ class PauseView(BillingActionView):
     @_changing("subscriptions_pause", request=PauseSubscriptionSerializer, examples=examples.PAUSE)
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
-        """Stop collecting money for a subscription."""
+        """Stop collecting money for a subscription. The seller's."""
         return self.change(PauseSubscriptionSerializer, pause_subscription, idempotency_key)
 
 
@@ -256,7 +246,7 @@ class UnpauseView(BillingActionView):
     @_changing("subscriptions_unpause", request=SubscriptionIdSerializer, examples=examples.UNPAUSE)
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
-        """Collect money for a subscription again."""
+        """Collect money for a subscription again. The seller's."""
         return self.change(SubscriptionIdSerializer, unpause_subscription, idempotency_key)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -46,15 +45,14 @@ class PayInvoiceView(BillingActionView):
         return self.answer(InvoiceSerializer, paid)
 
     def get_invoice(self, invoice_id: str) -> Invoice:
-        """Return one of the owner's invoices.
+        """Return an invoice on which the user may act.
 
         Raises:
-            NotFound: there is none with this id, or it is somebody else's.
+            NotFound: there is none with this id, or it is out of the user's reach.
+            PermissionDenied: this is the seller's to do.
         """
-        rows = Invoice.objects.for_owner(self.billed_owner).using(payments_database())
-        invoice = rows.select_related("customer", "subscription").filter(provider_id=invoice_id).first()
-        if invoice is None:
-            raise NotFound
+        rows = Invoice.objects.using(payments_database()).select_related("customer", "subscription")
+        invoice = self.in_reach(rows.filter(provider_id=invoice_id), "customer__owner")
         self.check_object_permissions(self.request, invoice)
         return invoice
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from django_stripe_gateway.api.base import NothingSerializer
 from django_stripe_gateway.api.idempotency import idempotent
 from django_stripe_gateway.api.openapi.operations import operation
 from django_stripe_gateway.api.pagination import OnlyPage
@@ -18,7 +18,8 @@ from django_stripe_gateway.api.subscriptions.serializers import (
     SubscriptionItemSerializer,
     SubscriptionSerializer,
 )
-from django_stripe_gateway.models import SubscriptionItem
+from django_stripe_gateway.api.subscriptions.views import with_all_that_is_shown
+from django_stripe_gateway.models import Subscription, SubscriptionItem
 from django_stripe_gateway.services.subscriptions.add_items import add_item, change_item, remove_item
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -108,20 +109,19 @@ class ItemView(ItemActionView):
         The plan itself has `subscriptions/cancel/`.
         """
         item = self.get_item(item_id)
+        self.validated(NothingSerializer, request.data)
         return self.shown(remove_item(item=item, idempotency_key=idempotency_key, origin=self.origin))
 
     def get_item(self, item_id: str) -> SubscriptionItem:
-        """Return an item of one of the owner's subscriptions that the user may change.
+        """Return an item that the user may change.
 
         Raises:
-            NotFound: there is none with this id, or it is somebody else's.
+            NotFound: there is none with this id, or it is out of the user's reach.
             PermissionDenied: it is the seller's to change.
         """
         rows = SubscriptionItem.objects.using(payments_database()).select_related("pricing", "plan")
-        item = rows.filter(provider_id=item_id, subscription__in=self.own_subscriptions().values("pk")).first()
-        if item is None:
-            raise NotFound
-        item.subscription = self.own_subscriptions().get(pk=item.subscription_id)
+        item = self.in_reach(rows.filter(provider_id=item_id), "subscription__customer__owner")
+        item.subscription = with_all_that_is_shown(Subscription.objects.filter(pk=item.subscription_id)).get()
         self.check_object_permissions(self.request, item.subscription)
         if item.provider_id != item.subscription.item_id:
             self.check_may_add(item.pricing)

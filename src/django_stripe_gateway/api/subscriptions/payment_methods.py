@@ -8,6 +8,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from django_stripe_gateway.api.access import check_may
+from django_stripe_gateway.api.base import NothingSerializer
 from django_stripe_gateway.api.idempotency import idempotent
 from django_stripe_gateway.api.openapi.operations import operation
 from django_stripe_gateway.api.pagination import OnlyPage
@@ -71,6 +73,7 @@ class PaymentMethodListView(BillingActionView):
         The answer has a `client_secret` to confirm with Stripe.js (a SetupIntent); with `mode` “checkout” a
         `gateway_url` to send the customer to.
         """
+        check_may(request, self.action)
         values = self.validated(AddPaymentMethodSerializer, request.data)
         if values.get("mode") == "checkout":
             return_url = site_address(request, values.get("return_url"), portal_return_address(self.base_url))
@@ -106,6 +109,8 @@ class PaymentMethodView(BillingActionView):
 
         409 `payment_method_in_use`: a subscription that renews is charged on it, and nothing else would be.
         """
+        check_may(request, self.action)
+        self.validated(NothingSerializer, request.data)
         remove_payment_method(customer=self.customer(), payment_method_id=payment_method_id, origin=self.origin)
         return Response(status=204)
 
@@ -126,6 +131,8 @@ class DefaultPaymentMethodView(BillingActionView):
 
         Running subscriptions are charged on it too, and the next attempt at an open invoice.
         """
+        check_may(request, self.action)
+        self.validated(NothingSerializer, request.data)
         customer = set_default_payment_method(
             customer=self.customer(), payment_method_id=payment_method_id, origin=self.origin
         )
@@ -145,6 +152,7 @@ class PortalView(BillingActionView):
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
         """Open Stripe's page where customers manage what they pay."""
+        check_may(request, self.action)
         values = self.validated(OpenPortalSerializer, request.data)
         return_url = site_address(request, values.get("return_url"), portal_return_address(self.base_url))
         customer = ensure_customer(owner=self.billed_owner, origin=self.origin)

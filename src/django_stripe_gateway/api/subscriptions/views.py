@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from django.db.models import Prefetch, QuerySet
+from typing import TypeVar
+
+from django.db.models import Model, Prefetch, Q, QuerySet
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from django_stripe_gateway.api.access import CHANGE_TERMS, check_may, has_permission, may, reaches_others
 from django_stripe_gateway.api.base import GatewayAPIView
 from django_stripe_gateway.api.openapi.operations import operation
+from django_stripe_gateway.api.owners import OwnerView
 from django_stripe_gateway.api.pagination import NewestFirst, OldestFirst
 from django_stripe_gateway.api.subscriptions import examples
 from django_stripe_gateway.api.subscriptions.serializers import (
@@ -20,41 +24,61 @@ from django_stripe_gateway.api.subscriptions.serializers import (
     SubscriptionSerializer,
 )
 from django_stripe_gateway.models import Customer, Invoice, Plan, PlanPricing, Subscription, SubscriptionItem
+from django_stripe_gateway.models.subscriptions import SubscriptionQuerySet
 from django_stripe_gateway.services.subscriptions.customers import billing_variant, customer_row
 from django_stripe_gateway.services.subscriptions.prices import named_pricing
 from django_stripe_gateway.services.transactions import payments_database
 
+M = TypeVar("M", bound=Model)
 
-class BillingView(GatewayAPIView):
-    """A view of what the request's owner is billed for; anybody else's does not exist for it, whoever asks."""
+
+class BillingView(OwnerView):
+    """A view of what the request's owner is billed for, and for the seller's people of what everybody is.
+
+    What is out of the user's reach does not exist for it.
+    """
 
     rate_scope = "subscriptions.read"
     tag = "subscriptions"
 
     def own_subscriptions(self) -> QuerySet[Subscription]:
         """Return the owner's subscriptions with all that is shown of them."""
-        rows = Subscription.objects.for_owner(self.billed_owner).using(payments_database())
-        items = Prefetch("items", SubscriptionItem.objects.select_related("pricing"))
-        return rows.select_related("customer", "plan", "pricing__plan", "scheduled_pricing__plan").prefetch_related(
-            "plan__limits", "scheduled_pricing__plan__limits", items
-        )
+        return with_all_that_is_shown(Subscription.objects.filter(self.is_own("customer__owner")))
 
-    def get_subscription(self, subscription_id: str) -> Subscription:
-        """Return one of the owner's subscriptions.
+    def in_reach(self, rows: QuerySet[M], owner: str) -> M:
+        """Return the only one of ``rows``, if the user may act on it.
+
+        Args:
+            owner: the look-up of whose it is.
 
         Raises:
-            NotFound: there is none with this id, or it is somebody else's.
+            NotFound: there is none, or it is out of the user's reach.
+            PermissionDenied: this is the seller's to do.
         """
-        subscription = self.own_subscriptions().filter(provider_id=subscription_id).first()
-        if subscription is None:
+        found = rows.filter(self.is_own(owner)).first()
+        if found is None and reaches_others(self.request, self.action, rows.model):
+            found = rows.first()
+        if found is None:
             raise NotFound
+        check_may(self.request, self.action)
+        return found
+
+    def is_own(self, owner: str) -> Q:
+        """Return the condition that something is the owner's; nothing is, for the seller's people without a team."""
+        billed = self.billed_owner_or_none
+        return Q(pk__in=()) if billed is None else Q(**{owner: billed})
+
+    def get_subscription(self, subscription_id: str) -> Subscription:
+        """Return a subscription on which the user may act.
+
+        Raises:
+            NotFound: there is none with this id, or it is out of the user's reach.
+            PermissionDenied: this is the seller's to do.
+        """
+        rows = with_all_that_is_shown(Subscription.objects.filter(provider_id=subscription_id))
+        subscription = self.in_reach(rows, "customer__owner")
         self.check_object_permissions(self.request, subscription)
         return subscription
-
-    def may_change_terms(self) -> bool:
-        """Return whether the user is one of the seller's people, who decide what customers are charged."""
-        has_perm = getattr(self.request.user, "has_perm", None)
-        return has_perm is not None and bool(has_perm("django_stripe_gateway.change_terms"))
 
     def get_add_on(self, pricing_id: int, *, variant: str) -> PlanPricing:
         """Return a price that the user may put beside a plan, or change there.
@@ -63,13 +87,14 @@ class BillingView(GatewayAPIView):
             InvalidInput: there is no such price.
             PermissionDenied: customers may not add it.
         """
-        pricing = named_pricing(variant=variant, pricing_pk=pricing_id, is_public=not self.may_change_terms())
+        is_public = not has_permission(self.request.user, CHANGE_TERMS)
+        pricing = named_pricing(variant=variant, pricing_pk=pricing_id, is_public=is_public)
         self.check_may_add(pricing)
         return pricing
 
     def check_may_add(self, pricing: PlanPricing | None) -> None:
         """Raise ``PermissionDenied`` unless the user may add, change and remove what has this price."""
-        if (pricing is None or not pricing.may_be_added) and not self.may_change_terms():
+        if (pricing is None or not pricing.may_be_added) and not may(self.request.user, "any_item"):
             raise PermissionDenied(_("Only the seller adds, changes or removes this."), code="not_allowed")
 
     def find_customer(self) -> Customer | None:
@@ -80,6 +105,14 @@ class BillingView(GatewayAPIView):
     def customer(self) -> Customer:
         """Return the owner's customer in the selling account; the provider may not know it yet."""
         return customer_row(self.billed_owner, billing_variant())
+
+
+def with_all_that_is_shown(rows: SubscriptionQuerySet) -> QuerySet[Subscription]:
+    """Return subscriptions along with all that is shown of them."""
+    items = Prefetch("items", SubscriptionItem.objects.select_related("pricing"))
+    related = ("customer", "plan", "pricing__plan", "scheduled_pricing__plan")
+    limits = ("plan__limits", "scheduled_pricing__plan__limits")
+    return rows.using(payments_database()).select_related(*related).prefetch_related(*limits, items)
 
 
 class PlanListView(GatewayAPIView):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_stripe_gateway.api.base import GatewayAPIView
 from django_stripe_gateway.api.idempotency import idempotent
 from django_stripe_gateway.api.openapi.operations import operation
+from django_stripe_gateway.api.owners import OwnerView
 from django_stripe_gateway.api.usage import examples
 from django_stripe_gateway.api.usage.serializers import LimitsSerializer, LimitStateSerializer, UseSerializer
 from django_stripe_gateway.services.usage.consume import allowance, consume, limits
 
 
-class LimitsView(GatewayAPIView):
+class LimitsView(OwnerView):
     """What the plan allows."""
 
     tag = "subscriptions"
@@ -28,7 +28,7 @@ class LimitsView(GatewayAPIView):
         return self.answer(LimitsSerializer, limits(self.billed_owner))
 
 
-class UseView(GatewayAPIView):
+class UseView(OwnerView):
     """Use of what the plan allows."""
 
     tag = "subscriptions"

@@ -27,6 +27,8 @@ class CancelVerb(SnapshotVerb):
         """Let nothing be cancelled that is paid or over."""
         if not claim.subject.is_cancellable:
             raise WrongState(f"A payment that is {claim.subject.status} cannot be cancelled.")
+        if claim.subject.is_preauthorized and not claim.params["may_release"]:
+            raise WrongState("This payment has been authorised meanwhile; only the seller releases it.")
 
     def call(self, claim: PaymentClaim) -> PaymentSnapshot:
         """Close what the customer could still pay on, or release the authorisation."""
@@ -38,12 +40,19 @@ CANCEL = register(CancelVerb())
 
 
 def cancel_payment(
-    *, payment: AbstractPayment, idempotency_key: str | None = None, origin: Origin = SYSTEM
+    *,
+    payment: AbstractPayment,
+    may_release: bool = True,
+    idempotency_key: str | None = None,
+    origin: Origin = SYSTEM,
 ) -> AbstractPayment:
     """Cancel a waiting payment, or release an authorised one.
 
+    Args:
+        may_release: ``False`` leaves what is authorised, be it a moment ago.
+
     Raises:
-        WrongState: the payment is paid or over.
+        WrongState: the payment is paid or over, or authorised and not to be released.
         ProviderError: the provider refused or failed.
     """
     if not payment.transaction_id:
@@ -51,7 +60,8 @@ def cancel_payment(
         if cancelled is not None:
             return cancelled
     key = scoped_request_key(idempotency_key, "cancel", payment.pk)
-    released: AbstractPayment = run(CANCEL, payment.pk, Request(key=key), origin).subject
+    request = Request({"may_release": may_release}, key=key)
+    released: AbstractPayment = run(CANCEL, payment.pk, request, origin).subject
     return released
 
 

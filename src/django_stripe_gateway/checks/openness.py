@@ -1,0 +1,62 @@
+"""What a host has left open: said before it is in production, one warning for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import DEFAULT_CACHE_ALIAS
+from django.core.checks import CheckMessage
+
+from django_stripe_gateway.checks.messages import warning
+from django_stripe_gateway.checks.settings import wrong_settings
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.conf.api import SELLERS_ACTIONS
+from django_stripe_gateway.conf.setting import PREFIX
+
+LOCAL_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
+SILENCE = "If that is meant, silence this check."
+
+
+def _opened_actions() -> str:
+    opened = [action for action in SELLERS_ACTIONS if action in gateway_settings.customer_actions]
+    return f"customers may do what is the seller's: {', '.join(opened)}" if opened else ""
+
+
+#: Setting → what it leaves open, empty if nothing.
+OPEN: Mapping[str, Callable[[], str]] = {
+    "CUSTOMER_ACTIONS": _opened_actions,
+    "ALLOW_REPEATED_TRIALS": lambda: (
+        "an owner can have one trial after another" if gateway_settings.allow_repeated_trials else ""
+    ),
+    "PAST_DUE_GRACE_DAYS": lambda: (
+        "who does not pay is served as long as Stripe tries" if gateway_settings.past_due_grace_days is None else ""
+    ),
+}
+
+
+def check_open_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Name each setting that lets somebody have what the seller has not decided to give away."""
+    if settings.DEBUG:
+        return []
+    names = [name for name in OPEN if f"{PREFIX}{name}" not in wrong_settings()]
+    opened = {f"{PREFIX}{name}": OPEN[name]() for name in names}
+    return [warning("037", f"{name}: {what}.", SILENCE) for name, what in opened.items() if what]
+
+
+def check_throttles(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Check that what can be asked without end is not."""
+    name = f"{PREFIX}THROTTLE_RATES"
+    if settings.DEBUG or name in wrong_settings():
+        return []
+    rates = gateway_settings.throttle_rates
+    unlimited = [scope for scope, rate in rates.items() if rate is None]
+    if not rates or unlimited:
+        message = f"{name}: requests have no limit ({', '.join(unlimited) or 'in any scope'})."
+        return [warning("038", message, f"Give each scope a rate. {SILENCE}")]
+    backend = settings.CACHES.get(DEFAULT_CACHE_ALIAS, {}).get("BACKEND", "")
+    if backend.endswith(LOCAL_CACHES):
+        message = "Requests are counted in a cache of each process: the limits are as many times higher."
+        return [warning("038", message, f"Let all processes share the default cache, such as Redis. {SILENCE}")]
+    return []

@@ -1,0 +1,59 @@
+"""What a host has left open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import override_settings
+
+from django_stripe_gateway.checks.openness import check_open_settings, check_throttles
+from django_stripe_gateway.conf.api import SELLERS_ACTIONS
+from tests.test_checks.running import run
+
+SHARED = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://cache"}}
+SAFE = {"STRIPE_GATEWAY_CUSTOMER_ACTIONS": ["default"], "STRIPE_GATEWAY_THROTTLE_RATES": {}, "CACHES": SHARED}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("CUSTOMER_ACTIONS", ["*"], ", ".join(SELLERS_ACTIONS)),
+        ("CUSTOMER_ACTIONS", ["default", "pause_subscription"], "seller's: pause_subscription."),
+        ("ALLOW_REPEATED_TRIALS", True, "trial after another"),
+        ("PAST_DUE_GRACE_DAYS", None, "as long as Stripe tries"),
+    ],
+)
+def test_w037(name: str, value: Any, words: str) -> None:
+    with override_settings(**SAFE | {f"STRIPE_GATEWAY_{name}": value}):
+        (found,) = check_open_settings(None)
+        assert found.id == "django_stripe_gateway.W037"
+        assert found.msg.startswith(f"STRIPE_GATEWAY_{name}: ")
+        assert words in found.msg
+        with override_settings(DEBUG=True):
+            assert check_open_settings(None) == []
+
+
+@pytest.mark.parametrize("written", [["default"], ["subscribe"], [], "*", ["nonsense"]])
+def test_w037__nothing_open(written: Any) -> None:
+    """Also where the setting is wrong, which is an error of its own."""
+    with override_settings(**SAFE | {"STRIPE_GATEWAY_CUSTOMER_ACTIONS": written}):
+        assert run(check_open_settings) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, []),
+        ({"STRIPE_GATEWAY_THROTTLE_RATES": {"payments.create": "1/hour"}}, []),
+        ({"STRIPE_GATEWAY_THROTTLE_RATES": {"payments.create": None}}, ["W038"]),
+        ({"STRIPE_GATEWAY_THROTTLE_RATES": None}, ["W038"]),
+        ({"STRIPE_GATEWAY_THROTTLE_RATES": {"nonsense": None}}, []),
+        ({"STRIPE_GATEWAY_THROTTLE_RATES": None, "DEBUG": True}, []),
+        ({"CACHES": {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}}, ["W038"]),
+        ({"CACHES": {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}}, ["W038"]),
+    ],
+)
+def test_w038(settings: dict[str, Any], expected: list[str]) -> None:
+    with override_settings(**SAFE | settings):
+        assert run(check_throttles) == expected
