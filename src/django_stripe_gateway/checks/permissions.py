@@ -12,19 +12,23 @@ from django_stripe_gateway.checks.settings import wrong_settings
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.conf.api import SUBSCRIPTION_ACTIONS
 
-NEEDED = frozenset({"STRIPE_GATEWAY_ACTION_PERMISSIONS", "STRIPE_GATEWAY_OWNER_MODEL"})
+NEEDED = frozenset(
+    {"STRIPE_GATEWAY_ACTION_PERMISSIONS", "STRIPE_GATEWAY_CUSTOMER_ACTIONS", "STRIPE_GATEWAY_OWNER_MODEL"}
+)
 
 
 def check_team_permissions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Warn where some actions of a team's are kept from its members, and others were not thought of.
 
-    An action that is named with an empty list is open on purpose. A host that bills its users has no members.
+    An action that is named with an empty list is open on purpose, one that is the seller's is open to no member. A host
+    that bills its users has no members.
     """
     if NEEDED & wrong_settings() or gateway_settings.owner_model.lower() == settings.AUTH_USER_MODEL.lower():
         return []
     named = gateway_settings.action_permissions
     is_restricted = any(named.get(action) for action in SUBSCRIPTION_ACTIONS)
-    left = [action for action in SUBSCRIPTION_ACTIONS if action not in named]
+    open_to_customers = gateway_settings.customer_actions
+    left = [action for action in SUBSCRIPTION_ACTIONS if action in open_to_customers and action not in named]
     if not is_restricted or not left:
         return []
     message = f"STRIPE_GATEWAY_ACTION_PERMISSIONS leaves actions to every member of a team: {', '.join(left)}."
