@@ -9,7 +9,12 @@ from django.db import connections
 from django.db.utils import load_backend
 from django.test import override_settings
 
-from django_stripe_gateway.checks.deployment import check_deployment, check_deployment_databases
+from django_stripe_gateway.adapter import Adapter
+from django_stripe_gateway.checks.deployment import (
+    check_deployment,
+    check_deployment_databases,
+    check_deployment_prices,
+)
 from django_stripe_gateway.gateways.stripe.checks import check_accounts_deployment
 from tests.test_checks.running import run
 
@@ -74,3 +79,40 @@ def test_databases(monkeypatch: Any, engine: str, settings: dict[str, Any], expe
         assert run(check_deployment_databases) == expected
     with override_settings(DEBUG=True):
         assert run(check_deployment_databases) == []
+
+
+class OtherDecisions(Adapter):
+    """Decides something, and no prices."""
+
+    def may_have_trial(self, owner: Any, plan: Any, had: Any) -> bool:
+        """Refuse."""
+        return False
+
+
+class OwnPrices(OtherDecisions):
+    """The shop's own prices."""
+
+    def price_payment(self, request: Any, data: Any) -> Any:
+        """Return what everything costs."""
+        return {"amount": 10, "currency": "USD"}
+
+
+class InheritedPrices(OwnPrices):
+    """Prices of another shop."""
+
+
+@pytest.mark.parametrize(
+    ("adapter", "expected"),
+    [
+        ("django_stripe_gateway.adapter.Adapter", ["W036"]),
+        (f"{__name__}.OtherDecisions", ["W036"]),
+        (f"{__name__}.OwnPrices", []),
+        (f"{__name__}.InheritedPrices", []),
+        ("shop.adapter.Missing", []),
+    ],
+)
+def test_w036__clients_choose_amounts(adapter: str, expected: list[str]) -> None:
+    with override_settings(DEBUG=False, STRIPE_GATEWAY_ADAPTER=adapter):
+        assert run(check_deployment_prices) == expected
+    with override_settings(DEBUG=True, STRIPE_GATEWAY_ADAPTER=adapter):
+        assert run(check_deployment_prices) == []

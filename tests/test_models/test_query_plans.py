@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.models import QuerySet
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from payments import get_payment_model
 
@@ -112,6 +113,19 @@ LOOKUPS: dict[str, Callable[[Any], dict[str, Any]]] = {
 @pytest.mark.parametrize("column", LOOKUPS)
 def test_lookup(column: str, many_payments: Any) -> None:
     assert_served_by(get_payment_model().objects.filter(**LOOKUPS[column](many_payments)).order_by(), column)
+
+
+@pytest.mark.django_db
+def test_paid_amount(many_payments: Any) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        get_payment_model().objects.paid_amount(
+            owner=many_payments.owner, order_id=many_payments.order_id, currency="USD"
+        )
+    with connection.cursor() as cursor:
+        prefix = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
+        cursor.execute(f"{prefix} {queries[-1]['sql']}")
+        text = str(cursor.fetchall())
+    assert any(name in text for name in indexes(get_payment_model(), "order_id")), text
 
 
 @pytest.mark.django_db

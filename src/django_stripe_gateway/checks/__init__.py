@@ -52,6 +52,7 @@ W032  Warning deploy   a test key with ``DEBUG = False``
 W033  Warning deploy   each request connects to PostgreSQL anew
 W034  Warning deploy   SQLite without ``IMMEDIATE`` transactions
 W035  Warning deploy   PayPal's sandbox with ``DEBUG = False``
+W036  Warning deploy   clients of the API choose what they pay
 W037  Warning deploy   a setting opens what is the seller's, or anybody else's
 W038  Warning deploy   requests have no limit, or each process counts them for itself
 ===== ======= ======== ====================================================================================
@@ -65,7 +66,11 @@ from django.core.checks import Tags, register
 
 from django_stripe_gateway.checks.catalogue import check_catalogue
 from django_stripe_gateway.checks.databases import check_database, check_gateway_rows, check_routing
-from django_stripe_gateway.checks.deployment import check_deployment, check_deployment_databases
+from django_stripe_gateway.checks.deployment import (
+    check_deployment,
+    check_deployment_databases,
+    check_deployment_prices,
+)
 from django_stripe_gateway.checks.openness import check_open_settings, check_throttles
 from django_stripe_gateway.checks.permissions import check_team_permissions
 from django_stripe_gateway.checks.project import (
@@ -103,6 +108,7 @@ for _check in (check_catalogue, check_database, check_gateway_rows):
 for _check in (
     check_deployment,
     check_deployment_databases,
+    check_deployment_prices,
     check_open_settings,
     check_providers_deployment,
     check_throttles,

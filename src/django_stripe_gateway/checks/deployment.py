@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage
 from django.db import connections
 
+from django_stripe_gateway.adapter import Adapter, get_adapter
 from django_stripe_gateway.checks.databases import payments_alias
 from django_stripe_gateway.checks.messages import warning
 from django_stripe_gateway.checks.settings import wrong_settings
@@ -28,6 +29,23 @@ def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             message = f"{name} sends customers to plain http with DEBUG = False."
             found.append(warning("031", message, f"Let {name} begin with https://."))
     return found
+
+
+def check_deployment_prices(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Check that somebody else than the clients of the API says what a payment costs."""
+    try:
+        prices = type(get_adapter()).price_payment
+    except Exception:
+        # A class that cannot be had is reported elsewhere; its module can raise anything when it is imported.
+        return []
+    if settings.DEBUG or prices is not Adapter.price_payment:
+        return []
+    message = "Clients of the API choose what they pay: the adapter does not override price_payment()."
+    hint = (
+        "Override price_payment() in a subclass of Adapter and name it in STRIPE_GATEWAY_ADAPTER. Silence this check "
+        "if you compare Payment.objects.paid_amount() with what each order costs."
+    )
+    return [warning("036", message, hint)]
 
 
 def check_deployment_databases(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

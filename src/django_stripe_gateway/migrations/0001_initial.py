@@ -89,7 +89,7 @@ class Migration(migrations.Migration):
                 ('extra_data', models.TextField(blank=True, default='')),
                 ('message', models.TextField(blank=True, default='')),
                 ('gateway', models.CharField(blank=True, default='', max_length=64, verbose_name='gateway')),
-                ('order_id', models.CharField(blank=True, db_index=True, default='', max_length=255, verbose_name='order')),
+                ('order_id', models.CharField(blank=True, default='', max_length=255, verbose_name='order')),
                 ('metadata', models.JSONField(blank=True, default=dict, verbose_name='metadata')),
                 ('capture_method', models.CharField(blank=True, choices=[('automatic', 'Automatic'), ('manual', 'Manual')], default='', max_length=16, verbose_name='capture method')),
                 ('livemode', models.BooleanField(default=False, verbose_name='live mode')),
@@ -630,6 +630,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='payment',
             index=models.Index(fields=['owner', '-id'], name='django_stri_owner_i_37136b_idx'),
+        ),
+        migrations.AddIndex(
+            model_name='payment',
+            index=models.Index(fields=['order_id', 'owner'], name='django_stri_order_i_4fa8f8_idx'),
         ),
         migrations.AddIndex(
             model_name='payment',

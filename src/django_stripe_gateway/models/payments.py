@@ -59,7 +59,8 @@ class AbstractPayment(BasePayment):
         db_index=False,
     )
     gateway = models.CharField(_("gateway"), max_length=64, blank=True, default="")
-    order_id = models.CharField(_("order"), max_length=255, blank=True, default="", db_index=True)
+    # A composite index below serves it.
+    order_id = models.CharField(_("order"), max_length=255, blank=True, default="")
     metadata = models.JSONField(_("metadata"), blank=True, default=dict)
     # Empty until the row is stored: then as the variant is configured.
     capture_method = CaptureMethodField(
@@ -93,6 +94,7 @@ class AbstractPayment(BasePayment):
         ordering = ("-id",)
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["owner", "-id"]),
+            models.Index(fields=["order_id", "owner"]),
             models.Index(fields=["status", "created"]),
         ]
 

@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
                 ('extra_data', models.TextField(blank=True, default='')),
                 ('message', models.TextField(blank=True, default='')),
                 ('gateway', models.CharField(blank=True, default='', max_length=64, verbose_name='gateway')),
-                ('order_id', models.CharField(blank=True, db_index=True, default='', max_length=255, verbose_name='order')),
+                ('order_id', models.CharField(blank=True, default='', max_length=255, verbose_name='order')),
                 ('metadata', models.JSONField(blank=True, default=dict, verbose_name='metadata')),
                 ('capture_method', models.CharField(blank=True, choices=[('automatic', 'Automatic'), ('manual', 'Manual')], default='', max_length=16, verbose_name='capture method')),
                 ('livemode', models.BooleanField(default=False, verbose_name='live mode')),
@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'payments',
                 'ordering': ('-id',),
                 'abstract': False,
-                'indexes': [models.Index(fields=['owner', '-id'], name='shop_shoppa_owner_i_7c80de_idx'), models.Index(fields=['status', 'created'], name='shop_shoppa_status_285987_idx')],
+                'indexes': [models.Index(fields=['owner', '-id'], name='shop_shoppa_owner_i_7c80de_idx'), models.Index(fields=['order_id', 'owner'], name='shop_shoppa_order_i_664538_idx'), models.Index(fields=['status', 'created'], name='shop_shoppa_status_285987_idx')],
             },
         ),
     ]

@@ -1,0 +1,317 @@
+"""Whatever a customer asks for, in any order and with any body: they never have more than they have paid for.
+
+What they have is counted by the seller's price list: what each plan, seat and add-on of a valid subscription costs a
+second, for as long as the site lets them have it. What was given away knowingly (trials, the days of grace after a
+failed payment) is not counted.
+"""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+from unittest import mock
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+from hypothesis import HealthCheck, Phase, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import run_state_machine_as_test as run
+from rest_framework.test import APIClient
+
+from django_stripe_gateway.models import Plan, PlanPricing, Subscription
+from django_stripe_gateway.services.subscriptions.customers import ensure_customer
+from tests.fake_stripe.errors import ApiError
+from tests.test_billing.host import ROOT, SubscriptionHost
+from tests.test_webhooks.test_permutations import forgotten
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+GOOD, BAD = "pm_card_visa", "pm_card_chargeCustomerFail"
+HOUR = 3601
+REFUSALS = (400, 402, 403, 404, 409, 429)
+HISTORIES = settings(
+    max_examples=12,
+    stateful_step_count=30,
+    deadline=None,
+    # A history of this length takes minutes to be made shorter; what it did is printed.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+# What is not for customers, and what is no field at all.
+HOSTILE = (
+    st.just(dict[str, Any]())
+    | st.just(dict[str, Any]())
+    | st.dictionaries(
+        st.sampled_from(
+            [
+                *("proration", "proration_date", "cancel_at", "refund_unused", "behavior", "resumes_at", "trial_end"),
+                *(
+                    "trial_days",
+                    "coupon",
+                    "price",
+                    "amount",
+                    "metadata",
+                    "preview_token",
+                    "prorate",
+                    "customer",
+                    "owner",
+                ),
+                *(
+                    "billing_cycle_anchor",
+                    "collection_method",
+                    "days_until_due",
+                    "at_period_end",
+                    "quantity",
+                    "preview",
+                ),
+            ]
+        ),
+        st.sampled_from(
+            ["none", "void", "credit", "now", "9999-01-01T00:00:00Z", "2020-01-01T00:00:00Z", 0, -1, True, {}]
+        ),
+        min_size=1,
+        max_size=2,
+    )
+)
+
+numbers = itertools.count()
+which = st.integers(0, 20)
+few = st.integers(1, 9)
+
+
+class Shop:
+    """A site that sells plans by the month and by the year, per seat, and an add-on."""
+
+    def __init__(self, host: SubscriptionHost) -> None:
+        self.host = host
+        yearly = host.sell("premium", Decimal("480.00"), interval="year")
+        self.plans = [host.basic, host.premium, yearly]
+        self.support = host.sell("support", Decimal("7.00"), is_add_on=True)
+        PlanPricing.objects.update(is_per_seat=True)
+        PlanPricing.objects.filter(pk=self.support.pk).update(may_be_added=True)
+        Plan.objects.create(slug="free", name="Free", is_default=True)
+
+
+class Thief(RuleBasedStateMachine):
+    """One customer, with no permission but a login."""
+
+    shop: ClassVar[Shop]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.host, self.fake = self.shop.host, self.shop.host.fake
+        self.had, self.counted, self.tokens = Decimal(0), 0, list[tuple[str, dict[str, Any]]]()
+        self.stack = ExitStack()
+        self.stack.enter_context(forgotten(self.fake))
+        self.stack.callback(setattr, self.fake.state, "ahead", self.fake.state.ahead)
+        self.stack.enter_context(mock.patch.object(timezone, "now", self.now))
+
+    def now(self) -> datetime:
+        """Return the time by Stripe's clock, which is ours."""
+        return datetime.fromtimestamp(self.fake.state.clock() + self.fake.state.ahead, UTC)
+
+    def teardown(self) -> None:
+        self.stack.close()
+
+    @initialize(plan=which)
+    def arrive(self, plan: int) -> None:
+        self.owner = get_user_model().objects.create_user(f"thief-{next(numbers)}")
+        self.client = APIClient()
+        self.client.force_authenticate(self.owner)
+        self.customer_id = str(ensure_customer(owner=self.owner).provider_id)
+        self.counted = self.fake.state.now()
+        self.card(GOOD)
+        self.subscribe(plan, 1, with_add_on=False, pays=True, hostile={})
+
+    # What is counted.
+
+    def count(self) -> None:
+        """Count what was had since the last time, and compare it with what was paid."""
+        now = self.fake.state.now()
+        seconds, self.counted = now - self.counted, now
+        self.had += seconds * self.price_of_a_second()
+        invoices = [one for one in self.fake.all("invoice") if one["customer"] == self.customer_id]
+        refunds = [one for one in self.fake.all("refund") if self.is_mine(one)]
+        paid = Decimal(sum(one["amount_paid"] for one in invoices) - sum(one["amount"] for one in refunds))
+        # Stripe rounds each line to a cent.
+        rounding = sum(len(one["lines"]["data"]) for one in invoices)
+        note(f"had {self.had:.1f}, paid {paid}")
+        assert self.had <= paid + rounding, f"had {self.had:.1f} cents, paid {paid}"
+
+    def is_mine(self, refund: dict[str, Any]) -> bool:
+        return bool(self.fake.get(refund["payment_intent"])["customer"] == self.customer_id)
+
+    def price_of_a_second(self) -> Decimal:
+        """Return what the site lets the customer have, in cents a second by the price list."""
+        total = Decimal(0)
+        for row in Subscription.objects.filter(customer__owner=self.owner).valid().prefetch_related("items"):
+            if row.status != "active":
+                continue
+            periods = {
+                item["id"]: item["current_period_end"] - item["current_period_start"]
+                for item in self.fake.get(row.provider_id)["items"]["data"]
+            }
+            for item in row.items.all():
+                if item.provider_id in periods:
+                    total += Decimal(item.amount) * 100 * item.quantity / periods[item.provider_id]
+        return total
+
+    # What the customer does, with the API.
+
+    def ask(self, method: str, path: str, body: dict[str, Any], hostile: dict[str, Any]) -> Any:
+        self.count()
+        answer = getattr(self.client, method)(f"{ROOT}{path}", body | hostile, format="json")
+        note(f"{method} {path} {body | hostile}: {answer.status_code} {answer.content[:200]!r}")
+        assert answer.status_code in (200, 201, 204, *REFUSALS), answer.content
+        self.host.deliver_new()
+        return answer
+
+    def running(self) -> list[Subscription]:
+        rows = Subscription.objects.filter(customer__owner=self.owner).exclude(provider_id=None)
+        return list(rows.not_ended().order_by("pk"))
+
+    def mine(self, number: int) -> str:
+        rows = self.running()
+        return str(rows[number % len(rows)].provider_id)
+
+    def has_any(self) -> bool:
+        return bool(getattr(self, "owner", None) and self.running())
+
+    @rule(plan=which, quantity=few, with_add_on=st.booleans(), pays=st.booleans(), hostile=HOSTILE)
+    def subscribe(self, plan: int, quantity: int, with_add_on: bool, pays: bool, hostile: dict[str, Any]) -> None:
+        body: dict[str, Any] = {"pricing_id": self.shop.plans[plan % 3].pk, "quantity": quantity}
+        body |= {"add_ons": [{"pricing_id": self.shop.support.pk, "quantity": 2}]} if with_add_on else {}
+        answer = self.ask("post", "subscribe/", body, hostile)
+        if pays and answer.status_code == 201 and answer.json()["status"] == "incomplete":
+            self.pay(answer.json()["subscription_id"], GOOD)
+
+    @precondition(has_any)
+    @rule(one=which, plan=st.none() | which, quantity=st.none() | few, at_end=st.booleans(), hostile=HOSTILE)
+    def change(self, one: int, plan: int | None, quantity: int | None, at_end: bool, hostile: dict[str, Any]) -> None:
+        body = self.asked(one, plan, quantity)
+        self.ask("post", "change/", body | ({"at_period_end": True} if at_end else {}), hostile)
+
+    def asked(self, one: int, plan: int | None, quantity: int | None) -> dict[str, Any]:
+        body: dict[str, Any] = {"subscription_id": self.mine(one)}
+        body |= {} if plan is None else {"pricing_id": self.shop.plans[plan % 3].pk}
+        return body | ({} if quantity is None else {"quantity": quantity})
+
+    @precondition(has_any)
+    @rule(one=which, plan=st.none() | which, quantity=st.none() | few)
+    def preview(self, one: int, plan: int | None, quantity: int | None) -> None:
+        body = self.asked(one, plan, quantity)
+        answer = self.ask("post", "change/", body | {"preview": True}, {})
+        if answer.status_code == 200:
+            self.tokens.append((answer.json().get("preview_token"), body))
+
+    @precondition(lambda self: self.tokens)
+    @rule(token=which, hostile=HOSTILE)
+    def change_as_previewed(self, token: int, hostile: dict[str, Any]) -> None:
+        value, body = self.tokens[token % len(self.tokens)]
+        self.ask("post", "change/", body | {"preview_token": value}, hostile)
+
+    @precondition(has_any)
+    @rule(one=which, at_period_end=st.booleans(), hostile=HOSTILE)
+    def cancel(self, one: int, at_period_end: bool, hostile: dict[str, Any]) -> None:
+        body = {"subscription_id": self.mine(one), "at_period_end": at_period_end}
+        self.ask("post", "cancel/", body, hostile)
+
+    @precondition(has_any)
+    @rule(
+        one=which,
+        verb=st.sampled_from(["resume", "cancel_change", "pause", "unpause", "trial", "discount"]),
+        hostile=HOSTILE,
+    )
+    def other_verb(self, one: int, verb: str, hostile: dict[str, Any]) -> None:
+        self.ask("post", f"{verb}/", {"subscription_id": self.mine(one)}, hostile)
+
+    @precondition(has_any)
+    @rule(one=which, price=which, quantity=few, hostile=HOSTILE)
+    def add_item(self, one: int, price: int, quantity: int, hostile: dict[str, Any]) -> None:
+        prices = [self.shop.support, *self.shop.plans]
+        body = {"subscription_id": self.mine(one), "pricing_id": prices[price % 4].pk, "quantity": quantity}
+        self.ask("post", "items/", body, hostile)
+
+    @precondition(has_any)
+    @rule(one=which, item=which, quantity=st.none() | few, hostile=HOSTILE)
+    def change_or_remove_item(self, one: int, item: int, quantity: int | None, hostile: dict[str, Any]) -> None:
+        items = self.fake.get(self.mine(one))["items"]["data"]
+        path = f"items/{items[item % len(items)]['id']}/"
+        method, body = ("delete", {}) if quantity is None else ("post", {"quantity": quantity})
+        self.ask(method, path, body, hostile)
+
+    @rule(method=st.sampled_from([GOOD, BAD]))
+    def card(self, method: str) -> None:
+        self.fake.customer_changes_card(self.customer_id, method)
+        self.host.deliver_new()
+
+    @precondition(has_any)
+    @rule(one=which)
+    def pay_invoice(self, one: int) -> None:
+        invoice = self.fake.get(self.mine(one))["latest_invoice"]
+        self.ask("post", f"invoices/{invoice}/pay/", {}, {})
+
+    @precondition(has_any)
+    @rule(one=which, method=st.sampled_from([GOOD, BAD]))
+    def pay_in_the_browser(self, one: int, method: str) -> None:
+        self.pay(self.mine(one), method)
+
+    def pay(self, subscription_id: str, method: str) -> None:
+        self.count()
+        try:
+            self.fake.customer_pays(subscription_id, method)
+        except (ApiError, ValueError, KeyError) as error:
+            note(f"customer_pays: {error!r}")
+        self.host.deliver_new()
+
+    @precondition(has_any)
+    @rule(one=which)
+    def portal_cancels(self, one: int) -> None:
+        self.count()
+        try:
+            self.fake.portal_cancel(self.mine(one))
+        except (ApiError, ValueError, KeyError) as error:
+            note(f"portal_cancel: {error!r}")
+        self.host.deliver_new()
+
+    @rule(days=st.sampled_from([1, 9, 27]))
+    def wait_days(self, days: int) -> None:
+        self.wait(days * 86_400, GOOD)
+
+    @rule(seconds=st.sampled_from([1, 600, 3600, 86_400, 9 * 86_400, 27 * 86_400]), method=st.sampled_from([GOOD, BAD]))
+    def wait(self, seconds: int, method: str) -> None:
+        """Let time pass, a renewal within it perhaps; it is heard of at once."""
+        self.card(method)
+        self.count()
+        last = self.fake.state.now() + seconds
+        while renewal := self.next_renewal(last):
+            self.until(renewal)
+            # For an hour Stripe holds the invoice of a renewal as a draft, before it charges the card.
+            self.fake.advance_to(renewal + HOUR)
+            self.host.deliver_new()
+            self.counted = self.fake.state.now()
+        if last > self.fake.state.now():
+            self.until(last)
+
+    def until(self, moment: int) -> None:
+        self.fake.advance_to(moment)
+        self.count()
+        self.host.deliver_new()
+
+    def next_renewal(self, last: int) -> int | None:
+        """Return when the next period ends, if that is before ``last``: what is had may be another from then on."""
+        mine = [one for one in self.fake.all("subscription") if one["customer"] == self.customer_id]
+        ends = [item["current_period_end"] for one in mine for item in one["items"]["data"]]
+        return min((end for end in ends if self.fake.state.now() < end < last), default=None)
+
+
+@pytest.mark.timeout(300)
+def test_nobody_has_more_than_they_paid_for(host: SubscriptionHost, settings: Any) -> None:
+    settings.STRIPE_GATEWAY_CUSTOMER_ACTIONS = ["default"]
+    Thief.shop = Shop(host)
+    run(Thief, settings=HISTORIES)
