@@ -149,6 +149,12 @@ class Base(Configuration):
     STRIPE_GATEWAY_FAILURE_URL = "/payments/{payment_id}/unpaid/"
     STRIPE_GATEWAY_SUBSCRIPTION_SUCCESS_URL = STRIPE_GATEWAY_SUBSCRIPTION_CANCEL_URL = "/plans/"
     STRIPE_GATEWAY_PORTAL_RETURN_URL = "/plans/"
+    STRIPE_GATEWAY_ADAPTER = "shop.adapter.ShopAdapter"
+
+    @property
+    def SHOP_SELLS_ORDERS_ONLY(self) -> bool:
+        """Whether the API takes payments for orders of the shop alone, and not for amounts that its clients choose."""
+        return environment.flag("SHOP_SELLS_ORDERS_ONLY", default=self.IS_PUBLIC)
 
     @property
     def USE_LOCALSTRIPE(self) -> bool:

@@ -24,9 +24,12 @@ class OrderStatus(models.TextChoices):
 
     OPEN = "open", "Not paid"
     RESERVED = "reserved", "Reserved"
+    PARTLY_PAID = "partly_paid", "Partly paid"
     PAID = "paid", "Paid"
     CANCELLED = "cancelled", "Cancelled"
+    PARTLY_REFUNDED = "partly_refunded", "Partly refunded"
     REFUNDED = "refunded", "Refunded"
+    DISPUTED = "disputed", "Disputed"
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
@@ -35,15 +38,6 @@ class OrderQuerySet(models.QuerySet["Order"]):
     def visible_to(self, user: Any) -> OrderQuerySet:
         """Return a customer's own orders; staff see all of them."""
         return self if user.is_staff else self.filter(owner=user)
-
-    def paid_by(self, payment: Any) -> OrderQuerySet:
-        """Return the order that ``payment`` really is for.
-
-        The API lets a user make a payment with any ``order_id`` and any amount, so the number alone proves nothing.
-        """
-        return self.filter(
-            number=payment.order_id, owner=payment.owner, amount=payment.total, currency=payment.currency
-        )
 
 
 class Order(models.Model):
@@ -72,9 +66,12 @@ class Order(models.Model):
 
     @cached_property
     def payment(self) -> Any | None:
-        """The payment for the order: the shop makes one, and goes on with it after a failed attempt."""
+        """The payment that the order's page shows: one that holds money, or else the first, which is gone on with."""
         payments = get_payment_model().objects.for_owner(self.owner).for_order(self.number)
-        return payments.filter(total=self.amount, currency=self.currency).order_by("pk").first()
+        found = list(payments.filter(currency=self.currency).order_by("pk"))
+        holding = (payment for payment in found if payment.captured_amount or payment.is_preauthorized)
+        wanted = (payment for payment in found if payment.total == self.amount)
+        return next(holding, None) or next(wanted, None)
 
     def display_amount(self) -> str:
         """Return the price with its currency."""

@@ -11,13 +11,14 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 
-from django_stripe_gateway.exceptions import InvalidAmount
+from django_stripe_gateway.exceptions import InvalidAmount, WrongState
 from django_stripe_gateway.models import PaymentStatus
 from django_stripe_gateway.payments import cancel_payment, capture_payment, format_amount, refund_payment
 from shop import checkout
 from shop.catalogue import find_product
 from shop.forms import AmountForm
 from shop.models import Order
+from shop.standing import Standing, settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,10 @@ def can_manage(user: Any) -> bool:
     return bool(user.is_staff or settings.DEBUG)
 
 
-def can_pay(payment: Any | None) -> bool:
+def can_pay(order: Order, standing: Standing) -> bool:
     """Return whether there is anything to pay, or to pay again."""
-    return payment is None or (payment.is_payable and not is_processing(payment))
+    payment = order.payment
+    return standing.is_open and (payment is None or (payment.is_payable and not is_processing(payment)))
 
 
 def is_processing(payment: Any) -> bool:
@@ -44,7 +46,13 @@ def is_processing(payment: Any) -> bool:
 
 
 def pay(request: HttpRequest, order: Order) -> Outcome:
-    """Make the payment, or go on with it."""
+    """Make the payment, or go on with it.
+
+    Raises:
+        WrongState: the order was paid meanwhile, or is closed.
+    """
+    if not settle(order).is_open:
+        raise WrongState("This order is not open any more.")
     product = find_product(order.product)
     if order.payment is not None:
         payment = checkout.pay_again(request=request, payment=order.payment)

@@ -21,6 +21,7 @@ from shop import checkout, till
 from shop.catalogue import find_product, products
 from shop.forms import BuyForm
 from shop.models import Order, new_number
+from shop.standing import settle
 
 
 # A page from the browser's cache would carry the number of the order that was made with it.
@@ -50,6 +51,8 @@ class BuyView(LoginRequiredMixin, View):
         if product is None or not form.is_valid():
             raise Http404
         order = checkout.place_order(request=request, product=product, number=form.cleaned_data["number"])
+        if not settle(order).is_open:
+            return redirect(order)
         try:
             payment = checkout.pay_order(request=request, order=order, product=product)
         except GatewayError as error:
@@ -84,6 +87,7 @@ class OrderView(LoginRequiredMixin, DetailView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Add the payment, its audit trail and the events that Stripe sent about it."""
+        standing = settle(self.object)
         payment = self.object.payment
         if payment is not None:
             kwargs |= {
@@ -95,7 +99,11 @@ class OrderView(LoginRequiredMixin, DetailView):
                     object_id__in={payment.transaction_id, payment.intent_id} - {""}
                 ).order_by("id"),
             }
-        kwargs |= {"can_pay": till.can_pay(payment), "can_manage": till.can_manage(self.request.user)}
+        kwargs |= {
+            "standing": standing,
+            "can_pay": till.can_pay(self.object, standing),
+            "can_manage": till.can_manage(self.request.user),
+        }
         return super().get_context_data(**kwargs)
 
 

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ('description', models.CharField(max_length=255)),
                 ('amount', models.DecimalField(decimal_places=3, max_digits=12)),
                 ('currency', models.CharField(max_length=3)),
-                ('status', models.CharField(choices=[('open', 'Not paid'), ('reserved', 'Reserved'), ('paid', 'Paid'), ('cancelled', 'Cancelled'), ('refunded', 'Refunded')], default='open', max_length=16)),
+                ('status', models.CharField(choices=[('open', 'Not paid'), ('reserved', 'Reserved'), ('partly_paid', 'Partly paid'), ('paid', 'Paid'), ('cancelled', 'Cancelled'), ('partly_refunded', 'Partly refunded'), ('refunded', 'Refunded'), ('disputed', 'Disputed')], default='open', max_length=16)),
                 ('created', models.DateTimeField(auto_now_add=True)),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='orders', to=settings.AUTH_USER_MODEL)),
             ],
