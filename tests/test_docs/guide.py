@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -28,6 +29,7 @@ from tests.conftest import SIGNALS
 from tests.test_billing.host import SubscriptionHost
 from tests.test_docs.blocks import Step, assert_like, assert_output, commands, steps
 from tests.test_docs.curl import parse_curl
+from tests.test_docs.orders import order_model
 
 TOKEN = "token-of-ada"
 # Tools that a reader runs and a test does not.
@@ -58,8 +60,13 @@ class Guide:
             "abandon",
             "stub",
             "seller",
+            "stranger",
         )
-        self.namespace |= {name: getattr(self, name) for name in helpers} | {"make_event": make_event, "guide": self}
+        self.namespace |= {name: getattr(self, name) for name in helpers} | {
+            "make_event": make_event,
+            "order_model": order_model,
+            "guide": self,
+        }
 
     def follow(self, path: Path) -> None:
         """Follow the document to its end."""
@@ -93,6 +100,10 @@ class Guide:
     def abandon(self) -> None:
         """Let the leases of pending operations run out, as when a process has died."""
         PaymentOperation.objects.pending().update(leased_until=timezone.now() - timedelta(seconds=1))
+
+    def stranger(self) -> Any:
+        """Return another customer."""
+        return get_user_model().objects.create_user("mallory")
 
     def seller(self) -> SubscriptionHost:
         """Return a host whose plans, "basic" and "premium", are known to the provider."""

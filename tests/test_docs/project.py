@@ -23,6 +23,19 @@ from tests.test_docs.curl import parse_curl
 from tests.waiting import wait_until
 
 SITE, LOCALSTRIPE = "8000", "8420"
+# Payments that name an order and do not pay it, and at last one that brings what is missing.
+THEFT = """
+from django_stripe_gateway.models import Payment
+from orders import receivers
+receivers.ORDERS['dear'] = ('ada', 25, 'USD')
+for owner, amount, currency in ((None, 25, 'USD'), (1, 25, 'EUR'), (1, '0.50', 'USD'), (1, '24.50', 'USD')):
+    payment = Payment.objects.create(
+        variant='stripe', status='confirmed', order_id='dear', owner_id=owner, total=25, captured_amount=amount,
+        currency=currency,
+    )
+    print('paid', amount, currency, flush=True)
+    receivers.fulfil_order(Payment, payment=payment)
+"""
 # What a reader does before the first step, or in a tool that is not here.
 SKIPPED = re.compile(r"(python3? -m venv|source |\. |cd |mkdir |(python -m )?pip install |stripe login|stripe trigger)")
 ASSIGNMENT = re.compile(r"export (\w+)=(.*)", re.DOTALL)
@@ -113,6 +126,10 @@ class Project:
         assert self.response is not None
         path = urlsplit(self.response.json()["gateway_url"]).path
         self.fake.complete_checkout(path.rpartition("/")[2])
+
+    def steal(self) -> list[str]:
+        """Let people pay for an order what does not pay it, then the rest; return what the receiver made of it."""
+        return self.shell(f'python manage.py shell -v 0 -c "{THEFT}"').splitlines()
 
     def log(self, name: str) -> str:
         """Return what a server has printed."""
