@@ -217,7 +217,7 @@ def test_signals__receivers_take_what_is_sent(settings: Any, user: Any, stripe_s
         refund_payment(payment=payment, amount=Decimal("3.00"))
         cancel_payment(payment=followed.waiting_payment())
     printed = capsys.readouterr().out
-    for words in ("new payment", "ship, then", "captured 8.00 of", "paid", "refunded", "cancelled"):
+    for words in ("new payment", "ship, then", "captured 8.00 of", "took", "refunded", "cancelled"):
         assert words in printed
 
 
