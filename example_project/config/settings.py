@@ -145,6 +145,11 @@ class Base(Configuration):
 
     PAYMENT_MODEL = "django_stripe_gateway.Payment"
     PAYMENT_VARIANTS = {"stripe": ("django_stripe_gateway.providers.StripeProvider", {})}
+    # All processes of a machine count a caller's requests together; several machines want Redis here.
+    CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": EXAMPLE / ".cache"}
+    }
+
     STRIPE_GATEWAY_SUCCESS_URL = "/payments/{payment_id}/paid/"
     STRIPE_GATEWAY_FAILURE_URL = "/payments/{payment_id}/unpaid/"
     STRIPE_GATEWAY_SUBSCRIPTION_SUCCESS_URL = STRIPE_GATEWAY_SUBSCRIPTION_CANCEL_URL = "/plans/"
@@ -236,6 +241,10 @@ class Development(Base):
     IS_PUBLIC = False
     LOCALSTRIPE_BY_DEFAULT = True
     DEBUG = True
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    # Every flow can be tried here, by one user and at any speed. What a customer may do elsewhere is the default.
+    STRIPE_GATEWAY_CUSTOMER_ACTIONS = ("*",)
+    STRIPE_GATEWAY_THROTTLE_RATES = None
 
     @property
     def SECRET_KEY(self) -> str:

@@ -116,3 +116,6 @@ def test_w036__clients_choose_amounts(adapter: str, expected: list[str]) -> None
         assert run(check_deployment_prices) == expected
     with override_settings(DEBUG=True, STRIPE_GATEWAY_ADAPTER=adapter):
         assert run(check_deployment_prices) == []
+    for closed in (["subscribe"], "nonsense"):
+        with override_settings(STRIPE_GATEWAY_ADAPTER=adapter, STRIPE_GATEWAY_CUSTOMER_ACTIONS=closed):
+            assert run(check_deployment_prices) == []

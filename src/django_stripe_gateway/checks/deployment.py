@@ -38,7 +38,10 @@ def check_deployment_prices(app_configs: Any, **kwargs: Any) -> list[CheckMessag
     except Exception:
         # A class that cannot be had is reported elsewhere; its module can raise anything when it is imported.
         return []
-    if settings.DEBUG or prices is not Adapter.price_payment:
+    wrong = "STRIPE_GATEWAY_CUSTOMER_ACTIONS" in wrong_settings()
+    if settings.DEBUG or prices is not Adapter.price_payment or wrong:
+        return []
+    if "create_payment" not in gateway_settings.customer_actions:
         return []
     message = "Clients of the API choose what they pay: the adapter does not override price_payment()."
     hint = (
