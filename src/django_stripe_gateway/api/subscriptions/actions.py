@@ -36,6 +36,7 @@ from django_stripe_gateway.services.subscriptions.change import change_subscript
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
 from django_stripe_gateway.services.subscriptions.discounts import apply_discount
 from django_stripe_gateway.services.subscriptions.pause import pause_subscription, unpause_subscription
+from django_stripe_gateway.services.subscriptions.preview_tokens import previewed_change, sign_preview
 from django_stripe_gateway.services.subscriptions.prices import find_plan, named_pricing
 from django_stripe_gateway.services.subscriptions.schedule import cancel_change
 from django_stripe_gateway.services.subscriptions.subscribe import return_addresses, subscribe
@@ -165,25 +166,33 @@ class ChangeView(BillingActionView):
         """Change plan, price or quantity, or say what that would cost.
 
         With `at_period_end` all stays as it is until the next period begins; `scheduled_change` says what comes then.
-        With `preview` nothing is changed: the answer has the invoice that the change would lead to, and the
-        `proration_date` to repeat the request with, so that it costs what it had said.
+        With `preview` nothing is changed: the answer has the invoice that the change would lead to, and a
+        `preview_token`. Repeat the request with that, without `preview`, within 15 minutes: it costs what it had said.
         """
         check_fields(request)
         values = self.validated(ChangeSubscriptionSerializer, request.data)
         subscription = self.get_subscription(values.pop("subscription_id"))
         values["plan"], values["pricing"] = asked_plan(values, subscription.variant, kept=subscription)
-        if values.pop("preview"):
-            moment = values.pop("proration_date", None)
-            if moment is None and not values["at_period_end"]:
-                moment = timezone.now().replace(microsecond=0)
-            snapshot = preview_change(subscription=subscription, proration_date=moment, **values)
-            shown = {name: getattr(snapshot, name) for name in ("currency", "total", "amount_due", "tax", "lines")}
-            preview = SimpleNamespace(proration_date=moment, **shown)
-            return self.answer(PreviewSerializer, preview, currency=snapshot.currency)
+        if "preview_token" in values:
+            request_as = {"token": values.pop("preview_token"), "idempotency_key": idempotency_key}
+            values = previewed_change(subscription=subscription, origin=self.origin, **request_as, **values)
+        elif values.pop("preview"):
+            return self.preview(subscription, values)
         changed = change_subscription(
             subscription=subscription, idempotency_key=idempotency_key, origin=self.origin, **values
         )
         return self.shown(changed)
+
+    def preview(self, subscription: Subscription, values: dict[str, Any]) -> Response:
+        """Answer with what a change would cost, and a token that fixes the moment of that."""
+        moment = values.pop("proration_date", None)
+        if moment is None and not values["at_period_end"]:
+            moment = timezone.now().replace(microsecond=0)
+        snapshot = preview_change(subscription=subscription, proration_date=moment, **values)
+        token = sign_preview(subscription=subscription, moment=moment, origin=self.origin, **values)
+        shown = {name: getattr(snapshot, name) for name in ("currency", "total", "amount_due", "tax", "lines")}
+        preview = SimpleNamespace(proration_date=moment, preview_token=token, **shown)
+        return self.answer(PreviewSerializer, preview, currency=snapshot.currency)
 
 
 class CancelChangeView(BillingActionView):

@@ -160,6 +160,7 @@ CHANGE = Examples(
             "amount_due": "120.00",
             "tax": "0.00",
             "proration_date": "2026-11-12T10:00:00Z",
+            "preview_token": ".eJxTOS5KLclMz1OyUjI0UdJRSi1O:1vJ8Qm:k3Y0b2x8",
             "lines": [
                 {"description": "Unused time on Basic", "amount": "-80.00", "quantity": 1, "is_proration": True},
                 {"description": "Remaining time on Premium", "amount": "200.00", "quantity": 1, "is_proration": True},

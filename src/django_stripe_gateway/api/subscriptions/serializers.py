@@ -235,8 +235,9 @@ class PreviewSerializer(serializers.Serializer[Any]):
     amount_due = FormattedAmountField()
     tax = FormattedAmountField()
     proration_date = serializers.DateTimeField(
-        allow_null=True, help_text="Give it to the change, so that it costs this; null for one at the period's end."
+        allow_null=True, help_text="The moment that this is the cost of; null for a change at the period's end."
     )
+    preview_token = serializers.CharField(help_text="Repeat the request with it: it is made as it was previewed.")
     lines = PreviewLineSerializer(many=True)
 
 
@@ -366,9 +367,10 @@ class ChangeSubscriptionSerializer(SubscriptionIdSerializer):
     lookup_key = serializers.CharField(max_length=200, required=False, help_text="Another name of the price.")
     quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY, required=False)
     proration = serializers.ChoiceField(choices=PRORATIONS, required=False)
-    proration_date = serializers.DateTimeField(required=False, help_text="Of the preview.")
+    proration_date = serializers.DateTimeField(required=False, help_text="The moment that it is counted from.")
     at_period_end = serializers.BooleanField(default=False, help_text="Change with the next period; nothing till then.")
     preview = serializers.BooleanField(default=False, help_text="Say what it would cost; change nothing.")
+    preview_token = serializers.CharField(max_length=2000, required=False, help_text="Of a preview of this change.")
 
 
 class AddItemSerializer(SubscriptionIdSerializer, AddOnSerializer):

@@ -147,7 +147,7 @@ def change_subscription(
         ProviderError: the provider refused or failed.
     """
     _find_plan(subscription)
-    pricing = _asked_pricing(subscription, plan, pricing, lookup_key)
+    pricing = asked_pricing(subscription, plan, pricing, lookup_key)
     check_moment(proration_date, field="proration_date")
     if at_period_end:
         check_not_prorated(proration, proration_date)
@@ -201,7 +201,7 @@ def preview_change(
     if not get_billing_gateway(subscription.variant).supports_preview:
         raise UnsupportedByGateway("This gateway cannot say what a change would cost.")
     _find_plan(subscription)
-    pricing = _asked_pricing(subscription, plan, pricing, lookup_key)
+    pricing = asked_pricing(subscription, plan, pricing, lookup_key)
     check_moment(proration_date, field="proration_date")
     if at_period_end:
         check_not_prorated(proration, proration_date)
@@ -253,8 +253,8 @@ def _find_plan(subscription: Subscription) -> None:
         subscription.refresh_from_db(using=payments_database(), fields=OF_PLAN)
 
 
-def _asked_pricing(
-    subscription: Subscription, plan: Plan | None, pricing: PlanPricing | None, lookup_key: str
+def asked_pricing(
+    subscription: Subscription, plan: Plan | None, pricing: PlanPricing | None, lookup_key: str = ""
 ) -> PlanPricing | None:
     """Return the price to change to, ``None`` to keep the present one."""
     if pricing is None and lookup_key:
