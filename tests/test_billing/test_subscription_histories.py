@@ -389,5 +389,7 @@ def differences(known: dict[str, Any], held: dict[str, Any]) -> list[tuple[str, 
 @pytest.mark.timeout(300)
 def test_history(either_host: SubscriptionHost, settings: Any) -> None:
     settings.STRIPE_GATEWAY_PAST_DUE_GRACE_DAYS = None
+    # What a pause is worth is told by test_pause_histories.
+    settings.STRIPE_GATEWAY_PAUSED_IS_VALID = True
     History.market = Market(either_host)
     run(History, settings=HISTORIES)

@@ -47,6 +47,12 @@ def variety() -> None:
         *({"cancel_at": date} for date in dates),
     )
     paid = (None, now)
+    pauses = itertools.cycle(
+        {"was_paused": was_paused, "paid_until": until, "trial_end": trial_end}
+        for was_paused in (False, True)
+        for until in (None, now - day, now + day)
+        for trial_end in (None, now - day, now + day)
+    )
     for status, past_due_since, end, first_paid_at in itertools.product(SubscriptionStatus, since, ends, paid):
         values = {"current_period_end": period_end, "pause_behavior": "void" if first_paid_at is None else "", **end}
         make_subscription(
@@ -55,12 +61,15 @@ def variety() -> None:
             status=status,
             past_due_since=past_due_since,
             first_paid_at=first_paid_at,
+            **next(pauses),
             **values,
         )
 
 
+@pytest.mark.parametrize("paused_is_valid", [False, True])
 @pytest.mark.parametrize("grace", [None, 0, 7])
-def test_predicates__agree_with_filters(settings: Any, grace: int | None) -> None:
+def test_predicates__agree_with_filters(settings: Any, grace: int | None, paused_is_valid: bool) -> None:
+    settings.STRIPE_GATEWAY_PAUSED_IS_VALID = paused_is_valid
     settings.STRIPE_GATEWAY_PAST_DUE_GRACE_DAYS = grace
     variety()
     rows = list(Subscription.objects.all())

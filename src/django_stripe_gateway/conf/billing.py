@@ -90,6 +90,21 @@ class BillingSettings:
         rule=rules.is_optional_plain_page,
         sentence="Your page that customers come back to from Stripe's portal; empty for `/`.",
     )
+    max_pause_days = Setting(
+        values.optional_integer,
+        default=92,
+        rule=rules.optional(rules.integer(1, 1825, unit="days"), "no bound"),
+        sentence=(
+            "For how many days customers can pause a subscription, counted from the end of what they have paid if that "
+            "has passed. Your own code and your staff are not bound."
+        ),
+    )
+    paused_is_valid = Setting(
+        values.flag,
+        default=False,
+        rule=rules.is_bool,
+        sentence="Let a paused subscription stay valid in [periods that nobody pays](../howto/change-plans.md#pause).",
+    )
     past_due_grace_days = Setting(
         values.optional_integer,
         default=7,

@@ -99,6 +99,7 @@ class InvoiceLine:
     amount: Decimal
     quantity: int | None = None
     price_id: str = ""
+    item_id: str = ""
     is_proration: bool = False
     period_start: datetime | None = None
     period_end: datetime | None = None
@@ -146,7 +147,7 @@ class SubscriptionSnapshot:
         client_secret_kind: "payment" or "setup": what the secret confirms.
         pause_behavior: empty unless collection is paused.
         has_pending_update: a change waits for its payment; ``pending_items`` are the items as it would make them.
-        past_due_since, first_paid_at: what the invoices say, where they were asked for.
+        invoices: all of it, where they were asked for; ``past_due_since``, ``first_paid_at`` are what they say.
         schedule: what becomes of it later, where that was asked for; ``schedule_id`` is told by every object.
         default_payment_method: charged instead of the customer's default one; empty where that one is charged.
         cancellation_reason: whose doing its end is; ``cancellation_feedback`` is the customer's, in Stripe's words.
@@ -186,6 +187,7 @@ class SubscriptionSnapshot:
     client_secret: str = field(default="", repr=False)
     client_secret_kind: str = ""
     latest_invoice: InvoiceSnapshot | None = None
+    invoices: Sequence[InvoiceSnapshot] = ()
     past_due_since: datetime | None = None
     first_paid_at: datetime | None = None
     schedule_id: str = ""

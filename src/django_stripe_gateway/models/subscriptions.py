@@ -96,7 +96,12 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
         late = Q(status=SubscriptionStatus.PAST_DUE, first_paid_at__isnull=False)
         if cutoff is not None:
             late &= Q(past_due_since__gt=cutoff)
-        return Q(status__in=PAYING) | late
+        valid = Q(status__in=PAYING) | late
+        if gateway_settings.paused_is_valid:
+            return valid
+        now = timezone.now()
+        on_trial = Q(status=SubscriptionStatus.TRIALING, trial_end__gt=now)
+        return valid & (Q(was_paused=False) | Q(paid_until__gt=now) | on_trial)
 
     @staticmethod
     def _in_last_period() -> Q:
@@ -152,6 +157,11 @@ class Subscription(models.Model):
     past_due_since = models.DateTimeField(_("past due since"), null=True, blank=True)
     # When money was paid for it first, by the provider's clock: who never paid anything has no time to pay late.
     first_paid_at = models.DateTimeField(_("first paid"), null=True, blank=True)
+    # The latest period of its plan that was paid, or of which nothing was due. And whether collection is paused, or was
+    # in a period that nobody has paid: then it is valid as far as it was paid, and no further.
+    paid_from = models.DateTimeField(null=True, blank=True, editable=False)
+    paid_until = models.DateTimeField(_("paid until"), null=True, blank=True)
+    was_paused = models.BooleanField(_("valid as far as paid"), default=False)
     pause_behavior = models.CharField(_("paused"), max_length=24, blank=True, default="")
     pause_resumes_at = models.DateTimeField(_("pause ends"), null=True, blank=True)
     has_pending_update = models.BooleanField(_("change waits for its payment"), default=False)
@@ -219,13 +229,24 @@ class Subscription(models.Model):
     def is_valid(self) -> bool:
         """Whether it gives what its plan promises: active, in trial, or past due within the time that is allowed.
 
-        Nothing is allowed to who never paid for it.
+        Nothing is allowed to who never paid for it. What is paused, or was, is so as far as it was paid.
         """
+        return self._has_valid_status and self._is_paid_if_paused
+
+    @property
+    def _has_valid_status(self) -> bool:
         if self.status == SubscriptionStatus.PAST_DUE:
             cutoff = past_due_cutoff()
             is_in_time = cutoff is None or (self.past_due_since is not None and self.past_due_since > cutoff)
             return is_in_time and self.first_paid_at is not None
         return self.status in PAYING
+
+    @property
+    def _is_paid_if_paused(self) -> bool:
+        if not self.was_paused or gateway_settings.paused_is_valid:
+            return True
+        ends = (self.paid_until, self.trial_end if self.on_trial else None)
+        return any(end is not None and end > timezone.now() for end in ends)
 
     @property
     def on_trial(self) -> bool:

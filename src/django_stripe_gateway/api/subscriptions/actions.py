@@ -11,7 +11,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_stripe_gateway.api.access import check_fields, check_may
+from django_stripe_gateway.api.access import CHANGE_TERMS, check_fields, check_may, has_permission
 from django_stripe_gateway.api.base import SerializerClass
 from django_stripe_gateway.api.fields import NOW
 from django_stripe_gateway.api.idempotency import idempotent
@@ -243,8 +243,12 @@ class PauseView(BillingActionView):
     @_changing("subscriptions_pause", request=PauseSubscriptionSerializer, examples=examples.PAUSE)
     @idempotent
     def post(self, request: Request, *, idempotency_key: str | None) -> Response:
-        """Stop collecting money for a subscription. The seller's."""
-        return self.change(PauseSubscriptionSerializer, pause_subscription, idempotency_key)
+        """Stop collecting money for a subscription, which stays valid as far as it was paid. The seller's.
+
+        It ends at `resumes_at`, and within `STRIPE_GATEWAY_MAX_PAUSE_DAYS` for whoever may not change the terms.
+        """
+        pause = functools.partial(pause_subscription, is_bounded=not has_permission(request.user, CHANGE_TERMS))
+        return self.change(PauseSubscriptionSerializer, pause, idempotency_key)
 
 
 class UnpauseView(BillingActionView):

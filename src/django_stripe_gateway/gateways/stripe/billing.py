@@ -89,20 +89,14 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
         return self._whole(self._send(create, subscription_answer, idempotency_key, params=params))
 
     def retrieve_subscription(self, subscription_id: str) -> SubscriptionSnapshot:
-        """Ask where a subscription stands, and its invoices since when it is past due."""
+        """Ask where a subscription stands; its invoices say since when it is past due, and how far one is paid."""
         params = {"expand": self._subscription_expand()}
         answer = ask(lambda: self.v1.subscriptions.retrieve(subscription_id, params=params), subscription_answer)
         found = self._whole(answer)
-        return self._with_lateness(found) if found.status == "past_due" else found
-
-    def _with_lateness(self, found: SubscriptionSnapshot) -> SubscriptionSnapshot:
-        invoices = self.list_subscription_invoices(found.subscription_id)
-        # The newest come first. One that was given up before the last that was settled makes nothing late any more.
-        unsettled = takewhile(lambda invoice: invoice.status not in SETTLED, invoices)
-        late = (invoice.late_since for invoice in unsettled if invoice.status == "open")
-        paid = (invoice.paid_at or invoice.created for invoice in invoices if invoice.is_paid_with_something)
-        since, first = (min(filter(None, moments), default=None) for moments in (late, paid))
-        return replace(found, past_due_since=since, first_paid_at=first)
+        if found.status != "past_due" and not found.pause_behavior:
+            return found
+        found = replace(found, invoices=self.list_subscription_invoices(found.subscription_id))
+        return _with_lateness(found) if found.status == "past_due" else found
 
     def list_subscriptions(self, customer_id: str) -> Sequence[SubscriptionSnapshot]:
         """Return all subscriptions of a customer, ended ones too."""
@@ -368,3 +362,13 @@ def _item(item: ItemChange) -> dict[str, Any]:
 
 def _named(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _with_lateness(found: SubscriptionSnapshot) -> SubscriptionSnapshot:
+    """Return a subscription with what its invoices say: since when one is late, and when one was paid first."""
+    # The newest come first. One that was given up before the last that was settled makes nothing late any more.
+    unsettled = takewhile(lambda invoice: invoice.status not in SETTLED, found.invoices)
+    late = (invoice.late_since for invoice in unsettled if invoice.status == "open")
+    paid = (invoice.paid_at or invoice.created for invoice in found.invoices if invoice.is_paid_with_something)
+    since, first = (min(filter(None, moments), default=None) for moments in (late, paid))
+    return replace(found, past_due_since=since, first_paid_at=first)

@@ -275,6 +275,7 @@ def invoice_line(obj: Object) -> InvoiceLine:
 
 def _line(line: Object, currency: str) -> InvoiceLine:
     price = part(part(line.get("pricing")).get("price_details")).get("price") or line.get("price") or line.get("plan")
+    details = part(part(line.get("parent")).get("subscription_item_details"))
     period = part(line.get("period"))
     quantity = line.get("quantity")
     return InvoiceLine(
@@ -282,6 +283,7 @@ def _line(line: Object, currency: str) -> InvoiceLine:
         amount=signed_amount_of(line["amount"], currency),
         quantity=None if quantity is None else count_of(quantity, 1),
         price_id=object_id(price),
+        item_id=object_id(details.get("subscription_item") or line.get("subscription_item")),
         is_proration=_is_proration(line),
         period_start=moment(period.get("start")),
         period_end=moment(period.get("end")),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
 
 from django_stripe_gateway.choices import BillingOperationKind, SubscriptionStatus
+from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway, WrongState
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
@@ -18,6 +22,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     check_moment,
     run_on_subscription,
 )
+from django_stripe_gateway.services.subscriptions.paid_periods import is_payment_in_doubt
 
 PAUSE_BEHAVIORS = ("void", "keep_as_draft", "mark_uncollectible")
 
@@ -42,6 +47,9 @@ class PauseVerb(SubscriptionVerb):
             resumes_at=datetime.fromisoformat(resumes_at) if resumes_at else None,
             idempotency_key=claim.key,
         )
+        if is_payment_in_doubt(claim.seen, snapshot):
+            # How far it is paid is in its invoices.
+            snapshot = claim.gateway.retrieve_subscription(claim.seen.provider_id)
         return snapshot
 
 
@@ -78,6 +86,7 @@ def pause_subscription(
     subscription: Subscription,
     behavior: str = "void",
     resumes_at: datetime | None = None,
+    is_bounded: bool = False,
     idempotency_key: str | None = None,
     origin: Origin = SYSTEM,
 ) -> Subscription:
@@ -86,9 +95,10 @@ def pause_subscription(
     Args:
         behavior: what becomes of invoices meanwhile: "void", "keep_as_draft" or "mark_uncollectible".
         resumes_at: when the pause ends by itself.
+        is_bounded: ``True`` for a customer's, which ends after ``STRIPE_GATEWAY_MAX_PAUSE_DAYS`` at the latest.
 
     Raises:
-        InvalidInput: an unknown behaviour, or a moment that has passed.
+        InvalidInput: an unknown behaviour, or a moment that has passed, or one beyond the bound ("pause_too_long").
         WrongState: it is over, or paused already.
         UnsupportedByGateway: this provider cannot pause.
         ProviderError: the provider refused or failed.
@@ -98,7 +108,37 @@ def pause_subscription(
     check_moment(resumes_at, field="resumes_at", is_to_come="The pause must end in the future.")
     _check_supports_pause(subscription)
     params = {"behavior": behavior, "resumes_at": resumes_at.isoformat() if resumes_at else None}
-    return run_on_subscription(PAUSE_SUBSCRIPTION, subscription, params, idempotency_key, origin)
+
+    def bound() -> dict[str, Any]:
+        end = bounded_pause(subscription, resumes_at) if is_bounded else resumes_at
+        return {"resumes_at": end.isoformat() if end else None}
+
+    return run_on_subscription(PAUSE_SUBSCRIPTION, subscription, params, idempotency_key, origin, bound)
+
+
+def bounded_pause(subscription: Subscription, resumes_at: datetime | None) -> datetime | None:
+    """Return when a customer's pause ends: as they ask, and within ``STRIPE_GATEWAY_MAX_PAUSE_DAYS``.
+
+    The days are counted from the end of what was paid, if that has passed: no pause after another makes it longer.
+
+    Raises:
+        InvalidInput: it would be too long ("pause_too_long").
+    """
+    if gateway_settings.max_pause_days is None:
+        return resumes_at
+    now = timezone.now().replace(microsecond=0)
+    latest = _unpaid_since(subscription, now) + timedelta(days=gateway_settings.max_pause_days)
+    if latest <= now or (resumes_at is not None and resumes_at > latest):
+        sentence = f"A pause ends within {gateway_settings.max_pause_days} days, until a period is paid again."
+        raise InvalidInput(sentence, code="pause_too_long", field="resumes_at")
+    return resumes_at or latest
+
+
+def _unpaid_since(subscription: Subscription, now: datetime) -> datetime:
+    """Return since when nobody has paid because of a pause; now if that is not so."""
+    if not subscription.was_paused:
+        return now
+    return min(now, subscription.paid_until or subscription.start or now)
 
 
 def unpause_subscription(

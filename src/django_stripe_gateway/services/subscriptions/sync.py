@@ -37,6 +37,7 @@ from django_stripe_gateway.services.subscriptions.items import (
     sync_items,
     take_plan,
 )
+from django_stripe_gateway.services.subscriptions.paid_periods import follow_pause, note_paid_period
 from django_stripe_gateway.services.subscriptions.scheduled import SCHEDULED, log_dropped, take_schedule
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 from django_stripe_gateway.transitions import (
@@ -59,7 +60,7 @@ MIRRORED_OF_INVOICE = (
 # What was known and then missing says that an old answer lacks it, not that it is gone.
 KEPT_WHEN_MISSING = frozenset({"start"})
 # What follows from them, and from when they were said.
-DERIVED = ("past_due_since", "first_paid_at", "fixed_end")
+DERIVED = ("past_due_since", "first_paid_at", "fixed_end", "paid_from", "paid_until", "was_paused")
 TIMES = ("provider_time", "fetched_at", "modified")
 
 
@@ -204,6 +205,7 @@ def apply_subscription(
         take_schedule(subscription, snapshot)
         note_lateness(subscription, snapshot, said_at)
         note_end(subscription, before)
+        follow_pause(subscription, snapshot)
         follow_periods(subscription, before, items)
     changed = _changed(subscription, before, ["status", "provider_id", *DERIVED, *MIRRORED, *OF_PLAN, *SCHEDULED])
     if "provider_id" in changed:
@@ -320,6 +322,7 @@ def apply_invoice(invoice: Invoice, snapshot: InvoiceSnapshot, origin: Origin) -
     invoice.save(using=payments_database(), update_fields=None if invoice.pk is None else [*changed, *TIMES])
     if changed and invoice.subscription is not None:
         note_payment(invoice.subscription, snapshot)
+        note_paid_period(invoice.subscription, snapshot)
         announce_invoice(invoice, invoice.subscription, before, origin)
     return bool(changed)
 

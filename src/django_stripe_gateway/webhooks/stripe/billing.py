@@ -22,6 +22,7 @@ from django_stripe_gateway.services.subscriptions.grace import is_in_doubt
 from django_stripe_gateway.services.subscriptions.identity import find_subscription_row
 from django_stripe_gateway.services.subscriptions.invoices import SETTLED_INVOICES, is_invoice_missing
 from django_stripe_gateway.services.subscriptions.items import lack_periods
+from django_stripe_gateway.services.subscriptions.paid_periods import is_payment_in_doubt
 from django_stripe_gateway.services.subscriptions.scheduled import is_schedule_in_doubt
 from django_stripe_gateway.services.subscriptions.sync import (
     add_subscription,
@@ -75,6 +76,7 @@ def apply_subscription_event(
             retrieve=lambda: gateway.retrieve_subscription(snapshot.subscription_id),
             is_in_doubt=is_in_doubt(subscription, snapshot, event.previous.get("status"))
             or is_schedule_in_doubt(subscription, snapshot, event.created)
+            or is_payment_in_doubt(subscription, snapshot)
             or is_invoice_missing(subscription, snapshot)
             or not snapshot.has_all_items
             or lack_periods(snapshot.items)
