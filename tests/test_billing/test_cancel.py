@@ -10,10 +10,11 @@ import pytest
 from django.utils import timezone
 
 from django_stripe_gateway.exceptions import InvalidInput, ProviderUnavailable
-from django_stripe_gateway.models import Subscription
+from django_stripe_gateway.models import Invoice, Subscription
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription
 from tests.test_billing.host import SubscriptionHost
+from tests.test_billing.rows import now
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -154,6 +155,63 @@ def test_at_once__what_waits_is_invoiced(host: SubscriptionHost) -> None:
     cancel_subscription(subscription=found, at_period_end=False)
     last = host.fake.all("invoice")[-1]
     assert (last["status"], Decimal(last["total"]) > 1000) == ("paid", True)
+
+
+def charged(host: SubscriptionHost) -> Decimal:
+    """Return what is invoiced in all, and is not void, less what the customer was credited."""
+    invoices = [one for one in host.fake.all("invoice") if one["status"] != "void"]
+    return Decimal(sum(one["total"] for one in invoices)) / 100
+
+
+@pytest.mark.parametrize(
+    ("steps", "least"),
+    [
+        # Of 20.00 a month and 50.00, half a month before its end; 20.00 are paid.
+        (["up"], 34),
+        (["up", "down", "up"], 34),
+        (["up", "down"], 20),
+        (["seats"], 39),
+        (["seats", "one seat"], 20),
+    ],
+)
+def test_at_once__changes_that_wait(host: SubscriptionHost, steps: list[str], least: int) -> None:
+    """What was changed to more is charged; a change to less gives no credit to who leaves."""
+    host.basic.is_per_seat = True
+    host.basic.save()
+    found = half_way(host)
+    host.change_card(found, "pm_card_visa")
+    wishes: dict[str, dict[str, Any]] = {
+        "up": {"pricing": host.premium},
+        "down": {"pricing": host.basic},
+        "seats": {"quantity": 3},
+        "one seat": {"quantity": 1},
+    }
+    for step in steps:
+        change_subscription(subscription=now(found), proration="create_prorations", **wishes[step])
+        host.deliver_new()
+    cancel_subscription(subscription=now(found), at_period_end=False)
+    assert least <= charged(host) <= least + 2
+    assert balance(host) == 0
+
+
+def test_at_once__a_change_to_less_is_no_credit(host: SubscriptionHost) -> None:
+    found = host.subscribed(host.premium)
+    host.fake.advance(days=1)
+    change_subscription(subscription=found, pricing=host.basic, proration="create_prorations")
+    assert cancel_subscription(subscription=now(found), at_period_end=False).has_ended
+    host.fake.advance(days=40)
+    assert (charged(host), balance(host)) == (50, 0)
+
+
+def test_at_once__the_last_invoice_is_declined(host: SubscriptionHost) -> None:
+    found = half_way(host)
+    host.change_card(found, "pm_card_visa")
+    change_subscription(subscription=found, pricing=host.premium, proration="create_prorations")
+    host.change_card(found, "pm_card_chargeCustomerFail")
+    assert cancel_subscription(subscription=now(found), at_period_end=False).has_ended
+    host.deliver_new()
+    owed = Invoice.objects.open().get()
+    assert (owed.subscription, owed.amount_remaining > 10) == (found, True)
 
 
 @pytest.mark.parametrize(

@@ -251,8 +251,12 @@ class BillingGateway(ScheduleGateway, ABC):
         """Take back an open invoice, which cannot be paid after that; one that is paid is refused."""
         raise UnsupportedByGateway("This gateway cannot take an invoice back.")
 
-    def preview_end(self, subscription_id: str, customer_id: str) -> InvoiceSnapshot:
-        """Return the invoice that an end now would lead to; what is left of the period makes it negative."""
+    def preview_end(self, subscription_id: str, customer_id: str, *, credits_unused: bool = True) -> InvoiceSnapshot:
+        """Return the invoice that an end now would lead to; what is left of the period makes it negative.
+
+        Args:
+            credits_unused: ``False`` for what waits for an invoice alone.
+        """
         raise UnsupportedByGateway("This gateway cannot say what is left of a period.")
 
     def list_subscription_invoices(self, subscription_id: str) -> Sequence[InvoiceSnapshot]:

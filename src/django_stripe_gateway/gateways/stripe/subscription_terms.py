@@ -62,9 +62,9 @@ class StripeSubscriptionTerms(StripeWholeSubscriptions):
             params["days_until_due"] = days_until_due
         return self._update(subscription_id, params, idempotency_key)
 
-    def preview_end(self, subscription_id: str, customer_id: str) -> InvoiceSnapshot:
+    def preview_end(self, subscription_id: str, customer_id: str, *, credits_unused: bool = True) -> InvoiceSnapshot:
         """Return the invoice that an end now would lead to; what is left of the period makes it negative."""
-        details = {"cancel_now": True, "proration_behavior": "always_invoice"}
+        details = {"cancel_now": True, "proration_behavior": "always_invoice" if credits_unused else "none"}
         params = {"customer": customer_id, "subscription": subscription_id, "subscription_details": details}
         return ask(lambda: self.v1.invoices.create_preview(params=params), invoice_snapshot, about_state=True)
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from django.db.models import OuterRef, QuerySet
 
-from django_stripe_gateway.choices import BillingOperationKind, OperationState
+from django_stripe_gateway.choices import BillingOperationKind, OperationState, SubscriptionStatus
 from django_stripe_gateway.exceptions import InvalidInput, ProviderError, ProviderUnavailable, WrongState
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
+from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.gateways.subscription_values import SubscriptionEnd
 from django_stripe_gateway.models import BillingOperation, Subscription
 from django_stripe_gateway.services.operations.verbs import register
@@ -44,6 +45,8 @@ FEEDBACK = (
     "unused",
 )
 REFUNDS = ("credit", "refund")
+# Of what runs and is charged something: more can wait than the first invoice.
+BILLED = (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE)
 MAX_COMMENT = 5000
 
 
@@ -143,7 +146,8 @@ def cancel_subscription(
 ) -> Subscription:
     """Let a subscription end with its period, at a date, or at once; what is cancelled already stays so.
 
-    At once, what waits for an invoice is invoiced now, and so is what was used and is charged by use.
+    At once, what waits for an invoice is invoiced now, and so is what was used and is charged by use. What would be a
+    credit in all, for a change to less that no invoice has taken off yet, is dropped unless the rest is given back.
 
     Args:
         at_period_end: ``False`` ends it now.
@@ -171,7 +175,9 @@ def cancel_subscription(
     }
 
     def find() -> dict[str, Any]:
-        return _find_refunds(subscription, origin) if refund_unused == "refund" else {}
+        if refund_unused == "refund":
+            return _find_refunds(subscription, origin)
+        return {} if at_period_end or refund_unused else _find_credit(subscription)
 
     return run_on_subscription(CANCEL_SUBSCRIPTION, subscription, params, idempotency_key, origin, find)
 
@@ -199,6 +205,23 @@ def _find_refunds(subscription: Subscription, origin: Origin) -> dict[str, Any]:
         if not look_up_subscription(subscription.pk, origin).has_ended:
             raise
     return {}
+
+
+def _find_credit(subscription: Subscription) -> dict[str, Any]:
+    """Return whether what waits for an invoice is a credit in all, which nobody has granted to who leaves now."""
+    gateway = get_billing_gateway(subscription.variant)
+    if subscription.status not in BILLED or not subscription.provider_id or not gateway.supports_preview:
+        return {}
+    try:
+        last = gateway.preview_end(
+            subscription.provider_id, subscription.customer.provider_id or "", credits_unused=False
+        )
+    except ProviderUnavailable:
+        raise
+    except ProviderError:
+        # It is over at the provider, or nothing waits; the call will tell.
+        return {}
+    return {"drops_pending": last.total < last.sellers_items}
 
 
 def _check_asked(
@@ -240,7 +263,7 @@ def _end(claim: CustomerClaim) -> SubscriptionEnd:
     """
     params = claim.params
     has_rest = params.get("has_rest")
-    settles_pending = claim.seen.status in CHANGEABLE and not has_rest
+    settles_pending = claim.seen.status in CHANGEABLE and not has_rest and not params.get("drops_pending")
     return SubscriptionEnd(
         credits_unused=params.get("refund_unused") == "credit" or (settles_pending and has_rest is False),
         settles_pending=settles_pending,
