@@ -112,6 +112,14 @@ class PauseHistory(RuleBasedStateMachine):
         self.fake.advance(seconds=max(60, int(ends - self.now().timestamp() + hours * 3600)))
         self.hear()
 
+    @rule(behavior=st.sampled_from(BEHAVIORS))
+    def pause_over_the_renewal(self, behavior: str) -> None:
+        """Pause for nothing but the moment at which the next period is charged."""
+        self.wait_for_the_renewal(hours=-1)
+        self.pause(behavior, is_bounded=True)
+        self.wait(hours=2)
+        self.unpause()
+
     # What is heard of it.
 
     @rule(order=st.randoms(use_true_random=False), share=st.sampled_from([0.3, 0.7]), is_lost=st.booleans())
