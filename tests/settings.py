@@ -109,5 +109,7 @@ STRIPE_GATEWAY_CUSTOMER_ACTIONS = [
     "unpause_subscription",
     "proration",
 ]
+# Stripe's own way; what is invoiced at once is the subject of those that set the default, "invoice_increases".
+STRIPE_GATEWAY_PRORATION_BEHAVIOR = "create_prorations"
 # Many requests of one user in a moment are no attack here.
 STRIPE_GATEWAY_THROTTLE_RATES = None

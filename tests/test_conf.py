@@ -88,6 +88,7 @@ OVERRIDES: list[tuple[str, Any, Any]] = [
     ("ALLOW_DUPLICATE_SUBSCRIPTIONS", "yes", True),
     ("AUTOMATIC_TAX", True, True),
     ("PRORATION_BEHAVIOR", "none", "none"),
+    ("PRORATION_BEHAVIOR", "invoice_increases", "invoice_increases"),
     ("SUBSCRIPTION_SUCCESS_URL", "/welcome/", "/welcome/"),
     ("SUBSCRIPTION_CANCEL_URL", None, ""),
     ("PORTAL_RETURN_URL", "/account/", "/account/"),

@@ -208,4 +208,4 @@ class TestTeams:
         body = {"subscription_id": subscription.provider_id}
         answer = staff("change_terms").post(f"{ROOT}cancel/", body, format="json", headers={"Idempotency-Key": "k"})
         assert answer.status_code == 200, answer.content
-        assert staff().post(f"{ROOT}cancel/", body, format="json").status_code == 404
+        assert staff().post(f"{ROOT}cancel/", body, format="json").status_code == 401

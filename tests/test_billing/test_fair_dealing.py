@@ -207,7 +207,7 @@ class Thief(RuleBasedStateMachine):
         body = self.asked(one, plan, quantity)
         answer = self.ask("post", "change/", body | {"preview": True}, {})
         if answer.status_code == 200:
-            self.tokens.append((answer.json().get("preview_token"), body))
+            self.tokens.append((answer.json()["preview_token"], body))
 
     @precondition(lambda self: self.tokens)
     @rule(token=which, hostile=HOSTILE)
@@ -313,5 +313,6 @@ class Thief(RuleBasedStateMachine):
 @pytest.mark.timeout(300)
 def test_nobody_has_more_than_they_paid_for(host: SubscriptionHost, settings: Any) -> None:
     settings.STRIPE_GATEWAY_CUSTOMER_ACTIONS = ["default"]
+    settings.STRIPE_GATEWAY_PRORATION_BEHAVIOR = "invoice_increases"
     Thief.shop = Shop(host)
     run(Thief, settings=HISTORIES)

@@ -12,7 +12,12 @@ from django_stripe_gateway.conf.api import SELLERS_ACTIONS
 from tests.test_checks.running import run
 
 SHARED = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://cache"}}
-SAFE = {"STRIPE_GATEWAY_CUSTOMER_ACTIONS": ["default"], "STRIPE_GATEWAY_THROTTLE_RATES": {}, "CACHES": SHARED}
+SAFE = {
+    "STRIPE_GATEWAY_CUSTOMER_ACTIONS": ["default"],
+    "STRIPE_GATEWAY_PRORATION_BEHAVIOR": "invoice_increases",
+    "STRIPE_GATEWAY_THROTTLE_RATES": {},
+    "CACHES": SHARED,
+}
 
 
 @pytest.mark.parametrize(
@@ -20,6 +25,8 @@ SAFE = {"STRIPE_GATEWAY_CUSTOMER_ACTIONS": ["default"], "STRIPE_GATEWAY_THROTTLE
     [
         ("CUSTOMER_ACTIONS", ["*"], ", ".join(SELLERS_ACTIONS)),
         ("CUSTOMER_ACTIONS", ["default", "pause_subscription"], "seller's: pause_subscription."),
+        ("PRORATION_BEHAVIOR", "none", "for nothing"),
+        ("PRORATION_BEHAVIOR", "create_prorations", "before it is paid"),
         ("ALLOW_REPEATED_TRIALS", True, "trial after another"),
         ("PAST_DUE_GRACE_DAYS", None, "as long as Stripe tries"),
     ],

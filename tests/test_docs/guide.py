@@ -198,8 +198,9 @@ def guide(settings: Any, user: Any, fake: Any) -> Iterator[Guide]:
     receivers = {name: list(signal.receivers) for name, signal in SIGNALS.items()}
     finders = list(arrivals._finders)
     with temporary_handlers(), temporary_providers():
-        # A reader's project has set neither.
+        # A reader's project has set none of these.
         settings.STRIPE_GATEWAY_CUSTOMER_ACTIONS, settings.STRIPE_GATEWAY_THROTTLE_RATES = ("default",), {}
+        settings.STRIPE_GATEWAY_PRORATION_BEHAVIOR = "invoice_increases"
         followed = Guide(settings, user, fake)
         try:
             yield followed

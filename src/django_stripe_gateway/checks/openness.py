@@ -18,6 +18,11 @@ from django_stripe_gateway.conf.setting import PREFIX
 LOCAL_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
 SILENCE = "If that is meant, silence this check."
 
+PRORATIONS = {
+    "none": "customers go up in the middle of a period for nothing",
+    "create_prorations": "what a change adds is had before it is paid, and may never be",
+}
+
 
 def _opened_actions() -> str:
     opened = [action for action in SELLERS_ACTIONS if action in gateway_settings.customer_actions]
@@ -27,6 +32,7 @@ def _opened_actions() -> str:
 #: Setting → what it leaves open, empty if nothing.
 OPEN: Mapping[str, Callable[[], str]] = {
     "CUSTOMER_ACTIONS": _opened_actions,
+    "PRORATION_BEHAVIOR": lambda: PRORATIONS.get(gateway_settings.proration_behavior, ""),
     "ALLOW_REPEATED_TRIALS": lambda: (
         "an owner can have one trial after another" if gateway_settings.allow_repeated_trials else ""
     ),

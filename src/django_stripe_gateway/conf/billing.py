@@ -10,6 +10,9 @@ from django_stripe_gateway.conf.setting import Setting
 # What can become of a trial that ends without a payment method, in Stripe's words.
 TRIAL_END_BEHAVIORS = ("cancel", "create_invoice", "pause")
 
+# Not a word of Stripe's: a proration for each change, by what it costs.
+INVOICE_INCREASES = "invoice_increases"
+
 
 class BillingSettings:
     """Subscriptions."""
@@ -65,12 +68,14 @@ class BillingSettings:
     )
     proration_behavior = Setting(
         str,
-        default="create_prorations",
-        rule=rules.one_of("create_prorations", "always_invoice", "none"),
+        default=INVOICE_INCREASES,
+        rule=rules.one_of(INVOICE_INCREASES, "create_prorations", "always_invoice", "none"),
         sentence=(
             "What a change in the middle of a period costs: `create_prorations` (with the next invoice), "
-            "`always_invoice` (at once) or `none`."
+            "`always_invoice` (at once) or `none`; `invoice_increases` invoices at once what costs more, which is had "
+            "once it is paid, and credits what costs less with the next invoice."
         ),
+        checks="W037",
     )
     subscription_success_url = Setting(
         values.text,

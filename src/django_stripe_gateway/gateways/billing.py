@@ -51,6 +51,8 @@ class BillingGateway(ScheduleGateway, ABC):
     supports_pause: ClassVar[bool] = False
     supports_promotion_codes: ClassVar[bool] = False
     supports_preview: ClassVar[bool] = False
+    #: It can invoice a change at once, and hold the change back until that is paid.
+    supports_change_invoices: ClassVar[bool] = False
     #: The provider has a page on which a customer adds a payment method.
     supports_setup_checkout: ClassVar[bool] = False
     #: An open invoice can be paid on request.

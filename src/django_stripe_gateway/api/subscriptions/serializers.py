@@ -18,9 +18,9 @@ from django_stripe_gateway.choices import (
 )
 from django_stripe_gateway.models import Invoice, Plan, PlanLimit, PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.services.subscriptions.cancel import FEEDBACK, MAX_COMMENT, REFUNDS
-from django_stripe_gateway.services.subscriptions.change import PRORATIONS
 from django_stripe_gateway.services.subscriptions.default_payment_method import PaymentMethodsInUse
 from django_stripe_gateway.services.subscriptions.pause import PAUSE_BEHAVIORS
+from django_stripe_gateway.services.subscriptions.prorations import PRORATIONS
 from django_stripe_gateway.services.subscriptions.quantities import MAX_QUANTITY
 from django_stripe_gateway.services.subscriptions.subscribe import MODES
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from django.db.models import Model, Prefetch, Q, QuerySet
+from django.db.models import Model, Prefetch, QuerySet
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework.exceptions import NotAuthenticated, NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -43,7 +43,7 @@ class BillingView(OwnerView):
 
     def own_subscriptions(self) -> QuerySet[Subscription]:
         """Return the owner's subscriptions with all that is shown of them."""
-        return with_all_that_is_shown(Subscription.objects.filter(self.is_own("customer__owner")))
+        return with_all_that_is_shown(Subscription.objects.for_owner(self.billed_owner))
 
     def in_reach(self, rows: QuerySet[M], owner: str) -> M:
         """Return the only one of ``rows``, if the user may act on it.
@@ -52,21 +52,18 @@ class BillingView(OwnerView):
             owner: the look-up of whose it is.
 
         Raises:
+            NotAuthenticated: the user speaks for nobody, and has no permission either.
             NotFound: there is none, or it is out of the user's reach.
             PermissionDenied: this is the seller's to do.
         """
-        found = rows.filter(self.is_own(owner)).first()
+        billed = self.billed_owner_or_none
+        found = None if billed is None else rows.filter(**{owner: billed}).first()
         if found is None and reaches_others(self.request, self.action, rows.model):
             found = rows.first()
         if found is None:
-            raise NotFound
+            raise NotAuthenticated if billed is None else NotFound
         check_may(self.request, self.action)
         return found
-
-    def is_own(self, owner: str) -> Q:
-        """Return the condition that something is the owner's; nothing is, for the seller's people without a team."""
-        billed = self.billed_owner_or_none
-        return Q(pk__in=()) if billed is None else Q(**{owner: billed})
 
     def get_subscription(self, subscription_id: str) -> Subscription:
         """Return a subscription on which the user may act.

@@ -51,6 +51,7 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
     supports_pause = True
     supports_promotion_codes = True
     supports_preview = True
+    supports_change_invoices = True
     supports_setup_checkout = True
     supports_invoice_payment = True
     supports_items = True

@@ -14,7 +14,6 @@ from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.add_ons import check_add_on
 from django_stripe_gateway.services.subscriptions.change import (
     change_at_provider,
-    proration_of,
     subscription_change,
 )
 from django_stripe_gateway.services.subscriptions.credits import check_claimed_credit
@@ -28,6 +27,7 @@ from django_stripe_gateway.services.subscriptions.line import (
 )
 from django_stripe_gateway.services.subscriptions.metered import check_charged_once
 from django_stripe_gateway.services.subscriptions.prices import current_terms
+from django_stripe_gateway.services.subscriptions.prorations import proration_of
 from django_stripe_gateway.services.subscriptions.quantities import check_next_quantity, quantity_of
 from django_stripe_gateway.services.subscriptions.schedule import let_go
 from django_stripe_gateway.services.transactions import payments_database
@@ -145,7 +145,8 @@ def add_item(
         ProviderError: the provider refused or failed.
     """
     _check_addable(subscription, pricing)
-    params = _params(price_id=pricing.stripe_price_id, quantity=quantity_of(pricing, quantity), proration=proration)
+    values = {"price_id": pricing.stripe_price_id, "quantity": quantity_of(pricing, quantity)}
+    params = _params(proration_of(proration, subscription), **values)
     return run_on_subscription(ADD_ITEM, subscription, params, idempotency_key, origin)
 
 
@@ -185,8 +186,8 @@ def change_item(
             if item.is_metered:
                 raise InvalidInput("A meter counts what is charged; there is no quantity.", field="quantity")
             check_next_quantity(quantity, item, subscription.variant)
-    values = {"item_id": item.provider_id, "price_id": price_id, "quantity": quantity}
-    params = _params(**values, proration=proration, is_metered=item.is_metered)
+    proration = proration_of(proration, subscription, item_id=item.provider_id, pricing=pricing, quantity=quantity)
+    params = _params(proration, item_id=item.provider_id, price_id=price_id, quantity=quantity)
     return run_on_subscription(CHANGE_ITEM, subscription, params, idempotency_key, origin)
 
 
@@ -206,8 +207,10 @@ def remove_item(
         UnsupportedByGateway: this provider charges one price only.
         ProviderError: the provider refused or failed.
     """
-    params = _params(item_id=item.provider_id, is_removed=True, proration=proration, is_metered=item.is_metered)
-    return run_on_subscription(REMOVE_ITEM, _subscription_of(item), params, idempotency_key, origin)
+    subscription, item_id = _subscription_of(item), item.provider_id
+    proration = proration_of(proration, subscription, item_id=item_id, is_removed=True)
+    params = _params(proration, item_id=item_id, is_removed=True)
+    return run_on_subscription(REMOVE_ITEM, subscription, params, idempotency_key, origin)
 
 
 def check_not_there(price_id: str | None, items: dict[str, SubscriptionItem]) -> None:
@@ -259,6 +262,6 @@ def _kept_quantity(item: SubscriptionItem, pricing: PlanPricing) -> int:
     return item.quantity if pricing.is_per_seat else 1
 
 
-def _params(*, proration: str, is_metered: bool = False, **values: Any) -> dict[str, Any]:
+def _params(proration: str, **values: Any) -> dict[str, Any]:
     nothing = {"item_id": "", "price_id": None, "quantity": None, "is_removed": False, "proration_date": None}
-    return {**nothing, **values, "proration": proration_of(proration, is_metered=is_metered)}
+    return {**nothing, **values, "proration": proration}

@@ -10,7 +10,6 @@ from typing import Any
 from django.utils import timezone
 
 from django_stripe_gateway.choices import BillingOperationKind
-from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway, WrongState
 from django_stripe_gateway.gateways.billing_values import (
     InvoiceSnapshot,
@@ -51,6 +50,7 @@ from django_stripe_gateway.services.subscriptions.prices import (
     is_charged,
     named_pricing,
 )
+from django_stripe_gateway.services.subscriptions.prorations import proration_of
 from django_stripe_gateway.services.subscriptions.quantities import check_next_quantity, check_quantity
 from django_stripe_gateway.services.subscriptions.schedule import (
     check_not_prorated,
@@ -61,8 +61,6 @@ from django_stripe_gateway.services.subscriptions.schedule import (
 )
 from django_stripe_gateway.services.subscriptions.trials import check_can_be_charged, trial_after_change
 from django_stripe_gateway.services.transactions import payments_database
-
-PRORATIONS = ("create_prorations", "always_invoice", "none")
 
 
 class ChangeVerb(SubscriptionVerb):
@@ -287,33 +285,19 @@ def _change_params(
         "price_id": None if pricing is None else pricing.stripe_price_id,
         "plan_pk": None if pricing is None else pricing.plan_id,
         "quantity": _next_quantity(subscription, pricing, quantity),
-        "proration": proration_of(proration, is_metered=pricing is not None and _is_by_use(subscription)),
+        "proration": proration_of_change(subscription, pricing, quantity, proration),
         "proration_date": proration_date.isoformat() if proration_date else None,
         "cancel_at_period_end": None if same_renewal or after is None else not after.auto_renew,
         "renews": None if after is None else after.auto_renew,
     }
 
 
-def _is_by_use(subscription: Subscription) -> bool:
-    """Return whether the plan of a subscription is charged by use."""
-    items = subscription.items.using(payments_database())
-    return items.filter(provider_id=subscription.item_id, is_metered=True).exists()
-
-
-def proration_of(proration: str, *, is_metered: bool = False) -> str:
-    """Return how the difference is charged, by the setting where nothing is said.
-
-    Args:
-        is_metered: what goes is charged by use, which "none" would forgive
-            (https://docs.stripe.com/billing/subscriptions/usage-based/manage-billing-setup#update-prices-mid-cycle).
-
-    Raises:
-        InvalidInput: there is no such way.
-    """
-    proration = proration or gateway_settings.proration_behavior
-    if proration not in PRORATIONS:
-        raise InvalidInput(f"The proration is one of {', '.join(PRORATIONS)}.", field="proration")
-    return "create_prorations" if is_metered and proration == "none" else proration
+def proration_of_change(
+    subscription: Subscription, pricing: PlanPricing | None, quantity: int | None, proration: str
+) -> str:
+    """Return how a change of the plan's item is charged; the arguments are those of ``change_subscription``."""
+    asked = _next_quantity(subscription, pricing, quantity)
+    return proration_of(proration, subscription, item_id=subscription.item_id, pricing=pricing, quantity=asked)
 
 
 def _next_quantity(subscription: Subscription, pricing: PlanPricing | None, quantity: int | None) -> int | None:

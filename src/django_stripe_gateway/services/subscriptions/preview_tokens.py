@@ -14,12 +14,11 @@ from typing import Any
 from django.core import signing
 from django.utils import timezone
 
-from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import InvalidInput, WrongState
 from django_stripe_gateway.models import BillingOperation, Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.operations.engine import scoped_request_key
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.subscriptions.change import CHANGE_SUBSCRIPTION, asked_pricing
+from django_stripe_gateway.services.subscriptions.change import CHANGE_SUBSCRIPTION, asked_pricing, proration_of_change
 from django_stripe_gateway.services.subscriptions.schedule import SCHEDULE_CHANGE
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -53,7 +52,7 @@ def sign_preview(
         "actor": origin.actor,
         "asked": _asked(plan, pricing, quantity, at_period_end),
         "pricing": None if price is None else price.pk,
-        "proration": "" if at_period_end else proration or gateway_settings.proration_behavior,
+        "proration": "" if at_period_end else proration_of_change(subscription, price, quantity, proration),
         "moment": None if moment is None else int(moment.timestamp()),
         "state": _state(subscription),
         "until": None if end is None else int(end.timestamp()),

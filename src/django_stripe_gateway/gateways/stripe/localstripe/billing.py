@@ -53,6 +53,7 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     supports_pause = False
     supports_promotion_codes = False
     supports_preview = False
+    supports_change_invoices = False
     supports_setup_checkout = False
     supports_items = False
     supports_metered_prices = False

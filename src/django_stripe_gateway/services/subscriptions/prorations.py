@@ -1,0 +1,67 @@
+"""How the difference is charged when a change comes in the middle of a period."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.conf.billing import INVOICE_INCREASES
+from django_stripe_gateway.exceptions import InvalidInput
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.models import PlanPricing, Subscription, SubscriptionItem
+from django_stripe_gateway.services.transactions import payments_database
+
+PRORATIONS = ("create_prorations", "always_invoice", "none")
+DAYS = {"day": Decimal(1), "week": Decimal(7), "month": Decimal(30), "year": Decimal(365)}
+
+
+def proration_of(
+    proration: str,
+    subscription: Subscription,
+    *,
+    item_id: str = "",
+    pricing: PlanPricing | None = None,
+    quantity: int | None = None,
+    is_removed: bool = False,
+) -> str:
+    """Return how the difference is charged, by the setting where nothing is said.
+
+    What was used of a price that is charged by use is charged, whatever is asked for: "none" would forgive it
+    (https://docs.stripe.com/billing/subscriptions/usage-based/manage-billing-setup#update-prices-mid-cycle).
+
+    Args:
+        item_id: which item changes, by the provider's id; empty for a new one.
+        pricing: its next price; ``None`` keeps it.
+        quantity: its next quantity; ``None`` keeps it.
+
+    Raises:
+        InvalidInput: there is no such way.
+    """
+    asked = proration or gateway_settings.proration_behavior
+    if asked not in (*PRORATIONS, INVOICE_INCREASES) or proration == INVOICE_INCREASES:
+        raise InvalidInput(f"The proration is one of {', '.join(PRORATIONS)}.", field="proration")
+    items = SubscriptionItem.objects.using(payments_database()).filter(subscription=subscription)
+    item = items.filter(provider_id=item_id).first() if item_id else None
+    if asked == INVOICE_INCREASES:
+        is_less = is_removed or (item is not None and _costs_no_more(item, pricing, quantity))
+        can_invoice = get_billing_gateway(subscription.variant).supports_change_invoices
+        asked = "always_invoice" if can_invoice and not is_less else "create_prorations"
+    changes_price = pricing is not None or is_removed
+    is_by_use = changes_price and item is not None and item.is_metered
+    return "create_prorations" if is_by_use and asked == "none" else asked
+
+
+def _costs_no_more(item: SubscriptionItem, pricing: PlanPricing | None, quantity: int | None) -> bool:
+    """Return whether an item costs as much or less a day after a change; ``False`` where that is not known."""
+    before = _daily(item.amount, item.interval, item.interval_count, item.quantity)
+    if pricing is None:
+        after = _daily(item.amount, item.interval, item.interval_count, quantity or item.quantity)
+    else:
+        after = _daily(pricing.amount, pricing.interval, pricing.interval_count, quantity or item.quantity)
+    is_known = before is not None and after is not None and not item.is_metered
+    return is_known and after <= before  # type: ignore[operator]
+
+
+def _daily(amount: Decimal | None, interval: str, count: int, quantity: int) -> Decimal | None:
+    """Return what a quantity of a price costs a day; prices in tiers have no amount."""
+    return None if amount is None or interval not in DAYS else amount * quantity / (DAYS[interval] * count)
