@@ -37,6 +37,7 @@ from django_stripe_gateway.webhooks.inbox.run import (
     with_fetches,
     write,
 )
+from django_stripe_gateway.webhooks.inbox.secrets import without_secrets
 from django_stripe_gateway.webhooks.registry import handlers_for
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class Delivery:
             livemode=event.livemode,
             occurred=event.created,
             headers=dict(self.headers),
-            body=self.body,
+            body=without_secrets(self.body),
         )
 
 
