@@ -19,6 +19,9 @@ Plans and prices are rows. ``push_plan`` and ``push_pricing`` bring them to the 
 ``archive_pricing`` take a price off the market, ``pull_catalogue`` goes the other way, and ``find_drift`` says where
 the two differ.
 
+When an owner leaves, ``close_account`` ends what is charged, ``export_owner`` returns what is stored about them, and
+``erase_owner`` erases what is personal. Each also takes the ``Customer`` of an owner who is gone.
+
 ``active_plan``, ``has_plan`` and ``subscriptions_for`` answer from the database alone. ``HasActivePlan`` guards views
 of Django REST framework, ``plan_required`` views of Django. ``reconcile_subscriptions``, ``reconcile_customers`` and
 ``reconcile_billing_operations`` are what ``manage.py reconcile`` runs.
@@ -53,6 +56,10 @@ from django_stripe_gateway.services.catalogue.drift import Drift, find_drift
 from django_stripe_gateway.services.catalogue.publish import archive_pricing, push_plan, push_pricing, replace_pricing
 from django_stripe_gateway.services.catalogue.pull import PulledPlan, pull_catalogue
 from django_stripe_gateway.services.catalogue.steps import CatalogueStep
+from django_stripe_gateway.services.leaving.close import close_account
+from django_stripe_gateway.services.leaving.erase import ErasureReport, erase_owner
+from django_stripe_gateway.services.leaving.export import export_owner
+from django_stripe_gateway.services.leaving.report import LeavingReport, LeavingStep
 from django_stripe_gateway.services.subscriptions.add_items import add_item, change_item, remove_item
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, resume_subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription, preview_change
@@ -87,7 +94,10 @@ from django_stripe_gateway.services.subscriptions.trials import change_trial, en
 __all__ = [
     "CatalogueStep",
     "Drift",
+    "ErasureReport",
     "HasActivePlan",
+    "LeavingReport",
+    "LeavingStep",
     "PaymentMethodsInUse",
     "PulledPlan",
     "active_plan",
@@ -101,8 +111,11 @@ __all__ = [
     "change_item",
     "change_subscription",
     "change_trial",
+    "close_account",
     "end_trial",
     "ensure_customer",
+    "erase_owner",
+    "export_owner",
     "find_drift",
     "has_plan",
     "list_payment_methods",

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from django_stripe_gateway.exceptions import ProviderUnavailable
+from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer, update_customer
 from django_stripe_gateway.services.subscriptions.reconcile import (
@@ -45,6 +46,39 @@ def test_details_follow_the_owner(host: SubscriptionHost, user: Any) -> None:
     at_stripe = host.fake.get(host.customer.provider_id)
     assert (at_stripe["email"], at_stripe["name"]) == ("lovelace@example.com", "Ada")
     assert outcomes(reconcile_customers()) == []
+
+
+@pytest.mark.parametrize(("field", "empty"), [("email", None), ("name", None)])
+def test_details__emptied(host: SubscriptionHost, user: Any, field: str, empty: None) -> None:
+    """What the owner has taken back is taken from Stripe as well, and only then noted as told."""
+    user.first_name = "Ada"
+    user.save()
+    host.subscribe()
+    setattr(user, {"name": "first_name"}.get(field, field), "")
+    user.save()
+    path = f"/v1/customers/{host.customer.provider_id}"
+    digest = host.customer.details_digest
+    host.fake.fault("POST", path, kind="error_500_before")
+    assert outcomes(reconcile_customers()) == ["silent"]
+    assert host.customer.details_digest == digest
+    assert outcomes(reconcile_billing_operations()) == ["settled"]
+    assert host.fake.get(host.customer.provider_id)[field] is empty
+    assert host.customer.details_digest != digest
+    assert outcomes(reconcile_customers()) == []
+
+
+def test_details__heard_from_the_customer(host: SubscriptionHost, user: Any) -> None:
+    """An e-mail address that Stripe has been told by the customer alone is not ours to take away."""
+    user.email = ""
+    user.save()
+    host.subscribe()
+    v1: Any = get_billing_gateway("stripe").v1  # type: ignore[attr-defined]
+    v1.customers.update(host.customer.provider_id, {"email": "ada@elsewhere.example"})
+    user.first_name = "Ada"
+    user.save()
+    assert outcomes(reconcile_customers()) == ["changed"]
+    at_stripe = host.fake.get(host.customer.provider_id)
+    assert (at_stripe["email"], at_stripe["name"]) == ("ada@elsewhere.example", "Ada")
 
 
 def test_details__silent_stripe(host: SubscriptionHost, user: Any) -> None:

@@ -42,7 +42,9 @@ from django_stripe_gateway.services.subscriptions.default_payment_method import 
     SET_DEFAULT_PAYMENT_METHOD,
     set_default_payment_method,
 )
+from django_stripe_gateway.services.subscriptions.deletion import DELETE_CUSTOMER
 from django_stripe_gateway.services.subscriptions.discounts import CHANGE_DISCOUNT, apply_discount
+from django_stripe_gateway.services.subscriptions.give_up import GIVE_UP
 from django_stripe_gateway.services.subscriptions.pause import (
     PAUSE_SUBSCRIPTION,
     UNPAUSE_SUBSCRIPTION,
@@ -68,7 +70,9 @@ from tests.test_verbs.scenes import (
     authorised,
     cancelled,
     change,
+    close,
     customer,
+    delete,
     nothing,
     on_the_one,
     on_trial,
@@ -92,6 +96,7 @@ from tests.test_verbs.scenes import (
     with_add_on,
     with_another_card,
     with_card,
+    with_page,
     with_promotion_code,
     with_support,
     without_product,
@@ -201,6 +206,8 @@ CASES: tuple[Case, ...] = (
         on_the_one(cancel_subscription, at_period_end=False),
         events={"customer.subscription.deleted": 1},
     ),
+    Case(GIVE_UP, with_page, close, events={"checkout.session.expired": 1}),
+    Case(DELETE_CUSTOMER, customer, delete, events={"customer.deleted": 1}),
     Case(SCHEDULE_CHANGE, subscribed, schedule, {"subscription_schedule": 1}),
     Case(
         CANCEL_CHANGE,

@@ -9,9 +9,10 @@ from typing import Any
 from payments import get_payment_model
 
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import Plan, PlanPricing, Subscription, SubscriptionItem
+from django_stripe_gateway.models import Customer, Plan, PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.services.catalogue.meters import CREATE_METER
 from django_stripe_gateway.services.catalogue.publish import Push, push_plan
+from django_stripe_gateway.services.leaving.close import close_account
 from django_stripe_gateway.services.origins import SYSTEM
 from django_stripe_gateway.services.payments.create import create_payment
 from django_stripe_gateway.services.payments.refresh import sync_payment
@@ -25,6 +26,7 @@ from django_stripe_gateway.services.subscriptions.change import change_subscript
 from django_stripe_gateway.services.subscriptions.customers import (
     ensure_customer,
 )
+from django_stripe_gateway.services.subscriptions.deletion import delete_customer
 from django_stripe_gateway.services.subscriptions.pause import (
     pause_subscription,
 )
@@ -118,6 +120,21 @@ def with_promotion_code(host: SubscriptionHost) -> None:
 def cancelled(host: SubscriptionHost) -> None:
     subscribed(host)
     cancel_subscription(subscription=Subscription.objects.get())
+
+
+def with_page(host: SubscriptionHost) -> None:
+    """Begin with a page that could start a subscription."""
+    host.subscribe(mode="checkout")
+
+
+def close(host: SubscriptionHost) -> Any:
+    """Close the account."""
+    return close_account(owner=host.user)
+
+
+def delete(host: SubscriptionHost) -> Any:
+    """Delete the customer."""
+    return delete_customer(Customer.objects.get(), SYSTEM)
 
 
 def paused(host: SubscriptionHost) -> None:

@@ -11,9 +11,10 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from django_stripe_gateway.models import WebhookEvent
+from django_stripe_gateway.models import Customer, WebhookEvent
 from django_stripe_gateway.models.webhook_events import InboxStats
 from django_stripe_gateway.webhooks.registry import handles
+from tests.billing_factories import make_subscription
 from tests.factories import make_user
 from tests.test_webhooks.test_retries import stored
 
@@ -56,12 +57,13 @@ def test_stats__clock_skew() -> None:
 def test_healthy(monitor: APIClient, django_assert_max_num_queries: Any) -> None:
     aged("failed", 3000)
     aged("unmatched", 9000)
-    with django_assert_max_num_queries(1):
+    with django_assert_max_num_queries(2):
         answer = monitor.get(URL)
     assert answer.status_code == 200
     body = answer.json()
     assert 3000 <= body.pop("oldest_age") < 3100
-    assert body == {"status": "healthy", "exceeded": [], "received": 0, "failed": 1, "dead": 0, "unmatched": 1}
+    counts = {"received": 0, "failed": 1, "dead": 0, "unmatched": 1, "orphaned_payers": 0}
+    assert body == {"status": "healthy", "exceeded": [], **counts}
     assert answer["Cache-Control"] == "no-store"
 
 
@@ -80,6 +82,20 @@ def test_limits(monitor: APIClient, settings: Any, limits: dict[str, int], excee
     aged("failed", 4000)
     answer = monitor.get(URL)
     assert (answer.status_code, answer.json()["exceeded"]) == (503 if exceeded else 200, exceeded)
+
+
+def test_orphaned_payers(monitor: APIClient, settings: Any) -> None:
+    """Counted, and unhealthy where the host says so; nothing tells who they are."""
+    subscription = make_subscription(status="active")
+    over = make_subscription(status="canceled")
+    Customer.objects.filter(pk__in=(subscription.customer_id, over.customer_id)).update(owner=None)
+    make_subscription(status="active")
+    answer = monitor.get(URL)
+    assert (answer.status_code, answer.json()["orphaned_payers"]) == (200, 1)
+    assert str(subscription.provider_id) not in answer.content.decode()
+    settings.STRIPE_GATEWAY_WEBHOOK_HEALTH_LIMITS = {"orphaned_payers": 0}
+    answer = monitor.get(URL)
+    assert (answer.status_code, answer.json()["exceeded"]) == (503, ["orphaned_payers"])
 
 
 def test_staff_alone(settings: Any, user: Any) -> None:

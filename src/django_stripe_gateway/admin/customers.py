@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
+from django_stripe_gateway.admin.base.filters import OwnerlessFilter
+from django_stripe_gateway.admin.base.ownerless import OwnerlessWarningMixin
 from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin
 from django_stripe_gateway.admin.base.search import IdSearchMixin
 from django_stripe_gateway.admin.subscriptions import SubscriptionInline
@@ -12,11 +14,11 @@ from django_stripe_gateway.models import Customer
 
 
 @admin.register(Customer)
-class CustomerAdmin(IdSearchMixin, ReadOnlyAdmin):
+class CustomerAdmin(OwnerlessWarningMixin, IdSearchMixin, ReadOnlyAdmin):
     """Customers, newest first."""
 
     list_display = ("id", "created", "owner", "variant", "provider_id", "livemode", "deleted")
-    list_filter = ("livemode", ("deleted", admin.EmptyFieldListFilter), "created")
+    list_filter = (OwnerlessFilter, "livemode", ("deleted", admin.EmptyFieldListFilter), "created")
     list_select_related = ("owner",)
     date_hierarchy = "created"
     search_fields = ("pk__exact", "owner")
@@ -24,5 +26,5 @@ class CustomerAdmin(IdSearchMixin, ReadOnlyAdmin):
     id_fields = {"cus_": ("provider_id",), "sub_": ("subscriptions__provider_id",)}
     inlines = (SubscriptionInline,)
     fields = readonly_fields = tuple(
-        "owner variant provider_id former_ids default_payment_method livemode deleted created modified".split()
+        "owner variant provider_id former_ids default_payment_method livemode deleted erased created modified".split()
     )

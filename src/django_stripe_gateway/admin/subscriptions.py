@@ -13,6 +13,7 @@ from django_stripe_gateway.admin.actions import ActionsMixin
 from django_stripe_gateway.admin.actions.subscriptions import SUBSCRIPTION_ACTIONS
 from django_stripe_gateway.admin.base.display import EMPTY, json_column
 from django_stripe_gateway.admin.base.filters import SubscriptionFilter
+from django_stripe_gateway.admin.base.ownerless import OwnerlessWarningMixin
 from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin, ReadOnlyInline, may_change
 from django_stripe_gateway.admin.base.search import IdSearchMixin
 from django_stripe_gateway.admin.invoices import InvoiceInline
@@ -59,7 +60,7 @@ class SubscriptionItemInline(ReadOnlyInline):
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(ActionsMixin, IdSearchMixin, ReadOnlyAdmin):
+class SubscriptionAdmin(ActionsMixin, OwnerlessWarningMixin, IdSearchMixin, ReadOnlyAdmin):
     """Subscriptions, newest first.
 
     ``has_cancel_permission`` and its kin decide who may; by default whoever has the permission to change subscriptions.

@@ -1,4 +1,4 @@
-"""``webhooks/health/``: whether the inbox keeps up, for a monitor."""
+"""``webhooks/health/``: whether the inbox keeps up, and nobody pays on without an owner, for a monitor."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from django_stripe_gateway.api.base import GatewayAPIView
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.models import WebhookEvent
+from django_stripe_gateway.services.leaving.orphans import orphaned_payers
 from django_stripe_gateway.services.transactions import payments_database
 
 
@@ -28,6 +29,8 @@ class WebhookHealthView(GatewayAPIView):
     def get(self, request: Request) -> Response:
         """Return the counts, and which of them are too high."""
         counts = asdict(WebhookEvent.objects.using(payments_database()).stats())
+        # Not of the inbox, but for the same monitor: nobody else would see that they pay on.
+        counts["orphaned_payers"] = orphaned_payers().count()
         limits = gateway_settings.webhook_health_limits
         exceeded = [name for name, count in counts.items() if count > limits.get(name, count)]
         body = {"status": "unhealthy" if exceeded else "healthy", "exceeded": exceeded, **counts}

@@ -26,6 +26,15 @@ class BillingSettings:
             "the first `migrate`."
         ),
     )
+    deleted_owners = Setting(
+        str,
+        default="refuse",
+        rule=rules.one_of("refuse", "cancel", "keep"),
+        sentence=(
+            "What [deleting an owner](../howto/leaving.md) does while something still runs: `refuse` raises "
+            "`ProtectedError`, `cancel` ends what runs, `keep` lets it go on and be charged."
+        ),
+    )
     billing_variant = Setting(
         values.text,
         default="",

@@ -6,8 +6,8 @@ from django_stripe_gateway.conf import rules, values
 from django_stripe_gateway.conf.setting import Setting
 
 DAY = 24 * 60 * 60
-# What is counted of the inbox.
-INBOX_COUNTS = ("received", "failed", "dead", "unmatched", "oldest_age")
+# What is counted of the inbox, and beside it.
+HEALTH_COUNTS = ("received", "failed", "dead", "unmatched", "oldest_age", "orphaned_payers")
 
 
 class WebhookSettings:
@@ -98,7 +98,7 @@ class WebhookSettings:
     webhook_health_limits = Setting(
         values.integer_by_name,
         default={"dead": 0, "oldest_age": 60 * 60},
-        rule=rules.limits_of(INBOX_COUNTS),
+        rule=rules.limits_of(HEALTH_COUNTS),
         sentence=(
             "The most of each count (`oldest_age` in seconds) with which [`webhooks/health/`](http-api.md) answers 200."
         ),

@@ -144,6 +144,10 @@ class BillingGateway(ScheduleGateway, ABC):
     def retrieve_customer(self, customer_id: str) -> CustomerSnapshot:
         """Ask for a customer; one that was deleted says so."""
 
+    def delete_customer(self, customer_id: str, *, idempotency_key: str) -> CustomerSnapshot:
+        """Delete a customer for good, with what they pay with; one that is deleted already is no error."""
+        raise UnsupportedByGateway("This gateway cannot delete customers. Delete them at the provider.")
+
     @abstractmethod
     def list_payment_methods(self, customer_id: str) -> Sequence[PaymentMethodSnapshot]:
         """Return the customer's payment methods, the newest first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -12,11 +12,16 @@ from django_stripe_gateway.gateways.schedule_values import ScheduleSnapshot
 
 @dataclass(frozen=True, slots=True)
 class CustomerRequest:
-    """Who is billed; empty fields are not sent."""
+    """Who is billed; empty fields are not sent, unless they are ``cleared``.
+
+    Args:
+        cleared: which of "email" and "name" the provider has been told, and shall forget.
+    """
 
     email: str = field(default="", repr=False)
     name: str = field(default="", repr=False)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    cleared: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

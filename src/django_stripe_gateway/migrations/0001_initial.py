@@ -2,6 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
+import django_stripe_gateway.models.customers
 import django_stripe_gateway.models.meter_events
 import django_stripe_gateway.models.operations
 import django_stripe_gateway.models.payments
@@ -125,11 +126,12 @@ class Migration(migrations.Migration):
                 ('details_digest', models.CharField(blank=True, default='', editable=False, max_length=64)),
                 ('details_changed', models.DateTimeField(blank=True, db_index=True, editable=False, null=True)),
                 ('deleted', models.DateTimeField(blank=True, null=True, verbose_name='deleted at the provider')),
+                ('erased', models.DateTimeField(blank=True, null=True, verbose_name='erased')),
                 ('provider_time', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('fetched_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('created', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('modified', models.DateTimeField(auto_now=True, verbose_name='modified')),
-                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.STRIPE_GATEWAY_OWNER_MODEL, verbose_name='owner')),
+                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django_stripe_gateway.models.customers.leave_without_owner, related_name='+', to=settings.STRIPE_GATEWAY_OWNER_MODEL, verbose_name='owner')),
             ],
             options={
                 'verbose_name': 'customer',
@@ -456,7 +458,7 @@ class Migration(migrations.Migration):
                 ('error', models.JSONField(blank=True, default=dict, verbose_name='error')),
                 ('created', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('modified', models.DateTimeField(auto_now=True, verbose_name='modified')),
-                ('kind', models.CharField(choices=[('create_customer', 'Create a customer'), ('update_customer', 'Update a customer'), ('subscribe', 'Subscribe'), ('checkout', 'Subscribe through Checkout'), ('change', 'Change'), ('cancel', 'Cancel'), ('resume', 'Resume'), ('pause', 'Pause'), ('unpause', 'Unpause'), ('add_payment_method', 'Add a payment method'), ('set_default_pm', 'Set the default payment method'), ('remove_payment_method', 'Remove a payment method'), ('setup_checkout', 'Add a payment method through Checkout'), ('pay_invoice', 'Pay an invoice'), ('portal', 'Open the portal'), ('add_item', 'Add an item'), ('change_item', 'Change an item'), ('remove_item', 'Remove an item'), ('schedule_change', 'Schedule a change'), ('cancel_change', 'Cancel a scheduled change'), ('change_trial', 'Change the trial'), ('change_discount', 'Change the discount'), ('change_collection', 'Change how it is collected')], max_length=24, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('create_customer', 'Create a customer'), ('update_customer', 'Update a customer'), ('subscribe', 'Subscribe'), ('checkout', 'Subscribe through Checkout'), ('change', 'Change'), ('cancel', 'Cancel'), ('resume', 'Resume'), ('pause', 'Pause'), ('unpause', 'Unpause'), ('add_payment_method', 'Add a payment method'), ('set_default_pm', 'Set the default payment method'), ('remove_payment_method', 'Remove a payment method'), ('setup_checkout', 'Add a payment method through Checkout'), ('pay_invoice', 'Pay an invoice'), ('portal', 'Open the portal'), ('add_item', 'Add an item'), ('change_item', 'Change an item'), ('remove_item', 'Remove an item'), ('schedule_change', 'Schedule a change'), ('cancel_change', 'Cancel a scheduled change'), ('change_trial', 'Change the trial'), ('change_discount', 'Change the discount'), ('change_collection', 'Change how it is collected'), ('give_up', 'Give up a start'), ('delete_customer', 'Delete a customer')], max_length=24, verbose_name='kind')),
                 ('customer', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='operations', to='django_stripe_gateway.customer')),
                 ('subscription', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='operations', to='django_stripe_gateway.subscription')),
             ],

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.apps import apps
 from django.conf import settings
 from django.db import models
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
+
+from django_stripe_gateway.choices import OperationState
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
+
+# What is asked of the provider under these kinds may begin to charge, or be charged once more.
+CHARGING = tuple("subscribe checkout change add_item change_item schedule_change resume unpause pay_invoice".split())
 
 
 class CustomerQuerySet(models.QuerySet["Customer"]):
@@ -19,6 +28,46 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
     def with_changed_details(self) -> CustomerQuerySet:
         """Return the customers whose owner was saved since their details were sent."""
         return self.filter(details_changed__isnull=False, provider_id__isnull=False, deleted__isnull=True)
+
+    def with_running(self) -> CustomerQuerySet:
+        """Return the customers who have a subscription that is not over, a page that can start one included."""
+        subscriptions: Any = Customer._meta.get_field("subscriptions").related_model
+        running = subscriptions._base_manager.exclude(status__in=ENDED_SUBSCRIPTIONS).filter(customer=OuterRef("pk"))
+        return self.filter(Exists(running))
+
+    def charged(self) -> CustomerQuerySet:
+        """Return the customers who are charged on, or may be: something runs, or is being asked of the provider."""
+        operations: Any = Customer._meta.get_field("operations").related_model
+        asked = operations._base_manager.filter(customer=OuterRef("pk"), state=OperationState.PENDING)
+        return self.filter(pk__in=self.with_running().values("pk")) | self.filter(
+            Exists(asked.filter(kind__in=CHARGING))
+        )
+
+    def without_owner(self) -> CustomerQuerySet:
+        """Return the customers whose owner is gone, also where a statement past Django has left the key behind."""
+        owners = apps.get_model(settings.STRIPE_GATEWAY_OWNER_MODEL)._base_manager
+        return self.filter(~Exists(owners.filter(pk=OuterRef("owner_id"))))
+
+    def orphaned(self) -> CustomerQuerySet:
+        """Return the customers who are charged on though their owner is gone."""
+        return self.without_owner().with_running()
+
+
+def leave_without_owner(collector: Any, field: Any, sub_objs: Any, using: str) -> None:
+    """Let customers outlive their owner; tell whoever only looks what is in the way of a deletion.
+
+    That is the admin, which collects before it deletes, to show what is protected. What is deleted itself is refused,
+    with a sentence, by ``services.leaving.owners``.
+
+    Raises:
+        ProtectedError: something still runs, and the settings say that its owner stays.
+    """
+    if gateway_settings.deleted_owners == "refuse" and hasattr(collector, "protected"):
+        rows = Customer.objects.using(using).filter(pk__in=[customer.pk for customer in sub_objs])
+        held: set[Any] = {StillCharged(customer) for customer in rows.charged()}
+        if held:
+            raise models.ProtectedError("", held)
+    models.SET_NULL(collector, field, sub_objs, using)
 
 
 class Customer(models.Model):
@@ -33,7 +82,7 @@ class Customer(models.Model):
         null=True,
         blank=True,
         # The provider's records outlive the user.
-        on_delete=models.SET_NULL,
+        on_delete=leave_without_owner,
         related_name="+",
     )
     variant = models.CharField(_("variant"), max_length=64)
@@ -47,6 +96,8 @@ class Customer(models.Model):
     # When the owner was saved since; cleared once the provider has the details.
     details_changed = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
     deleted = models.DateTimeField(_("deleted at the provider"), null=True, blank=True)
+    # When the personal data was erased: what arrives later about this customer is stored without it.
+    erased = models.DateTimeField(_("erased"), null=True, blank=True)
     # See Subscription.provider_time.
     provider_time = models.DateTimeField(null=True, blank=True, editable=False)
     fetched_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -75,3 +126,19 @@ class Customer(models.Model):
     def is_known_as(self, provider_id: str) -> bool:
         """Return whether ``provider_id`` is, or was, the provider's name of this customer."""
         return provider_id == self.provider_id or provider_id in self.former_ids
+
+
+class StillCharged:
+    """A customer as the admin shows it among what is in the way of a deletion, with what to do about it.
+
+    No model that the admin knows, of which it would say instead that nobody may delete it.
+    """
+
+    _meta = Customer._meta
+
+    def __init__(self, customer: Customer) -> None:
+        self.customer = customer
+
+    def __str__(self) -> str:
+        sentence = _("%(customer)s is still charged, or may be. End that with close_account first.")
+        return str(sentence) % {"customer": self.customer}

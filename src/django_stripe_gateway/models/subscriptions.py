@@ -78,6 +78,10 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
         """Return the subscriptions that are not over, those that wait for their first payment included."""
         return self.exclude(status__in=ENDED_SUBSCRIPTIONS)
 
+    def orphaned(self) -> SubscriptionQuerySet:
+        """Return the subscriptions that are not over though their customer's owner is gone."""
+        return self.not_ended().filter(customer__in=Customer.objects.using(self.db).without_owner().order_by())
+
     def has_incomplete_payment(self) -> SubscriptionQuerySet:
         """Return the subscriptions whose customer has to pay or to authenticate."""
         return self.filter(status__in=(SubscriptionStatus.INCOMPLETE, SubscriptionStatus.PAST_DUE))

@@ -19,7 +19,9 @@ from django_stripe_gateway.services.subscriptions.change import CHANGE_SUBSCRIPT
 from django_stripe_gateway.services.subscriptions.collection import CHANGE_COLLECTION
 from django_stripe_gateway.services.subscriptions.customers import CREATE_CUSTOMER, UPDATE_CUSTOMER
 from django_stripe_gateway.services.subscriptions.default_payment_method import SET_DEFAULT_PAYMENT_METHOD
+from django_stripe_gateway.services.subscriptions.deletion import DELETE_CUSTOMER
 from django_stripe_gateway.services.subscriptions.discounts import CHANGE_DISCOUNT
+from django_stripe_gateway.services.subscriptions.give_up import GIVE_UP
 from django_stripe_gateway.services.subscriptions.pause import PAUSE_SUBSCRIPTION, UNPAUSE_SUBSCRIPTION
 from django_stripe_gateway.services.subscriptions.pay_invoice import PAY_INVOICE
 from django_stripe_gateway.services.subscriptions.payment_methods import ADD_PAYMENT_METHOD, REMOVE_PAYMENT_METHOD
@@ -37,6 +39,7 @@ VERBS: tuple[Verb[Any, Any, Any], ...] = (
     REFUND,
     CREATE_CUSTOMER,
     UPDATE_CUSTOMER,
+    DELETE_CUSTOMER,
     SUBSCRIBE,
     OPEN_CHECKOUT,
     CHANGE_SUBSCRIPTION,
@@ -49,6 +52,7 @@ VERBS: tuple[Verb[Any, Any, Any], ...] = (
     CHANGE_DISCOUNT,
     CHANGE_TRIAL,
     CANCEL_SUBSCRIPTION,
+    GIVE_UP,
     RESUME_SUBSCRIPTION,
     PAUSE_SUBSCRIPTION,
     UNPAUSE_SUBSCRIPTION,

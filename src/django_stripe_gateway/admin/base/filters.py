@@ -71,6 +71,7 @@ class SubscriptionFilter(QuestionFilter):
         "on_grace_period": _("Cancelled, and still running"),
         "has_incomplete_payment": _("The customer has to pay"),
         "paused": _("Paused"),
+        "orphaned": _("Runs on without an owner"),
     }
 
 
@@ -87,3 +88,14 @@ class AbandonedFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the abandoned operations."""
         return queryset.abandoned() if self.value() == "yes" else queryset  # type: ignore[attr-defined]
+
+
+class OwnerlessFilter(QuestionFilter):
+    """Customers whose owner is gone."""
+
+    title = _("owner")
+    parameter_name = "ownerless"
+    questions = {
+        "orphaned": _("Gone, and charged on"),
+        "without_owner": _("Gone"),
+    }

@@ -52,6 +52,19 @@ class StripeCustomers(StripeAccountCalls):
         """Ask for a customer; one that was deleted says so."""
         return ask(lambda: self.v1.customers.retrieve(customer_id), customer_snapshot)
 
+    def delete_customer(self, customer_id: str, *, idempotency_key: str) -> CustomerSnapshot:
+        """Delete a customer for good; Stripe keeps their charges and invoices, and what is subscribed to ends.
+
+        https://docs.stripe.com/api/customers/delete
+        """
+        try:
+            return self._send(self.v1.customers.delete, customer_snapshot, idempotency_key, customer_id)
+        except ProviderError as error:
+            if not error.is_missing:
+                raise
+            # Deleted already, if it says so itself.
+            return self.retrieve_customer(customer_id)
+
     def list_payment_methods(self, customer_id: str) -> Sequence[PaymentMethodSnapshot]:
         """Return the customer's payment methods, the newest first."""
         return self._list(
@@ -148,10 +161,12 @@ def has_metadata(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
 
 
 def customer_params(request: CustomerRequest) -> dict[str, Any]:
-    """Return what is sent of a customer: the fields that are not empty."""
+    """Return what is sent of a customer: the fields that are not empty, and an empty text for what is cleared.
+
+    An empty text unsets a field (https://docs.stripe.com/api/customers/update).
+    """
     params: dict[str, Any] = {"metadata": dict(request.metadata)}
-    if request.email:
-        params["email"] = request.email
-    if request.name:
-        params["name"] = request.name
+    for name, value in (("email", request.email), ("name", request.name)):
+        if value or name in request.cleared:
+            params[name] = value
     return params

@@ -10,7 +10,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.management.output import table
+from django_stripe_gateway.services.leaving.orphans import find_orphans, reconcile_erased
 from django_stripe_gateway.services.payments.reconcile import reconcile_operations, reconcile_payments
 from django_stripe_gateway.services.subscriptions.reconcile import (
     reconcile_billing_operations,
@@ -19,7 +21,7 @@ from django_stripe_gateway.services.subscriptions.reconcile import (
     reconcile_subscriptions,
 )
 
-OUTCOMES = ("settled", "refused", "changed", "unchanged", "in progress", "silent", "unclear")
+OUTCOMES = ("settled", "refused", "changed", "unchanged", "in progress", "silent", "unclear", "orphaned")
 NOTABLE = frozenset(OUTCOMES) - {"unchanged"}
 
 
@@ -49,6 +51,8 @@ class Command(BaseCommand):
             reconcile_subscriptions(older_than=older_than),
             reconcile_customers(),
             reconcile_items(),
+            reconcile_erased(),
+            find_orphans(),
         )
         for result in chain(reconcile_operations(), reconcile_billing_operations(), *waiting):
             outcomes[result.outcome] += 1
@@ -62,3 +66,8 @@ class Command(BaseCommand):
             )
         if outcomes["silent"]:
             raise CommandError("The provider did not answer for some of them. Run the command again.")
+        if outcomes["orphaned"] and gateway_settings.deleted_owners != "keep":
+            raise CommandError(
+                "Some customers are charged on though their owners are gone. End that with close_account --customer, "
+                "followed by the customer's id."
+            )

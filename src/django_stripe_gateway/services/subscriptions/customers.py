@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from django_stripe_gateway import signals
 from django_stripe_gateway.adapter import get_adapter, wrong_answer
-from django_stripe_gateway.choices import BillingOperationKind
+from django_stripe_gateway.choices import BillingOperationKind, OperationState
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError, ProviderError
 from django_stripe_gateway.gateways.billing_values import CustomerRequest, CustomerSnapshot
@@ -36,6 +36,7 @@ from django_stripe_gateway.services.transactions import money_transaction, payme
 
 A = TypeVar("A")
 NAME_LENGTH = 256
+CLEARABLE = ("email", "name")
 # What our call leaves on what it makes, so that an earlier attempt is found.
 MARKER = "operation"
 # What Django itself saves at each login.
@@ -197,9 +198,25 @@ def _send_details(
 ) -> Customer:
     """Run a verb that sends the details; ``noted`` is when they were noted as changed, before they were read."""
     match = {**details, "digest": details_digest(details)}
-    params = match if noted is None else match | {"noted": noted.isoformat()}
+    params = match | {"cleared": _cleared(customer, details)}
+    if noted is not None:
+        params["noted"] = noted.isoformat()
     current: Customer = run(verb, customer.pk, Request(params, match), origin).subject
     return current
+
+
+def _cleared(customer: Customer, details: Mapping[str, Any]) -> list[str]:
+    """Return which details are empty now, and were sent, or may have been, since the provider's last answer.
+
+    What the owner never had, the provider may have heard of the customer: that is left alone.
+    """
+    sent = UPDATE_CUSTOMER.operations(customer.pk).filter(kind__in=(CREATE_CUSTOMER.kind, UPDATE_CUSTOMER.kind))
+    told: set[str] = set()
+    for operation in sent.exclude(state=OperationState.FAILED).order_by("-pk"):
+        told |= {name for name in CLEARABLE if operation.params.get(name)}
+        if not operation.is_pending:
+            break
+    return [name for name in CLEARABLE if name in told and not details[name]]
 
 
 def owner_details(owner: Any) -> dict[str, Any]:
@@ -226,7 +243,12 @@ def details_digest(details: Mapping[str, Any]) -> str:
 def customer_request(claim: CustomerClaim, *, mark: bool = False) -> CustomerRequest:
     """Return who is billed, as an operation has kept it; with ``mark`` an earlier attempt is found by the metadata."""
     params, marker = claim.params, {MARKER: str(claim.operation.pk)} if mark else {}
-    return CustomerRequest(email=params["email"], name=params["name"], metadata=params["metadata"] | marker)
+    return CustomerRequest(
+        email=params["email"],
+        name=params["name"],
+        metadata=params["metadata"] | marker,
+        cleared=params.get("cleared", ()),
+    )
 
 
 def write_customer(claim: CustomerClaim, answer: CustomerSnapshot, known: Known, *, has_details: bool) -> bool:

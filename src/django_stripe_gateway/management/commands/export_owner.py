@@ -1,0 +1,40 @@
+"""Write everything that is stored about an owner, as JSON without secrets."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from django_stripe_gateway.management.leaving import add_whom, whom
+from django_stripe_gateway.management.output import table
+from django_stripe_gateway.services.leaving.export import export_owner
+
+
+class Command(BaseCommand):
+    """It reads, and changes nothing; the file holds personal data, so keep it where only its owner can read it."""
+
+    help = __doc__ or ""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add whom and ``--output``."""
+        add_whom(parser)
+        parser.add_argument("--output", metavar="FILE", help="where the JSON goes (default: standard output)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Write the JSON; with a file, print how much there is of what."""
+        exported = export_owner(**whom(options))
+        text = json.dumps(exported, indent=2, sort_keys=True)
+        if not options["output"]:
+            self.stdout.write(text)
+            return
+        try:
+            Path(options["output"]).write_text(f"{text}\n", encoding="utf-8")
+        except OSError as error:
+            raise CommandError(f"{options['output']} cannot be written: {error.strerror}.") from error
+        counts = {name: len(rows) for name, rows in exported.items() if name != "usage"}
+        counts["usage"] = sum(map(len, exported["usage"].values()))
+        self.stdout.write("\n".join(table(counts, counts)))

@@ -1,0 +1,213 @@
+"""Erase what is personal, and keep what bookkeeping must keep: amounts, currencies, dates, numbers and ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils import timezone
+
+from django_stripe_gateway.exceptions import UnsupportedByGateway, WrongState
+from django_stripe_gateway.models import (
+    Customer,
+    IdempotencyKey,
+    LimitOverride,
+    PaymentOperation,
+    UsageGrant,
+    get_payment_model,
+)
+from django_stripe_gateway.services.leaving.close import name_of
+from django_stripe_gateway.services.leaving.events import events_about, is_personal, redact_event
+from django_stripe_gateway.services.leaving.whose import Account, account_of
+from django_stripe_gateway.services.operations.verbs import pending_operations
+from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions.deletion import delete_customer
+from django_stripe_gateway.services.subscriptions.sync import lock_customer
+from django_stripe_gateway.services.transactions import (
+    lock_payment,
+    money_transaction,
+    payments_database,
+    retry_on_deadlock,
+)
+from django_stripe_gateway.services.usage.transactions import usage_database
+from django_stripe_gateway.transitions import CANCELLABLE
+
+# Of what was asked of the provider: who asked, in which words, and on which pages.
+PERSONAL_PARAMS = frozenset(
+    "name email digest cleared comment metadata description items return_url success_url cancel_url".split()
+)
+PAYMENT_COLUMNS = frozenset({"customer_ip_address", "description", "metadata", "extra_data"})
+KEPT = {
+    "payments": "amounts, currencies, states, dates, order numbers and the provider's ids, for your books",
+    "subscriptions": "plans, prices, periods, states and the provider's ids, for your books",
+    "invoices": "numbers, amounts, dates and the provider's ids, for your books",
+    "audit trail": "what was done and when, by ids, for your books",
+    "operations": "what was asked of the provider, by ids, so that nothing is done twice",
+    "events": "their ids, types, amounts and states, so that none is handled twice",
+    "usage": "what was used, which invoices rest on; it goes with the owner's row",
+    "at the provider": "charges and invoices with the name that stands on them; ask the provider to redact those",
+}
+
+
+@dataclass(slots=True)
+class ErasureReport:
+    """What was erased, and what was kept.
+
+    Args:
+        erased: how many rows of each kind had something personal that is gone now.
+        kept: what stays, and why.
+        remaining: what has to be done at the provider, because this app cannot.
+    """
+
+    erased: dict[str, int] = field(default_factory=dict)
+    kept: Mapping[str, str] = field(default_factory=lambda: dict(KEPT))
+    remaining: list[str] = field(default_factory=list)
+
+
+def erase_owner(
+    *, owner: Any = None, customer: Customer | None = None, dry_run: bool = False, origin: Origin = SYSTEM
+) -> ErasureReport:
+    """Erase the personal data of an owner, here and at the provider, where the customer is deleted.
+
+    The owner's own row is the host's to delete, and columns of the host's own on payments are the host's to empty. Run
+    again, it erases what has come since.
+
+    Args:
+        owner: instance of ``STRIPE_GATEWAY_OWNER_MODEL``, or a user who has paid without being billed.
+        customer: in place of an owner who is gone.
+        dry_run: ``True`` counts, and erases nothing.
+
+    Raises:
+        InvalidInput: neither owner nor customer is given, or both.
+        WrongState: something still runs ("still_running"): call ``close_account`` first.
+        ProviderError: the provider refused or failed to delete the customer; nothing else was erased. Run it again.
+    """
+    account, report = account_of(owner, customer), ErasureReport()
+    check_nothing_runs(account)
+    if not dry_run:
+        # First: nobody is charged, or sent anything, by what is left here.
+        _delete_at_provider(account, report, origin)
+    report.erased |= {
+        "customers": _erase_customers(account, dry_run=dry_run),
+        "subscriptions": _erase_subscriptions(account, dry_run=dry_run),
+        "invoices": _erase_invoices(account, dry_run=dry_run),
+        "payments": _erase_payments(account, dry_run=dry_run),
+        "operations": _erase_operations(account, dry_run=dry_run),
+        "idempotency keys": _erase_keys(account, dry_run=dry_run),
+        "notes on limits": _erase_notes(account, dry_run=dry_run),
+        "events": sum(map(is_personal if dry_run else redact_event, events_about(account))),
+    }
+    return report
+
+
+def check_nothing_runs(account: Account) -> None:
+    """Raise ``WrongState`` if somebody is charged, or may still pay, or the provider has not answered."""
+    running = [name_of(row) for row in account.subscriptions.not_ended()]
+    running += [name_of(row) for row in account.payments.filter(status__in=CANCELLABLE)]
+    running += [f"operation {row.pk} ({row.kind})" for row in account.operations.pending()]
+    asked = pending_operations(PaymentOperation).filter(payment__in=account.payments.order_by())
+    running += [f"operation {row.pk} ({row.kind})" for row in asked]
+    if running:
+        raise WrongState(
+            f"Something still runs: {', '.join(running)}. Call close_account first, and capture or release what is "
+            "authorised.",
+            code="still_running",
+        )
+
+
+def _delete_at_provider(account: Account, report: ErasureReport, origin: Origin) -> None:
+    for customer in account.customers:
+        try:
+            delete_customer(customer, origin)
+        except UnsupportedByGateway as error:
+            report.remaining.append(f"{name_of(customer)}: {error.detail}")
+
+
+def _erase_customers(account: Account, *, dry_run: bool) -> int:
+    pks = list(account.customers.values_list("pk", flat=True))
+    for pk in [] if dry_run else pks:
+        _erase_customer(pk)
+    return len(pks)
+
+
+@retry_on_deadlock
+def _erase_customer(customer_pk: int) -> None:
+    with money_transaction():
+        customer = lock_customer(customer_pk)
+        customer.details_digest = customer.default_payment_method = ""
+        customer.details_changed = None
+        customer.erased = timezone.now()
+        customer.save(using=payments_database())
+
+
+def _erase_subscriptions(account: Account, *, dry_run: bool) -> int:
+    rows = account.subscriptions.exclude(metadata={}, cancellation_comment="").order_by()
+    if dry_run:
+        return rows.count()
+    return rows.select_related(None).update(metadata={}, cancellation_comment="")
+
+
+def _erase_invoices(account: Account, *, dry_run: bool) -> int:
+    """Drop the addresses of pages that show a name to whoever has them; staff find an invoice by its id."""
+    rows = account.invoices.exclude(hosted_url="", pdf_url="").order_by()
+    return int(rows.count() if dry_run else rows.update(hosted_url="", pdf_url=""))
+
+
+def personal_columns(payment: type[Any]) -> dict[str, Any]:
+    """Return the columns of payments that hold personal data, with what they are emptied to."""
+    found: dict[str, Any] = {}
+    for column in payment._meta.concrete_fields:
+        if column.name.startswith("billing_") or column.name in PAYMENT_COLUMNS:
+            found[column.name] = None if column.null else {} if column.name == "metadata" else ""
+    return found
+
+
+def _erase_payments(account: Account, *, dry_run: bool) -> int:
+    emptied, count = personal_columns(get_payment_model()), 0
+    for payment in account.payments:
+        if any(getattr(payment, name) != value for name, value in emptied.items()):
+            count += 1
+            if not dry_run:
+                _erase_payment(payment.pk, emptied)
+    return count
+
+
+@retry_on_deadlock
+def _erase_payment(payment_pk: Any, emptied: Mapping[str, Any]) -> None:
+    with money_transaction():
+        payment = lock_payment(payment_pk)
+        for name, value in emptied.items():
+            setattr(payment, name, value)
+        payment.save(update_fields=[*emptied, "modified"])
+
+
+def _erase_operations(account: Account, *, dry_run: bool) -> int:
+    using = payments_database()
+    asked = PaymentOperation.objects.using(using).filter(payment__in=account.payments.order_by())
+    count = 0
+    for rows in (account.operations, asked):
+        for operation in rows:
+            kept = {name: value for name, value in operation.params.items() if name not in PERSONAL_PARAMS}
+            if kept != operation.params:
+                count += 1
+                if not dry_run:
+                    operation.params = kept
+                    operation.save(using=using, update_fields=["params"])
+    return count
+
+
+def _erase_keys(account: Account, *, dry_run: bool) -> int:
+    if not account.is_user:
+        return 0
+    rows = IdempotencyKey.objects.using(payments_database()).filter(owner_id=account.owner.pk)
+    return rows.count() if dry_run else rows.delete()[0]
+
+
+def _erase_notes(account: Account, *, dry_run: bool) -> int:
+    """Empty what staff have written beside an owner's limits."""
+    count, owners = 0, [row.owner_id for row in account.customers if row.owner_id is not None]
+    for model in (LimitOverride, UsageGrant):
+        rows = model._default_manager.using(usage_database()).filter(owner_id__in=owners).exclude(note="")
+        count += rows.count() if dry_run else rows.update(note="")
+    return count

@@ -1,0 +1,89 @@
+"""What belongs to one owner: their customers, and, if the owner is a user, their one-off payments and keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import get_user_model
+
+from django_stripe_gateway.exceptions import InvalidInput
+from django_stripe_gateway.models import BillingOperation, Customer, Invoice, Subscription, get_payment_model
+from django_stripe_gateway.models.customers import CustomerQuerySet
+from django_stripe_gateway.models.subscriptions import SubscriptionQuerySet
+from django_stripe_gateway.services.transactions import payments_database
+
+
+@dataclass(frozen=True)
+class Account:
+    """Whose data is meant.
+
+    Args:
+        owner: instance of ``STRIPE_GATEWAY_OWNER_MODEL``, or a user; ``None`` if only the customer's row is left.
+        customer: that row.
+    """
+
+    owner: Any = None
+    customer: Customer | None = None
+
+    @property
+    def customers(self) -> CustomerQuerySet:
+        """The customers, one for each account of the provider."""
+        rows = Customer.objects.using(payments_database()).order_by("pk")
+        if self.customer is not None:
+            return rows.filter(pk=self.customer.pk)
+        return rows.filter(owner_id=self.owner.pk) if self.is_owner else rows.none()
+
+    @property
+    def subscriptions(self) -> SubscriptionQuerySet:
+        """Their subscriptions."""
+        rows = Subscription.objects.using(payments_database()).select_related("customer")
+        return rows.filter(customer__in=self.customers.order_by()).order_by("pk")
+
+    @property
+    def invoices(self) -> Any:
+        """Their invoices."""
+        rows = Invoice.objects.using(payments_database())
+        return rows.filter(customer__in=self.customers.order_by()).order_by("pk")
+
+    @property
+    def operations(self) -> Any:
+        """What was asked of the provider about the customers."""
+        rows = BillingOperation.objects.using(payments_database())
+        return rows.filter(customer__in=self.customers.order_by()).order_by("pk")
+
+    @property
+    def payments(self) -> Any:
+        """The user's one-off payments; none of anybody else's, whom they do not name."""
+        rows = get_payment_model()._default_manager.using(payments_database()).order_by("pk")
+        return rows.filter(owner_id=self.owner.pk) if self.is_user else rows.none()
+
+    @cached_property
+    def is_user(self) -> bool:
+        """Whether the owner is a user, who has payments and idempotency keys."""
+        return isinstance(self.owner, get_user_model())
+
+    @cached_property
+    def is_owner(self) -> bool:
+        """Whether the owner is billed, and has what is counted of their use."""
+        return isinstance(self.owner, apps.get_model(settings.STRIPE_GATEWAY_OWNER_MODEL))
+
+
+def account_of(owner: Any = None, customer: Customer | None = None) -> Account:
+    """Return whose data is meant: an owner's, or, of one who is gone, their customer's.
+
+    Raises:
+        InvalidInput: neither is given, or both.
+    """
+    if (owner is None) == (customer is None):
+        raise InvalidInput("Name the owner, or, of an owner who is gone, the customer.")
+    if customer is None:
+        return Account(owner)
+    left = (
+        customer.owner_id
+        and apps.get_model(settings.STRIPE_GATEWAY_OWNER_MODEL)._base_manager.filter(pk=customer.owner_id).first()
+    )
+    return Account(left) if left else Account(customer=customer)
