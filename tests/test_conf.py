@@ -33,6 +33,7 @@ DECLARED = {
 RENAMED = {"WEBHOOK_SECRET": "webhook_secrets", "PAYPAL_WEBHOOK_ID": "paypal_webhook_ids"}
 
 OVERRIDES: list[tuple[str, Any, Any]] = [
+    ("DELETED_OWNERS", "cancel", "cancel"),
     ("API_KEY", "sk_test_other", "sk_test_other"),
     ("API_KEY", None, ""),
     ("API_BASE", "https://stripe.test/", "https://stripe.test"),

@@ -17,7 +17,9 @@ from django_stripe_gateway.services.transactions import payments_database
 
 def add_whom(parser: ArgumentParser) -> None:
     """Add the owner's key and ``--customer``."""
-    parser.add_argument("owner", nargs="?", help="the owner's primary key (of STRIPE_GATEWAY_OWNER_MODEL)")
+    parser.add_argument(
+        "owner", nargs="?", metavar="OWNER", help="the owner's primary key (of STRIPE_GATEWAY_OWNER_MODEL)"
+    )
     parser.add_argument(
         "--customer", metavar="cus_…", help="in place of an owner who is gone: the provider's id of the customer"
     )
