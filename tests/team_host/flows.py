@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
+from django.db.models import ProtectedError
 from django.test import Client
 from rest_framework.test import APIClient
 
 from django_stripe_gateway import usage
 from django_stripe_gateway.models import Customer, PlanLimit, Subscription
-from django_stripe_gateway.subscriptions import has_plan
+from django_stripe_gateway.payments import create_payment
+from django_stripe_gateway.subscriptions import close_account, erase_owner, export_owner, has_plan
 from tests.fake_stripe import FakeStripe
-from tests.team_host.teams.models import Team
+from tests.team_host.teams.models import Company, Team
 from tests.test_billing.host import SubscriptionHost
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -84,7 +87,7 @@ def test_details_follow(host: TeamHost, team: Team) -> None:
     assert host.fake.get(host.customer.provider_id)["name"] == "Analysts & Friends"
 
 
-def test_admin(host: TeamHost, team: Team) -> None:
+def test_admin(host: TeamHost, team: Team, settings: Any) -> None:
     host.subscribed()
     client = Client()
     client.force_login(get_user_model().objects.create_superuser("root"))
@@ -92,5 +95,45 @@ def test_admin(host: TeamHost, team: Team) -> None:
         if model._meta.app_label == "django_stripe_gateway":
             path = f"/admin/django_stripe_gateway/{model._meta.model_name}/"
             assert client.get(path).status_code == client.get(f"{path}?q=Analysts").status_code == 200, path
+    settings.STRIPE_GATEWAY_DELETED_OWNERS = "keep"
     team.delete()
     assert Subscription.objects.get().customer.owner is None
+
+
+@pytest.fixture
+def company(host: TeamHost, team: Team) -> Company:
+    """Return a company whose team subscribes."""
+    made = Company.objects.create(name="Engines")
+    team.company = made
+    team.save()
+    host.subscribed()
+    return made
+
+
+def test_cascade__refused(company: Company, team: Team) -> None:
+    """Whoever is deleted takes nobody along who is still charged."""
+    for delete in (company.delete, Company.objects.all().delete):
+        with pytest.raises(ProtectedError, match="close_account"):
+            delete()
+    assert (Company.objects.count(), Customer.objects.get().owner) == (1, team)
+
+
+def test_cascade__cancelled(host: TeamHost, company: Company, settings: Any) -> None:
+    settings.STRIPE_GATEWAY_DELETED_OWNERS = "cancel"
+    company.delete()
+    assert Team.objects.count() == 0
+    assert [subscription["status"] for subscription in host.fake.all("subscription")] == ["canceled"]
+
+
+def test_leaving(host: TeamHost, team: Team, user: Any) -> None:
+    """The team's subscriptions are the team's; a member's payments stay the member's."""
+    host.subscribed()
+    payment = create_payment(owner=user, gateway="stripe", amount=Decimal(10), currency="USD")
+    assert [step.outcome for step in close_account(owner=team).steps] == ["ended"]
+    assert export_owner(owner=team)["payments"] == []
+    erase_owner(owner=team)
+    assert [step.subject for step in close_account(owner=user).steps] == [
+        f"payment {payment.pk} ({payment.transaction_id})"
+    ]
+    team.delete()
+    assert Customer.objects.get().owner is None

@@ -13,11 +13,19 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="Company",
+            fields=[
+                ("id", models.AutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=50)),
+            ],
+        ),
+        migrations.CreateModel(
             name="Team",
             fields=[
                 ("id", models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
                 ("name", models.CharField(max_length=50)),
                 ("billing_email", models.EmailField(max_length=254)),
+                ("company", models.ForeignKey(null=True, on_delete=models.CASCADE, to="teams.company")),
                 ("members", models.ManyToManyField(related_name="teams", to=settings.AUTH_USER_MODEL)),
             ],
         ),
