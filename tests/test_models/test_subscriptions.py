@@ -152,7 +152,8 @@ def test_unique() -> None:
         make_subscription(customer, pricing=pricing, provider_id=None)
 
 
-def test_owner_is_deleted__records_stay() -> None:
+def test_owner_is_deleted__records_stay(settings: Any) -> None:
+    settings.STRIPE_GATEWAY_DELETED_OWNERS = "keep"
     customer = make_customer()
     subscription = make_subscription(customer)
     customer.owner.delete()
