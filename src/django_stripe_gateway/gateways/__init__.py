@@ -1,10 +1,11 @@
 """How providers are called: plain values in, frozen results out.
 
 What a host's own gateway, and the distribution of another provider, is written with: the interfaces ``Gateway``,
-``BillingGateway`` and ``MeterGateway``, the values that cross them, and ``Provider``, which one call of
-``register_provider`` makes known.
+``BillingGateway``, ``MeterGateway`` and ``AccountReader``, the values that cross them, and ``Provider``, which one call
+of ``register_provider`` makes known.
 """
 
+from django_stripe_gateway.gateways.account_reading import AccountReader, ListedPayment, Unreadable
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.billing_values import (
@@ -48,6 +49,7 @@ from django_stripe_gateway.gateways.values import (
 )
 
 __all__ = [
+    "AccountReader",
     "BillingCheckoutSnapshot",
     "BillingGateway",
     "CustomerRequest",
@@ -60,6 +62,7 @@ __all__ = [
     "ItemChange",
     "ItemRequest",
     "LineItem",
+    "ListedPayment",
     "Meter",
     "MeterEventRequest",
     "MeterGateway",
@@ -87,6 +90,7 @@ __all__ = [
     "SubscriptionItemSnapshot",
     "SubscriptionRequest",
     "SubscriptionSnapshot",
+    "Unreadable",
     "get_billing_gateway",
     "get_gateway",
     "get_meters",

@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.conf.rules import Rule, is_optional_text
 from django_stripe_gateway.exceptions import UnsupportedByGateway
+from django_stripe_gateway.gateways.account_reading import AccountReader
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.metering import MeterGateway
@@ -95,3 +96,11 @@ class Provider(ABC):
             UnsupportedByGateway: this provider counts no use.
         """
         raise UnsupportedByGateway(f"{self.label} has no meters here.")
+
+    def account_reader(self, variant: str) -> AccountReader:
+        """Return what reads all that the account behind ``variant`` holds, for its import.
+
+        Raises:
+            UnsupportedByGateway: this provider's accounts cannot be read as a whole.
+        """
+        raise UnsupportedByGateway(f"What an account of {self.label} holds cannot be imported here.")

@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 
 from django_stripe_gateway.conf import gateway_settings, made_of_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError, UnsupportedByGateway
+from django_stripe_gateway.gateways.account_reading import AccountReader
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.metering import MeterGateway
@@ -96,6 +97,19 @@ def get_meters(variant: str) -> MeterGateway:
     if provider is None or not provider.supports_meters:
         raise GatewayConfigurationError(f"The provider of the variant {variant!r} has no meters here.")
     return provider.meters(variant)
+
+
+def get_account_reader(variant: str) -> AccountReader:
+    """Return what reads all that the account behind ``variant`` holds.
+
+    Raises:
+        GatewayConfigurationError: the settings name no such variant.
+        UnsupportedByGateway: the variant's provider cannot be read so.
+    """
+    provider = _owner(variant, *_providers.values())
+    if provider is None:
+        raise UnsupportedByGateway(f"The account of the variant {variant!r} cannot be imported here.")
+    return provider.account_reader(variant)
 
 
 def is_supported_variant(variant: str) -> bool:

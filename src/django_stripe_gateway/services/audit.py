@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from django.db import transaction
@@ -18,6 +21,8 @@ from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import PAID
 
 logger = logging.getLogger(__name__)
+
+_is_history: ContextVar[bool] = ContextVar("is_history", default=False)
 
 
 def write_log(
@@ -43,6 +48,19 @@ def write_log(
     )
 
 
+@contextmanager
+def without_signals() -> Iterator[None]:
+    """Announce nothing that is written inside: it is history, which happened before this site knew of it.
+
+    Leave it before the transaction ends, so that events which have waited for a row are announced as any other.
+    """
+    token = _is_history.set(True)
+    try:
+        yield
+    finally:
+        _is_history.reset(token)
+
+
 def send_on_commit(
     signal: Signal, sender: type, *, topic: str = "payment", using: str | None = None, **kwargs: Any
 ) -> None:
@@ -52,6 +70,8 @@ def send_on_commit(
         topic: what the log says that it is about.
         using: the transaction's database, by default that of payments.
     """
+    if _is_history.get():
+        return
 
     def send() -> None:
         for receiver, answer in signal.send_robust(sender=sender, **kwargs):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from django_stripe_gateway.conf import STRIPE_PROVIDER
-from django_stripe_gateway.exceptions import GatewayConfigurationError
+from django_stripe_gateway.exceptions import GatewayConfigurationError, UnsupportedByGateway
+from django_stripe_gateway.gateways.account_reading import AccountReader
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.metering import MeterGateway
 from django_stripe_gateway.gateways.provider import Provider
+from django_stripe_gateway.gateways.stripe.account_reader import StripeAccountReader
 from django_stripe_gateway.gateways.stripe.accounts import FLOW_CHECKOUT, FLOW_INTENT, made_of_account, stripe_account
 from django_stripe_gateway.gateways.stripe.billing import StripeBillingGateway
 from django_stripe_gateway.gateways.stripe.checkout import StripeCheckoutGateway
@@ -49,3 +51,11 @@ class Stripe(Provider):
     def meters(self, variant: str) -> MeterGateway:
         """Return the Billing Meters of the account."""
         return StripeMeters(stripe_account(variant))
+
+    @made_of_account
+    def account_reader(self, variant: str) -> AccountReader:
+        """Return the lists of the account; localstripe holds nothing that somebody would bring."""
+        account = stripe_account(variant)
+        if account.is_localstripe:
+            raise UnsupportedByGateway(f"The variant {variant!r} is on localstripe, which holds nothing to import.")
+        return StripeAccountReader(account)

@@ -1,0 +1,60 @@
+"""Bring what a running account holds, in the order in which one thing needs the other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+
+from django_stripe_gateway.gateways.account_reading import AccountReader
+from django_stripe_gateway.services.imports.customers import KIND as CUSTOMERS
+from django_stripe_gateway.services.imports.customers import customers_of, import_customers
+from django_stripe_gateway.services.imports.owners import Matching
+from django_stripe_gateway.services.imports.payments import KIND as PAYMENTS
+from django_stripe_gateway.services.imports.payments import import_payments
+from django_stripe_gateway.services.imports.results import Imported, Outcome
+from django_stripe_gateway.services.imports.subscriptions import (
+    INVOICES,
+    SUBSCRIPTIONS,
+    import_invoices,
+    import_subscriptions,
+)
+
+#: What can be brought, in its order.
+KINDS = (CUSTOMERS, SUBSCRIPTIONS, INVOICES, PAYMENTS)
+
+
+def import_account(
+    reader: AccountReader,
+    variant: str,
+    *,
+    since: datetime,
+    kinds: Collection[str] = KINDS,
+    matching: Matching | None = None,
+    dry_run: bool = False,
+) -> Iterator[Imported]:
+    """Bring customers, subscriptions, invoices and payments, and yield what became of each.
+
+    Nothing is written at the provider, and nothing comes in twice: run it as often as you like.
+
+    Args:
+        reader: of the account behind ``variant``.
+        since: of invoices and payments; customers and subscriptions come all.
+        kinds: some of ``KINDS``.
+        dry_run: yield what would become of each, and write nothing.
+
+    Raises:
+        GatewayError: the provider could not be asked; another run carries on.
+    """
+    would_be: dict[str, int] = {}
+    if CUSTOMERS in kinds:
+        for result in import_customers(reader, variant, matching or Matching(), dry_run=dry_run):
+            if dry_run and result.outcome is Outcome.NEW:
+                would_be[result.object_id] = 0
+            yield result
+    customers = customers_of(variant) | would_be
+    if SUBSCRIPTIONS in kinds:
+        yield from import_subscriptions(reader, variant, customers, dry_run=dry_run)
+    if INVOICES in kinds:
+        yield from import_invoices(reader, variant, customers, since, dry_run=dry_run)
+    if PAYMENTS in kinds:
+        yield from import_payments(reader, variant, customers, since, dry_run=dry_run)

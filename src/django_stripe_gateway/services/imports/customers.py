@@ -1,0 +1,106 @@
+"""Give the account's customers rows of their owners."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.db import IntegrityError
+
+from django_stripe_gateway.gateways.account_reading import AccountReader, Unreadable
+from django_stripe_gateway.gateways.billing_values import CustomerSnapshot
+from django_stripe_gateway.models import Customer
+from django_stripe_gateway.services.arrivals import handle_arrivals
+from django_stripe_gateway.services.imports.owners import Match, Matching, match_owners
+from django_stripe_gateway.services.imports.reading import dated
+from django_stripe_gateway.services.imports.results import Imported, Outcome
+from django_stripe_gateway.services.subscriptions.customers import CREATE_CUSTOMER
+from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, judge
+from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
+
+KIND = "customers"
+
+
+def import_customers(
+    reader: AccountReader, variant: str, matching: Matching, *, dry_run: bool = False
+) -> Iterator[Imported]:
+    """Bring the customers whose owners are certain, and yield what became of each.
+
+    All are read first: whether an e-mail address is unique only the whole account says.
+    """
+    found: dict[str, tuple[datetime, CustomerSnapshot]] = {}
+    for began, item in dated(reader.customers()):
+        if isinstance(item, Unreadable):
+            yield Imported(KIND, item.object_id, Outcome.FAILED, item.reason)
+        elif not item.is_deleted:
+            found[item.customer_id] = (began, item)
+    unknown = [customer_id for customer_id in matching.decided if customer_id not in found]
+    yield from (
+        Imported(KIND, one, Outcome.FAILED, "the file names it, and the account has no such") for one in unknown
+    )
+    for match in match_owners([customer for _began, customer in found.values()], variant, matching):
+        if match.outcome is not Outcome.NEW:
+            yield Imported(KIND, match.customer.customer_id, match.outcome, match.reason)
+            continue
+        outcome, reason = Outcome.NEW, f"owner {match.owner_pk}, by {match.how}"
+        if not dry_run:
+            began, customer = found[match.customer.customer_id]
+            outcome, said = link_customer(match, variant, began, livemode=_livemode(customer, reader))
+            reason = said or reason
+        yield Imported(KIND, match.customer.customer_id, outcome, reason)
+
+
+def link_customer(match: Match, variant: str, began: datetime, *, livemode: bool) -> tuple[Outcome, str]:
+    """Let the row of an owner stand for a customer, and return what became of it, and why.
+
+    Args:
+        began: when the provider was asked for the customer.
+    """
+    try:
+        return _link(match, variant, began, livemode)
+    except IntegrityError:
+        # Somebody was faster: a request of the owner's, or another import.
+        return _link(match, variant, began, livemode)
+
+
+@retry_on_deadlock
+def _link(match: Match, variant: str, began: datetime, livemode: bool) -> tuple[Outcome, str]:
+    customer_id = match.customer.customer_id
+    with money_transaction():
+        rows = Customer.objects.using(payments_database()).filter(variant=variant)
+        if rows.filter(provider_id=customer_id).exists():
+            return Outcome.KNOWN, ""
+        row: Customer | None = rows.select_for_update().filter(owner_id=match.owner_pk).first()
+        if row is None:
+            row = Customer(variant=variant)
+            row.owner_id = match.owner_pk
+        elif row.exists_at_provider:
+            return Outcome.AMBIGUOUS, f"its owner {match.owner_pk} has the customer {row.provider_id}"
+        elif _is_being_made(row):
+            return Outcome.AMBIGUOUS, f"a customer is being made for its owner {match.owner_pk}; run it again"
+        elif row.provider_id:
+            row.former_ids = [*row.former_ids, row.provider_id]
+        row.provider_id, row.deleted, row.livemode = customer_id, None, livemode
+        if judge(row, look=Look(None, began, match.customer)) is Verdict.WRITE:
+            row.default_payment_method = match.customer.default_payment_method
+        row.save(using=payments_database())
+        handle_arrivals(customer_id)
+    return Outcome.NEW, ""
+
+
+def _is_being_made(row: Customer) -> bool:
+    found: bool = CREATE_CUSTOMER.operations().pending().filter(customer=row).exists()
+    return found
+
+
+def _livemode(customer: CustomerSnapshot, reader: AccountReader) -> bool:
+    return reader.livemode if customer.livemode is None else customer.livemode
+
+
+def customers_of(variant: str) -> dict[str, int]:
+    """Return the keys of the customers' rows by the provider's ids, former ones too."""
+    rows = Customer.objects.using(payments_database()).filter(variant=variant, provider_id__isnull=False)
+    found: dict[str, int] = {}
+    for pk, provider_id, former_ids in rows.values_list("pk", "provider_id", "former_ids"):
+        found |= dict.fromkeys((str(provider_id), *former_ids), pk)
+    return found

@@ -1,0 +1,193 @@
+"""Which owner here an account's customer is: by what is certain, and never by a guess."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import ValidationError
+
+from django_stripe_gateway.adapter import get_adapter
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.gateways.billing_values import CustomerSnapshot
+from django_stripe_gateway.models import Customer
+from django_stripe_gateway.services.imports.results import Outcome
+from django_stripe_gateway.services.transactions import payments_database
+
+# What our own calls write on a customer.
+OWNER_MARK = "owner_id"
+CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """What may say whose a customer is.
+
+    Args:
+        decided: customers' ids → owners' keys, as somebody has decided.
+        metadata: a further key of the customers' metadata that holds the owner's key.
+        by_email: whether an e-mail address that is unique on both sides says it.
+    """
+
+    decided: Mapping[str, str] = field(default_factory=dict)
+    metadata: str = ""
+    by_email: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A customer's owner, or why there is none; ``how`` says by what it was found."""
+
+    customer: CustomerSnapshot
+    owner_pk: Any = None
+    how: str = ""
+    outcome: Outcome = Outcome.UNMATCHED
+    reason: str = ""
+
+
+def match_owners(customers: Sequence[CustomerSnapshot], variant: str, matching: Matching) -> Iterator[Match]:
+    """Yield the owner of each customer that an account has, or why none is certain.
+
+    A row that knows the customer comes first, then a decision, the customer's metadata, and its e-mail address.
+
+    Args:
+        customers: all of the account: an address counts as unique only among all of them.
+    """
+    known = _known_ids(variant)
+    open_customers = [found for found in customers if found.customer_id not in known]
+    counts = Counter(_address(found.email) for found in customers)
+    marked = {value for found in open_customers for value in _marks(found, matching).values()}
+    named = marked | {matching.decided.get(found.customer_id, "") for found in open_customers}
+    owners = _existing_owners(named - {""})
+    wanted = {_address(found.email) for found in open_customers} if matching.by_email else set()
+    by_email = owners_by_email(wanted - {""})
+    matches = [_match(found, matching, owners, counts, by_email) for found in open_customers]
+    for found in customers:
+        if found.customer_id in known:
+            yield Match(found, how="known", outcome=Outcome.KNOWN)
+    yield from _one_each(matches, variant)
+
+
+def _match(
+    found: CustomerSnapshot,
+    matching: Matching,
+    owners: Mapping[str, Any],
+    counts: Mapping[str, int],
+    by_email: Mapping[str, Sequence[Any]],
+) -> Match:
+    decided = matching.decided.get(found.customer_id)
+    if decided is not None:
+        if decided not in owners:
+            return Match(found, reason=f"the file names the owner {decided}, who does not exist")
+        return Match(found, owners[decided], "file", Outcome.NEW)
+    marks = _marks(found, matching)
+    if len(set(marks.values())) > 1:
+        return Match(found, outcome=Outcome.AMBIGUOUS, reason="its metadata name different owners")
+    if marks:
+        ((key, value), *_same) = marks.items()
+        if value not in owners:
+            # The address may have passed on to somebody else since.
+            return Match(found, reason=f"its metadata ({key}) name the owner {value}, who does not exist")
+        return Match(found, owners[value], "metadata", Outcome.NEW)
+    address = _address(found.email)
+    if not matching.by_email or not address:
+        return Match(found, reason="nothing on it says whose it is")
+    candidates = by_email.get(address, ())
+    if not candidates:
+        return Match(found, reason="no owner has its e-mail address")
+    if len(candidates) > 1:
+        return Match(found, outcome=Outcome.AMBIGUOUS, reason=f"{len(candidates)} owners have its e-mail address")
+    if counts[address] > 1:
+        reason = f"{counts[address]} customers have its e-mail address"
+        return Match(found, outcome=Outcome.AMBIGUOUS, reason=reason)
+    return Match(found, candidates[0], "e-mail", Outcome.NEW)
+
+
+def _one_each(matches: Sequence[Match], variant: str) -> Iterator[Match]:
+    """Let nobody have two customers of one account: the second one is somebody's decision."""
+    claims = Counter(match.owner_pk for match in matches if match.owner_pk is not None)
+    taken = _taken_owners(variant, claims.keys())
+    for match in matches:
+        if match.owner_pk is None:
+            yield match
+        elif match.owner_pk in taken:
+            reason = f"its owner {match.owner_pk} has the customer {taken[match.owner_pk]}"
+            yield Match(match.customer, outcome=Outcome.AMBIGUOUS, reason=reason)
+        elif claims[match.owner_pk] > 1:
+            reason = f"{claims[match.owner_pk]} customers are of the owner {match.owner_pk}"
+            yield Match(match.customer, outcome=Outcome.AMBIGUOUS, reason=reason)
+        else:
+            yield match
+
+
+def _marks(found: CustomerSnapshot, matching: Matching) -> dict[str, str]:
+    keys = dict.fromkeys(filter(None, (OWNER_MARK, matching.metadata)))
+    return {key: found.metadata[key] for key in keys if found.metadata.get(key)}
+
+
+def _address(email: str) -> str:
+    return email.strip().casefold()
+
+
+def _known_ids(variant: str) -> set[str]:
+    rows = Customer.objects.using(payments_database()).filter(variant=variant, provider_id__isnull=False)
+    known: set[str] = set()
+    for provider_id, former_ids in rows.values_list("provider_id", "former_ids"):
+        known.update((str(provider_id), *former_ids))
+    return known
+
+
+def _taken_owners(variant: str, owner_pks: Collection[Any]) -> dict[Any, str]:
+    rows = Customer.objects.using(payments_database()).filter(variant=variant, provider_id__isnull=False, deleted=None)
+    pks = list(owner_pks)
+    found: dict[Any, str] = {}
+    for start in range(0, len(pks), CHUNK):
+        chunk = rows.filter(owner_id__in=pks[start : start + CHUNK])
+        found |= {owner_pk: str(provider_id) for owner_pk, provider_id in chunk.values_list("owner_id", "provider_id")}
+    return found
+
+
+def owner_model() -> Any:
+    """Return the model of who is billed."""
+    return apps.get_model(gateway_settings.owner_model)
+
+
+def _existing_owners(values: Collection[str]) -> dict[str, Any]:
+    """Return the keys of those owners who exist, by what the provider keeps of them."""
+    field_of_key = owner_model()._meta.pk
+    keys: dict[str, Any] = {}
+    for value in values:
+        try:
+            keys[value] = field_of_key.clean(value, None)
+        except ValidationError:
+            continue
+    found: set[Any] = set()
+    pks = list(keys.values())
+    for start in range(0, len(pks), CHUNK):
+        found |= set(owner_model()._base_manager.filter(pk__in=pks[start : start + CHUNK]).values_list("pk", flat=True))
+    return {value: key for value, key in keys.items() if key in found}
+
+
+def owners_by_email(wanted: Collection[str]) -> Mapping[str, Sequence[Any]]:
+    """Return the keys of the owners who have one of the addresses, which are in small letters.
+
+    What the host's adapter says is asked: it is the address that the provider gets to know.
+    """
+    found: dict[str, list[Any]] = defaultdict(list)
+    if not wanted:
+        return found
+    adapter, last = get_adapter(), None
+    while True:
+        rows = owner_model()._base_manager.order_by("pk")
+        chunk = list((rows if last is None else rows.filter(pk__gt=last))[:CHUNK])
+        for owner in chunk:
+            details: Mapping[str, Any] = adapter.customer_details(owner)
+            address = _address(str(details.get("email") or ""))
+            if address in wanted:
+                found[address].append(owner.pk)
+        if len(chunk) < CHUNK:
+            return found
+        last = chunk[-1].pk

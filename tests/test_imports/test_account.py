@@ -1,0 +1,235 @@
+"""``import_account`` brings what a running account holds, once, and announces none of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core.management.base import CommandError
+from django.utils import timezone
+
+from django_stripe_gateway.gateways.stripe import account_reader
+from django_stripe_gateway.models import Customer, Invoice, Refund, Subscription, SubscriptionItem, get_payment_model
+from django_stripe_gateway.payments import create_payment
+from django_stripe_gateway.services.subscriptions.sync import sync_subscription
+from django_stripe_gateway.subscriptions import has_plan
+from tests.conftest import SignalRecorder
+from tests.test_imports.running_account import RunningAccount, counts, run_import
+from tests.test_webhooks.support import deliver_all
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Payment = get_payment_model()
+
+
+@pytest.fixture
+def ada(account: RunningAccount, user: Any) -> str:
+    """Return the customer whose metadata name the user, with a subscription that runs."""
+    customer = account.customer(metadata={"owner_id": str(user.pk)})
+    account.subscribe(customer, account.basic)
+    account.begin()
+    return customer
+
+
+def test_customer_with_all_that_is_theirs(
+    account: RunningAccount, ada: str, user: Any, recorded_signals: SignalRecorder
+) -> None:
+    page, intent = account.paid_page(ada, 2500), account.intent(amount=3000, customer=ada)
+    account.fake.dashboard_refund(intent["id"], 1000)
+    account.begin()
+    printed = run_import()
+    new = {kind: found["new"] for kind, found in counts(printed).items()}
+    assert new == {"customers": 1, "subscriptions": 1, "invoices": 1, "payments": 2}
+    customer = Customer.objects.get()
+    assert (customer.owner, customer.provider_id, customer.livemode) == (user, ada, False)
+    assert customer.default_payment_method == account.fake.get(ada)["invoice_settings"]["default_payment_method"]
+    subscription = Subscription.objects.get()
+    assert (subscription.status, subscription.plan, subscription.price_id) == ("active", account.plan, account.basic)
+    assert SubscriptionItem.objects.get().plan == account.plan
+    assert Invoice.objects.get().subscription == subscription
+    assert has_plan(user, account.plan.slug)
+    of_page, of_intent = Payment.objects.get(transaction_id=page["id"]), Payment.objects.get(intent_id=intent["id"])
+    assert of_page.intent_id == page["payment_intent"]
+    assert (of_page.status, of_page.total, of_page.captured_amount) == ("confirmed", Decimal("25"), Decimal("25"))
+    assert (of_intent.status, of_intent.captured_amount, of_intent.refunded_amount) == ("confirmed", 30, 10)
+    assert [(refund.amount, refund.status) for refund in Refund.objects.all()] == [(10, "succeeded")]
+    assert {of_page.owner, of_intent.owner} == {user}
+    assert int(of_intent.created.timestamp()) == account.fake.get(intent["id"])["created"]
+    assert recorded_signals.sent == []
+    assert account.written() == []
+
+
+def test_again(account: RunningAccount, ada: str) -> None:
+    account.paid_page(ada)
+    run_import()
+    before = [model.objects.count() for model in (Customer, Subscription, Invoice, Payment)]
+    printed = run_import()
+    assert all(set(found) == {"known"} for found in counts(printed).values())
+    assert before == [model.objects.count() for model in (Customer, Subscription, Invoice, Payment)]
+
+
+def test_again__what_has_changed_meanwhile_is_announced(
+    account: RunningAccount, ada: str, recorded_signals: SignalRecorder
+) -> None:
+    run_import()
+    subscription = Subscription.objects.get()
+    account.fake.cancel_subscription(subscription.provider_id)
+    run_import()
+    subscription.refresh_from_db()
+    assert subscription.status == "canceled"
+    assert "subscription_ended" in [name for name, _values in recorded_signals.sent]
+
+
+def test_events_go_on_after_it(account: RunningAccount, ada: str, recorded_signals: SignalRecorder) -> None:
+    run_import()
+    before = len(account.fake.events())
+    account.fake.advance(days=32)
+    later = [event for event in account.fake.events()[before:] if event["type"].startswith(("customer.", "invoice."))]
+    assert {"processed"} <= set(deliver_all(later)) <= {"processed", "ignored"}
+    subscription = Subscription.objects.get()
+    assert subscription.current_period_end > timezone.now() + timedelta(days=32)
+    assert "subscription_renewed" in [name for name, _values in recorded_signals.sent]
+
+
+def test_late_and_ended_subscriptions(account: RunningAccount, ada: str) -> None:
+    ended = account.subscribe(ada, account.basic)
+    account.fake.cancel_subscription(ended["id"])
+    account.fake.customer_changes_card(ada, "pm_card_chargeCustomerFail")
+    account.fake.advance(days=32)
+    run_import()
+    assert {row.status for row in Subscription.objects.all()} == {"past_due", "canceled"}
+    late = Subscription.objects.get(status="past_due")
+    assert late.past_due_since is not None
+    assert late.first_paid_at is not None
+    assert Invoice.objects.filter(subscription=late, status="open").exists()
+    assert sync_subscription(subscription=late).past_due_since == late.past_due_since
+
+
+def test_unknown_price_stays_an_unknown_item(account: RunningAccount, user: Any) -> None:
+    customer = account.customer(metadata={"owner_id": str(user.pk)})
+    unknown = account.price(700)
+    account.subscribe(customer, unknown)
+    run_import()
+    item = SubscriptionItem.objects.get()
+    assert (item.price_id, item.pricing, item.amount) == (unknown, None, Decimal("7"))
+
+
+def test_invoices_are_no_payments(account: RunningAccount, ada: str) -> None:
+    run_import()
+    assert Payment.objects.count() == 0
+    assert Invoice.objects.get().intent_id == account.fake.all("payment_intent")[0]["id"]
+
+
+def test_guests_and_strangers(account: RunningAccount) -> None:
+    stranger = account.customer(email="who@example.org")
+    guest, foreign = account.intent(), account.intent(customer=stranger)
+    authorised = account.intent(capture_method="manual")
+    account.session()
+    printed = run_import()
+    assert counts(printed)["payments"] == {"new": 2, "left out": 1}
+    found = {payment.transaction_id: payment for payment in Payment.objects.all()}
+    assert found.keys() == {guest["id"], authorised["id"]}
+    assert found[guest["id"]].owner is None
+    assert (found[authorised["id"]].status, found[authorised["id"]].capture_method) == ("preauth", "manual")
+    assert foreign["id"] not in printed
+
+
+def test_imported_payment_can_be_refunded_here(account: RunningAccount, user: Any) -> None:
+    page = account.paid_page(account.customer(metadata={"owner_id": str(user.pk)}))
+    run_import()
+    Payment.objects.get().refund(Decimal("5.00"))
+    assert Payment.objects.get().refunded_amount == 5
+    assert account.fake.get(account.fake.get(page["payment_intent"])["latest_charge"])["amount_refunded"] == 500
+
+
+def test_what_was_made_here_is_found_again(account: RunningAccount, user: Any) -> None:
+    payment = create_payment(owner=user, gateway="stripe", amount=Decimal("20.00"), currency="USD")
+    account.fake.complete_checkout(payment.transaction_id, deliver=False)
+    assert counts(run_import())["payments"] == {"known": 1}
+    assert Payment.objects.get().status == "confirmed"
+
+
+def test_dry_run(account: RunningAccount, ada: str) -> None:
+    account.paid_page(ada)
+    printed = run_import("import_account", "--dry-run")
+    assert counts(printed)["subscriptions"] == counts(printed)["payments"] == {"new": 1}
+    assert "Nothing was written" in printed
+    assert [model.objects.count() for model in (Customer, Subscription, Invoice, Payment)] == [0, 0, 0, 0]
+
+
+def test_chosen_time_and_kinds(account: RunningAccount, ada: str) -> None:
+    account.fake.advance(days=40)
+    account.paid_page(ada)
+    printed = run_import("import_account", "--only", "customers,payments", "--days", "10")
+    assert counts(printed).keys() == {"customers", "payments"}
+    assert not Subscription.objects.exists()
+    assert counts(run_import("import_account", "--only=subscriptions,invoices"))["subscriptions"] == {"new": 1}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--only", "payouts"],
+        ["--days", "0"],
+        ["--days", "3", "--since", "2026-01-01"],
+        ["--since", "2999-01-01"],
+        ["--variant", "nothing"],
+        ["--map", "/nowhere.csv"],
+    ],
+)
+def test_refused_options(account: RunningAccount, arguments: list[str]) -> None:
+    account.begin()
+    with pytest.raises(CommandError):
+        run_import("import_account", *arguments)
+    assert account.fake.requests == []
+
+
+def test_one_unreadable_object_stops_no_other(account: RunningAccount, ada: str) -> None:
+    bad = account.subscribe(ada, account.basic)
+    with account.fake.state.acting():
+        _scope, obj = account.fake.state.locate(bad["id"])
+        obj["cancel_at"] = "soon"
+    with pytest.raises(CommandError, match="1 could not be brought"):
+        run_import()
+    assert Subscription.objects.count() == 1
+
+
+def test_busy_stripe(account: RunningAccount, ada: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(account_reader, "PAUSES", (0.0, 0.0))
+    account.fake.fault("GET", "/v1/customers", kind="rate_limit")
+    account.fake.fault("GET", "/v1/invoices", kind="error_500_before")
+    assert counts(run_import())["customers"] == {"new": 1}
+    account.fake.fault("GET", "/v1/invoices", kind="rate_limit", times=3)
+    with pytest.raises(CommandError, match="it goes on, and brings nothing twice"):
+        run_import()
+
+
+def test_killed_anywhere(
+    account: RunningAccount, ada: str, recorded_signals: SignalRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever request is the last one, another run ends where one run would have ended."""
+    monkeypatch.setattr(account_reader, "PAUSES", ())
+    account.paid_page(ada)
+    intent = account.intent(customer=ada)
+    account.fake.dashboard_refund(intent["id"], 500)
+    account.begin()
+    run_import("import_account", "--dry-run")
+    paths = list(dict.fromkeys(one.path for one in account.fake.requests))
+    for path in [*paths, "/v1/refunds"]:
+        account.fake.fault("GET", path, kind="reset_before", times=9)
+        with pytest.raises(CommandError):
+            run_import()
+        account.fake.clear_faults()
+    run_import()
+    assert (Customer.objects.count(), Subscription.objects.count(), Payment.objects.count()) == (1, 1, 2)
+    assert Payment.objects.get(intent_id=intent["id"]).refunded_amount == 5
+    assert recorded_signals.sent == []
+
+
+def test_many_pages(account: RunningAccount, user: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(account_reader, "PAGE", 2)
+    for number in range(5):
+        account.customer(method="", email=f"{number}@example.org")
+    account.customer(method="", email=user.email)
+    assert counts(run_import())["customers"] == {"new": 1, "unmatched": 5}
