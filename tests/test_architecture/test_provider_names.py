@@ -26,9 +26,11 @@ ID = re.compile(r"\b(cs|pi|cus|sub|evt|pm|seti|whsec|sk|rk|acct)_|\b(in|re|ch)_(
 NAMED: dict[str, str] = {
     "apps": "registers the two that are shipped",
     "conf": "has settings of both, with the dotted paths of their classes",
+    "management/commands/import_dj_stripe": "reads another app's tables, which know one provider",
     "management/commands/register_webhook_endpoint": "is a command for one provider",
     "management/commands/sync_webhook_events": "is a command for one provider",
     "models/plans": "has a column's default that migrations hold",
+    "services/imports/dj_stripe": "reads another app's tables, which know one provider",
     "testing": "delivers one provider's events in a host's tests",
 }
 # Whose texts people read: examples in the API's document, labels, translated sentences, what commands print. They may

@@ -34,10 +34,8 @@ def import_customers(
             yield Imported(KIND, item.object_id, Outcome.FAILED, item.reason)
         elif not item.is_deleted:
             found[item.customer_id] = (began, item)
-    unknown = [customer_id for customer_id in matching.decided if customer_id not in found]
-    yield from (
-        Imported(KIND, one, Outcome.FAILED, "the file names it, and the account has no such") for one in unknown
-    )
+    for customer_id in matching.decided.keys() - found.keys():
+        yield Imported(KIND, customer_id, Outcome.UNMATCHED, f"{matching.decided_by} names it; the account has no such")
     for match in match_owners([customer for _began, customer in found.values()], variant, matching):
         if match.outcome is not Outcome.NEW:
             yield Imported(KIND, match.customer.customer_id, match.outcome, match.reason)

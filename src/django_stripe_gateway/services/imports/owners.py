@@ -28,11 +28,13 @@ class Matching:
 
     Args:
         decided: customers' ids → owners' keys, as somebody has decided.
+        decided_by: who has, for people.
         metadata: a further key of the customers' metadata that holds the owner's key.
         by_email: whether an e-mail address that is unique on both sides says it.
     """
 
     decided: Mapping[str, str] = field(default_factory=dict)
+    decided_by: str = "the file"
     metadata: str = ""
     by_email: bool = True
 
@@ -81,8 +83,8 @@ def _match(
     decided = matching.decided.get(found.customer_id)
     if decided is not None:
         if decided not in owners:
-            return Match(found, reason=f"the file names the owner {decided}, who does not exist")
-        return Match(found, owners[decided], "file", Outcome.NEW)
+            return Match(found, reason=f"{matching.decided_by} names the owner {decided}, who does not exist")
+        return Match(found, owners[decided], matching.decided_by, Outcome.NEW)
     marks = _marks(found, matching)
     if len(set(marks.values())) > 1:
         return Match(found, outcome=Outcome.AMBIGUOUS, reason="its metadata name different owners")
