@@ -16,12 +16,15 @@ CHUNK = 500
 class ForeignTable:
     """A table that this app only reads, in the order of its key.
 
+    Args:
+        key: the column of its primary key, empty to let the database say.
+
     Raises:
         GatewayConfigurationError: there is no such database, table or column.
     """
 
-    def __init__(self, database: str, name: str, *, key: str, needs: Sequence[str] = ()) -> None:
-        self.name, self.key = name, key
+    def __init__(self, database: str, name: str, *, key: str = "", needs: Sequence[str] = ()) -> None:
+        self.name = name
         try:
             self.connection: Any = connections[database]
         except ConnectionDoesNotExist:
@@ -31,10 +34,11 @@ class ForeignTable:
                 if name not in self.connection.introspection.table_names(cursor):
                     raise GatewayConfigurationError(f"The database {database!r} has no table {name}.")
                 described = self.connection.introspection.get_table_description(cursor, name)
+                self.key: str = key or self.connection.introspection.get_primary_key_column(cursor, name) or "id"
         except DatabaseError as error:
             raise GatewayConfigurationError(f"The database {database!r} cannot be read: {error}") from error
         self.columns = [column.name for column in described]
-        missing = [column for column in (key, *needs) if column not in self.columns]
+        missing = [column for column in (self.key, *needs) if column not in self.columns]
         if missing:
             raise GatewayConfigurationError(
                 f"The table {name} of the database {database!r} has no column {', '.join(missing)}."

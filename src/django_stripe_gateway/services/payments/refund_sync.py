@@ -10,6 +10,7 @@ from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.money import format_amount
 from django_stripe_gateway.services.audit import announce_status, send_on_commit, write_log
 from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.payments.unnamed_refunds import claim_unnamed
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import can_transition, can_transition_refund
@@ -114,4 +115,4 @@ def _find(payment: AbstractPayment, snapshot: RefundSnapshot) -> Refund | None:
     if known is None and marker.isdecimal() and len(marker) <= ID_DIGITS:
         # The event has overtaken the answer to our own call.
         known = refunds.filter(payment=payment, operation_id=int(marker), provider_id=None).first()
-    return known
+    return known or claim_unnamed(payment, snapshot)
