@@ -11,7 +11,15 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from django_stripe_gateway.gateways.stripe import account_reader
-from django_stripe_gateway.models import Customer, Invoice, Refund, Subscription, SubscriptionItem, get_payment_model
+from django_stripe_gateway.models import (
+    Customer,
+    Invoice,
+    Refund,
+    Subscription,
+    SubscriptionItem,
+    WebhookEvent,
+    get_payment_model,
+)
 from django_stripe_gateway.payments import create_payment
 from django_stripe_gateway.services.subscriptions.sync import sync_subscription
 from django_stripe_gateway.subscriptions import has_plan
@@ -233,3 +241,34 @@ def test_many_pages(account: RunningAccount, user: Any, monkeypatch: Any) -> Non
         account.customer(method="", email=f"{number}@example.org")
     account.customer(method="", email=user.email)
     assert counts(run_import())["customers"] == {"new": 1, "unmatched": 5}
+
+
+def test_older_api(account: RunningAccount, ada: str, settings: Any, recorded_signals: SignalRecorder) -> None:
+    """An intent names its invoice there, and periods are on the subscription."""
+    settings.STRIPE_GATEWAY_API_VERSION = "2024-06-20"
+    page = account.paid_page(ada)
+    run_import()
+    assert Payment.objects.get().transaction_id == page["id"]
+    subscription = Subscription.objects.get()
+    assert subscription.current_period_end is not None
+    assert Invoice.objects.get().subscription == subscription
+    assert recorded_signals.sent == []
+
+
+def test_events_that_came_before(account: RunningAccount, ada: str, recorded_signals: SignalRecorder) -> None:
+    """They were kept as unmatched, and are handled once the customer is known."""
+    events = [event for event in account.fake.events() if event["type"].startswith(("customer.sub", "invoice."))]
+    assert set(deliver_all(events)) <= {"unmatched", "ignored"}
+    run_import()
+    assert not WebhookEvent.objects.filter(state="unmatched").exists()
+    assert (Subscription.objects.count(), Invoice.objects.count()) == (1, 1)
+    assert Subscription.objects.get().status == "active"
+
+
+def test_scheduled_change(account: RunningAccount, ada: str) -> None:
+    """What a list only names is asked for."""
+    subscription = account.fake.all("subscription")[0]
+    later = account.price(9000)
+    account.fake.schedule_subscription(subscription["id"], [{"items": [{"price": later, "quantity": 1}]}])
+    run_import()
+    assert Subscription.objects.get().scheduled_price_id == later
