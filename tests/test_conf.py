@@ -86,7 +86,7 @@ OVERRIDES: list[tuple[str, Any, Any]] = [
     ("ALLOW_REPEATED_TRIALS", True, True),
     ("TRIALS_ONCE_PER", "owner", "owner"),
     ("TRIAL_END_BEHAVIOR", "pause", "pause"),
-    ("ALLOW_DUPLICATE_SUBSCRIPTIONS", "yes", True),
+    ("SUBSCRIPTIONS_PER_OWNER", "several", "several"),
     ("AUTOMATIC_TAX", True, True),
     ("PRORATION_BEHAVIOR", "none", "none"),
     ("PRORATION_BEHAVIOR", "invoice_increases", "invoice_increases"),

@@ -51,6 +51,12 @@ def metered(either_host: SubscriptionHost, settings: Any) -> Iterator[MeteredHos
 
 
 @pytest.fixture
+def one_per_plan(settings: Any) -> None:
+    """Let owners have several plans, in a subscription each."""
+    settings.STRIPE_GATEWAY_SUBSCRIPTIONS_PER_OWNER = "one_per_plan"
+
+
+@pytest.fixture
 def fresh_localstripe(localstripe: str) -> str:
     """Return a localstripe that holds nothing."""
     requests.delete(f"{localstripe}/_config/data", timeout=10).raise_for_status()

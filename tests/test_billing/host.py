@@ -55,7 +55,7 @@ class SubscriptionHost:
 
     def sell_metered(self, slug: str, amount: Decimal, *, product_id: str) -> PlanPricing:
         """Return a price of a plan, multiplied by what a meter counts; customers add it themselves."""
-        v1: Any = get_billing_gateway("stripe").v1  # type: ignore[attr-defined]
+        v1 = self.v1
         meter = {"display_name": slug, "event_name": slug, "default_aggregation": {"formula": "sum"}}
         recurring = {"interval": "month", "usage_type": "metered", "meter": v1.billing.meters.create(meter).id}
         base = {"product": product_id, "currency": "usd", "unit_amount": int(amount * 100), "recurring": recurring}
@@ -145,6 +145,11 @@ class SubscriptionHost:
         events = [event for event in self.fake.events() if event["id"] not in self.seen]
         self.seen |= {event["id"] for event in events}
         return events
+
+    @property
+    def v1(self) -> Any:
+        """Return the SDK's services, for what somebody else does at Stripe."""
+        return get_billing_gateway("stripe").v1  # type: ignore[attr-defined]
 
     @property
     def customer(self) -> Customer:

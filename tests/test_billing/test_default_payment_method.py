@@ -171,6 +171,7 @@ def test_webhooks_say_the_same(host: SubscriptionHost, order: Any) -> None:
     assert shown(host)[second] == (True, [subscription.provider_id])
 
 
+@pytest.mark.usefixtures("one_per_plan")
 def test_several_subscriptions(host: SubscriptionHost) -> None:
     one = host.subscribed()
     first = host.fake.get(one.provider_id)["default_payment_method"]
@@ -206,6 +207,7 @@ def test_default_of_the_portal_is_not_shown_as_charged(host: SubscriptionHost) -
     assert shown(host) == {second: (True, [subscription.provider_id]), first: (False, [])}
 
 
+@pytest.mark.usefixtures("one_per_plan")
 def test_sent_invoices_are_charged_on_nothing(host: SubscriptionHost) -> None:
     charged = host.subscribed()
     first = host.fake.get(charged.provider_id)["default_payment_method"]
@@ -214,6 +216,7 @@ def test_sent_invoices_are_charged_on_nothing(host: SubscriptionHost) -> None:
     assert shown(host) == {first: (True, [charged.provider_id])}
 
 
+@pytest.mark.usefixtures("one_per_plan")
 def test_what_was_never_paid_is_charged_on_nothing(host: SubscriptionHost) -> None:
     mine = host.subscribed()
     before = shown(host)

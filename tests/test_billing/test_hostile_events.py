@@ -27,7 +27,7 @@ def rows() -> list[Any]:
 
 
 @pytest.fixture
-def later(host: SubscriptionHost) -> list[Event]:
+def later(host: SubscriptionHost, one_per_plan: None) -> list[Event]:
     """Return, for a paid subscription, later events that would change all that is known of it."""
     subscription = host.subscribed()
     host.change_card(subscription, "pm_card_visa")

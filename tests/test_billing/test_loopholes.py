@@ -47,6 +47,7 @@ def test_another_trial_after_a_change(host: SubscriptionHost) -> None:
     assert host.subscribe(host.basic)["status"] == "incomplete"
 
 
+@pytest.mark.usefixtures("one_per_plan")
 def test_subscribed_during_a_change(host: SubscriptionHost, monkeypatch: pytest.MonkeyPatch) -> None:
     subscription = host.subscribed(host.basic)
     scope = line.scoped_request_key
@@ -62,6 +63,7 @@ def test_subscribed_during_a_change(host: SubscriptionHost, monkeypatch: pytest.
     assert Subscription.objects.filter(plan=host.premium.plan).count() == 1
 
 
+@pytest.mark.usefixtures("one_per_plan")
 def test_change_after_an_abandoned_page(host: SubscriptionHost) -> None:
     subscription = host.subscribed(host.basic)
     host.subscribe(host.premium, mode="checkout")

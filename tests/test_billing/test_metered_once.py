@@ -45,6 +45,7 @@ def premium(metered: MeteredHost) -> PlanPricing:
     return metered.sell(plan)
 
 
+@pytest.mark.usefixtures("one_per_plan")
 def test_two_subscriptions(metered: MeteredHost, premium: PlanPricing) -> None:
     first = metered.subscribed(add_ons=[(metered.calls, 1)])
     assert refused(lambda: metered.subscribed(metered.host.premium, add_ons=[(premium, 1)]))
@@ -88,6 +89,7 @@ def test_prices_of_other_meters(metered: MeteredHost, extra: PlanPricing, settin
     add_item(subscription=subscription, pricing=extra)
 
 
+@pytest.mark.usefixtures("one_per_plan")
 def test_price_that_is_scheduled(metered: MeteredHost) -> None:
     host, by_use = metered.host, metered.sell(make_plan("by-use"))
     first = metered.subscribed(host.sell("other", Decimal("7.00")))
@@ -105,6 +107,7 @@ def test_price_that_is_scheduled(metered: MeteredHost) -> None:
     assert (metered.charges(metered.calls), metered.charges(by_use)) == ([Decimal("10.00")], [])
 
 
+@pytest.mark.usefixtures("one_per_plan")
 def test_price_that_waits_for_its_payment(metered: MeteredHost, settings: Any) -> None:
     """A change of the price by use charges what was used so far, which the customer may have to authenticate."""
     settings.STRIPE_GATEWAY_USAGE_METERS = {"calls": "api_calls", "minutes": "minutes"}

@@ -79,6 +79,7 @@ def test_what_comes_with_nothing(metered: MeteredHost, calls: PlanPricing, chang
 
 
 @pytest.mark.parametrize("is_ending", [False, True])
+@pytest.mark.usefixtures("one_per_plan")
 def test_charged_in_another_subscription__is_refused(metered: MeteredHost, calls: PlanPricing, is_ending: bool) -> None:
     """That one may end, and nothing would charge the use any more."""
     host = metered.host

@@ -287,7 +287,7 @@ def test_second_plan_of_a_subscription__is_not_sold_again(host: SubscriptionHost
 
 
 def test_second_plan_of_a_subscription__is_not_changed_to(either_host: SubscriptionHost, settings: Any) -> None:
-    host, settings.STRIPE_GATEWAY_ALLOW_DUPLICATE_SUBSCRIPTIONS = either_host, True
+    host, settings.STRIPE_GATEWAY_SUBSCRIPTIONS_PER_OWNER = either_host, "several"
     subscription, other = host.subscribed(), host.sell("basic", Decimal("22.00"))
     host.fake.change_subscription(subscription.provider_id, {"items": [{"price": host.premium.stripe_price_id}]})
     host.deliver_new()
@@ -300,6 +300,7 @@ def test_second_plan_of_a_subscription__is_not_changed_to(either_host: Subscript
     assert host.post("change", body | {"pricing_id": dearer.pk}).status_code == 200
 
 
+@pytest.mark.usefixtures("one_per_plan")
 def test_scheduled_plan__is_not_sold_again(either_host: SubscriptionHost) -> None:
     host = either_host
     first, second = host.subscribed(), host.subscribed(host.sell("third", Decimal("10.00")))
@@ -317,6 +318,7 @@ def test_scheduled_plan__is_not_sold_again(either_host: SubscriptionHost) -> Non
     assert host.post("change", planned | {"at_period_end": False}).status_code == 200
 
 
+@pytest.mark.usefixtures("one_per_plan")
 def test_plan_that_waits_for_its_payment__is_not_sold_again(either_host: SubscriptionHost) -> None:
     host = either_host
     first, second = host.subscribed(), host.subscribed(host.sell("third", Decimal("10.00")))

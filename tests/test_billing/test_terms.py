@@ -53,6 +53,7 @@ def test_a_code_counts_once_for_each_customer(host: SubscriptionHost) -> None:
     assert refused.value.code == "promotion_code_used"
 
 
+@pytest.mark.usefixtures("one_per_plan")
 def test_a_code_counts_once_for_each_customer__by_subscribing_too(host: SubscriptionHost) -> None:
     coupon(host, "HALF")
     first = host.subscribed(promotion_code="HALF")

@@ -144,6 +144,7 @@ def test_change__to_a_plan_with_a_longer_trial_lengthens_none(host: Subscription
     assert change_subscription(subscription=found, pricing=host.premium).trial_end == found.trial_end
 
 
+@pytest.mark.usefixtures("one_per_plan")
 def test_change__to_a_plan_that_was_tried(host: SubscriptionHost) -> None:
     trial_of(host.premium, 30)
     found = trialing(host)
@@ -161,6 +162,7 @@ def test_change__what_was_tried_by_a_change_was_tried(host: SubscriptionHost) ->
     assert not subscribe(owner=host.user, plan=host.premium.plan).on_trial
 
 
+@pytest.mark.usefixtures("one_per_plan")
 def test_change__what_a_trial_was_given_up_for_was_not_tried(host: SubscriptionHost) -> None:
     found = change_subscription(subscription=trialing(host), pricing=host.premium)
     assert found.status == "active"
@@ -235,6 +237,7 @@ def test_change__to_a_plan_that_does_not_renew(host: SubscriptionHost, day_pass:
     assert host.fake.all("charge")[-1]["amount"] == 300
 
 
+@pytest.mark.usefixtures("one_per_plan")
 def test_once_per_owner(host: SubscriptionHost, settings: Any) -> None:
     trial_of(host.premium, 30)
     trialing(host)

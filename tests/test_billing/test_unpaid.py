@@ -94,6 +94,7 @@ def test_code_of_another_plan(either_host: SubscriptionHost, begin: Callable[...
 
 
 @pytest.mark.parametrize("begin", [at_once, on_a_page])
+@pytest.mark.usefixtures("one_per_plan")
 def test_code_for_what_runs(host: SubscriptionHost, begin: Callable[..., None]) -> None:
     running = host.subscribed(host.premium)
     promotion_code(host)
@@ -138,6 +139,7 @@ def test_code__after_what_cost_nothing(host: SubscriptionHost, terms: dict[str, 
     assert (refused.status_code, refused.json()["code"]) == (400, "promotion_code_used")
 
 
+@pytest.mark.usefixtures("one_per_plan")
 def test_code__of_what_is_refused(host: SubscriptionHost) -> None:
     """Nothing is ended for a request that is refused."""
     host.subscribed(host.premium)
@@ -218,7 +220,7 @@ def test_made_elsewhere(host: SubscriptionHost) -> None:
 
 
 def test_two_of_a_plan(host: SubscriptionHost, settings: Any) -> None:
-    settings.STRIPE_GATEWAY_ALLOW_DUPLICATE_SUBSCRIPTIONS = True
+    settings.STRIPE_GATEWAY_SUBSCRIPTIONS_PER_OWNER = "several"
     host.subscribe(pricing_id=host.basic.pk)
     host.subscribe(**other_price(host))
     assert [one["status"] for one in host.fake.all("subscription")] == ["incomplete", "incomplete"]

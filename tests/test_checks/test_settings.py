@@ -59,7 +59,7 @@ BAD = [
     ("ACTION_PERMISSIONS", {"refund_payment": "a.b"}), ("OWNER_MODEL", "Team"), ("ADAPTER", 5),
     ("ADAPTER", ""), ("ADAPTER", None), ("AUTOMATIC_TAX", "no"), ("ALLOW_REPEATED_TRIALS", 1),
     ("PRORATION_BEHAVIOR", "some"), ("TRIALS_ONCE_PER", "user"), ("TRIAL_END_BEHAVIOR", "charge"),
-    ("ALLOW_DUPLICATE_SUBSCRIPTIONS", None), ("SUBSCRIPTION_CANCEL_URL", "x"), ("PORTAL_RETURN_URL", "/{payment_id}/"),
+    ("SUBSCRIPTIONS_PER_OWNER", "two"), ("SUBSCRIPTION_CANCEL_URL", "x"), ("PORTAL_RETURN_URL", "/{payment_id}/"),
     ("BILLING_VARIANT", []), ("PAST_DUE_GRACE_DAYS", -1), ("PAST_DUE_GRACE_DAYS", 366),
     ("WEBHOOK_PROCESSING", "celery"), ("WEBHOOK_QUEUE", ""), ("WEBHOOK_ENQUEUE", None),
     ("WEBHOOK_UNHANDLED", "charge.*"),

@@ -9,6 +9,7 @@ from django_stripe_gateway.conf.setting import Setting
 
 # What can become of a trial that ends without a payment method, in Stripe's words.
 TRIAL_END_BEHAVIORS = ("cancel", "create_invoice", "pause")
+SUBSCRIPTIONS_PER_OWNER = ("one", "one_per_plan", "several")
 
 # Not a word of Stripe's: a proration for each change, by what it costs.
 INVOICE_INCREASES = "invoice_increases"
@@ -63,11 +64,23 @@ class BillingSettings:
             "Checkout then asks for none. Empty for what Stripe does, and Checkout asks for one."
         ),
     )
-    allow_duplicate_subscriptions = Setting(
+    subscriptions_per_owner = Setting(
+        str,
+        default="one",
+        rule=rules.one_of(*SUBSCRIPTIONS_PER_OWNER),
+        sentence=(
+            "How many subscriptions an owner may begin that run beside each other: `one` in all, `one_per_plan`, or "
+            "`several`, even to the same plan."
+        ),
+    )
+    ask_before_sale = Setting(
         values.flag,
-        default=False,
+        default=True,
         rule=rules.is_bool,
-        sentence="Let an owner subscribe to a plan that they are subscribed to already.",
+        sentence=(
+            "Ask Stripe what a customer has there [before a subscription is sold](../howto/subscriptions.md#one-bill), "
+            "so that what began elsewhere is not sold twice; costs a call, and another one the first time."
+        ),
     )
     automatic_tax = Setting(
         values.flag,

@@ -136,6 +136,10 @@ class BillingGateway(ScheduleGateway, ABC):
             since: it was not made before; of our clock.
         """
 
+    def list_customers(self, email: str) -> Sequence[CustomerSnapshot]:
+        """Return the customers with an e-mail address, whoever has made them; none where the provider cannot say."""
+        return ()
+
     @abstractmethod
     def update_customer(self, customer_id: str, request: CustomerRequest, *, idempotency_key: str) -> CustomerSnapshot:
         """Change a customer's details."""

@@ -41,6 +41,10 @@ class StripeCustomers(StripeAccountCalls):
         marked = [found for found in made if has_metadata(found.metadata, request.metadata)]
         return marked[-1] if marked else None
 
+    def list_customers(self, email: str) -> Sequence[CustomerSnapshot]:
+        """Return the customers with exactly this e-mail address."""
+        return self._list(lambda params: self.v1.customers.list(params=params), customer_snapshot, email=email)
+
     def update_customer(self, customer_id: str, request: CustomerRequest, *, idempotency_key: str) -> CustomerSnapshot:
         """Change a customer's details."""
         return self._update_customer(customer_id, customer_params(request), idempotency_key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django_stripe_gateway import signals
@@ -11,7 +12,10 @@ from django_stripe_gateway.money import display_amount
 from django_stripe_gateway.services.audit import send_on_commit, write_log
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.subscriptions.items import SyncedItems
+from django_stripe_gateway.services.subscriptions.one_bill import runs_beside
 from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
+
+logger = logging.getLogger(__name__)
 
 BEFORE_USE = (SubscriptionStatus.STARTING, SubscriptionStatus.INCOMPLETE)
 # Why Stripe made the invoice of a further period; localstripe knows no other reason.
@@ -30,6 +34,8 @@ def announce_change(subscription: Subscription, before: Subscription, changed: l
         data = {"from": before.status, "to": subscription.status}
         write_log(subscription, SubscriptionLogEvent.STATUS_CHANGED, origin, message, data)
         _announce_status(subscription, before)
+        if before.status in BEFORE_USE and subscription.status not in (*BEFORE_USE, *ENDED_SUBSCRIPTIONS):
+            _tell_of_second(subscription, origin)
     if other := sorted(set(changed) - {"status"}):
         write_log(subscription, SubscriptionLogEvent.UPDATED, origin, ", ".join(other))
     if before.status != SubscriptionStatus.STARTING:
@@ -46,6 +52,15 @@ def announce_change(subscription: Subscription, before: Subscription, changed: l
     if subscription.is_paused != before.is_paused and not subscription.has_ended:
         signal = signals.subscription_paused if subscription.is_paused else signals.subscription_unpaused
         announce(signal, subscription)
+
+
+def _tell_of_second(subscription: Subscription, origin: Origin) -> None:
+    """Log, for the staff to end one and refund it, that an owner pays for two who may have one."""
+    for other in runs_beside(subscription):
+        name = other.provider_id or f"subscription {other.pk}"
+        logger.error("The subscription %s runs beside %s of the same owner.", subscription.provider_id, name)
+        data = {"beside": other.provider_id}
+        write_log(subscription, SubscriptionLogEvent.MISMATCH, origin, f"runs beside {name} of the same owner", data)
 
 
 def announce_items(subscription: Subscription, items: SyncedItems, origin: Origin) -> None:

@@ -40,7 +40,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     run_on_subscription,
 )
 from django_stripe_gateway.services.subscriptions.metered import check_charged_once_changed
-from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
+from django_stripe_gateway.services.subscriptions.one_bill import check_may_have
 from django_stripe_gateway.services.subscriptions.plan_meters import with_next_plan
 from django_stripe_gateway.services.subscriptions.prices import (
     check_currency,
@@ -79,7 +79,7 @@ class ChangeVerb(SubscriptionVerb):
         claim.params["left_item_ids"] = left_ids = _left_item_ids(subscription, claim.params)
         if claim.params["plan_pk"] is not None:
             # Again, under the lock: another request may have subscribed to that plan meanwhile.
-            check_has_no_other(subscription.customer_id, claim.params["plan_pk"], than=subscription)
+            check_may_have(subscription, claim.params["plan_pk"])
             check_charged_once_changed(subscription, [claim.params["price_id"]], left_ids)
         claim.params["with_plan"] = with_next_plan(subscription, pricing, left_ids=left_ids)
 
@@ -149,8 +149,9 @@ def change_subscription(
     check_moment(proration_date, field="proration_date")
     if at_period_end:
         check_not_prorated(proration, proration_date)
-    if pricing is not None and pricing.plan_id != subscription.plan_id:
-        close_open_checkouts(subscription.customer, pricing.plan, origin)
+    plan = subscription.plan if pricing is None else pricing.plan
+    if plan is not None:
+        close_open_checkouts(subscription.customer, plan, origin)
     params = _change_params(subscription, pricing, quantity, proration, proration_date)
     if at_period_end:
         return schedule_change(subscription, pricing, params, idempotency_key, origin)
@@ -343,6 +344,6 @@ def _check_pricing(subscription: Subscription, pricing: PlanPricing) -> None:
     current = current_terms(subscription)
     if current is not None:
         check_currency(pricing, current.currencies)
-    check_has_no_other(subscription.customer_id, pricing.plan_id, than=subscription)
+    check_may_have(subscription, pricing.plan_id)
     left = left_with_plan(subscription, subscription.item_id, pricing.plan_id, pricing.stripe_price_id)
     check_charged_once_changed(subscription, [pricing.stripe_price_id], [item.provider_id for item in left])

@@ -14,17 +14,18 @@ from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.identity import take_identity
+from django_stripe_gateway.services.subscriptions.one_bill import rivals
 from django_stripe_gateway.services.subscriptions.sync import lock_subscription, look_up_subscription
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 
 def close_open_checkouts(customer: Customer, plan: Plan, origin: Origin) -> None:
-    """Close the pages on which the customer could still subscribe to ``plan``, so that nothing is paid twice.
+    """Close the pages of what may not run beside a subscription to ``plan``, so that nobody pays for both.
 
     Raises:
         ProviderError: the provider could not be asked; then nothing may be started either.
     """
-    close_pages(Subscription.objects.using(payments_database()).filter(customer=customer, plan=plan), origin)
+    close_pages(rivals(customer, plan.pk), origin)
 
 
 def close_pages(subscriptions: SubscriptionQuerySet, origin: Origin) -> None:

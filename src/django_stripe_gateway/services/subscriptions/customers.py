@@ -39,6 +39,8 @@ NAME_LENGTH = 256
 CLEARABLE = ("email", "name")
 # What our call leaves on what it makes, so that an earlier attempt is found.
 MARKER = "operation"
+# Whose customer it is: the key of the owner here.
+OWNER_MARK = "owner_id"
 # What Django itself saves at each login.
 UNRELATED = frozenset({"last_login"})
 
@@ -231,7 +233,7 @@ def owner_details(owner: Any) -> dict[str, Any]:
     return {
         "name": str(details.get("name") or "")[:NAME_LENGTH],
         "email": str(details.get("email") or ""),
-        "metadata": {"owner_id": str(owner.pk)},
+        "metadata": {OWNER_MARK: str(owner.pk)},
     }
 
 

@@ -11,13 +11,9 @@ from typing import Any
 from django.db.models import Q
 
 from django_stripe_gateway.choices import SubscriptionItemKind
-from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.exceptions import WrongState
-from django_stripe_gateway.models import Plan, PlanPricing, Subscription, SubscriptionItem
+from django_stripe_gateway.models import Plan, Subscription
 from django_stripe_gateway.models.subscription_items import plan_rank
 from django_stripe_gateway.models.subscriptions import SubscriptionQuerySet
-from django_stripe_gateway.services.subscriptions.to_come import prices_to_come
-from django_stripe_gateway.services.transactions import payments_database
 
 
 def subscriptions_for(owner: Any) -> SubscriptionQuerySet:
@@ -68,36 +64,3 @@ def _rank(subscription: Any) -> Any:
         subscription_pk=subscription.pk,
         item_id=subscription.item_id,
     )
-
-
-def check_has_no_other(customer_pk: int, plan_pk: int, *, than: Subscription | None = None) -> None:
-    """Raise ``WrongState`` if a customer has a subscription to a plan already, unless the host allows two.
-
-    Args:
-        than: a subscription that does not count, as its own plan or its next one is about to be this plan. That it
-            is charged the plan beside its own does count, whatever the host allows.
-    """
-    rows = Subscription.objects.using(payments_database()).filter(customer_id=customer_pk).not_ended()
-    if than is not None:
-        beside = SubscriptionItem.objects.using(payments_database()).filter(subscription=than, plan=plan_pk)
-        beside = beside.filter(kind=SubscriptionItemKind.PLAN).exclude(provider_id=than.item_id)
-        if than.plan_id != plan_pk and beside.exists():
-            raise _already_subscribed()
-        rows = rows.exclude(pk=than.pk)
-    if gateway_settings.allow_duplicate_subscriptions:
-        return
-    # Also at a price that was negotiated, or beside another plan in one subscription.
-    is_charged = Q(items__plan=plan_pk, items__kind=SubscriptionItemKind.PLAN)
-    if rows.filter(Q(plan=plan_pk) | is_charged).exists() or _will_have(rows, plan_pk):
-        raise _already_subscribed()
-
-
-def _will_have(subscriptions: SubscriptionQuerySet, plan_pk: int) -> bool:
-    """Return whether a plan will take the place of another; what it charges by use can stand beside any."""
-    to_come = {price_id for one, item_id, price_id in prices_to_come(subscriptions) if item_id == one.item_id}
-    rows = PlanPricing.objects.using(payments_database())
-    return bool(to_come) and rows.filter(plan=plan_pk, stripe_price_id__in=to_come).exists()
-
-
-def _already_subscribed() -> WrongState:
-    return WrongState("There is a subscription to this plan already.", code="already_subscribed")

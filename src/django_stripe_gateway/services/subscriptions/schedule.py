@@ -43,7 +43,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     run_on_subscription,
 )
 from django_stripe_gateway.services.subscriptions.metered import check_charged_once_changed
-from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
+from django_stripe_gateway.services.subscriptions.one_bill import check_may_have
 from django_stripe_gateway.services.subscriptions.plan_meters import with_next_plan
 from django_stripe_gateway.services.subscriptions.planned_again import LET_GO, keep_plan
 from django_stripe_gateway.services.subscriptions.previews import preview
@@ -68,7 +68,7 @@ class ScheduleChangeVerb(SubscriptionVerb):
         params["takes_back"] = wanted == now
         if params["plan_pk"] is not None:
             # Again, under the lock: another request may have subscribed to that plan meanwhile.
-            check_has_no_other(subscription.customer_id, params["plan_pk"], than=subscription)
+            check_may_have(subscription, params["plan_pk"])
             check_charged_once_changed(subscription, [params["price_id"]], params["left_item_ids"])
             pricing = PlanPricing.objects.using(payments_database()).get(pk=params["pricing_pk"])
             params["with_plan"] = with_next_plan(subscription, pricing, left_ids=params["left_item_ids"])

@@ -35,9 +35,11 @@ from django_stripe_gateway.services.subscriptions.checkouts import close_open_ch
 from django_stripe_gateway.services.subscriptions.collection import check_collection
 from django_stripe_gateway.services.subscriptions.customers import (
     billing_variant,
+    customer_row,
     ensure_customer,
     with_customer,
 )
+from django_stripe_gateway.services.subscriptions.elsewhere import learn_what_runs
 from django_stripe_gateway.services.subscriptions.identity import take_identity
 from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
@@ -46,10 +48,11 @@ from django_stripe_gateway.services.subscriptions.line import (
     check_moment,
     claimed_subscription,
     customer_id,
+    was_made_before,
 )
 from django_stripe_gateway.services.subscriptions.metered import check_charged_once
+from django_stripe_gateway.services.subscriptions.one_bill import check_may_begin
 from django_stripe_gateway.services.subscriptions.payment_methods import own_payment_method
-from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
 from django_stripe_gateway.services.subscriptions.plan_meters import prices_by_use
 from django_stripe_gateway.services.subscriptions.prices import (
     check_asked_currency,
@@ -91,11 +94,11 @@ class StartVerb(CustomerVerb[A]):
         return operation
 
     def check(self, claim: CustomerClaim) -> None:
-        """Let nobody have a plan twice, unless the host allows it, or pay for use or use a code twice; store the row.
+        """Let nobody be billed twice, unless the host allows it, or pay for use or use a code twice; store the row.
 
         Whether there is a trial is decided here too.
         """
-        check_has_no_other(claim.subject.pk, claim.params["plan_pk"])
+        check_may_begin(claim.subject, claim.params["plan_pk"])
         check_unused(claim.subject.pk, claim.params["promotion_code_id"])
         add_ons = [added["price_id"] for added in claim.params["add_ons"]]
         check_charged_once(claim.subject, [claim.params["price_id"], *add_ons])
@@ -256,7 +259,9 @@ def subscribe(
 
     Raises:
         InvalidInput: a value is not acceptable; or nothing says which price of several (``ambiguous_pricing``).
-        WrongState: the owner has this plan already, or would be charged the same use twice (``already_metered``).
+        WrongState: the owner has a subscription already beside which this one may not begin ("already_subscribed", or
+            "open_invoice" where it waits to be paid; "subscribed_elsewhere" for one that is nobody's here), or would be
+            charged the same use twice ("already_metered").
         PaymentDeclined: the first payment was declined, at a provider that leaves it to nobody's browser.
         UnsupportedByGateway: this provider cannot do it.
         ProviderError: the provider refused or failed.
@@ -299,16 +304,21 @@ def subscribe(
             "cancel_url": cancel_url,
             "allow_promotion_codes": gateway.supports_promotion_codes and not promotion_code and not coupon,
         }
+    match = {name: value for name, value in params.items() if name not in UNCOMPARED}
+    customer = customer_row(owner, pricing.variant)
+    key = scoped_request_key(idempotency_key, "subscribe", customer.pk)
+    request = Request(params, match, key=key, rows=pricing)
+    is_new = not was_made_before(verb, customer.pk, request)
+    if is_new:
+        learn_what_runs(owner, customer, plan.pk, origin)
     customer = ensure_customer(owner=owner, variant=pricing.variant, origin=origin)
     if payment_method:
         own_payment_method(customer, payment_method, field="payment_method")
-    close_open_checkouts(customer, plan, origin)
-    match = {name: value for name, value in params.items() if name not in UNCOMPARED}
-    key = scoped_request_key(idempotency_key, "subscribe", customer.pk)
-    request = Request(params, match, key=key, rows=pricing)
-    unpaid = go_on_with_unpaid(verb, customer, request, origin)
-    if unpaid is not None:
-        return unpaid
+    if is_new:
+        close_open_checkouts(customer, plan, origin)
+        unpaid = go_on_with_unpaid(verb, customer, request, origin)
+        if unpaid is not None:
+            return unpaid
     claim: CustomerClaim = with_customer(customer, lambda found: run(verb, found.pk, request, origin), origin)
     subscription: Subscription | None = claim.result or claimed_subscription(claim)
     assert subscription is not None  # noqa: S101 (what subscribes makes one)

@@ -1,8 +1,8 @@
-"""Subscriptions whose first payment was never made, when their customer subscribes to that plan again.
+"""Subscriptions whose first payment was never made, when their customer subscribes again.
 
-Who asks for the same goes on with the one that there is. Who asks for something else has given it up: it is ended at
-the provider before anything else is started, so that nobody can pay for both. The same goes for what was begun with the
-promotion code that is entered again, or would charge the same use, of whichever plan: only one of the two can be paid.
+Who asks for the same goes on with the one that there is. Who asks for something else beside which it may not run has
+given it up: it is ended at the provider before anything else is started, so that nobody can pay for both. The same goes
+for what was begun with the promotion code that is entered again, or would charge the same use, of whichever plan.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.subscriptions.add_ons import has_add_ons
 from django_stripe_gateway.services.subscriptions.cancel import give_up_unpaid
 from django_stripe_gateway.services.subscriptions.checkouts import close_pages
-from django_stripe_gateway.services.subscriptions.line import was_made_before
 from django_stripe_gateway.services.subscriptions.metered import unpaid_with_same_use
-from django_stripe_gateway.services.subscriptions.plan_access import check_has_no_other
+from django_stripe_gateway.services.subscriptions.one_bill import check_may_begin, rivals
 from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -31,29 +30,33 @@ BEGINNINGS = (BillingOperationKind.SUBSCRIBE, BillingOperationKind.CHECKOUT)
 def go_on_with_unpaid(
     verb: Verb[Any, Any, Any], customer: Customer, request: Request, origin: Origin
 ) -> Subscription | None:
-    """Return the unpaid subscription that this request would start again; others to the same plan are ended.
+    """Return the unpaid subscription that this request would start again; those that it may not run beside are ended.
 
-    What was started elsewhere is not ours to end, nor is anything where the host lets owners have a plan twice.
+    The request is a new one. What was started elsewhere is not ours to end, nor is anything where the host lets owners
+    have several.
 
     Raises:
+        WrongState: the owner has a subscription beside which this one may not begin; then nothing is ended.
         ProviderError: the provider could not be asked; then nothing may be started either.
     """
-    if was_made_before(verb, customer.pk, request):
-        return None
-    rows = Subscription.objects.using(payments_database()).filter(customer=customer, plan=request.params["plan_pk"])
-    for unpaid in rows.filter(status=SubscriptionStatus.INCOMPLETE).order_by("-pk"):
+    plan_pk = request.params["plan_pk"]
+    check_may_begin(customer, plan_pk, is_unpaid_given_up=True)
+    others = []
+    for unpaid in rivals(customer, plan_pk).filter(status=SubscriptionStatus.INCOMPLETE).order_by("-pk"):
         begun = _beginning(unpaid)
         if _is_same(verb, request, unpaid, begun):
             found = look_up_subscription(unpaid.pk, origin)
             if not found.has_ended:
                 return found
-        elif begun is not None and not gateway_settings.allow_duplicate_subscriptions:
+        elif begun is not None:
+            others.append(unpaid)
+    if gateway_settings.subscriptions_per_owner != "several":
+        for unpaid in others:
             _give_up(unpaid, origin)
-    if not gateway_settings.allow_duplicate_subscriptions:
         _give_up_same_use(customer, request, origin)
     if request.params["promotion_code_id"]:
         # What would be refused ends nothing.
-        check_has_no_other(customer.pk, request.params["plan_pk"])
+        check_may_begin(customer, plan_pk)
         give_up_uses(customer, request.params["promotion_code_id"], origin)
     return None
 
@@ -81,7 +84,7 @@ def _give_up_same_use(customer: Customer, request: Request, origin: Origin) -> N
     price_ids = [params["price_id"], *(added["price_id"] for added in params["add_ons"])]
     for unpaid in unpaid_with_same_use(customer, price_ids):
         if _beginning(unpaid) is not None:
-            check_has_no_other(customer.pk, params["plan_pk"])
+            check_may_begin(customer, params["plan_pk"])
             _give_up(unpaid, origin)
 
 

@@ -1,0 +1,111 @@
+"""What runs at the provider and is not known here, asked before anything is sold: it would be paid for twice.
+
+What a customer of ours has there is taken in, and counts like all else. For who has subscribed to nothing here the
+provider is asked by the e-mail address. What is found so is nobody's here: an address is no proof of whose it is, so
+nothing is given to anybody by it; but no second one is sold beside it either, until the staff has linked the two. The
+mark that we leave on customers, the key of their owner, proves nothing either: another site with the same account, or
+a copy of the database, counts its owners from 1 as well. So it adopts nothing; it only tells apart who is another's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django_stripe_gateway.choices import SubscriptionStatus
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.exceptions import ProviderError, WrongState
+from django_stripe_gateway.gateways.billing import BillingGateway
+from django_stripe_gateway.gateways.billing_values import CustomerSnapshot, SubscriptionSnapshot
+from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.models import Customer, PlanPricing, Subscription
+from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.subscriptions.customers import OWNER_MARK, note_unheard_deletion, owner_details
+from django_stripe_gateway.services.subscriptions.identity import find_subscription_row
+from django_stripe_gateway.services.subscriptions.sync import add_subscription, lock_customer, look_up_subscription
+from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
+from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
+
+# Nobody pays for it, or has ever.
+NOT_RUNNING = (*ENDED_SUBSCRIPTIONS, SubscriptionStatus.INCOMPLETE)
+
+
+def learn_what_runs(owner: Any, customer: Customer, plan_pk: int, origin: Origin) -> None:
+    """Take in what a customer has at the provider, before a subscription to a plan is sold; no lock may be held.
+
+    Raises:
+        WrongState: somebody with the owner's e-mail address, who is nobody here, has one ("subscribed_elsewhere").
+        ProviderError: the provider could not be asked; then nothing may be started either.
+    """
+    if not gateway_settings.ask_before_sale or gateway_settings.subscriptions_per_owner == "several":
+        return
+    gateway = get_billing_gateway(customer.variant)
+    if customer.exists_at_provider:
+        _take_in(gateway, customer, origin)
+    started = Subscription.objects.using(payments_database()).filter(customer__owner=owner.pk)
+    if not started.exclude(provider_id=None).exists():
+        _check_elsewhere(gateway, owner, customer, plan_pk)
+
+
+def _take_in(gateway: BillingGateway, customer: Customer, origin: Origin) -> None:
+    """Store what is not known here, and look up what stands otherwise there than here."""
+    try:
+        found = {one.subscription_id: one for one in gateway.list_subscriptions(customer.provider_id or "")}
+    except ProviderError as error:
+        if not note_unheard_deletion(customer, error):
+            raise
+        found = {}
+    rows = Subscription.objects.using(payments_database()).filter(customer=customer, variant=customer.variant)
+    known = {row.provider_id: row for row in rows.exclude(provider_id=None)}
+    for identifier, row in known.items():
+        listed = found.get(identifier or "")
+        if not row.has_ended and (listed is None or listed.status != row.status):
+            look_up_subscription(row.pk, origin)
+    for identifier, listed in found.items():
+        if identifier not in known and listed.status not in ENDED_SUBSCRIPTIONS:
+            pk = _add(customer.pk, listed, origin)
+            if pk is not None:
+                look_up_subscription(pk, origin)
+
+
+@retry_on_deadlock
+def _add(customer_pk: int, snapshot: SubscriptionSnapshot, origin: Origin) -> int | None:
+    """Store what was made elsewhere; ``None`` for what waits for the answer to a call of ours, or was stored since."""
+    with money_transaction():
+        customer = lock_customer(customer_pk)
+        token = snapshot.metadata.get("token", "")
+        subscription_id, customer_id = snapshot.subscription_id, snapshot.customer_id
+        row = find_subscription_row([customer.variant], subscription_id, token=token, customer_id=customer_id)
+        if row is not None or not customer.is_known_as(customer_id):
+            return None
+        return add_subscription(customer, snapshot, origin).pk
+
+
+def _check_elsewhere(gateway: BillingGateway, owner: Any, customer: Customer, plan_pk: int) -> None:
+    email = owner_details(owner)["email"]
+    for found in gateway.list_customers(email) if email else ():
+        if found.is_deleted or _is_of_somebody(found, customer):
+            continue
+        if any(_is_rival(one, customer, plan_pk) for one in gateway.list_subscriptions(found.customer_id)):
+            raise WrongState(
+                "There is a subscription with your e-mail address that began elsewhere. Ask the seller to link it to "
+                "your account.",
+                code="subscribed_elsewhere",
+            )
+
+
+def _is_of_somebody(found: CustomerSnapshot, customer: Customer) -> bool:
+    """Return whether a customer at the provider is the asking one, or another owner's, here or on another site."""
+    rows = Customer.objects.using(payments_database()).filter(provider_id=found.customer_id)
+    row = rows.filter(variant=customer.variant).first()
+    if row is not None:
+        return row.pk == customer.pk or row.owner_id is not None
+    return found.metadata.get(OWNER_MARK) not in (None, "", str(customer.owner_id))
+
+
+def _is_rival(found: SubscriptionSnapshot, customer: Customer, plan_pk: int) -> bool:
+    if found.status in NOT_RUNNING:
+        return False
+    if gateway_settings.subscriptions_per_owner == "one":
+        return True
+    rows = PlanPricing.objects.using(payments_database()).filter(variant=customer.variant, plan=plan_pk)
+    return rows.filter(stripe_price_id__in=[item.price_id for item in found.items]).exists()
