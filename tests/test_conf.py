@@ -84,6 +84,7 @@ OVERRIDES: list[tuple[str, Any, Any]] = [
     ("BILLING_VARIANT", None, ""),
     ("BILLING_VARIANT", "eu", "eu"),
     ("ALLOW_REPEATED_TRIALS", True, True),
+    ("ASK_BEFORE_SALE", 0, False),
     ("TRIALS_ONCE_PER", "owner", "owner"),
     ("TRIAL_END_BEHAVIOR", "pause", "pause"),
     ("SUBSCRIPTIONS_PER_OWNER", "several", "several"),

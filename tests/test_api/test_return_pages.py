@@ -11,6 +11,7 @@ from payments import get_payment_model
 from rest_framework.test import APIClient
 
 from django_stripe_gateway.models.return_urls import sign_payment_id
+from django_stripe_gateway.services.return_looks import ASK_AGAIN_AFTER
 from tests.factories import make_paid_payment, make_payment
 from tests.fake_stripe.server import FakeStripe
 from tests.test_api.calls import ROOT, assert_error, create
@@ -89,6 +90,19 @@ class TestSuccess:
         assert "<h1>Payment not completed</h1>" in text
         assert f'<a href="{waiting["gateway_url"]}">Continue to payment</a>' in text
         assert show(client, waiting["payment_id"])["status"] == "waiting"
+
+    def test_not_paid__asked_once_in_some_seconds(
+        self, stripe_server: FakeStripe, client: Client, waiting: Any, session_id: str
+    ) -> None:
+        for _look in range(5):
+            assert show(client, waiting["payment_id"])["status"] == "waiting"
+        assert len(stripe_server.requests) == 1
+        asked = get_payment_model().objects.get().asked_on_return - ASK_AGAIN_AFTER
+        get_payment_model().objects.update(asked_on_return=asked)
+        stripe_server.complete_checkout(session_id)
+        for _look in range(3):
+            assert show(client, waiting["payment_id"])["status"] == "confirmed"
+        assert len(stripe_server.requests) == 2
 
     def test_slow_payment_method(
         self, stripe_server: FakeStripe, client: Client, waiting: Any, session_id: str

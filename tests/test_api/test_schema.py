@@ -45,6 +45,7 @@ _CHANGES = {200, 400, 402, 404, 409, *_CALLS}
 SUBSCRIPTION_OPERATIONS = {
     ("get", "subscriptions/plans/"): {200, 400, 429},
     ("get", "subscriptions/status/"): {200, 400, 401, 403, 429},
+    ("get", "subscriptions/return/"): {200, 302, 404, 429},
     ("get", "subscriptions/invoices/"): {200, 400, 401, 403, 429},
     ("post", "subscriptions/subscribe/"): {201, 400, 402, 409, *_CALLS},
     ("post", "subscriptions/cancel/"): _CHANGES,

@@ -318,6 +318,7 @@ BILLING = [
 ]
 #: What the services keep for themselves.
 INTERNAL = {
+    "asked_on_return",
     "details_changed",
     "details_digest",
     "fetched_at",

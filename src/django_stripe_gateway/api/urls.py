@@ -7,6 +7,7 @@ from django_stripe_gateway.api.health import WebhookHealthView
 from django_stripe_gateway.api.payments import actions, return_pages, views
 from django_stripe_gateway.api.subscriptions import actions as billing_actions
 from django_stripe_gateway.api.subscriptions import invoices, items, payment_methods
+from django_stripe_gateway.api.subscriptions import return_pages as billing_return_pages
 from django_stripe_gateway.api.subscriptions import views as billing_views
 from django_stripe_gateway.api.usage import views as usage_views
 
@@ -28,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{PAYMENT}/failure/", return_pages.FailureView.as_view(), name="payment-failure"),
     path("subscriptions/plans/", billing_views.PlanListView.as_view(), name="plan-list"),
     path("subscriptions/subscribe/", billing_actions.SubscribeView.as_view(), name="subscription-subscribe"),
+    path("subscriptions/return/", billing_return_pages.SubscriptionReturnView.as_view(), name="subscription-return"),
     path("subscriptions/cancel/", billing_actions.CancelView.as_view(), name="subscription-cancel"),
     path("subscriptions/resume/", billing_actions.ResumeView.as_view(), name="subscription-resume"),
     path("subscriptions/change/", billing_actions.ChangeView.as_view(), name="subscription-change"),

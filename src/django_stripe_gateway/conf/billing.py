@@ -103,13 +103,16 @@ class BillingSettings:
         values.text,
         default="",
         rule=rules.is_optional_plain_page,
-        sentence="Your page for customers who have subscribed on Stripe's page; empty for `/`.",
+        sentence=(
+            "Your page for customers who have subscribed on Stripe's page: the app's return page asks Stripe first, "
+            "and sends them there with `status` and `subscription_id`; empty for a page of the app's."
+        ),
     )
     subscription_cancel_url = Setting(
         values.text,
         default="",
         rule=rules.is_optional_plain_page,
-        sentence="Your page for customers who gave up there; empty for `/`.",
+        sentence="Your page for customers who gave up there; empty for a page of the app's.",
     )
     portal_return_url = Setting(
         values.text,

@@ -104,6 +104,7 @@ class Migration(migrations.Migration):
                 ('tax', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=15, verbose_name='tax')),
                 ('captured_amount', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=15, verbose_name='captured')),
                 ('refunded_amount', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=15, verbose_name='refunded')),
+                ('asked_on_return', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('owner', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='owner')),
             ],
             options={
@@ -389,6 +390,7 @@ class Migration(migrations.Migration):
                 ('checkout_id', models.CharField(blank=True, db_index=True, default='', max_length=255, verbose_name='Checkout Session')),
                 ('provider_time', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('fetched_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('asked_on_return', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('created', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('modified', models.DateTimeField(auto_now=True, verbose_name='modified')),
                 ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='subscriptions', to='django_stripe_gateway.customer', verbose_name='customer')),

@@ -79,6 +79,8 @@ class AbstractPayment(BasePayment):
     tax = MoneyField(_("tax"), default=ZERO)
     captured_amount = MoneyField(_("captured"), default=ZERO)
     refunded_amount = MoneyField(_("refunded"), default=ZERO)
+    # When the return page has asked the provider last.
+    asked_on_return = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects: ClassVar[PaymentQuerySet[Any]] = PaymentQuerySet.as_manager()  # type: ignore[assignment]
 

@@ -18,20 +18,31 @@ from django_stripe_gateway.conf import gateway_settings, unset_payment_host
 
 if TYPE_CHECKING:
     from django_stripe_gateway.models.payments import AbstractPayment
+    from django_stripe_gateway.models.subscriptions import Subscription
 
-_SALT = "django_stripe_gateway.return_url"
+PAYMENT_SALT = "django_stripe_gateway.return_url"
+SUBSCRIPTION_SALT = "django_stripe_gateway.subscription_return_url"
 
 
 def sign_payment_id(payment_pk: int | str) -> str:
     """Return the signature that opens the return pages of a payment."""
-    return signing.Signer(salt=_SALT).signature(str(payment_pk))
+    return signing.Signer(salt=PAYMENT_SALT).signature(str(payment_pk))
 
 
-def is_valid_signature(payment_pk: int | str, signature: str) -> bool:
-    """Return whether ``signature`` was made for ``payment_pk``; compares in constant time, honours key rotation."""
-    signer = signing.Signer(salt=_SALT)
+def sign_subscription_id(subscription_pk: int | str) -> str:
+    """Return the signature that opens the return page of a subscription."""
+    return signing.Signer(salt=SUBSCRIPTION_SALT).signature(str(subscription_pk))
+
+
+def is_valid_signature(pk: int | str, signature: str, *, salt: str = PAYMENT_SALT) -> bool:
+    """Return whether ``signature`` was made for ``pk``; compares in constant time, honours key rotation.
+
+    Args:
+        salt: of what was signed: a payment's signature opens no subscription with the same key.
+    """
+    signer = signing.Signer(salt=salt)
     try:
-        return signer.unsign(f"{payment_pk}{signer.sep}{signature}") == str(payment_pk)
+        return signer.unsign(f"{pk}{signer.sep}{signature}") == str(pk)
     except signing.BadSignature:
         return False
 
@@ -62,3 +73,14 @@ def return_url(payment: AbstractPayment, page: str, base_url: str = "") -> str:
     path = reverse(f"django_stripe_gateway:payment-{page}", kwargs={"payment_id": payment.pk})
     query = urlencode({"signature": sign_payment_id(payment.pk)})
     return urljoin(base_url or default_base_url(), f"{path}?{query}")
+
+
+def subscription_return_url(subscription: Subscription, result: str, base_url: str) -> str:
+    """Return the absolute, signed URL that a subscription's Checkout sends the browser back to.
+
+    Args:
+        result: what it means that the browser comes back to it, "success" or "cancel".
+    """
+    signature = sign_subscription_id(subscription.pk)
+    query = urlencode({"subscription": subscription.pk, "result": result, "signature": signature})
+    return urljoin(base_url, f"{reverse('django_stripe_gateway:subscription-return')}?{query}")

@@ -199,6 +199,8 @@ class Subscription(models.Model):
     # newer than both is looked up instead of believed.
     provider_time = models.DateTimeField(null=True, blank=True, editable=False)
     fetched_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # When the return page has asked the provider last.
+    asked_on_return = models.DateTimeField(null=True, blank=True, editable=False)
     created = models.DateTimeField(_("created"), auto_now_add=True)
     modified = models.DateTimeField(_("modified"), auto_now=True)
 

@@ -1,4 +1,4 @@
-"""Where a provider's page sends the customer's browser back to: no credentials, but a signature in the address."""
+"""Where a payment's page at the provider sends the customer's browser back to."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import functools
 import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import quote
 
-from django.template import loader
 from django.utils.translation import gettext_lazy as _
-from rest_framework import serializers
-from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import NotFound
-from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_stripe_gateway.api.base import GatewayAPIView, is_key
+from django_stripe_gateway.api.base import is_key
 from django_stripe_gateway.api.openapi.operations import operation
 from django_stripe_gateway.api.payments import examples
 from django_stripe_gateway.api.payments.serializers import ReturnPageSerializer
+from django_stripe_gateway.api.signed_pages import SignatureSerializer, SignedPageView
 from django_stripe_gateway.choices import LogSource, PaymentStatus
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayError
@@ -28,6 +25,7 @@ from django_stripe_gateway.models import AbstractPayment, get_payment_model
 from django_stripe_gateway.models.return_urls import is_valid_signature
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.payments.returns import complete_return
+from django_stripe_gateway.services.return_looks import claim_look
 from django_stripe_gateway.services.transactions import payments_database
 
 logger = logging.getLogger(__name__)
@@ -56,57 +54,14 @@ PAGES: Mapping[str, tuple[bool | None, Any, Any]] = {
 }
 
 
-class SignatureSerializer(serializers.Serializer[Any]):
-    """What a return address is signed with."""
-
-    signature = serializers.CharField(allow_blank=True, help_text="Made by this site for this payment.")
-
-
-class ReturnPageRenderer(BaseRenderer):
-    """The page for a browser; templates of the same names in the host project take the place of ours."""
-
-    media_type = "text/html"
-    format = "html"
-    charset = "utf-8"
-    template_name = "django_stripe_gateway/payment_return.html"
-    error_template_name = "django_stripe_gateway/payment_unavailable.html"
-
-    def render(
-        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
-    ) -> str:
-        """Return the page, or the one that says that there is none."""
-        context = renderer_context or {}
-        response = context["response"]
-        if "Location" in response:
-            return ""
-        if response.status_code >= 400:
-            return loader.render_to_string(self.error_template_name, {"error": data}, context["request"])
-        return loader.render_to_string(self.template_name, context["view"].shown, context["request"])
-
-
-class ReturnView(GatewayAPIView):
+class ReturnView(SignedPageView):
     """A page that shows amount and status to whoever holds its signed address, and nothing private."""
 
     rate_scope = "payments.return"
-    # The signature alone decides.
-    is_public = True
-    tag = "return pages"
     path_serializer = ReturnPageSerializer
-    renderer_classes = (ReturnPageRenderer, JSONRenderer)
+    template_name = "django_stripe_gateway/payment_return.html"
     #: What it means that the provider's page has sent the browser here, as long as the payment does not know better.
     expects_success: ClassVar[bool]
-    shown: dict[str, Any]
-
-    def get_authenticators(self) -> list[BaseAuthentication]:
-        """Ask for no credentials: the browser may be a customer's without an account here."""
-        return []
-
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Keep the address, which opens the page, out of caches and of other sites' logs."""
-        response = super().finalize_response(request, response, *args, **kwargs)
-        response["Cache-Control"] = "no-store"
-        response["Referrer-Policy"] = "no-referrer"
-        return response
 
     def signed_payment(self, payment_id: str) -> AbstractPayment:
         """Return the payment that the request's signature opens.
@@ -133,7 +88,7 @@ class ReturnView(GatewayAPIView):
         is_good, heading, message = PAGES[outcome]
         page = self.host_page(payment, is_good=self.expects_success if is_good is None else is_good)
         if page:
-            return Response(status=302, headers={"Location": page})
+            return self.sent_to(page, payment_id=str(payment.pk), status=payment.status)
         answer = self.answer(ReturnPageSerializer, payment)
         self.shown = {
             **answer.data,
@@ -159,12 +114,7 @@ class ReturnView(GatewayAPIView):
         Never taken from the request, so that nobody can be sent anywhere else.
         """
         template = gateway_settings.success_url if is_good else gateway_settings.failure_url
-        if not template:
-            return ""
-        parts = urlsplit(template.replace("{payment_id}", quote(str(payment.pk), safe="")))
-        ours = {"payment_id": str(payment.pk), "status": payment.status}
-        query = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in ours]
-        return parts._replace(query=urlencode([*query, *ours.items()])).geturl()
+        return template.replace("{payment_id}", quote(str(payment.pk), safe=""))
 
 
 _return_page = functools.partial(
@@ -186,12 +136,12 @@ class SuccessView(ReturnView):
         """Come back after paying.
 
         For the customer's browser: the provider's page sends it here with a signed address. Asks the provider what
-        became of the payment, unless that is known. Answers a page or JSON, or redirects (302) to the page that the
-        site has configured.
+        became of the payment, unless that is known, or it was asked some seconds ago. Answers a page or JSON, or
+        redirects (302) to the page that the site has configured.
         """
         payment = self.signed_payment(payment_id)
         is_current = False
-        if payment.is_payable:
+        if payment.is_payable and claim_look(payment):
             try:
                 payment = complete_return(payment=payment, origin=Origin(source=LogSource.API, actor="customer"))
                 is_current = True

@@ -39,7 +39,7 @@ from django_stripe_gateway.services.subscriptions.pause import pause_subscriptio
 from django_stripe_gateway.services.subscriptions.preview_tokens import previewed_change, sign_preview
 from django_stripe_gateway.services.subscriptions.prices import find_plan, named_pricing
 from django_stripe_gateway.services.subscriptions.schedule import cancel_change
-from django_stripe_gateway.services.subscriptions.subscribe import return_addresses, subscribe
+from django_stripe_gateway.services.subscriptions.subscribe import subscribe
 from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
 from django_stripe_gateway.services.subscriptions.trials import change_trial, end_trial
 
@@ -107,14 +107,12 @@ class SubscribeView(BillingActionView):
             (self.get_add_on(one["pricing_id"], variant=billing_variant()), one["quantity"])
             for one in values.pop("add_ons", ())
         ]
-        success_url, cancel_url = return_addresses(self.base_url)
         subscription = subscribe(
             owner=self.billed_owner,
             plan=plan,
             pricing=pricing,
             add_ons=add_ons,
-            success_url=success_url,
-            cancel_url=cancel_url,
+            base_url=self.base_url,
             idempotency_key=idempotency_key,
             origin=self.origin,
             **values,

@@ -212,3 +212,5 @@ OPEN_PORTAL = Examples(
     request={"return_url": "https://shop.example.com/account/"},
     answers={"Portal": {"url": "https://billing.stripe.com/p/session/test_a1b2c3"}},
 )
+
+RETURN_PAGE = Examples(answers={"Started": {"status": "active", "plan": "Premium"}})

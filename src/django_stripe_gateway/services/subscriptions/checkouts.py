@@ -48,6 +48,18 @@ def close_pages(subscriptions: SubscriptionQuerySet, origin: Origin) -> None:
         settle_checkout(subscription.pk, page, origin)
 
 
+def look_up_start(subscription: Subscription, origin: Origin) -> Subscription:
+    """Ask the provider what has become of a subscription whose page may still be open, and bring it up to date.
+
+    Raises:
+        GatewayError: the provider could not be asked.
+    """
+    if subscription.provider_id:
+        return look_up_subscription(subscription.pk, origin)
+    page = get_billing_gateway(subscription.variant).retrieve_subscription_checkout(subscription.checkout_id)
+    return settle_checkout(subscription.pk, page, origin)
+
+
 def settle_checkout(subscription_pk: int, page: BillingCheckoutSnapshot, origin: Origin = SYSTEM) -> Subscription:
     """Write where a page stands, and look up the subscription that it has started."""
     subscription = _write_checkout(subscription_pk, page, origin)

@@ -62,5 +62,9 @@ def portal_url(*, customer: Customer, return_url: str, origin: Origin = SYSTEM) 
 
 
 def portal_return_address(base_url: str = "") -> str:
-    """Return the page that customers come back to from the portal; for ``base_url`` see ``return_addresses``."""
+    """Return the page that customers come back to from the portal.
+
+    Args:
+        base_url: scheme and host of the request, for a setting that is a path; empty for ``PAYMENT_HOST``.
+    """
     return urljoin(base_url or default_base_url(), gateway_settings.portal_return_url or "/")

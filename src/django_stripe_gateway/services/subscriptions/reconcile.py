@@ -11,18 +11,16 @@ from django.utils import timezone
 
 from django_stripe_gateway.choices import InvoiceStatus, SubscriptionStatus
 from django_stripe_gateway.exceptions import GatewayError, ProviderError
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, CatalogueOperation, Subscription
 from django_stripe_gateway.services.operations.reconcile import Reconciled, failure_of, settle_pending
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.cancel import cancellations, end_unended, open_starts
-from django_stripe_gateway.services.subscriptions.checkouts import settle_checkout
+from django_stripe_gateway.services.subscriptions.checkouts import look_up_start
 from django_stripe_gateway.services.subscriptions.customers import changed_customers, update_customer
 from django_stripe_gateway.services.subscriptions.ends import ENDS_BEFORE_PLAN
 from django_stripe_gateway.services.subscriptions.identify import identify_items
 from django_stripe_gateway.services.subscriptions.invoices import look_up_invoice
 from django_stripe_gateway.services.subscriptions.line import CHANGEABLE
-from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
 from django_stripe_gateway.services.subscriptions.unheard import note_silence, unheard, unheard_invoices
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -68,12 +66,7 @@ def reconcile_subscriptions(*, older_than: timedelta, origin: Origin = SYSTEM) -
     for subscription in _overdue(older_than).iterator(chunk_size=500):
         subject, before = f"subscription {subscription.pk}", _state(subscription)
         try:
-            if subscription.provider_id:
-                current = look_up_subscription(subscription.pk, origin)
-            else:
-                gateway = get_billing_gateway(subscription.variant)
-                page = gateway.retrieve_subscription_checkout(subscription.checkout_id)
-                current = settle_checkout(subscription.pk, page, origin)
+            current = look_up_start(subscription, origin)
             end_unended(subscription.pk, origin)
         except GatewayError as error:
             yield Reconciled(subject, failure_of(error), error.detail)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
-from urllib.parse import urljoin
 
 from django_stripe_gateway.choices import BillingOperationKind, SubscriptionLogEvent
 from django_stripe_gateway.conf import gateway_settings
@@ -25,7 +24,7 @@ from django_stripe_gateway.gateways.billing_values import (
 )
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Customer, Plan, PlanPricing, Subscription
-from django_stripe_gateway.models.return_urls import default_base_url
+from django_stripe_gateway.models.return_urls import default_base_url, subscription_return_url
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.operations.engine import run, scoped_request_key
 from django_stripe_gateway.services.operations.verbs import Request, Verb, register
@@ -173,12 +172,21 @@ class OpenCheckoutVerb(StartVerb[BillingCheckoutSnapshot]):
 
     kind = BillingOperationKind.CHECKOUT
 
+    def check(self, claim: CustomerClaim) -> None:
+        """Check it as any other; the page's way back is signed for the subscription."""
+        super().check(claim)
+        params = claim.params
+        params["returns"] = {
+            result: params[f"{result}_url"] or subscription_return_url(claim.seen, result, params["base_url"])
+            for result in ("success", "cancel")
+        }
+
     def call(self, claim: CustomerClaim) -> BillingCheckoutSnapshot:
         """Make it; nothing is paid by that."""
         request = SubscriptionCheckoutRequest(
             subscription=self.request(claim),
-            success_url=claim.params["success_url"],
-            cancel_url=claim.params["cancel_url"],
+            success_url=claim.params["returns"]["success"],
+            cancel_url=claim.params["returns"]["cancel"],
             allow_promotion_codes=claim.params["allow_promotion_codes"],
         )
         page: BillingCheckoutSnapshot = claim.gateway.create_subscription_checkout(request, idempotency_key=claim.key)
@@ -225,6 +233,7 @@ def subscribe(
     metadata: Mapping[str, str] | None = None,
     success_url: str = "",
     cancel_url: str = "",
+    base_url: str = "",
     idempotency_key: str | None = None,
     origin: Origin = SYSTEM,
 ) -> Subscription:
@@ -249,6 +258,8 @@ def subscribe(
         billing_cycle_anchor: when the first full period begins.
         metadata: kept on the subscription here and at the provider.
         success_url: where the page of the mode "checkout" sends the browser back to; ``cancel_url`` if nobody paid.
+            Without them it is our return page, which asks the provider first; ``base_url`` is its scheme and host,
+            empty for ``PAYMENT_HOST``.
 
     Whoever asks for the same again before the first payment is made gets the same subscription; whoever asks for
     something else of that plan gets another, and the unpaid one is ended.
@@ -302,6 +313,7 @@ def subscribe(
         params |= {
             "success_url": success_url,
             "cancel_url": cancel_url,
+            "base_url": "" if success_url and cancel_url else base_url or default_base_url(),
             "allow_promotion_codes": gateway.supports_promotion_codes and not promotion_code and not coupon,
         }
     match = {name: value for name, value in params.items() if name not in UNCOMPARED}
@@ -326,18 +338,6 @@ def subscribe(
         # A repeat finds the work done; the secret came with the answer that was never given.
         return look_up_subscription(subscription.pk, origin)
     return subscription
-
-
-def return_addresses(base_url: str = "") -> tuple[str, str]:
-    """Return the pages after a subscription was paid, and after its customer gave up.
-
-    Args:
-        base_url: scheme and host of the request, for settings that are paths; empty for ``PAYMENT_HOST``.
-    """
-    base = base_url or default_base_url()
-    success = gateway_settings.subscription_success_url or "/"
-    cancel = gateway_settings.subscription_cancel_url or "/"
-    return urljoin(base, success), urljoin(base, cancel)
 
 
 def _gateway_that_starts(
