@@ -145,6 +145,8 @@ def create_coupon(scope: Scope, params: Object) -> Object:
         "redeem_by": params.get("redeem_by"),
         "times_redeemed": 0,
         "valid": True,
+        # Shown to who asks for it only.
+        "_applies_to": params.get("applies_to", {}).get("products"),
     }
     record(scope, "coupon.created", scope.add(coupon))
     return coupon

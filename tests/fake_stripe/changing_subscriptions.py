@@ -115,7 +115,11 @@ def _apply_simple(scope: Scope, found: Object, params: Object) -> None:
             found[name] = {**found[name], **params[name]}
     if "discounts" in params:
         customer = scope.objects["customer"][found["customer"]]
-        discounting.redeem(scope, discounting.discounts(scope, params["discounts"], customer), found)
+        used = discounting.discounts(scope, params["discounts"], customer)
+        discounting.check_applies(scope, used, [item["price"] for item in items(found)])
+        new = [discount for discount in used if discount["subscription"] != found["id"]]
+        discounting.check_minimum(scope, new, None)
+        discounting.redeem(scope, used, found)
 
 
 def _changed_copy(scope: Scope, found: Object, params: Object) -> Object:

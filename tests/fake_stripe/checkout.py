@@ -40,7 +40,10 @@ def create(scope: Scope, params: Object) -> Object:
     if mode == "subscription":
         _check_subscription(scope, items, currency, params)
     subtotal = sum(item["amount_total"] for item in items)
-    used = discounting.discounts(scope, params.get("discounts"), None)
+    buyer = scope.find("customer", params.get("customer"))
+    used = discounting.discounts(scope, params.get("discounts"), buyer)
+    discounting.check_applies(scope, used, [item["price"] for item in items])
+    discounting.check_minimum(scope, used, subtotal)
     off = sum(discounting.amounts(scope, subtotal, used))
     data = params.get("subscription_data", {})
     # A trial is paid for when it ends.
@@ -146,6 +149,8 @@ def _price(scope: Scope, item: Object, param: str) -> tuple[Object, str]:
         if not price["active"]:
             raise invalid("The price specified is inactive. This field only accepts active prices.", f"{param}[price]")
         product = scope.find("product", price["product"])
+        if product and not product["active"]:
+            raise price_objects.not_available(price, f"{param}[price]")
         return price, product["name"] if product else price["id"]
     if "price_data" not in item:
         raise missing_param(f"{param}[price_data]")

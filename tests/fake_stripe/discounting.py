@@ -63,6 +63,7 @@ def _check_promotion(scope: Scope, promotion: Object, customer: Object | None, p
     over = promotion["expires_at"] is not None and promotion["expires_at"] <= scope.now()
     if over or not promotion["active"]:
         raise ApiError(400, "This promotion code is expired.", code="coupon_expired", param=param, stored=False)
+    param = f"{param}[promotion_code]"
     if promotion["customer"] and customer and promotion["customer"] != customer["id"]:
         raise ApiError(400, "This promotion code cannot be redeemed by this customer.", param=param, stored=False)
     first = promotion["restrictions"]["first_time_transaction"]
@@ -73,6 +74,36 @@ def _check_promotion(scope: Scope, promotion: Object, customer: Object | None, p
             param=param,
             stored=False,
         )
+
+
+def check_applies(scope: Scope, used: list[Object], prices: list[Object]) -> None:
+    """Refuse a coupon of other products than those of the prices that are charged."""
+    products = {price["product"] for price in prices}
+    for discount in used:
+        wanted = scope.objects["coupon"][discount["source"]["coupon"]].get("_applies_to")
+        if wanted and not products & set(wanted):
+            raise ApiError(
+                400,
+                "This coupon cannot be redeemed because it does not apply to anything in this order.",
+                code="coupon_applies_to_nothing",
+                stored=False,
+            )
+
+
+def check_minimum(scope: Scope, used: list[Object], total: int | None) -> None:
+    """Refuse a code for larger orders; ``total`` is in the smallest unit, ``None`` where it may still change."""
+    for discount in used:
+        found = scope.find("promotion_code", discount["promotion_code"])
+        least = found["restrictions"]["minimum_amount"] if found else None
+        if least is None or (total is not None and total >= least):
+            continue
+        reason = "because the order does not meet its minimum amount."
+        if total is None:
+            reason = (
+                "on a subscription update because it uses the `minimum_amount` restriction and the amount may change."
+            )
+        message = f"This promotion code cannot be redeemed {reason}"
+        raise ApiError(400, message, param="discounts[0][promotion_code]", stored=False)
 
 
 def redeem(scope: Scope, used: list[Object], subscription: Object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.fake_stripe import money, pricing
-from tests.fake_stripe.errors import invalid, missing_param, no_such
+from tests.fake_stripe.errors import ApiError, invalid, missing_param, no_such
 from tests.fake_stripe.state import Object, Scope
 
 
@@ -97,3 +97,9 @@ def plan_of(found: Object) -> Object:
         "trial_period_days": recurring["trial_period_days"],
         "usage_type": recurring["usage_type"],
     }
+
+
+def not_available(price: Object, param: str) -> ApiError:
+    """Return the refusal of a price whose product was archived."""
+    message = f"Price `{price['id']}` is not available to be purchased because its product is not active."
+    return ApiError(400, message, param=param, stored=False)

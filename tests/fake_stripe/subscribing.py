@@ -51,6 +51,8 @@ def create(scope: Scope, params: Object, *, schedule: str | None = None) -> Obje
             param="automatic_tax[enabled]",
         )
     discounts = discounting.discounts(scope, params.get("discounts"), customer)
+    discounting.check_applies(scope, discounts, [item["price"] for item in items(new)])
+    discounting.check_minimum(scope, discounts, sum(proration.full_amount(item) for item in items(new)))
     _set_first_period(scope, new, params)
     behavior = "default_incomplete" if schedule else params.get("payment_behavior", "allow_incomplete")
     # The discounts count for the amount that is checked before anything is kept.

@@ -38,6 +38,9 @@ def price_of(scope: Scope, item: Object, param: str) -> Object:
             param=f"{param}[price]",
             stored=False,
         )
+    product = scope.find("product", price["product"])
+    if product and not product["active"]:
+        raise price_objects.not_available(price, f"{param}[price]")
     return price
 
 

@@ -36,6 +36,7 @@ STATE_CODES = frozenset(
         "charge_disputed",
         "charge_expired_for_capture",
         "charge_not_refundable",
+        "customer_max_subscriptions",
         "intent_invalid_state",
         "invoice_already_paid",
         "invoice_not_editable",
@@ -58,17 +59,28 @@ LOCALSTRIPE_MISSING = "Not Found"
 NO_PAYMENT_METHOD = ("no attached payment source", "has no payment method")
 # What the customer entered, by the field that it was entered in.
 INPUT_CODES = {
+    "coupon_applies_to_nothing": "promotion_code",
     "coupon_expired": "promotion_code",
     "customer_tax_location_invalid": "address",
     "email_invalid": "email",
 }
 AMOUNT_CODES = frozenset({"amount_too_large", "amount_too_small"})
-# Stripe has no code for prices that do not go together: of one subscription in classic billing mode, of one customer.
+# Stripe has no code for prices that do not go together: of one subscription in classic billing mode, of one customer;
+# nor for one that was archived, with its product or without, since its page was shown.
 PRICE_SENTENCES = {
     "must have the same interval": "other_interval",
     "cannot combine currencies": "other_currency",
+    "does not match the customer currency": "other_currency",
     "doesn't match the expected currency": "other_currency",
+    "price specified is inactive": "not_for_sale",
+    "its product is not active": "not_for_sale",
 }
+# What lowers a price: "discounts[0][promotion_code]", "coupon", "subscription_data[coupon]". Of a code that is for
+# first orders, for others, for other products or for larger amounts Stripe says so in a sentence alone.
+DISCOUNT_PARAM = re.compile(r"\bdiscounts\b|\bcoupon\b|\bpromotion_code\b")
+REFUSED_DISCOUNT = "cannot be redeemed"
+# Of an invoice, an intent, and of a subscription.
+METHOD_PARAMS = ("payment_method", "default_payment_method")
 
 
 def unreadable(code: str = "malformed_object", **kwargs: Any) -> ProviderUnavailable:
@@ -152,7 +164,12 @@ def _refusal(
     for sentence, of_price in PRICE_SENTENCES.items():
         if sentence in message:
             return InvalidInput(message, code=of_price, field="pricing_id", request_id=request_id)
-    if details.get("param") == "payment_method":
+    if REFUSED_DISCOUNT in message or DISCOUNT_PARAM.search(str(details.get("param") or "")):
+        # Stripe's "resource_missing" is about no object of ours that others must hear of.
+        if code in ("", MISSING):
+            return InvalidInput(message, code="promotion_code_refused", field="promotion_code", request_id=request_id)
+        return InvalidInput(message, code=code, field="promotion_code", request_id=request_id)
+    if details.get("param") in METHOD_PARAMS:
         return InvalidInput(message, code=code, field="payment_method", request_id=request_id)
     if code == MISSING and ITEM_PARAM.search(str(details.get("param"))):
         # It was replaced or removed at Stripe meanwhile.

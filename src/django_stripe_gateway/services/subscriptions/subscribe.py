@@ -70,7 +70,7 @@ A = TypeVar("A")
 MODES = ("direct", "checkout")
 RESERVED_METADATA = frozenset({"subscription", "token"})
 # What no repeat is compared by.
-UNCOMPARED = frozenset({"metadata", "trial_days", "ends_later"})
+UNCOMPARED = frozenset({"trial_days", "ends_later"})
 
 
 class StartVerb(CustomerVerb[A]):
