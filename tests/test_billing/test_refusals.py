@@ -1,4 +1,4 @@
-"""What Stripe refuses because of what the customer has chosen: said with Stripe's reason at each endpoint, never 502."""
+"""What Stripe refuses because of what the customer has chosen: with its reason at each endpoint, never 502."""
 
 from __future__ import annotations
 
