@@ -54,6 +54,7 @@ THROTTLE_RATES = {
     "subscriptions.read": "300/minute",
     "subscriptions.write": "30/minute",
     "subscriptions.items": "60/minute",
+    "subscriptions.return": "60/minute",
     "promotion_codes": "20/hour",
     "invoices.read": "300/minute",
     "payment_methods": "30/minute",
