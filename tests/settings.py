@@ -96,6 +96,8 @@ PAYMENT_MODEL = os.environ.get("TEST_PAYMENT_MODEL") or "django_stripe_gateway.P
 PAYMENT_HOST = "shop.test"
 PAYMENT_USES_SSL = True
 STRIPE_GATEWAY_API_KEY = "sk_test_fake"
+# The fake's, so that no test begins with a call that asks whose the key is.
+STRIPE_GATEWAY_ACCOUNT_ID = "acct_1FakeStripe000000"
 STRIPE_GATEWAY_WEBHOOK_SECRET = "whsec_test"
 STRIPE_GATEWAY_MAX_NETWORK_RETRIES = 0
 # Most tests are about what the API does, whoever may ask for it; who may is the subject of those that set "default".

@@ -83,6 +83,7 @@ class LogEvent(models.TextChoices):
     OPERATION_FAILED = "operation_failed", _("Operation failed")
     DISPUTE = "dispute", _("Dispute")
     MISMATCH = "mismatch", _("Mismatch")
+    GIVEN_UP = "given_up", _("Given up")
 
 
 class LogSource(models.TextChoices):
@@ -224,6 +225,8 @@ class SubscriptionLogEvent(models.TextChoices):
     INVOICE = "invoice", _("Invoice")
     OPERATION_FAILED = "operation_failed", _("Operation failed")
     MISMATCH = "mismatch", _("Mismatch")
+    MISSING = "missing", _("Unknown at the provider")
+    GIVEN_UP = "given_up", _("Given up")
 
 
 class UsageKind(models.TextChoices):

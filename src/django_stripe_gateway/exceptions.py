@@ -13,6 +13,7 @@ __all__ = [
     "InvalidInput",
     "InvalidQuantity",
     "OperationInProgress",
+    "OtherAccount",
     "PaymentDeclined",
     "ProviderError",
     "ProviderStateError",
@@ -20,6 +21,7 @@ __all__ = [
     "ProviderUnavailable",
     "RefundExceedsUse",
     "ReservationExpired",
+    "UnknownAtProvider",
     "UnknownGateway",
     "UnknownMetric",
     "UnknownReservation",
@@ -66,10 +68,12 @@ class GatewayError(Exception):
 class GatewayConfigurationError(GatewayError):
     """The host project's settings do not allow what was asked.
 
-    ``may_have_acted`` says that the provider was asked more than once and the first time may have been heard.
+    ``may_have_acted`` says that the provider was asked more than once and the first time may have been heard,
+    ``lacks_permission`` that the provider knows the key, which is not allowed to ask for this.
     """
 
     may_have_acted: bool = False
+    lacks_permission: bool = False
 
     type = "configuration_error"
     default_code = "not_configured"
@@ -120,6 +124,18 @@ class WrongState(GatewayError):
     type = "invalid_request_error"
     status_code = 409
     default_code = "wrong_state"
+
+
+class OtherAccount(WrongState):
+    """What was asked for is of another account of the provider, or of its other mode, and cannot be asked for here."""
+
+    default_code = "other_account"
+
+
+class UnknownAtProvider(WrongState):
+    """The provider knows no such object, though it was made there: its data was deleted, or the account is another."""
+
+    default_code = "unknown_at_provider"
 
 
 class OperationInProgress(WrongState):

@@ -26,6 +26,26 @@ class Controls:
             change(scope, obj)
         return [copy.deepcopy(event) for event in events]
 
+    def delete_test_data(self) -> None:
+        """Let the merchant delete all test data in the Dashboard: no object is known any more, and no event says so."""
+        with self.state.acting():
+            for scope in self.state.scopes():
+                if not scope.livemode:
+                    scope.objects.clear()
+
+    def hide(self, identifier: str) -> tuple[Scope, Object]:
+        """Answer about an object that there is none, until what this returns is handed to `show`."""
+        with self.state.acting():
+            scope, obj = self.state.locate(identifier)
+            del scope.objects[obj["object"]][identifier]
+        return scope, obj
+
+    def show(self, hidden: tuple[Scope, Object]) -> None:
+        """Answer about an object again that was hidden."""
+        with self.state.acting():
+            scope, obj = hidden
+            scope.add(obj)
+
     def complete_checkout(
         self,
         session_id: str,

@@ -11,6 +11,7 @@ from django_stripe_gateway.conf import STRIPE_PROVIDER, gateway_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError, GatewayError
 from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.gateways.stripe.accounts import stripe_account, stripe_accounts
+from tests.fake_stripe.keys import DEFAULT_ACCOUNT
 from tests.test_gateways.accounts import make_account
 
 KEY = "sk_test_51SecretOfTheDefault"
@@ -55,6 +56,7 @@ def test_defaults() -> None:
         api_base="https://proxy.test",
         api_version="2026-10-28.endive",
         flow="checkout",
+        account_id=DEFAULT_ACCOUNT,
     )
     assert not account.livemode
 

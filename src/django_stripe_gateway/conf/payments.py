@@ -16,6 +16,12 @@ class PaymentSettings:
         sentence="Secret or restricted key of the default account.",
         checks="E002, E004, E005, E031, W032",
     )
+    account_id = Setting(
+        values.text,
+        default="",
+        rule=rules.is_optional_text,
+        sentence="Id of the default account (`acct_…`); empty to have Stripe asked, once for each key.",
+    )
     webhook_secrets = Setting(
         values.split_secrets,
         name="WEBHOOK_SECRET",

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from django.core.checks import CheckMessage
 
+from django_stripe_gateway.accounts import Account
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.conf.rules import Rule, is_optional_text
 from django_stripe_gateway.exceptions import UnsupportedByGateway
@@ -72,6 +73,21 @@ class Provider(ABC):
         """Return whether ``PAYMENT_VARIANTS`` gives ``variant`` to this provider."""
         path, options = gateway_settings.variants.get(variant, ("", {}))
         return self.owns_entry(path, options or {})
+
+    def account(self, variant: str) -> Account | None:
+        """Return what the settings tell of the account behind ``variant``, by which rows of others are told apart.
+
+        By default nothing: then all that was made through the variant is of one account. Nobody is asked.
+        """
+        return None
+
+    def ask_account_id(self, variant: str) -> str:
+        """Ask the provider for the id of the account that the variant's key belongs to; called once for each key.
+
+        Raises:
+            GatewayError: the provider refused or failed.
+        """
+        raise UnsupportedByGateway(f"{self.label} is not asked whose a key is.")
 
     @abstractmethod
     def payments(self, variant: str) -> Gateway:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from django.utils.module_loading import import_string
 
+from django_stripe_gateway.accounts import Account, read_accounts_with
 from django_stripe_gateway.conf import gateway_settings, made_of_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError, UnsupportedByGateway
 from django_stripe_gateway.gateways.account_reading import AccountReader
@@ -60,6 +61,15 @@ def _owner(variant: str, *providers: Provider) -> Provider | None:
     if variant not in gateway_settings.variants:
         raise GatewayConfigurationError(f"PAYMENT_VARIANTS has no entry {variant!r}. Add it, or correct the gateway.")
     return next((provider for provider in providers if provider.owns(variant)), None)
+
+
+def account_of(variant: str) -> Account | None:
+    """Return what the settings tell of the account behind ``variant``; see ``Provider.account``."""
+    provider = provider_of(variant)
+    return None if provider is None else provider.account(variant)
+
+
+read_accounts_with(account_of)
 
 
 def get_gateway(variant: str) -> Gateway:

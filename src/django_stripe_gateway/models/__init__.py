@@ -26,6 +26,7 @@ from django_stripe_gateway.models.operations import BillingOperation, CatalogueO
 from django_stripe_gateway.models.payment_querysets import PaymentQuerySet
 from django_stripe_gateway.models.payments import AbstractPayment, Payment, get_payment_model
 from django_stripe_gateway.models.plans import Plan, PlanLimit, PlanPricing
+from django_stripe_gateway.models.provider_accounts import ProviderAccount
 from django_stripe_gateway.models.refunds import Refund
 from django_stripe_gateway.models.subscription_items import SubscriptionItem
 from django_stripe_gateway.models.subscriptions import Subscription
@@ -57,6 +58,7 @@ __all__ = [
     "PlanLimit",
     "PlanPricing",
     "PriceUsage",
+    "ProviderAccount",
     "Refund",
     "RefundReason",
     "RefundStatus",

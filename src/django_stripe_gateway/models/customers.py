@@ -12,22 +12,33 @@ from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.choices import OperationState
 from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.models.provider_accounts import AccountQuerySet, OfAccount, of_current_accounts
 from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
 
 # What is asked of the provider under these kinds may begin to charge, or be charged once more.
 CHARGING = tuple("subscribe checkout change add_item change_item schedule_change resume unpause pay_invoice".split())
 
 
-class CustomerQuerySet(models.QuerySet["Customer"]):
+
+class CustomerQuerySet(AccountQuerySet["Customer"]):
     """Questions about customers."""
 
     def for_owner(self, owner: Any) -> CustomerQuerySet:
         """Return the customers that stand for one owner, one for each account."""
         return self.filter(owner=owner)
 
+    def of_configured_account(self) -> CustomerQuerySet:
+        """See ``AccountQuerySet``."""
+        return self.filter(of_current_accounts())
+
+    def current(self) -> CustomerQuerySet:
+        """Return those of the accounts that are configured now, the one first whose account is known."""
+        return self.of_configured_account().order_by("-account_id", "-pk")
+
     def with_changed_details(self) -> CustomerQuerySet:
         """Return the customers whose owner was saved since their details were sent."""
-        return self.filter(details_changed__isnull=False, provider_id__isnull=False, deleted__isnull=True)
+        known = self.filter(details_changed__isnull=False, provider_id__isnull=False, deleted__isnull=True)
+        return known.of_configured_account()
 
     def with_running(self) -> CustomerQuerySet:
         """Return the customers who have a subscription that is not over, a page that can start one included."""
@@ -70,7 +81,7 @@ def leave_without_owner(collector: Any, field: Any, sub_objs: Any, using: str) -
     models.SET_NULL(collector, field, sub_objs, using)
 
 
-class Customer(models.Model):
+class Customer(OfAccount):
     """An owner (a user, or whatever ``STRIPE_GATEWAY_OWNER_MODEL`` names) as one account knows it.
 
     The row is made before the provider is asked; its lock keeps two requests of one owner apart.
@@ -89,7 +100,6 @@ class Customer(models.Model):
     provider_id = models.CharField(_("customer"), max_length=255, null=True, blank=True)
     # Ids of those that the provider has deleted; events about what they had subscribed to keep naming them.
     former_ids = models.JSONField(default=list, blank=True, editable=False)
-    livemode = models.BooleanField(_("live mode"), default=False)
     default_payment_method = models.CharField(_("payment method"), max_length=255, blank=True, default="")
     # What was last sent of the owner's details, as a digest: enough to see that they have changed.
     details_digest = models.CharField(max_length=64, blank=True, default="", editable=False)
@@ -111,7 +121,9 @@ class Customer(models.Model):
         verbose_name_plural = _("customers")
         ordering = ("-id",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["owner", "variant"], name="dsg_customer_owner_once"),
+            models.UniqueConstraint(
+                fields=["owner", "variant", "livemode", "account_id"], name="dsg_customer_owner_once"
+            ),
             models.UniqueConstraint(fields=["provider_id", "variant"], name="dsg_customer_provider_once"),
         ]
 

@@ -10,11 +10,12 @@ from django.utils.translation import gettext_lazy as _
 from django_stripe_gateway.choices import InvoiceStatus
 from django_stripe_gateway.models.customers import Customer
 from django_stripe_gateway.models.fields import ZERO, MoneyField
+from django_stripe_gateway.models.provider_accounts import AccountQuerySet, OfAccount
 from django_stripe_gateway.models.subscriptions import Subscription
 from django_stripe_gateway.money import display_amount
 
 
-class InvoiceQuerySet(models.QuerySet["Invoice"]):
+class InvoiceQuerySet(AccountQuerySet["Invoice"]):
     """Questions about invoices."""
 
     def for_owner(self, owner: Any) -> InvoiceQuerySet:
@@ -34,7 +35,7 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
         return self.exclude(status=InvoiceStatus.DRAFT)
 
 
-class Invoice(models.Model):
+class Invoice(OfAccount):
     """One invoice of a customer; amounts are in its currency's units, and a credit makes them negative."""
 
     customer = models.ForeignKey(
@@ -63,7 +64,6 @@ class Invoice(models.Model):
     hosted_url = models.URLField(_("page"), max_length=1000, blank=True, default="")
     pdf_url = models.URLField(_("PDF"), max_length=1000, blank=True, default="")
     intent_id = models.CharField(_("intent"), max_length=255, blank=True, default="")
-    livemode = models.BooleanField(_("live mode"), default=False)
     attempt_count = models.PositiveIntegerField(_("attempts"), default=0)
     requires_action = models.BooleanField(_("customer must act"), default=False)
     period_start = models.DateTimeField(_("period starts"), null=True, blank=True)

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from django_stripe_gateway.choices import FraudStatus, PaymentStatus, RefundStatus
 from django_stripe_gateway.models.operations import PaymentOperation
+from django_stripe_gateway.models.provider_accounts import AccountQuerySet
 from django_stripe_gateway.money import DECIMAL_PLACES
 from django_stripe_gateway.transitions import CANCELLABLE, PAYABLE
 
@@ -22,7 +23,7 @@ DISPUTED = (FraudStatus.REVIEW, FraudStatus.REJECT)
 UNDER_WAY = (RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION)
 
 
-class PaymentQuerySet(models.QuerySet[P]):
+class PaymentQuerySet(AccountQuerySet[P]):
     """Each filter stands for the predicate of the same name on the model."""
 
     def for_owner(self, owner: Any) -> PaymentQuerySet[P]:

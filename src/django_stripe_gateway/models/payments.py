@@ -23,6 +23,7 @@ from django_stripe_gateway.exceptions import WrongState
 from django_stripe_gateway.models.fields import ZERO, CaptureMethodField, MoneyField
 from django_stripe_gateway.models.logs import PaymentLog
 from django_stripe_gateway.models.payment_querysets import PaymentQuerySet
+from django_stripe_gateway.models.provider_accounts import OfAccount
 from django_stripe_gateway.models.return_urls import return_url
 from django_stripe_gateway.money import display_amount
 from django_stripe_gateway.transitions import CANCELLABLE, PAYABLE, can_transition
@@ -36,7 +37,7 @@ def new_token() -> str:
     return str(uuid.uuid4())
 
 
-class AbstractPayment(BasePayment):
+class AbstractPayment(OfAccount, BasePayment):
     """One payment. Subclass it and name the subclass in ``PAYMENT_MODEL`` to add fields of your own.
 
     ``total`` is what is asked for, ``captured_amount`` what was taken and ``refunded_amount`` what was given back, all
@@ -66,7 +67,6 @@ class AbstractPayment(BasePayment):
     capture_method = CaptureMethodField(
         _("capture method"), max_length=16, choices=CaptureMethod.choices, blank=True, default=""
     )
-    livemode = models.BooleanField(_("live mode"), default=False)
     # What was made at the provider to take the payment (cs_… or pi_…), and the intent that holds the money (pi_…).
     transaction_id = models.CharField(_("transaction"), max_length=255, blank=True, db_index=True)
     intent_id = models.CharField(_("intent"), max_length=255, blank=True, default="", db_index=True)

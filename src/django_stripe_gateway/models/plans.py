@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.choices import LimitPeriod, PlanInterval, PriceUsage
 from django_stripe_gateway.models.fields import UnitAmountField
+from django_stripe_gateway.models.provider_accounts import AccountQuerySet, OfAccount, of_current_accounts
 from django_stripe_gateway.money import display_amount
 
 
@@ -69,20 +70,25 @@ class Plan(models.Model):
         return self.name
 
 
-class PlanPricingQuerySet(models.QuerySet["PlanPricing"]):
+class PlanPricingQuerySet(AccountQuerySet["PlanPricing"]):
     """Questions about prices."""
+
+    def of_configured_account(self) -> PlanPricingQuerySet:
+        """Return the prices of the accounts that are configured now, those included that no account has yet."""
+        unpublished = models.Q(stripe_price_id=None, stripe_product_id="", meter_id="")
+        return self.filter(of_current_accounts() | unpublished)
 
     def active(self) -> PlanPricingQuerySet:
         """Return the prices that are offered, and not what was replaced and is still sold."""
         return self.filter(is_active=True)
 
     def sold(self) -> PlanPricingQuerySet:
-        """Return the prices that somebody can be charged, now or when the provider has them.
+        """Return the prices that somebody can be charged in the configured account, now or when it has them.
 
         What was replaced is sold until the provider has the price that takes its place.
         """
         stands_in = models.Q(is_active=False, replaced_by__is_active=True, replaced_by__stripe_price_id=None)
-        return self.filter(models.Q(is_active=True) | stands_in)
+        return self.of_configured_account().filter(models.Q(is_active=True) | stands_in)
 
     def sellable(self) -> PlanPricingQuerySet:
         """Return the prices that somebody can be charged by now: the provider has them."""
@@ -93,7 +99,7 @@ class PlanPricingQuerySet(models.QuerySet["PlanPricing"]):
         return self.sellable().filter(is_public=True)
 
 
-class PlanPricing(models.Model):
+class PlanPricing(OfAccount):
     """One price of a plan, in one account; a Price at Stripe, which cannot be changed, only replaced.
 
     ``stripe_price_id`` also keeps the id of a legacy Plan, where there are no Prices (localstripe).
@@ -158,9 +164,19 @@ class PlanPricing(models.Model):
         return f"{display_amount(self.amount, self.currency)} / {every}{counted}"
 
     @property
+    def is_published(self) -> bool:
+        """Whether some account has something that was made for it."""
+        return bool(self.stripe_price_id or self.stripe_product_id or self.meter_id)
+
+    @property
+    def is_of_configured_account(self) -> bool:
+        """Whether it is of the account that its variant stands for now, or of none yet."""
+        return not self.is_published or super().is_of_configured_account
+
+    @property
     def is_sold(self) -> bool:
-        """Whether somebody can subscribe at it, now or when the provider has it."""
-        return self.is_active or self.is_standing_in
+        """Whether somebody can subscribe at it in the configured account, now or when that has it."""
+        return (self.is_active or self.is_standing_in) and self.is_of_configured_account
 
     @property
     def is_standing_in(self) -> bool:

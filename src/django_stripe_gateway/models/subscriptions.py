@@ -16,6 +16,7 @@ from django_stripe_gateway.choices import SubscriptionStatus
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.models.customers import Customer
 from django_stripe_gateway.models.plans import Plan, PlanPricing
+from django_stripe_gateway.models.provider_accounts import AccountQuerySet, OfAccount, of_current_accounts
 from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
 
 PAYING = (SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING)
@@ -33,7 +34,7 @@ def past_due_cutoff(now: datetime | None = None) -> datetime | None:
     return None if days is None else (now or timezone.now()) - timedelta(days=days)
 
 
-class SubscriptionQuerySet(models.QuerySet["Subscription"]):
+class SubscriptionQuerySet(AccountQuerySet["Subscription"]):
     """Each filter stands for the predicate of the same name on the model."""
 
     def for_owner(self, owner: Any) -> SubscriptionQuerySet:
@@ -57,6 +58,10 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
             plan_interval_count=Coalesce("main__interval_count", "pricing__interval_count", Value(1)),
             plan_quantity=Coalesce("main__quantity", "quantity"),
         )
+
+    def reachable(self) -> SubscriptionQuerySet:
+        """Return the subscriptions that their provider knows in the account that is configured now."""
+        return self.filter(of_current_accounts(), lost=None)
 
     def on_trial(self) -> SubscriptionQuerySet:
         """Return the subscriptions in their trial."""
@@ -100,7 +105,7 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
         late = Q(status=SubscriptionStatus.PAST_DUE, first_paid_at__isnull=False)
         if cutoff is not None:
             late &= Q(past_due_since__gt=cutoff)
-        valid = Q(status__in=PAYING) | late
+        valid = (Q(status__in=PAYING) | late) & of_current_accounts() & Q(lost=None)
         if gateway_settings.paused_is_valid:
             return valid
         now = timezone.now()
@@ -115,7 +120,7 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
         return Q(cancel_at_period_end=True) | (dated & (unknown | before))
 
 
-class Subscription(models.Model):
+class Subscription(OfAccount):
     """One subscription of a customer; Stripe is the authority, and this row follows it.
 
     Change it through the services: they ask Stripe, hold the row's lock, keep the audit trail and send the signals.
@@ -191,7 +196,6 @@ class Subscription(models.Model):
         PlanPricing, null=True, blank=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("next price")
     )
     scheduled_quantity = models.PositiveIntegerField(_("next quantity"), null=True, blank=True)
-    livemode = models.BooleanField(_("live mode"), default=False)
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)
     # The page of a subscription that is started through Checkout.
     checkout_id = models.CharField(_("Checkout Session"), max_length=255, blank=True, default="", db_index=True)
@@ -201,6 +205,9 @@ class Subscription(models.Model):
     fetched_at = models.DateTimeField(null=True, blank=True, editable=False)
     # When the return page has asked the provider last.
     asked_on_return = models.DateTimeField(null=True, blank=True, editable=False)
+    # Since when the provider answers that it knows no such subscription, and since when that is certain.
+    missing_since = models.DateTimeField(null=True, blank=True, editable=False)
+    lost = models.DateTimeField(_("unknown at the provider"), null=True, blank=True)
     created = models.DateTimeField(_("created"), auto_now_add=True)
     modified = models.DateTimeField(_("modified"), auto_now=True)
 
@@ -232,12 +239,18 @@ class Subscription(models.Model):
     # Predicates; the queryset filters of the same names agree with them.
 
     @property
+    def is_reachable(self) -> bool:
+        """Whether its provider knows it in the account that is configured now."""
+        return self.lost is None and self.is_of_configured_account
+
+    @property
     def is_valid(self) -> bool:
         """Whether it gives what its plan promises: active, in trial, or past due within the time that is allowed.
 
-        Nothing is allowed to who never paid for it. What is paused, or was, is so as far as it was paid.
+        Nothing is allowed to who never paid for it, or by what the provider does not know in the configured account. What
+        is paused, or was, is so as far as it was paid.
         """
-        return self._has_valid_status and self._is_paid_if_paused
+        return self.is_reachable and self._has_valid_status and self._is_paid_if_paused
 
     @property
     def _has_valid_status(self) -> bool:

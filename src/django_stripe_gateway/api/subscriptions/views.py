@@ -7,6 +7,7 @@ from typing import TypeVar
 from django.db.models import Model, Prefetch, QuerySet
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotAuthenticated, NotFound, PermissionDenied
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -25,6 +26,7 @@ from django_stripe_gateway.api.subscriptions.serializers import (
 )
 from django_stripe_gateway.models import Customer, Invoice, Plan, PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.models.subscriptions import SubscriptionQuerySet
+from django_stripe_gateway.services.accounts import verify_account
 from django_stripe_gateway.services.subscriptions.customers import billing_variant, customer_row
 from django_stripe_gateway.services.subscriptions.prices import named_pricing
 from django_stripe_gateway.services.transactions import payments_database
@@ -75,6 +77,8 @@ class BillingView(OwnerView):
         rows = with_all_that_is_shown(Subscription.objects.filter(provider_id=subscription_id))
         subscription = self.in_reach(rows, "customer__owner")
         self.check_object_permissions(self.request, subscription)
+        if self.request.method not in SAFE_METHODS:
+            verify_account(subscription)
         return subscription
 
     def get_add_on(self, pricing_id: int, *, variant: str) -> PlanPricing:
@@ -97,7 +101,7 @@ class BillingView(OwnerView):
     def find_customer(self) -> Customer | None:
         """Return the owner's customer in the selling account, ``None`` for whoever is none yet."""
         rows = Customer.objects.using(payments_database()).for_owner(self.billed_owner)
-        return rows.filter(variant=billing_variant()).first()
+        return rows.filter(variant=billing_variant()).current().first()
 
     def customer(self) -> Customer:
         """Return the owner's customer in the selling account; the provider may not know it yet."""

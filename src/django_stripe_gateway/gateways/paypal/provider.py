@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django_stripe_gateway.accounts import Account
 from django_stripe_gateway.conf import PAYPAL_PROVIDER
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.paypal.accounts import made_of_account, paypal_account
@@ -17,6 +18,11 @@ class PayPal(Provider):
     payments_provider = PAYPAL_PROVIDER
     webhooks = "django_stripe_gateway.webhooks.paypal.provider.PayPalWebhooks"
     checks = "django_stripe_gateway.gateways.paypal.checks.PayPalChecks"
+
+    @made_of_account
+    def account(self, variant: str) -> Account:
+        """Return the mode of the variant's account."""
+        return Account(paypal_account(variant).livemode)
 
     @made_of_account
     def payments(self, variant: str) -> Gateway:

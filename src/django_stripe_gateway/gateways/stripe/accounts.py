@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from django.utils.crypto import salted_hmac
+
 from django_stripe_gateway.conf import (
     LOCALSTRIPE_API_KEY,
     STRIPE_PROVIDER,
@@ -14,13 +16,22 @@ from django_stripe_gateway.conf import (
 )
 from django_stripe_gateway.exceptions import GatewayConfigurationError
 
+DIGEST_SALT = "django_stripe_gateway.account"
 FLOW_CHECKOUT = "checkout"
 FLOW_INTENT = "intent"
-LIVE_KEY_PREFIXES = ("sk_live_", "rk_live_")
+LIVE_KEY_PREFIXES = ("sk_live_", "rk_live_", "sk_org_live_", "rk_org_live_")
 #: Settings that an account is made of, besides ``PAYMENT_VARIANTS``.
 ACCOUNT_SETTINGS = tuple(
     f"STRIPE_GATEWAY_{name}"
-    for name in ("API_KEY", "WEBHOOK_SECRET", "API_BASE", "API_VERSION", "USE_LOCALSTRIPE", "LOCALSTRIPE_URL")
+    for name in (
+        "API_KEY",
+        "ACCOUNT_ID",
+        "WEBHOOK_SECRET",
+        "API_BASE",
+        "API_VERSION",
+        "USE_LOCALSTRIPE",
+        "LOCALSTRIPE_URL",
+    )
 )
 made_of_account = made_of_settings("PAYMENT_VARIANTS", *ACCOUNT_SETTINGS)
 
@@ -37,14 +48,20 @@ class StripeAccount:
     is_localstripe: bool
     flow: str
     manual_capture: bool
+    #: As the host says; empty to have Stripe asked.
+    account_id: str = ""
     #: Whether the key moves real money.
     livemode: bool = field(init=False)
+    #: Stands for the key where it is remembered whose it is; nobody can read the key from it.
+    key_digest: str = field(init=False, repr=False)
     #: Whether events need no signature: only localstripe's, and only while no secret is set.
     accepts_unsigned_webhooks: bool = field(init=False)
 
     def __post_init__(self) -> None:
         livemode = self.api_key.startswith(LIVE_KEY_PREFIXES)
         object.__setattr__(self, "livemode", livemode)
+        digest = salted_hmac(DIGEST_SALT, self.api_key, algorithm="sha256").hexdigest()
+        object.__setattr__(self, "key_digest", digest)
         is_unsigned = self.is_localstripe and not self.webhook_secrets and not livemode
         object.__setattr__(self, "accepts_unsigned_webhooks", is_unsigned)
 
@@ -77,7 +94,8 @@ def stripe_account(variant: str) -> StripeAccount:
     # What is blank is no key, and never stands for the default one.
     api_key = str(options.get("api_key") or default_key or (LOCALSTRIPE_API_KEY if local else "")).strip()
     secrets = split_secrets(options.get("endpoint_secret"))
-    if not secrets and (not api_key or default_key.strip() in ("", api_key)):
+    is_default = not api_key or default_key.strip() in ("", api_key)
+    if not secrets and is_default:
         # Another account's events are not signed with the default secret.
         secrets = gateway_settings.webhook_secrets
     default_base = gateway_settings.localstripe_url if local else gateway_settings.api_base
@@ -90,6 +108,7 @@ def stripe_account(variant: str) -> StripeAccount:
         is_localstripe=local,
         flow=str(options.get("flow") or (FLOW_INTENT if local else FLOW_CHECKOUT)),
         manual_capture=options.get("capture") is False,
+        account_id=str(options.get("account_id") or "") or (gateway_settings.account_id if is_default else ""),
     )
 
 

@@ -32,6 +32,7 @@ UPSTREAM_PROVIDERS = ("payments.stripe.StripeProvider", "payments.stripe.StripeP
 OPTIONS: Options = {
     "api_key": ("a string", rules.is_optional_text),
     "endpoint_secret": ("a string, or a list of strings", rules.is_texts),
+    "account_id": ('the id of an account such as "acct_…", or empty', rules.is_optional_text),
     "api_base": ("an address, or empty", rules.is_optional_address),
     "api_version": ("a version of Stripe's API, or empty", rules.is_optional_version),
     "flow": (f'"{FLOW_CHECKOUT}" or "{FLOW_INTENT}"', rules.is_optional_text),
@@ -104,7 +105,7 @@ def _check_deployed(account: StripeAccount) -> Iterator[CheckMessage]:
     if account.api_key and REAL_KEY.fullmatch(account.api_key) is None:
         message = f"The API key of the variant {name!r} is a dummy, with DEBUG = False."
         yield error("031", message, "Set STRIPE_GATEWAY_API_KEY to the secret key of your Stripe account.")
-    elif account.api_key and not account.livemode and "_org_live_" not in account.api_key:
+    elif account.api_key and not account.livemode:
         message = f"The API key of the variant {name!r} is a test key, with DEBUG = False: no real money moves."
         yield warning("032", message, "Set STRIPE_GATEWAY_API_KEY to a live key, unless this is a staging site.")
     if account.api_base.startswith("http://") and not _is_loopback(account.api_base):

@@ -98,12 +98,14 @@ def translate(error: StripeError, *, about_state: bool = False) -> GatewayError:
         return connection_failure(error.__cause__ or error.__context__, "Stripe", "STRIPE_GATEWAY_API_BASE")
     # Stripe's own sentences about keys repeat a part of the key.
     if isinstance(error, stripe.PermissionError):
-        return GatewayConfigurationError(
+        refused = GatewayConfigurationError(
             "The API key has no permission for this request. Give it to the restricted key in Stripe's Dashboard, or "
             "set another key in STRIPE_GATEWAY_API_KEY.",
             code="provider_authentication",
             request_id=request_id,
         )
+        refused.lacks_permission = True
+        return refused
     if isinstance(error, stripe.AuthenticationError):
         return GatewayConfigurationError(
             "Stripe does not accept the API key. Check STRIPE_GATEWAY_API_KEY.",

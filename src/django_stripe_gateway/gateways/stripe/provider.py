@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django_stripe_gateway.accounts import Account
 from django_stripe_gateway.conf import STRIPE_PROVIDER
 from django_stripe_gateway.exceptions import GatewayConfigurationError, UnsupportedByGateway
 from django_stripe_gateway.gateways.account_reading import AccountReader
@@ -9,6 +10,7 @@ from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.metering import MeterGateway
 from django_stripe_gateway.gateways.provider import Provider
+from django_stripe_gateway.gateways.stripe.account_calls import retrieve_account_id
 from django_stripe_gateway.gateways.stripe.account_reader import StripeAccountReader
 from django_stripe_gateway.gateways.stripe.accounts import FLOW_CHECKOUT, FLOW_INTENT, made_of_account, stripe_account
 from django_stripe_gateway.gateways.stripe.billing import StripeBillingGateway
@@ -30,6 +32,17 @@ class Stripe(Provider):
     checks = "django_stripe_gateway.gateways.stripe.checks.StripeChecks"
     supports_billing = True
     supports_meters = True
+
+    @made_of_account
+    def account(self, variant: str) -> Account:
+        """Return the mode that the key's prefix tells, and what the settings say of the account."""
+        account = stripe_account(variant)
+        is_asked = account.api_key and not account.is_localstripe and not account.account_id
+        return Account(account.livemode, account.account_id, account.key_digest if is_asked else "")
+
+    def ask_account_id(self, variant: str) -> str:
+        """Ask Stripe; a restricted key may not be allowed to."""
+        return retrieve_account_id(stripe_account(variant))
 
     @made_of_account
     def payments(self, variant: str) -> Gateway:

@@ -21,8 +21,11 @@ from django_stripe_gateway.services.subscriptions.reconcile import (
     reconcile_subscriptions,
 )
 
-OUTCOMES = ("settled", "refused", "changed", "unchanged", "in progress", "silent", "unclear", "orphaned")
-NOTABLE = frozenset(OUTCOMES) - {"unchanged"}
+OUTCOMES = (
+    *("settled", "refused", "changed", "unchanged", "in progress", "skipped", "missing", "silent", "unclear"),
+    "orphaned",
+)
+NOTABLE = frozenset(OUTCOMES) - {"unchanged", "skipped"}
 
 
 class Command(BaseCommand):
@@ -59,10 +62,13 @@ class Command(BaseCommand):
             if result.outcome in NOTABLE or options["verbosity"] > 1:
                 self.stdout.write(f"{result.subject}: {result.outcome} {result.detail}".rstrip())
         self.stdout.write("\n".join(table(OUTCOMES, outcomes)))
+        if outcomes["skipped"]:
+            self.stdout.write("What is skipped is of another account or mode, or lost there: see manage.py doctor.")
         if outcomes["unclear"]:
             raise CommandError(
                 "The provider's answers do not say what became of some of them. Check that the key is valid and "
-                "belongs to the account and mode that they were made in, and run the command again."
+                "belongs to the account and mode that they were made in, and run the command again. What the provider "
+                "does not know any more, staff can give up on in the admin; manage.py doctor says what that is."
             )
         if outcomes["silent"]:
             raise CommandError("The provider did not answer for some of them. Run the command again.")

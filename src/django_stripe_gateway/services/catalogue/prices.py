@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from django_stripe_gateway.choices import CatalogueOperationKind
 from django_stripe_gateway.gateways.catalogue_values import PriceRequest, PriceSnapshot
+from django_stripe_gateway.services.accounts import columns_of
 from django_stripe_gateway.services.catalogue.line import A, CatalogueVerb, PlanClaim, SettingVerb, claimed_row
 from django_stripe_gateway.services.catalogue.rows import TERMS, price_rows, retire_replaced, taken_prices
 from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, is_sold, price_metadata
@@ -58,6 +59,7 @@ class CreatePriceVerb(PriceVerb[PriceSnapshot]):
         if claim.operation.is_pending:
             row = claimed_row(claim)
             ids = {"stripe_price_id": answer.price_id, "stripe_product_id": answer.product_id}
+            ids |= columns_of(claim.operation.variant)
             price_rows().filter(pk=row.pk).update(**ids)
             retire_replaced(row)
         return answer.price_id

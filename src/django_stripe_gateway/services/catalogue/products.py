@@ -9,6 +9,7 @@ from django.db.models import Q
 from django_stripe_gateway.choices import CatalogueOperationKind
 from django_stripe_gateway.gateways.catalogue_values import ProductRequest, ProductSnapshot
 from django_stripe_gateway.models import Plan
+from django_stripe_gateway.services.accounts import columns_of
 from django_stripe_gateway.services.catalogue.line import CatalogueVerb, PlanClaim, SettingVerb
 from django_stripe_gateway.services.catalogue.rows import price_rows, rows_of
 from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, is_sold
@@ -46,8 +47,10 @@ class CreateProductVerb(CatalogueVerb[ProductSnapshot]):
         What was sold under another product keeps that.
         """
         if claim.operation.is_pending:
-            rows = price_rows().filter(plan=claim.subject, variant=claim.operation.variant)
-            rows.filter(Q(stripe_price_id=None) | Q(is_active=True)).update(stripe_product_id=answer.product_id)
+            variant = claim.operation.variant
+            rows = price_rows().of_configured_account().filter(plan=claim.subject, variant=variant)
+            rows = rows.filter(Q(stripe_price_id=None) | Q(is_active=True))
+            rows.update(stripe_product_id=answer.product_id, **columns_of(variant))
         return answer.product_id
 
 

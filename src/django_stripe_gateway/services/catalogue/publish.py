@@ -17,14 +17,17 @@ from django_stripe_gateway.exceptions import (
 )
 from django_stripe_gateway.gateways.catalogue_values import PriceSnapshot
 from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
+from django_stripe_gateway.services.accounts import columns_of
 from django_stripe_gateway.services.catalogue.line import CatalogueVerb, in_other_hands, last_operation
 from django_stripe_gateway.services.catalogue.meters import CREATE_METER
 from django_stripe_gateway.services.catalogue.prices import ARCHIVE_PRICE, CREATE_PRICE, RESTORE_PRICE, SET_LOOKUP_KEY
 from django_stripe_gateway.services.catalogue.products import ARCHIVE_PRODUCT, CREATE_PRODUCT, UPDATE_PRODUCT
 from django_stripe_gateway.services.catalogue.rows import (
     exact_amount,
+    foreign_rows,
     is_offered,
     lock_plan,
+    offer_here,
     price_rows,
     retire_replaced,
     rows_of,
@@ -159,6 +162,7 @@ class Push:
         self.catalogue = catalogue = read_catalogue(self.variant)
         self.meters = dict(catalogue.meters)
         self.plan = Plan.objects.using(payments_database()).get(pk=self.plan.pk)
+        _offer_here(self.plan, self.variant)
         rows = rows_of(self.plan, self.variant)
         product = catalogue.product_of(self.plan, rows)
         if product is not None:
@@ -236,6 +240,7 @@ class Push:
             row.stripe_price_id = price.price_id
             unnamed = price_rows().filter(pk=row.pk, stripe_price_id=None)
             ids = {"stripe_price_id": price.price_id, "stripe_product_id": price.product_id}
+            ids |= columns_of(self.variant)
             unnamed.update(**ids, meter_id=price.meter_id)
             retire_replaced(row)
             return [step]
@@ -276,7 +281,18 @@ class Push:
     def _name_meter(self, row: PlanPricing) -> None:
         """Write which meter counts for a price that is about to be made."""
         row.meter_id = self.meters.get(event_name_of(row.metric), "")
-        price_rows().filter(pk=row.pk, stripe_price_id=None).update(meter_id=row.meter_id)
+        price_rows().filter(pk=row.pk, stripe_price_id=None).update(meter_id=row.meter_id, **columns_of(self.variant))
+
+
+@retry_on_deadlock
+def _offer_here(plan: Plan, variant: str) -> None:
+    """Give the account that is configured now the prices that a plan has in others, before it is asked for them."""
+    if not foreign_rows(variant).filter(plan=plan).exists():
+        return
+    with money_transaction():
+        made = offer_here(lock_plan(plan.pk), variant)
+    if made:
+        logger.warning("Prices of %s were of another account or mode: %s are made anew in this one.", plan, len(made))
 
 
 @retry_on_deadlock

@@ -16,7 +16,7 @@ from django_stripe_gateway.gateways.catalogue_values import PriceSnapshot, Produ
 from django_stripe_gateway.models import Plan, PlanPricing
 from django_stripe_gateway.services.catalogue.drift import is_adoptable
 from django_stripe_gateway.services.catalogue.line import last_operation
-from django_stripe_gateway.services.catalogue.rows import lock_plan, rows_of, take_terms, taken_prices
+from django_stripe_gateway.services.catalogue.rows import lock_plan, rows_of, take_account, take_terms, taken_prices
 from django_stripe_gateway.services.catalogue.state import ProviderCatalogue, has_terms, read_catalogue
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
 from django_stripe_gateway.services.subscriptions.identify import identify_items
@@ -129,6 +129,7 @@ def _take_price(
     if not row.stripe_price_id:
         row.stripe_price_id, row.stripe_product_id = price.price_id, price.product_id
         row.meter_id = price.meter_id
+        take_account(row)
         pulled.changes.append(f"price {before} linked to {price.price_id}")
     elif not row.stripe_product_id and price.product_id:
         # By its product the price of one customer finds the plan.
@@ -163,6 +164,7 @@ def _add_rows(pulled: PulledPlan, variant: str, prices: Iterable[PriceSnapshot],
             lookup_key=price.lookup_key,
             is_public=False,
         )
+        take_account(row)
         take_terms(row, price, catalogue.metric_of(price))
         pulled.rows.append(row)
         pulled.changes.append(f"price {row} added, not public ({price.price_id})")

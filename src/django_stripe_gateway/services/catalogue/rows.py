@@ -18,6 +18,7 @@ from django_stripe_gateway.money import (
     quantize_amount,
     to_minor_units,
 )
+from django_stripe_gateway.services.accounts import columns_of
 from django_stripe_gateway.services.operations.verbs import pending_operations
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -37,8 +38,38 @@ def price_rows() -> PlanPricingQuerySet:
 
 
 def rows_of(plan: Plan, variant: str) -> list[PlanPricing]:
-    """Return a plan's prices of one variant, oldest first."""
-    return list(price_rows().filter(plan=plan, variant=variant).order_by("pk"))
+    """Return a plan's prices in the account that a variant stands for now, oldest first."""
+    return list(price_rows().of_configured_account().filter(plan=plan, variant=variant).order_by("pk"))
+
+
+def foreign_rows(variant: str) -> PlanPricingQuerySet:
+    """Return the prices that are on sale in accounts, or a mode, for which a variant stood before."""
+    own = price_rows().of_configured_account()
+    return price_rows().active().filter(variant=variant).exclude(pk__in=own.values("pk"))
+
+
+def offer_here(plan: Plan, variant: str) -> list[PlanPricing]:
+    """Return new rows for the prices of other accounts that the present one has not; the caller holds the plan's lock.
+
+    The others stay as they are: they are sold again once their account is the configured one.
+    """
+    every = [*TERMS, *SETTINGS]
+    there = rows_of(plan, variant)
+    known = {tuple(getattr(row, name) for name in TERMS) for row in there}
+    has_default = {row.currency for row in there if row.is_default}
+    made: list[PlanPricing] = []
+    for row in foreign_rows(variant).filter(plan=plan).order_by("-pk"):
+        terms = tuple(getattr(row, name) for name in TERMS)
+        if terms in known:
+            continue
+        known.add(terms)
+        copied = PlanPricing(plan=plan, variant=variant, **{name: getattr(row, name) for name in every})
+        copied.is_default = row.is_default and row.currency not in has_default
+        has_default |= {row.currency} if copied.is_default else set()
+        made.append(copied)
+    for copied in reversed(made):
+        copied.save(using=payments_database())
+    return made
 
 
 def has_metered_rows(variant: str) -> bool:
@@ -85,7 +116,7 @@ def succeed_row(row: PlanPricing, terms: Mapping[str, Any]) -> PlanPricing:
     Subscriptions that have the old price keep it, and so does its row, at which is sold until the provider has the
     other price.
     """
-    kept = ("plan_id", "variant", "is_active", "stripe_product_id", *TERMS, *SETTINGS)
+    kept = ("plan_id", "variant", "livemode", "account_id", "is_active", "stripe_product_id", *TERMS, *SETTINGS)
     successor = PlanPricing(**{name: getattr(row, name) for name in kept} | dict(terms))
     successor.save(using=payments_database())
     if row.stripe_price_id:
@@ -133,3 +164,9 @@ def take_terms(row: PlanPricing, price: PriceSnapshot, metric: str = "") -> None
         if row.meter_id != price.meter_id or not row.is_metered:
             # Another meter counts something else.
             row.metric, row.meter_id = metric, price.meter_id
+
+
+def take_account(row: PlanPricing) -> None:
+    """Write that a row's price is in the account that its variant stands for now; the caller saves."""
+    for name, value in columns_of(row.variant).items():
+        setattr(row, name, value)

@@ -9,6 +9,7 @@ from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.gateways.catalogue_values import PriceSnapshot, ProductSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway, get_meters
 from django_stripe_gateway.models import Plan, PlanPricing
+from django_stripe_gateway.services.accounts import made_in
 from django_stripe_gateway.services.catalogue.rows import has_metered_rows
 
 METRIC_LENGTH = 64
@@ -88,6 +89,7 @@ def read_catalogue(variant: str, *, with_meters: bool = False) -> ProviderCatalo
     Raises:
         ProviderError: the provider refused or failed.
     """
+    made_in(variant)
     gateway = get_billing_gateway(variant)
     products = {product.product_id: product for product in gateway.list_products()}
     prices = {price.price_id: price for price in gateway.list_prices()}

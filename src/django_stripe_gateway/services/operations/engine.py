@@ -150,10 +150,12 @@ def begin(verb: Verb[Any, Any, Any], subject_pk: Any, request: Request, origin: 
 
     Raises:
         OperationInProgress: another process is waiting for the provider's answer about this subject.
+        OtherAccount: the subject is of another account than its variant stands for now.
         GatewayError: whatever the verb's ``check`` raises.
     """
     with money_transaction():
         subject = verb.lock(subject_pk)
+        verb.verify_account(subject)
         pending = verb.rivals(subject_pk, request).pending().first()
         if pending is not None:
             _lease(pending, verb.noun)
@@ -175,6 +177,7 @@ def reclaim(table: type[AbstractOperation], operation_pk: int, origin: Origin) -
 
     Raises:
         OperationInProgress: another process waits for its answer.
+        OtherAccount: it is about what another account has.
     """
     rows = table._default_manager.using(payments_database())
     with money_transaction():
@@ -185,6 +188,7 @@ def reclaim(table: type[AbstractOperation], operation_pk: int, origin: Origin) -
         operation = rows.get(pk=operation_pk)
         if not operation.is_pending:
             return None
+        verb.verify_account(subject)
         _lease(operation, verb.noun)
         who = recorded_origin(operation) or origin
         return Claim(verb, subject, operation, who)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from django_stripe_gateway.exceptions import GatewayError, OperationInProgress, ProviderUnavailable
+from django_stripe_gateway.exceptions import GatewayError, OperationInProgress, OtherAccount, ProviderUnavailable
 from django_stripe_gateway.models.operations import AbstractOperation
 from django_stripe_gateway.services.operations.engine import resume
 from django_stripe_gateway.services.operations.verbs import pending_operations, verb_of
@@ -22,8 +22,8 @@ class Reconciled:
     """What became of one row.
 
     ``outcome`` is "settled", "refused", "in progress" (its process may still be waiting), "silent" (no answer) or
-    "unclear" (an answer without the outcome) for an operation, and "changed", "unchanged", "silent" or "unclear" for a
-    payment.
+    "unclear" (an answer without the outcome) for an operation, and "changed", "unchanged", "silent", "unclear" or
+    "missing" (the provider knows no such object) for a row; "skipped" for what another account has.
     """
 
     subject: str
@@ -43,6 +43,8 @@ def settle_pending(table: type[AbstractOperation], origin: Origin = SYSTEM) -> I
             continue
         try:
             resume(table, operation.pk, origin)
+        except OtherAccount as error:
+            yield Reconciled(subject, "skipped", error.detail)
         except OperationInProgress as error:
             yield Reconciled(subject, "in progress", error.detail)
         except GatewayError as error:

@@ -20,6 +20,7 @@ from django.db.models import Model
 
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.models.operations import AbstractOperation, OperationQuerySet
+from django_stripe_gateway.services.accounts import verify_account
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -108,6 +109,10 @@ class Verb(ABC, Generic[S, O, A]):
     @abstractmethod
     def lock(self, subject_pk: Any, /) -> S:
         """Return the subject, its row locked until the transaction ends."""
+
+    def verify_account(self, subject: S, /) -> None:
+        """Raise ``OtherAccount`` if the provider would be asked for what another account has."""
+        verify_account(subject)
 
     @abstractmethod
     def gateway(self, claim: Claim[S, O]) -> Any:

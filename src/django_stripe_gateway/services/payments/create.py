@@ -24,6 +24,7 @@ from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.gateways.values import PaymentSnapshot
 from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig, PaymentOperation, get_payment_model
 from django_stripe_gateway.money import format_amount
+from django_stripe_gateway.services.accounts import columns_of, made_in
 from django_stripe_gateway.services.audit import announce_status, send_on_commit, write_log
 from django_stripe_gateway.services.operations.engine import carry_on, perform, run, scoped_request_key, store
 from django_stripe_gateway.services.operations.verbs import Claim, Request, register
@@ -52,11 +53,13 @@ class CreateVerb(SnapshotVerb):
             return
         if not (payment.is_payable or payment.status in REOPENABLE):
             raise WrongState(f"A payment that is {payment.status} cannot be started again.")
-        if payment.transaction_id or payment.intent_id or payment.livemode != gateway.livemode:
+        made = {"livemode": gateway.livemode, "account_id": payment.account_id} | columns_of(payment.variant)
+        is_elsewhere = any(getattr(payment, name) != value for name, value in made.items())
+        if payment.transaction_id or payment.intent_id or is_elsewhere:
             # The ids of a closed attempt would make the events of the new one look foreign.
             payment.transaction_id = payment.intent_id = ""
-            payment.livemode = gateway.livemode
-            payment.save(update_fields=["transaction_id", "intent_id", "livemode", "modified"])
+            payment.livemode, payment.account_id = made["livemode"], made["account_id"]
+            payment.save(update_fields=["transaction_id", "intent_id", "livemode", "account_id", "modified"])
         if gateway.supports_redirect:
             payment.base_url = asked.get("base_url") or payment.base_url
             claim.operation.params = _page_params(payment)
@@ -65,6 +68,11 @@ class CreateVerb(SnapshotVerb):
             gateway_settings.test_payment_method if gateway.confirms_at_once else ""
         )
         claim.operation.params = {"payment_method": method} if method else {}
+
+    def verify_account(self, subject: AbstractPayment) -> None:
+        """Let what nobody has been asked for be started in any account."""
+        if subject.transaction_id:
+            super().verify_account(subject)
 
     def call(self, claim: PaymentClaim) -> PaymentSnapshot:
         """Start the payment; nothing is charged yet."""
@@ -203,6 +211,7 @@ def start_payment(*, payment: AbstractPayment, base_url: str = "", origin: Origi
         if _is_open(payment) or not (payment.is_payable or payment.status in REOPENABLE):
             return payment
     validate_amount(payment.total, payment.currency)
+    made_in(payment.variant)
     claim = run(CREATE, payment.pk, Request(params={"payment_method": "", "base_url": base_url}), origin)
     started: AbstractPayment = claim.subject
     return started if claim.is_answered or not claim.gateway.confirms_at_once else confirm_at_once(started, origin)
@@ -211,9 +220,10 @@ def start_payment(*, payment: AbstractPayment, base_url: str = "", origin: Origi
 @retry_on_deadlock
 def _store_payment(payment: AbstractPayment, request: Request, origin: Origin) -> PaymentClaim:
     """Commit a new payment together with the operation that will start it."""
+    made = made_in(payment.variant)
     with money_transaction():
         claim = Claim(CREATE, payment, CREATE.new_operation(payment, request), origin)
-        payment.livemode = claim.gateway.livemode
+        payment.livemode, payment.account_id = claim.gateway.livemode, made.get("account_id", "")
         payment.pk = None
         payment.save(using=payments_database(), force_insert=True)
         amount = format_amount(payment.total, payment.currency)

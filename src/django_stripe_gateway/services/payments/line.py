@@ -13,6 +13,7 @@ from django_stripe_gateway.exceptions import (
     ProviderError,
     ProviderStateError,
     ProviderUnavailable,
+    UnknownAtProvider,
     WrongState,
 )
 from django_stripe_gateway.gateways.base import Gateway
@@ -22,7 +23,7 @@ from django_stripe_gateway.models import AbstractPayment, PaymentOperation
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.operations.engine import give_up, look_up, settle, settle_failure
 from django_stripe_gateway.services.operations.verbs import Claim, Verb
-from django_stripe_gateway.services.payments.refresh import payment_ref, write_snapshot
+from django_stripe_gateway.services.payments.refresh import ask_about, payment_ref, write_snapshot
 from django_stripe_gateway.services.payments.sync import apply_snapshot
 from django_stripe_gateway.services.transactions import lock_payment
 
@@ -74,14 +75,17 @@ class PaymentVerb(Verb[AbstractPayment, PaymentOperation, A]):
         """Bring the payment of a refused call up to date.
 
         Raises:
-            WrongState: the payment is not as it was when the provider was asked, or its state forbids it.
+            WrongState: the payment is not as it was when the provider was asked, its state forbids it, or it is
+                unknown there.
         """
         if not isinstance(error, ProviderError) or isinstance(error, ProviderUnavailable):
             return
         has_moved_on = False
         if claim.subject.transaction_id:
             try:
-                snapshot = claim.gateway.retrieve_payment(payment_ref(claim.subject))
+                snapshot = ask_about(claim.gateway, claim.subject)
+            except UnknownAtProvider:
+                raise
             except GatewayError:
                 # What was refused says enough.
                 pass

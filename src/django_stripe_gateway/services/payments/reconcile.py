@@ -42,6 +42,9 @@ def reconcile_payments(*, older_than: timedelta, origin: Origin = SYSTEM) -> Ite
         if not is_supported_variant(payment.variant):
             continue
         subject = f"payment {payment.pk}"
+        if not payment.is_of_configured_account:
+            yield Reconciled(subject, "skipped", "of another account")
+            continue
         before = (payment.status, payment.refunded_amount)
         try:
             if payment.is_payable:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from django_stripe_gateway.choices import LogEvent
-from django_stripe_gateway.gateways.registry import get_gateway
+from django_stripe_gateway.exceptions import ProviderError, UnknownAtProvider
+from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.values import PaymentRef, PaymentSnapshot, RefundSnapshot
 from django_stripe_gateway.models import AbstractPayment
+from django_stripe_gateway.services.accounts import gateway_of
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.refund_sync import apply_refund
@@ -27,19 +29,37 @@ def sync_payment(*, payment: AbstractPayment, with_refunds: bool = False, origin
         with_refunds: also ask for its refunds, such as those made at the provider's dashboard.
 
     Raises:
+        UnknownAtProvider: the provider knows no such payment.
+        OtherAccount: it is of another account than the one that would be asked.
         ProviderError: the provider refused or failed.
     """
     if not payment.transaction_id:
         return payment
-    gateway = get_gateway(payment.variant)
+    gateway = gateway_of(payment)
     ref = payment_ref(payment)
-    snapshot = gateway.retrieve_payment(ref)
+    snapshot = ask_about(gateway, payment)
     refunds = gateway.list_refunds(ref) if with_refunds and (ref.intent_id or snapshot.intent_id) else ()
     payment = write_snapshot(payment.pk, snapshot, origin)
     if refunds:
         payment = _write_refunds(payment.pk, refunds, origin)
     payment.client_secret = snapshot.client_secret
     return payment
+
+
+def ask_about(gateway: Gateway, payment: AbstractPayment) -> PaymentSnapshot:
+    """Return what the provider says of a payment.
+
+    Raises:
+        UnknownAtProvider: it knows no such payment.
+        ProviderError: it refused or failed.
+    """
+    try:
+        return gateway.retrieve_payment(payment_ref(payment))
+    except ProviderError as error:
+        if not error.is_missing:
+            raise
+        sentence = "The payment provider does not know this payment any more. It was deleted there."
+        raise UnknownAtProvider(sentence, request_id=error.request_id) from error
 
 
 def payment_ref(payment: AbstractPayment) -> PaymentRef:

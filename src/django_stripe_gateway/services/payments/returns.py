@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from django_stripe_gateway.exceptions import OperationInProgress, WrongState
-from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.gateways.values import ProviderStatus
 from django_stripe_gateway.models import AbstractPayment
+from django_stripe_gateway.services.accounts import gateway_of
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.confirm import confirm_payment
-from django_stripe_gateway.services.payments.refresh import payment_ref, sync_payment, write_snapshot
+from django_stripe_gateway.services.payments.refresh import ask_about, sync_payment, write_snapshot
 
 
 def complete_return(*, payment: AbstractPayment, origin: Origin = SYSTEM) -> AbstractPayment:
@@ -22,10 +22,10 @@ def complete_return(*, payment: AbstractPayment, origin: Origin = SYSTEM) -> Abs
         OperationInProgress: another process is confirming it.
         ProviderError: the provider refused or failed.
     """
-    gateway = get_gateway(payment.variant)
+    gateway = gateway_of(payment)
     if not gateway.confirms_on_return or not payment.transaction_id:
         return sync_payment(payment=payment, origin=origin)
-    snapshot = gateway.retrieve_payment(payment_ref(payment))
+    snapshot = ask_about(gateway, payment)
     payment = write_snapshot(payment.pk, snapshot, origin)
     is_current = payment.transaction_id == snapshot.object_id
     if snapshot.status == ProviderStatus.APPROVED and is_current and payment.is_payable:

@@ -7,8 +7,8 @@ from typing import Any
 from django_stripe_gateway.choices import BillingOperationKind, PriceUsage
 from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway, WrongState
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import PlanPricing, Subscription, SubscriptionItem
+from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.add_ons import check_add_on
@@ -236,7 +236,7 @@ def _check_addable(subscription: Subscription, pricing: PlanPricing) -> None:
 
 
 def _check_gateway(subscription: Subscription) -> None:
-    if not get_billing_gateway(subscription.variant).supports_items:
+    if not billing_gateway_of(subscription).supports_items:
         raise UnsupportedByGateway("This gateway charges one price in a subscription.")
 
 

@@ -17,8 +17,8 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionChange,
     SubscriptionSnapshot,
 )
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Plan, PlanPricing, Subscription
+from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.checkouts import close_open_checkouts
@@ -197,7 +197,7 @@ def preview_change(
         ProviderError: the provider refused or failed.
     """
     check_changeable(subscription)
-    if not get_billing_gateway(subscription.variant).supports_preview:
+    if not billing_gateway_of(subscription).supports_preview:
         raise UnsupportedByGateway("This gateway cannot say what a change would cost.")
     _find_plan(subscription)
     pricing = asked_pricing(subscription, plan, pricing, lookup_key)

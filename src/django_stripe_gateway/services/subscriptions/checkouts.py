@@ -7,9 +7,9 @@ from django.utils import timezone
 from django_stripe_gateway.choices import BillingOperationKind, SubscriptionLogEvent, SubscriptionStatus
 from django_stripe_gateway.exceptions import ProviderStateError, WrongState
 from django_stripe_gateway.gateways.billing_values import BillingCheckoutSnapshot
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Customer, Plan, Subscription
 from django_stripe_gateway.models.subscriptions import SubscriptionQuerySet
+from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.origins import SYSTEM, Origin
@@ -35,7 +35,7 @@ def close_pages(subscriptions: SubscriptionQuerySet, origin: Origin) -> None:
         ProviderError: the provider could not be asked.
     """
     for subscription in subscriptions.filter(status=SubscriptionStatus.STARTING).exclude(checkout_id=""):
-        gateway = get_billing_gateway(subscription.variant)
+        gateway = billing_gateway_of(subscription)
         operation = BillingOperation.objects.using(payments_database()).get(
             subscription=subscription, kind=BillingOperationKind.CHECKOUT
         )

@@ -24,6 +24,7 @@ from django_stripe_gateway.exceptions import GatewayConfigurationError, Provider
 from django_stripe_gateway.gateways.billing_values import CustomerRequest, CustomerSnapshot
 from django_stripe_gateway.gateways.registry import billing_variants, get_billing_gateway
 from django_stripe_gateway.models import Customer
+from django_stripe_gateway.services.accounts import billing_gateway_of, made_in
 from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.audit import send_on_commit
 from django_stripe_gateway.services.operations.engine import run
@@ -31,7 +32,8 @@ from django_stripe_gateway.services.operations.verbs import Request, Verb, regis
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.freshness import Known, Look, Verdict, judge, look_until_written
 from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb, customer_id
-from django_stripe_gateway.services.subscriptions.sync import lock_customer
+from django_stripe_gateway.services.subscriptions.missing import find_lost
+from django_stripe_gateway.services.subscriptions.sync import lock_customer, look_up_subscription
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 A = TypeVar("A")
@@ -130,18 +132,22 @@ def billing_variant() -> str:
 
 
 def customer_row(owner: Any, variant: str) -> Customer:
-    """Return the row of an owner and a variant, made if there is none; nothing is asked of the provider."""
+    """Return the row of an owner in the account of a variant, made if there is none.
+
+    The provider is asked nothing but, once for each key, whose that is; see ``learn_account`` for what is raised.
+    """
     rows = Customer.objects.using(payments_database())
-    row = rows.filter(owner_id=owner.pk, variant=variant).first()
+    made = made_in(variant, is_required=True)
+    row = rows.filter(owner_id=owner.pk, variant=variant).current().first()
     if row is not None:
         return row
-    livemode = get_billing_gateway(variant).livemode
+    made = made or {"livemode": get_billing_gateway(variant).livemode}
     try:
         with transaction.atomic(using=payments_database()):
-            return rows.create(owner_id=owner.pk, variant=variant, livemode=livemode)
+            return rows.create(owner_id=owner.pk, variant=variant, **made)
     except IntegrityError:
         # Another request of the same owner was faster.
-        return rows.get(owner_id=owner.pk, variant=variant)
+        return rows.get(owner_id=owner.pk, variant=variant, **made)
 
 
 def ensure_customer(*, owner: Any, variant: str = "", origin: Origin = SYSTEM) -> Customer:
@@ -291,7 +297,7 @@ def look_up_customer(customer_pk: int) -> Customer:
     rows = Customer.objects.using(payments_database())
     found: Customer = look_until_written(
         lambda: rows.get(pk=customer_pk),
-        lambda seen: get_billing_gateway(seen.variant).retrieve_customer(seen.provider_id or ""),
+        lambda seen: billing_gateway_of(seen).retrieve_customer(seen.provider_id or ""),
         _write_look,
         noun="customer",
     )
@@ -345,12 +351,14 @@ def note_unheard_deletion(customer: Customer, error: ProviderError) -> bool:
     if not (error.is_missing and customer.provider_id and _is_gone(customer)):
         return False
     mark_customer_deleted(customer)
+    # What the provider deletes with its customer it still tells of; what it has lost with them it does not.
+    find_lost(customer, SYSTEM, look_up_subscription)
     return True
 
 
 def _is_gone(customer: Customer) -> bool:
     try:
-        return get_billing_gateway(customer.variant).retrieve_customer(customer.provider_id or "").is_deleted
+        return billing_gateway_of(customer).retrieve_customer(customer.provider_id or "").is_deleted
     except ProviderError as error:
         return error.is_missing
 

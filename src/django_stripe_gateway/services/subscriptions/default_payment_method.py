@@ -148,7 +148,7 @@ def payment_methods_in_use(*, customer: Customer | None) -> PaymentMethodsInUse:
 
 
 def _running(customer: Customer) -> SubscriptionQuerySet:
-    rows = Subscription.objects.using(payments_database()).not_ended()
+    rows = Subscription.objects.using(payments_database()).reachable().not_ended()
     return rows.filter(customer=customer, provider_id__isnull=False).order_by("pk")
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.gateways.subscription_values import DiscountChange
 from django_stripe_gateway.models import Subscription
+from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.line import (
@@ -90,7 +90,7 @@ def apply_discount(
     """
     if bool(promotion_code) == bool(coupon):
         raise InvalidInput("Give a promotion code or a coupon.", field="promotion_code")
-    gateway = get_billing_gateway(subscription.variant)
+    gateway = billing_gateway_of(subscription)
     if not gateway.supports_promotion_codes:
         raise UnsupportedByGateway("This gateway knows no promotion codes.")
     code = promotion_code_id(gateway, promotion_code) if promotion_code else ""

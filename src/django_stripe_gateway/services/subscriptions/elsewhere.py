@@ -41,7 +41,7 @@ def learn_what_runs(owner: Any, customer: Customer, plan_pk: int, origin: Origin
     gateway = get_billing_gateway(customer.variant)
     if customer.exists_at_provider:
         _take_in(gateway, customer, origin)
-    started = Subscription.objects.using(payments_database()).filter(customer__owner=owner.pk)
+    started = Subscription.objects.using(payments_database()).reachable().filter(customer__owner=owner.pk)
     if not started.exclude(provider_id=None).exists():
         _check_elsewhere(gateway, owner, customer, plan_pk)
 
@@ -54,7 +54,8 @@ def _take_in(gateway: BillingGateway, customer: Customer, origin: Origin) -> Non
         if not note_unheard_deletion(customer, error):
             raise
         found = {}
-    rows = Subscription.objects.using(payments_database()).filter(customer=customer, variant=customer.variant)
+    rows = Subscription.objects.using(payments_database()).reachable()
+    rows = rows.filter(customer=customer, variant=customer.variant)
     known = {row.provider_id: row for row in rows.exclude(provider_id=None)}
     for identifier, row in known.items():
         listed = found.get(identifier or "")

@@ -22,7 +22,7 @@ from django_stripe_gateway.services.transactions import payments_database
 # What a row keeps whatever it stands for; all else is of the provider's subscription.
 OF_THE_ROW = frozenset({"id", "customer", "variant", "token", "checkout_id", "created", "modified"})
 # What was asked for, until the provider has answered.
-ASKED_FOR = ("plan", "pricing", "quantity", "livemode", "metadata")
+ASKED_FOR = ("plan", "pricing", "quantity", "livemode", "account_id", "metadata")
 
 
 def find_subscription_row(

@@ -6,8 +6,8 @@ import logging
 
 from django_stripe_gateway.choices import InvoiceStatus, SubscriptionStatus
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Invoice, Subscription
+from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, judge, look_until_written
@@ -45,7 +45,7 @@ def look_up_invoice(invoice_pk: int, origin: Origin = SYSTEM) -> Invoice:
     """
     found: Invoice = look_until_written(
         lambda: read_invoice(invoice_pk),
-        lambda seen: get_billing_gateway(seen.variant).retrieve_invoice(seen.provider_id),
+        lambda seen: billing_gateway_of(seen).retrieve_invoice(seen.provider_id),
         lambda seen, look: _write_look(seen, look, origin),
         noun="invoice",
     )

@@ -16,6 +16,7 @@ from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
     GatewayError,
     InvalidInput,
+    ProviderError,
     ProviderStateError,
     WrongState,
 )
@@ -86,10 +87,11 @@ class CustomerVerb(Verb[Customer, BillingOperation, A]):
         """Bring the subscription of a refused call up to date; what was scheduled is in another schedule by then.
 
         Raises:
-            WrongState: the state of the provider's object forbids it.
+            WrongState: the state of the provider's object forbids it, or it is unknown there.
         """
         is_about_state = isinstance(error, ProviderStateError)
-        if not is_over or not (is_about_state or LET_GO in claim.params):
+        is_missing = isinstance(error, ProviderError) and error.is_missing
+        if not is_over or not (is_about_state or is_missing or LET_GO in claim.params):
             return
         subscription = claimed_subscription(claim)
         if subscription is not None and subscription.provider_id:

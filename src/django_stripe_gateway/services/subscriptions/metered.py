@@ -39,8 +39,9 @@ def check_charged_once(
     if not asked:
         return
     items = SubscriptionItem.objects.using(payments_database()).filter(subscription__customer=customer)
+    items = items.filter(subscription__lost=None)
     items = items.exclude(subscription__status__in=ENDED_SUBSCRIPTIONS).exclude(provider_id__in=instead_of)
-    subscriptions = Subscription.objects.using(payments_database()).filter(customer=customer)
+    subscriptions = Subscription.objects.using(payments_database()).reachable().filter(customer=customer)
     if changed is not None:
         subscriptions = subscriptions.exclude(pk=changed.pk)
     to_come = {price_id for _, item_id, price_id in prices_to_come(subscriptions) if item_id not in instead_of}

@@ -21,11 +21,11 @@ OWING = (SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID)
 
 
 def rivals(customer: Customer, plan_pk: int) -> SubscriptionQuerySet:
-    """Return the subscriptions of a customer that may not go on beside one to a plan, ended ones too.
+    """Return the subscriptions of a customer that may not go on beside one to a plan, ended ones too, foreign ones not.
 
     Under "one" those are all of its owner's, whichever account of the settings bills them.
     """
-    rows = Subscription.objects.using(payments_database())
+    rows = Subscription.objects.using(payments_database()).reachable()
     if gateway_settings.subscriptions_per_owner != "one":
         return rows.filter(customer=customer, plan=plan_pk)
     of_owner = Q(customer__owner__isnull=False, customer__owner=customer.owner_id)
@@ -78,7 +78,7 @@ def _not_ended_rivals(customer: Customer, plan_pk: int) -> SubscriptionQuerySet:
 
 def _with_plan(customer_pk: int, plan_pk: int) -> SubscriptionQuerySet:
     """Return the subscriptions by which a customer has a plan, or will have it."""
-    rows = Subscription.objects.using(payments_database()).filter(customer_id=customer_pk)
+    rows = Subscription.objects.using(payments_database()).reachable().filter(customer_id=customer_pk)
     will_have = [one.pk for one, price_ids in _next_prices(rows).items() if _is_of_plan(price_ids, plan_pk)]
     # Also at a price that was negotiated, or beside another plan in one subscription.
     items = SubscriptionItem.objects.using(payments_database()).filter(plan=plan_pk, kind=SubscriptionItemKind.PLAN)

@@ -11,8 +11,8 @@ from django_stripe_gateway.choices import BillingOperationKind, SubscriptionStat
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway, WrongState
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Subscription
+from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.line import (
@@ -151,5 +151,5 @@ def unpause_subscription(
 
 def _check_supports_pause(subscription: Subscription) -> None:
     """Raise ``UnsupportedByGateway`` where the provider cannot pause."""
-    if not get_billing_gateway(subscription.variant).supports_pause:
+    if not billing_gateway_of(subscription).supports_pause:
         raise UnsupportedByGateway("This gateway cannot pause subscriptions.")

@@ -20,8 +20,8 @@ from django_stripe_gateway.exceptions import (
     WrongState,
 )
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Invoice
+from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.operations.engine import run, scoped_request_key
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
@@ -147,7 +147,7 @@ def pay_invoice(
         ProviderError: the provider refused or failed.
     """
     customer = invoice.customer
-    if not get_billing_gateway(customer.variant).supports_invoice_payment:
+    if not billing_gateway_of(customer).supports_invoice_payment:
         raise UnsupportedByGateway("This gateway cannot pay an invoice on request.")
     if payment_method:
         own_payment_method(customer, payment_method, field="payment_method")

@@ -10,8 +10,8 @@ from django.db.models import Exists, OuterRef, Q
 from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.exceptions import InvalidInput, ProviderError, WrongState
 from django_stripe_gateway.gateways.billing_values import PaymentMethodSnapshot, SetupSnapshot
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer, Subscription, SubscriptionItem
+from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.operations.engine import is_unanswered, run
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
@@ -93,7 +93,7 @@ def list_payment_methods(*, customer: Customer | None) -> Sequence[PaymentMethod
     if customer is None or not customer.exists_at_provider:
         return []
     try:
-        return get_billing_gateway(customer.variant).list_payment_methods(customer.provider_id or "")
+        return billing_gateway_of(customer).list_payment_methods(customer.provider_id or "")
     except ProviderError as error:
         if not note_unheard_deletion(customer, error):
             raise
@@ -115,7 +115,7 @@ def add_payment_method(*, customer: Customer, origin: Origin = SYSTEM) -> SetupS
 
 def retrieve_setup(*, customer: Customer, setup_id: str) -> SetupSnapshot:
     """Return a SetupIntent that was made for ``customer``, with its client secret."""
-    return get_billing_gateway(customer.variant).retrieve_setup(setup_id)
+    return billing_gateway_of(customer).retrieve_setup(setup_id)
 
 
 def remove_payment_method(*, customer: Customer, payment_method_id: str, origin: Origin = SYSTEM) -> None:
@@ -167,7 +167,7 @@ def own_payment_method(
     if not OBJECT_ID.fullmatch(payment_method_id):
         raise unknown
     try:
-        found = get_billing_gateway(customer.variant).retrieve_payment_method(payment_method_id)
+        found = billing_gateway_of(customer).retrieve_payment_method(payment_method_id)
     except ProviderError as error:
         if not error.is_missing:
             raise

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable
 
 from django_stripe_gateway.choices import PriceUsage
 from django_stripe_gateway.exceptions import InvalidInput
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import PlanPricing, Subscription
+from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.subscriptions.metered import check_charged_once_changed
 from django_stripe_gateway.services.subscriptions.prices import named_choices, preferred
 from django_stripe_gateway.services.transactions import payments_database
@@ -53,7 +53,7 @@ def with_next_plan(
     """
     if pricing is None or pricing.plan_id == subscription.plan_id:
         return []
-    if not get_billing_gateway(subscription.variant).supports_items:
+    if not billing_gateway_of(subscription).supports_items:
         return []
     rows = subscription.items.using(payments_database()).filter(is_metered=True)
     items = rows.exclude(provider_id__in=[subscription.item_id, *left_ids]).select_related("pricing")

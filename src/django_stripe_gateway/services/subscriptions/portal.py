@@ -7,9 +7,9 @@ from urllib.parse import urljoin
 from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import UnsupportedByGateway
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer
 from django_stripe_gateway.models.return_urls import default_base_url
+from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.operations.engine import run
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
@@ -53,7 +53,7 @@ def portal_url(*, customer: Customer, return_url: str, origin: Origin = SYSTEM) 
         UnsupportedByGateway: the provider has none.
         ProviderError: the provider refused or failed.
     """
-    if not get_billing_gateway(customer.variant).supports_portal:
+    if not billing_gateway_of(customer).supports_portal:
         raise UnsupportedByGateway("This gateway has no page where customers manage what they pay.")
     params = {"return_url": return_url}
     request = Request(params=params, match=params)

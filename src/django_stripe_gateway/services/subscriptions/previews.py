@@ -7,8 +7,8 @@ from collections.abc import Callable
 from django_stripe_gateway.exceptions import ProviderStateError, WrongState
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Subscription
+from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.origins import SYSTEM
 from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
 
@@ -24,7 +24,7 @@ def preview(subscription: Subscription, ask: Callable[[BillingGateway], InvoiceS
         ProviderError: the provider refused or failed.
     """
     try:
-        return ask(get_billing_gateway(subscription.variant))
+        return ask(billing_gateway_of(subscription))
     except ProviderStateError as error:
         look_up_subscription(subscription.pk, SYSTEM)
         raise WrongState(error.detail, code=error.code, request_id=error.request_id) from error

@@ -204,7 +204,8 @@ def _sold(plan: Plan, variant: str) -> list[PlanPricing]:
 def _terms_of_owner(owner: Any, variant: str) -> Terms | None:
     if owner is None:
         return None
-    rows = Subscription.objects.using(payments_database()).for_owner(owner).not_ended().filter(variant=variant)
+    rows = Subscription.objects.using(payments_database()).for_owner(owner).filter(variant=variant)
+    rows = rows.reachable().not_ended()
     # Who has not paid yet may still want something else.
     begun = rows.exclude(status__in=INCOMPLETE).select_related("pricing").order_by("-pk")
     return next((terms for terms in map(current_terms, begun) if terms is not None), None)

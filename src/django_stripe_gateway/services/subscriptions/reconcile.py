@@ -10,8 +10,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from django_stripe_gateway.choices import InvoiceStatus, SubscriptionStatus
-from django_stripe_gateway.exceptions import GatewayError, ProviderError
-from django_stripe_gateway.models import BillingOperation, CatalogueOperation, Subscription
+from django_stripe_gateway.exceptions import GatewayError, ProviderError, UnknownAtProvider
+from django_stripe_gateway.models import BillingOperation, CatalogueOperation, Invoice, Subscription
 from django_stripe_gateway.services.operations.reconcile import Reconciled, failure_of, settle_pending
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.cancel import cancellations, end_unended, open_starts
@@ -65,9 +65,15 @@ def reconcile_subscriptions(*, older_than: timedelta, origin: Origin = SYSTEM) -
     """
     for subscription in _overdue(older_than).iterator(chunk_size=500):
         subject, before = f"subscription {subscription.pk}", _state(subscription)
+        if not subscription.is_reachable:
+            yield Reconciled(subject, "skipped", "of another account, or unknown at the provider")
+            continue
         try:
             current = look_up_start(subscription, origin)
             end_unended(subscription.pk, origin)
+        except UnknownAtProvider as error:
+            # Believed once it is said again, see ``missing``.
+            yield Reconciled(subject, "missing", error.detail)
         except GatewayError as error:
             yield Reconciled(subject, failure_of(error), error.detail)
         else:
@@ -78,8 +84,11 @@ def reconcile_subscriptions(*, older_than: timedelta, origin: Origin = SYSTEM) -
 
 
 def _reconcile_invoices(older_than: timedelta, origin: Origin) -> Iterator[Reconciled]:
-    for invoice in unheard_invoices(older_than).iterator(chunk_size=500):
+    for invoice in unheard_invoices(older_than).select_related("subscription").iterator(chunk_size=500):
         subject = f"invoice {invoice.pk}"
+        if not _is_reachable(invoice):
+            yield Reconciled(subject, "skipped", "of another account, or unknown at the provider")
+            continue
         try:
             current = look_up_invoice(invoice.pk, origin)
         except GatewayError as error:
@@ -92,6 +101,11 @@ def _reconcile_invoices(older_than: timedelta, origin: Origin) -> Iterator[Recon
         else:
             detail = f"{invoice.status} → {current.status}"
             yield Reconciled(subject, "changed" if current.status != invoice.status else "unchanged", detail)
+
+
+def _is_reachable(invoice: Invoice) -> bool:
+    subscription = invoice.subscription
+    return invoice.is_of_configured_account and (subscription is None or subscription.is_reachable)
 
 
 def _state(subscription: Subscription) -> tuple[object, ...]:

@@ -10,9 +10,9 @@ from typing import Any
 
 from django_stripe_gateway.exceptions import WrongState
 from django_stripe_gateway.gateways.billing_values import InvoiceLine, InvoiceSnapshot
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.money import currency_format
+from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.subscriptions.line import CustomerClaim
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -30,7 +30,7 @@ def unused_refunds(subscription: Subscription) -> dict[str, Any]:
     provider_id = subscription.provider_id
     if subscription.has_ended or not provider_id:
         return {}
-    gateway = get_billing_gateway(subscription.variant)
+    gateway = billing_gateway_of(subscription)
     since = _earliest_period_start(subscription)
     end = gateway.preview_end(provider_id, subscription.customer.provider_id or "")
     rest = end.sellers_items - end.total

@@ -29,9 +29,9 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionChange,
     SubscriptionSnapshot,
 )
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.gateways.schedule_values import ScheduledChange, ScheduleSnapshot
 from django_stripe_gateway.models import PlanPricing, Subscription, SubscriptionItem
+from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.credits import check_credit
@@ -252,7 +252,7 @@ def check_may_schedule(subscription: Subscription) -> None:
 
 def check_supports_schedules(subscription: Subscription) -> None:
     """Raise ``UnsupportedByGateway`` where the provider cannot plan ahead."""
-    if not get_billing_gateway(subscription.variant).supports_schedules:
+    if not billing_gateway_of(subscription).supports_schedules:
         raise UnsupportedByGateway("This gateway cannot let a subscription change at the end of its period.")
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.exceptions import UnsupportedByGateway
 from django_stripe_gateway.gateways.billing_values import BillingCheckoutSnapshot, SetupCheckoutRequest
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Customer, PlanPricing, Subscription
+from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.operations.engine import run
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
@@ -70,7 +70,7 @@ def open_setup_checkout(
         UnsupportedByGateway: the provider has none.
         ProviderError: the provider refused or failed.
     """
-    if not get_billing_gateway(customer.variant).supports_setup_checkout:
+    if not billing_gateway_of(customer).supports_setup_checkout:
         raise UnsupportedByGateway('This gateway has no page on which cards are added. Use the mode "direct".')
     params = {"return_url": return_url, "set_default": set_default, "currency": _currency(customer)}
     request = Request(params=params, match=params)

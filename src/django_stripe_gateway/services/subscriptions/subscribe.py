@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
     InvalidInput,
     UnsupportedByGateway,
+    WrongState,
 )
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.billing_values import (
@@ -50,6 +51,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     was_made_before,
 )
 from django_stripe_gateway.services.subscriptions.metered import check_charged_once
+from django_stripe_gateway.services.subscriptions.missing import find_lost
 from django_stripe_gateway.services.subscriptions.one_bill import check_may_begin
 from django_stripe_gateway.services.subscriptions.payment_methods import own_payment_method
 from django_stripe_gateway.services.subscriptions.plan_meters import prices_by_use
@@ -68,6 +70,8 @@ from django_stripe_gateway.services.transactions import payments_database
 
 A = TypeVar("A")
 MODES = ("direct", "checkout")
+# Codes of what a subscription is refused with because of another one.
+ALREADY_HAD = frozenset({"already_subscribed", "already_metered"})
 RESERVED_METADATA = frozenset({"subscription", "token"})
 # What no repeat is compared by.
 UNCOMPARED = frozenset({"trial_days", "ends_later"})
@@ -87,6 +91,7 @@ class StartVerb(CustomerVerb[A]):
             variant=pricing.variant,
             quantity=request.params["quantity"] or 1,
             livemode=subject.livemode,
+            account_id=subject.account_id,
             metadata={key: value for key, value in metadata.items() if key not in RESERVED_METADATA},
             cancel_at_period_end=not pricing.plan.auto_renew,
         )
@@ -331,13 +336,23 @@ def subscribe(
         unpaid = go_on_with_unpaid(verb, customer, request, origin)
         if unpaid is not None:
             return unpaid
-    claim: CustomerClaim = with_customer(customer, lambda found: run(verb, found.pk, request, origin), origin)
+    claim = _start(customer, lambda found: run(verb, found.pk, request, origin), origin)
     subscription: Subscription | None = claim.result or claimed_subscription(claim)
     assert subscription is not None  # noqa: S101 (what subscribes makes one)
     if claim.result is None and claim.operation.kind == SUBSCRIBE.kind and subscription.has_incomplete_payment:
         # A repeat finds the work done; the secret came with the answer that was never given.
         return look_up_subscription(subscription.pk, origin)
     return subscription
+
+
+def _start(customer: Customer, start: Callable[[Customer], CustomerClaim], origin: Origin) -> CustomerClaim:
+    """Start a subscription, once more if what stands in its way turns out to be unknown at the provider."""
+    try:
+        return with_customer(customer, start, origin)
+    except WrongState as error:
+        if error.code not in ALREADY_HAD or not find_lost(customer, origin, look_up_subscription):
+            raise
+    return with_customer(customer, start, origin)
 
 
 def _gateway_that_starts(

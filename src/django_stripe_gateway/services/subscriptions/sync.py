@@ -15,7 +15,6 @@ from django.db.models import Model
 
 from django_stripe_gateway.choices import InvoiceStatus, SubscriptionLogEvent
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer, Invoice, Subscription
 from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.audit import write_log
@@ -37,6 +36,7 @@ from django_stripe_gateway.services.subscriptions.items import (
     sync_items,
     take_plan,
 )
+from django_stripe_gateway.services.subscriptions.missing import ask_about, note_found
 from django_stripe_gateway.services.subscriptions.paid_periods import follow_pause, note_paid_period
 from django_stripe_gateway.services.subscriptions.scheduled import SCHEDULED, log_dropped, take_schedule
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
@@ -104,13 +104,14 @@ def look_up_subscription(subscription_pk: int, origin: Origin = SYSTEM) -> Subsc
         subscription_pk: of our row, which the provider knows.
 
     Raises:
+        UnknownAtProvider: the provider does not know it any more.
         GatewayError: the provider could not be asked.
         OperationInProgress: events keep coming in faster than we can look.
     """
     rows = Subscription.objects.using(payments_database()).select_related("customer", "plan", "pricing")
     found: Subscription = look_until_written(
         lambda: rows.get(pk=subscription_pk),
-        lambda seen: get_billing_gateway(seen.variant).retrieve_subscription(seen.provider_id or ""),
+        lambda seen: ask_about(seen, origin),
         lambda seen, look: _write_look(seen, look, origin),
         noun="subscription",
     )
@@ -141,6 +142,7 @@ def take_look(
     if verdict is Verdict.LOOK:
         return None
     subscription.customer = customer
+    note_found(subscription, origin)
     if (subscription.plan_id, subscription.pricing_id) == (seen.plan_id, seen.pricing_id):
         subscription.plan, subscription.pricing = seen.plan, seen.pricing
     answer = look.answer
@@ -166,6 +168,7 @@ def add_subscription(customer: Customer, snapshot: SubscriptionSnapshot, origin:
         variant=customer.variant,
         provider_id=snapshot.subscription_id,
         livemode=bool(snapshot.livemode),
+        account_id=customer.account_id,
         metadata=dict(snapshot.metadata),
     )
     subscription.save(using=payments_database())
@@ -289,6 +292,7 @@ def new_invoice(customer: Customer, snapshot: InvoiceSnapshot, subscription: Sub
         status=InvoiceStatus.DRAFT,
         currency=snapshot.currency,
         livemode=customer.livemode,
+        account_id=customer.account_id,
     )
 
 

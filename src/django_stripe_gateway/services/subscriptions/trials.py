@@ -13,8 +13,8 @@ from django_stripe_gateway.adapter import get_adapter
 from django_stripe_gateway.choices import MOST_TRIAL_DAYS, BillingOperationKind, OperationState, SubscriptionStatus
 from django_stripe_gateway.exceptions import InvalidInput, PaymentDeclined, UnsupportedByGateway, WrongState
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Plan, PlanPricing, Subscription
+from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.last_period import end_with_plan
@@ -127,7 +127,7 @@ def end_trial(
 
 
 def _run(subscription: Subscription, ends: str | None, idempotency_key: str | None, origin: Origin) -> Subscription:
-    if not get_billing_gateway(subscription.variant).supports_trial_changes:
+    if not billing_gateway_of(subscription).supports_trial_changes:
         raise UnsupportedByGateway("This gateway cannot change a trial.")
     return run_on_subscription(CHANGE_TRIAL, subscription, {"ends": ends}, idempotency_key, origin)
 
@@ -193,7 +193,7 @@ def trial_after_change(subscription: Subscription, pricing: PlanPricing | None) 
     if pricing is None or is_charged(subscription, pricing) or not subscription.on_trial:
         return {}
     began, ends = subscription.trial_start, subscription.trial_end
-    if not get_billing_gateway(subscription.variant).supports_trial_changes:
+    if not billing_gateway_of(subscription).supports_trial_changes:
         raise UnsupportedByGateway("This gateway cannot end a trial, which a change of the price does.")
     is_same_plan = pricing.plan_id == subscription.plan_id
     has_trial = pricing.trial_days and pricing.plan.auto_renew and began is not None and ends is not None

@@ -72,7 +72,7 @@ def give_up_uses(customer: Customer, promotion_code_id: str, origin: Origin) -> 
     """
     begun = BillingOperation.objects.using(payments_database()).filter(customer=customer, kind__in=BEGINNINGS)
     uses = begun.filter(params__promotion_code_id=promotion_code_id)
-    rows = Subscription.objects.using(payments_database()).filter(pk__in=uses.values("subscription"))
+    rows = Subscription.objects.using(payments_database()).reachable().filter(pk__in=uses.values("subscription"))
     close_pages(rows, origin)
     for unpaid in rows.filter(status=SubscriptionStatus.INCOMPLETE):
         _give_up(unpaid, origin)

@@ -114,7 +114,8 @@ def _store(customer: Customer, metric: str, members: Sequence[tuple[int, datetim
 
 def _customers(owners: set[Any]) -> dict[Any, Customer]:
     """Return each owner's customer in the account that sells subscriptions."""
-    rows = Customer.objects.using(usage_database()).filter(owner_id__in=owners, deleted=None).order_by("-pk")
+    rows = Customer.objects.using(usage_database()).filter(owner_id__in=owners, deleted=None)
+    rows = rows.of_configured_account().order_by("-pk")
     wanted = gateway_settings.billing_variant
     return {row.owner_id: row for row in rows if (row.variant == wanted if wanted else has_meters(row.variant))}
 

@@ -1,0 +1,127 @@
+"""Which account is asked now, and that nobody asks it for what another one has."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from django_stripe_gateway.accounts import Account, configured_account
+from django_stripe_gateway.exceptions import (
+    GatewayError,
+    OtherAccount,
+    ProviderError,
+    ProviderUnavailable,
+    UnsupportedByGateway,
+)
+from django_stripe_gateway.gateways.base import Gateway
+from django_stripe_gateway.gateways.billing import BillingGateway
+from django_stripe_gateway.gateways.registry import get_billing_gateway, get_gateway, provider_of
+from django_stripe_gateway.models import ProviderAccount
+from django_stripe_gateway.models.provider_accounts import ACCOUNT_ID_LENGTH, current_account, known_accounts
+from django_stripe_gateway.services.transactions import payments_database
+
+logger = logging.getLogger(__name__)
+
+
+def learn_account(variant: str, *, again: bool = False) -> Account | None:
+    """Return the account that ``variant`` stands for now; the provider is asked, once for each key, whose it is.
+
+    Args:
+        again: also ask once more about a key of which the provider did not tell.
+
+    Raises:
+        ProviderUnavailable: the provider did not answer.
+        GatewayConfigurationError: it does not accept the key.
+    """
+    account = current_account(variant)
+    if account is None or account.account_id or not account.key_digest:
+        return account
+    rows = ProviderAccount.objects.using(payments_database())
+    row = rows.filter(variant=variant, key_digest=account.key_digest).first()
+    if row is None or (again and not row.account_id):
+        row = _remember(row, variant, account, _ask(variant))
+    known_accounts.add(variant, row.key_digest, row.account_id)
+    return current_account(variant)
+
+
+def made_in(variant: str, *, is_required: bool = False) -> dict[str, Any]:
+    """Return mode and account for a row that is about to be made through ``variant``, as values of its columns.
+
+    Args:
+        is_required: raise if the provider does not say whose the key is, because the row must be the only one.
+
+    Raises:
+        GatewayError: see ``learn_account``, and ``is_required``.
+    """
+    try:
+        learn_account(variant)
+    except GatewayError:
+        # Who does not answer leaves a row that may be of any account of its mode.
+        if is_required:
+            raise
+    return columns_of(variant)
+
+
+def columns_of(variant: str) -> dict[str, Any]:
+    """Return mode and account of what is made through ``variant`` now, as values of a row's columns; asks nobody."""
+    account = current_account(variant)
+    return {} if account is None else {"livemode": account.livemode, "account_id": account.account_id}
+
+
+def verify_account(row: Any) -> None:
+    """Raise ``OtherAccount`` if a row was made in another account, or another mode, than its variant stands for now."""
+    if row.is_of_configured_account:
+        return
+    account = configured_account(row.variant)
+    if account is not None and account.livemode != row.livemode:
+        was, now = ("live", "test") if row.livemode else ("test", "live")
+        raise OtherAccount(
+            f"This was made in {was} mode, and the site works in {now} mode by now: nobody can be asked."
+        )
+    raise OtherAccount("This was made in another account of the payment provider than the one that is used now.")
+
+
+def billing_gateway_of(row: Any) -> BillingGateway:
+    """Return the gateway of the account that a row was made in.
+
+    Raises:
+        OtherAccount: that account is not the one that is configured now.
+    """
+    verify_account(row)
+    return get_billing_gateway(row.variant)
+
+
+def gateway_of(payment: Any) -> Gateway:
+    """Return the gateway of the account that a payment was made in; see ``billing_gateway_of`` for what is raised."""
+    verify_account(payment)
+    return get_gateway(payment.variant)
+
+
+def _ask(variant: str) -> str:
+    provider = provider_of(variant)
+    try:
+        account_id = "" if provider is None else provider.ask_account_id(variant)
+    except ProviderUnavailable:
+        raise
+    except (ProviderError, UnsupportedByGateway):
+        # It does not tell: a restricted key, or a server in Stripe's place. The mode has to do.
+        account_id = ""
+    return account_id[:ACCOUNT_ID_LENGTH]
+
+
+def _remember(row: ProviderAccount | None, variant: str, account: Account, account_id: str) -> ProviderAccount:
+    rows = ProviderAccount.objects.using(payments_database())
+    if row is not None:
+        row.account_id, row.asked = account_id, timezone.now()
+        row.save(using=payments_database(), update_fields=["account_id", "asked"])
+        return row
+    values = {"livemode": account.livemode, "account_id": account_id, "asked": timezone.now()}
+    try:
+        with transaction.atomic(using=payments_database()):
+            return rows.create(variant=variant, key_digest=account.key_digest, **values)
+    except IntegrityError:
+        # Another process was told the same.
+        return rows.get(variant=variant, key_digest=account.key_digest)
