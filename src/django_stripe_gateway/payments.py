@@ -24,12 +24,14 @@ They commit what they are about to do before they ask the provider, and raise ``
 """
 
 from django_stripe_gateway.money import format_amount, from_minor_units, to_minor_units
+from django_stripe_gateway.services.giving_up import give_up_operation
 from django_stripe_gateway.services.operations.reconcile import Reconciled
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.payments.cancel import cancel_payment
 from django_stripe_gateway.services.payments.capture import capture_payment
 from django_stripe_gateway.services.payments.confirm import confirm_payment
 from django_stripe_gateway.services.payments.create import create_payment, start_payment
+from django_stripe_gateway.services.payments.give_up import give_up_payment
 from django_stripe_gateway.services.payments.reconcile import reconcile_operations, reconcile_payments
 from django_stripe_gateway.services.payments.refresh import sync_payment
 from django_stripe_gateway.services.payments.refund import refund_payment
@@ -45,6 +47,8 @@ __all__ = [
     "create_payment",
     "format_amount",
     "from_minor_units",
+    "give_up_operation",
+    "give_up_payment",
     "reconcile_operations",
     "reconcile_payments",
     "refund_payment",

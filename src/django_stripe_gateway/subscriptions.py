@@ -71,6 +71,7 @@ from django_stripe_gateway.services.subscriptions.default_payment_method import 
     set_default_payment_method,
 )
 from django_stripe_gateway.services.subscriptions.discounts import apply_discount, remove_discount
+from django_stripe_gateway.services.subscriptions.give_up import give_up_subscription
 from django_stripe_gateway.services.subscriptions.pause import pause_subscription, unpause_subscription
 from django_stripe_gateway.services.subscriptions.pay_invoice import pay_invoice
 from django_stripe_gateway.services.subscriptions.payment_methods import (
@@ -117,6 +118,7 @@ __all__ = [
     "erase_owner",
     "export_owner",
     "find_drift",
+    "give_up_subscription",
     "has_plan",
     "list_payment_methods",
     "open_setup_checkout",

@@ -44,7 +44,7 @@ from django_stripe_gateway.services.subscriptions.default_payment_method import 
 )
 from django_stripe_gateway.services.subscriptions.deletion import DELETE_CUSTOMER
 from django_stripe_gateway.services.subscriptions.discounts import CHANGE_DISCOUNT, apply_discount
-from django_stripe_gateway.services.subscriptions.give_up import GIVE_UP
+from django_stripe_gateway.services.subscriptions.give_up_start import GIVE_UP
 from django_stripe_gateway.services.subscriptions.pause import (
     PAUSE_SUBSCRIPTION,
     UNPAUSE_SUBSCRIPTION,

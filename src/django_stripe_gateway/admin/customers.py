@@ -26,5 +26,6 @@ class CustomerAdmin(OwnerlessWarningMixin, IdSearchMixin, ReadOnlyAdmin):
     id_fields = {"cus_": ("provider_id",), "sub_": ("subscriptions__provider_id",)}
     inlines = (SubscriptionInline,)
     fields = readonly_fields = tuple(
-        "owner variant provider_id former_ids default_payment_method livemode deleted erased created modified".split()
+        "owner variant provider_id former_ids default_payment_method livemode account_id deleted erased created "
+        "modified".split()
     )

@@ -41,7 +41,8 @@ class InvoiceAdmin(ActionsMixin, IdSearchMixin, ReadOnlyAdmin):
     fields = readonly_fields = tuple(
         "customer subscription number status billing_reason subtotal_money tax_money total_money due_money "
         "paid_money remaining_money attempt_count next_payment_attempt requires_action period_start period_end "
-        "issued due paid_at hosted_url pdf_url variant provider_id intent_id livemode created modified".split()
+        "issued due paid_at hosted_url pdf_url variant provider_id intent_id livemode account_id created "
+        "modified".split()
     )
 
     subtotal_money = money_column("subtotal", _("subtotal"))

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from django_stripe_gateway.admin.actions.give_up import GiveUpMixin
 from django_stripe_gateway.admin.actions.report import reported_errors
 from django_stripe_gateway.admin.actions.selection import limited_rows
 from django_stripe_gateway.admin.actions.table import staff_origin
@@ -25,15 +26,16 @@ from django_stripe_gateway.models import (
     Subscription,
     get_payment_model,
 )
+from django_stripe_gateway.services.giving_up import give_up_operation
 from django_stripe_gateway.services.operations.engine import resume
 
 
-class OperationAdmin(NonAtomicActionsMixin, ReadOnlyAdmin):
+class OperationAdmin(GiveUpMixin, NonAtomicActionsMixin, ReadOnlyAdmin):
     """Operations, newest first; abandoned ones can be settled."""
 
     ordering = ("-id",)
     list_filter = ("state", AbandonedFilter, "kind", "created")
-    actions = ("resume_selected",)
+    actions = ("resume_selected", "give_up_selected")
     max_operations_per_action = 100
     problem = json_column("error", gettext_lazy("error"))
     #: The model that they are about, by default that of payments.
@@ -59,6 +61,20 @@ class OperationAdmin(NonAtomicActionsMixin, ReadOnlyAdmin):
                 operation.refresh_from_db()
                 state = operation.get_state_display()
                 self.message_user(request, f"{label}: {state}.", messages.SUCCESS)
+
+    @admin.action(permissions=["give_up"], description=gettext_lazy("Give up on selected pending operations"))
+    def give_up_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Close the selected operations whose outcome nobody will ever tell."""
+        too_many = _("Select at most %(count)d operations at once.")
+        operations = limited_rows(self, request, queryset, self.max_operations_per_action, too_many)
+        if not operations or refuse_inside_transaction(self, request):
+            return
+        for operation in operations:
+            label = _("Operation %(id)s") % {"id": operation.pk}
+            with reported_errors(self, request, label):
+                reason = _("selected in the admin's list")
+                closed = give_up_operation(operation=operation, reason=reason, origin=staff_origin(request))
+                self.message_user(request, f"{label}: {closed.get_state_display()}.", messages.SUCCESS)
 
 
 @admin.register(PaymentOperation)

@@ -15,6 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.admin.actions import ActionsMixin
+from django_stripe_gateway.admin.actions.give_up import GiveUpMixin
 from django_stripe_gateway.admin.actions.payments import PAYMENT_ACTIONS
 from django_stripe_gateway.admin.base.display import display_json, money_column
 from django_stripe_gateway.admin.base.filters import GatewayFilter, MoneyFilter
@@ -32,8 +33,8 @@ SECTIONS: Sequence[tuple[Any, Sequence[str]]] = (
     (_("Order"), "order_id description metadata delivery_money tax_money capture_method".split()),
     (
         _("Provider"),
-        "variant livemode transaction_id intent_id failure_code decline_code message fraud_status fraud_message "
-        "provider_record".split(),
+        "variant livemode account_id transaction_id intent_id failure_code decline_code message fraud_status "
+        "fraud_message provider_record".split(),
     ),
     (
         _("Billing"),
@@ -43,7 +44,7 @@ SECTIONS: Sequence[tuple[Any, Sequence[str]]] = (
 )
 
 
-class PaymentAdminMixin(ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, AdminBase):
+class PaymentAdminMixin(GiveUpMixin, ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, AdminBase):
     """Everything that the admin of a payment model needs; put it before ``ModelAdmin``.
 
     Money moves through the actions and pages only. ``editable_fields`` are this app's fields that can be edited;

@@ -33,7 +33,7 @@ class PlanPricingInline(admin.StackedInline):  # type: ignore[type-arg]
     formset = PlanPricingFormSet
     extra = 0
     can_delete = False
-    readonly_fields = ("stripe_price_id", "stripe_product_id", "meter_id")
+    readonly_fields = ("livemode", "account_id", "stripe_price_id", "stripe_product_id", "meter_id")
     fieldsets = (
         (None, {"fields": (("amount", "currency"), ("interval", "interval_count"), ("trial_days", "is_per_seat"))}),
         (

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.admin.actions import ActionsMixin
+from django_stripe_gateway.admin.actions.give_up import GiveUpMixin
 from django_stripe_gateway.admin.actions.subscriptions import SUBSCRIPTION_ACTIONS
 from django_stripe_gateway.admin.base.display import EMPTY, json_column
 from django_stripe_gateway.admin.base.filters import SubscriptionFilter
@@ -33,7 +34,8 @@ SECTIONS = (
     (_("Terms"), "collection_method days_until_due trial_end_behavior discounts_shown".split()),
     (
         _("Provider"),
-        "variant livemode provider_id price_id latest_invoice_id default_payment_method checkout_id".split(),
+        "variant livemode account_id lost provider_id price_id latest_invoice_id default_payment_method "
+        "checkout_id".split(),
     ),
 )
 
@@ -60,7 +62,7 @@ class SubscriptionItemInline(ReadOnlyInline):
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(ActionsMixin, OwnerlessWarningMixin, IdSearchMixin, ReadOnlyAdmin):
+class SubscriptionAdmin(GiveUpMixin, ActionsMixin, OwnerlessWarningMixin, IdSearchMixin, ReadOnlyAdmin):
     """Subscriptions, newest first.
 
     ``has_cancel_permission`` and its kin decide who may; by default whoever has the permission to change subscriptions.

@@ -427,7 +427,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'subscription',
                 'verbose_name_plural': 'subscriptions',
                 'ordering': ('-id',),
-                'permissions': [('change_terms', 'Can change the terms of subscriptions')],
+                'permissions': [('change_terms', 'Can change the terms of subscriptions'), ('give_up', 'Can give up on what its provider does not know')],
             },
         ),
         migrations.CreateModel(

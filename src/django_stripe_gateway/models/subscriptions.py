@@ -224,6 +224,7 @@ class Subscription(OfAccount):
         ordering = ("-id",)
         permissions: ClassVar[list[tuple[str, Any]]] = [
             ("change_terms", _("Can change the terms of subscriptions")),
+            ("give_up", _("Can give up on what its provider does not know")),
         ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["provider_id", "variant"], name="dsg_subscription_provider_once"),

@@ -21,7 +21,7 @@ from django_stripe_gateway.services.subscriptions.customers import CREATE_CUSTOM
 from django_stripe_gateway.services.subscriptions.default_payment_method import SET_DEFAULT_PAYMENT_METHOD
 from django_stripe_gateway.services.subscriptions.deletion import DELETE_CUSTOMER
 from django_stripe_gateway.services.subscriptions.discounts import CHANGE_DISCOUNT
-from django_stripe_gateway.services.subscriptions.give_up import GIVE_UP
+from django_stripe_gateway.services.subscriptions.give_up_start import GIVE_UP
 from django_stripe_gateway.services.subscriptions.pause import PAUSE_SUBSCRIPTION, UNPAUSE_SUBSCRIPTION
 from django_stripe_gateway.services.subscriptions.pay_invoice import PAY_INVOICE
 from django_stripe_gateway.services.subscriptions.payment_methods import ADD_PAYMENT_METHOD, REMOVE_PAYMENT_METHOD

@@ -10,14 +10,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_stripe_gateway.admin.actions.forms import AmountForm
+from django_stripe_gateway.admin.actions.give_up import give_up_action
 from django_stripe_gateway.admin.actions.table import Action, ActionRequest
 from django_stripe_gateway.admin.base.display import display_money
-from django_stripe_gateway.choices import RefundReason
+from django_stripe_gateway.choices import PaymentStatus, RefundReason
 from django_stripe_gateway.exceptions import InvalidInput, WrongState
 from django_stripe_gateway.services.payments.cancel import cancel_payment
 from django_stripe_gateway.services.payments.capture import capture_payment
+from django_stripe_gateway.services.payments.give_up import give_up_payment
 from django_stripe_gateway.services.payments.refresh import sync_payment
 from django_stripe_gateway.services.payments.refund import refund_payment
+from django_stripe_gateway.transitions import PAID
 
 
 class CaptureForm(AmountForm):
@@ -127,4 +130,5 @@ PAYMENT_ACTIONS = (
         is_possible=lambda payment: bool(payment.transaction_id),
         question=gettext_lazy("Ask the provider where this payment and its refunds stand?"),
     ),
+    give_up_action(give_up_payment, "payment", lambda payment: payment.status not in (*PAID, PaymentStatus.CANCELLED)),
 )

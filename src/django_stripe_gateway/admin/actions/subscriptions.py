@@ -10,12 +10,14 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from django_stripe_gateway.admin.actions.give_up import give_up_action
 from django_stripe_gateway.admin.actions.table import Action, ActionRequest
 from django_stripe_gateway.admin.base.display import EMPTY, display_money
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, resume_subscription
 from django_stripe_gateway.services.subscriptions.discounts import remove_discount
+from django_stripe_gateway.services.subscriptions.give_up import give_up_subscription
 from django_stripe_gateway.services.subscriptions.line import CHANGEABLE
 from django_stripe_gateway.services.subscriptions.pause import unpause_subscription
 from django_stripe_gateway.services.subscriptions.schedule import cancel_change
@@ -145,4 +147,5 @@ SUBSCRIPTION_ACTIONS = (
         is_possible=lambda subscription: bool(subscription.provider_id),
         question=gettext_lazy("Ask the provider where this subscription stands?"),
     ),
+    give_up_action(give_up_subscription, "subscription", lambda subscription: not subscription.has_ended),
 )

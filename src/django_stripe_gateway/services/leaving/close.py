@@ -27,7 +27,7 @@ from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.cancel import cancel_payment
 from django_stripe_gateway.services.payments.refresh import sync_payment
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, give_up_unpaid
-from django_stripe_gateway.services.subscriptions.give_up import GIVE_UP
+from django_stripe_gateway.services.subscriptions.give_up_start import GIVE_UP
 from django_stripe_gateway.services.subscriptions.invoices import look_up_invoice
 from django_stripe_gateway.services.subscriptions.line import CHANGEABLE
 from django_stripe_gateway.services.transactions import payments_database

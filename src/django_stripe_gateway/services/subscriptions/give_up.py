@@ -1,98 +1,79 @@
-"""Give up the start of a subscription: close the page that could start it, and end what has been started meanwhile."""
+"""Give up on a subscription that nobody can be asked about."""
 
 from __future__ import annotations
 
-from typing import Any
+from copy import copy
 
-from django_stripe_gateway.choices import BillingOperationKind, SubscriptionStatus
-from django_stripe_gateway.exceptions import ProviderStateError, ProviderUnavailable
-from django_stripe_gateway.gateways.billing_values import BillingCheckoutSnapshot
+from django.utils import timezone
+
+from django_stripe_gateway.choices import SubscriptionLogEvent, SubscriptionStatus
+from django_stripe_gateway.exceptions import WrongState
 from django_stripe_gateway.models import BillingOperation, Subscription
-from django_stripe_gateway.services.operations.verbs import register
-from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.subscriptions.cancel import CANCEL_SUBSCRIPTION
-from django_stripe_gateway.services.subscriptions.checkouts import note_checkout
-from django_stripe_gateway.services.subscriptions.line import (
-    CustomerClaim,
-    CustomerVerb,
-    ask_after_commit,
-    claimed_subscription,
+from django_stripe_gateway.models.subscriptions import INCOMPLETE
+from django_stripe_gateway.services.accounts import billing_gateway_of
+from django_stripe_gateway.services.audit import write_log
+from django_stripe_gateway.services.operations.giving_up import (
+    KnownRow,
+    close_operations,
+    verify_reason,
+    verify_unknown,
+    verify_unleased,
 )
-from django_stripe_gateway.services.subscriptions.sync import lock_subscription
-from django_stripe_gateway.services.transactions import payments_database
-
-# How a subscription is ended at once, as ``cancel_subscription`` asks for it.
-AT_ONCE: dict[str, Any] = {
-    "at_period_end": False,
-    "cancel_at_period_end": True,
-    "cancel_at": None,
-    "proration": "none",
-    "refund_unused": "",
-    "reason": "",
-    "comment": "",
-}
-STARTS = (BillingOperationKind.SUBSCRIBE, BillingOperationKind.CHECKOUT)
+from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions.announcements import announce_change
+from django_stripe_gateway.services.subscriptions.sync import lock_customer, lock_subscription
+from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
+from django_stripe_gateway.transitions import can_transition_subscription
 
 
-class GiveUpVerb(CustomerVerb[BillingCheckoutSnapshot | None]):
-    """Give up a start."""
+class KnownSubscription(KnownRow):
+    """A subscription, or the page that it is started on."""
 
-    kind = BillingOperationKind.GIVE_UP
-
-    def check(self, claim: CustomerClaim) -> None:
-        """Ask nobody about what is over."""
-        claim.seen = subscription = claimed_subscription(claim)
-        claim.is_answered = subscription is None or subscription.has_ended
-
-    def call(self, claim: CustomerClaim) -> BillingCheckoutSnapshot | None:
-        """Close the page; one that cannot be closed says what became of it."""
-        seen: Subscription = claim.seen
-        if seen.provider_id or seen.has_ended:
-            return None
-        starts = BillingOperation.objects.using(payments_database()).filter(subscription=seen, kind__in=STARTS)
-        if starts.pending().exists():
-            # Whoever settles it knows what has been started.
-            raise ProviderUnavailable("What has started this subscription is not settled yet.", code="start_unsettled")
-        if not seen.checkout_id:
-            return None
-        try:
-            page: BillingCheckoutSnapshot = claim.gateway.expire_subscription_checkout(
-                seen.checkout_id, idempotency_key=claim.key
-            )
-        except ProviderStateError:
-            page = claim.gateway.retrieve_subscription_checkout(seen.checkout_id)
-        return page
-
-    def find_earlier(self, claim: CustomerClaim) -> BillingCheckoutSnapshot | None:
-        """Return nothing: a page that is closed already says so when it is closed again."""
-        return None
-
-    def apply(self, claim: CustomerClaim, answer: BillingCheckoutSnapshot | None) -> str:
-        """Write where the page stands; what has been started is ended after that, as another operation."""
-        subscription = lock_subscription(claim.seen.pk)
-        if answer is not None:
-            note_checkout(subscription, answer, claim.origin)
-        if subscription.provider_id and not subscription.has_ended:
-            end_after_commit(subscription, claim.origin)
-        return answer.session_id if answer is not None else ""
+    def find(self) -> bool:
+        """Ask for it."""
+        gateway, row = billing_gateway_of(self.row), self.row
+        if row.provider_id:
+            return bool(gateway.retrieve_subscription(row.provider_id))
+        return not row.checkout_id or bool(gateway.retrieve_subscription_checkout(row.checkout_id))
 
 
-GIVE_UP = register(GiveUpVerb())
+def give_up_subscription(*, subscription: Subscription, reason: str, origin: Origin = SYSTEM) -> Subscription:
+    """End a subscription here that its provider does not know, or that belongs to another account; nobody is told.
 
+    Its pending operations are closed with it.
 
-def end_after_commit(subscription: Subscription, origin: Origin) -> None:
-    """Commit, with whatever the caller's transaction holds, that a subscription is to end at once.
+    Args:
+        reason: why, for the audit trail.
 
-    It is carried out after the commit; ``reconcile`` finds it if that fails.
+    Raises:
+        InvalidInput: no reason was given.
+        WrongState: it is over, or the provider knows it in the configured account.
+        OperationInProgress: a process may still be waiting for the provider's answer about it.
+        ProviderError: the provider refused to say, or failed.
     """
-    verb = CANCEL_SUBSCRIPTION if subscription.provider_id else GIVE_UP
-    asked = verb.operations(subscription.customer_id).pending().filter(kind=verb.kind, subscription=subscription)
-    if any(
-        params.get("at_period_end") is False or verb is GIVE_UP for params in asked.values_list("params", flat=True)
-    ):
-        return
-    params = AT_ONCE if verb is CANCEL_SUBSCRIPTION else {}
-    if subscription.status == SubscriptionStatus.INCOMPLETE:
-        # Its first invoice could still be paid.
-        params = {"at_period_end": False, "unpaid_invoice_id": subscription.latest_invoice_id}
-    ask_after_commit(verb, subscription.customer_id, params, origin, subscription=subscription)
+    reason = verify_reason(reason)
+    if subscription.has_ended:
+        raise WrongState(f"A subscription that is {subscription.status} is over.")
+    verify_unknown(KnownSubscription(subscription), "subscription")
+    operations = BillingOperation.objects.using(payments_database()).filter(subscription=subscription)
+    verify_unleased(operations)
+    close_operations(operations, reason, origin)
+    return _end(subscription, reason, origin)
+
+
+@retry_on_deadlock
+def _end(subscription: Subscription, reason: str, origin: Origin) -> Subscription:
+    with money_transaction():
+        customer = lock_customer(subscription.customer_id)
+        current = lock_subscription(subscription.pk)
+        current.customer = customer
+        ended = SubscriptionStatus.INCOMPLETE_EXPIRED if current.status in INCOMPLETE else SubscriptionStatus.CANCELED
+        if not can_transition_subscription(current.status, ended):
+            raise WrongState(f"A subscription that is {current.status} is over.")
+        before, now = copy(current), timezone.now()
+        current.status, current.ended_at, current.lost = ended, now, current.lost or now
+        current.save(using=payments_database(), update_fields=["status", "ended_at", "lost", "modified"])
+        data = {"reason": reason, "status": before.status}
+        write_log(current, SubscriptionLogEvent.GIVEN_UP, origin, reason, data)
+        announce_change(current, before, ["status"], origin)
+    return current

@@ -1,0 +1,77 @@
+"""What giving up on a row has in common: somebody says why, and what is pending about it is closed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+
+from django_stripe_gateway.exceptions import InvalidInput, OperationInProgress, ProviderError, WrongState
+from django_stripe_gateway.gateways.registry import is_supported_variant
+from django_stripe_gateway.services.operations.engine import give_up
+from django_stripe_gateway.services.operations.verbs import Claim, verb_of
+from django_stripe_gateway.services.origins import Origin
+
+CODE = "given_up"
+REASON_LENGTH = 200
+
+
+class KnownRow:
+    """A row that somebody wants to give up on, and how its provider is asked whether it knows it."""
+
+    def __init__(self, row: Any) -> None:
+        self.row = row
+
+    def find(self) -> bool:
+        """Ask the provider; what nothing was made for there yet counts as known, as an attempt may be under way."""
+        raise NotImplementedError
+
+    def is_known(self) -> bool:
+        """Return whether the provider knows it in the configured account.
+
+        Raises:
+            ProviderError: the provider refused to say, or failed.
+        """
+        if not self.row.is_of_configured_account or not is_supported_variant(self.row.variant):
+            return False
+        try:
+            return self.find()
+        except ProviderError as error:
+            if not error.is_missing:
+                raise
+        return False
+
+
+def verify_reason(reason: str) -> str:
+    """Return why somebody gives up, as it is kept.
+
+    Raises:
+        InvalidInput: nothing was said.
+    """
+    if not reason.strip():
+        raise InvalidInput("Say why you give up on it: the audit trail keeps it.", field="reason")
+    return reason.strip()[:REASON_LENGTH]
+
+
+def verify_unknown(found: KnownRow, noun: str) -> None:
+    """Raise ``WrongState`` for what the provider can still answer for.
+
+    Raises:
+        ProviderError: the provider refused to say, or failed.
+    """
+    if found.is_known():
+        sentence = f"The provider knows this {noun}, or may be about to. Cancel it, or resume what is pending, instead."
+        raise WrongState(sentence, code="known_at_provider")
+
+
+def verify_unleased(operations: Any) -> None:
+    """Raise ``OperationInProgress`` while a process may still be waiting for the answer to one of ``operations``."""
+    if operations.pending().filter(leased_until__gt=timezone.now()).exists():
+        raise OperationInProgress("A process may still be waiting for the provider's answer.", retry_after=1)
+
+
+def close_operations(operations: Any, reason: str, origin: Origin) -> None:
+    """Close the pending operations of a row that is given up on."""
+    for operation in operations.pending():
+        verb = verb_of(operation)
+        give_up(Claim(verb, getattr(operation, verb.subject_field), operation, origin), CODE, f"Given up: {reason}")
