@@ -117,8 +117,8 @@ def test_page__nothing_to_add_or_delete(admin_client: Client) -> None:
 @pytest.mark.parametrize(
     ("status", "actions"),
     [
-        ("waiting", {"cancel", "sync"}),
-        ("preauth", {"capture", "cancel", "sync"}),
+        ("waiting", {"cancel", "sync", "give_up"}),
+        ("preauth", {"capture", "cancel", "sync", "give_up"}),
         ("confirmed", {"refund", "sync"}),
         ("refunded", {"sync"}),
         ("cancelled", {"sync"}),

@@ -190,9 +190,9 @@ def test_the_page_offers_what_is_possible(admin_client: Client, subscription: Su
         response = admin_client.get(own_url("subscription", "change", subscription.pk))
         return {found["name"] for found in response.context["possible_actions"]}
 
-    assert offered() == {"cancel", "end", "refund_rest", "sync"}
+    assert offered() == {"cancel", "end", "refund_rest", "sync", "give_up"}
     cancel_subscription(subscription=subscription)
-    assert offered() == {"resume", "end", "refund_rest", "sync"}
+    assert offered() == {"resume", "end", "refund_rest", "sync", "give_up"}
     cancel_subscription(subscription=subscription, at_period_end=False)
     assert offered() == {"sync"}
     response = admin_client.get(own_url("subscription", "resume", subscription.pk), follow=True)

@@ -122,7 +122,7 @@ def test_admin__by_its_own_permission(host: SubscriptionHost, staff: Callable[..
     key = str(asked.context["form"]["key"].value())
     assert "This field is required" in browser.post(page, {"key": key, "reason": ""}).content.decode()
     answer = browser.post(page, {"key": key, "reason": "of the test account"}, follow=True)
-    assert any("Canceled" in message for message in shown_messages(answer))
+    assert any("Ended" in message for message in shown_messages(answer))
     before.refresh_from_db()
     line = before.logs.get(event="given_up")
     assert (line.source, line.message) == ("admin", "of the test account")

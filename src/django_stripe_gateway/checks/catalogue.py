@@ -45,10 +45,11 @@ def _check_limits(alias: str) -> Iterator[CheckMessage]:
 def _check_meters(alias: str) -> Iterator[CheckMessage]:
     try:
         meters = set(gateway_settings.usage_meters)
-    except (TypeError, ValueError):
-        # The check of the setting says so.
+        # What is sold depends on the accounts that the settings describe.
+        rows = PlanPricing.objects.using(alias).sold().filter(usage_type="metered", plan__is_active=True)
+    except (AttributeError, TypeError, ValueError):
+        # The checks of the settings say so.
         return
-    rows = PlanPricing.objects.using(alias).sold().filter(usage_type="metered", plan__is_active=True)
     for metric in sorted(set(rows.values_list("metric", flat=True)) - meters - {""}):
         message = f"Use of {metric!r} is sold, but not reported: nobody is charged for it."
         hint = f"Add {{{metric!r}: {metric!r}}} to STRIPE_GATEWAY_USAGE_METERS, and run send_meter_events from cron."

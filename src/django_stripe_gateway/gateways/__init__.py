@@ -5,6 +5,7 @@ What a host's own gateway, and the distribution of another provider, is written 
 of ``register_provider`` makes known.
 """
 
+from django_stripe_gateway.accounts import Account
 from django_stripe_gateway.gateways.account_reading import AccountReader, ListedPayment, Unreadable
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.billing import BillingGateway
@@ -49,6 +50,7 @@ from django_stripe_gateway.gateways.values import (
 )
 
 __all__ = [
+    "Account",
     "AccountReader",
     "BillingCheckoutSnapshot",
     "BillingGateway",
