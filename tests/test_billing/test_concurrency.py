@@ -15,6 +15,7 @@ from rest_framework.test import APIClient
 from django_stripe_gateway.adapter import Adapter, CustomerDetails
 from django_stripe_gateway.exceptions import GatewayError, OperationInProgress, WrongState
 from django_stripe_gateway.models import Customer, Subscription, WebhookEvent
+from django_stripe_gateway.models.provider_accounts import known_accounts
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer, mark_customer_deleted
@@ -42,6 +43,25 @@ def caught(call: Callable[[], Any]) -> Any:
         return call()
     except GatewayError as error:
         return error
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_customer_of_a_new_account(host: SubscriptionHost, settings: Any, is_known: bool) -> None:
+    """One row for each account, whoever comes first, and whether or not anybody knows the account already."""
+    ensure_customer(owner=host.user)
+    settings.STRIPE_GATEWAY_ACCOUNT_ID = "acct_other" if is_known else ""
+    settings.STRIPE_GATEWAY_API_KEY = "sk_test_other"
+    host.fake.add_key("sk_test_other", account="acct_other")
+    known_accounts.forget()
+    calls = [lambda: caught(lambda: ensure_customer(owner=host.user))] * THREADS
+    found = in_threads(calls, len(calls))
+    made = [row for row in found if isinstance(row, Customer)]
+    assert made
+    assert all(isinstance(row, Customer | OperationInProgress) for row in found), found
+    assert sorted(Customer.objects.values_list("account_id", flat=True)) == ["acct_1FakeStripe000000", "acct_other"]
+    assert len({row.provider_id for row in made}) == 1
+    assert len(host.fake.all("customer")) == 2
+    known_accounts.forget()
 
 
 def test_subscribe(host: SubscriptionHost) -> None:

@@ -6,16 +6,20 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from io import StringIO
 from typing import Any
 
 import pytest
+import requests
+from django.core.management import call_command
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from django_stripe_gateway.exceptions import UnsupportedByGateway
 from django_stripe_gateway.gateways.catalogue_values import PriceRequest, ProductRequest
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import Invoice, PlanPricing, Subscription
+from django_stripe_gateway.models import BillingOperation, Invoice, PlanPricing, Subscription
+from django_stripe_gateway.services.catalogue.publish import push_plan
 from django_stripe_gateway.subscriptions import (
     add_item,
     apply_discount,
@@ -154,3 +158,22 @@ def test_cards(fresh_localstripe: str, api_client: APIClient) -> None:
     assert (chosen.status_code, chosen.json()) == (200, card)
     refused = call(api_client, "payment_methods", mode="checkout")
     assert (refused.status_code, refused.json()["code"]) == (501, "unsupported_by_gateway")
+
+
+def test_from_scratch(localstripe: str, user: Any, api_client: APIClient) -> None:
+    """A localstripe that began anew knows nobody: all is made anew, and the rows of before are in nobody's way."""
+    pricing = sell("pro", Decimal("20.00"))
+    before = subscribe(owner=user, plan=pricing.plan)
+    requests.delete(f"{localstripe}/_config/data", timeout=10).raise_for_status()
+    yesterday = timezone.now() - timedelta(days=1)
+    Subscription.objects.update(created=yesterday)
+    BillingOperation.objects.update(created=yesterday)
+    answer = api_client.post(f"{ROOT}cancel/", {"subscription_id": before.provider_id}, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (409, "unknown_at_provider")
+    before.refresh_from_db()
+    assert not before.is_valid
+    push_plan(plan=pricing.plan)
+    after = subscribe(owner=user, plan=pricing.plan)
+    assert after.is_valid
+    assert after.provider_id != before.provider_id
+    call_command("reconcile", older_than=0, stdout=StringIO())
