@@ -236,3 +236,50 @@ def test_payment__unknown_at_provider(host: SubscriptionHost) -> None:
     host.fake.delete_test_data()
     answer = host.client.post(f"/api/v1/payments/{made['payment_id']}/cancel_payment/", {}, format="json")
     assert (answer.status_code, answer.json()["code"]) == (409, "unknown_at_provider")
+
+
+def test_foreign__late_events_change_nothing(moved: Subscription, host: SubscriptionHost) -> None:
+    before = Subscription.objects.get(pk=moved.pk).status
+    host.fake.change_subscription(moved.provider_id, {"cancel_at_period_end": "true"})
+    states = host.deliver_new()
+    assert set(states) <= {"mismatched", "unmatched", "ignored"}, states
+    moved.refresh_from_db()
+    assert (moved.status, moved.cancel_at_period_end) == (before, False)
+
+
+def test_foreign__sync_plans_says_so(moved: Subscription) -> None:
+    out = StringIO()
+    call_command("sync_plans", stdout=out)
+    assert "Prices of another account or mode, not on sale in this one: 2; --push makes them anew." in out.getvalue()
+    call_command("sync_plans", push=True, stdout=StringIO())
+    out = StringIO()
+    call_command("sync_plans", stdout=out)
+    assert "another account" not in out.getvalue()
+
+
+def test_foreign__is_back_with_its_account(moved: Subscription, host: SubscriptionHost, settings: Any) -> None:
+    push_plan(plan=host.premium.plan)
+    settings.STRIPE_GATEWAY_API_KEY = "sk_test_fake"
+    moved.refresh_from_db()
+    assert moved.is_valid
+    assert active_plan(host.user) == host.premium.plan
+    assert PlanPricing.objects.on_sale().filter(plan=host.premium.plan).get() == host.premium
+
+
+@pytest.mark.parametrize("livemode", [True, False])
+@pytest.mark.parametrize("account_id", ["", DEFAULT_ACCOUNT, OTHER_ACCOUNT])
+@pytest.mark.parametrize("variant", ["stripe", "gone"])
+def test_predicate__agrees_with_its_queryset(
+    host: SubscriptionHost, settings: Any, livemode: bool, account_id: str, variant: str
+) -> None:
+    row = host.subscribed(host.premium)
+    where = {"livemode": livemode, "account_id": account_id, "variant": variant}
+    for model, pk in ((Subscription, row.pk), (Customer, row.customer_id), (PlanPricing, host.premium.pk)):
+        rows: Any = model._default_manager.filter(pk=pk)
+        rows.update(**where)
+        for configured in (DEFAULT_ACCOUNT, ""):
+            settings.STRIPE_GATEWAY_ACCOUNT_ID = configured
+            assert rows.of_configured_account().exists() is rows.get().is_of_configured_account
+    rows = Subscription.objects.filter(pk=row.pk)
+    assert rows.valid().exists() is rows.get().is_valid
+    assert rows.reachable().exists() is rows.get().is_reachable

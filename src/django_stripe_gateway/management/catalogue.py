@@ -12,7 +12,7 @@ from django_stripe_gateway.exceptions import GatewayError, OperationInProgress
 from django_stripe_gateway.management.output import sentence_of
 from django_stripe_gateway.models import CatalogueOperation, Plan
 from django_stripe_gateway.services.catalogue.publish import push_plan
-from django_stripe_gateway.services.catalogue.rows import rows_of, taken_prices
+from django_stripe_gateway.services.catalogue.rows import not_offered_here, rows_of, taken_prices
 from django_stripe_gateway.services.catalogue.state import read_catalogue
 from django_stripe_gateway.services.catalogue.steps import CatalogueStep, steps_for
 from django_stripe_gateway.services.operations.engine import lease_end
@@ -36,7 +36,8 @@ def push_each(
     unsettled = set(pending_operations(CatalogueOperation).values_list("plan_id", flat=True))
     for plan in plans:
         steps, failure = steps_for(plan, rows_of(plan, variant), catalogue, taken_prices()), ""
-        if (steps or plan.pk in unsettled) and not is_dry_run:
+        is_due = steps or plan.pk in unsettled or not_offered_here(plan, variant)
+        if is_due and not is_dry_run:
             try:
                 steps = _push_when_free(plan, variant, write)
             except GatewayError as error:

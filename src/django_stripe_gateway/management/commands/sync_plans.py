@@ -13,9 +13,10 @@ from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.management.catalogue import push_each
 from django_stripe_gateway.management.output import as_table, sentence_of, table
 from django_stripe_gateway.models import Plan
+from django_stripe_gateway.services.accounts import made_in
 from django_stripe_gateway.services.catalogue.drift import Drift, find_drift
 from django_stripe_gateway.services.catalogue.pull import pull_catalogue
-from django_stripe_gateway.services.catalogue.rows import rows_of
+from django_stripe_gateway.services.catalogue.rows import not_offered_here, rows_of
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -47,6 +48,8 @@ class Command(BaseCommand):
         try:
             variant = options["variant"] or billing_variant()
             get_billing_gateway(variant)
+            made_in(variant)
+            self.report_foreign(variant, is_pushed=options["push"])
             if options["pull"]:
                 counts["changed"] = self.pull(variant, is_dry_run=options["dry_run"])
             elif options["push"]:
@@ -66,6 +69,15 @@ class Command(BaseCommand):
             raise CommandError("\n".join([*failed, "Run the command again to carry on."]))
         if found and options["check"]:
             raise CommandError("Plans here and at Stripe differ. Run sync_plans with --pull or --push.")
+
+    def report_foreign(self, variant: str, *, is_pushed: bool) -> None:
+        """Say which prices the account has not, because they were made in another one, or another mode."""
+        plans = Plan.objects.using(payments_database()).all()
+        count = sum(len(not_offered_here(plan, variant)) for plan in plans)
+        if count:
+            what = "Prices of another account or mode, not on sale in this one"
+            remedy = "they are made anew." if is_pushed else "--push makes them anew."
+            self.stdout.write(f"{what}: {count}; {remedy}")
 
     def pull(self, variant: str, *, is_dry_run: bool) -> int:
         """Take over what Stripe has; return how many plans that changes."""

@@ -27,7 +27,7 @@ from django_stripe_gateway.services.catalogue.rows import (
     foreign_rows,
     is_offered,
     lock_plan,
-    offer_here,
+    not_offered_here,
     price_rows,
     retire_replaced,
     rows_of,
@@ -290,7 +290,9 @@ def _offer_here(plan: Plan, variant: str) -> None:
     if not foreign_rows(variant).filter(plan=plan).exists():
         return
     with money_transaction():
-        made = offer_here(lock_plan(plan.pk), variant)
+        made = not_offered_here(lock_plan(plan.pk), variant)
+        for row in made:
+            row.save(using=payments_database())
     if made:
         logger.warning("Prices of %s were of another account or mode: %s are made anew in this one.", plan, len(made))
 

@@ -48,8 +48,8 @@ def foreign_rows(variant: str) -> PlanPricingQuerySet:
     return price_rows().active().filter(variant=variant).exclude(pk__in=own.values("pk"))
 
 
-def offer_here(plan: Plan, variant: str) -> list[PlanPricing]:
-    """Return new rows for the prices of other accounts that the present one has not; the caller holds the plan's lock.
+def not_offered_here(plan: Plan, variant: str) -> list[PlanPricing]:
+    """Return rows, not stored yet, for the prices of other accounts that the present one has not.
 
     The others stay as they are: they are sold again once their account is the configured one.
     """
@@ -67,9 +67,7 @@ def offer_here(plan: Plan, variant: str) -> list[PlanPricing]:
         copied.is_default = row.is_default and row.currency not in has_default
         has_default |= {row.currency} if copied.is_default else set()
         made.append(copied)
-    for copied in reversed(made):
-        copied.save(using=payments_database())
-    return made
+    return made[::-1]
 
 
 def has_metered_rows(variant: str) -> bool:

@@ -14,6 +14,7 @@ from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer, Invoice, Subscription
+from django_stripe_gateway.models.provider_accounts import OfAccount
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.cancel import end_with_period
@@ -63,7 +64,7 @@ def apply_subscription_event(
         return WebhookState.UNMATCHED
     gateway = get_billing_gateway(subscription.variant)
     try:
-        verify_livemode(event, subscription.livemode)
+        verify_account(event, subscription)
         # Also where the provider is asked instead of believing the rest.
         verify_customer(subscription, snapshot)
         newest = newest_of(
@@ -151,7 +152,7 @@ def apply_invoice_event(event: Event, then: Callable[[Invoice], object] = lambda
         return WebhookState.UNMATCHED
     gateway = get_billing_gateway(invoice.variant)
     try:
-        verify_livemode(event, invoice.livemode)
+        verify_account(event, invoice)
         newest = newest_of(
             event,
             invoice,
@@ -190,10 +191,12 @@ def claimed_modes(event: Event) -> set[bool]:
     return {mode for mode in (event.livemode, event.object.get("livemode")) if isinstance(mode, bool)}
 
 
-def verify_livemode(event: Event, livemode: bool) -> None:
-    """Raise ``SnapshotMismatch`` if an event, or the object in it, is of another mode than the row."""
-    if claimed_modes(event) - {livemode}:
+def verify_account(event: Event, row: OfAccount) -> None:
+    """Raise ``SnapshotMismatch`` if an event, or the object in it, is of another mode or account than the row."""
+    if claimed_modes(event) - {row.livemode}:
         raise SnapshotMismatch("live mode differs")
+    if not row.is_of_configured_account:
+        raise SnapshotMismatch("it is of another account or mode than the one that is configured")
 
 
 def _find_subscription(event: Event, snapshot: SubscriptionSnapshot) -> Subscription | None:

@@ -79,6 +79,8 @@ def change_stripe_payment(event: Event, kind: str, change: Callable[[AbstractPay
         for livemode in (event.livemode, event.object.get("livemode")):
             if livemode is not None and livemode != payment.livemode:
                 raise SnapshotMismatch("live mode differs")
+        if not payment.is_of_configured_account:
+            raise SnapshotMismatch("the payment is of another account or mode than the one that is configured")
         change(payment)
 
     return change_payment(event, find_stripe_payment(event.object), verify_and_change)

@@ -27,6 +27,7 @@ from django_stripe_gateway.gateways.metering import (
 )
 from django_stripe_gateway.gateways.registry import get_meters
 from django_stripe_gateway.models import MeterEvent
+from django_stripe_gateway.services.accounts import verify_account
 from django_stripe_gateway.services.usage.periods import as_aware
 from django_stripe_gateway.services.usage.transactions import usage_database
 
@@ -100,6 +101,7 @@ def send_meter_event(event_pk: int, known: KnownMeters | None = None) -> MeterEv
 
 
 def _send(event: MeterEvent, known: KnownMeters) -> None:
+    verify_account(event.customer)
     meters = get_meters(event.customer.variant)
     request = MeterEventRequest(
         event_name=event.event_name,

@@ -18,7 +18,7 @@ from django_stripe_gateway.services.subscriptions.sync import lock_customer, loc
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.registry import FetchNeeded
-from django_stripe_gateway.webhooks.stripe.billing import speaks_for, verify_livemode
+from django_stripe_gateway.webhooks.stripe.billing import speaks_for, verify_account
 from django_stripe_gateway.webhooks.stripe.payments import apply_payment_event
 from django_stripe_gateway.webhooks.stripe.registration import handles
 
@@ -55,7 +55,7 @@ def _handle_subscription_page(event: Event) -> WebhookState:
         return WebhookState.UNMATCHED
     subscription = lock_subscription(pk)
     try:
-        verify_livemode(event, subscription.livemode)
+        verify_account(event, subscription)
         page = get_billing_gateway(subscription.variant).read_subscription_checkout(event.object)
         note_checkout(subscription, page, event.origin)
     except (SnapshotMismatch, GatewayError) as mismatch:
@@ -74,7 +74,7 @@ def _handle_setup_page(event: Event) -> WebhookState:
     customer, customer_id = lock_customer(operation.customer_id), clean_id(object_id(event.object.get("customer")))
     setup_id = clean_id(object_id(event.object.get("setup_intent")))
     try:
-        verify_livemode(event, customer.livemode)
+        verify_account(event, customer)
         if not setup_id or not customer.is_known_as(customer_id):
             raise SnapshotMismatch("customer differs")
     except SnapshotMismatch as mismatch:

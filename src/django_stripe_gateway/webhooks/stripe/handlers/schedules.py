@@ -16,7 +16,7 @@ from django_stripe_gateway.services.subscriptions.identity import find_subscript
 from django_stripe_gateway.services.subscriptions.scheduled import is_known
 from django_stripe_gateway.services.subscriptions.sync import apply_subscription, lock_subscription
 from django_stripe_gateway.webhooks.events import Event, clean_id
-from django_stripe_gateway.webhooks.stripe.billing import newest_of, speaks_for, verify_livemode
+from django_stripe_gateway.webhooks.stripe.billing import newest_of, speaks_for, verify_account
 from django_stripe_gateway.webhooks.stripe.registration import handles
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def handle_schedule(event: Event) -> WebhookState:
         return WebhookState.UNMATCHED
     subscription = lock_subscription(pk)
     try:
-        verify_livemode(event, subscription.livemode)
+        verify_account(event, subscription)
         if not is_known(subscription, schedule):
             _look(event, subscription)
     except SnapshotMismatch as mismatch:
