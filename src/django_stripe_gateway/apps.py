@@ -22,7 +22,7 @@ class StripeGatewayConfig(AppConfig):
         from django_stripe_gateway.gateways.stripe.provider import Stripe  # noqa: PLC0415
         from django_stripe_gateway.services import verbs  # noqa: F401, PLC0415
         from django_stripe_gateway.services.leaving.owners import guard_owners  # noqa: PLC0415
-        from django_stripe_gateway.services.subscriptions.customers import follow_owners  # noqa: PLC0415
+        from django_stripe_gateway.services.subscriptions.owner_changes import follow_owners  # noqa: PLC0415
         from django_stripe_gateway.webhooks.inbox import process  # noqa: F401, PLC0415
 
         register_provider(Stripe())

@@ -19,7 +19,6 @@ from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
 CHARGING = tuple("subscribe checkout change add_item change_item schedule_change resume unpause pay_invoice".split())
 
 
-
 class CustomerQuerySet(AccountQuerySet["Customer"]):
     """Questions about customers."""
 

@@ -248,8 +248,8 @@ class Subscription(OfAccount):
     def is_valid(self) -> bool:
         """Whether it gives what its plan promises: active, in trial, or past due within the time that is allowed.
 
-        Nothing is allowed to who never paid for it, or by what the provider does not know in the configured account. What
-        is paused, or was, is so as far as it was paid.
+        Nothing is allowed to who never paid for it, or by what the provider does not know in the configured account.
+        What is paused, or was, is so as far as it was paid.
         """
         return self.is_reachable and self._has_valid_status and self._is_paid_if_paused
 

@@ -10,9 +10,9 @@ from django.db.models import OuterRef, QuerySet
 from django_stripe_gateway.choices import BillingOperationKind, OperationState, SubscriptionStatus
 from django_stripe_gateway.exceptions import InvalidInput, ProviderError, ProviderUnavailable, WrongState
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.gateways.subscription_values import SubscriptionEnd
 from django_stripe_gateway.models import BillingOperation, Subscription
+from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.change import change_at_provider, subscription_change
@@ -209,7 +209,7 @@ def _find_refunds(subscription: Subscription, origin: Origin) -> dict[str, Any]:
 
 def _find_credit(subscription: Subscription) -> dict[str, Any]:
     """Return whether what waits for an invoice is a credit in all, which nobody has granted to who leaves now."""
-    gateway = get_billing_gateway(subscription.variant)
+    gateway = billing_gateway_of(subscription)
     if subscription.status not in BILLED or not subscription.provider_id or not gateway.supports_preview:
         return {}
     try:

@@ -56,7 +56,7 @@ def look_up_start(subscription: Subscription, origin: Origin) -> Subscription:
     """
     if subscription.provider_id:
         return look_up_subscription(subscription.pk, origin)
-    page = get_billing_gateway(subscription.variant).retrieve_subscription_checkout(subscription.checkout_id)
+    page = billing_gateway_of(subscription).retrieve_subscription_checkout(subscription.checkout_id)
     return settle_checkout(subscription.pk, page, origin)
 
 

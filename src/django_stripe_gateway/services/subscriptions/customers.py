@@ -1,19 +1,17 @@
 """Customers: found or made once for each owner and variant, and kept in step with the owner's details.
 
-A saved owner is noted at once (``note_change``); ``reconcile`` or the next use sends the provider the new details.
+A saved owner is noted at once (``owner_changes``); ``reconcile`` or the next use sends the provider the new details.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.apps import apps
 from django.db import IntegrityError, transaction
-from django.db.models.signals import post_save
 from django.utils import timezone
 
 from django_stripe_gateway import signals
@@ -43,8 +41,6 @@ CLEARABLE = ("email", "name")
 MARKER = "operation"
 # Whose customer it is: the key of the owner here.
 OWNER_MARK = "owner_id"
-# What Django itself saves at each login.
-UNRELATED = frozenset({"last_login"})
 
 
 class DetailsVerb(CustomerVerb[CustomerSnapshot]):
@@ -380,25 +376,3 @@ def note_deletion(customer: Customer) -> None:
     customer.default_payment_method = ""
     customer.save(using=payments_database(), update_fields=["deleted", "default_payment_method", "modified"])
     send_on_commit(signals.customer_deleted, Customer, customer=customer)
-
-
-def follow_owners() -> None:
-    """Notice when an owner is saved."""
-    post_save.connect(note_change, apps.get_model(gateway_settings.owner_model), dispatch_uid="stripe_gateway_owner")
-
-
-def note_change(
-    sender: type[Any], instance: Any, created: bool, raw: bool = False, update_fields: Any = None, **kwargs: Any
-) -> None:
-    """Note on the owner's customers that details may be others; costs one statement, and calls nobody."""
-    if created or raw or (update_fields is not None and UNRELATED.issuperset(update_fields)):
-        return
-    # Also on those that are being made at the provider, with the details from before.
-    rows = Customer.objects.using(payments_database()).filter(owner_id=instance.pk)
-    rows.update(details_changed=timezone.now())
-
-
-def changed_customers() -> Iterator[Customer]:
-    """Yield the customers whose details have to be compared with what the provider has."""
-    rows = Customer.objects.using(payments_database()).with_changed_details().select_related("owner")
-    yield from rows.order_by("details_changed").iterator(chunk_size=500)

@@ -16,11 +16,12 @@ from django_stripe_gateway.services.operations.reconcile import Reconciled, fail
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.cancel import cancellations, end_unended, open_starts
 from django_stripe_gateway.services.subscriptions.checkouts import look_up_start
-from django_stripe_gateway.services.subscriptions.customers import changed_customers, update_customer
+from django_stripe_gateway.services.subscriptions.customers import update_customer
 from django_stripe_gateway.services.subscriptions.ends import ENDS_BEFORE_PLAN
 from django_stripe_gateway.services.subscriptions.identify import identify_items
 from django_stripe_gateway.services.subscriptions.invoices import look_up_invoice
 from django_stripe_gateway.services.subscriptions.line import CHANGEABLE
+from django_stripe_gateway.services.subscriptions.owner_changes import changed_customers
 from django_stripe_gateway.services.subscriptions.unheard import note_silence, unheard, unheard_invoices
 from django_stripe_gateway.services.transactions import payments_database
 
