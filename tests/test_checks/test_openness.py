@@ -27,6 +27,10 @@ SAFE = {
         ("CUSTOMER_ACTIONS", ["default", "pause_subscription"], "seller's: pause_subscription."),
         ("PRORATION_BEHAVIOR", "none", "for nothing"),
         ("PRORATION_BEHAVIOR", "create_prorations", "before it is paid"),
+        ("SUBSCRIPTIONS_PER_OWNER", "several", "twice"),
+        ("ASK_BEFORE_SALE", False, "sold once more"),
+        ("DELETED_OWNERS", "keep", "charged on"),
+        ("PAUSED_IS_VALID", True, "without paying"),
         ("ALLOW_REPEATED_TRIALS", True, "trial after another"),
         ("PAST_DUE_GRACE_DAYS", None, "as long as Stripe tries"),
     ],
@@ -39,6 +43,14 @@ def test_w037(name: str, value: Any, words: str) -> None:
         assert words in found.msg
         with override_settings(DEBUG=True):
             assert check_open_settings(None) == []
+
+
+def test_w037__pauses_without_end() -> None:
+    settings = SAFE | {"STRIPE_GATEWAY_MAX_PAUSE_DAYS": None}
+    with override_settings(**settings):
+        assert run(check_open_settings) == []
+    with override_settings(**settings | {"STRIPE_GATEWAY_CUSTOMER_ACTIONS": ["default", "pause_subscription"]}):
+        assert run(check_open_settings) == ["W037", "W037"]
 
 
 @pytest.mark.parametrize("written", [["default"], ["subscribe"], [], "*", ["nonsense"]])

@@ -33,6 +33,21 @@ def _opened_actions() -> str:
 OPEN: Mapping[str, Callable[[], str]] = {
     "CUSTOMER_ACTIONS": _opened_actions,
     "PRORATION_BEHAVIOR": lambda: PRORATIONS.get(gateway_settings.proration_behavior, ""),
+    "SUBSCRIPTIONS_PER_OWNER": lambda: (
+        "an owner can be billed for the same plan twice"
+        if gateway_settings.subscriptions_per_owner == "several"
+        else ""
+    ),
+    "ASK_BEFORE_SALE": lambda: (
+        "" if gateway_settings.ask_before_sale else "what runs at the provider already is sold once more"
+    ),
+    "DELETED_OWNERS": lambda: "who is deleted is charged on" if gateway_settings.deleted_owners == "keep" else "",
+    "MAX_PAUSE_DAYS": lambda: (
+        "customers who may pause do so without end"
+        if gateway_settings.max_pause_days is None and "pause_subscription" in gateway_settings.customer_actions
+        else ""
+    ),
+    "PAUSED_IS_VALID": lambda: "who is paused is served without paying" if gateway_settings.paused_is_valid else "",
     "ALLOW_REPEATED_TRIALS": lambda: (
         "an owner can have one trial after another" if gateway_settings.allow_repeated_trials else ""
     ),

@@ -43,6 +43,8 @@ class CustomerQuerySet(AccountQuerySet["Customer"]):
         """Return the customers who have a subscription that is not over, a page that can start one included."""
         subscriptions: Any = Customer._meta.get_field("subscriptions").related_model
         running = subscriptions._base_manager.exclude(status__in=ENDED_SUBSCRIPTIONS).filter(customer=OuterRef("pk"))
+        # What is of another account, or lost, charges nobody.
+        running = running.filter(of_current_accounts(), lost=None)
         return self.filter(Exists(running))
 
     def charged(self) -> CustomerQuerySet:

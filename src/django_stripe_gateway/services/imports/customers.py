@@ -10,6 +10,7 @@ from django.db import IntegrityError
 from django_stripe_gateway.gateways.account_reading import AccountReader, Unreadable
 from django_stripe_gateway.gateways.billing_values import CustomerSnapshot
 from django_stripe_gateway.models import Customer
+from django_stripe_gateway.services.accounts import columns_of
 from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.imports.owners import Match, Matching, match_owners
 from django_stripe_gateway.services.imports.reading import dated
@@ -65,12 +66,12 @@ def link_customer(match: Match, variant: str, began: datetime, *, livemode: bool
 def _link(match: Match, variant: str, began: datetime, livemode: bool) -> tuple[Outcome, str]:
     customer_id = match.customer.customer_id
     with money_transaction():
-        rows = Customer.objects.using(payments_database()).filter(variant=variant)
+        rows = Customer.objects.using(payments_database()).filter(variant=variant).of_configured_account()
         if rows.filter(provider_id=customer_id).exists():
             return Outcome.KNOWN, ""
         row: Customer | None = rows.select_for_update().filter(owner_id=match.owner_pk).first()
         if row is None:
-            row = Customer(variant=variant)
+            row = Customer(variant=variant, **columns_of(variant))
             row.owner_id = match.owner_pk
         elif row.exists_at_provider:
             return Outcome.AMBIGUOUS, f"its owner {match.owner_pk} has the customer {row.provider_id}"
@@ -98,6 +99,7 @@ def _livemode(customer: CustomerSnapshot, reader: AccountReader) -> bool:
 def customers_of(variant: str) -> dict[str, int]:
     """Return the keys of the customers' rows by the provider's ids, former ones too."""
     rows = Customer.objects.using(payments_database()).filter(variant=variant, provider_id__isnull=False)
+    rows = rows.of_configured_account()
     found: dict[str, int] = {}
     for pk, provider_id, former_ids in rows.values_list("pk", "provider_id", "former_ids"):
         found |= dict.fromkeys((str(provider_id), *former_ids), pk)

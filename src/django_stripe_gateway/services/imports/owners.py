@@ -135,7 +135,11 @@ def _address(email: str) -> str:
 
 
 def _known_ids(variant: str) -> set[str]:
-    rows = Customer.objects.using(payments_database()).filter(variant=variant, provider_id__isnull=False)
+    rows = (
+        Customer.objects.using(payments_database())
+        .of_configured_account()
+        .filter(variant=variant, provider_id__isnull=False)
+    )
     known: set[str] = set()
     for provider_id, former_ids in rows.values_list("provider_id", "former_ids"):
         known.update((str(provider_id), *former_ids))
@@ -143,7 +147,11 @@ def _known_ids(variant: str) -> set[str]:
 
 
 def _taken_owners(variant: str, owner_pks: Collection[Any]) -> dict[Any, str]:
-    rows = Customer.objects.using(payments_database()).filter(variant=variant, provider_id__isnull=False, deleted=None)
+    rows = (
+        Customer.objects.using(payments_database())
+        .of_configured_account()
+        .filter(variant=variant, provider_id__isnull=False, deleted=None)
+    )
     pks = list(owner_pks)
     found: dict[Any, str] = {}
     for start in range(0, len(pks), CHUNK):

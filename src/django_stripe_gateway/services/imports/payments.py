@@ -18,6 +18,7 @@ from django_stripe_gateway.gateways.values import RefundSnapshot
 from django_stripe_gateway.models import AbstractPayment, Customer, PaymentGatewayConfig, get_payment_model
 from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.money import format_amount
+from django_stripe_gateway.services.accounts import columns_of
 from django_stripe_gateway.services.audit import without_signals, write_log
 from django_stripe_gateway.services.imports.owners import owner_model
 from django_stripe_gateway.services.imports.reading import dated
@@ -130,6 +131,7 @@ def _add(item: ListedPayment, variant: str, customer_pk: int | None, livemode: b
         metadata=dict(item.metadata),
         capture_method=CaptureMethod.MANUAL if item.is_manual else CaptureMethod.AUTOMATIC,
         livemode=livemode if snapshot.livemode is None else snapshot.livemode,
+        account_id=columns_of(variant).get("account_id", ""),
         token=token_of(variant, snapshot.object_id),
     )
     payment.save(using=payments_database(), force_insert=True)

@@ -71,7 +71,7 @@ def open_ends(*, owner: Any = None, customer: Customer | None = None) -> list[st
     """Return what ``close_account`` would look at, a line each; nobody is asked, and nothing changed."""
     account = account_of(owner, customer)
     rows = [
-        *account.subscriptions.not_ended(),
+        *account.subscriptions.reachable().not_ended(),
         *account.payments.filter(status__in=CANCELLABLE),
         *account.invoices.open(),
     ]
@@ -112,7 +112,7 @@ def _end_subscriptions(
     account: Account, report: LeavingReport, origin: Origin, *, at_period_end: bool, is_last: bool
 ) -> None:
     known = {step.subject for step in report.remaining}
-    for subscription in account.subscriptions.not_ended():
+    for subscription in account.subscriptions.reachable().not_ended():
         subject = name_of(subscription)
         if subject in known:
             # It was tried in this run.

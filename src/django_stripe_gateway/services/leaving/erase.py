@@ -103,7 +103,7 @@ def erase_owner(
 
 def check_nothing_runs(account: Account) -> None:
     """Raise ``WrongState`` if somebody is charged, or may still pay, or the provider has not answered."""
-    running = [name_of(row) for row in account.subscriptions.not_ended()]
+    running = [name_of(row) for row in account.subscriptions.reachable().not_ended()]
     running += [name_of(row) for row in account.payments.filter(status__in=CANCELLABLE)]
     running += [f"operation {row.pk} ({row.kind})" for row in account.operations.pending()]
     asked = pending_operations(PaymentOperation).filter(payment__in=account.payments.order_by())

@@ -20,7 +20,7 @@ def orphaned_payers() -> CustomerQuerySet:
 def find_orphans() -> Iterator[Reconciled]:
     """Yield every customer who is charged on though their owner is gone; the provider is not asked."""
     for customer in orphaned_payers():
-        running = Subscription.objects.using(payments_database()).filter(customer=customer.pk).not_ended()
+        running = Subscription.objects.using(payments_database()).filter(customer=customer.pk).reachable().not_ended()
         named = ", ".join(f"{name_of(subscription)} is {subscription.status}" for subscription in running)
         yield Reconciled(f"customer {customer}", "orphaned", f"{named}, and its owner is gone")
 

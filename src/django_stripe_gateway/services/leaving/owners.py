@@ -58,6 +58,8 @@ def settle_deletion(sender: type[Any], instance: Any, **kwargs: Any) -> None:
         return
     # What was used names its owner, who is gone when it is billed; nothing is sent by that.
     gather_meter_events(owner_id=instance.pk)
-    subscriptions = Subscription.objects.using(payments_database()).filter(customer__in=customers).not_ended()
+    subscriptions = (
+        Subscription.objects.using(payments_database()).filter(customer__in=customers).reachable().not_ended()
+    )
     for subscription in subscriptions.order_by("pk"):
         end_after_commit(subscription, Origin(source=LogSource.SYSTEM, actor=ACTOR))
