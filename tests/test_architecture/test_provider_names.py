@@ -31,6 +31,9 @@ NAMED: dict[str, str] = {
     "management/commands/sync_webhook_events": "is a command for one provider",
     "models/plans": "has a column's default that migrations hold",
     "services/imports/dj_stripe": "reads another app's tables, which know one provider",
+    "services/imports/django_payments": "reads another app's tables, which keep one provider's objects",
+    "services/leaving/redaction": "knows of every provider which fields of an event say nothing about a person",
+    "webhooks/inbox/secrets": "knows of every provider which addresses in an event open something",
     "testing": "delivers one provider's events in a host's tests",
 }
 # Whose texts people read: examples in the API's document, labels, translated sentences, what commands print. They may

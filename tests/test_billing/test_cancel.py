@@ -98,7 +98,8 @@ def test_on_a_date__that_is_the_periods_end(either_host: SubscriptionHost, lifti
     ended = cancel_subscription(subscription=found, cancel_at=found.current_period_end)
     assert (ended.fixed_end, ended.ends_as_agreed) == (found.current_period_end, True)
     host.deliver_new()
-    body = {"subscription_id": found.provider_id, "plan_id": host.premium.plan_id}
+    body = {"subscription_id": found.provider_id}
+    body |= {"plan_id": host.premium.plan_id} if lifting == "change" else {}
     answer = host.post(lifting, body)
     assert (answer.status_code, answer.json().get("code")) in [(409, "agreed_end"), (200, None)]
     assert found.current_period_end is not None

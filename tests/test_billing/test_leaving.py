@@ -53,6 +53,7 @@ def pay(host: SubscriptionHost, **fields: Any) -> Any:
 # Closed
 
 
+@pytest.mark.usefixtures("one_per_plan")
 def test_close__everything(host: SubscriptionHost) -> None:
     host.subscribed()
     host.subscribe(host.premium, mode="checkout")
@@ -74,6 +75,7 @@ def test_close__everything(host: SubscriptionHost) -> None:
     assert host.fake.requests == []
 
 
+@pytest.mark.usefixtures("one_per_plan")
 def test_close__at_period_end(host: SubscriptionHost) -> None:
     host.subscribed()
     host.subscribe(host.premium)
@@ -105,6 +107,7 @@ def test_close__silent_stripe(host: SubscriptionHost, fault: Any) -> None:
     assert len(host.fake.events("customer.subscription.deleted")) == 1
 
 
+@pytest.mark.usefixtures("one_per_plan")
 @pytest.mark.parametrize("point", ["call", "settle"])
 def test_close__killed(host: SubscriptionHost, monkeypatch: pytest.MonkeyPatch, point: str) -> None:
     """Between the stored intention and the call, or between the call and its written answer."""

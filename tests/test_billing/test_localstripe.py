@@ -114,6 +114,7 @@ def test_what_localstripe_does_not_know(localstripe: str, api_client: APIClient)
     assert Subscription.objects.get().status == "active"
 
 
+@pytest.mark.usefixtures("one_per_plan")
 def test_what_localstripe_does_not_know__in_code(fresh_localstripe: str, api_client: APIClient) -> None:
     """Nothing that is asked for is left out in silence, if it changes money or terms."""
     basic, premium = sell("basic", Decimal("20.00")), sell("premium", Decimal("50.00"))

@@ -36,16 +36,16 @@ def first_time_code(host: SubscriptionHost) -> None:
 
 def discount(host: SubscriptionHost, found: Subscription) -> tuple[str, dict[str, Any], int]:
     first_time_code(host)
-    return "discount", {"promotion_code": "NEW"}, 409
+    return "discount", {"promotion_code": "NEW"}, 400
 
 
 def add_on(host: SubscriptionHost, found: Subscription) -> tuple[str, dict[str, Any], int]:
     support = archive(host.sell("support", Decimal("5.00"), is_add_on=True, may_be_added=True))
-    return "items", {"pricing_id": support.pk}, 409
+    return "items", {"pricing_id": support.pk}, 400
 
 
 def plan(host: SubscriptionHost, found: Subscription) -> tuple[str, dict[str, Any], int]:
-    return "change", {"plan_id": archive(host.sell("gold", Decimal("90.00"))).plan_id}, 409
+    return "change", {"plan_id": archive(host.sell("gold", Decimal("90.00"))).plan_id}, 400
 
 
 def declined(host: SubscriptionHost, found: Subscription) -> tuple[str, dict[str, Any], int]:
@@ -87,7 +87,7 @@ def test_refused_twice(either_host: SubscriptionHost, downgraded: Subscription) 
     first_time_code(either_host)
     body = {"subscription_id": downgraded.provider_id, "promotion_code": "NEW"}
     for _attempt in range(2):
-        assert either_host.post("discount", body).status_code == 409
+        assert either_host.post("discount", body).status_code == 400
     assert (planned(downgraded), len(running_schedules(either_host))) == ((either_host.basic, 1, True), 1)
 
 
@@ -110,7 +110,7 @@ def test_what_cannot_be_planned_any_more__is_lost(either_host: SubscriptionHost,
     archive(host.basic)
     first_time_code(host)
     body = {"subscription_id": downgraded.provider_id, "promotion_code": "NEW"}
-    assert host.post("discount", body).status_code == 409
+    assert host.post("discount", body).status_code == 400
     # Nor does an empty schedule stand in anybody's way.
     assert (now(downgraded).scheduled_change, running_schedules(host)) == (None, [])
     assert SubscriptionLog.objects.filter(message__startswith="scheduled change dropped").count() == 1

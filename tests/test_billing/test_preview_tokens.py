@@ -103,6 +103,7 @@ def test_token__of_another_change(host: SubscriptionHost, mine: Subscription, ot
     assert answer.json()["field"] == "preview_token"
 
 
+@pytest.mark.usefixtures("one_per_plan")
 def test_token__of_another_subscription(host: SubscriptionHost, mine: Subscription) -> None:
     other = host.subscribed(host.premium)
     token = preview(host, body_of(mine, quantity=3))["preview_token"]

@@ -32,7 +32,7 @@ SAFE = {
         ("DELETED_OWNERS", "keep", "charged on"),
         ("PAUSED_IS_VALID", True, "without paying"),
         ("ALLOW_REPEATED_TRIALS", True, "trial after another"),
-        ("PAST_DUE_GRACE_DAYS", None, "as long as Stripe tries"),
+        ("PAST_DUE_GRACE_DAYS", None, "while the provider tries"),
     ],
 )
 def test_w037(name: str, value: Any, words: str) -> None:

@@ -52,7 +52,7 @@ OPEN: Mapping[str, Callable[[], str]] = {
         "an owner can have one trial after another" if gateway_settings.allow_repeated_trials else ""
     ),
     "PAST_DUE_GRACE_DAYS": lambda: (
-        "who does not pay is served as long as Stripe tries" if gateway_settings.past_due_grace_days is None else ""
+        "who does not pay is served while the provider tries" if gateway_settings.past_due_grace_days is None else ""
     ),
 }
 

@@ -67,7 +67,7 @@ class PaymentQuerySet(AccountQuerySet[P]):
         # Not a join with DISTINCT, which PostgreSQL cannot lock rows of.
         return self.filter(Exists(PaymentOperation.objects.pending().filter(payment=OuterRef("pk"))))
 
-    def paid_amount(self, *, owner: Any, order_id: Any, currency: str) -> Decimal:
+    def paid_amount(self, *, owner: Any, order_id: str, currency: str) -> Decimal:
         """Return what an owner has paid for an order and not got back, exact on every database, in one query.
 
         An order is paid once this is as much as it costs. What is only authorised counts nothing, nor does what

@@ -15,8 +15,8 @@ from typing import Any
 
 from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.exceptions import (
+    GatewayError,
     InvalidInput,
-    ProviderError,
     ProviderStateError,
     ProviderUnavailable,
     UnsupportedByGateway,
@@ -94,7 +94,7 @@ class ScheduleChangeVerb(SubscriptionVerb):
         except ProviderUnavailable:
             # Who carries it on finds the schedule.
             raise
-        except ProviderError:
+        except GatewayError:
             if schedule.holds_nothing:
                 # Nothing is planned in it, and nothing will be: it must not stand in anybody's way.
                 gateway.release_schedule(schedule.schedule_id, idempotency_key=f"{claim.key}-release")

@@ -55,6 +55,7 @@ class Migration(migrations.Migration):
                 ('metadata', models.JSONField(blank=True, default=dict, verbose_name='metadata')),
                 ('capture_method', models.CharField(blank=True, choices=[('automatic', 'Automatic'), ('manual', 'Manual')], default='', max_length=16, verbose_name='capture method')),
                 ('livemode', models.BooleanField(default=False, verbose_name='live mode')),
+                ('account_id', models.CharField(blank=True, default='', max_length=64, verbose_name='account')),
                 ('transaction_id', models.CharField(blank=True, db_index=True, max_length=255, verbose_name='transaction')),
                 ('intent_id', models.CharField(blank=True, db_index=True, default='', max_length=255, verbose_name='intent')),
                 ('token', models.CharField(default=django_stripe_gateway.models.payments.new_token, editable=False, max_length=36, unique=True)),
