@@ -36,6 +36,7 @@ OVERRIDES: list[tuple[str, Any, Any]] = [
     ("DELETED_OWNERS", "cancel", "cancel"),
     ("API_KEY", "sk_test_other", "sk_test_other"),
     ("API_KEY", None, ""),
+    ("ACCOUNT_ID", "acct_1Abc", "acct_1Abc"),
     ("API_BASE", "https://stripe.test/", "https://stripe.test"),
     ("API_BASE", None, ""),
     ("API_VERSION", "2026-10-28.endive", "2026-10-28.endive"),

@@ -121,6 +121,7 @@ def test_rolled_key__changes_nothing(asked: None, host: SubscriptionHost, settin
     assert {row.account_id for row in ProviderAccount.objects.all()} == {before.account_id}
 
 
+@pytest.mark.usefixtures("one_per_plan")
 def test_account__is_asked_once_for_each_key(asked: None, host: SubscriptionHost) -> None:
     host.subscribed(host.premium)
     host.subscribed(host.basic)

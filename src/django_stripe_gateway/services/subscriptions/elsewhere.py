@@ -9,11 +9,12 @@ a copy of the database, counts its owners from 1 as well. So it adopts nothing; 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from django_stripe_gateway.choices import SubscriptionStatus
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.exceptions import ProviderError, WrongState
+from django_stripe_gateway.exceptions import ProviderError, UnknownAtProvider, WrongState
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.billing_values import CustomerSnapshot, SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
@@ -60,7 +61,9 @@ def _take_in(gateway: BillingGateway, customer: Customer, origin: Origin) -> Non
     for identifier, row in known.items():
         listed = found.get(identifier or "")
         if not row.has_ended and (listed is None or listed.status != row.status):
-            look_up_subscription(row.pk, origin)
+            # What is unknown there is noted by that, and counts until it is certain.
+            with suppress(UnknownAtProvider):
+                look_up_subscription(row.pk, origin)
     for identifier, listed in found.items():
         if identifier not in known and listed.status not in ENDED_SUBSCRIPTIONS:
             pk = _add(customer.pk, listed, origin)
