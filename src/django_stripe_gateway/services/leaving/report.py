@@ -13,7 +13,7 @@ class LeavingStep:
     """What became of one thing.
 
     Args:
-        subject: what it is, by ids alone ("subscription 12 (sub_…)").
+        subject: what it is, by ids alone (``subscription 12 (sub_…)``).
         outcome: one word or two; those of ``LeavingReport.remaining`` are "for staff" (nobody but you may decide),
             "in progress" (a process may still be waiting for the provider), "silent" (no answer), "refused" and
             "at the provider" (it has to be done there).
