@@ -291,6 +291,7 @@ def test_item_that_is_gone_at_stripe(either_host: SubscriptionHost, preview: boo
     assert host.post("change", {**body, "preview": preview}).status_code == 200
 
 
+@pytest.mark.usefixtures("one_per_plan")
 def test_other_interval__is_for_stripe_to_say(either_host: SubscriptionHost) -> None:
     """The flexible billing mode takes it, the classic one does not."""
     host = either_host
