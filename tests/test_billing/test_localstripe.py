@@ -18,7 +18,7 @@ from rest_framework.test import APIClient
 from django_stripe_gateway.exceptions import UnsupportedByGateway
 from django_stripe_gateway.gateways.catalogue_values import PriceRequest, ProductRequest
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import BillingOperation, Invoice, PlanPricing, Subscription
+from django_stripe_gateway.models import BillingOperation, Customer, Invoice, PlanPricing, Subscription
 from django_stripe_gateway.services.catalogue.publish import push_plan
 from django_stripe_gateway.subscriptions import (
     add_item,
@@ -31,6 +31,7 @@ from django_stripe_gateway.subscriptions import (
     subscribe,
 )
 from tests.billing_factories import make_plan
+from tests.factories import make_user
 from tests.test_billing.host import ROOT
 from tests.test_webhooks.support import post
 from tests.test_webhooks.test_localstripe_events import Inbox, inbox
@@ -112,6 +113,17 @@ def test_what_localstripe_does_not_know(localstripe: str, api_client: APIClient)
         assert answer.status_code == 501, (name, answer.content)
         assert answer.json()["detail"].endswith("."), name
     assert Subscription.objects.get().status == "active"
+
+
+def test_store_that_outlives_the_database(fresh_localstripe: str, api_client: APIClient) -> None:
+    """Somebody with this address has subscribed before, says the store: a developer's own earlier self."""
+    basic = sell("basic", Decimal("20.00"))
+    developer = APIClient()
+    developer.force_authenticate(make_user(email="dev@example.com"))
+    assert call(developer, "subscribe", plan_id=basic.plan_id).status_code == 201
+    # As if the database had been made anew, and its users counted from the same number again.
+    Customer.objects.update(provider_id="cus_of_no_database", owner=None)
+    assert call(developer, "subscribe", plan_id=basic.plan_id).status_code == 201
 
 
 @pytest.mark.usefixtures("one_per_plan")
