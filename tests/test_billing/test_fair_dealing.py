@@ -8,18 +8,14 @@ failed payment) is not counted.
 from __future__ import annotations
 
 import itertools
-from contextlib import ExitStack
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
-from unittest import mock
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.utils import timezone
 from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run
 from rest_framework.test import APIClient
 
@@ -27,7 +23,7 @@ from django_stripe_gateway.models import Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer
 from tests.fake_stripe.errors import ApiError
 from tests.test_billing.host import ROOT, SubscriptionHost
-from tests.test_webhooks.test_permutations import forgotten
+from tests.test_billing.machines import HistoryMachine
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -97,26 +93,15 @@ class Shop:
         Plan.objects.create(slug="free", name="Free", is_default=True)
 
 
-class Thief(RuleBasedStateMachine):
+class Thief(HistoryMachine):
     """One customer, with no permission but a login."""
 
     shop: ClassVar[Shop]
 
     def __init__(self) -> None:
+        self.host = self.shop.host
         super().__init__()
-        self.host, self.fake = self.shop.host, self.shop.host.fake
         self.had, self.counted, self.tokens = Decimal(0), 0, list[tuple[str, dict[str, Any]]]()
-        self.stack = ExitStack()
-        self.stack.enter_context(forgotten(self.fake))
-        self.stack.callback(setattr, self.fake.state, "ahead", self.fake.state.ahead)
-        self.stack.enter_context(mock.patch.object(timezone, "now", self.now))
-
-    def now(self) -> datetime:
-        """Return the time by Stripe's clock, which is ours."""
-        return datetime.fromtimestamp(self.fake.state.clock() + self.fake.state.ahead, UTC)
-
-    def teardown(self) -> None:
-        self.stack.close()
 
     @initialize(plan=which)
     def arrive(self, plan: int) -> None:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import itertools
 import random
-from contextlib import ExitStack
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
-from unittest import mock
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.utils import timezone
 from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run
 
 from django_stripe_gateway.exceptions import GatewayError
@@ -28,7 +24,7 @@ from django_stripe_gateway.subscriptions import (
     unpause_subscription,
 )
 from tests.test_billing.host import SubscriptionHost
-from tests.test_webhooks.test_permutations import forgotten
+from tests.test_billing.machines import HistoryMachine
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -36,30 +32,21 @@ numbers = itertools.count()
 BEHAVIORS = ["void", "keep_as_draft", "mark_uncollectible"]
 
 
-class PauseHistory(RuleBasedStateMachine):
+class PauseHistory(HistoryMachine):
     """One customer with a good card, and a plan by the month."""
 
     host: ClassVar[SubscriptionHost]
 
     def __init__(self) -> None:
         super().__init__()
-        self.fake = self.host.fake
         self.late: list[dict[str, Any]] = []
-        self.stack = ExitStack()
-        self.stack.enter_context(forgotten(self.fake))
-        self.stack.callback(setattr, self.fake.state, "ahead", self.fake.state.ahead)
-        self.stack.enter_context(mock.patch.object(timezone, "now", self.now))
-
-    def now(self) -> datetime:
-        """Return the time by Stripe's clock, which is ours."""
-        return datetime.fromtimestamp(self.fake.state.clock() + self.fake.state.ahead, UTC)
 
     def teardown(self) -> None:
         try:
             if hasattr(self, "pk"):
                 self.all_is_said(0)
         finally:
-            self.stack.close()
+            super().teardown()
 
     @initialize(trial_days=st.sampled_from([0, 0, 9]), costs=st.sampled_from(["20.00", "20.00", "0.00"]))
     def begin(self, trial_days: int, costs: str) -> None:

@@ -10,11 +10,10 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
-from unittest import mock
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -22,7 +21,7 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run
 from rest_framework.test import APIClient
 
@@ -32,6 +31,7 @@ from django_stripe_gateway.services.subscriptions.customers import ensure_custom
 from django_stripe_gateway.services.subscriptions.sync import sync_subscription
 from tests.fake_stripe.errors import ApiError
 from tests.test_billing.host import SubscriptionHost
+from tests.test_billing.machines import HistoryMachine
 from tests.test_billing.stripe_truth import (
     ENDED,
     SoldPlan,
@@ -40,7 +40,6 @@ from tests.test_billing.stripe_truth import (
     invoices_as_known,
     row_as_known,
 )
-from tests.test_webhooks.test_permutations import forgotten
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -97,34 +96,25 @@ class Market:
         self.truth = Truth(host.fake, SOLD, named, "free")
 
 
-class History(RuleBasedStateMachine):
+class History(HistoryMachine):
     """One customer, from the first visit on."""
 
     market: ClassVar[Market]
 
     def __init__(self) -> None:
-        super().__init__()
         self.host, self.truth = self.market.host, self.market.truth
-        self.fake = self.host.fake
+        super().__init__()
         self.late: list[dict[str, Any]] = []
         self.delivered: list[dict[str, Any]] = []
         self.used: Counter[date] = Counter()
-        self.stack = ExitStack()
-        self.stack.enter_context(forgotten(self.fake))
-        self.stack.callback(setattr, self.fake.state, "ahead", self.fake.state.ahead)
-        self.stack.enter_context(mock.patch.object(timezone, "now", self.now))
         self.stack.callback(setattr, self.fake, "after_retries", self.fake.after_retries)
-
-    def now(self) -> datetime:
-        """Return the time by Stripe's clock, which is ours."""
-        return datetime.fromtimestamp(self.fake.state.clock() + self.fake.state.ahead, UTC)
 
     def teardown(self) -> None:
         try:
             if hasattr(self, "owner"):
                 self.all_is_said(seed=0)
         finally:
-            self.stack.close()
+            super().teardown()
 
     @initialize(
         after_retries=st.sampled_from(["canceled", "unpaid", "past_due"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -50,21 +51,26 @@ class OperationAdmin(GiveUpMixin, NonAtomicActionsMixin, ReadOnlyAdmin):
     )
     def resume_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Settle the selected operations that nobody is working on."""
-        too_many = _("Select at most %(count)d operations at once.")
-        operations = limited_rows(self, request, queryset, self.max_operations_per_action, too_many)
-        if not operations or refuse_inside_transaction(self, request):
-            return
-        for operation in operations:
-            label = _("Operation %(id)s") % {"id": operation.pk}
-            with reported_errors(self, request, label):
-                resume(type(operation), operation.pk, staff_origin(request))
-                operation.refresh_from_db()
-                state = operation.get_state_display()
-                self.message_user(request, f"{label}: {state}.", messages.SUCCESS)
+
+        def settle(operation: Any) -> Any:
+            resume(type(operation), operation.pk, staff_origin(request))
+            operation.refresh_from_db()
+            return operation
+
+        self.close_selected(request, queryset, settle)
 
     @admin.action(permissions=["give_up"], description=gettext_lazy("Give up on selected pending operations"))
     def give_up_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Close the selected operations whose outcome nobody will ever tell."""
+
+        def give_up(operation: Any) -> Any:
+            reason = _("selected in the admin's list")
+            return give_up_operation(operation=operation, reason=reason, origin=staff_origin(request))
+
+        self.close_selected(request, queryset, give_up)
+
+    def close_selected(self, request: HttpRequest, queryset: QuerySet[Any], close: Callable[[Any], Any]) -> None:
+        """Close each selected operation, and say what has become of it."""
         too_many = _("Select at most %(count)d operations at once.")
         operations = limited_rows(self, request, queryset, self.max_operations_per_action, too_many)
         if not operations or refuse_inside_transaction(self, request):
@@ -72,9 +78,8 @@ class OperationAdmin(GiveUpMixin, NonAtomicActionsMixin, ReadOnlyAdmin):
         for operation in operations:
             label = _("Operation %(id)s") % {"id": operation.pk}
             with reported_errors(self, request, label):
-                reason = _("selected in the admin's list")
-                closed = give_up_operation(operation=operation, reason=reason, origin=staff_origin(request))
-                self.message_user(request, f"{label}: {closed.get_state_display()}.", messages.SUCCESS)
+                state = close(operation).get_state_display()
+                self.message_user(request, f"{label}: {state}.", messages.SUCCESS)
 
 
 @admin.register(PaymentOperation)

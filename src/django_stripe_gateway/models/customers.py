@@ -10,13 +10,22 @@ from django.db import models
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
-from django_stripe_gateway.choices import OperationState
+from django_stripe_gateway.choices import BillingOperationKind, OperationState
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.models.provider_accounts import AccountQuerySet, OfAccount, of_current_accounts
-from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
 
 # What is asked of the provider under these kinds may begin to charge, or be charged once more.
-CHARGING = tuple("subscribe checkout change add_item change_item schedule_change resume unpause pay_invoice".split())
+CHARGING = (
+    BillingOperationKind.SUBSCRIBE,
+    BillingOperationKind.CHECKOUT,
+    BillingOperationKind.CHANGE,
+    BillingOperationKind.ADD_ITEM,
+    BillingOperationKind.CHANGE_ITEM,
+    BillingOperationKind.SCHEDULE_CHANGE,
+    BillingOperationKind.RESUME,
+    BillingOperationKind.UNPAUSE,
+    BillingOperationKind.PAY_INVOICE,
+)
 
 
 class CustomerQuerySet(AccountQuerySet["Customer"]):
@@ -42,10 +51,9 @@ class CustomerQuerySet(AccountQuerySet["Customer"]):
     def with_running(self) -> CustomerQuerySet:
         """Return the customers who have a subscription that is not over, a page that can start one included."""
         subscriptions: Any = Customer._meta.get_field("subscriptions").related_model
-        running = subscriptions._base_manager.exclude(status__in=ENDED_SUBSCRIPTIONS).filter(customer=OuterRef("pk"))
         # What is of another account, or lost, charges nobody.
-        running = running.filter(of_current_accounts(), lost=None)
-        return self.filter(Exists(running))
+        running = subscriptions.objects.reachable().not_ended()
+        return self.filter(Exists(running.filter(customer=OuterRef("pk"))))
 
     def charged(self) -> CustomerQuerySet:
         """Return the customers who are charged on, or may be: something runs, or is being asked of the provider."""

@@ -10,8 +10,8 @@ from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.account_reading import AccountReader
 from django_stripe_gateway.services.accounts import learn_account
 from django_stripe_gateway.services.imports.customers import KIND as CUSTOMERS
-from django_stripe_gateway.services.imports.customers import customers_of, import_customers
-from django_stripe_gateway.services.imports.owners import Matching
+from django_stripe_gateway.services.imports.customers import import_customers
+from django_stripe_gateway.services.imports.owners import Matching, customers_of
 from django_stripe_gateway.services.imports.payments import KIND as PAYMENTS
 from django_stripe_gateway.services.imports.payments import import_payments
 from django_stripe_gateway.services.imports.results import Imported, Outcome

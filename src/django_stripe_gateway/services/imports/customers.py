@@ -94,13 +94,3 @@ def _is_being_made(row: Customer) -> bool:
 
 def _livemode(customer: CustomerSnapshot, reader: AccountReader) -> bool:
     return reader.livemode if customer.livemode is None else customer.livemode
-
-
-def customers_of(variant: str) -> dict[str, int]:
-    """Return the keys of the customers' rows by the provider's ids, former ones too."""
-    rows = Customer.objects.using(payments_database()).filter(variant=variant, provider_id__isnull=False)
-    rows = rows.of_configured_account()
-    found: dict[str, int] = {}
-    for pk, provider_id, former_ids in rows.values_list("pk", "provider_id", "former_ids"):
-        found |= dict.fromkeys((str(provider_id), *former_ids), pk)
-    return found

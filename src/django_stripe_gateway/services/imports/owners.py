@@ -14,11 +14,11 @@ from django_stripe_gateway.adapter import get_adapter
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.gateways.billing_values import CustomerSnapshot
 from django_stripe_gateway.models import Customer
+from django_stripe_gateway.models.customers import CustomerQuerySet
 from django_stripe_gateway.services.imports.results import Outcome
+from django_stripe_gateway.services.subscriptions.customers import OWNER_MARK
 from django_stripe_gateway.services.transactions import payments_database
 
-# What our own calls write on a customer.
-OWNER_MARK = "owner_id"
 CHUNK = 1000
 
 
@@ -58,7 +58,7 @@ def match_owners(customers: Sequence[CustomerSnapshot], variant: str, matching: 
     Args:
         customers: all of the account: an address counts as unique only among all of them.
     """
-    known = _known_ids(variant)
+    known = customers_of(variant)
     open_customers = [found for found in customers if found.customer_id not in known]
     counts = Counter(_address(found.email) for found in customers)
     marked = {value for found in open_customers for value in _marks(found, matching).values()}
@@ -134,24 +134,21 @@ def _address(email: str) -> str:
     return email.strip().casefold()
 
 
-def _known_ids(variant: str) -> set[str]:
-    rows = (
-        Customer.objects.using(payments_database())
-        .of_configured_account()
-        .filter(variant=variant, provider_id__isnull=False)
-    )
-    known: set[str] = set()
-    for provider_id, former_ids in rows.values_list("provider_id", "former_ids"):
-        known.update((str(provider_id), *former_ids))
-    return known
+def customers_of(variant: str) -> dict[str, int]:
+    """Return the keys of the customers' rows by the provider's ids, former ones too."""
+    found: dict[str, int] = {}
+    for pk, provider_id, former_ids in _customers(variant).values_list("pk", "provider_id", "former_ids"):
+        found |= dict.fromkeys((str(provider_id), *former_ids), pk)
+    return found
+
+
+def _customers(variant: str) -> CustomerQuerySet:
+    rows = Customer.objects.using(payments_database()).filter(variant=variant, provider_id__isnull=False)
+    return rows.of_configured_account()
 
 
 def _taken_owners(variant: str, owner_pks: Collection[Any]) -> dict[Any, str]:
-    rows = (
-        Customer.objects.using(payments_database())
-        .of_configured_account()
-        .filter(variant=variant, provider_id__isnull=False, deleted=None)
-    )
+    rows = _customers(variant).filter(deleted=None)
     pks = list(owner_pks)
     found: dict[Any, str] = {}
     for start in range(0, len(pks), CHUNK):

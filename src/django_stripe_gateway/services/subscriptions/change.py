@@ -280,13 +280,14 @@ def _change_params(
     before, after = subscription.plan, None if pricing is None else pricing.plan
     # Where both plans renew, or neither does, the renewal stays as it is.
     same_renewal = before is None or after is None or after.auto_renew == before.auto_renew
+    next_quantity = _next_quantity(subscription, pricing, quantity)
     return {
         "item_id": subscription.item_id,
         "pricing_pk": None if pricing is None else pricing.pk,
         "price_id": None if pricing is None else pricing.stripe_price_id,
         "plan_pk": None if pricing is None else pricing.plan_id,
-        "quantity": _next_quantity(subscription, pricing, quantity),
-        "proration": proration_of_change(subscription, pricing, quantity, proration),
+        "quantity": next_quantity,
+        "proration": _proration(subscription, pricing, next_quantity, proration),
         "proration_date": proration_date.isoformat() if proration_date else None,
         "cancel_at_period_end": None if same_renewal or after is None else not after.auto_renew,
         "renews": None if after is None else after.auto_renew,
@@ -297,8 +298,13 @@ def proration_of_change(
     subscription: Subscription, pricing: PlanPricing | None, quantity: int | None, proration: str
 ) -> str:
     """Return how a change of the plan's item is charged; the arguments are those of ``change_subscription``."""
-    asked = _next_quantity(subscription, pricing, quantity)
-    return proration_of(proration, subscription, item_id=subscription.item_id, pricing=pricing, quantity=asked)
+    return _proration(subscription, pricing, _next_quantity(subscription, pricing, quantity), proration)
+
+
+def _proration(
+    subscription: Subscription, pricing: PlanPricing | None, next_quantity: int | None, proration: str
+) -> str:
+    return proration_of(proration, subscription, item_id=subscription.item_id, pricing=pricing, quantity=next_quantity)
 
 
 def _next_quantity(subscription: Subscription, pricing: PlanPricing | None, quantity: int | None) -> int | None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.conf.billing import INVOICE_INCREASES
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import PlanPricing, Subscription, SubscriptionItem
+from django_stripe_gateway.models.subscription_items import daily_amount
 from django_stripe_gateway.services.transactions import payments_database
 
 PRORATIONS = ("create_prorations", "always_invoice", "none")
-DAYS = {"day": Decimal(1), "week": Decimal(7), "month": Decimal(30), "year": Decimal(365)}
 
 
 def proration_of(
@@ -53,15 +51,12 @@ def proration_of(
 
 def _costs_no_more(item: SubscriptionItem, pricing: PlanPricing | None, quantity: int | None) -> bool:
     """Return whether an item costs as much or less a day after a change; ``False`` where that is not known."""
-    before = _daily(item.amount, item.interval, item.interval_count, item.quantity)
-    if pricing is None:
-        after = _daily(item.amount, item.interval, item.interval_count, quantity or item.quantity)
-    else:
-        after = _daily(pricing.amount, pricing.interval, pricing.interval_count, quantity or item.quantity)
-    is_known = before is not None and after is not None and not item.is_metered
-    return is_known and after <= before  # type: ignore[operator]
-
-
-def _daily(amount: Decimal | None, interval: str, count: int, quantity: int) -> Decimal | None:
-    """Return what a quantity of a price costs a day; prices in tiers have no amount."""
-    return None if amount is None or interval not in DAYS else amount * quantity / (DAYS[interval] * count)
+    after = pricing or item
+    if item.is_metered or item.amount is None or not item.interval or after.amount is None:
+        # By use, in tiers, or at a price of which nobody here has heard more.
+        return False
+    before, quantity = (
+        daily_amount(item.amount, item.interval, item.interval_count, item.quantity),
+        quantity or item.quantity,
+    )
+    return daily_amount(after.amount, after.interval, after.interval_count, quantity) <= before
