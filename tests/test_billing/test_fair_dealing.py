@@ -101,7 +101,7 @@ class Thief(HistoryMachine):
     def __init__(self) -> None:
         self.host = self.shop.host
         super().__init__()
-        self.had, self.counted, self.tokens = Decimal(0), 0, list[tuple[str, dict[str, Any]]]()
+        self.had, self.tokens = Decimal(0), list[tuple[str, dict[str, Any]]]()
 
     @initialize(plan=which)
     def arrive(self, plan: int) -> None:
@@ -109,17 +109,13 @@ class Thief(HistoryMachine):
         self.client = APIClient()
         self.client.force_authenticate(self.owner)
         self.customer_id = str(ensure_customer(owner=self.owner).provider_id)
-        self.counted = self.fake.state.now()
         self.card(GOOD)
         self.subscribe(plan, 1, with_add_on=False, pays=True, hostile={})
 
     # What is counted.
 
-    def count(self) -> None:
-        """Count what was had since the last time, and compare it with what was paid."""
-        now = self.fake.state.now()
-        seconds, self.counted = now - self.counted, now
-        self.had += seconds * self.price_of_a_second()
+    def compare(self) -> None:
+        """Compare what was had so far with what was paid."""
         invoices = [one for one in self.fake.all("invoice") if one["customer"] == self.customer_id]
         refunds = [one for one in self.fake.all("refund") if self.is_mine(one)]
         paid = Decimal(sum(one["amount_paid"] for one in invoices) - sum(one["amount"] for one in refunds))
@@ -149,7 +145,7 @@ class Thief(HistoryMachine):
     # What the customer does, with the API.
 
     def ask(self, method: str, path: str, body: dict[str, Any], hostile: dict[str, Any]) -> Any:
-        self.count()
+        self.compare()
         answer = getattr(self.client, method)(f"{ROOT}{path}", body | hostile, format="json")
         note(f"{method} {path} {body | hostile}: {answer.status_code} {answer.content[:200]!r}")
         assert answer.status_code in (200, 201, 204, *REFUSALS), answer.content
@@ -247,7 +243,7 @@ class Thief(HistoryMachine):
         self.pay(self.mine(one), method)
 
     def pay(self, subscription_id: str, method: str) -> None:
-        self.count()
+        self.compare()
         try:
             self.fake.customer_pays(subscription_id, method)
         except (ApiError, ValueError, KeyError) as error:
@@ -257,7 +253,7 @@ class Thief(HistoryMachine):
     @precondition(has_any)
     @rule(one=which)
     def portal_cancels(self, one: int) -> None:
-        self.count()
+        self.compare()
         try:
             self.fake.portal_cancel(self.mine(one))
         except (ApiError, ValueError, KeyError) as error:
@@ -272,20 +268,21 @@ class Thief(HistoryMachine):
     def wait(self, seconds: int, method: str) -> None:
         """Let time pass, a renewal within it perhaps; it is heard of at once."""
         self.card(method)
-        self.count()
         last = self.fake.state.now() + seconds
         while renewal := self.next_renewal(last):
             self.until(renewal)
             # For an hour Stripe holds the invoice of a renewal as a draft, before it charges the card.
             self.fake.advance_to(renewal + HOUR)
             self.host.deliver_new()
-            self.counted = self.fake.state.now()
         if last > self.fake.state.now():
             self.until(last)
 
     def until(self, moment: int) -> None:
+        # A renewal at that moment begins another period, of another length.
+        price = self.price_of_a_second()
+        self.had += (moment - self.fake.state.now()) * price
         self.fake.advance_to(moment)
-        self.count()
+        self.compare()
         self.host.deliver_new()
 
     def next_renewal(self, last: int) -> int | None:

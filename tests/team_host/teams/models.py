@@ -11,6 +11,7 @@ from django.db import models
 class Company(models.Model):
     """Whose teams go when it goes."""
 
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     name = models.CharField(max_length=50)
 
     def __str__(self) -> str:

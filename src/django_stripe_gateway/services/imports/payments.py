@@ -159,7 +159,7 @@ def date_back(payment: AbstractPayment, created: datetime | None) -> None:
 
 def token_of(variant: str, object_id: str) -> str:
     """Return a token that nobody can guess, and that is the same whoever brings the object."""
-    return str(uuid.UUID(bytes=salted_hmac(SALT, f"{variant}:{object_id}").digest()[:16]))
+    return str(uuid.UUID(bytes=salted_hmac(SALT, f"{variant}:{object_id}", algorithm="sha256").digest()[:16]))
 
 
 def _payer(customer_pk: int | None) -> Any:
