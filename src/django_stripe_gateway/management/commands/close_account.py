@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.leaving import add_whom, whom
 from django_stripe_gateway.management.output import table
 from django_stripe_gateway.services.leaving.close import close_account, open_ends
@@ -29,7 +30,7 @@ OUTCOMES = (
 class Command(BaseCommand):
     """Run it again after a failure: it goes on where it was stopped, and does nothing twice."""
 
-    help = __doc__ or ""
+    help = describe(__module__, __doc__)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add whom, ``--at-period-end`` and ``--dry-run``."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.output import Progress, as_table
 from django_stripe_gateway.services.doctor.examine import examine
 from django_stripe_gateway.services.doctor.findings import HEADER, Finding
@@ -16,7 +17,7 @@ from django_stripe_gateway.services.doctor.findings import HEADER, Finding
 class Command(BaseCommand):
     """Run it at any time: it changes nothing, and remembers at most whose a key is."""
 
-    help = __doc__ or ""
+    help = describe(__module__, __doc__)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add ``--offline``."""

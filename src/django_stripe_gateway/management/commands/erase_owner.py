@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from django_stripe_gateway.exceptions import GatewayError
+from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.leaving import add_whom, whom
 from django_stripe_gateway.management.output import sentence_of, table
 from django_stripe_gateway.services.leaving.erase import erase_owner
@@ -16,7 +17,7 @@ from django_stripe_gateway.services.leaving.erase import erase_owner
 class Command(BaseCommand):
     """Run close_account first; run it again, it erases what has come since."""
 
-    help = __doc__ or ""
+    help = describe(__module__, __doc__)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add whom and ``--dry-run``."""

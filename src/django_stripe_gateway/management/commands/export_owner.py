@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.leaving import add_whom, whom
 from django_stripe_gateway.management.output import table
 from django_stripe_gateway.services.leaving.export import export_owner
@@ -17,7 +18,7 @@ from django_stripe_gateway.services.leaving.export import export_owner
 class Command(BaseCommand):
     """It reads, and changes nothing; the file holds personal data, so keep it where only its owner can read it."""
 
-    help = __doc__ or ""
+    help = describe(__module__, __doc__)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add whom and ``--output``."""

@@ -9,6 +9,7 @@ from django.core.management.base import CommandError
 
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import get_account_reader
+from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.imports import ImportCommand, chosen_kinds, chosen_matching, chosen_time
 from django_stripe_gateway.management.output import sentence_of
 from django_stripe_gateway.services.imports.account import import_account
@@ -18,7 +19,7 @@ from django_stripe_gateway.services.subscriptions.customers import billing_varia
 class Command(ImportCommand):
     """It writes nothing at Stripe; killed or run twice, it brings each object once."""
 
-    help = __doc__ or ""
+    help = describe(__module__, __doc__)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the options."""

@@ -9,6 +9,7 @@ from django.core.management.base import CommandError
 
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import get_account_reader, get_billing_gateway
+from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.imports import (
     ImportCommand,
     chosen_kinds,
@@ -25,7 +26,7 @@ from django_stripe_gateway.services.subscriptions.customers import billing_varia
 class Command(ImportCommand):
     """dj-stripe need not be installed; its tables are only read, and nothing is written at Stripe."""
 
-    help = __doc__ or ""
+    help = describe(__module__, __doc__)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the options."""

@@ -11,6 +11,7 @@ from django.core.management.base import CommandError
 from django.db import router
 
 from django_stripe_gateway.exceptions import GatewayError
+from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.imports import ImportCommand
 from django_stripe_gateway.models import get_payment_model
 from django_stripe_gateway.services.imports.django_payments import (
@@ -29,7 +30,7 @@ from django_stripe_gateway.services.imports.verify import verify
 class Command(ImportCommand):
     """Killed or run twice, it brings each payment once."""
 
-    help = __doc__ or ""
+    help = describe(__module__, __doc__)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the options."""

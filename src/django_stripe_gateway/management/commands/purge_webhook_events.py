@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.output import Progress, table
 from django_stripe_gateway.models.webhook_events import SETTLED
 from django_stripe_gateway.webhooks.inbox.purge import purge_events, purgeable_events
@@ -23,7 +24,7 @@ LEAST_DAYS = 31
 class Command(BaseCommand):
     """Run it from cron every night; what still waits to be handled is never deleted."""
 
-    help = __doc__ or ""
+    help = describe(__module__, __doc__)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add ``--days``, ``--include-dead``, ``--batch-size`` and ``--dry-run``."""

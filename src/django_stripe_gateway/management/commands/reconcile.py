@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.output import table
 from django_stripe_gateway.services.leaving.orphans import find_orphans, reconcile_erased
 from django_stripe_gateway.services.payments.reconcile import reconcile_operations, reconcile_payments
@@ -31,7 +32,7 @@ NOTABLE = frozenset(OUTCOMES) - {"unchanged", "skipped"}
 class Command(BaseCommand):
     """Run it from cron every few minutes; running it twice at once is harmless."""
 
-    help = __doc__ or ""
+    help = describe(__module__, __doc__)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add ``--older-than``."""

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.urls import NoReverseMatch
 
 from django_stripe_gateway.exceptions import GatewayError
+from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.output import as_table, sentence_of
 from django_stripe_gateway.webhooks.registry import handled_patterns
 from django_stripe_gateway.webhooks.stripe.endpoints import (
@@ -26,7 +27,7 @@ HEADER = ("account", "endpoint", "result", "event types", "API version", "url")
 class Command(BaseCommand):
     """Run it after each deployment: it changes nothing that is right already."""
 
-    help = __doc__ or ""
+    help = describe(__module__, __doc__)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the options."""

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from django_stripe_gateway.choices import WebhookState
+from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.options import moment
 from django_stripe_gateway.management.output import Progress, table
 from django_stripe_gateway.models.webhook_events import WebhookEventQuerySet
@@ -31,7 +32,7 @@ def stored_moment(text: str) -> datetime:
 class Command(BaseCommand):
     """Handlers are safe to run twice: replaying what was handled changes nothing."""
 
-    help = __doc__ or ""
+    help = describe(__module__, __doc__)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add what selects events, and ``--dry-run``."""

@@ -14,6 +14,7 @@ from django_stripe_gateway.choices import PriceUsage
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.management.catalogue import push_each
+from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.output import as_table, sentence_of
 from django_stripe_gateway.models import Plan
 from django_stripe_gateway.services.catalogue.entries import PlanEntry, standard_entries
@@ -30,7 +31,7 @@ HEADER = ("plan", "price", "renews", "default", "limits", "product", "price at S
 class Command(BaseCommand):
     """Run it again with other amounts: prices are replaced, and subscriptions that have the old ones keep them."""
 
-    help = __doc__ or ""
+    help = describe(__module__, __doc__)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the options."""

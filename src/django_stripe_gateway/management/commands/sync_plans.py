@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.management.catalogue import push_each
+from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.output import as_table, sentence_of, table
 from django_stripe_gateway.models import Plan
 from django_stripe_gateway.services.accounts import made_in
@@ -27,7 +28,7 @@ SUMMARY = ("plans", "prices", "changed", "failed", "differences")
 class Command(BaseCommand):
     """Without --pull or --push it only reports. With --push our rows win, with --pull Stripe does."""
 
-    help = __doc__ or ""
+    help = describe(__module__, __doc__)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the options."""

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.stripe.events import RETENTION_DAYS
+from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.options import moment
 from django_stripe_gateway.management.output import as_table
 from django_stripe_gateway.webhooks.stripe.catch_up import RETENTION, CatchingUp, accounts_to_ask, catching_up
@@ -20,7 +21,7 @@ COLUMNS = ("found", "new", "already stored", "failed")
 class Command(BaseCommand):
     """Run it after an outage, or from cron; killed or run twice, it handles each event once."""
 
-    help = __doc__ or ""
+    help = describe(__module__, __doc__)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the options."""
