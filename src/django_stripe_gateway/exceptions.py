@@ -184,7 +184,10 @@ class ProviderUnavailable(ProviderError):
 
     ``replayable`` says whether the same idempotency key can still bring a new answer: after a 5xx Stripe stores that
     answer under the key (https://docs.stripe.com/api/idempotent_requests), after a lost connection it may not have.
+    ``retry_after`` are the seconds that it asks to be left alone for, 0 if it does not say.
     """
+
+    retry_after: float = 0
 
     default_code = "provider_unavailable"
 

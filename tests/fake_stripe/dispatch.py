@@ -118,6 +118,8 @@ class Dispatcher:
             )
             limited = _error_answer(ApiError(429, message, code="rate_limit"))
             limited.headers["Stripe-Rate-Limited-Reason"] = "global-rate"
+            if fault and fault.retry_after:
+                limited.headers["Retry-After"] = fault.retry_after
             return limited
         if kind == "error_409_lock":
             message = (

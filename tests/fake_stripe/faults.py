@@ -44,6 +44,7 @@ class Fault:
     when: When = "before"
     stored: bool = True
     after: int = 0
+    retry_after: str = ""
 
     def meets(self, method: str, path: str) -> bool:
         """Return whether this fault meets the request, and count it."""

@@ -223,14 +223,15 @@ class FakeStripe(BillingControls, ScheduleControls):
         when: When = "before",
         stored: bool = True,
         after: int = 0,
+        retry_after: str = "",
     ) -> Fault:
         """Let the next `times` requests that match go wrong, once `after` of them have gone well.
 
         Method "*" is any; in the path `*` is any one segment. `seconds` and `when` are for "hang". `stored` is for
         "error_500_after": Stripe keeps the 500 under the idempotency key and replays it (so it is documented); False
-        is the other accident, where a retry replays the success.
+        is the other accident, where a retry replays the success. `retry_after` is what the header of "rate_limit" says.
         """
-        fault = Fault(method, path, kind, times, seconds, when, stored, after)
+        fault = Fault(method, path, kind, times, seconds, when, stored, after, retry_after)
         self._faults.add(fault)
         return fault
 

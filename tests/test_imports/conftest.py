@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.fake_stripe import FakeStripe
@@ -12,3 +14,12 @@ from tests.test_imports.running_account import RunningAccount
 def account(stripe_server: FakeStripe, db: None) -> RunningAccount:
     """Return an account whose price is known here as a plan's."""
     return RunningAccount(stripe_server)
+
+
+@pytest.fixture
+def ada(account: RunningAccount, user: Any) -> str:
+    """Return the customer whose metadata name the user, with a subscription that runs."""
+    customer = account.customer(metadata={"owner_id": str(user.pk)})
+    account.subscribe(customer, account.basic)
+    account.begin()
+    return customer

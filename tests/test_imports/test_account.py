@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.management.base import CommandError
 from django.utils import timezone
 
@@ -20,24 +22,17 @@ from django_stripe_gateway.models import (
     WebhookEvent,
     get_payment_model,
 )
+from django_stripe_gateway.models.provider_accounts import known_accounts
 from django_stripe_gateway.payments import create_payment
 from django_stripe_gateway.services.subscriptions.sync import sync_subscription
 from django_stripe_gateway.subscriptions import has_plan
 from tests.conftest import SignalRecorder
 from tests.test_imports.running_account import RunningAccount, counts, run_import
+from tests.test_imports.tables import make_djstripe_by_hand, other_database, stored_by_djstripe
 from tests.test_webhooks.support import deliver_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Payment = get_payment_model()
-
-
-@pytest.fixture
-def ada(account: RunningAccount, user: Any) -> str:
-    """Return the customer whose metadata name the user, with a subscription that runs."""
-    customer = account.customer(metadata={"owner_id": str(user.pk)})
-    account.subscribe(customer, account.basic)
-    account.begin()
-    return customer
 
 
 def test_customer_with_all_that_is_theirs(
@@ -166,6 +161,23 @@ def test_dry_run(account: RunningAccount, ada: str) -> None:
     assert [model.objects.count() for model in (Customer, Subscription, Invoice, Payment)] == [0, 0, 0, 0]
 
 
+@pytest.mark.parametrize("command", ["import_account", "import_dj_stripe"])
+def test_dry_run__writes_no_row_at_all(
+    account: RunningAccount, ada: str, settings: Any, tmp_path: Path, command: str
+) -> None:
+    """Not even whose the key is, which it asks for to tell the rows of accounts apart."""
+    settings.STRIPE_GATEWAY_ACCOUNT_ID = ""
+    known_accounts.forget()
+    make_djstripe_by_hand(tmp_path / "old.sqlite3", stored_by_djstripe(account, {}))
+    own = list(apps.get_app_config("django_stripe_gateway").get_models())
+    before = [list(model._base_manager.values_list()) for model in own]
+    with other_database(tmp_path / "old.sqlite3") as alias:
+        run_import(command, "--dry-run", *(["--database", alias] if command == "import_dj_stripe" else []))
+    known_accounts.forget()
+    assert [list(model._base_manager.values_list()) for model in own] == before
+    assert "/v1/account" in [one.path for one in account.fake.requests]
+
+
 def test_chosen_time_and_kinds(account: RunningAccount, ada: str) -> None:
     account.fake.advance(days=40)
     account.paid_page(ada)
@@ -191,26 +203,6 @@ def test_refused_options(account: RunningAccount, arguments: list[str]) -> None:
     with pytest.raises(CommandError):
         run_import("import_account", *arguments)
     assert account.fake.requests == []
-
-
-def test_one_unreadable_object_stops_no_other(account: RunningAccount, ada: str) -> None:
-    bad = account.subscribe(ada, account.basic)
-    with account.fake.state.acting():
-        _scope, obj = account.fake.state.locate(bad["id"])
-        obj["cancel_at"] = "soon"
-    with pytest.raises(CommandError, match="1 could not be brought"):
-        run_import()
-    assert Subscription.objects.count() == 1
-
-
-def test_busy_stripe(account: RunningAccount, ada: str, monkeypatch: Any) -> None:
-    monkeypatch.setattr(account_reader, "PAUSES", (0.0, 0.0))
-    account.fake.fault("GET", "/v1/customers", kind="rate_limit")
-    account.fake.fault("GET", "/v1/invoices", kind="error_500_before")
-    assert counts(run_import())["customers"] == {"new": 1}
-    account.fake.fault("GET", "/v1/invoices", kind="rate_limit", times=3)
-    with pytest.raises(CommandError, match="it goes on, and brings nothing twice"):
-        run_import()
 
 
 def test_killed_anywhere(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import itertools
 import json
 import sqlite3
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connections
 
@@ -167,6 +170,73 @@ def test_failed(old: OldShop) -> None:
     old.add(currency="BITCOIN")
     with pytest.raises(CommandError, match="2 could not be brought"):
         bring()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"total": "99999999999999999999.00"}, "its total"),
+        ({"total": "9" * 40}, "its total"),
+        ({"total": "abc"}, "its total 'abc' is no amount"),
+        ({"total": "NaN"}, "its total"),
+        ({"tax": "Infinity"}, "its tax"),
+        ({"captured_amount": "-5"}, "its captured_amount"),
+        ({"transaction_id": "p" * 300}, "its transaction_id has more than 255 characters"),
+        ({"billing_email": "y" * 500}, "its billing_email has more than 254 characters"),
+        ({"billing_country_code": "DEU"}, "its billing_country_code has more than 2 characters"),
+        ({"token": "z" * 60}, "its token has more than 36 characters"),
+        ({"customer_ip_address": "not-an-ip"}, "its customer_ip_address not-an-ip"),
+        ({"currency": "US$"}, "a currency"),
+        ({"currency": ""}, "a currency"),
+        ({"created": "yesterday"}, "its created 'yesterday' is no time"),
+        ({"created": "2024-13-45 00:00:00"}, ""),
+        ({"status": "lost"}, "its status 'lost' is unknown"),
+    ],
+)
+def test_row_that_cannot_be_brought_stops_no_other(old: OldShop, fields: dict[str, Any], said: str) -> None:
+    old.add(**fields)
+    token = old.add()
+    for arguments, brought in ((["--dry-run"], []), ([], [token]), ([], [token])):
+        out = io.StringIO()
+        arguments = ["--database=legacy", "--table=shop_payment", *arguments]
+        with pytest.raises(CommandError, match="1 could not be brought"):
+            call_command("import_django_payments", *arguments, stdout=out, stderr=out)
+        (line,) = (line for line in out.getvalue().splitlines() if ": failed row 1: " in line)
+        assert said in line
+        assert [payment.token for payment in Payment.objects.all()] == brought
+
+
+def test_row_that_the_database_refuses_stops_no_other(old: OldShop) -> None:
+    """On PostgreSQL, whose texts hold no NUL; others take it."""
+    old.add(message="a\x00b", transaction_id="cs_\x00")
+    old.add()
+    with contextlib.suppress(CommandError):
+        bring("--verify")
+    assert Payment.objects.count() in (1, 2)
+    assert Payment.objects.filter(message="").count() == 1
+
+
+def test_values_that_are_read_for_what_they_mean(old: OldShop) -> None:
+    old.add(customer_ip_address="", currency="usd", billing_email="ada@localhost")
+    bring()
+    payment = Payment.objects.get()
+    assert (payment.customer_ip_address, payment.currency) == (None, "USD")
+
+
+@pytest.mark.parametrize(
+    ("key", "transaction_id", "livemode"),
+    [
+        ("sk_live_fake", "cs_test_abc", False),
+        ("sk_test_fake", "cs_live_abc", True),
+        ("sk_live_fake", "pi_abc", True),
+        ("sk_test_fake", "pi_abc", False),
+    ],
+)
+def test_mode_is_what_the_id_says(old: OldShop, settings: Any, key: str, transaction_id: str, livemode: bool) -> None:
+    settings.STRIPE_GATEWAY_API_KEY = key
+    old.add(transaction_id=transaction_id)
+    bring()
+    assert Payment.objects.get().livemode is livemode
 
 
 def test_dry_run_and_variant(old: OldShop) -> None:

@@ -21,10 +21,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An object of a list that cannot be read; the others can."""
+    """An object of a list that cannot be read; the others can.
+
+    Args:
+        email: a customer's, if that much can be read: an address is unique only if no such customer has it.
+    """
 
     object_id: str
     reason: str
+    email: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,10 @@ class AccountReader(ABC):
     @abstractmethod
     def subscriptions(self) -> Iterator[Page[SubscriptionSnapshot]]:
         """Yield the subscriptions, ended ones too."""
+
+    @abstractmethod
+    def subscription(self, subscription_id: str) -> SubscriptionSnapshot:
+        """Return a subscription with all that a list leaves open; asked only of a reader that ``can_ask``."""
 
     @abstractmethod
     def invoices(self, since: datetime) -> Iterator[Page[InvoiceSnapshot]]:

@@ -14,9 +14,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from django_stripe_gateway.exceptions import GatewayError
+from django_stripe_gateway.gateways.account_reading import AccountReader
 from django_stripe_gateway.management.options import moment
 from django_stripe_gateway.management.output import Progress, as_table, sentence_of
-from django_stripe_gateway.services.imports.account import KINDS
+from django_stripe_gateway.services.imports.account import KINDS, import_account
 from django_stripe_gateway.services.imports.owners import Matching
 from django_stripe_gateway.services.imports.results import NOTABLE, Imported, Outcome
 
@@ -38,6 +39,12 @@ class ImportCommand(BaseCommand):
         parser.add_argument("--days", type=int, metavar="N", help=f"of so many days instead (default: {DEFAULT_DAYS})")
         parser.add_argument("--only", default="", metavar="KINDS", help=f"some of {','.join(KINDS)} (default: all)")
         parser.add_argument("--map", default="", metavar="FILE", help="a CSV file of customers' ids and owners' keys")
+
+    def bring_account(self, reader: AccountReader, variant: str, matching: Matching, options: dict[str, Any]) -> None:
+        """Bring what a reader finds of an account, and print what has become of it; see ``report``."""
+        kinds, since, dry_run = chosen_kinds(options), chosen_time(options), options["dry_run"]
+        results = import_account(reader, variant, since=since, kinds=kinds, matching=matching, dry_run=dry_run)
+        self.report(results, options, kinds)
 
     def report(self, results: Iterable[Imported], options: dict[str, Any], kinds: Iterable[str] = KINDS) -> None:
         """Print each result that needs a look, and a summary.

@@ -27,11 +27,12 @@ from django_stripe_gateway.services.transactions import payments_database
 logger = logging.getLogger(__name__)
 
 
-def learn_account(variant: str, *, again: bool = False) -> Account | None:
+def learn_account(variant: str, *, again: bool = False, is_kept: bool = True) -> Account | None:
     """Return the account that ``variant`` stands for now; the provider is asked, once for each key, whose it is.
 
     Args:
         again: also ask once more about a key of which the provider did not tell.
+        is_kept: write it down, for other processes; otherwise this one alone knows it.
 
     Raises:
         ProviderUnavailable: the provider did not answer.
@@ -42,6 +43,9 @@ def learn_account(variant: str, *, again: bool = False) -> Account | None:
         return account
     rows = ProviderAccount.objects.using(payments_database())
     row = rows.filter(variant=variant, key_digest=account.key_digest).first()
+    if row is None and not is_kept:
+        known_accounts.add(variant, account.key_digest, _ask(variant))
+        return current_account(variant)
     if row is None or (again and not row.account_id):
         row = _remember(row, variant, account, _ask(variant))
     known_accounts.add(variant, row.key_digest, row.account_id)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from django_stripe_gateway.exceptions import ProviderError, ProviderUnavailable
 from django_stripe_gateway.gateways.account_reading import AccountReader, ListedPayment, Page, Unreadable
 from django_stripe_gateway.gateways.billing_values import CustomerSnapshot, InvoiceSnapshot, SubscriptionSnapshot
+from django_stripe_gateway.gateways.stripe.billing import StripeBillingGateway
 from django_stripe_gateway.gateways.stripe.billing_objects import invoice_snapshot, subscription_snapshot
 from django_stripe_gateway.gateways.stripe.calls import PAGE, StripeAccountCalls, ask, seconds
 from django_stripe_gateway.gateways.stripe.catalogue_objects import customer_snapshot
@@ -24,6 +25,8 @@ S = TypeVar("S")
 
 # Seconds until a reader asks again, where Stripe is busy or cannot be reached, once the SDK has tried as it is set to.
 PAUSES = (1.0, 4.0, 10.0)
+# Where Stripe says how long to wait (Retry-After), that is what is waited, up to here.
+LONGEST_PAUSE = 120.0
 # A page is open for a day at most, and may be paid at its end.
 LONGEST_PAGE = timedelta(days=1)
 
@@ -119,6 +122,10 @@ class StripeAccountReader(StripeAccountCalls, ObjectReader):
             }
         return lambda params: self.v1.payment_intents.list(params=params), {"expand": ["data.latest_charge"]}
 
+    def subscription(self, subscription_id: str) -> SubscriptionSnapshot:
+        """Return a subscription as it is looked up; its invoices say since when it is late."""
+        return _patiently(lambda: StripeBillingGateway(self.account).retrieve_subscription(subscription_id))
+
     def refunds(self, payment: PaymentSnapshot) -> Sequence[RefundSnapshot]:
         """Return the refunds of a payment."""
         params = {"payment_intent": payment.intent_id}
@@ -135,7 +142,7 @@ def _read(objects: Sequence[Object], read: Callable[[Object], S]) -> list[S | Un
         try:
             found.append(read(obj))
         except ProviderError as error:
-            found.append(Unreadable(optional_text(obj.get("id")), error.detail))
+            found.append(Unreadable(optional_text(obj.get("id")), error.detail, optional_text(obj.get("email"))))
     return found
 
 
@@ -149,6 +156,6 @@ def _patiently(call: Callable[[], S]) -> S:
     for pause in PAUSES:
         try:
             return call()
-        except ProviderUnavailable:
-            time.sleep(pause)
+        except ProviderUnavailable as error:
+            time.sleep(min(max(pause, error.retry_after), LONGEST_PAUSE))
     return call()

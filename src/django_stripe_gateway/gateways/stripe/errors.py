@@ -115,7 +115,9 @@ def translate(error: StripeError, *, about_state: bool = False) -> GatewayError:
     details = _details(error)
     code = str((details or {}).get("code") or error.code or "")
     if isinstance(error, stripe.RateLimitError) or code in BUSY_CODES:
-        return ProviderUnavailable("Stripe is receiving too many requests. Try again.", request_id=request_id)
+        busy = ProviderUnavailable("Stripe is receiving too many requests. Try again.", request_id=request_id)
+        busy.retry_after = _seconds_of(error.headers)
+        return busy
     if isinstance(error, stripe.IdempotencyError) or code == "idempotency_key_in_use":
         return ProviderUnavailable(
             "Stripe is still working on this request. Try again.", request_id=request_id, replayable=status == 409
@@ -183,6 +185,12 @@ def _refusal(
     # localstripe sends no code. A 404 alone says as much of an address that is wrong.
     refused.is_missing = code == MISSING or (status == 404 and message == LOCALSTRIPE_MISSING)
     return refused
+
+
+def _seconds_of(headers: Any) -> float:
+    """Return for how long Retry-After asks to wait, 0 where it does not say in seconds."""
+    said = next((value for name, value in dict(headers or {}).items() if str(name).lower() == "retry-after"), "")
+    return float(said) if str(said).isdecimal() else 0
 
 
 def _details(error: StripeError) -> Mapping[str, Any] | None:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django_stripe_gateway.exceptions import UnsupportedByGateway
 from django_stripe_gateway.gateways.account_reading import ListedPayment, Page
+from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.gateways.stripe.account_reader import ObjectReader, Objects
 from django_stripe_gateway.gateways.stripe.fields import Object, object_id
 from django_stripe_gateway.gateways.stripe.payment_objects import refund_snapshot
@@ -42,6 +44,10 @@ class StoredObjectReader(ObjectReader):
         self._intents = {str(obj["id"]): obj for page in self._load("payment_intent") for obj in page}
         self._charges = {str(obj["id"]): obj for page in self._load("charge") for obj in page}
         yield from super().payments(since)
+
+    def subscription(self, subscription_id: str) -> SubscriptionSnapshot:
+        """Raise ``UnsupportedByGateway``: what was not stored nobody knows."""
+        raise UnsupportedByGateway(f"Nobody can be asked about {subscription_id}.")
 
     def refunds(self, payment: PaymentSnapshot) -> Sequence[RefundSnapshot]:
         """Return the stored refunds of a payment."""

@@ -10,9 +10,8 @@ from django.core.management.base import CommandError
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import get_account_reader
 from django_stripe_gateway.management.descriptions import describe
-from django_stripe_gateway.management.imports import ImportCommand, chosen_kinds, chosen_matching, chosen_time
+from django_stripe_gateway.management.imports import ImportCommand, chosen_matching
 from django_stripe_gateway.management.output import sentence_of
-from django_stripe_gateway.services.imports.account import import_account
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
 
 
@@ -37,13 +36,10 @@ class Command(ImportCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Bring, and print what needs a look and a summary; fails if something could not be brought."""
-        kinds, since, matching = chosen_kinds(options), chosen_time(options), chosen_matching(options)
+        matching = chosen_matching(options)
         try:
             variant = options["variant"] or billing_variant()
             reader = get_account_reader(variant)
         except GatewayError as error:
             raise CommandError(sentence_of(error)) from None
-        results = import_account(
-            reader, variant, since=since, kinds=kinds, matching=matching, dry_run=options["dry_run"]
-        )
-        self.report(results, options, kinds)
+        self.bring_account(reader, variant, matching, options)

@@ -10,14 +10,8 @@ from django.core.management.base import CommandError
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import get_account_reader, get_billing_gateway
 from django_stripe_gateway.management.descriptions import describe
-from django_stripe_gateway.management.imports import (
-    ImportCommand,
-    chosen_kinds,
-    chosen_time,
-    read_decisions,
-)
+from django_stripe_gateway.management.imports import ImportCommand, read_decisions
 from django_stripe_gateway.management.output import sentence_of
-from django_stripe_gateway.services.imports.account import import_account
 from django_stripe_gateway.services.imports.dj_stripe import SUBSCRIBER_METADATA, DjStripeTables
 from django_stripe_gateway.services.imports.owners import Matching
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
@@ -42,7 +36,6 @@ class Command(ImportCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Bring, and print what needs a look and a summary; fails if something could not be brought."""
-        kinds, since = chosen_kinds(options), chosen_time(options)
         decided = read_decisions(options["map"]) if options["map"] else {}
         try:
             variant = options["variant"] or billing_variant()
@@ -55,7 +48,4 @@ class Command(ImportCommand):
         matching = Matching(
             decided=subscribers | decided, decided_by="dj-stripe", metadata=SUBSCRIBER_METADATA, by_email=False
         )
-        results = import_account(
-            reader, variant, since=since, kinds=kinds, matching=matching, dry_run=options["dry_run"]
-        )
-        self.report(results, options, kinds)
+        self.bring_account(reader, variant, matching, options)

@@ -17,14 +17,13 @@ from django_stripe_gateway.models import get_payment_model
 from django_stripe_gateway.services.imports.django_payments import (
     KIND,
     Columns,
-    find_row,
     import_payments,
     open_table,
 )
 from django_stripe_gateway.services.imports.results import Imported
 from django_stripe_gateway.services.imports.tables import ForeignTable
 from django_stripe_gateway.services.imports.verify import KIND as VERIFIED
-from django_stripe_gateway.services.imports.verify import verify
+from django_stripe_gateway.services.imports.verify import verify_rows
 
 
 class Command(ImportCommand):
@@ -62,12 +61,7 @@ class Command(ImportCommand):
         """Bring the payments, and then ask about each, if that is wanted."""
         yield from import_payments(table, columns, variant=options["variant"], dry_run=options["dry_run"])
         if options["verify"]:
-            for row in table.rows("token", "transaction_id", "variant"):
-                payment = (
-                    find_row(table, row) if not options["variant"] or row["variant"] == options["variant"] else None
-                )
-                if payment is not None:
-                    yield from verify(payment)
+            yield from verify_rows(table, variant=options["variant"])
 
 
 def chosen_table(options: dict[str, Any]) -> tuple[str, str]:

@@ -50,7 +50,7 @@ def import_account(
     """
     with suppress(GatewayError):
         # Who does not say whose the key is has its rows told apart by their mode alone.
-        learn_account(variant)
+        learn_account(variant, is_kept=not dry_run)
     would_be: dict[str, int] = {}
     if CUSTOMERS in kinds:
         for result in import_customers(reader, variant, matching or Matching(), dry_run=dry_run):

@@ -13,7 +13,7 @@ from django.db import IntegrityError
 from django.utils.crypto import salted_hmac
 
 from django_stripe_gateway.choices import CaptureMethod, LogEvent
-from django_stripe_gateway.gateways.account_reading import AccountReader, ListedPayment, Unreadable
+from django_stripe_gateway.gateways.account_reading import AccountReader, ListedPayment
 from django_stripe_gateway.gateways.values import RefundSnapshot
 from django_stripe_gateway.models import AbstractPayment, Customer, PaymentGatewayConfig, get_payment_model
 from django_stripe_gateway.models.fields import ZERO
@@ -21,11 +21,11 @@ from django_stripe_gateway.money import format_amount
 from django_stripe_gateway.services.accounts import columns_of
 from django_stripe_gateway.services.audit import without_signals, write_log
 from django_stripe_gateway.services.imports.owners import owner_model
-from django_stripe_gateway.services.imports.reading import dated
+from django_stripe_gateway.services.imports.reading import Bringer, Result, bring
 from django_stripe_gateway.services.imports.results import IMPORT, Imported, Outcome
 from django_stripe_gateway.services.payments.refund_sync import apply_refund
 from django_stripe_gateway.services.payments.sync import apply_snapshot
-from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
+from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.transactions import (
     lock_payment,
     money_transaction,
@@ -35,6 +35,28 @@ from django_stripe_gateway.services.transactions import (
 
 KIND = "payments"
 SALT = "django_stripe_gateway.imported_payment"
+
+
+class Payments(Bringer[ListedPayment]):
+    """With what was given back of each."""
+
+    kind = KIND
+
+    def name(self, item: ListedPayment) -> tuple[str, str]:
+        """Return the provider's id of what it was made with, and its status."""
+        return item.snapshot.object_id, item.snapshot.status
+
+    def is_known(self, item: ListedPayment) -> bool:
+        """Return whether there is a row of it."""
+        return _find(item) is not None
+
+    def take(self, item: ListedPayment, began: datetime, customer_pk: int | None) -> Result:
+        """Write it with its refunds, if the row lacks some."""
+        known = _find(item)
+        lacks_refunds = item.refunded > (ZERO if known is None else known.refunded_amount)
+        refunds = self.reader.refunds(item.snapshot) if lacks_refunds else ()
+        outcome = take_payment(item, refunds, self.variant, customer_pk, livemode=self.reader.livemode)
+        return outcome, item.snapshot.status
 
 
 def import_payments(
@@ -47,28 +69,8 @@ def import_payments(
     Args:
         customers: keys of the rows of those who are known here, by the provider's ids.
     """
-    for _began, item in dated(reader.payments(since)):
-        if isinstance(item, Unreadable):
-            yield Imported(KIND, item.object_id, Outcome.FAILED, item.reason)
-            continue
-        object_id = item.snapshot.object_id
-        if item.customer_id and item.customer_id not in customers:
-            yield Imported(KIND, object_id, Outcome.LEFT_OUT, f"of {item.customer_id}, whose owner is not known")
-            continue
-        known = _find(item)
-        if dry_run:
-            yield Imported(KIND, object_id, Outcome.NEW if known is None else Outcome.KNOWN, item.snapshot.status)
-            continue
-        lacks_refunds = item.refunded > (ZERO if known is None else known.refunded_amount)
-        refunds = reader.refunds(item.snapshot) if lacks_refunds else ()
-        try:
-            outcome = take_payment(item, refunds, variant, customers.get(item.customer_id), livemode=reader.livemode)
-        except SupersededAttempt:
-            yield Imported(KIND, object_id, Outcome.KNOWN, "of an earlier attempt")
-        except SnapshotMismatch as mismatch:
-            yield Imported(KIND, object_id, Outcome.FAILED, str(mismatch))
-        else:
-            yield Imported(KIND, object_id, outcome, item.snapshot.status)
+    known_and_guests = {**customers, "": None}
+    return bring(Payments(reader, variant), reader.payments(since), known_and_guests, dry_run=dry_run)
 
 
 def take_payment(

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.db.models import TextChoices
 from django.utils import timezone
 
-from django_stripe_gateway.choices import SubscriptionStatus
-from django_stripe_gateway.exceptions import ProviderError
-from django_stripe_gateway.gateways.account_reading import AccountReader, Unreadable
+from django_stripe_gateway.choices import InvoiceStatus, SubscriptionStatus
+from django_stripe_gateway.gateways.account_reading import AccountReader
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Invoice, Subscription
 from django_stripe_gateway.services.audit import without_signals
-from django_stripe_gateway.services.imports.reading import dated
+from django_stripe_gateway.services.imports.reading import Bringer, Result, bring
 from django_stripe_gateway.services.imports.results import IMPORT, Imported, Outcome
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, judge
@@ -38,43 +37,60 @@ from django_stripe_gateway.services.transactions import money_transaction, payme
 SUBSCRIPTIONS, INVOICES = "subscriptions", "invoices"
 # Of these a list does not say since when they are late, or what is left to pay.
 UNPAID = (SubscriptionStatus.INCOMPLETE, SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID)
+# One such is asked for again by runs that are as far apart; meanwhile events and ``reconcile`` follow it.
+ASKED_AGAIN_AFTER = timedelta(hours=1)
+
+
+class Subscriptions(Bringer[SubscriptionSnapshot]):
+    """Ended ones, too; what a list leaves open of one is asked for."""
+
+    kind = SUBSCRIPTIONS
+
+    def name(self, item: SubscriptionSnapshot) -> tuple[str, str]:
+        """Return the provider's id, and the status."""
+        return item.subscription_id, item.status
+
+    def problem(self, item: SubscriptionSnapshot) -> str:
+        """Say of a status that nobody here knows; a row without it would never become valid."""
+        return _unknown_status(item.status, SubscriptionStatus)
+
+    def is_known(self, item: SubscriptionSnapshot) -> bool:
+        """Return whether there is a row of it."""
+        return find_subscription_row([self.variant], item.subscription_id) is not None
+
+    def take(self, item: SubscriptionSnapshot, began: datetime, customer_pk: int | None) -> Result:
+        """Write it, once what the list leaves open is known."""
+        if self.reader.can_ask and _is_in_doubt(self.variant, item):
+            if _was_just_asked(self.variant, item):
+                return Outcome.KNOWN, item.status
+            began = timezone.now()
+            item = self.reader.subscription(item.subscription_id)
+            problem = self.problem(item)
+            if problem:
+                return Outcome.FAILED, problem
+        return take_subscription(customer_pk or 0, self.variant, Look(None, began, item)), item.status
 
 
 def import_subscriptions(
     reader: AccountReader, variant: str, customers: Mapping[str, int], *, dry_run: bool = False
 ) -> Iterator[Imported]:
-    """Bring the subscriptions of customers, ended ones too, and yield what became of each.
+    """Bring the subscriptions of customers, and yield what became of each.
 
     Args:
         customers: keys of the rows of those who are known here, by the provider's ids.
     """
-    for began, item in dated(reader.subscriptions()):
-        if isinstance(item, Unreadable):
-            yield Imported(SUBSCRIPTIONS, item.object_id, Outcome.FAILED, item.reason)
-            continue
-        customer_pk = customers.get(item.customer_id)
-        if customer_pk is None:
-            detail = f"{item.status}, of {item.customer_id}, whose owner is not known"
-            yield Imported(SUBSCRIPTIONS, item.subscription_id, Outcome.LEFT_OUT, detail)
-            continue
-        known = find_subscription_row([variant], item.subscription_id)
-        if dry_run:
-            outcome = Outcome.NEW if known is None else Outcome.KNOWN
-            yield Imported(SUBSCRIPTIONS, item.subscription_id, outcome, item.status)
-            continue
-        try:
-            if reader.can_ask and _is_in_doubt(variant, item):
-                began = timezone.now()
-                item = get_billing_gateway(variant).retrieve_subscription(item.subscription_id)
-            outcome = take_subscription(customer_pk, variant, Look(None, began, item))
-        except SnapshotMismatch as mismatch:
-            yield Imported(SUBSCRIPTIONS, item.subscription_id, Outcome.FAILED, str(mismatch))
-        except ProviderError as error:
-            if not error.is_missing:
-                raise
-            yield Imported(SUBSCRIPTIONS, item.subscription_id, Outcome.LEFT_OUT, "it is gone")
-        else:
-            yield Imported(SUBSCRIPTIONS, item.subscription_id, outcome, item.status)
+    return bring(Subscriptions(reader, variant), reader.subscriptions(), customers, dry_run=dry_run)
+
+
+def _unknown_status(status: str, known: type[TextChoices]) -> str:
+    return "" if status in known.values else f"its status {status!r} is unknown to this version"
+
+
+def _was_just_asked(variant: str, snapshot: SubscriptionSnapshot) -> bool:
+    """Return whether what makes one ask is no more than that it is unpaid, as an earlier run has been told."""
+    rows = Subscription.objects.using(payments_database()).filter(variant=variant, status=snapshot.status)
+    row = rows.filter(provider_id=snapshot.subscription_id, fetched_at__gt=timezone.now() - ASKED_AGAIN_AFTER).first()
+    return row is not None and snapshot.status in UNPAID and not _lacks_something(row, snapshot)
 
 
 def _is_in_doubt(variant: str, snapshot: SubscriptionSnapshot) -> bool:
@@ -83,9 +99,12 @@ def _is_in_doubt(variant: str, snapshot: SubscriptionSnapshot) -> bool:
     row = rows.filter(provider_id=snapshot.subscription_id).first() or Subscription(variant=variant)
     if row.has_ended:
         return False
+    return snapshot.status in UNPAID or _lacks_something(row, snapshot)
+
+
+def _lacks_something(row: Subscription, snapshot: SubscriptionSnapshot) -> bool:
     return (
-        snapshot.status in UNPAID
-        or snapshot.has_pending_update
+        snapshot.has_pending_update
         or not snapshot.has_all_items
         or lack_periods(snapshot.items)
         or is_schedule_in_doubt(row, snapshot, None)
@@ -118,33 +137,38 @@ def take_subscription(customer_pk: int, variant: str, look: Look[SubscriptionSna
     return Outcome.NEW if pk is None else Outcome.KNOWN
 
 
+class Invoices(Bringer[InvoiceSnapshot]):
+    """Of subscriptions that are known, and those that are of none."""
+
+    kind = INVOICES
+
+    def name(self, item: InvoiceSnapshot) -> tuple[str, str]:
+        """Return the provider's id, and the status."""
+        return item.invoice_id, item.status
+
+    def problem(self, item: InvoiceSnapshot) -> str:
+        """Say of a status that nobody here knows."""
+        return _unknown_status(item.status, InvoiceStatus)
+
+    def is_known(self, item: InvoiceSnapshot) -> bool:
+        """Return whether there is a row of it."""
+        rows = Invoice.objects.using(payments_database())
+        found: bool = rows.filter(variant=self.variant, provider_id=item.invoice_id).exists()
+        return found
+
+    def take(self, item: InvoiceSnapshot, began: datetime, customer_pk: int | None) -> Result:
+        """Write it."""
+        outcome = take_invoice(customer_pk or 0, self.variant, Look(None, began, item))
+        if outcome is Outcome.LEFT_OUT:
+            return outcome, f"its subscription {item.subscription_id} is not known"
+        return outcome, item.status
+
+
 def import_invoices(
     reader: AccountReader, variant: str, customers: Mapping[str, int], since: datetime, *, dry_run: bool = False
 ) -> Iterator[Imported]:
     """Bring the invoices of customers, and yield what became of each; see ``import_subscriptions``."""
-    for began, item in dated(reader.invoices(since)):
-        if isinstance(item, Unreadable):
-            yield Imported(INVOICES, item.object_id, Outcome.FAILED, item.reason)
-            continue
-        customer_pk = customers.get(item.customer_id)
-        if customer_pk is None:
-            yield Imported(
-                INVOICES, item.invoice_id, Outcome.LEFT_OUT, f"of {item.customer_id}, whose owner is not known"
-            )
-            continue
-        if dry_run:
-            rows = Invoice.objects.using(payments_database()).filter(variant=variant, provider_id=item.invoice_id)
-            yield Imported(INVOICES, item.invoice_id, Outcome.KNOWN if rows.exists() else Outcome.NEW, item.status)
-            continue
-        try:
-            outcome = take_invoice(customer_pk, variant, Look(None, began, item))
-        except SnapshotMismatch as mismatch:
-            yield Imported(INVOICES, item.invoice_id, Outcome.FAILED, str(mismatch))
-        else:
-            detail = (
-                f"its subscription {item.subscription_id} is not known" if outcome is Outcome.LEFT_OUT else item.status
-            )
-            yield Imported(INVOICES, item.invoice_id, outcome, detail)
+    return bring(Invoices(reader, variant), reader.invoices(since), customers, dry_run=dry_run)
 
 
 @retry_on_deadlock

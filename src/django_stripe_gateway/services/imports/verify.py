@@ -5,17 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
+from django.db import DatabaseError
+
 from django_stripe_gateway.choices import RefundStatus
 from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.gateways.registry import get_gateway, is_supported_variant
 from django_stripe_gateway.gateways.values import ProviderStatus
 from django_stripe_gateway.models import AbstractPayment
+from django_stripe_gateway.services.imports.django_payments import find_row
+from django_stripe_gateway.services.imports.reading import Result, attempt
 from django_stripe_gateway.services.imports.results import Imported, Outcome
+from django_stripe_gateway.services.imports.tables import ForeignTable
 from django_stripe_gateway.services.payments.refresh import payment_ref
 from django_stripe_gateway.services.payments.sync import TARGETS
 from django_stripe_gateway.transitions import PAID
 
 KIND = "verified"
+
+
+def verify_rows(table: ForeignTable, *, variant: str = "") -> Iterator[Imported]:
+    """Yield how the payments that a table's rows have become differ from what the provider says.
+
+    Args:
+        variant: of this payment variant only.
+
+    Raises:
+        GatewayError: the provider could not be asked.
+    """
+    for row in table.rows("token", "transaction_id", "variant"):
+        if variant and row["variant"] != variant:
+            continue
+        try:
+            payment = find_row(table, row)
+        except (DatabaseError, ValueError):
+            # No row here can be it; that it could not be brought was said.
+            continue
+        if payment is not None:
+            yield from verify(payment)
 
 
 def verify(payment: AbstractPayment) -> Iterator[Imported]:
@@ -24,16 +50,18 @@ def verify(payment: AbstractPayment) -> Iterator[Imported]:
     Raises:
         GatewayError: the provider could not be asked.
     """
-    if not payment.transaction_id or not is_supported_variant(payment.variant):
-        return
+    if payment.transaction_id and is_supported_variant(payment.variant):
+        yield attempt(KIND, payment.token, lambda: _compare(payment))
+
+
+def _compare(payment: AbstractPayment) -> Result:
     try:
         differences = list(_differences(payment))
     except ProviderError as error:
         if not error.is_missing:
             raise
         differences = ["the provider does not know it"]
-    outcome = Outcome.AMBIGUOUS if differences else Outcome.KNOWN
-    yield Imported(KIND, payment.token, outcome, "; ".join(differences))
+    return Outcome.AMBIGUOUS if differences else Outcome.KNOWN, "; ".join(differences)
 
 
 def _differences(payment: AbstractPayment) -> Iterator[str]:
