@@ -171,6 +171,40 @@ def test_tables_that_are_others(legacy: str, change: Change, sql: str, said: str
         bring()
 
 
+REFERENCE = "ALTER TABLE djstripe_customer RENAME COLUMN subscriber_id TO former"
+
+
+@pytest.mark.parametrize(("table", "is_refused"), [("auth_user", False), ("teams_organisation", True)])
+def test_subscribers_of_another_model(
+    legacy: str, change: Change, user: Any, table: str, is_refused: bool, account: RunningAccount
+) -> None:
+    """The organisation 5 is not the user 5; the table says of whom its keys are."""
+    change(REFERENCE)
+    change(f"CREATE TABLE {table} (id integer PRIMARY KEY)")
+    change(f"ALTER TABLE djstripe_customer ADD COLUMN subscriber_id integer REFERENCES {table} (id)")
+    change("UPDATE djstripe_customer SET subscriber_id = former")
+    account.begin()
+    if is_refused:
+        with pytest.raises(CommandError, match="subscribers are in the table teams_organisation"):
+            bring()
+        assert not Customer.objects.exists()
+        assert account.fake.requests == []
+    else:
+        bring()
+        assert Customer.objects.get().owner == user
+
+
+@pytest.mark.parametrize(
+    ("model", "said"), [("auth.Group", "subscribers are auth.Group"), ("teams.Gone", "names teams.Gone, which is not")]
+)
+def test_subscribers_of_another_model__as_the_setting_says(legacy: str, settings: Any, model: str, said: str) -> None:
+    """A table that was copied without its references says nothing."""
+    settings.DJSTRIPE_SUBSCRIBER_MODEL = model
+    with pytest.raises(CommandError, match=said):
+        bring()
+    assert not Customer.objects.exists()
+
+
 def test_database_that_is_not_there(account: RunningAccount) -> None:
     with pytest.raises(CommandError, match="DATABASES has no entry 'legacy'"):
         bring()

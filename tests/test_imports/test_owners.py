@@ -9,7 +9,10 @@ import pytest
 from django.core.management.base import CommandError
 
 from django_stripe_gateway.adapter import Adapter, CustomerDetails
+from django_stripe_gateway.gateways.stripe.stored_reader import StoredObjectReader
 from django_stripe_gateway.models import Customer
+from django_stripe_gateway.services.imports.customers import import_customers
+from django_stripe_gateway.services.imports.owners import Matching
 from tests.billing_factories import make_customer
 from tests.factories import make_user
 from tests.test_imports.running_account import RunningAccount, counts, run_import
@@ -39,10 +42,47 @@ def test_known_row_comes_first(account: RunningAccount, user: Any, other_user: A
     assert owners() == {known: user}
 
 
-def test_metadata_before_email(account: RunningAccount, user: Any, other_user: Any) -> None:
-    found = person(account, metadata={"owner_id": str(other_user.pk)}, email=user.email)
+@pytest.mark.parametrize("email", ["", "nobody@example.org"])
+def test_metadata_before_email(account: RunningAccount, other_user: Any, email: str) -> None:
+    found = person(account, metadata={"owner_id": str(other_user.pk)}, email=email)
     bring()
     assert owners() == {found: other_user}
+
+
+@pytest.mark.parametrize("arguments", [(), ("--no-email",)])
+def test_metadata_that_the_address_contradicts(
+    account: RunningAccount, user: Any, other_user: Any, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """``owner_id`` may be a name that earlier code has used for something else."""
+    other_user.email = "bob@example.org"
+    other_user.save()
+    found = person(account, metadata={"owner_id": str(user.pk)}, email=other_user.email.upper())
+    printed = bring(*arguments)
+    assert counts(printed)["customers"] == {"ambiguous": 1}
+    assert f"name the owner {user.pk}, and its e-mail address is the owner {other_user.pk}'s" in printed
+    assert owners() == {}
+    decisions = tmp_path / "decided.csv"
+    decisions.write_text(f"{found},{user.pk}", encoding="utf-8")
+    bring("--map", str(decisions), *arguments)
+    assert owners() == {found: user}
+
+
+def test_metadata_of_one_of_two_with_the_address(account: RunningAccount, user: Any) -> None:
+    make_user(email=user.email)
+    found = person(account, metadata={"owner_id": str(user.pk)}, email=user.email)
+    bring()
+    assert owners() == {found: user}
+
+
+def test_how_an_owner_was_found_is_said(account: RunningAccount, user: Any, other_user: Any) -> None:
+    """Before anything is written, to whoever asks with -v 2."""
+    other_user.email = "bob@example.org"
+    other_user.save()
+    by_metadata = person(account, metadata={"owner_id": str(user.pk)})
+    by_email = person(account, email=other_user.email)
+    printed = bring("--dry-run", "--verbosity=2")
+    assert f"{by_metadata}: new owner {user.pk}, by metadata (owner_id)" in printed
+    assert f"{by_email}: new owner {other_user.pk}, by e-mail" in printed
 
 
 def test_metadata_of_the_host(account: RunningAccount, user: Any) -> None:
@@ -91,14 +131,70 @@ def test_email_of_two_owners(account: RunningAccount, user: Any) -> None:
     assert owners() == {}
 
 
-def test_email_of_two_customers(account: RunningAccount, user: Any, other_user: Any) -> None:
-    """Also if the metadata tell whose one of them is."""
-    one = person(account, email=user.email, metadata={"owner_id": str(other_user.pk)})
+def test_email_of_two_customers(account: RunningAccount, user: Any, other_user: Any, tmp_path: Path) -> None:
+    """Also if somebody has decided whose one of them is."""
+    one = person(account, email=user.email)
     person(account, email=user.email)
-    printed = bring()
+    decisions = tmp_path / "decided.csv"
+    decisions.write_text(f"{one},{other_user.pk}", encoding="utf-8")
+    printed = bring("--map", str(decisions))
     assert counts(printed)["customers"] == {"new": 1, "ambiguous": 1}
     assert "2 customers have its e-mail address" in printed
     assert owners() == {one: other_user}
+
+
+def test_email_of_a_customer_that_cannot_be_read(user: Any) -> None:
+    """Which of the two is the owner's nobody knows."""
+    found = [{"id": "cus_1", "email": user.email}, {"id": None, "email": user.email}, {"id": None, "email": ""}]
+    reader = StoredObjectReader(lambda kind: iter([found]), livemode=False)
+    outcomes = [(one.object_id, one.outcome.value) for one in import_customers(reader, "stripe", Matching())]
+    assert outcomes == [("", "failed"), ("", "failed"), ("cus_1", "ambiguous")]
+    assert owners() == {}
+
+
+@pytest.mark.parametrize(
+    ("of_owner", "of_customer", "outcome"),
+    [
+        ("Ada@Example.ORG", "  ada@example.org ", "new"),
+        ("x@bücher.de", "X@bücher.DE", "new"),
+        # Another domain, which somebody else has registered.
+        ("x@faß.de", "x@fass.de", "ambiguous"),
+        ("x@fass.de", "x@faß.de", "ambiguous"),
+        # The sign of Kelvin is folded to the letter.
+        ("kim@example.org", "\u212aim@example.org", "ambiguous"),
+        # Composed, and a letter with its accent behind it.
+        ("ren\u00e9@example.org", "rene\u0301@example.org", "ambiguous"),
+        ("René@example.org", "RENÉ@example.org", "ambiguous"),
+        ("ada@example.org", "ada\u200b@example.org", "ambiguous"),
+        ("ada@example.org", "\uff41da@example.org", "ambiguous"),
+        ("x@bücher.de", "x@xn--bcher-kva.de", "ambiguous"),
+        ("ada@example.org", "ada+shop@example.org", "unmatched"),
+        ("ada.love@example.org", "adalove@example.org", "unmatched"),
+        ("ada@example.org", "ada@example.org.evil.example", "unmatched"),
+        ("ada@example.org", "\u0430da@example.org", "unmatched"),
+        ("", "  ", "unmatched"),
+        ("\u200b", "\u200b", "unmatched"),
+    ],
+)
+def test_addresses_that_look_alike(
+    account: RunningAccount, user: Any, of_owner: str, of_customer: str, outcome: str
+) -> None:
+    user.email = of_owner
+    user.save()
+    found = person(account)
+    with account.fake.state.acting():
+        _scope, obj = account.fake.state.locate(found)
+        obj["email"] = of_customer
+    assert counts(bring())["customers"] == {outcome: 1}
+    assert owners() == ({found: user} if outcome == "new" else {})
+
+
+def test_owners_whose_addresses_look_alike(account: RunningAccount, user: Any, other_user: Any) -> None:
+    for owner, email in ((user, "x@fass.de"), (other_user, "x@faß.de")):
+        owner.email = email
+        owner.save()
+    person(account, email="x@fass.de")
+    assert counts(bring())["customers"] == {"ambiguous": 1}
 
 
 def test_two_customers_of_one_owner(account: RunningAccount, user: Any) -> None:

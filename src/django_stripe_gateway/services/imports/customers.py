@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 
 from django.db import IntegrityError
 
@@ -12,8 +13,8 @@ from django_stripe_gateway.gateways.billing_values import CustomerSnapshot
 from django_stripe_gateway.models import Customer
 from django_stripe_gateway.services.accounts import columns_of
 from django_stripe_gateway.services.arrivals import handle_arrivals
-from django_stripe_gateway.services.imports.owners import Match, Matching, match_owners
-from django_stripe_gateway.services.imports.reading import dated
+from django_stripe_gateway.services.imports.owners import Match, Matching, match_owners, owner_model
+from django_stripe_gateway.services.imports.reading import attempt, dated
 from django_stripe_gateway.services.imports.results import Imported, Outcome
 from django_stripe_gateway.services.subscriptions.customers import CREATE_CUSTOMER
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, judge
@@ -30,23 +31,26 @@ def import_customers(
     All are read first: whether an e-mail address is unique only the whole account says.
     """
     found: dict[str, tuple[datetime, CustomerSnapshot]] = {}
+    unreadable: list[Unreadable] = []
     for began, item in dated(reader.customers()):
         if isinstance(item, Unreadable):
+            unreadable.append(item)
             yield Imported(KIND, item.object_id, Outcome.FAILED, item.reason)
         elif not item.is_deleted:
             found[item.customer_id] = (began, item)
-    for customer_id in matching.decided.keys() - found.keys():
+    for customer_id in matching.decided.keys() - found.keys() - {item.object_id for item in unreadable}:
         yield Imported(KIND, customer_id, Outcome.UNMATCHED, f"{matching.decided_by} names it; the account has no such")
-    for match in match_owners([customer for _began, customer in found.values()], variant, matching):
+    customers = [customer for _began, customer in found.values()]
+    for match in match_owners(customers, variant, matching, further_emails=[item.email for item in unreadable]):
+        customer_id = match.customer.customer_id
         if match.outcome is not Outcome.NEW:
-            yield Imported(KIND, match.customer.customer_id, match.outcome, match.reason)
-            continue
-        outcome, reason = Outcome.NEW, f"owner {match.owner_pk}, by {match.how}"
-        if not dry_run:
-            began, customer = found[match.customer.customer_id]
-            outcome, said = link_customer(match, variant, began, livemode=_livemode(customer, reader))
-            reason = said or reason
-        yield Imported(KIND, match.customer.customer_id, outcome, reason)
+            yield Imported(KIND, customer_id, match.outcome, match.reason)
+        elif dry_run:
+            yield Imported(KIND, customer_id, Outcome.NEW, _how(match))
+        else:
+            began, customer = found[customer_id]
+            livemode = _livemode(customer, reader)
+            yield attempt(KIND, customer_id, partial(link_customer, match, variant, began, livemode=livemode))
 
 
 def link_customer(match: Match, variant: str, began: datetime, *, livemode: bool) -> tuple[Outcome, str]:
@@ -58,6 +62,8 @@ def link_customer(match: Match, variant: str, began: datetime, *, livemode: bool
     try:
         return _link(match, variant, began, livemode)
     except IntegrityError:
+        if not owner_model()._base_manager.filter(pk=match.owner_pk).exists():
+            return Outcome.UNMATCHED, f"its owner {match.owner_pk} was deleted meanwhile"
         # Somebody was faster: a request of the owner's, or another import.
         return _link(match, variant, began, livemode)
 
@@ -84,7 +90,11 @@ def _link(match: Match, variant: str, began: datetime, livemode: bool) -> tuple[
             row.default_payment_method = match.customer.default_payment_method
         row.save(using=payments_database())
         handle_arrivals(customer_id)
-    return Outcome.NEW, ""
+    return Outcome.NEW, _how(match)
+
+
+def _how(match: Match) -> str:
+    return f"owner {match.owner_pk}, by {match.how}"
 
 
 def _is_being_made(row: Customer) -> bool:

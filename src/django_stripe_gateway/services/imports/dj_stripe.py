@@ -6,13 +6,19 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from django.apps import apps
+from django.conf import settings
+
 from django_stripe_gateway.exceptions import GatewayConfigurationError
 from django_stripe_gateway.gateways.stripe.stored_reader import StoredObjectReader
+from django_stripe_gateway.services.imports.owners import owner_model
 from django_stripe_gateway.services.imports.tables import ForeignTable
 
 KEY = "djstripe_id"
 #: What dj-stripe writes into the metadata of the customers that it makes: the subscriber's key.
 SUBSCRIBER_METADATA = "djstripe_subscriber"
+#: Whose keys those are; users', where a site does not set it.
+SUBSCRIBER_SETTING = "DJSTRIPE_SUBSCRIBER_MODEL"
 TABLES = {
     "customer": "djstripe_customer",
     "subscription": "djstripe_subscription",
@@ -34,12 +40,14 @@ class DjStripeTables:
         account: the account's id, needed where they hold several.
 
     Raises:
-        GatewayConfigurationError: a table or a column is missing, or the account is not clear.
+        GatewayConfigurationError: a table or a column is missing, the account is not clear, or the subscribers are
+            of another model than the owners here.
     """
 
     def __init__(self, database: str, *, livemode: bool, account: str = "") -> None:
         self._database, self._livemode = database, livemode
         self._customers = self._table("customer", "subscriber_id")
+        self._verify_subscribers()
         self._accounts = self._names_of(account)
 
     def subscribers(self) -> dict[str, str]:
@@ -63,6 +71,32 @@ class DjStripeTables:
 
     def _table(self, kind: str, *needs: str) -> ForeignTable:
         return ForeignTable(self._database, TABLES[kind], key=KEY, needs=("id", "livemode", "stripe_data", *needs))
+
+    def _verify_subscribers(self) -> None:
+        """Refuse keys of another model: the organisation 5 would become the user 5.
+
+        The table says of whom its keys are; one that was copied without that is as dj-stripe's setting says.
+        """
+        owner, referred = owner_model()._meta, self._customers.reference("subscriber_id")
+        if referred is not None:
+            # SQLite does not say the column where it is the key.
+            if referred not in ((owner.db_table, owner.pk.column), (owner.db_table, None)):
+                raise GatewayConfigurationError(
+                    f"dj-stripe's subscribers are in the table {referred[0]}, and the owners here in {owner.db_table}. "
+                    "Set STRIPE_GATEWAY_OWNER_MODEL to the model of dj-stripe's subscribers."
+                )
+            return
+        name = getattr(settings, SUBSCRIBER_SETTING, settings.AUTH_USER_MODEL)
+        try:
+            subscriber = apps.get_model(name)._meta
+        except (LookupError, ValueError):
+            raise GatewayConfigurationError(f"{SUBSCRIBER_SETTING} names {name}, which is not installed.") from None
+        if subscriber.concrete_model is not owner.concrete_model:
+            raise GatewayConfigurationError(
+                f"dj-stripe's subscribers are {subscriber.label}, as far as {SUBSCRIBER_SETTING} says, and the owners "
+                f"here are {owner.label}. Set {SUBSCRIBER_SETTING} to what dj-stripe had, and "
+                "STRIPE_GATEWAY_OWNER_MODEL to the same model."
+            )
 
     def _is_ours(self, row: Mapping[str, Any]) -> bool:
         account, mode = row["djstripe_owner_account_id"], row["livemode"]

@@ -15,6 +15,7 @@ from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.gateways.billing_values import CustomerSnapshot
 from django_stripe_gateway.models import Customer
 from django_stripe_gateway.models.customers import CustomerQuerySet
+from django_stripe_gateway.services.imports.addresses import exact, likeness
 from django_stripe_gateway.services.imports.results import Outcome
 from django_stripe_gateway.services.subscriptions.customers import OWNER_MARK
 from django_stripe_gateway.services.transactions import payments_database
@@ -50,22 +51,26 @@ class Match:
     reason: str = ""
 
 
-def match_owners(customers: Sequence[CustomerSnapshot], variant: str, matching: Matching) -> Iterator[Match]:
+def match_owners(
+    customers: Sequence[CustomerSnapshot], variant: str, matching: Matching, *, further_emails: Sequence[str] = ()
+) -> Iterator[Match]:
     """Yield the owner of each customer that an account has, or why none is certain.
 
     A row that knows the customer comes first, then a decision, the customer's metadata, and its e-mail address.
 
     Args:
         customers: all of the account: an address counts as unique only among all of them.
+        further_emails: addresses of those that cannot be read.
     """
     known = customers_of(variant)
     open_customers = [found for found in customers if found.customer_id not in known]
-    counts = Counter(_address(found.email) for found in customers)
+    counts = Counter(likeness(email) for email in (*(found.email for found in customers), *further_emails))
     marked = {value for found in open_customers for value in _marks(found, matching).values()}
     named = marked | {matching.decided.get(found.customer_id, "") for found in open_customers}
     owners = _existing_owners(named - {""})
-    wanted = {_address(found.email) for found in open_customers} if matching.by_email else set()
-    by_email = owners_by_email(wanted - {""})
+    # An address contradicts metadata, even where it is not believed alone.
+    asked = [found for found in open_customers if matching.by_email or _marks(found, matching)]
+    by_email = owners_by_email({likeness(found.email) for found in asked} - {""})
     matches = [_match(found, matching, owners, counts, by_email) for found in open_customers]
     for found in customers:
         if found.customer_id in known:
@@ -78,7 +83,7 @@ def _match(
     matching: Matching,
     owners: Mapping[str, Any],
     counts: Mapping[str, int],
-    by_email: Mapping[str, Sequence[Any]],
+    by_email: Mapping[str, Mapping[Any, str]],
 ) -> Match:
     decided = matching.decided.get(found.customer_id)
     if decided is not None:
@@ -93,19 +98,35 @@ def _match(
         if value not in owners:
             # The address may have passed on to somebody else since.
             return Match(found, reason=f"its metadata ({key}) name the owner {value}, who does not exist")
-        return Match(found, owners[value], "metadata", Outcome.NEW)
-    address = _address(found.email)
-    if not matching.by_email or not address:
+        others = _owners_of_address(found, by_email)
+        if others and owners[value] not in others:
+            # Other code may have kept other things under the same name.
+            reason = f"its metadata ({key}) name the owner {value}, and its e-mail address is the owner {others[0]}'s"
+            return Match(found, outcome=Outcome.AMBIGUOUS, reason=reason)
+        return Match(found, owners[value], f"metadata ({key})", Outcome.NEW)
+    alike = likeness(found.email)
+    if not matching.by_email or not alike:
         return Match(found, reason="nothing on it says whose it is")
-    candidates = by_email.get(address, ())
+    candidates = by_email.get(alike, {})
     if not candidates:
         return Match(found, reason="no owner has its e-mail address")
     if len(candidates) > 1:
         return Match(found, outcome=Outcome.AMBIGUOUS, reason=f"{len(candidates)} owners have its e-mail address")
-    if counts[address] > 1:
-        reason = f"{counts[address]} customers have its e-mail address"
+    if counts[alike] > 1:
+        reason = f"{counts[alike]} customers have its e-mail address"
         return Match(found, outcome=Outcome.AMBIGUOUS, reason=reason)
-    return Match(found, candidates[0], "e-mail", Outcome.NEW)
+    same = _owners_of_address(found, by_email)
+    if not same:
+        (owner_pk,) = candidates
+        reason = f"its e-mail address only looks like the owner {owner_pk}'s"
+        return Match(found, outcome=Outcome.AMBIGUOUS, reason=reason)
+    return Match(found, same[0], "e-mail", Outcome.NEW)
+
+
+def _owners_of_address(found: CustomerSnapshot, by_email: Mapping[str, Mapping[Any, str]]) -> list[Any]:
+    """Return the owners who have the very address of a customer."""
+    candidates = by_email.get(likeness(found.email), {})
+    return [owner_pk for owner_pk, address in candidates.items() if address == exact(found.email)]
 
 
 def _one_each(matches: Sequence[Match], variant: str) -> Iterator[Match]:
@@ -128,10 +149,6 @@ def _one_each(matches: Sequence[Match], variant: str) -> Iterator[Match]:
 def _marks(found: CustomerSnapshot, matching: Matching) -> dict[str, str]:
     keys = dict.fromkeys(filter(None, (OWNER_MARK, matching.metadata)))
     return {key: found.metadata[key] for key in keys if found.metadata.get(key)}
-
-
-def _address(email: str) -> str:
-    return email.strip().casefold()
 
 
 def customers_of(variant: str) -> dict[str, int]:
@@ -178,12 +195,15 @@ def _existing_owners(values: Collection[str]) -> dict[str, Any]:
     return {value: key for value, key in keys.items() if key in found}
 
 
-def owners_by_email(wanted: Collection[str]) -> Mapping[str, Sequence[Any]]:
-    """Return the keys of the owners who have one of the addresses, which are in small letters.
+def owners_by_email(wanted: Collection[str]) -> Mapping[str, Mapping[Any, str]]:
+    """Return the keys of the owners whose address looks like one of the wanted, each with the very address.
 
     What the host's adapter says is asked: it is the address that the provider gets to know.
+
+    Args:
+        wanted: addresses as ``likeness`` returns them.
     """
-    found: dict[str, list[Any]] = defaultdict(list)
+    found: dict[str, dict[Any, str]] = defaultdict(dict)
     if not wanted:
         return found
     adapter, last = get_adapter(), None
@@ -192,9 +212,10 @@ def owners_by_email(wanted: Collection[str]) -> Mapping[str, Sequence[Any]]:
         chunk = list((rows if last is None else rows.filter(pk__gt=last))[:CHUNK])
         for owner in chunk:
             details: Mapping[str, Any] = adapter.customer_details(owner)
-            address = _address(str(details.get("email") or ""))
-            if address in wanted:
-                found[address].append(owner.pk)
+            email = str(details.get("email") or "")
+            alike = likeness(email)
+            if alike in wanted:
+                found[alike][owner.pk] = exact(email)
         if len(chunk) < CHUNK:
             return found
         last = chunk[-1].pk

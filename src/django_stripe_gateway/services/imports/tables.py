@@ -44,6 +44,12 @@ class ForeignTable:
                 f"The table {name} of the database {database!r} has no column {', '.join(missing)}."
             )
 
+    def reference(self, column: str) -> tuple[str, str | None] | None:
+        """Return the table and the column that a foreign key refers to, ``None`` where the database knows of none."""
+        with self.connection.cursor() as cursor:
+            found = self.connection.introspection.get_relations(cursor, self.name).get(column)
+        return None if found is None else (found[1], found[0])
+
     def rows(self, *columns: str) -> Iterator[Mapping[str, Any]]:
         """Yield the rows; of columns that the table does not have, ``None``."""
         for chunk in self.chunks(*columns):
