@@ -12,6 +12,7 @@ from django.apps import apps
 from django.core.management.base import CommandError
 from django.utils import timezone
 
+from django_stripe_gateway.gateways import patience
 from django_stripe_gateway.gateways.stripe import account_reader
 from django_stripe_gateway.models import (
     Customer,
@@ -209,7 +210,7 @@ def test_killed_anywhere(
     account: RunningAccount, ada: str, recorded_signals: SignalRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever request is the last one, another run ends where one run would have ended."""
-    monkeypatch.setattr(account_reader, "PAUSES", ())
+    monkeypatch.setattr(patience, "PAUSES", ())
     account.paid_page(ada)
     intent = account.intent(customer=ada)
     account.fake.dashboard_refund(intent["id"], 500)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.core.management.base import CommandError
 
-from django_stripe_gateway.gateways.stripe import account_reader
+from django_stripe_gateway.gateways import patience
 from django_stripe_gateway.models import Customer, Invoice, Subscription, get_payment_model
 from django_stripe_gateway.services.imports import tables
 from tests.conftest import SignalRecorder
@@ -211,7 +211,7 @@ def test_database_that_is_not_there(account: RunningAccount) -> None:
 
 
 def test_killed_and_run_again(account: RunningAccount, legacy: str, monkeypatch: Any) -> None:
-    monkeypatch.setattr(account_reader, "PAUSES", ())
+    monkeypatch.setattr(patience, "PAUSES", ())
     account.fake.fault("GET", "/v1/invoices", kind="reset_before")
     with pytest.raises(CommandError, match="it goes on"):
         bring()

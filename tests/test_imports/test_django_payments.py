@@ -18,6 +18,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connections
 
+from django_stripe_gateway.gateways import patience
 from django_stripe_gateway.models import PaymentLog, Refund, get_payment_model
 from django_stripe_gateway.payments import sync_payment
 from django_stripe_gateway.services.imports.django_payments import PATHS
@@ -180,7 +181,8 @@ def test_failed(old: OldShop) -> None:
         ({"total": "abc"}, "its total 'abc' is no amount"),
         ({"total": "NaN"}, "its total"),
         ({"tax": "Infinity"}, "its tax"),
-        ({"captured_amount": "-5"}, "its captured_amount"),
+        ({"captured_amount": "-5"}, "captured_amount -5.00 is less than nothing"),
+        ({"total": "-5"}, "its total -5.00"),
         ({"transaction_id": "p" * 300}, "its transaction_id has more than 255 characters"),
         ({"billing_email": "y" * 500}, "its billing_email has more than 254 characters"),
         ({"billing_country_code": "DEU"}, "its billing_country_code has more than 2 characters"),
@@ -206,8 +208,9 @@ def test_row_that_cannot_be_brought_stops_no_other(old: OldShop, fields: dict[st
         assert [payment.token for payment in Payment.objects.all()] == brought
 
 
-def test_row_that_the_database_refuses_stops_no_other(old: OldShop) -> None:
+def test_row_that_the_database_refuses_stops_no_other(old: OldShop, monkeypatch: Any) -> None:
     """On PostgreSQL, whose texts hold no NUL; others take it."""
+    monkeypatch.setattr(patience, "PAUSES", ())
     old.add(message="a\x00b", transaction_id="cs_\x00")
     old.add()
     with contextlib.suppress(CommandError):
@@ -306,3 +309,16 @@ def test_verify(old: OldShop, account: RunningAccount) -> None:
     assert f"verified: {gone}: ambiguous the provider does not know it" in printed
     assert account.written() == []
     assert {payment.refunded_amount for payment in Payment.objects.all()} == {0}
+
+
+def test_verify__busy_and_unreadable(old: OldShop, account: RunningAccount, monkeypatch: Any) -> None:
+    """Who is busy is asked again, and one answer that nobody can read stops no other."""
+    monkeypatch.setattr(patience, "PAUSES", (0.0, 0.0))
+    first, second = account.paid_page(amount=2500), account.paid_page(amount=2500)
+    old.add(transaction_id=first["id"])
+    old.add(transaction_id=second["id"])
+    account.fake.fault("GET", "/v1/checkout/sessions/*", kind="rate_limit", times=2)
+    assert counts(bring("--verify"))["verified"] == {"known": 2}
+    account.fake.fault("GET", f"/v1/checkout/sessions/{first['id']}", kind="garbage", times=9)
+    with pytest.raises(CommandError, match="1 could not be brought"):
+        bring("--verify")

@@ -13,8 +13,8 @@ from django.core.management.base import CommandError
 from django.db import DataError
 from django.utils import timezone
 
+from django_stripe_gateway.gateways import patience
 from django_stripe_gateway.gateways.registry import get_account_reader
-from django_stripe_gateway.gateways.stripe import account_reader
 from django_stripe_gateway.models import Customer, Invoice, Subscription, get_payment_model
 from django_stripe_gateway.services.imports import subscriptions
 from django_stripe_gateway.services.imports.account import import_account
@@ -36,7 +36,7 @@ def test_one_unreadable_object_stops_no_other(account: RunningAccount, ada: str)
 
 
 def test_busy_stripe(account: RunningAccount, ada: str, monkeypatch: Any) -> None:
-    monkeypatch.setattr(account_reader, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(patience, "PAUSES", (0.0, 0.0))
     account.fake.fault("GET", "/v1/customers", kind="rate_limit")
     account.fake.fault("GET", "/v1/invoices", kind="error_500_before")
     assert counts(run_import())["customers"] == {"new": 1}
@@ -61,7 +61,7 @@ def looked_up(account: RunningAccount, subscription_id: str) -> int:
 
 def test_busy_stripe__single_look(account: RunningAccount, late: str, monkeypatch: Any) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(account_reader.time, "sleep", pauses.append)
+    monkeypatch.setattr(patience.time, "sleep", pauses.append)
     account.fake.fault("GET", "/v1/subscriptions/*", kind="rate_limit", times=2)
     assert counts(run_import())["subscriptions"] == {"new": 1}
     assert Subscription.objects.get().past_due_since is not None
@@ -75,7 +75,7 @@ def test_busy_stripe__says_for_how_long(
     account: RunningAccount, ada: str, monkeypatch: Any, said: str, pause: float
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(account_reader.time, "sleep", pauses.append)
+    monkeypatch.setattr(patience.time, "sleep", pauses.append)
     account.fake.fault("GET", "/v1/customers", kind="rate_limit", retry_after=said)
     assert counts(run_import())["customers"] == {"new": 1}
     assert pauses == [pause]
@@ -100,7 +100,7 @@ def test_unpaid_ones_are_asked_about_when_they_have_changed(account: RunningAcco
 def test_one_that_stripe_fails_with_stops_no_other(
     account: RunningAccount, ada: str, late: str, user: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(account_reader, "PAUSES", ())
+    monkeypatch.setattr(patience, "PAUSES", ())
     page = account.paid_page(ada)
     account.fake.fault("GET", f"/v1/subscriptions/{late}", kind="error_500_before", times=99)
     with pytest.raises(CommandError, match="be brought; the lines above say why"):

@@ -31,7 +31,9 @@ class ImportCommand(BaseCommand):
     def add_common(self, parser: ArgumentParser) -> None:
         """Add what every import takes."""
         parser.add_argument("--variant", default="", help="payment variant of the account")
-        parser.add_argument("--dry-run", action="store_true", help="say what would be brought, and write nothing")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="say what would be brought, with -v 2 of each, and write nothing"
+        )
 
     def add_account(self, parser: ArgumentParser) -> None:
         """Add what decides which objects of an account are brought, and to whom."""

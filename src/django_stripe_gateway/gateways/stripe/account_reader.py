@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from django_stripe_gateway.exceptions import ProviderError, ProviderUnavailable
+from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.gateways.account_reading import AccountReader, ListedPayment, Page, Unreadable
 from django_stripe_gateway.gateways.billing_values import CustomerSnapshot, InvoiceSnapshot, SubscriptionSnapshot
+from django_stripe_gateway.gateways.patience import patiently
 from django_stripe_gateway.gateways.stripe.billing import StripeBillingGateway
 from django_stripe_gateway.gateways.stripe.billing_objects import invoice_snapshot, subscription_snapshot
 from django_stripe_gateway.gateways.stripe.calls import PAGE, StripeAccountCalls, ask, seconds
@@ -23,10 +23,6 @@ from django_stripe_gateway.gateways.values import PaymentSnapshot, RefundSnapsho
 
 S = TypeVar("S")
 
-# Seconds until a reader asks again, where Stripe is busy or cannot be reached, once the SDK has tried as it is set to.
-PAUSES = (1.0, 4.0, 10.0)
-# Where Stripe says how long to wait (Retry-After), that is what is waited, up to here.
-LONGEST_PAUSE = 120.0
 # A page is open for a day at most, and may be paid at its end.
 LONGEST_PAGE = timedelta(days=1)
 
@@ -92,7 +88,7 @@ class StripeAccountReader(StripeAccountCalls, ObjectReader):
             wanted["created"] = {"gte": seconds(since)}
         seen: set[str] = set()
         while True:
-            objects, next_after = _patiently(lambda: ask(lambda: list_page(wanted), page_of(dict)))  # noqa: B023
+            objects, next_after = patiently(lambda: ask(lambda: list_page(wanted), page_of(dict)))  # noqa: B023
             yield objects
             if not next_after:
                 return
@@ -124,12 +120,12 @@ class StripeAccountReader(StripeAccountCalls, ObjectReader):
 
     def subscription(self, subscription_id: str) -> SubscriptionSnapshot:
         """Return a subscription as it is looked up; its invoices say since when it is late."""
-        return _patiently(lambda: StripeBillingGateway(self.account).retrieve_subscription(subscription_id))
+        return patiently(lambda: StripeBillingGateway(self.account).retrieve_subscription(subscription_id))
 
     def refunds(self, payment: PaymentSnapshot) -> Sequence[RefundSnapshot]:
         """Return the refunds of a payment."""
         params = {"payment_intent": payment.intent_id}
-        return _patiently(lambda: self._list(self.v1.refunds.list, refund_snapshot, **params))
+        return patiently(lambda: self._list(self.v1.refunds.list, refund_snapshot, **params))
 
     @property
     def _is_older(self) -> bool:
@@ -149,13 +145,3 @@ def _read(objects: Sequence[Object], read: Callable[[Object], S]) -> list[S | Un
 def _payment_of(invoice_payment: Object) -> Mapping[str, Any]:
     payment = invoice_payment.get("payment")
     return payment if isinstance(payment, Mapping) else {}
-
-
-def _patiently(call: Callable[[], S]) -> S:
-    """Ask, and ask again where Stripe is busy; reading changes nothing."""
-    for pause in PAUSES:
-        try:
-            return call()
-        except ProviderUnavailable as error:
-            time.sleep(min(max(pause, error.retry_after), LONGEST_PAUSE))
-    return call()

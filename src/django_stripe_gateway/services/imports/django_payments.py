@@ -205,8 +205,8 @@ def _add(table: ForeignTable, row: Mapping[str, Any], columns: Columns) -> None:
 def _taken(row: Mapping[str, Any], columns: Columns) -> tuple[Decimal, Decimal]:
     """Return what was captured and what was given back; django-payments takes a refund off what was captured."""
     total, left = _amount(row, "total"), _amount(row, "captured_amount")
-    if left < ZERO:
-        raise InvalidInput(f"its captured_amount {left} is less than nothing")
+    if min(total, left) < ZERO:
+        raise InvalidInput(f"its total {total} or its captured_amount {left} is less than nothing")
     if row["status"] == PaymentStatus.REFUNDED:
         return total, total
     if row["status"] != PaymentStatus.CONFIRMED:

@@ -90,7 +90,10 @@ def _was_just_asked(variant: str, snapshot: SubscriptionSnapshot) -> bool:
     """Return whether what makes one ask is no more than that it is unpaid, as an earlier run has been told."""
     rows = Subscription.objects.using(payments_database()).filter(variant=variant, status=snapshot.status)
     row = rows.filter(provider_id=snapshot.subscription_id, fetched_at__gt=timezone.now() - ASKED_AGAIN_AFTER).first()
-    return row is not None and snapshot.status in UNPAID and not _lacks_something(row, snapshot)
+    if row is None or row.plan_id is None:
+        # The catalogue may know its price by now.
+        return False
+    return snapshot.status in UNPAID and not _lacks_something(row, snapshot)
 
 
 def _is_in_doubt(variant: str, snapshot: SubscriptionSnapshot) -> bool:

@@ -9,6 +9,7 @@ from django.db import DatabaseError
 
 from django_stripe_gateway.choices import RefundStatus
 from django_stripe_gateway.exceptions import ProviderError
+from django_stripe_gateway.gateways.patience import patiently
 from django_stripe_gateway.gateways.registry import get_gateway, is_supported_variant
 from django_stripe_gateway.gateways.values import ProviderStatus
 from django_stripe_gateway.models import AbstractPayment
@@ -66,10 +67,10 @@ def _compare(payment: AbstractPayment) -> Result:
 
 def _differences(payment: AbstractPayment) -> Iterator[str]:
     gateway, ref = get_gateway(payment.variant), payment_ref(payment)
-    snapshot = gateway.retrieve_payment(ref)
+    snapshot = patiently(lambda: gateway.retrieve_payment(ref))
     refunded, is_paid = Decimal(0), snapshot.status == ProviderStatus.SUCCEEDED
     if is_paid and (ref.intent_id or snapshot.intent_id):
-        listed = gateway.list_refunds(ref)
+        listed = patiently(lambda: gateway.list_refunds(ref))
         refunded = sum((one.amount for one in listed if one.status == RefundStatus.SUCCEEDED), Decimal(0))
     captured = (snapshot.amount_received or Decimal(0)) if is_paid else Decimal(0)
     is_same_status = payment.status in PAID if is_paid else TARGETS[snapshot.status] == payment.status
