@@ -194,7 +194,9 @@ def test_owners_whose_addresses_look_alike(account: RunningAccount, user: Any, o
         owner.email = email
         owner.save()
     person(account, email="x@fass.de")
-    assert counts(bring())["customers"] == {"ambiguous": 1}
+    printed = bring()
+    assert counts(printed)["customers"] == {"ambiguous": 1}
+    assert "2 owners have its e-mail address, or one that looks like it" in printed
 
 
 def test_two_customers_of_one_owner(account: RunningAccount, user: Any) -> None:

@@ -110,12 +110,14 @@ def _match(
     candidates = by_email.get(alike, {})
     if not candidates:
         return Match(found, reason="no owner has its e-mail address")
+    same = _owners_of_address(found, by_email)
     if len(candidates) > 1:
-        return Match(found, outcome=Outcome.AMBIGUOUS, reason=f"{len(candidates)} owners have its e-mail address")
+        or_alike = ", or one that looks like it" if len(same) < len(candidates) else ""
+        reason = f"{len(candidates)} owners have its e-mail address{or_alike}"
+        return Match(found, outcome=Outcome.AMBIGUOUS, reason=reason)
     if counts[alike] > 1:
         reason = f"{counts[alike]} customers have its e-mail address"
         return Match(found, outcome=Outcome.AMBIGUOUS, reason=reason)
-    same = _owners_of_address(found, by_email)
     if not same:
         (owner_pk,) = candidates
         reason = f"its e-mail address only looks like the owner {owner_pk}'s"
