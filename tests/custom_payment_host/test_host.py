@@ -26,6 +26,7 @@ def run(folder: Path, *arguments: str, settings: str = SETTINGS) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.database
 @pytest.mark.timeout(300)
 def test_flows(tmp_path: Path) -> None:
     flows = str(Path(__file__).with_name("flows.py"))

@@ -12,6 +12,7 @@ SETTINGS = "tests.team_host.settings"
 
 
 @pytest.mark.slow
+@pytest.mark.database
 @pytest.mark.timeout(300)
 def test_flows(tmp_path: Path) -> None:
     flows = str(Path(__file__).with_name("flows.py"))

@@ -132,6 +132,7 @@ def test_cancel_and_change(host: SubscriptionHost) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.database
 def test_a_month_delivered_at_once(host: SubscriptionHost, recorded_signals: SignalRecorder) -> None:
     subscription, expected = a_month_with_a_failure(host)
     offset = let_it_be_over(host)

@@ -19,7 +19,7 @@ from django_stripe_gateway.services.subscriptions.unheard import unheard_invoice
 from django_stripe_gateway.services.usage.meters.gather import WAITING
 from tests.billing_factories import make_subscription
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.database]
 
 OWNERS, PAYMENTS_EACH = 40, 40
 

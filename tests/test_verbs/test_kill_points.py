@@ -103,7 +103,7 @@ def test_every_verb_is_killed() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("how", ["again", "reconcile"])
+@pytest.mark.parametrize("how", ["again", pytest.param("reconcile", marks=[pytest.mark.slow, pytest.mark.database])])
 @pytest.mark.parametrize("events", ["never", pytest.param("first", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kill", KILL_POINTS, ids=lambda kill: str(kill.__name__))
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -53,6 +53,7 @@ def test_same_event_at_once(recorded_signals: SignalRecorder) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.database
 def test_same_events_at_once(recorded_signals: SignalRecorder) -> None:
     """Every thread delivers the same events, four about each of fifty payments, each in an order of its own."""
     payments = 5 if connection.vendor == "sqlite" else 50

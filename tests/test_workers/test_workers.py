@@ -17,6 +17,7 @@ from tests.test_workers.conftest import SWEEPER, Crew
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.database,
     pytest.mark.skipif(connection.vendor == "sqlite", reason="one lock for all: whoever is held holds everybody"),
 ]
 
