@@ -32,7 +32,7 @@ from django_stripe_gateway.api.subscriptions.views import BillingView, with_all_
 from django_stripe_gateway.api.throttling import PromotionCodeThrottle
 from django_stripe_gateway.models import Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, resume_subscription
-from django_stripe_gateway.services.subscriptions.change import change_subscription, preview_change
+from django_stripe_gateway.services.subscriptions.change import can_fix_moment, change_subscription, preview_change
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
 from django_stripe_gateway.services.subscriptions.discounts import apply_discount
 from django_stripe_gateway.services.subscriptions.pause import pause_subscription, unpause_subscription
@@ -165,7 +165,9 @@ class ChangeView(BillingActionView):
 
         With `at_period_end` all stays as it is until the next period begins; `scheduled_change` says what comes then.
         With `preview` nothing is changed: the answer has the invoice that the change would lead to, and a
-        `preview_token`. Repeat the request with that, without `preview`, within 15 minutes: it costs what it had said.
+        `preview_token`. Repeat the request with that, without `preview`, within 15 minutes, while nothing else has
+        changed: it costs what it had said, where it is counted from `proration_date`. A change to what costs less has
+        none: what is credited is counted to the second in which it is made.
         """
         check_fields(request)
         values = self.validated(ChangeSubscriptionSerializer, request.data)
@@ -182,11 +184,14 @@ class ChangeView(BillingActionView):
         return self.shown(changed)
 
     def preview(self, subscription: Subscription, values: dict[str, Any]) -> Response:
-        """Answer with what a change would cost, and a token that fixes the moment of that."""
+        """Answer with what a change would cost, and a token that fixes the moment of that where it can be fixed."""
         moment = values.pop("proration_date", None)
-        if moment is None and not values["at_period_end"]:
+        is_taken_now = moment is None and not values["at_period_end"]
+        if is_taken_now:
             moment = timezone.now().replace(microsecond=0)
         snapshot = preview_change(subscription=subscription, proration_date=moment, **values)
+        if is_taken_now and not can_fix_moment(subscription, values["plan"], values["pricing"], values.get("quantity")):
+            moment = None
         token = sign_preview(subscription=subscription, moment=moment, origin=self.origin, **values)
         shown = {name: getattr(snapshot, name) for name in ("currency", "total", "amount_due", "tax", "lines")}
         preview = SimpleNamespace(proration_date=moment, preview_token=token, **shown)

@@ -235,7 +235,8 @@ class PreviewSerializer(serializers.Serializer[Any]):
     amount_due = FormattedAmountField()
     tax = FormattedAmountField()
     proration_date = serializers.DateTimeField(
-        allow_null=True, help_text="The moment that this is the cost of; null for a change at the period's end."
+        allow_null=True,
+        help_text="The moment that it will be counted from, so that it costs this; null for when it is made.",
     )
     preview_token = serializers.CharField(help_text="Repeat the request with it: it is made as it was previewed.")
     lines = PreviewLineSerializer(many=True)

@@ -42,6 +42,7 @@ from django_stripe_gateway.services.subscriptions.line import (
 from django_stripe_gateway.services.subscriptions.metered import check_charged_once_changed
 from django_stripe_gateway.services.subscriptions.one_bill import check_may_have
 from django_stripe_gateway.services.subscriptions.plan_meters import with_next_plan
+from django_stripe_gateway.services.subscriptions.preview_states import check_is_as_known, check_previewed
 from django_stripe_gateway.services.subscriptions.prices import (
     check_currency,
     check_sold_alone,
@@ -50,7 +51,7 @@ from django_stripe_gateway.services.subscriptions.prices import (
     is_charged,
     named_pricing,
 )
-from django_stripe_gateway.services.subscriptions.prorations import proration_of
+from django_stripe_gateway.services.subscriptions.prorations import costs_no_less, proration_of
 from django_stripe_gateway.services.subscriptions.quantities import check_next_quantity, check_quantity
 from django_stripe_gateway.services.subscriptions.schedule import (
     check_not_prorated,
@@ -71,6 +72,8 @@ class ChangeVerb(SubscriptionVerb):
     def check_subscription(self, claim: CustomerClaim, subscription: Subscription) -> None:
         """Let only what runs be changed, and to no plan that the owner has in another subscription."""
         check_changeable(subscription)
+        # Again, under the lock: another request may have changed it meanwhile.
+        check_previewed(subscription, claim.params.get("previewed"))
         _check_changes(subscription, claim.params)
         claim.params["collection_method"] = subscription.collection_method
         claim.params["end"] = end_after_change(subscription, claim.params)
@@ -85,6 +88,7 @@ class ChangeVerb(SubscriptionVerb):
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Change it; a change that was scheduled for the period's end is dropped."""
+        check_is_as_known(claim)
         if claim.params["trial"].get("ends_trial"):
             check_can_be_charged(claim)
         check_claimed_credit(claim, subscription_change(claim.params))
@@ -113,6 +117,7 @@ def change_subscription(
     proration: str = "",
     proration_date: datetime | None = None,
     at_period_end: bool = False,
+    previewed: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
     origin: Origin = SYSTEM,
 ) -> Subscription:
@@ -134,12 +139,14 @@ def change_subscription(
         proration_date: the moment that a preview was made for, so that the change costs what it had said.
         at_period_end: ``True`` lets it change with the next period, in place of what was scheduled before; until then
             all stays as it is, and ``cancel_change`` takes it back. A change now drops what was scheduled.
+        previewed: the subscription as a token's preview has found it; it is changed only if it is still so.
 
     Raises:
         InvalidInput: nothing would change, or the values are not acceptable.
         WrongState: it is over, or its first payment is open, or somebody else has scheduled what becomes of it
             ("has_schedule"), or another item charges what the new price counts ("already_metered"), or what would be
-            credited was not paid ("open_invoice", "unpaid_period"); at the period's end also: it ends then.
+            credited was not paid ("open_invoice", "unpaid_period"), or it has changed since the preview
+            ("stale_preview"); at the period's end also: it ends then.
         UnsupportedByGateway: this provider cannot schedule a change.
         PaymentDeclined: the payment that the change needs was declined; what is charged has not changed.
         ProviderError: the provider refused or failed.
@@ -155,6 +162,8 @@ def change_subscription(
     params = _change_params(subscription, pricing, quantity, proration, proration_date)
     if at_period_end:
         return schedule_change(subscription, pricing, params, idempotency_key, origin)
+    if previewed is not None:
+        params["previewed"] = dict(previewed)
     return run_on_subscription(CHANGE_SUBSCRIPTION, subscription, params, idempotency_key, origin)
 
 
@@ -299,6 +308,20 @@ def proration_of_change(
 ) -> str:
     """Return how a change of the plan's item is charged; the arguments are those of ``change_subscription``."""
     return _proration(subscription, pricing, _next_quantity(subscription, pricing, quantity), proration)
+
+
+def can_fix_moment(
+    subscription: Subscription, plan: Plan | None, pricing: PlanPricing | None, quantity: int | None
+) -> bool:
+    """Return whether a customer's change may be counted from a moment that has passed, because that costs no less.
+
+    The arguments are those of ``change_subscription``.
+    """
+    pricing = asked_pricing(subscription, plan, pricing)
+    next_quantity = _next_quantity(subscription, pricing, quantity)
+    plan_pk, price_id = (None, None) if pricing is None else (pricing.plan_id, pricing.stripe_price_id)
+    left = left_with_plan(subscription, subscription.item_id, plan_pk, price_id)
+    return costs_no_less(subscription, subscription.item_id, pricing, next_quantity, left)
 
 
 def _proration(

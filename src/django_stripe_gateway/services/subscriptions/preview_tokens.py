@@ -1,24 +1,25 @@
 """Tokens that fix the moment of a preview, so that the change costs what it had said.
 
 Who could choose the moment would choose the price: a second before the period ends, all changes are free. So the moment
-of a customer is one that a preview has taken a few minutes ago, of this change, while nothing else has changed.
+of a customer is one that a preview has taken a few minutes ago, of this change, while nothing else has changed. And it
+is fixed only for a change that costs no less from then on, which an earlier moment makes no cheaper. What costs less is
+counted from when it is made: what was had until then would else be given back.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core import signing
-from django.utils import timezone
 
-from django_stripe_gateway.exceptions import InvalidInput, WrongState
+from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import BillingOperation, Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.operations.engine import scoped_request_key
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.change import CHANGE_SUBSCRIPTION, asked_pricing, proration_of_change
+from django_stripe_gateway.services.subscriptions.preview_states import check_previewed, previewed_state
 from django_stripe_gateway.services.subscriptions.schedule import SCHEDULE_CHANGE
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -42,11 +43,10 @@ def sign_preview(
 
     Args:
         subscription: as it was read before the preview.
-        moment: that the preview was made for; ``None`` at the period's end.
+        moment: that the change is counted from; ``None`` for when it is made, or at the period's end.
         origin: who has asked for the preview; nobody else's terms are theirs.
     """
     price = asked_pricing(subscription, plan, pricing)
-    end = subscription.current_period_end
     value = {
         "subscription": subscription.pk,
         "actor": origin.actor,
@@ -54,8 +54,7 @@ def sign_preview(
         "pricing": None if price is None else price.pk,
         "proration": "" if at_period_end else proration_of_change(subscription, price, quantity, proration),
         "moment": None if moment is None else int(moment.timestamp()),
-        "state": _state(subscription),
-        "until": None if end is None else int(end.timestamp()),
+        "previewed": previewed_state(subscription),
     }
     return signing.dumps(value, salt=_SALT, compress=True)
 
@@ -94,9 +93,7 @@ def previewed_change(
     if (said["subscription"], said["actor"], said["asked"]) != (subscription.pk, origin.actor, asked):
         raise _invalid()
     if not _was_asked_before(subscription, idempotency_key):
-        is_over = said["until"] is not None and timezone.now().timestamp() >= said["until"]
-        if is_over or said["state"] != _state(subscription):
-            raise WrongState("The subscription has changed since the preview. Ask for another.", code="stale_preview")
+        check_previewed(subscription, said["previewed"])
     price = None
     if said["pricing"] is not None:
         price = PlanPricing.objects.using(payments_database()).select_related("plan").get(pk=said["pricing"])
@@ -107,6 +104,7 @@ def previewed_change(
         "at_period_end": at_period_end,
         "proration": said["proration"],
         "proration_date": None if moment is None else datetime.fromtimestamp(moment, UTC),
+        "previewed": said["previewed"],
     }
 
 
@@ -129,19 +127,6 @@ def _asked(
     plan: Plan | None, pricing: PlanPricing | None, quantity: int | None, at_period_end: bool
 ) -> list[int | bool | None]:
     return [None if plan is None else plan.pk, None if pricing is None else pricing.pk, quantity, at_period_end]
-
-
-def _state(subscription: Subscription) -> str:
-    """Return what stands for a subscription as a change finds it: its period, and all that it is charged."""
-    starts = subscription.current_period_start
-    items = subscription.items.using(payments_database()).order_by("provider_id")
-    parts = [
-        subscription.price_id,
-        subscription.quantity,
-        None if starts is None else int(starts.timestamp()),
-        *items.values_list("provider_id", "price_id", "quantity"),
-    ]
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
 def _was_asked_before(subscription: Subscription, idempotency_key: str | None) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from decimal import Decimal
+
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.conf.billing import INVOICE_INCREASES
 from django_stripe_gateway.exceptions import InvalidInput
@@ -60,3 +63,37 @@ def _costs_no_more(item: SubscriptionItem, pricing: PlanPricing | None, quantity
         quantity or item.quantity,
     )
     return daily_amount(after.amount, after.interval, after.interval_count, quantity) <= before
+
+
+def costs_no_less(
+    subscription: Subscription,
+    item_id: str,
+    pricing: PlanPricing | None,
+    quantity: int | None,
+    left: Sequence[SubscriptionItem] = (),
+) -> bool:
+    """Return whether a change certainly costs as much or more in each second that is left of the running period.
+
+    Another interval begins all periods anew, and so do the end of a trial and a price after a free one: what is left of
+    the other items, too, is credited then. That is ``False``, and so are tiers, where more can cost less, what is
+    counted by use, and two currencies.
+
+    Args:
+        item_id: which item changes, by the provider's id.
+        pricing: its next price, and ``quantity``; ``None`` keeps them.
+        left: what ends with the change.
+    """
+    items = SubscriptionItem.objects.using(payments_database()).filter(subscription=subscription)
+    item = items.filter(provider_id=item_id).first() if item_id else None
+    if item is None or subscription.on_trial:
+        return False
+    after = pricing or item
+    # What was used is charged whenever it ends.
+    before = [item, *(one for one in left if not one.is_metered)]
+    if after.amount is None or after.is_metered or item.is_metered or not item.interval or not item.currency:
+        return False
+    spans = {(one.currency, one.interval, one.interval_count) for one in (*before, after)}
+    amounts = [one.amount * one.quantity for one in before if one.amount is not None]
+    cost = sum(amounts, Decimal(0))
+    is_known = len(amounts) == len(before) and len(spans) == 1
+    return is_known and 0 < cost <= after.amount * (quantity or item.quantity)
