@@ -1,13 +1,14 @@
 """Whatever a customer asks for, in any order and with any body: they never have more than they have paid for.
 
 What they have is counted by the seller's price list: what each plan, seat and add-on of a valid subscription costs a
-second, for as long as the site lets them have it. What was given away knowingly (trials, the days of grace after a
-failed payment) is not counted.
+second, for as long as the site lets them have it, what is left of its period, and what Stripe owes them for it. What
+was given away knowingly (trials, the days of grace after a failed payment) is not counted.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -31,7 +32,7 @@ GOOD, BAD = "pm_card_visa", "pm_card_chargeCustomerFail"
 HOUR = 3601
 REFUSALS = (400, 402, 403, 404, 409, 429)
 HISTORIES = settings(
-    max_examples=12,
+    max_examples=16,
     stateful_step_count=30,
     deadline=None,
     # A history of this length takes minutes to be made shorter; what it did is printed.
@@ -77,7 +78,9 @@ HOSTILE = (
 
 numbers = itertools.count()
 which = st.integers(0, 20)
-few = st.integers(1, 9)
+# Of many seats some minutes are worth more than what rounding hides.
+many = st.sampled_from([100, 1000])
+few = st.integers(1, 9) | many
 
 
 class Shop:
@@ -115,32 +118,49 @@ class Thief(HistoryMachine):
     # What is counted.
 
     def compare(self) -> None:
-        """Compare what was had so far with what was paid."""
+        """Compare what was had so far, and is still to be had for it, with what was paid and is owed."""
         invoices = [one for one in self.fake.all("invoice") if one["customer"] == self.customer_id]
+        waiting = [one for one in self.fake.all("invoiceitem") if one["customer"] == self.customer_id]
+        waiting = [one for one in waiting if not one["invoice"]]
         refunds = [one for one in self.fake.all("refund") if self.is_mine(one)]
         paid = Decimal(sum(one["amount_paid"] for one in invoices) - sum(one["amount"] for one in refunds))
-        # Stripe rounds each line to a cent.
-        rounding = sum(len(one["lines"]["data"]) for one in invoices)
-        note(f"had {self.had:.1f}, paid {paid}")
+        # Stripe rounds each line to a cent: half of one is lost at most.
+        lines = sum(len(one["lines"]["data"]) for one in invoices) + len(waiting)
+        rounding = Decimal(lines) / 2
+        credit = -self.fake.get(self.customer_id)["balance"] - sum(one["amount"] for one in waiting)
+        # A credit in the balance is not taken off a draft yet.
+        owed = sum(one["total"] for one in invoices if one["status"] == "draft")
+        owed += sum(one["amount_remaining"] for one in invoices if one["status"] == "open")
+        rest = self.rest_of_periods()
+        note(f"had {self.had:.1f}, rest {rest:.1f}, credit {credit}, paid {paid}, owed {owed}, lines {lines}")
         assert self.had <= paid + rounding, f"had {self.had:.1f} cents, paid {paid}"
+        # Credit is worth money: whoever goes on pays with it.
+        worth = self.had + rest + credit
+        assert worth <= paid + owed + rounding, f"had and has {worth:.1f} cents, paid and owes {paid + owed}"
 
     def is_mine(self, refund: dict[str, Any]) -> bool:
         return bool(self.fake.get(refund["payment_intent"])["customer"] == self.customer_id)
 
     def price_of_a_second(self) -> Decimal:
         """Return what the site lets the customer have, in cents a second by the price list."""
-        total = Decimal(0)
+        return sum((price for price, _end in self.charged()), Decimal(0))
+
+    def rest_of_periods(self) -> Decimal:
+        """Return what is left to be had of the periods that run, in cents."""
+        now = self.fake.state.now()
+        return sum((price * max(end - now, 0) for price, end in self.charged()), Decimal(0))
+
+    def charged(self) -> Iterator[tuple[Decimal, int]]:
+        """Yield what each item of what the customer has costs a second, and when its period ends."""
         for row in Subscription.objects.filter(customer__owner=self.owner).valid().prefetch_related("items"):
             if row.status != "active":
                 continue
-            periods = {
-                item["id"]: item["current_period_end"] - item["current_period_start"]
-                for item in self.fake.get(row.provider_id)["items"]["data"]
-            }
+            found = {item["id"]: item for item in self.fake.get(row.provider_id)["items"]["data"]}
             for item in row.items.all():
-                if item.provider_id in periods:
-                    total += Decimal(item.amount) * 100 * item.quantity / periods[item.provider_id]
-        return total
+                if item.provider_id in found:
+                    period = found[item.provider_id]
+                    start, end = period["current_period_start"], period["current_period_end"]
+                    yield Decimal(item.amount) * 100 * item.quantity / (end - start), end
 
     # What the customer does, with the API.
 
@@ -195,6 +215,31 @@ class Thief(HistoryMachine):
     def change_as_previewed(self, token: int, hostile: dict[str, Any]) -> None:
         value, body = self.tokens[token % len(self.tokens)]
         self.ask("post", "change/", body | {"preview_token": value}, hostile)
+
+    @precondition(lambda self: self.tokens)
+    @rule(token=which, seconds=st.sampled_from([0, 890]), quantity=many, times=st.integers(1, 4))
+    def go_back_and_forth(self, token: int, seconds: int, quantity: int, times: int) -> None:
+        """Use a preview late, and again and again, with another change before each time.
+
+        No token expires meanwhile: the seconds of a signature are those of this machine.
+        """
+        value, body = self.tokens[token % len(self.tokens)]
+        for _time in range(times):
+            self.ask("post", "change/", {"subscription_id": body["subscription_id"], "quantity": quantity}, {})
+            self.wait(seconds, GOOD)
+            self.ask("post", "change/", body | {"preview_token": value}, {})
+
+    @precondition(has_any)
+    @rule(one=which, quantity=many, less=few, seconds=st.sampled_from([0, 890]))
+    def go_up_and_back_late(self, one: int, quantity: int, less: int, seconds: int) -> None:
+        """Have many for as long as a preview is good, and then what it has said."""
+        body = {"subscription_id": self.mine(one)}
+        self.ask("post", "change/", body | {"quantity": quantity}, {})
+        shown = self.ask("post", "change/", body | {"quantity": less, "preview": True}, {})
+        if shown.status_code == 200:
+            self.tokens.append((shown.json()["preview_token"], body | {"quantity": less}))
+            self.wait(seconds, GOOD)
+            self.ask("post", "change/", body | {"quantity": less, "preview_token": self.tokens[-1][0]}, {})
 
     @precondition(has_any)
     @rule(one=which, at_period_end=st.booleans(), hostile=HOSTILE)
