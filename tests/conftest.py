@@ -17,10 +17,13 @@ from django.test import TransactionTestCase
 from rest_framework.test import APIClient
 
 from django_stripe_gateway import signals
+from django_stripe_gateway.gateways.stripe.accounts import stripe_account
 from django_stripe_gateway.gateways.stripe.calls import pool
 from django_stripe_gateway.models import PaymentGatewayConfig
+from django_stripe_gateway.models.provider_accounts import known_accounts
 from tests.emptying import teardown
 from tests.factories import make_user
+from tests.fake_stripe.keys import DEFAULT_ACCOUNT
 from tests.fake_stripe.server import FakeStripe
 from tests.waiting import wait_until
 
@@ -37,6 +40,15 @@ def _quick_teardown() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", teardown)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _known_account() -> Iterator[None]:
+    """Know whose the key of the tests is, so that no test begins with a call that asks."""
+    known_accounts.forget()
+    known_accounts.add("stripe", stripe_account("stripe").key_digest, DEFAULT_ACCOUNT)
+    yield
+    known_accounts.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 __all__ = [
+    "AccountContradicted",
     "GatewayConfigurationError",
     "GatewayError",
     "IdempotencyKeyReused",
@@ -77,6 +78,12 @@ class GatewayConfigurationError(GatewayError):
 
     type = "configuration_error"
     default_code = "not_configured"
+
+
+class AccountContradicted(GatewayConfigurationError):
+    """The settings name another account than the one that the provider names for the key: one of the two is wrong."""
+
+    default_code = "account_contradicted"
 
 
 class InvalidInput(GatewayError):

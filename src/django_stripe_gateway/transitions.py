@@ -78,8 +78,14 @@ ALLOWED_SUBSCRIPTION_TRANSITIONS: Mapping[str, frozenset[str]] = {
 }
 
 
-def can_transition_subscription(current: str, target: str) -> bool:
-    """Return whether a subscription may move from ``current`` to ``target``."""
+def can_transition_subscription(current: str, target: str, *, was_given_up: bool = False) -> bool:
+    """Return whether a subscription may move from ``current`` to ``target``.
+
+    Args:
+        was_given_up: nobody but staff has said that it is over, and the provider says how it stands.
+    """
+    if was_given_up and current in ENDED_SUBSCRIPTIONS:
+        return target != current and target != Sub.STARTING
     return target in ALLOWED_SUBSCRIPTION_TRANSITIONS.get(current, frozenset())
 
 

@@ -12,6 +12,7 @@ import requests
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from django_stripe_gateway.models.provider_accounts import known_accounts
 from tests.fake_stripe import FakeStripe
 from tests.test_billing.catalogue_shop import CatalogueShop
 from tests.test_billing.host import SubscriptionHost
@@ -74,3 +75,12 @@ def shop(request: pytest.FixtureRequest, settings: Any) -> CatalogueShop:
     if request.param == "legacy":
         settings.STRIPE_GATEWAY_API_VERSION = OLDER_VERSION
     return CatalogueShop()
+
+
+@pytest.fixture
+def asked(settings: Any) -> Iterator[None]:
+    """Let Stripe be asked whose the keys are."""
+    settings.STRIPE_GATEWAY_ACCOUNT_ID = ""
+    known_accounts.forget()
+    yield
+    known_accounts.forget()

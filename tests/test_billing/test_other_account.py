@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -13,7 +12,6 @@ from django.utils import timezone
 
 from django_stripe_gateway.exceptions import UnknownAtProvider
 from django_stripe_gateway.models import BillingOperation, Customer, PlanPricing, ProviderAccount, Subscription
-from django_stripe_gateway.models.provider_accounts import known_accounts
 from django_stripe_gateway.services.catalogue.publish import push_plan
 from django_stripe_gateway.services.subscriptions.sync import sync_subscription
 from django_stripe_gateway.subscriptions import active_plan, has_plan
@@ -25,15 +23,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 LIVE_KEY = "sk_live_fake"
 OTHER_KEY = "sk_test_other"
 OTHER_ACCOUNT = "acct_other"
-
-
-@pytest.fixture
-def asked(settings: Any) -> Iterator[None]:
-    """Let Stripe be asked whose the keys are."""
-    settings.STRIPE_GATEWAY_ACCOUNT_ID = ""
-    known_accounts.forget()
-    yield
-    known_accounts.forget()
 
 
 @pytest.fixture(params=["live", "account"])

@@ -34,7 +34,7 @@ SECTIONS = (
     (_("Terms"), "collection_method days_until_due trial_end_behavior discounts_shown".split()),
     (
         _("Provider"),
-        "variant livemode account_id lost provider_id price_id latest_invoice_id default_payment_method "
+        "variant livemode account_id lost given_up provider_id price_id latest_invoice_id default_payment_method "
         "checkout_id".split(),
     ),
 )

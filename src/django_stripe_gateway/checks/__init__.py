@@ -65,7 +65,12 @@ from __future__ import annotations
 from django.core.checks import Tags, register
 
 from django_stripe_gateway.checks.catalogue import check_catalogue
-from django_stripe_gateway.checks.databases import check_database, check_gateway_rows, check_routing
+from django_stripe_gateway.checks.databases import (
+    check_account_ids,
+    check_database,
+    check_gateway_rows,
+    check_routing,
+)
 from django_stripe_gateway.checks.deployment import (
     check_deployment,
     check_deployment_databases,
@@ -103,7 +108,7 @@ for _check in (
     check_workers,
 ):
     register(_check, TAG)
-for _check in (check_catalogue, check_database, check_gateway_rows):
+for _check in (check_account_ids, check_catalogue, check_database, check_gateway_rows):
     register(_check, TAG, Tags.database)
 for _check in (
     check_deployment,

@@ -13,14 +13,17 @@ from django.db.models import Model
 from django_stripe_gateway.checks.messages import error, warning
 from django_stripe_gateway.checks.providers import owner_of
 from django_stripe_gateway.checks.variants import readable_variants
+from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.models import (
     PaymentGatewayConfig,
     PaymentLog,
     PaymentOperation,
+    ProviderAccount,
     Refund,
     WebhookEvent,
     get_payment_model,
 )
+from django_stripe_gateway.models.provider_accounts import current_account
 
 # Levels at which a transaction that has waited for a payment's lock sees what the one before it has written.
 SEEING_WHAT_IS_COMMITTED = frozenset({"READ-COMMITTED", "SERIALIZABLE"})
@@ -77,6 +80,26 @@ def check_gateway_rows(app_configs: Any, databases: Sequence[str] | None = None,
     except Error:
         # The table comes with the first migration.
         return []
+    return found
+
+
+def check_account_ids(app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Check that no variant is said to be another account than the provider has named for its key; nobody is asked."""
+    if router.db_for_read(ProviderAccount) not in (databases or ()):
+        return []
+    found = []
+    for variant in readable_variants():
+        try:
+            account = current_account(variant)
+        except (Error, GatewayError):
+            # The table comes with the first migration.
+            continue
+        if account is not None and account.named_id:
+            message = f"The key of the variant {variant!r} is of {account.named_id}, not of {account.account_id}."
+            hint = (
+                "Correct STRIPE_GATEWAY_ACCOUNT_ID or the variant's account_id, or the key; until then nothing is sold."
+            )
+            found.append(error("023", message, hint))
     return found
 
 

@@ -19,8 +19,9 @@ class PaymentSettings:
     account_id = Setting(
         values.text,
         default="",
-        rule=rules.is_optional_text,
-        sentence="Id of the default account (`acct_…`); empty to have Stripe asked, once for each key.",
+        rule=rules.is_optional_account,
+        sentence="Id of the default account (`acct_…`); Stripe is asked, once for each key, whether it is the key's.",
+        checks="E023",
     )
     webhook_secrets = Setting(
         values.split_secrets,

@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 
 Test = Callable[[Any], bool]
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.\w+)?")
+ACCOUNT = re.compile(r"acct_\w+", re.ASCII)
 MODEL = re.compile(r"\w+\.\w+")
 RATE = re.compile(r"\d+/[smhd]\w*")
 
@@ -196,6 +197,12 @@ def is_address(value: Any) -> bool:
 def is_optional_address(value: Any) -> bool:
     """Return whether ``value`` is an absolute http address or nothing."""
     return value in (None, "") or is_address(value)
+
+
+@rule('the id of an account such as "acct_1A2b3C", or empty')
+def is_optional_account(value: Any) -> bool:
+    """Return whether ``value`` is an account's id as Stripe writes it, or nothing."""
+    return value in (None, "") or (isinstance(value, str) and ACCOUNT.fullmatch(value) is not None)
 
 
 @rule('a version of Stripe\'s API such as "2026-10-28.endive", or empty')

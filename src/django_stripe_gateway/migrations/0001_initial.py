@@ -416,6 +416,7 @@ class Migration(migrations.Migration):
                 ('asked_on_return', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('missing_since', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('lost', models.DateTimeField(blank=True, null=True, verbose_name='unknown at the provider')),
+                ('given_up', models.DateTimeField(blank=True, null=True, verbose_name='given up')),
                 ('created', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('modified', models.DateTimeField(auto_now=True, verbose_name='modified')),
                 ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='subscriptions', to='django_stripe_gateway.customer', verbose_name='customer')),

@@ -82,9 +82,12 @@ def current_account(variant: str) -> Account | None:
     ``None`` where all rows of the variant are of one account, for all that anybody can tell.
     """
     account = configured_account(variant)
-    if account is None or account.account_id or not account.key_digest:
+    if account is None or not account.key_digest:
         return account
-    return replace(account, account_id=known_accounts.get(variant, account.key_digest))
+    named = known_accounts.get(variant, account.key_digest)
+    if not account.account_id:
+        return replace(account, account_id=named)
+    return account if named in ("", account.account_id) else replace(account, named_id=named)
 
 
 def of_current_accounts() -> Q:
@@ -94,8 +97,8 @@ def of_current_accounts() -> Q:
         account, own = current_account(variant), Q(variant=variant)
         if account is not None:
             own &= Q(livemode=account.livemode)
-            if account.account_id:
-                own &= Q(account_id__in=("", account.account_id))
+            if account.ids:
+                own &= Q(account_id__in=account.ids)
         found |= own
     return found
 

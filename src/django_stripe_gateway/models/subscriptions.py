@@ -208,6 +208,8 @@ class Subscription(OfAccount):
     # Since when the provider answers that it knows no such subscription, and since when that is certain.
     missing_since = models.DateTimeField(null=True, blank=True, editable=False)
     lost = models.DateTimeField(_("unknown at the provider"), null=True, blank=True)
+    # When staff ended it here alone: what the provider says of it afterwards counts more.
+    given_up = models.DateTimeField(_("given up"), null=True, blank=True)
     created = models.DateTimeField(_("created"), auto_now_add=True)
     modified = models.DateTimeField(_("modified"), auto_now=True)
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django_stripe_gateway.accounts import Account, configured_account
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import (
+    AccountContradicted,
     GatewayError,
     OtherAccount,
     ProviderError,
@@ -20,36 +21,46 @@ from django_stripe_gateway.exceptions import (
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.registry import get_billing_gateway, get_gateway, provider_of
-from django_stripe_gateway.models import ProviderAccount
+from django_stripe_gateway.models import Customer, Invoice, ProviderAccount, Subscription
 from django_stripe_gateway.models.provider_accounts import ACCOUNT_ID_LENGTH, current_account, known_accounts
 from django_stripe_gateway.services.transactions import payments_database
 
 logger = logging.getLogger(__name__)
 
 
-def learn_account(variant: str, *, again: bool = False, is_kept: bool = True) -> Account | None:
+def learn_account(variant: str, *, anew: bool = False, is_kept: bool = True) -> Account | None:
     """Return the account that ``variant`` stands for now; the provider is asked, once for each key, whose it is.
 
     Args:
-        again: also ask once more about a key of which the provider did not tell.
+        anew: also ask about a key that was asked about before: it may have been revoked, or allowed more.
         is_kept: write it down, for other processes; otherwise this one alone knows it.
 
     Raises:
+        AccountContradicted: the settings name another account than the provider.
         ProviderUnavailable: the provider did not answer.
         GatewayConfigurationError: it does not accept the key.
     """
-    account = current_account(variant)
-    if account is None or account.account_id or not account.key_digest:
+    account = configured_account(variant)
+    if account is None or not account.key_digest:
         return account
-    rows = ProviderAccount.objects.using(payments_database())
-    row = rows.filter(variant=variant, key_digest=account.key_digest).first()
-    if row is None and not is_kept:
-        known_accounts.add(variant, account.key_digest, _ask(variant))
-        return current_account(variant)
-    if row is None or (again and not row.account_id):
-        row = _remember(row, variant, account, _ask(variant))
-    known_accounts.add(variant, row.key_digest, row.account_id)
-    return current_account(variant)
+    if anew or not known_accounts.get(variant, account.key_digest):
+        _learn(variant, account, anew=anew, is_kept=is_kept)
+    return uncontradicted_account(variant)
+
+
+def uncontradicted_account(variant: str) -> Account | None:
+    """Return the account that ``variant`` stands for now, as far as it is known; nobody is asked.
+
+    Raises:
+        AccountContradicted: the settings name another account than the provider has.
+    """
+    account = current_account(variant)
+    if account is not None and account.named_id:
+        raise AccountContradicted(
+            f"The settings say that the variant {variant!r} is the account {account.account_id}, and its key is of "
+            f"{account.named_id}. Correct STRIPE_GATEWAY_ACCOUNT_ID (or the variant's account_id), or the key."
+        )
+    return account
 
 
 def made_in(variant: str, *, is_required: bool = False) -> dict[str, Any]:
@@ -63,21 +74,52 @@ def made_in(variant: str, *, is_required: bool = False) -> dict[str, Any]:
     """
     try:
         learn_account(variant)
+    except AccountContradicted:
+        raise
     except GatewayError:
-        # Who does not answer leaves a row that may be of any account of its mode.
-        if is_required:
+        # Who does not answer leaves a row of the account that the settings name, or of any account of its mode.
+        account = current_account(variant)
+        if is_required and not (account is not None and account.account_id):
             raise
     return columns_of(variant)
 
 
 def columns_of(variant: str) -> dict[str, Any]:
-    """Return mode and account of what is made through ``variant`` now, as values of a row's columns; asks nobody."""
-    account = current_account(variant)
+    """Return mode and account of what is made through ``variant`` now, as values of a row's columns; asks nobody.
+
+    Raises:
+        AccountContradicted: see ``uncontradicted_account``.
+    """
+    account = uncontradicted_account(variant)
     return {} if account is None else {"livemode": account.livemode, "account_id": account.account_id}
 
 
+def prove_account(subscription: Subscription) -> None:
+    """Note on a locked subscription, its customer and its invoices in which account the provider has found it."""
+    account_id = columns_of(subscription.variant).get("account_id", "")
+    if subscription.account_id or not account_id:
+        return
+    subscription.account_id = account_id
+    subscription.save(using=payments_database(), update_fields=["account_id", "modified"])
+    Invoice.objects.using(payments_database()).filter(subscription=subscription, account_id="").update(
+        account_id=account_id
+    )
+    customer = subscription.customer
+    rows = Customer.objects.using(payments_database()).filter(variant=customer.variant, livemode=customer.livemode)
+    has_twin = customer.owner_id and rows.filter(owner_id=customer.owner_id, account_id=account_id).exists()
+    if not customer.account_id and not has_twin:
+        customer.account_id = account_id
+        customer.save(using=payments_database(), update_fields=["account_id", "modified"])
+
+
 def verify_account(row: Any) -> None:
-    """Raise ``OtherAccount`` if a row was made in another account, or another mode, than its variant stands for now."""
+    """Raise ``OtherAccount`` if a row was made in another account, or another mode, than its variant stands for now.
+
+    Raises:
+        AccountContradicted: which one that is the settings and the provider do not agree about.
+    """
+    if row.variant in gateway_settings.variants:
+        uncontradicted_account(row.variant)
     if row.is_of_configured_account or row.variant not in gateway_settings.variants:
         # Of a variant that is gone the gateway's own error says so.
         return
@@ -106,6 +148,17 @@ def gateway_of(payment: Any) -> Gateway:
     return get_gateway(payment.variant)
 
 
+def _learn(variant: str, account: Account, *, anew: bool, is_kept: bool) -> None:
+    rows = ProviderAccount.objects.using(payments_database())
+    row = rows.filter(variant=variant, key_digest=account.key_digest).first()
+    if row is None and not is_kept:
+        known_accounts.add(variant, account.key_digest, _ask(variant))
+        return
+    if row is None or anew:
+        row = _remember(row, variant, account, _ask(variant))
+    known_accounts.add(variant, row.key_digest, row.account_id)
+
+
 def _ask(variant: str) -> str:
     provider = provider_of(variant)
     try:
@@ -121,7 +174,8 @@ def _ask(variant: str) -> str:
 def _remember(row: ProviderAccount | None, variant: str, account: Account, account_id: str) -> ProviderAccount:
     rows = ProviderAccount.objects.using(payments_database())
     if row is not None:
-        row.account_id, row.asked = account_id, timezone.now()
+        # Who does not tell any more has told: a key stays its account's.
+        row.account_id, row.asked = account_id or row.account_id, timezone.now()
         row.save(using=payments_database(), update_fields=["account_id", "asked"])
         return row
     values = {"livemode": account.livemode, "account_id": account_id, "asked": timezone.now()}

@@ -7,10 +7,9 @@ change anything. What the provider does know in the configured account is refuse
 from __future__ import annotations
 
 from django_stripe_gateway.exceptions import WrongState
-from django_stripe_gateway.gateways.registry import is_supported_variant
+from django_stripe_gateway.gateways.registry import get_billing_gateway, is_supported_variant
 from django_stripe_gateway.models import BillingOperation, PaymentOperation
 from django_stripe_gateway.models.operations import AbstractOperation
-from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.operations.giving_up import (
     KnownRow,
     close_operations,
@@ -28,10 +27,14 @@ from django_stripe_gateway.services.transactions import payments_database
 class KnownCustomer(KnownRow):
     """A customer, who is known unless the provider says that they were deleted."""
 
+    @property
+    def object_id(self) -> str:
+        """The customer's id."""
+        return self.row.provider_id or ""
+
     def find(self) -> bool:
         """Ask for the customer."""
-        provider_id = self.row.provider_id
-        return not provider_id or not billing_gateway_of(self.row).retrieve_customer(provider_id).is_deleted
+        return not get_billing_gateway(self.row.variant).retrieve_customer(self.object_id).is_deleted
 
 
 class KnownVariant(KnownRow):

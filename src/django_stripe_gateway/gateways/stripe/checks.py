@@ -32,7 +32,7 @@ UPSTREAM_PROVIDERS = ("payments.stripe.StripeProvider", "payments.stripe.StripeP
 OPTIONS: Options = {
     "api_key": ("a string", rules.is_optional_text),
     "endpoint_secret": ("a string, or a list of strings", rules.is_texts),
-    "account_id": ('the id of an account such as "acct_…", or empty', rules.is_optional_text),
+    "account_id": (rules.is_optional_account.must, rules.is_optional_account),
     "api_base": ("an address, or empty", rules.is_optional_address),
     "api_version": ("a version of Stripe's API, or empty", rules.is_optional_version),
     "flow": (f'"{FLOW_CHECKOUT}" or "{FLOW_INTENT}"', rules.is_optional_text),

@@ -37,8 +37,7 @@ class Stripe(Provider):
     def account(self, variant: str) -> Account:
         """Return the mode that the key's prefix tells, and what the settings say of the account."""
         account = stripe_account(variant)
-        is_asked = account.api_key and not account.is_localstripe and not account.account_id
-        return Account(account.livemode, account.account_id, account.key_digest if is_asked else "")
+        return Account(account.livemode, account.account_id, "" if account.is_localstripe else account.key_digest)
 
     def ask_account_id(self, variant: str) -> str:
         """Ask Stripe; a restricted key may not be allowed to."""

@@ -14,6 +14,7 @@ from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.output import table
 from django_stripe_gateway.services.leaving.orphans import find_orphans, reconcile_erased
+from django_stripe_gateway.services.operations.reconcile import verify_keys
 from django_stripe_gateway.services.payments.reconcile import reconcile_operations, reconcile_payments
 from django_stripe_gateway.services.subscriptions.reconcile import (
     reconcile_billing_operations,
@@ -58,7 +59,7 @@ class Command(BaseCommand):
             reconcile_erased(),
             find_orphans(),
         )
-        for result in chain(reconcile_operations(), reconcile_billing_operations(), *waiting):
+        for result in chain(verify_keys(), reconcile_operations(), reconcile_billing_operations(), *waiting):
             outcomes[result.outcome] += 1
             if result.outcome in NOTABLE or options["verbosity"] > 1:
                 self.stdout.write(f"{result.subject}: {result.outcome} {result.detail}".rstrip())

@@ -8,25 +8,29 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from django_stripe_gateway.accounts import configured_account
-from django_stripe_gateway.choices import PaymentStatus
+from django_stripe_gateway.choices import InvoiceStatus, PaymentStatus
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.exceptions import GatewayError
+from django_stripe_gateway.exceptions import AccountContradicted, GatewayError, ProviderError
 from django_stripe_gateway.models import Customer, Invoice, Plan, PlanPricing, Subscription, get_payment_model
 from django_stripe_gateway.models.provider_accounts import current_account
-from django_stripe_gateway.services.accounts import learn_account
+from django_stripe_gateway.services.accounts import learn_account, uncontradicted_account
 from django_stripe_gateway.services.doctor.findings import Finding
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS, PAYABLE
 
 GIVE_UP = "admin, {page}: select them, “Give up on selected {page}”"
 NOTHING = Q(pk__in=())
+# What a look at the provider proves to be of the account whose key has asked; customers and invoices along with it.
+UNPROVEN = dict.fromkeys(
+    ("customers", "subscriptions", "invoices"), "admin, subscriptions: “Ask the provider about selected subscriptions”"
+)
 # What of each model still waits for something, and the page where staff give up on it.
 OPEN: dict[str, tuple[Q, str]] = {
     "subscriptions": (~Q(status__in=ENDED_SUBSCRIPTIONS), "subscriptions"),
     "payments": (Q(status__in=[*PAYABLE, PaymentStatus.PREAUTH]), "payments"),
     "customers": (NOTHING, ""),
     "prices": (NOTHING, ""),
-    "invoices": (NOTHING, ""),
+    "invoices": (Q(status__in=[InvoiceStatus.DRAFT, InvoiceStatus.OPEN]), ""),
 }
 
 
@@ -37,15 +41,39 @@ def keys(offline: bool) -> Iterator[Finding]:
         if account is None or not account.key_digest:
             continue
         try:
-            known = current_account(variant) if offline else learn_account(variant, again=True)
+            known = uncontradicted_account(variant) if offline else learn_account(variant, anew=True)
         except GatewayError as error:
-            remedy = "manage.py check; the key is in STRIPE_GATEWAY_API_KEY or the variant's options"
-            yield Finding("keys", 1, error.detail, remedy, variant, account.livemode)
+            yield Finding("keys", 1, error.detail, _remedy_for(error), variant, account.livemode)
             continue
         if known is None or not known.account_id:
             why = "nobody knows whose the key is: only the mode tells rows apart"
             remedy = "STRIPE_GATEWAY_ACCOUNT_ID, or the variant's option account_id"
             yield Finding("keys", 1, why, remedy, variant, account.livemode, is_problem=False)
+
+
+def _remedy_for(error: GatewayError) -> str:
+    if isinstance(error, AccountContradicted):
+        return "STRIPE_GATEWAY_ACCOUNT_ID, or the key; give up on nothing until they agree"
+    if isinstance(error, ProviderError):
+        return "the provider is busy or down, or something between is: run manage.py doctor again later"
+    return "the key is in STRIPE_GATEWAY_API_KEY or the variant's options; manage.py check"
+
+
+def unproven_rows(offline: bool) -> Iterator[Finding]:
+    """Count what may be of any account of its mode, though it is known by now which one is configured."""
+    why = "made before the account was known: they count in any account of the mode"
+    for name, rows in _tables().items():
+        if name == "prices":
+            # They entitle nobody, and the catalogue asks what there is of them.
+            continue
+        for variant in gateway_settings.variants:
+            account = current_account(variant)
+            if account is None or not account.account_id:
+                continue
+            count = rows.filter(variant=variant, livemode=account.livemode, account_id="").count()
+            if count:
+                remedy = UNPROVEN.get(name, "")
+                yield Finding(name, count, why, remedy, variant, account.livemode, is_problem=False)
 
 
 def foreign_rows(offline: bool) -> Iterator[Finding]:
@@ -54,7 +82,9 @@ def foreign_rows(offline: bool) -> Iterator[Finding]:
         # Sub-selected, because what is excluded has conditions of its own.
         foreign = rows.exclude(pk__in=rows.of_configured_account().values("pk"))
         is_open, page = OPEN[name]
-        yield from _counted(name, foreign.filter(is_open), GIVE_UP.format(page=page), is_problem=True)
+        # An invoice goes with what it is of.
+        remedy = GIVE_UP.format(page=page or "subscriptions")
+        yield from _counted(name, foreign.filter(is_open), remedy, is_problem=bool(page))
         yield from _counted(name, foreign.exclude(is_open), "", is_problem=False)
 
 

@@ -6,8 +6,10 @@ from typing import Any
 
 from django.utils import timezone
 
+from django_stripe_gateway.accounts import configured_account
 from django_stripe_gateway.exceptions import InvalidInput, OperationInProgress, ProviderError, WrongState
 from django_stripe_gateway.gateways.registry import is_supported_variant
+from django_stripe_gateway.services.accounts import learn_account
 from django_stripe_gateway.services.operations.engine import give_up
 from django_stripe_gateway.services.operations.verbs import Claim, verb_of
 from django_stripe_gateway.services.origins import Origin
@@ -22,24 +24,51 @@ class KnownRow:
     def __init__(self, row: Any) -> None:
         self.row = row
 
+    @property
+    def object_id(self) -> str:
+        """The provider's id of what can be asked about, empty where nothing was made there."""
+        raise NotImplementedError
+
     def find(self) -> bool:
-        """Ask the provider; what nothing was made for there yet counts as known, as an attempt may be under way."""
+        """Ask under the configured key, whosever the row is.
+
+        Raises:
+            ProviderError: as the provider has said.
+        """
         raise NotImplementedError
 
     def is_known(self) -> bool:
-        """Return whether the provider knows it in the configured account.
+        """Return whether the provider knows it under the configured key, which may be its account's after all.
+
+        What nothing was made for yet in the configured account counts as known, as an attempt may be under way.
 
         Raises:
+            AccountContradicted: the key is of another account than the settings say.
             ProviderError: the provider refused to say, or failed.
+            WrongState: it has said that it does not know it, and may be wrong.
         """
-        if not self.row.is_of_configured_account or not is_supported_variant(self.row.variant):
+        variant, is_own = self.row.variant, self.row.is_of_configured_account
+        if not is_supported_variant(variant):
             return False
+        if not is_own:
+            # What the settings say of the account may be wrong; what the key says of the mode is not.
+            account = configured_account(variant)
+            if not self.object_id or account is None or account.livemode != self.row.livemode:
+                return False
+        elif not self.object_id:
+            return True
+        learn_account(variant)
         try:
             return self.find()
         except ProviderError as error:
             if not error.is_missing:
                 raise
+        if is_own:
+            self.verify_missing()
         return False
+
+    def verify_missing(self) -> None:
+        """Raise ``WrongState`` where one such answer about the configured account's own is not enough."""
 
 
 def verify_reason(reason: str) -> str:

@@ -7,8 +7,16 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from django_stripe_gateway.exceptions import GatewayError, OperationInProgress, OtherAccount, ProviderUnavailable
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.exceptions import (
+    AccountContradicted,
+    GatewayError,
+    OperationInProgress,
+    OtherAccount,
+    ProviderUnavailable,
+)
 from django_stripe_gateway.models.operations import AbstractOperation
+from django_stripe_gateway.services.accounts import learn_account
 from django_stripe_gateway.services.operations.engine import resume
 from django_stripe_gateway.services.operations.verbs import pending_operations, verb_of
 from django_stripe_gateway.services.origins import SYSTEM, Origin
@@ -29,6 +37,18 @@ class Reconciled:
     subject: str
     outcome: str
     detail: str = ""
+
+
+def verify_keys() -> Iterator[Reconciled]:
+    """Ask, once for each key, whose it is, and yield the variants of which the settings say something else."""
+    for variant in gateway_settings.variants:
+        try:
+            learn_account(variant)
+        except AccountContradicted as error:
+            yield Reconciled(f"variant {variant}", "unclear", error.detail)
+        except GatewayError:
+            # Whatever is asked next says so.
+            continue
 
 
 def settle_pending(table: type[AbstractOperation], origin: Origin = SYSTEM) -> Iterator[Reconciled]:

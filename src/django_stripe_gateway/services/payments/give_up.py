@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django_stripe_gateway.choices import LogEvent, PaymentStatus
 from django_stripe_gateway.exceptions import WrongState
+from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.models import AbstractPayment, PaymentOperation
-from django_stripe_gateway.services.accounts import gateway_of
 from django_stripe_gateway.services.audit import announce_status, write_log
 from django_stripe_gateway.services.operations.giving_up import (
     KnownRow,
@@ -28,9 +28,14 @@ from django_stripe_gateway.transitions import can_transition
 class KnownPayment(KnownRow):
     """A payment."""
 
+    @property
+    def object_id(self) -> str:
+        """The id of its page or intent."""
+        return self.row.transaction_id or ""
+
     def find(self) -> bool:
         """Ask for it."""
-        return not self.row.transaction_id or bool(gateway_of(self.row).retrieve_payment(payment_ref(self.row)))
+        return bool(get_gateway(self.row.variant).retrieve_payment(payment_ref(self.row)))
 
 
 def give_up_payment(*, payment: AbstractPayment, reason: str, origin: Origin = SYSTEM) -> AbstractPayment:

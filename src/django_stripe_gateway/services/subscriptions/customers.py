@@ -22,7 +22,7 @@ from django_stripe_gateway.exceptions import GatewayConfigurationError, Provider
 from django_stripe_gateway.gateways.billing_values import CustomerRequest, CustomerSnapshot
 from django_stripe_gateway.gateways.registry import billing_variants, get_billing_gateway
 from django_stripe_gateway.models import Customer
-from django_stripe_gateway.services.accounts import billing_gateway_of, made_in
+from django_stripe_gateway.services.accounts import billing_gateway_of, learn_account, made_in
 from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.audit import send_on_commit
 from django_stripe_gateway.services.operations.engine import run
@@ -346,6 +346,8 @@ def note_unheard_deletion(customer: Customer, error: ProviderError) -> bool:
     """
     if not (error.is_missing and customer.provider_id and _is_gone(customer)):
         return False
+    # Whoever has the key of another account is told the same of everybody.
+    learn_account(customer.variant)
     mark_customer_deleted(customer)
     # What the provider deletes with its customer it still tells of; what it has lost with them it does not.
     find_lost(customer, SYSTEM, look_up_subscription)

@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from django_stripe_gateway.choices import SubscriptionLogEvent, SubscriptionStatus
 from django_stripe_gateway.exceptions import WrongState
+from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Subscription
 from django_stripe_gateway.models.subscriptions import INCOMPLETE
-from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.operations.giving_up import (
     KnownRow,
@@ -21,6 +21,7 @@ from django_stripe_gateway.services.operations.giving_up import (
 )
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.announcements import announce_change
+from django_stripe_gateway.services.subscriptions.missing import note_missing
 from django_stripe_gateway.services.subscriptions.sync import lock_customer, lock_subscription
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 from django_stripe_gateway.transitions import can_transition_subscription
@@ -29,12 +30,27 @@ from django_stripe_gateway.transitions import can_transition_subscription
 class KnownSubscription(KnownRow):
     """A subscription, or the page that it is started on."""
 
+    @property
+    def object_id(self) -> str:
+        """The id of the subscription, or of its page."""
+        subscription: Subscription = self.row
+        return subscription.provider_id or subscription.checkout_id
+
     def find(self) -> bool:
         """Ask for it."""
-        gateway, row = billing_gateway_of(self.row), self.row
-        if row.provider_id:
-            return bool(gateway.retrieve_subscription(row.provider_id))
-        return not row.checkout_id or bool(gateway.retrieve_subscription_checkout(row.checkout_id))
+        gateway = get_billing_gateway(self.row.variant)
+        if self.row.provider_id:
+            return bool(gateway.retrieve_subscription(self.row.provider_id))
+        return bool(gateway.retrieve_subscription_checkout(self.row.checkout_id))
+
+    def verify_missing(self) -> None:
+        """Note the answer, which is believed as it is of any subscription; see ``missing``."""
+        if self.row.provider_id and not note_missing(self.row, SYSTEM):
+            raise WrongState(
+                "The provider does not know this subscription. One such answer ends nobody's: it is certain if it is "
+                "the same an hour later.",
+                code="not_certain",
+            )
 
 
 def give_up_subscription(*, subscription: Subscription, reason: str, origin: Origin = SYSTEM) -> Subscription:
@@ -71,8 +87,8 @@ def _end(subscription: Subscription, reason: str, origin: Origin) -> Subscriptio
         if not can_transition_subscription(current.status, ended):
             raise WrongState(f"A subscription that is {current.status} is over.")
         before, now = copy(current), timezone.now()
-        current.status, current.ended_at, current.lost = ended, now, current.lost or now
-        current.save(using=payments_database(), update_fields=["status", "ended_at", "lost", "modified"])
+        current.status, current.ended_at, current.lost, current.given_up = ended, now, current.lost or now, now
+        current.save(using=payments_database(), update_fields=["status", "ended_at", "lost", "given_up", "modified"])
         data = {"reason": reason, "status": before.status}
         write_log(current, SubscriptionLogEvent.GIVEN_UP, origin, reason, data)
         announce_change(current, before, ["status"], origin)

@@ -19,7 +19,7 @@ from django_stripe_gateway.choices import BillingOperationKind, OperationState, 
 from django_stripe_gateway.exceptions import ProviderError, UnknownAtProvider
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.models import BillingOperation, Customer, Subscription
-from django_stripe_gateway.services.accounts import billing_gateway_of
+from django_stripe_gateway.services.accounts import billing_gateway_of, learn_account
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
@@ -39,6 +39,7 @@ def ask_about(subscription: Subscription, origin: Origin) -> SubscriptionSnapsho
     Raises:
         UnknownAtProvider: it knows no such subscription.
         OtherAccount: it is of another account than the one that would be asked.
+        AccountContradicted: the key is of another account than the settings say.
         ProviderError: it refused or failed.
     """
     gateway = billing_gateway_of(subscription)
@@ -47,8 +48,17 @@ def ask_about(subscription: Subscription, origin: Origin) -> SubscriptionSnapsho
     except ProviderError as error:
         if not error.is_missing:
             raise
-        _note_missing(subscription.pk, origin, is_certain=_is_certain(subscription))
+        # Whoever has the key of another account is told the same of everything.
+        learn_account(subscription.variant)
+        note_missing(subscription, origin)
         raise UnknownAtProvider(SENTENCE, request_id=error.request_id) from error
+
+
+def note_missing(subscription: Subscription, origin: Origin) -> bool:
+    """Note that the provider has said that it knows no such subscription, and return whether that is certain."""
+    is_certain = _is_certain(subscription)
+    _write_missing(subscription.pk, origin, is_certain=is_certain)
+    return is_certain or subscription.lost is not None
 
 
 def _is_certain(subscription: Subscription) -> bool:
@@ -91,7 +101,7 @@ def _is_unknown(customer: Customer) -> bool:
 
 
 @retry_on_deadlock
-def _note_missing(subscription_pk: int, origin: Origin, *, is_certain: bool) -> None:
+def _write_missing(subscription_pk: int, origin: Origin, *, is_certain: bool) -> None:
     now = timezone.now()
     with money_transaction():
         current = Subscription.objects.using(payments_database()).select_for_update().get(pk=subscription_pk)

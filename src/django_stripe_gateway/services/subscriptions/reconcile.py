@@ -66,13 +66,18 @@ def reconcile_subscriptions(*, older_than: timedelta, origin: Origin = SYSTEM) -
     """
     for subscription in _overdue(older_than).iterator(chunk_size=500):
         subject, before = f"subscription {subscription.pk}", _state(subscription)
-        if not subscription.is_reachable:
+        if subscription.given_up is None and not subscription.is_reachable:
             yield Reconciled(subject, "skipped", "of another account, or unknown at the provider")
             continue
         try:
             current = look_up_start(subscription, origin)
             end_unended(subscription.pk, origin)
         except UnknownAtProvider as error:
+            if subscription.given_up is not None:
+                # As whoever gave up on it has said.
+                note_silence(subscription)
+                yield Reconciled(subject, "unchanged", error.detail)
+                continue
             # Believed once it is said again, see ``missing``.
             yield Reconciled(subject, "missing", error.detail)
         except GatewayError as error:

@@ -16,6 +16,7 @@ from django.db.models import Model
 from django_stripe_gateway.choices import InvoiceStatus, SubscriptionLogEvent
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
 from django_stripe_gateway.models import Customer, Invoice, Subscription
+from django_stripe_gateway.services.accounts import prove_account
 from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.origins import SYSTEM, Origin
@@ -138,10 +139,11 @@ def take_look(
         has to look again.
     """
     subscription = lock_subscription(seen.pk)
-    verdict = judge(subscription, look=look, is_over=subscription.has_ended)
+    verdict = judge(subscription, look=look, is_over=subscription.has_ended and subscription.given_up is None)
     if verdict is Verdict.LOOK:
         return None
     subscription.customer = customer
+    prove_account(subscription)
     note_found(subscription, origin)
     if (subscription.plan_id, subscription.pricing_id) == (seen.plan_id, seen.pricing_id):
         subscription.plan, subscription.pricing = seen.plan, seen.pricing
@@ -201,6 +203,7 @@ def apply_subscription(
         raise SnapshotMismatch("live mode differs")
     before, items = copy(subscription), None
     subscription.provider_id = snapshot.subscription_id
+    _take_back(subscription, snapshot, origin)
     # What has ended stays as it was when it ended, but for the ids.
     if not subscription.has_ended:
         _take_values(subscription, snapshot)
@@ -220,6 +223,18 @@ def apply_subscription(
     if items is not None:
         announce_items(subscription, items, origin)
     return bool(changed) or (items is not None and items.differ)
+
+
+def _take_back(subscription: Subscription, snapshot: SubscriptionSnapshot, origin: Origin) -> None:
+    """Undo that staff have given up on a locked subscription: the provider knows it, and says how it stands."""
+    if subscription.given_up is None:
+        return
+    if can_transition_subscription(subscription.status, snapshot.status, was_given_up=True):
+        subscription.status, subscription.ended_at = snapshot.status, None
+        write_log(subscription, SubscriptionLogEvent.GIVEN_UP, origin, f"taken back: it is {snapshot.status}")
+        logger.warning("Subscription %s was given up, and is %s at the provider.", subscription.pk, snapshot.status)
+    subscription.given_up = subscription.lost = subscription.missing_since = None
+    subscription.save(using=payments_database(), update_fields=["given_up", "lost", "missing_since", "modified"])
 
 
 def verify_customer(subscription: Subscription, snapshot: SubscriptionSnapshot) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from django_stripe_gateway.choices import InvoiceStatus, SubscriptionStatus
-from django_stripe_gateway.models import Invoice
+from django_stripe_gateway.models import Invoice, Subscription
+from django_stripe_gateway.models.provider_accounts import of_current_accounts
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
 
@@ -38,7 +39,12 @@ def unheard(older_than: timedelta) -> Q:
     # A scheduled price that nobody here knew may be a plan's by now.
     waits = Q(status__in=WAITING) | Q(scheduled_change_at__isnull=False, scheduled_pricing=None)
     is_due = ((is_late | is_over) & _is_silent_since(soon)) | (waits & _is_silent_since(later))
-    return is_due & ~Q(status__in=ENDED_SUBSCRIPTIONS) & Q(provider_id__isnull=False)
+    running = is_due & ~Q(status__in=ENDED_SUBSCRIPTIONS)
+    # Of the account that is configured (again): the provider may know it, and charge for it.
+    is_unasked = Q(fetched_at=None) | Q(fetched_at__lt=F("given_up"))
+    is_unasked |= Q(given_up__gt=now - MONTH) & _is_silent_since(later) | _is_silent_since(min(later, now - MONTH))
+    given_up = Q(given_up__isnull=False) & of_current_accounts() & is_unasked
+    return (running | given_up) & Q(provider_id__isnull=False)
 
 
 def unheard_invoices(older_than: timedelta) -> QuerySet[Invoice]:
@@ -53,9 +59,9 @@ def unheard_invoices(older_than: timedelta) -> QuerySet[Invoice]:
     return rows.filter(Q(issued__gt=month) & _is_silent_since(day) | _is_silent_since(month)).order_by("pk")
 
 
-def note_silence(invoice: Invoice) -> None:
-    """Note that the provider was asked about an invoice, and has no answer."""
-    Invoice.objects.using(payments_database()).filter(pk=invoice.pk).update(fetched_at=timezone.now())
+def note_silence(row: Invoice | Subscription) -> None:
+    """Note that the provider was asked about a row, and has no answer."""
+    type(row)._default_manager.using(payments_database()).filter(pk=row.pk).update(fetched_at=timezone.now())
 
 
 def _is_silent_since(moment: datetime) -> Q:

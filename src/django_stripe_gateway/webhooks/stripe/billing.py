@@ -67,15 +67,17 @@ def apply_subscription_event(
         verify_account(event, subscription)
         # Also where the provider is asked instead of believing the rest.
         verify_customer(subscription, snapshot)
+        was_given_up = subscription.given_up is not None
         newest = newest_of(
             event,
             subscription,
             snapshot,
             is_last=snapshot.status in ENDED_SUBSCRIPTIONS,
-            is_over=subscription.has_ended,
+            is_over=subscription.has_ended and not was_given_up,
             # Which the row may not know yet.
             retrieve=lambda: gateway.retrieve_subscription(snapshot.subscription_id),
-            is_in_doubt=is_in_doubt(subscription, snapshot, event.previous.get("status"))
+            is_in_doubt=was_given_up
+            or is_in_doubt(subscription, snapshot, event.previous.get("status"))
             or is_schedule_in_doubt(subscription, snapshot, event.created)
             or is_payment_in_doubt(subscription, snapshot)
             or is_invoice_missing(subscription, snapshot)
