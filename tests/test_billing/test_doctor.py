@@ -10,8 +10,19 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from django_stripe_gateway.models import BillingOperation, Customer, ProviderAccount, Subscription, WebhookEvent
+from django_stripe_gateway.models import (
+    BillingOperation,
+    Customer,
+    Invoice,
+    MeterEvent,
+    ProviderAccount,
+    Subscription,
+    WebhookEvent,
+    get_payment_model,
+)
 from django_stripe_gateway.models.provider_accounts import known_accounts
+from django_stripe_gateway.subscriptions import sync_subscription
+from tests.fake_stripe.keys import DEFAULT_ACCOUNT
 from tests.test_billing.host import SubscriptionHost
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -85,3 +96,72 @@ def test_key__is_not_accepted(host: SubscriptionHost, settings: Any) -> None:
     assert code == 1
     assert "does not accept the API key" in "\n".join(lines)
     assert "sk_test_revoked" not in "\n".join(lines)
+
+
+@pytest.mark.parametrize("kind", ["rate_limit", "error_500_before", "reset_before"])
+def test_key__provider_does_not_answer(host: SubscriptionHost, kind: str) -> None:
+    host.fake.fault("GET", "/v1/account", kind=kind, times=9)
+    code, lines = doctor()
+    assert code == 1
+    assert "run manage.py doctor again later" in "\n".join(lines)
+    assert "STRIPE_GATEWAY_API_KEY" not in "\n".join(lines)
+
+
+@pytest.mark.parametrize("key", ["", "sk_test_revoked"])
+def test_key__is_no_key_of_the_named_account(host: SubscriptionHost, settings: Any, key: str) -> None:
+    settings.STRIPE_GATEWAY_API_KEY = key
+    code, lines = doctor()
+    assert code == 1
+    assert "the key is in STRIPE_GATEWAY_API_KEY" in "\n".join(lines)
+
+
+def test_account__is_not_the_keys(host: SubscriptionHost, settings: Any) -> None:
+    host.subscribed(host.premium)
+    settings.STRIPE_GATEWAY_ACCOUNT_ID = "acct_typo"
+    code, lines = doctor()
+    said = "\n".join(lines)
+    assert code == 1
+    assert "acct_typo" in said
+    assert DEFAULT_ACCOUNT in said
+    assert "Give up on" not in said
+
+
+@pytest.mark.parametrize("status", ["active", "past_due", "unpaid", "paused", "incomplete", "trialing"])
+def test_missing_owners__whatever_still_runs(host: SubscriptionHost, status: str) -> None:
+    host.subscribed(host.premium)
+    Customer.objects.update(owner=None)
+    long_ago = timezone.now() - timedelta(days=30)
+    Subscription.objects.update(status=status, past_due_since=long_ago)
+    code, lines = doctor()
+    assert code == 1
+    assert "close_account --customer" in "\n".join(lines)
+
+
+def test_what_waits_or_was_refused(host: SubscriptionHost) -> None:
+    long_ago, customer = timezone.now() - timedelta(days=2), host.subscribed(host.premium).customer
+    for state in ("pending", "refused", "unclear", "sent"):
+        MeterEvent.objects.create(
+            customer=customer, metric="calls", event_name="calls", value=1, state=state, occurred=long_ago,
+            created=long_ago, leased_until=long_ago,
+        )  # fmt: skip
+    body = {"gateway": "Stripe", "amount": "10.00", "currency": "USD"}
+    host.client.post("/api/v1/payments/create_payment/", body, format="json")
+    get_payment_model()._default_manager.update(created=timezone.now() - timedelta(days=21))
+    WebhookEvent.objects.filter(pk=WebhookEvent.objects.latest("pk").pk).update(state="mismatched")
+    code, lines = doctor()
+    said = "\n".join(lines)
+    assert code == 1
+    for text in ("not sent for more", "is not billed", "knows whether", "have waited for", "mismatched"):
+        assert text in said, text
+    assert {line.split()[0] for line in lines[1:] if "have waited for" in line} == {"note"}
+
+
+def test_rows_of_no_known_account(host: SubscriptionHost) -> None:
+    before = host.subscribed(host.premium)
+    for model in (Subscription, Customer, Invoice):
+        model._default_manager.update(account_id="")
+    lines = doctor()[1]
+    assert "made before the account was known" in "\n".join(lines)
+    sync_subscription(subscription=before)
+    for model in (Subscription, Customer, Invoice):
+        assert set(model._default_manager.values_list("account_id", flat=True)) == {DEFAULT_ACCOUNT}

@@ -11,12 +11,15 @@ from django_stripe_gateway.services.doctor.findings import Diagnosis, Finding
 ALL: Sequence[Diagnosis] = (
     accounts.keys,
     accounts.foreign_rows,
+    accounts.unproven_rows,
     accounts.unsold_plans,
     stuck.pending_operations,
     stuck.webhook_events,
     stuck.lost_subscriptions,
     stuck.unknown_prices,
     stuck.missing_owners,
+    stuck.waiting_payments,
+    stuck.meter_events,
 )
 
 

@@ -9,19 +9,30 @@ from typing import Any
 from django.db.models import Count
 from django.utils import timezone
 
+from django_stripe_gateway.choices import MeterEventState, WebhookState
+from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.models import (
     BillingOperation,
     CatalogueOperation,
     Customer,
+    MeterEvent,
     PaymentOperation,
     Subscription,
     WebhookEvent,
+    get_payment_model,
 )
 from django_stripe_gateway.services.doctor.findings import Finding
 from django_stripe_gateway.services.transactions import payments_database
+from django_stripe_gateway.transitions import PAYABLE
 
 # ``reconcile`` runs every few minutes: what is older was not settled by it.
 LONG = timedelta(hours=1)
+# Bank debits are answered within two weeks and a few days.
+WAITED = timedelta(days=20)
+METER_EVENTS = {
+    MeterEventState.REFUSED: "refused: this use is not billed",
+    MeterEventState.UNCLEAR: "unclear: nobody knows whether this use is billed",
+}
 OPERATIONS: dict[str, type[Any]] = {
     "payment operations": PaymentOperation,
     "billing operations": BillingOperation,
@@ -46,6 +57,12 @@ def webhook_events(offline: bool) -> Iterator[Finding]:
     if stats.dead:
         remedy = "admin, webhook events: read the error; manage.py replay_webhooks --state dead"
         yield Finding("webhook events", stats.dead, "dead: given up after too many attempts", remedy)
+    recent = WebhookEvent.objects.using(payments_database()).filter(received__gt=timezone.now() - WAITED)
+    mismatched = recent.filter(state=WebhookState.MISMATCHED).count()
+    if mismatched:
+        why = "mismatched: they contradict what is here, or are of another account"
+        remedy = "admin, webhook events; the audit trail of what they are about says why"
+        yield Finding("webhook events", mismatched, why, remedy)
     if stats.unmatched:
         why = "unmatched: about what this database does not know"
         remedy = "manage.py replay_webhooks --state unmatched, if it is known by now"
@@ -72,8 +89,30 @@ def unknown_prices(offline: bool) -> Iterator[Finding]:
 
 
 def missing_owners(offline: bool) -> Iterator[Finding]:
-    """Count the customers that are charged though their owner is gone."""
-    running = Subscription.objects.using(payments_database()).valid().values("customer")
-    count = Customer.objects.using(payments_database()).filter(owner=None, pk__in=running).count()
+    """Count the customers that are charged, or may be, though their owner is gone."""
+    count = Customer.objects.using(payments_database()).orphaned().count()
     if count:
-        yield Finding("customers", count, "their owner is gone, and they are charged", "admin, subscriptions: cancel")
+        remedy = "manage.py close_account --customer ID; manage.py reconcile names them"
+        is_problem = gateway_settings.deleted_owners != "keep"
+        yield Finding("customers", count, "their owner is gone, and they are charged", remedy, is_problem=is_problem)
+
+
+def waiting_payments(offline: bool) -> Iterator[Finding]:
+    """Count the payments that have waited for longer than any method takes; what can be paid for ever harms nobody."""
+    rows = get_payment_model()._default_manager.using(payments_database()).of_configured_account()
+    count = rows.filter(status__in=PAYABLE, created__lt=timezone.now() - WAITED).count()
+    if count:
+        why, remedy = f"have waited for {WAITED.days} days", "admin, payments: “Ask the provider”, or cancel them"
+        yield Finding("payments", count, why, remedy, is_problem=False)
+
+
+def meter_events(offline: bool) -> Iterator[Finding]:
+    """Count the use that the provider has not been told of, or refuses."""
+    rows = MeterEvent.objects.using(payments_database())
+    pending = rows.due(timezone.now() - LONG).filter(created__lt=timezone.now() - LONG).count()
+    if pending:
+        yield Finding("meter events", pending, "not sent for more than an hour", "manage.py send_meter_events")
+    for state, why in METER_EVENTS.items():
+        count = rows.filter(state=state, modified__gt=timezone.now() - WAITED).count()
+        if count:
+            yield Finding("meter events", count, why, "admin, meter events: read the error")
