@@ -198,7 +198,7 @@ class BillingOperationKind(models.TextChoices):
     CHANGE_TRIAL = "change_trial", _("Change the trial")
     CHANGE_DISCOUNT = "change_discount", _("Change the discount")
     CHANGE_COLLECTION = "change_collection", _("Change how it is collected")
-    GIVE_UP = "give_up", _("Give up a start")
+    ABANDON = "abandon", _("Abandon a start")
     DELETE_CUSTOMER = "delete_customer", _("Delete a customer")
 
 

@@ -17,6 +17,7 @@ from django_stripe_gateway.services.payments.capture import CAPTURE, capture_pay
 from django_stripe_gateway.services.payments.confirm import CONFIRM, confirm_payment
 from django_stripe_gateway.services.payments.create import CREATE
 from django_stripe_gateway.services.payments.refund import REFUND, refund_payment
+from django_stripe_gateway.services.subscriptions.abandon import ABANDON
 from django_stripe_gateway.services.subscriptions.add_items import (
     ADD_ITEM,
     CHANGE_ITEM,
@@ -44,7 +45,6 @@ from django_stripe_gateway.services.subscriptions.default_payment_method import 
 )
 from django_stripe_gateway.services.subscriptions.deletion import DELETE_CUSTOMER
 from django_stripe_gateway.services.subscriptions.discounts import CHANGE_DISCOUNT, apply_discount
-from django_stripe_gateway.services.subscriptions.give_up_start import GIVE_UP
 from django_stripe_gateway.services.subscriptions.pause import (
     PAUSE_SUBSCRIPTION,
     UNPAUSE_SUBSCRIPTION,
@@ -206,7 +206,7 @@ CASES: tuple[Case, ...] = (
         on_the_one(cancel_subscription, at_period_end=False),
         events={"customer.subscription.deleted": 1},
     ),
-    Case(GIVE_UP, with_page, close, events={"checkout.session.expired": 1}),
+    Case(ABANDON, with_page, close, events={"checkout.session.expired": 1}),
     Case(DELETE_CUSTOMER, customer, delete, events={"customer.deleted": 1}),
     Case(SCHEDULE_CHANGE, subscribed, schedule, {"subscription_schedule": 1}),
     Case(

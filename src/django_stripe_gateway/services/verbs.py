@@ -13,6 +13,7 @@ from django_stripe_gateway.services.payments.capture import CAPTURE
 from django_stripe_gateway.services.payments.confirm import CONFIRM
 from django_stripe_gateway.services.payments.create import CREATE
 from django_stripe_gateway.services.payments.refund import REFUND
+from django_stripe_gateway.services.subscriptions.abandon import ABANDON
 from django_stripe_gateway.services.subscriptions.add_items import ADD_ITEM, CHANGE_ITEM, REMOVE_ITEM
 from django_stripe_gateway.services.subscriptions.cancel import CANCEL_SUBSCRIPTION, RESUME_SUBSCRIPTION
 from django_stripe_gateway.services.subscriptions.change import CHANGE_SUBSCRIPTION
@@ -21,7 +22,6 @@ from django_stripe_gateway.services.subscriptions.customers import CREATE_CUSTOM
 from django_stripe_gateway.services.subscriptions.default_payment_method import SET_DEFAULT_PAYMENT_METHOD
 from django_stripe_gateway.services.subscriptions.deletion import DELETE_CUSTOMER
 from django_stripe_gateway.services.subscriptions.discounts import CHANGE_DISCOUNT
-from django_stripe_gateway.services.subscriptions.give_up_start import GIVE_UP
 from django_stripe_gateway.services.subscriptions.pause import PAUSE_SUBSCRIPTION, UNPAUSE_SUBSCRIPTION
 from django_stripe_gateway.services.subscriptions.pay_invoice import PAY_INVOICE
 from django_stripe_gateway.services.subscriptions.payment_methods import ADD_PAYMENT_METHOD, REMOVE_PAYMENT_METHOD
@@ -52,7 +52,7 @@ VERBS: tuple[Verb[Any, Any, Any], ...] = (
     CHANGE_DISCOUNT,
     CHANGE_TRIAL,
     CANCEL_SUBSCRIPTION,
-    GIVE_UP,
+    ABANDON,
     RESUME_SUBSCRIPTION,
     PAUSE_SUBSCRIPTION,
     UNPAUSE_SUBSCRIPTION,

@@ -26,8 +26,8 @@ from django_stripe_gateway.services.operations.verbs import Request, pending_ope
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.cancel import cancel_payment
 from django_stripe_gateway.services.payments.refresh import sync_payment
+from django_stripe_gateway.services.subscriptions.abandon import ABANDON
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, give_up_unpaid
-from django_stripe_gateway.services.subscriptions.give_up_start import GIVE_UP
 from django_stripe_gateway.services.subscriptions.invoices import look_up_invoice
 from django_stripe_gateway.services.subscriptions.line import CHANGEABLE
 from django_stripe_gateway.services.transactions import payments_database
@@ -143,7 +143,7 @@ def _end(subscription: Subscription, origin: Origin, *, at_period_end: bool) -> 
 
 
 def _give_up(subscription: Subscription, origin: Origin) -> None:
-    run(GIVE_UP, subscription.customer_id, Request(about={"subscription_id": subscription.pk}), origin)
+    run(ABANDON, subscription.customer_id, Request(about={"subscription_id": subscription.pk}), origin)
     current = Subscription.objects.using(payments_database()).get(pk=subscription.pk)
     if current.status == SubscriptionStatus.STARTING and not current.provider_id:
         raise WrongState("Nobody knows whether it was started. Look for it at the provider.")

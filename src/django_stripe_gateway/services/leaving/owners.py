@@ -16,7 +16,7 @@ from django_stripe_gateway.choices import LogSource
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.models import Customer, Subscription
 from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.subscriptions.give_up_start import end_after_commit
+from django_stripe_gateway.services.subscriptions.abandon import end_after_commit
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.services.usage.meters.gather import gather_meter_events
 

@@ -1,4 +1,4 @@
-"""Give up the start of a subscription: close the page that could start it, and end what has been started meanwhile."""
+"""Abandon the start of a subscription: close the page that could start it, and end what has been started meanwhile."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ AT_ONCE: dict[str, Any] = {
 STARTS = (BillingOperationKind.SUBSCRIBE, BillingOperationKind.CHECKOUT)
 
 
-class GiveUpVerb(CustomerVerb[BillingCheckoutSnapshot | None]):
-    """Give up a start."""
+class AbandonVerb(CustomerVerb[BillingCheckoutSnapshot | None]):
+    """Abandon a start."""
 
-    kind = BillingOperationKind.GIVE_UP
+    kind = BillingOperationKind.ABANDON
 
     def check(self, claim: CustomerClaim) -> None:
         """Ask nobody about what is over."""
@@ -77,7 +77,7 @@ class GiveUpVerb(CustomerVerb[BillingCheckoutSnapshot | None]):
         return answer.session_id if answer is not None else ""
 
 
-GIVE_UP = register(GiveUpVerb())
+ABANDON = register(AbandonVerb())
 
 
 def end_after_commit(subscription: Subscription, origin: Origin) -> None:
@@ -85,10 +85,10 @@ def end_after_commit(subscription: Subscription, origin: Origin) -> None:
 
     It is carried out after the commit; ``reconcile`` finds it if that fails.
     """
-    verb = CANCEL_SUBSCRIPTION if subscription.provider_id else GIVE_UP
+    verb = CANCEL_SUBSCRIPTION if subscription.provider_id else ABANDON
     asked = verb.operations(subscription.customer_id).pending().filter(kind=verb.kind, subscription=subscription)
     if any(
-        params.get("at_period_end") is False or verb is GIVE_UP for params in asked.values_list("params", flat=True)
+        params.get("at_period_end") is False or verb is ABANDON for params in asked.values_list("params", flat=True)
     ):
         return
     params = AT_ONCE if verb is CANCEL_SUBSCRIPTION else {}
