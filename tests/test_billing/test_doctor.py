@@ -162,6 +162,11 @@ def test_rows_of_no_known_account(host: SubscriptionHost) -> None:
         model._default_manager.update(account_id="")
     lines = doctor()[1]
     assert "made before the account was known" in "\n".join(lines)
+    seen = {"variant": "stripe", "key_digest": "other", "account_id": "acct_other", "asked": timezone.now()}
+    for code in (0, 1):
+        # The variant has stood for one account only, then for two.
+        assert doctor()[0] == code
+        ProviderAccount.objects.get_or_create(**seen)
     sync_subscription(subscription=before)
     for model in (Subscription, Customer, Invoice):
         assert set(model._default_manager.values_list("account_id", flat=True)) == {DEFAULT_ACCOUNT}

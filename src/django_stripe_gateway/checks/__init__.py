@@ -26,6 +26,7 @@ E018  Error   always   webhook events are left to workers, but cannot be enqueue
 E020  Error   database the database has no transactions
 E021  Error   database the database cannot lock rows
 E022  Error   database transactions do not see what was committed while they waited for a lock
+E023  Error   database Stripe has named another account for a key than the settings do
 E030  Error   deploy   localstripe with ``DEBUG = False``
 E031  Error   deploy   a dummy API key with ``DEBUG = False``
 E032  Error   deploy   the key would be sent over plain http

@@ -7,11 +7,19 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
-from django_stripe_gateway.accounts import configured_account
+from django_stripe_gateway.accounts import Account, configured_account
 from django_stripe_gateway.choices import InvoiceStatus, PaymentStatus
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import AccountContradicted, GatewayError, ProviderError
-from django_stripe_gateway.models import Customer, Invoice, Plan, PlanPricing, Subscription, get_payment_model
+from django_stripe_gateway.models import (
+    Customer,
+    Invoice,
+    Plan,
+    PlanPricing,
+    ProviderAccount,
+    Subscription,
+    get_payment_model,
+)
 from django_stripe_gateway.models.provider_accounts import current_account
 from django_stripe_gateway.services.accounts import learn_account, uncontradicted_account
 from django_stripe_gateway.services.doctor.findings import Finding
@@ -72,8 +80,14 @@ def unproven_rows(offline: bool) -> Iterator[Finding]:
                 continue
             count = rows.filter(variant=variant, livemode=account.livemode, account_id="").count()
             if count:
-                remedy = UNPROVEN.get(name, "")
-                yield Finding(name, count, why, remedy, variant, account.livemode, is_problem=False)
+                remedy, is_problem = UNPROVEN.get(name, ""), _has_had_another(variant, account)
+                yield Finding(name, count, why, remedy, variant, account.livemode, is_problem=is_problem)
+
+
+def _has_had_another(variant: str, account: Account) -> bool:
+    """Return whether a variant has stood for another account of the same mode, of which such rows may be."""
+    keys = ProviderAccount.objects.using(payments_database()).filter(variant=variant, livemode=account.livemode)
+    return keys.exclude(account_id__in=account.ids).exists()
 
 
 def foreign_rows(offline: bool) -> Iterator[Finding]:
