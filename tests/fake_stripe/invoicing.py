@@ -163,12 +163,34 @@ def _make_intent(scope: Scope, invoice: Object) -> None:
 
 def begin(scope: Scope, invoice: Object, *, charge: bool = True) -> None:
     """Finalize and charge an invoice as a part of the request that made it; one that is sent is a draft at first."""
+    if is_left_uncollected(scope, invoice):
+        return
     if invoice["collection_method"] == "send_invoice":
         hold_draft(scope, invoice)
         return
     finalize(scope, invoice)
     if invoice["status"] == "open" and charge:
         collect(scope, invoice)
+
+
+def is_left_uncollected(scope: Scope, invoice: Object) -> bool:
+    """Do with a new invoice what a pause of its subscription's collection says, and return whether that is all.
+
+    So it is with all that are made during a pause, those of a change included
+    (https://docs.stripe.com/billing/subscriptions/pause-payment).
+    """
+    pause = subscription_of(scope, invoice)["pause_collection"]
+    if not pause:
+        return False
+    if pause["behavior"] == "keep_as_draft":
+        invoice["auto_advance"] = False
+    elif pause["behavior"] == "mark_uncollectible":
+        mark_uncollectible(scope, invoice)
+    else:
+        finalize(scope, invoice)
+        if invoice["status"] == "open":
+            void(scope, invoice)
+    return True
 
 
 def collect(scope: Scope, invoice: Object, method: Object | None = None) -> str:
@@ -272,7 +294,9 @@ def failed(scope: Scope, invoice: Object) -> None:
     customer = scope.objects["customer"][invoice["customer"]]
     with changing(scope, customer, "customer.updated"):
         customer["delinquent"] = True
-    if subscription["status"] in {"active", "trialing"}:
+    # The status follows the latest invoice alone.
+    is_latest = subscription["latest_invoice"] == invoice["id"]
+    if is_latest and subscription["status"] in {"active", "trialing"}:
         change(scope, subscription, status="past_due")
     if invoice["next_payment_attempt"] is None and subscription["status"] == "past_due":
         give_up(scope, subscription)

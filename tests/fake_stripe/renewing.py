@@ -118,16 +118,9 @@ def renew(scope: Scope, found: Object) -> None:
         found["_cut"] = canceling.cut(found, found["cancel_at"])
         lines = [*pending_items.waiting(scope, found), *used, *_begun(scope, found, due)]
         invoice = invoicing.create(scope, found, lines, "subscription_cycle", period=(start, end))
-    pause = found["pause_collection"]
-    if found["status"] == "unpaid" or (pause and pause["behavior"] == "keep_as_draft"):
+    if found["status"] == "unpaid":
         invoice["auto_advance"] = False
-    elif pause and pause["behavior"] == "mark_uncollectible":
-        invoicing.mark_uncollectible(scope, invoice)
-    elif pause:
-        invoicing.finalize(scope, invoice)
-        if invoice["status"] == "open":
-            invoicing.void(scope, invoice)
-    else:
+    elif not invoicing.is_left_uncollected(scope, invoice):
         invoicing.hold_draft(scope, invoice)
 
 

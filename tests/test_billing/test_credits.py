@@ -18,6 +18,7 @@ from django_stripe_gateway.services.subscriptions.change import change_subscript
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer
 from django_stripe_gateway.services.subscriptions.pause import pause_subscription, unpause_subscription
 from django_stripe_gateway.services.subscriptions.subscribe import subscribe
+from tests.fake_stripe import invoicing
 from tests.test_billing.host import SubscriptionHost
 from tests.test_billing.metered_host import MeteredHost, send
 from tests.test_billing.rows import now
@@ -102,9 +103,12 @@ def test_change__of_what_nobody_has_paid(host: SubscriptionHost, how: str) -> No
     assert invoice["id"] in answer.json()["detail"]
     assert credited(host) == 0
     refused("open_invoice", preview_change, subscription=now(found), pricing=host.basic)
-    # Who goes, goes without a credit, and pays what comes next.
+    # Who goes, goes without a credit, and pays what is open and what comes next.
     assert cancel_subscription(subscription=now(found), at_period_end=False).has_ended
     host.deliver_new()
+    if latest(host, found)["status"] == "open" and now(found).first_paid_at:
+        assert host.post("subscribe", {"plan_id": host.premium.plan_id}).json()["code"] == "open_invoice"
+        host.fake.act(invoice["id"], invoicing.void)
     assert host.subscribe(host.premium)["status"] == "incomplete"
     assert credited(host) == 0
 
@@ -257,6 +261,10 @@ def test_what_was_used__is_in_nobodys_way(metered: MeteredHost, seconds_later: i
     host.deliver_new()
     assert latest(host, found)["status"] == ("open" if seconds_later else "draft")
     host.change_card(found, "pm_card_visa")
+    if seconds_later:
+        # More is sold once that is paid.
+        refused("open_invoice", change_subscription, subscription=now(found), pricing=silver)
+        host.fake.act(latest(host, found)["id"], invoicing.collect)
     assert change_subscription(subscription=now(found), pricing=silver).pricing == silver
     assert credited(host) > -10
 

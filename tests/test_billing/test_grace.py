@@ -14,6 +14,7 @@ from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Invoice, Subscription
 from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
 from django_stripe_gateway.subscriptions import has_plan
+from tests.fake_stripe import invoicing
 from tests.fake_stripe.periods import DAY
 from tests.test_billing.host import SubscriptionHost
 from tests.test_webhooks.support import Event, only
@@ -171,9 +172,10 @@ def test_ahead_of_our_clock(either_host: SubscriptionHost) -> None:
 
 @pytest.mark.parametrize("settled", ["paid", "uncollectible"])
 def test_late_again(either_host: SubscriptionHost, settled: str) -> None:
-    """An invoice that was given up says nothing about a failure after one that was settled."""
+    """A later period that is paid, or written off, is valid; one that fails after it finds the days used up."""
     host = either_host
     subscription = give_up_the_second_month(host, days_ago=95)
+    expected = failed_at(host, subscription)
     if settled == "paid":
         host.change_card(subscription, "pm_card_visa")
     host.fake.advance(days=10)
@@ -187,13 +189,21 @@ def test_late_again(either_host: SubscriptionHost, settled: str) -> None:
     events = fail_a_renewal(host, subscription, days=28)
     forget_looks()
     host.deliver(events)
-    assert (now(subscription).status, subscription.is_valid) == ("past_due", True)
+    assert (now(subscription).status, subscription.is_valid) == ("past_due", False)
     assert subscription.invoices.filter(status="open").count() == 2
-    expected = failed_at(host, subscription)
     assert abs(subscription.past_due_since - expected) < timedelta(hours=1)
     look_up_subscription(subscription.pk)
     assert abs(now(subscription).past_due_since - expected) < timedelta(hours=1)
-    assert subscription.is_valid
+    assert not subscription.is_valid
+    # What the seller takes back is not owed: the last one has days of its own.
+    second, _last = subscription.invoices.filter(status="open").order_by("issued")
+    host.fake.act(second.provider_id, invoicing.void)
+    host.deliver_new()
+    assert now(subscription).is_valid
+    assert abs(subscription.past_due_since - failed_at(host, subscription)) < timedelta(hours=2)
+    host.fake.customer_pays(subscription.provider_id, "pm_card_visa")
+    host.deliver_new()
+    assert (now(subscription).is_valid, subscription.past_due_since) == (True, None)
 
 
 def test_late_twice_in_a_row(either_host: SubscriptionHost) -> None:

@@ -13,6 +13,7 @@ from django_stripe_gateway.gateways.catalogue_values import ProductRequest
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Invoice, Subscription
 from django_stripe_gateway.services.subscriptions.reconcile import reconcile_subscriptions
+from tests.fake_stripe import invoicing
 from tests.fake_stripe.periods import DAY
 from tests.test_billing.host import SubscriptionHost
 
@@ -68,13 +69,17 @@ def test_past_due__paid(either_host: SubscriptionHost) -> None:
 
 
 def test_past_due__ended(either_host: SubscriptionHost) -> None:
-    """Its customer can subscribe again."""
+    """Its customer can subscribe again once the last period is paid."""
     host = either_host
     mine = late(host, ago=75)
     host.fake.advance(days=38)
     assert host.fake.get(mine.provider_id)["status"] == "canceled"
     be_silent_for(days=2)
     assert outcomes() == ["changed"]
+    assert host.post("subscribe", {"plan_id": host.basic.plan_id}).json()["code"] == "open_invoice"
+    for invoice in [one for one in host.fake.all("invoice") if one["status"] == "open"]:
+        host.fake.act(invoice["id"], invoicing.paid)
+    # No event has told of it; the provider is asked.
     assert host.post("subscribe", {"plan_id": host.basic.plan_id}).status_code == 201
 
 
@@ -137,7 +142,7 @@ def test_open_invoice__paid(either_host: SubscriptionHost) -> None:
     open_one = Invoice.objects.open().get()
     host.fake.customer_pays(mine.provider_id, "pm_card_visa")
     # What was heard of the subscription says nothing of its earlier invoices.
-    Subscription.objects.update(status="active", fetched_at=timezone.now())
+    Subscription.objects.update(status="active", past_due_since=None, fetched_at=timezone.now())
     be_silent_for(hours=20)
     assert outcomes() == []
     be_silent_for(days=2)

@@ -203,6 +203,11 @@ class SubscriptionSnapshot:
         """What a change that waits for its payment would charge, by item ids."""
         return {item.item_id: item.price_id for item in self.pending_items}
 
+    def is_owed(self, invoice: InvoiceSnapshot) -> bool:
+        """Return whether an invoice is open for what was given: not the seller's own, nor of a change that waits."""
+        waits = self.has_pending_update and invoice.invoice_id == self.latest_invoice_id
+        return invoice.status == "open" and invoice.billing_reason != "manual" and not waits
+
 
 @dataclass(frozen=True, slots=True)
 class ItemRequest:

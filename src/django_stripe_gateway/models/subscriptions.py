@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import F, FilteredRelation, Q, Value
+from django.db.models import ExpressionWrapper, F, FilteredRelation, Q, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -102,13 +102,18 @@ class SubscriptionQuerySet(AccountQuerySet["Subscription"]):
     @staticmethod
     def _valid() -> Q:
         cutoff = past_due_cutoff()
-        late = Q(status=SubscriptionStatus.PAST_DUE, first_paid_at__isnull=False)
+        now = timezone.now()
+        paying, late = Q(status__in=PAYING), Q(status=SubscriptionStatus.PAST_DUE, first_paid_at__isnull=False)
         if cutoff is not None:
-            late &= Q(past_due_since__gt=cutoff)
-        valid = (Q(status__in=PAYING) | late) & of_current_accounts() & Q(lost=None)
+            period = F("current_period_end") - F("current_period_start")
+            unknown = Q(current_period_start__isnull=True) | Q(current_period_end__isnull=True)
+            ends = ExpressionWrapper(Value(now, models.DateTimeField()) - period, models.DateTimeField())
+            in_time = Q(past_due_since__gt=cutoff) & (unknown | Q(past_due_since__gt=ends))
+            late &= in_time
+            paying &= ~Q(status=SubscriptionStatus.ACTIVE) | Q(past_due_since__isnull=True) | in_time
+        valid = (paying | late) & of_current_accounts() & Q(lost=None)
         if gateway_settings.paused_is_valid:
             return valid
-        now = timezone.now()
         on_trial = Q(status=SubscriptionStatus.TRIALING, trial_end__gt=now)
         return valid & (Q(was_paused=False) | Q(paid_until__gt=now) | on_trial)
 
@@ -248,7 +253,7 @@ class Subscription(OfAccount):
 
     @property
     def is_valid(self) -> bool:
-        """Whether it gives what its plan promises: active, in trial, or past due within the time that is allowed.
+        """Whether it gives what its plan promises: active, in trial, or late within the time that is allowed.
 
         Nothing is allowed to who never paid for it, or by what the provider does not know in the configured account.
         What is paused, or was, is so as far as it was paid.
@@ -258,10 +263,22 @@ class Subscription(OfAccount):
     @property
     def _has_valid_status(self) -> bool:
         if self.status == SubscriptionStatus.PAST_DUE:
-            cutoff = past_due_cutoff()
-            is_in_time = cutoff is None or (self.past_due_since is not None and self.past_due_since > cutoff)
-            return is_in_time and self.first_paid_at is not None
+            return self._is_late_in_time and self.first_paid_at is not None
+        if self.status == SubscriptionStatus.ACTIVE and self.past_due_since is not None:
+            # Another invoice was paid since; the one that is late is open all the same.
+            return self._is_late_in_time
         return self.status in PAYING
+
+    @property
+    def _is_late_in_time(self) -> bool:
+        """Whether it is late for no longer than is allowed: some days, and never more than a period of its plan."""
+        now, since = timezone.now(), self.past_due_since
+        cutoff = past_due_cutoff(now)
+        if cutoff is None:
+            return True
+        if self.current_period_start is not None and self.current_period_end is not None:
+            cutoff = max(cutoff, now - (self.current_period_end - self.current_period_start))
+        return since is not None and since > cutoff
 
     @property
     def _is_paid_if_paused(self) -> bool:

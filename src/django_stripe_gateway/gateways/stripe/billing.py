@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import takewhile
 from typing import Any
 
 from django_stripe_gateway.exceptions import PaymentDeclined, ProviderError, ProviderStateError
@@ -39,7 +38,6 @@ INVOICE_REQUIRES_ACTION = "invoice_payment_intent_requires_action"
 
 # What makes a subscription active again; what is void does not count
 # (https://docs.stripe.com/billing/subscriptions/overview#unpaid-subscriptions).
-SETTLED = frozenset({"paid", "uncollectible"})
 
 
 class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionTerms, StripeSchedules, BillingGateway):
@@ -367,9 +365,7 @@ def _named(**values: Any) -> dict[str, Any]:
 
 def _with_lateness(found: SubscriptionSnapshot) -> SubscriptionSnapshot:
     """Return a subscription with what its invoices say: since when one is late, and when one was paid first."""
-    # The newest come first. One that was given up before the last that was settled makes nothing late any more.
-    unsettled = takewhile(lambda invoice: invoice.status not in SETTLED, found.invoices)
-    late = (invoice.late_since for invoice in unsettled if invoice.status == "open")
+    late = (invoice.late_since for invoice in found.invoices if found.is_owed(invoice))
     paid = (invoice.paid_at or invoice.created for invoice in found.invoices if invoice.is_paid_with_something)
     since, first = (min(filter(None, moments), default=None) for moments in (late, paid))
     return replace(found, past_due_since=since, first_paid_at=first)

@@ -26,6 +26,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     run_on_subscription,
 )
 from django_stripe_gateway.services.subscriptions.metered import check_charged_once
+from django_stripe_gateway.services.subscriptions.open_invoices import check_not_paused, check_nothing_late
 from django_stripe_gateway.services.subscriptions.prices import current_terms
 from django_stripe_gateway.services.subscriptions.prorations import proration_of
 from django_stripe_gateway.services.subscriptions.quantities import check_next_quantity, quantity_of
@@ -39,6 +40,7 @@ class ItemVerb(SubscriptionVerb):
     def check_subscription(self, claim: CustomerClaim, subscription: Subscription) -> None:
         """Let only what runs be changed, and only as its items are now."""
         check_changeable(subscription)
+        check_not_paused(subscription, claim.params["proration"])
         claim.params["collection_method"] = subscription.collection_method
         items = SubscriptionItem.objects.using(payments_database()).filter(subscription=subscription)
         self.check_items(claim, subscription, {item.provider_id: item for item in items})
@@ -54,6 +56,7 @@ class ItemVerb(SubscriptionVerb):
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Change the one item; what was scheduled without it is dropped."""
         check_claimed_credit(claim, subscription_change(claim.params))
+        check_nothing_late(claim, subscription_change(claim.params))
         let_go(claim)
         return change_at_provider(claim)
 
@@ -139,7 +142,8 @@ def add_item(
     Raises:
         InvalidInput: the price cannot stand beside the plan, or not so many times.
         WrongState: it is there already (``already_added``), or what it counts is charged already (``already_metered``);
-            or the subscription is over, or its first payment is open.
+            or the subscription is over, or its first payment is open, or its collection is paused (``paused``), or an
+            invoice of it is late (``open_invoice``).
         PaymentDeclined: the payment that this needs was declined; nothing has changed.
         UnsupportedByGateway: this provider charges one price only.
         ProviderError: the provider refused or failed.
@@ -203,7 +207,7 @@ def remove_item(
     Raises:
         InvalidInput: it is the plan's own item.
         WrongState: the item is gone, or what would be credited was not paid (``open_invoice``, ``unpaid_period``); or
-            the subscription is over, or its first payment is open.
+            the subscription is over, or its first payment is open, or its collection is paused (``paused``).
         UnsupportedByGateway: this provider charges one price only.
         ProviderError: the provider refused or failed.
     """

@@ -41,6 +41,7 @@ from django_stripe_gateway.services.subscriptions.line import (
 )
 from django_stripe_gateway.services.subscriptions.metered import check_charged_once_changed
 from django_stripe_gateway.services.subscriptions.one_bill import check_may_have
+from django_stripe_gateway.services.subscriptions.open_invoices import check_not_paused, check_nothing_late
 from django_stripe_gateway.services.subscriptions.plan_meters import with_next_plan
 from django_stripe_gateway.services.subscriptions.preview_states import check_is_as_known, check_previewed
 from django_stripe_gateway.services.subscriptions.prices import (
@@ -75,6 +76,7 @@ class ChangeVerb(SubscriptionVerb):
         # Again, under the lock: another request may have changed it meanwhile.
         check_previewed(subscription, claim.params.get("previewed"))
         _check_changes(subscription, claim.params)
+        check_not_paused(subscription, claim.params["proration"])
         claim.params["collection_method"] = subscription.collection_method
         claim.params["end"] = end_after_change(subscription, claim.params)
         pricing = _pricing(claim.params)
@@ -92,6 +94,7 @@ class ChangeVerb(SubscriptionVerb):
         if claim.params["trial"].get("ends_trial"):
             check_can_be_charged(claim)
         check_claimed_credit(claim, subscription_change(claim.params))
+        check_nothing_late(claim, subscription_change(claim.params))
         if claim.params["price_id"] is not None:
             # The old price, or the period of another item, may end with it.
             report_last_use(claim.seen)
@@ -144,9 +147,10 @@ def change_subscription(
     Raises:
         InvalidInput: nothing would change, or the values are not acceptable.
         WrongState: it is over, or its first payment is open, or somebody else has scheduled what becomes of it
-            ("has_schedule"), or another item charges what the new price counts ("already_metered"), or what would be
-            credited was not paid ("open_invoice", "unpaid_period"), or it has changed since the preview
-            ("stale_preview"); at the period's end also: it ends then.
+            ("has_schedule"), or another item charges what the new price counts ("already_metered"), or collection is
+            paused ("paused"), or an invoice is late ("open_invoice"), or what would be credited was not paid
+            ("open_invoice", "unpaid_period"), or it has changed since the preview ("stale_preview"); at the period's
+            end also: it ends then.
         UnsupportedByGateway: this provider cannot schedule a change.
         PaymentDeclined: the payment that the change needs was declined; what is charged has not changed.
         ProviderError: the provider refused or failed.
@@ -218,6 +222,7 @@ def preview_change(
     moment = proration_date or timezone.now().replace(microsecond=0)
     params = _change_params(subscription, pricing, quantity, proration, moment)
     _check_changes(subscription, params)
+    check_not_paused(subscription, params["proration"])
     params["end"] = end_after_change(subscription, params)
     params["trial"] = trial_after_change(subscription, pricing)
     params["left_item_ids"] = left_ids = _left_item_ids(subscription, params)

@@ -1,18 +1,23 @@
 """How long a failed renewal may stay unpaid: since when it is late, and whether anything was ever paid.
 
-Both are the provider's times. An event that comes late does not give more time.
+Both are the provider's times. An event that comes late does not give more time. Nor does a small invoice of today that
+is paid: Stripe's status follows the latest invoice alone, so that it says "active" while the renewal is still open.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from django_stripe_gateway.choices import InvoiceStatus, SubscriptionStatus
+from django_stripe_gateway.exceptions import UnsupportedByGateway
+from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
-from django_stripe_gateway.models import Subscription
+from django_stripe_gateway.models import Invoice, Subscription
 from django_stripe_gateway.services.transactions import payments_database
 
 
@@ -31,7 +36,7 @@ def note_lateness(subscription: Subscription, snapshot: SubscriptionSnapshot, sa
             # A clock that is ahead of ours gives nobody more time.
             subscription.past_due_since = min(said_at or since or _latest(snapshot) or now, now)
     elif subscription.status != SubscriptionStatus.UNPAID:
-        subscription.past_due_since = None
+        subscription.past_due_since = _kept_lateness(subscription, snapshot)
 
 
 def note_payment(subscription: Subscription, snapshot: InvoiceSnapshot) -> None:
@@ -53,11 +58,78 @@ def is_in_doubt(subscription: Subscription, snapshot: SubscriptionSnapshot, was:
     Args:
         was: the status before the change that an event tells of, ``None`` if that changed something else.
     """
+    if snapshot.status == SubscriptionStatus.ACTIVE and subscription.past_due_since is not None:
+        # What was late may be paid, of which nothing was heard yet, or something else.
+        return _owed_now(subscription, snapshot).exists()
     if snapshot.status != SubscriptionStatus.PAST_DUE:
         return False
     is_known_as_late = subscription.status == SubscriptionStatus.PAST_DUE
     became_late = was is not None and was != SubscriptionStatus.PAST_DUE
-    return subscription.first_paid_at is None or became_late is is_known_as_late
+    if subscription.first_paid_at is None or became_late is is_known_as_late:
+        return True
+    return became_late and _owed(subscription).exclude(provider_id=snapshot.latest_invoice_id).exists()
+
+
+def note_settled(invoice: Invoice) -> None:
+    """Note that an invoice waits no more, if that takes back or shortens how late its subscription is.
+
+    The subscription's row need not be locked. Stripe says nothing of a subscription that was called active before.
+    """
+    subscription = invoice.subscription
+    if subscription is None or invoice.is_open or subscription.past_due_since is None:
+        return
+    owed, is_active = _owed(subscription), subscription.status == SubscriptionStatus.ACTIVE
+    since = min(filter(None, (one.due or one.issued for one in owed)), default=None)
+    if is_active and not _of_period(subscription, owed).exists():
+        since = None
+    elif since is None or since <= subscription.past_due_since:
+        return
+    rows = Subscription.objects.using(payments_database()).filter(pk=subscription.pk, status=subscription.status)
+    if is_active or subscription.status == SubscriptionStatus.PAST_DUE:
+        rows.filter(past_due_since=subscription.past_due_since).update(past_due_since=since)
+
+
+def with_what_is_owed(
+    gateway: BillingGateway, subscription: Subscription, found: SubscriptionSnapshot
+) -> SubscriptionSnapshot:
+    """Return what the provider says of a subscription with its invoices, if these alone say whether it is late."""
+    if found.status != SubscriptionStatus.ACTIVE or subscription.past_due_since is None or found.invoices:
+        return found
+    with suppress(UnsupportedByGateway):
+        return replace(found, invoices=gateway.list_subscription_invoices(found.subscription_id))
+    return found
+
+
+def _kept_lateness(subscription: Subscription, snapshot: SubscriptionSnapshot) -> datetime | None:
+    """Return since when one is late that is called active: it is as long as an invoice of its period is open."""
+    since, begun = subscription.past_due_since, subscription.current_period_start
+    if since is None or subscription.status != SubscriptionStatus.ACTIVE:
+        return None
+    if not snapshot.invoices:
+        return since if _owed_now(subscription, snapshot).exists() else None
+    now = timezone.now()
+    owed = [one for one in snapshot.invoices if snapshot.is_owed(one) and one.late_since and one.late_since <= now]
+    if not any(begun is None or one.created is None or one.created >= begun for one in owed):
+        return None
+    return min(one.late_since for one in owed if one.late_since)
+
+
+def _owed(subscription: Subscription) -> QuerySet[Invoice]:
+    """Return the open invoices of a subscription that are not a seller's own."""
+    rows = Invoice.objects.using(payments_database()).filter(subscription=subscription)
+    return rows.open().exclude(billing_reason="manual")
+
+
+def _owed_now(subscription: Subscription, snapshot: SubscriptionSnapshot) -> QuerySet[Invoice]:
+    """Return those of the period that runs, as far as is known here; what waits with its change is owed by nobody."""
+    owed, latest = _of_period(subscription, _owed(subscription)), snapshot.latest_invoice
+    is_settled = latest is not None and latest.status != InvoiceStatus.OPEN
+    return owed.exclude(provider_id=snapshot.latest_invoice_id) if snapshot.has_pending_update or is_settled else owed
+
+
+def _of_period(subscription: Subscription, invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
+    begun = subscription.current_period_start
+    return invoices if begun is None else invoices.filter(Q(issued__isnull=True) | Q(issued__gte=begun))
 
 
 def _latest(snapshot: SubscriptionSnapshot) -> datetime | None:

@@ -22,6 +22,7 @@ from django_stripe_gateway.models import BillingOperation, Customer, Subscriptio
 from django_stripe_gateway.services.accounts import billing_gateway_of, learn_account
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.subscriptions.grace import with_what_is_owed
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 # Between two answers that make it certain.
@@ -44,7 +45,8 @@ def ask_about(subscription: Subscription, origin: Origin) -> SubscriptionSnapsho
     """
     gateway = billing_gateway_of(subscription)
     try:
-        return gateway.retrieve_subscription(subscription.provider_id or "")
+        found = gateway.retrieve_subscription(subscription.provider_id or "")
+        return with_what_is_owed(gateway, subscription, found)
     except ProviderError as error:
         if not error.is_missing:
             raise

@@ -102,7 +102,7 @@ def _is_of_plan(price_ids: set[str], plan_pk: int) -> bool:
 def _refusal(found: Subscription, plan_pk: int) -> WrongState:
     """Return the refusal that names the way out of what a subscription stands for."""
     if found.status in OWING:
-        detail = "There is a subscription whose invoice is open. Pay it with invoices/{id}/pay/, or cancel first."
+        detail = "There is a subscription whose invoice is open. Pay it first, with invoices/{id}/pay/."
         return WrongState(detail, code="open_invoice")
     if found.status == SubscriptionStatus.PAUSED:
         detail = "There is a subscription that is paused. Let it go on, or cancel it first."

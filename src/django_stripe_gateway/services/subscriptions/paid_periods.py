@@ -42,7 +42,7 @@ def note_paid_period(subscription: Subscription, snapshot: InvoiceSnapshot) -> N
     rows = Subscription.objects.using(payments_database()).filter(pk=subscription.pk)
     is_later = Q(paid_from__isnull=True) | Q(paid_from__lt=start) | Q(paid_from=start, paid_until__lt=end)
     rows.filter(is_later).update(paid_from=start, paid_until=end)
-    rows.filter(was_paused=True, pause_behavior="", current_period_start__lt=F("paid_until")).update(was_paused=False)
+    rows.filter(was_paused=True, pause_behavior="", current_period_start__lte=F("paid_from")).update(was_paused=False)
 
 
 def is_payment_in_doubt(subscription: Subscription, snapshot: SubscriptionSnapshot) -> bool:
@@ -57,8 +57,9 @@ def _is_paid_now(subscription: Subscription) -> bool:
     """Return whether the period that runs is paid, or free as a trial."""
     if subscription.status == SubscriptionStatus.TRIALING:
         return True
-    start, until = subscription.current_period_start, subscription.paid_until
-    return start is not None and until is not None and start < until
+    # One that a change has cut short reaches into the next, which is another to pay.
+    start, paid_from = subscription.current_period_start, subscription.paid_from
+    return start is not None and paid_from is not None and start <= paid_from
 
 
 def _take_period(subscription: Subscription, snapshot: InvoiceSnapshot) -> Period | None:

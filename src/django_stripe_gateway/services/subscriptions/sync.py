@@ -28,7 +28,7 @@ from django_stripe_gateway.services.subscriptions.announcements import (
 )
 from django_stripe_gateway.services.subscriptions.ends import note_end
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, judge, look_until_written
-from django_stripe_gateway.services.subscriptions.grace import note_lateness, note_payment
+from django_stripe_gateway.services.subscriptions.grace import note_lateness, note_payment, note_settled
 from django_stripe_gateway.services.subscriptions.items import (
     OF_PLAN,
     PERIOD,
@@ -342,6 +342,7 @@ def apply_invoice(invoice: Invoice, snapshot: InvoiceSnapshot, origin: Origin) -
     if changed and invoice.subscription is not None:
         note_payment(invoice.subscription, snapshot)
         note_paid_period(invoice.subscription, snapshot)
+        note_settled(invoice)
         announce_invoice(invoice, invoice.subscription, before, origin)
     return bool(changed)
 

@@ -33,7 +33,9 @@ def unheard(older_than: timedelta) -> Q:
     """
     now = timezone.now()
     soon, later = now - older_than, min(now - older_than, now - DAY)
-    is_late = Q(status__in=WAITING, past_due_since__gt=now - MONTH) | Q(has_pending_update=True)
+    # Called active by its latest invoice, while an earlier one of its period is open.
+    owes = Q(status=SubscriptionStatus.ACTIVE, past_due_since__isnull=False)
+    is_late = Q(status__in=WAITING, past_due_since__gt=now - MONTH) | owes | Q(has_pending_update=True)
     # A moment has passed at which the provider does something by itself.
     is_over = Q(cancel_at__lt=soon) | Q(pause_resumes_at__lt=soon)
     # A scheduled price that nobody here knew may be a plan's by now.

@@ -21,6 +21,7 @@ from django_stripe_gateway.services.subscriptions.cancel import give_up_unpaid
 from django_stripe_gateway.services.subscriptions.checkouts import close_pages
 from django_stripe_gateway.services.subscriptions.metered import unpaid_with_same_use
 from django_stripe_gateway.services.subscriptions.one_bill import check_may_begin, rivals
+from django_stripe_gateway.services.subscriptions.open_invoices import check_nothing_owed
 from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -36,11 +37,13 @@ def go_on_with_unpaid(
     have several.
 
     Raises:
-        WrongState: the owner has a subscription beside which this one may not begin; then nothing is ended.
+        WrongState: the owner has a subscription beside which this one may not begin, or owes an invoice of one that has
+            ended; then nothing is ended.
         ProviderError: the provider could not be asked; then nothing may be started either.
     """
     plan_pk = request.params["plan_pk"]
     check_may_begin(customer, plan_pk, is_unpaid_given_up=True)
+    check_nothing_owed(customer, origin)
     others = []
     for unpaid in rivals(customer, plan_pk).filter(status=SubscriptionStatus.INCOMPLETE).order_by("-pk"):
         begun = _beginning(unpaid)

@@ -19,7 +19,7 @@ from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.cancel import end_with_period
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, begin_look, judge
-from django_stripe_gateway.services.subscriptions.grace import is_in_doubt
+from django_stripe_gateway.services.subscriptions.grace import is_in_doubt, with_what_is_owed
 from django_stripe_gateway.services.subscriptions.identity import find_subscription_row
 from django_stripe_gateway.services.subscriptions.invoices import SETTLED_INVOICES, is_invoice_missing
 from django_stripe_gateway.services.subscriptions.items import lack_periods
@@ -75,7 +75,9 @@ def apply_subscription_event(
             is_last=snapshot.status in ENDED_SUBSCRIPTIONS,
             is_over=subscription.has_ended and not was_given_up,
             # Which the row may not know yet.
-            retrieve=lambda: gateway.retrieve_subscription(snapshot.subscription_id),
+            retrieve=lambda: with_what_is_owed(
+                gateway, subscription, gateway.retrieve_subscription(snapshot.subscription_id)
+            ),
             is_in_doubt=was_given_up
             or is_in_doubt(subscription, snapshot, event.previous.get("status"))
             or is_schedule_in_doubt(subscription, snapshot, event.created)

@@ -1,0 +1,101 @@
+"""What is late is paid before more is sold: more of the same subscription, or another after its end.
+
+Stripe's status follows the latest invoice. A small one that is paid would make one current whose renewal is open, and a
+subscription that ends leaves its open invoices as they are, to be paid at any time
+(https://docs.stripe.com/billing/subscriptions/cancel). The provider is asked before anything is refused for it: what
+was paid a moment ago may not be known here. What the seller has voided, or given up, is not owed.
+"""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from django_stripe_gateway.choices import SubscriptionStatus
+from django_stripe_gateway.exceptions import ProviderStateError, WrongState
+from django_stripe_gateway.gateways.billing_values import SubscriptionChange
+from django_stripe_gateway.models import Customer, Invoice, Subscription, SubscriptionItem
+from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.subscriptions.credits import is_made
+from django_stripe_gateway.services.subscriptions.invoices import look_up_invoice
+from django_stripe_gateway.services.subscriptions.line import CustomerClaim
+from django_stripe_gateway.services.transactions import payments_database
+from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
+
+
+def check_not_paused(subscription: Subscription, proration: str) -> None:
+    """Raise ``WrongState`` ("paused") if a change would be invoiced that nobody collects.
+
+    Stripe makes whatever is invoiced during a pause void, uncollectible or a draft
+    (https://docs.stripe.com/billing/subscriptions/pause-payment): more would be had for nothing, and a credit be lost.
+    """
+    if subscription.pause_behavior and proration != "none":
+        sentence = "Collection of this subscription is paused. Let it go on first, or change it at the period's end."
+        raise WrongState(sentence, code="paused")
+
+
+def check_nothing_late(claim: CustomerClaim, change: SubscriptionChange) -> None:
+    """Raise if a change charges more at once while an invoice of the subscription is late.
+
+    Raises:
+        ProviderStateError: an invoice is to be paid first ("open_invoice").
+    """
+    seen: Subscription = claim.seen
+    if change.proration == "none" or not _may_be_late(seen) or not _adds(seen, change):
+        return
+    invoices = claim.gateway.list_invoices(claim.subject.provider_id or "")
+    now = timezone.now()
+    of_it = [one for one in invoices if one.subscription_id == seen.provider_id and one.status == "open"]
+    if not any(one.late_since is None or one.late_since <= now for one in of_it):
+        return
+    found = claim.gateway.retrieve_subscription(seen.provider_id or "")
+    if claim.operation.attempts > 1 and is_made(found, change):
+        return
+    for invoice in reversed(of_it):
+        if found.is_owed(invoice) and (invoice.late_since is None or invoice.late_since <= now):
+            raise ProviderStateError(_sentence(invoice.invoice_id), code="open_invoice")
+
+
+def check_nothing_owed(customer: Customer, origin: Origin) -> None:
+    """Raise ``WrongState`` ("open_invoice") if an invoice of what has ended is late; no lock may be held.
+
+    Only of what was paid for once: nobody has had anything of the rest.
+
+    Raises:
+        ProviderError: the provider could not be asked; then nothing may be started either.
+    """
+    rows = Invoice.objects.using(payments_database()).open().filter(customer=customer)
+    ended = rows.filter(subscription__status__in=ENDED_SUBSCRIPTIONS, subscription__first_paid_at__isnull=False)
+    ended = ended.filter(subscription__lost=None).exclude(billing_reason="manual")
+    for invoice in ended.order_by("pk"):
+        if not invoice.is_of_configured_account or _is_to_come(invoice):
+            continue
+        current = look_up_invoice(invoice.pk, origin)
+        if current.is_open and not _is_to_come(current):
+            raise WrongState(_sentence(current.provider_id), code="open_invoice")
+
+
+def _is_to_come(invoice: Invoice) -> bool:
+    return invoice.due is not None and invoice.due > timezone.now()
+
+
+def _may_be_late(subscription: Subscription) -> bool:
+    """Return whether an invoice may be open, as far as is known here; what is current costs nobody a call."""
+    if subscription.status == SubscriptionStatus.PAST_DUE or subscription.past_due_since is not None:
+        return True
+    rows = Invoice.objects.using(payments_database()).filter(subscription=subscription)
+    return rows.open().exists()
+
+
+def _adds(subscription: Subscription, change: SubscriptionChange) -> bool:
+    """Return whether a change may charge more at once, as far as is known here."""
+    rows = SubscriptionItem.objects.using(payments_database()).filter(subscription=subscription)
+    quantities = {row.provider_id: row.quantity for row in rows}
+    return any(
+        not one.is_removed
+        and (not one.item_id or one.price_id is not None or (one.quantity or 0) > quantities.get(one.item_id, 0))
+        for one in change.items
+    )
+
+
+def _sentence(invoice_id: str) -> str:
+    return f"The invoice {invoice_id} is open. Pay it first, with invoices/{invoice_id}/pay/."
