@@ -140,7 +140,8 @@ class BillingSettings:
         default=7,
         rule=rules.optional(rules.integer(0, 365, unit="days"), "as long as Stripe tries"),
         sentence=(
-            "Days for which a subscription that was paid before stays valid when a payment has failed, and no longer than "
-            "a period of its plan; 0 for none. One that was [never paid](../howto/failed-payments.md#the-first-payment) has none."
+            "Days for which a subscription that was paid before stays valid when a payment has failed, and no longer "
+            "than a period of its plan; 0 for none. One that was [never "
+            "paid](../howto/failed-payments.md#the-first-payment) has none."
         ),
     )
