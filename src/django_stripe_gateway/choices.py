@@ -84,6 +84,7 @@ class LogEvent(models.TextChoices):
     DISPUTE = "dispute", _("Dispute")
     MISMATCH = "mismatch", _("Mismatch")
     GIVEN_UP = "given_up", _("Given up")
+    ERASED = "erased", _("Personal data erased")
 
 
 class LogSource(models.TextChoices):

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth import get_user_model
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db.models import ProtectedError
 from django.test import Client
 from rest_framework.test import APIClient
 
 from django_stripe_gateway import usage
-from django_stripe_gateway.models import Customer, PlanLimit, Subscription
+from django_stripe_gateway.models import Customer, IdempotencyKey, PlanLimit, Subscription
 from django_stripe_gateway.payments import create_payment
 from django_stripe_gateway.subscriptions import close_account, erase_owner, export_owner, has_plan
 from tests.fake_stripe import FakeStripe
@@ -131,9 +132,27 @@ def test_leaving(host: TeamHost, team: Team, user: Any) -> None:
     payment = create_payment(owner=user, gateway="stripe", amount=Decimal(10), currency="USD")
     assert [step.outcome for step in close_account(owner=team).steps] == ["ended"]
     assert export_owner(owner=team)["payments"] == []
+    # What was answered to members who asked for the team goes with it.
+    for scope in (str(team.pk), ""):
+        IdempotencyKey.objects.create(owner=user, key="k", scope=scope, fingerprint="x")
     erase_owner(owner=team)
+    assert IdempotencyKey.objects.get().scope == ""
     assert [step.subject for step in close_account(owner=user).steps] == [
         f"payment {payment.pk} ({payment.transaction_id})"
     ]
     team.delete()
     assert Customer.objects.get().owner is None
+
+
+def test_leaving__by_command(host: TeamHost, team: Team, user: Any) -> None:
+    """The same number may be a team's and a user's: whose is said."""
+    host.subscribed()
+    with pytest.raises(CommandError, match="--user"):
+        call_command("export_owner", str(team.pk))
+    payment = create_payment(owner=user, gateway="stripe", amount=Decimal(10), currency="USD")
+    call_command("close_account", "--user", str(user.pk), stdout=StringIO())
+    payment.refresh_from_db()
+    assert payment.status == "cancelled"
+    assert Subscription.objects.get().status == "active"
+    call_command("close_account", "--owner", str(team.pk), stdout=StringIO())
+    assert Subscription.objects.get().has_ended

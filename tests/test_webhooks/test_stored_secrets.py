@@ -16,6 +16,15 @@ from tests.factories import make_event, make_payment
 from tests.test_webhooks.support import deliver
 
 SECRET = "pi_1_secret_abcdef"
+# The members of Stripe's objects that its API's description says to be addresses.
+ADDRESSES = """
+    background_image_url cancel_url custom_mandate_url default_return_url doc_url hosted_instructions_url
+    hosted_invoice_url hosted_regulatory_receipt_url hosted_verification_url hosted_voucher_url image_data_url
+    image_url image_url_png image_url_svg info_url invoice_pdf logo_url mandate_url mobile_auth_url native_url
+    pay_later_redirect_url pay_now_redirect_url pay_over_time_redirect_url pdf privacy_policy_url product_url
+    qr_code_url receipt_url redirect_url registry_url request_log_url return_url success_url support_url
+    terms_of_service_url tracking_url url
+""".split()
 
 
 def intent_event(**fields: Any) -> dict[str, Any]:
@@ -85,6 +94,20 @@ def drop(event_pk: int) -> None:
         {"object": "billing_portal.session", "url": "https://billing.stripe.com/p/session/test_x"},
         {"object": "checkout.session", "url": "https://pay.shop.example/c/pay/cs_live_1#fid"},
         {"redirect_to_url": {"url": "https://hooks.stripe.com/redirect/a?client_secret=src_client_secret_1"}},
+        {"use_stripe_sdk": {"stripe_js": "https://hooks.stripe.com/a?client_secret=src_client_secret_abc"}},
+        {"data": "open client_secret=pi_1_secret_2 \\ now"},
+        {"redirect_to_url": {"url": "https://pm-redirects.stripe.com/authorize/acct_1/pay/"}},
+        {"mobile_auth_url": "https://pay.stripe.com/cashapp/pay/"},
+        {"native_url": "alipays://pay/"},
+        {"qr": [{"data": "weixin://wxpay/pay/x"}]},
+        {"hosted_voucher_url": "https://payments.stripe.com/oxxo/voucher/pay/"},
+        {"hosted_verification_url": "https://payments.stripe.com/microdeposit/pay/"},
+        {"recovery": {"url": "https://buy.stripe.com/r/pay/"}},
+        {"url": "https://verify.stripe.com/start/pay/"},
+        {"url": "https://connect.stripe.com/setup/e/acct_1/pay/"},
+        {"success_url": "https://shop.example/pay/1?signature=x"},
+        {"rel": "approve", "href": "https://www.paypal.com/checkoutnow/pay/?token=5O190127TN364715T"},
+        {"refund_url": ["https://a.example/pay/", "HTTPS://b.example/pay/"]},
     ],
 )
 def test_secrets(event: dict[str, Any]) -> None:
@@ -97,7 +120,10 @@ def test_secrets(event: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        '{"url": "https://shop.example/orders/1", "hosted_invoice_url": "https://invoice.stripe.com/i/1"}',
+        '{"invoice_pdf": "https://pay.stripe.com/i/1/pdf", "hosted_invoice_url" : "https://invoice.stripe.com/i/1"}',
+        '{"links": [{"href": "https://api-m.sandbox.paypal.com/v2/checkout/orders/1", "rel": "up"}]}',
+        '{"related_object": {"url": "/v2/core/accounts/acct_1"}, "text": "see https://shop.example, \\"https://x\\""}',
+        '{"https://shop.example/a": 1, "b,": "c"}',
         '{"description": "they said \\"client_secret\\": \\"x\\" to me", "n": 1e1000000, "m": 0.10}',
         '{"client_secret": null, "secret": {}, "url": null}',
         '{"url": "',
@@ -105,3 +131,9 @@ def test_secrets(event: dict[str, Any]) -> None:
 )
 def test_all_else_stays(body: str) -> None:
     assert without_secrets(body) == body
+
+
+def test_every_address_of_the_provider() -> None:
+    """None is stored but those that invoices' rows are written from."""
+    kept = [name for name in ADDRESSES if "://" in without_secrets(json.dumps({name: "https://stripe.example/a?b=c"}))]
+    assert kept == ["hosted_invoice_url", "invoice_pdf"]

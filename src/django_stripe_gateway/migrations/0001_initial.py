@@ -212,7 +212,7 @@ class Migration(migrations.Migration):
                 ('data', models.JSONField(blank=True, default=dict, verbose_name='data')),
                 ('event_id', models.CharField(blank=True, default='', max_length=255, verbose_name='webhook event')),
                 ('created', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('event', models.CharField(choices=[('created', 'Created'), ('status_changed', 'Status changed'), ('updated', 'Updated'), ('refund_created', 'Refund created'), ('refund_updated', 'Refund updated'), ('operation_failed', 'Operation failed'), ('dispute', 'Dispute'), ('mismatch', 'Mismatch'), ('given_up', 'Given up')], max_length=32, verbose_name='event')),
+                ('event', models.CharField(choices=[('created', 'Created'), ('status_changed', 'Status changed'), ('updated', 'Updated'), ('refund_created', 'Refund created'), ('refund_updated', 'Refund updated'), ('operation_failed', 'Operation failed'), ('dispute', 'Dispute'), ('mismatch', 'Mismatch'), ('given_up', 'Given up'), ('erased', 'Personal data erased')], max_length=32, verbose_name='event')),
                 ('payment', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='logs', to=settings.PAYMENT_MODEL)),
             ],
             options={
@@ -700,6 +700,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='paymentlog',
             index=models.Index(fields=['payment', 'id'], name='dsg_log_payment_id'),
+        ),
+        migrations.AddIndex(
+            model_name='paymentlog',
+            index=models.Index(fields=['event'], name='dsg_log_event'),
         ),
         migrations.AddIndex(
             model_name='paymentoperation',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.apps import apps
@@ -49,10 +50,13 @@ class CustomerQuerySet(AccountQuerySet["Customer"]):
         return known.of_configured_account()
 
     def with_running(self) -> CustomerQuerySet:
-        """Return the customers who have a subscription that is not over, a page that can start one included."""
+        """Return the customers who have a subscription that is not over, a page that can start one included.
+
+        Also one of another account, or that its provider has lost: a wrong key says so of all, and they charge on. It
+        runs until somebody gives up on it.
+        """
         subscriptions: Any = Customer._meta.get_field("subscriptions").related_model
-        # What is of another account, or lost, charges nobody.
-        running = subscriptions.objects.reachable().not_ended()
+        running = subscriptions.objects.not_ended()
         return self.filter(Exists(running.filter(customer=OuterRef("pk"))))
 
     def charged(self) -> CustomerQuerySet:
@@ -143,6 +147,15 @@ class Customer(OfAccount):
     def exists_at_provider(self) -> bool:
         """Whether the provider can bill it."""
         return bool(self.provider_id) and self.deleted is None
+
+    def has_erased(self, made: datetime | None) -> bool:
+        """Return whether what was made then, or is new, is about somebody whose personal data was erased.
+
+        Who comes back is made anew at the provider, and what they have from then on is theirs again.
+        """
+        if self.erased is None:
+            return False
+        return not self.exists_at_provider or (made is not None and made < self.erased)
 
     def is_known_as(self, provider_id: str) -> bool:
         """Return whether ``provider_id`` is, or was, the provider's name of this customer."""

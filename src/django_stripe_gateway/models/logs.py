@@ -78,7 +78,11 @@ class PaymentLog(AbstractLog):
         verbose_name = _("payment log")
         verbose_name_plural = _("payment logs")
         ordering = ("id",)
-        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["payment", "id"], name="dsg_log_payment_id")]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["payment", "id"], name="dsg_log_payment_id"),
+            # Who was erased is asked again and again.
+            models.Index(fields=["event"], name="dsg_log_event"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.event}: {self.message}" if self.message else str(self.event)

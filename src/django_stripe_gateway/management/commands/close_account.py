@@ -20,6 +20,7 @@ OUTCOMES = (
     "given up",
     "cancelled",
     "for staff",
+    "out of reach",
     "at the provider",
     "in progress",
     "silent",
@@ -41,7 +42,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="list what runs, and end nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Close the account, and print what was done and what remains; fails if some of that may be tried again."""
+        """Close the account, and print what was done and what remains; fails if that may be charged for."""
         account = whom(options)
         if options["dry_run"]:
             found = open_ends(**account)
@@ -56,3 +57,8 @@ class Command(BaseCommand):
         self.stdout.write("\n".join(table(OUTCOMES, outcomes)))
         if outcomes["in progress"] or outcomes["silent"] or outcomes["refused"]:
             raise CommandError("Not all of it could be ended. The lines above say why; run the command again.")
+        if outcomes["out of reach"]:
+            raise CommandError(
+                "Some of it is of another account or mode, or its provider does not know it, and may be charged on. "
+                "Check the key first; end it where it is, and give up on it in the admin."
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ class Command(BaseCommand):
         """Add whom and ``--output``."""
         add_whom(parser)
         parser.add_argument("--output", metavar="FILE", help="where the JSON goes (default: standard output)")
+        parser.add_argument("--force", action="store_true", help="replace the file if it is there")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Write the JSON; with a file, print how much there is of what."""
@@ -33,9 +35,19 @@ class Command(BaseCommand):
             self.stdout.write(text)
             return
         try:
-            Path(options["output"]).write_text(f"{text}\n", encoding="utf-8")
+            _write(Path(options["output"]), f"{text}\n", is_replaced=options["force"])
+        except FileExistsError:
+            raise CommandError(f"{options['output']} is there already. Replace it with --force.") from None
         except OSError as error:
             raise CommandError(f"{options['output']} cannot be written: {error.strerror}.") from error
         counts = {name: len(rows) for name, rows in exported.items() if name != "usage"}
         counts["usage"] = sum(map(len, exported["usage"].values()))
         self.stdout.write("\n".join(table(counts, counts)))
+
+
+def _write(path: Path, text: str, *, is_replaced: bool) -> None:
+    """Write a file that its owner alone can read, from its first byte on."""
+    if is_replaced:
+        path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)

@@ -14,6 +14,7 @@ from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.output import table
 from django_stripe_gateway.services.leaving.orphans import find_orphans, reconcile_erased
+from django_stripe_gateway.services.operations.answers import forget_answers
 from django_stripe_gateway.services.operations.reconcile import verify_keys
 from django_stripe_gateway.services.payments.reconcile import reconcile_operations, reconcile_payments
 from django_stripe_gateway.services.subscriptions.reconcile import (
@@ -58,6 +59,7 @@ class Command(BaseCommand):
             reconcile_items(),
             reconcile_erased(),
             find_orphans(),
+            forget_answers(),
         )
         for result in chain(verify_keys(), reconcile_operations(), reconcile_billing_operations(), *waiting):
             outcomes[result.outcome] += 1

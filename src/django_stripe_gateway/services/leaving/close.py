@@ -9,8 +9,17 @@ from typing import Any
 from django.db.models import Q
 
 from django_stripe_gateway.choices import PaymentStatus, SubscriptionStatus
-from django_stripe_gateway.exceptions import GatewayError, OperationInProgress, ProviderUnavailable, WrongState
-from django_stripe_gateway.gateways.registry import is_supported_variant
+from django_stripe_gateway.exceptions import (
+    GatewayError,
+    OperationInProgress,
+    OtherAccount,
+    ProviderError,
+    ProviderStateError,
+    ProviderUnavailable,
+    UnknownAtProvider,
+    WrongState,
+)
+from django_stripe_gateway.gateways.registry import bills_subscriptions, is_supported_variant
 from django_stripe_gateway.models import (
     AbstractPayment,
     BillingOperation,
@@ -28,6 +37,7 @@ from django_stripe_gateway.services.payments.cancel import cancel_payment
 from django_stripe_gateway.services.payments.refresh import sync_payment
 from django_stripe_gateway.services.subscriptions.abandon import ABANDON
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, give_up_unpaid
+from django_stripe_gateway.services.subscriptions.elsewhere import take_in_what_runs
 from django_stripe_gateway.services.subscriptions.invoices import look_up_invoice
 from django_stripe_gateway.services.subscriptions.line import CHANGEABLE
 from django_stripe_gateway.services.transactions import payments_database
@@ -35,31 +45,44 @@ from django_stripe_gateway.transitions import CANCELLABLE, PAYABLE
 
 # A page that is given up may have started something meanwhile, which is ended then.
 ROUNDS = 2
+OUT_OF_REACH = (
+    "Its provider does not know it, or it is of another account or mode than the site works with now. End it where it "
+    "is, and give up on it here, in the admin."
+)
 
 
 def close_account(
-    *, owner: Any = None, customer: Customer | None = None, at_period_end: bool = False, origin: Origin = SYSTEM
+    *,
+    owner: Any = None,
+    customer: Customer | None = None,
+    email: str = "",
+    at_period_end: bool = False,
+    origin: Origin = SYSTEM,
 ) -> LeavingReport:
     """End all that an owner is charged for, and close all that they could still pay.
 
     Subscriptions end, those without a first payment are given up, pages are closed, one-off payments that wait are
-    cancelled. What was authorised is not released, and open invoices stay: both are listed for staff. Run again, it
-    goes on where it was stopped, and does nothing twice.
+    cancelled. The provider is asked what runs, so that nothing is missed of which no event has come. What was
+    authorised is not released, and open invoices stay: both are listed for staff. What its provider does not know, or
+    what is of another account, is listed until somebody gives up on it. Run again, it goes on where it was stopped,
+    and does nothing twice.
 
     Args:
         owner: instance of ``STRIPE_GATEWAY_OWNER_MODEL``, or a user who has paid without being billed.
         customer: in place of an owner who is gone.
+        email: the billing address of one who is gone: payments without an owner that carry it are closed, too.
         at_period_end: let what is paid for run until its period ends; what is not paid for ends at once all the same.
 
     Returns:
         What was done, and what remains; an error of the provider is a step, and not raised.
 
     Raises:
-        InvalidInput: neither owner nor customer is given, or both.
+        InvalidInput: nobody is named, or an owner and somebody who is gone.
     """
-    account, report = account_of(owner, customer), LeavingReport()
+    account, report = account_of(owner, customer, email), LeavingReport()
     _settle(BillingOperation, Q(customer__in=account.customers.order_by()), report, origin)
     _settle(PaymentOperation, Q(payment__in=account.payments.order_by()), report, origin)
+    _learn_what_runs(account, report, origin)
     for turn in range(ROUNDS):
         _end_subscriptions(account, report, origin, at_period_end=at_period_end, is_last=turn == ROUNDS - 1)
     _cancel_payments(account, report, origin)
@@ -67,15 +90,20 @@ def close_account(
     return report
 
 
-def open_ends(*, owner: Any = None, customer: Customer | None = None) -> list[str]:
+def open_ends(*, owner: Any = None, customer: Customer | None = None, email: str = "") -> list[str]:
     """Return what ``close_account`` would look at, a line each; nobody is asked, and nothing changed."""
-    account = account_of(owner, customer)
+    account = account_of(owner, customer, email)
     rows = [
-        *account.subscriptions.reachable().not_ended(),
+        *account.subscriptions.not_ended(),
         *account.payments.filter(status__in=CANCELLABLE),
         *account.invoices.open(),
     ]
-    return [f"{name_of(row)}: {row.status}" for row in rows]
+    return [f"{name_of(row)}: {row.status}{'' if is_reachable(row) else ', out of reach'}" for row in rows]
+
+
+def is_reachable(row: Any) -> bool:
+    """Return whether its provider can be asked about a row: not if it is of another account, or is lost there."""
+    return bool(row.is_reachable if isinstance(row, Subscription) else row.is_of_configured_account)
 
 
 def name_of(row: Any) -> str:
@@ -101,21 +129,33 @@ def _tried(subject: str, report: LeavingReport, act: Callable[[], object]) -> bo
         report.add(subject, "in progress", error.detail)
     except ProviderUnavailable as error:
         report.add(subject, "silent", error.detail)
+    except (OtherAccount, UnknownAtProvider):
+        report.add(subject, "out of reach", OUT_OF_REACH)
     except GatewayError as error:
-        report.add(subject, "refused", error.detail)
+        is_missing = isinstance(error, ProviderError) and error.is_missing
+        report.add(subject, *(("out of reach", OUT_OF_REACH) if is_missing else ("refused", error.detail)))
     else:
         return True
     return False
+
+
+def _learn_what_runs(account: Account, report: LeavingReport, origin: Origin) -> None:
+    for customer in account.customers:
+        if customer.exists_at_provider and is_reachable(customer) and bills_subscriptions(customer.variant):
+            _tried(name_of(customer), report, partial(take_in_what_runs, customer, origin))
 
 
 def _end_subscriptions(
     account: Account, report: LeavingReport, origin: Origin, *, at_period_end: bool, is_last: bool
 ) -> None:
     known = {step.subject for step in report.remaining}
-    for subscription in account.subscriptions.reachable().not_ended():
+    for subscription in account.subscriptions.not_ended():
         subject = name_of(subscription)
         if subject in known:
             # It was tried in this run.
+            continue
+        if not is_reachable(subscription):
+            report.add(subject, "out of reach", OUT_OF_REACH)
             continue
         can_wait = at_period_end and subscription.status in CHANGEABLE
         if can_wait and subscription.is_cancelled:
@@ -152,28 +192,45 @@ def _give_up(subscription: Subscription, origin: Origin) -> None:
 def _cancel_payments(account: Account, report: LeavingReport, origin: Origin) -> None:
     for payment in account.payments.filter(status__in=PAYABLE):
         subject = name_of(payment)
-        if not is_supported_variant(payment.variant):
-            report.add(subject, "at the provider", f"It waits at {payment.variant}, which this app does not call.")
+        if not is_reachable(payment):
+            report.add(subject, "out of reach", OUT_OF_REACH)
+        elif not is_supported_variant(payment.variant):
+            advice = "which this app does not call. Cancel it there, and give up on it in the admin."
+            report.add(subject, "at the provider", f"It waits at {payment.variant}, {advice}")
         elif _tried(subject, report, partial(_cancel, payment, origin)):
             current = type(payment)._default_manager.using(payments_database()).get(pk=payment.pk)
             if not current.is_preauthorized:
                 report.add(subject, "cancelled" if current.status == PaymentStatus.CANCELLED else "settled")
     for payment in account.payments.preauthorized():
-        report.add(name_of(payment), "for staff", "It is authorised. Capture it, or release it with cancel_payment.")
+        if is_reachable(payment):
+            advice = "It is authorised. Capture it, or release it with cancel_payment."
+            report.add(name_of(payment), "for staff", advice)
+        else:
+            report.add(name_of(payment), "out of reach", OUT_OF_REACH)
 
 
 def _cancel(payment: AbstractPayment, origin: Origin) -> None:
     """Cancel a payment that still waits; one that was authorised or paid unheard is not released by that."""
     current = sync_payment(payment=payment, origin=origin)
-    if current.is_payable:
+    if not current.is_payable:
+        return
+    try:
         cancel_payment(payment=current, origin=origin)
+    except OperationInProgress:
+        raise
+    except (WrongState, ProviderStateError):
+        # Another process has cancelled it meanwhile, unless something else stands in the way.
+        if sync_payment(payment=current, origin=origin).is_payable:
+            raise
 
 
 def _list_invoices(account: Account, report: LeavingReport, origin: Origin) -> None:
     """List the invoices that are open at the provider: what ends a subscription may have closed some."""
     for invoice in account.invoices.open():
         subject = name_of(invoice)
-        if _tried(subject, report, partial(look_up_invoice, invoice.pk, origin)):
+        if not is_reachable(invoice):
+            report.add(subject, "for staff", "It is open in another account or mode. Settle it there.")
+        elif _tried(subject, report, partial(look_up_invoice, invoice.pk, origin)):
             current = account.invoices.get(pk=invoice.pk)
             if current.is_open:
                 report.add(subject, "for staff", "It is open. Let it be paid, or void it.")

@@ -8,22 +8,23 @@ from typing import Any
 
 from django.utils import timezone
 
-from django_stripe_gateway.exceptions import UnsupportedByGateway, WrongState
+from django_stripe_gateway.choices import LogEvent
+from django_stripe_gateway.exceptions import OtherAccount, ProviderError, UnsupportedByGateway, WrongState
 from django_stripe_gateway.models import (
     Customer,
-    IdempotencyKey,
     LimitOverride,
     PaymentOperation,
     UsageGrant,
     get_payment_model,
 )
-from django_stripe_gateway.services.leaving.close import name_of
-from django_stripe_gateway.services.leaving.events import events_about, is_personal, redact_event
+from django_stripe_gateway.services.audit import write_log
+from django_stripe_gateway.services.leaving.close import is_reachable, name_of
+from django_stripe_gateway.services.leaving.events import erased_payments, events_about, is_personal, redact_event
 from django_stripe_gateway.services.leaving.whose import Account, account_of
 from django_stripe_gateway.services.operations.verbs import pending_operations
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.deletion import delete_customer
-from django_stripe_gateway.services.subscriptions.sync import lock_customer
+from django_stripe_gateway.services.subscriptions.sync import PERSONAL_OF_INVOICE, lock_customer
 from django_stripe_gateway.services.transactions import (
     lock_payment,
     money_transaction,
@@ -42,12 +43,19 @@ KEPT = {
     "payments": "amounts, currencies, states, dates, order numbers and the provider's ids, for your books",
     "subscriptions": "plans, prices, periods, states and the provider's ids, for your books",
     "invoices": "numbers, amounts, dates and the provider's ids, for your books",
-    "audit trail": "what was done and when, by ids, for your books",
+    "audit trail": "what was done and when, by ids, and the reasons that your people gave, in their words",
     "operations": "what was asked of the provider, by ids, so that nothing is done twice",
     "events": "their ids, types, amounts and states, so that none is handled twice",
     "usage": "what was used, which invoices rest on; it goes with the owner's row",
     "at the provider": "charges and invoices with the name that stands on them; ask the provider to redact those",
 }
+
+GONE = (
+    "payments: what is left of an owner who is gone names nobody, so that no one-off payments {} were looked for. Name "
+    "the billing e-mail addresses, one after another."
+)
+BY_HAND = "it is of another account or mode. Delete it there."
+UNKNOWN = "If it is of another account, delete it there."
 
 
 @dataclass(slots=True)
@@ -57,7 +65,7 @@ class ErasureReport:
     Args:
         erased: how many rows of each kind had something personal that is gone now.
         kept: what stays, and why.
-        remaining: what has to be done at the provider, because this app cannot.
+        remaining: what somebody has to do, because this app cannot: mostly at the provider.
     """
 
     erased: dict[str, int] = field(default_factory=dict)
@@ -66,62 +74,84 @@ class ErasureReport:
 
 
 def erase_owner(
-    *, owner: Any = None, customer: Customer | None = None, dry_run: bool = False, origin: Origin = SYSTEM
+    *,
+    owner: Any = None,
+    customer: Customer | None = None,
+    email: str = "",
+    dry_run: bool = False,
+    origin: Origin = SYSTEM,
 ) -> ErasureReport:
     """Erase the personal data of an owner, here and at the provider, where the customer is deleted.
 
-    The owner's own row is the host's to delete, and columns of the host's own on payments are the host's to empty. Run
-    again, it erases what has come since.
+    A customer whom this site cannot delete at the provider, because they are of another account or mode, is erased here
+    and listed in ``remaining``. The owner's own row is the host's to delete, and columns of the host's own on payments
+    are the host's to empty. Run again, it erases what has come since.
 
     Args:
         owner: instance of ``STRIPE_GATEWAY_OWNER_MODEL``, or a user who has paid without being billed.
         customer: in place of an owner who is gone.
+        email: the billing address of one who is gone: payments without an owner that carry it are erased, too.
         dry_run: ``True`` counts, and erases nothing.
 
     Raises:
-        InvalidInput: neither owner nor customer is given, or both.
+        InvalidInput: nobody is named, or an owner and somebody who is gone.
         WrongState: something still runs ("still_running"): call ``close_account`` first.
         ProviderError: the provider refused or failed to delete the customer; nothing else was erased. Run it again.
     """
-    account, report = account_of(owner, customer), ErasureReport()
+    account, report = account_of(owner, customer, email), ErasureReport()
     check_nothing_runs(account)
     if not dry_run:
         # First: nobody is charged, or sent anything, by what is left here.
         _delete_at_provider(account, report, origin)
+    # First: payments of nobody are found by the address that is erased.
+    found = sum(map(is_personal if dry_run else redact_event, list(events_about(account))))
     report.erased |= {
         "customers": _erase_customers(account, dry_run=dry_run),
         "subscriptions": _erase_subscriptions(account, dry_run=dry_run),
         "invoices": _erase_invoices(account, dry_run=dry_run),
-        "payments": _erase_payments(account, dry_run=dry_run),
         "operations": _erase_operations(account, dry_run=dry_run),
+        "payments": _erase_payments(account, origin, dry_run=dry_run),
         "idempotency keys": _erase_keys(account, dry_run=dry_run),
         "notes on limits": _erase_notes(account, dry_run=dry_run),
-        "events": sum(map(is_personal if dry_run else redact_event, events_about(account))),
+        "events": found,
     }
+    if account.is_gone:
+        report.remaining.append(GONE.format("other than of this e-mail address" if email else "at all"))
     return report
 
 
 def check_nothing_runs(account: Account) -> None:
     """Raise ``WrongState`` if somebody is charged, or may still pay, or the provider has not answered."""
-    running = [name_of(row) for row in account.subscriptions.reachable().not_ended()]
-    running += [name_of(row) for row in account.payments.filter(status__in=CANCELLABLE)]
+    rows = [*account.subscriptions.not_ended(), *account.payments.filter(status__in=CANCELLABLE)]
+    running = [name_of(row) for row in rows]
     running += [f"operation {row.pk} ({row.kind})" for row in account.operations.pending()]
     asked = pending_operations(PaymentOperation).filter(payment__in=account.payments.order_by())
     running += [f"operation {row.pk} ({row.kind})" for row in asked]
     if running:
         raise WrongState(
-            f"Something still runs: {', '.join(running)}. Call close_account first, and capture or release what is "
-            "authorised.",
+            f"Something still runs: {', '.join(running)}. Call close_account first, capture or release what is "
+            "authorised, and give up on what is out of reach.",
             code="still_running",
         )
 
 
 def _delete_at_provider(account: Account, report: ErasureReport, origin: Origin) -> None:
     for customer in account.customers:
+        if not customer.exists_at_provider:
+            continue
+        if not is_reachable(customer):
+            report.remaining.append(f"{name_of(customer)}: {BY_HAND}")
+            continue
         try:
             delete_customer(customer, origin)
+        except OtherAccount:
+            report.remaining.append(f"{name_of(customer)}: {BY_HAND}")
         except UnsupportedByGateway as error:
             report.remaining.append(f"{name_of(customer)}: {error.detail}")
+        except ProviderError as error:
+            if not error.is_missing:
+                raise
+            report.remaining.append(f"{name_of(customer)}: the provider does not know it. {UNKNOWN}")
 
 
 def _erase_customers(account: Account, *, dry_run: bool) -> int:
@@ -150,8 +180,9 @@ def _erase_subscriptions(account: Account, *, dry_run: bool) -> int:
 
 def _erase_invoices(account: Account, *, dry_run: bool) -> int:
     """Drop the addresses of pages that show a name to whoever has them; staff find an invoice by its id."""
-    rows = account.invoices.exclude(hosted_url="", pdf_url="").order_by()
-    return int(rows.count() if dry_run else rows.update(hosted_url="", pdf_url=""))
+    emptied = dict.fromkeys(PERSONAL_OF_INVOICE, "")
+    rows = account.invoices.exclude(**emptied).order_by()
+    return int(rows.count() if dry_run else rows.update(**emptied))
 
 
 def personal_columns(payment: type[Any]) -> dict[str, Any]:
@@ -163,9 +194,12 @@ def personal_columns(payment: type[Any]) -> dict[str, Any]:
     return found
 
 
-def _erase_payments(account: Account, *, dry_run: bool) -> int:
+def _erase_payments(account: Account, origin: Origin, *, dry_run: bool) -> int:
     emptied, count = personal_columns(get_payment_model()), 0
+    marked = set(erased_payments().values_list("pk", flat=True))
     for payment in account.payments:
+        if payment.pk not in marked and not dry_run:
+            write_log(payment, LogEvent.ERASED, origin)
         if any(getattr(payment, name) != value for name, value in emptied.items()):
             count += 1
             if not dry_run:
@@ -198,10 +232,7 @@ def _erase_operations(account: Account, *, dry_run: bool) -> int:
 
 
 def _erase_keys(account: Account, *, dry_run: bool) -> int:
-    if not account.is_user:
-        return 0
-    rows = IdempotencyKey.objects.using(payments_database()).filter(owner_id=account.owner.pk)
-    return rows.count() if dry_run else rows.delete()[0]
+    return int(account.keys.count() if dry_run else account.keys.delete()[0])
 
 
 def _erase_notes(account: Account, *, dry_run: bool) -> int:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from functools import reduce
 from itertools import chain
-from operator import or_
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
+from django_stripe_gateway.choices import LogEvent
 from django_stripe_gateway.models import (
+    BillingOperation,
     Customer,
+    Invoice,
+    PaymentLog,
     PaymentOperation,
     Refund,
+    Subscription,
     SubscriptionItem,
     WebhookEvent,
+    get_payment_model,
 )
 from django_stripe_gateway.services.leaving.redaction import without_personal_data
 from django_stripe_gateway.services.leaving.whose import Account
@@ -25,7 +29,7 @@ from django_stripe_gateway.services.transactions import payments_database
 
 # SQLite takes so many parameters at least.
 BATCH = 400
-# As long as a provider may deliver what was about somebody who is gone.
+# As old as an event may be that is looked at: reconcile runs more often than that.
 LATE = timedelta(days=35)
 
 
@@ -97,21 +101,67 @@ def _redacted(event: WebhookEvent) -> dict[str, str] | None:
 
 
 def redact_late_events() -> int:
-    """Take what is personal out of events that have come about customers since they were erased; return how many.
+    """Take what is personal out of events that have come about people since they were erased; return how many.
 
-    The deletion of a customer is such an event itself.
+    The deletion of a customer is such an event itself; a refund or a dispute may come months later.
     """
-    erased = Customer.objects.using(payments_database()).filter(erased__gte=timezone.now() - LATE)
-    count = 0
-    for customer in erased.order_by("pk"):
-        count += sum(map(redact_event, _late_events(customer)))
-    return count
+    return sum(map(redact_event, _late_events()))
 
 
-def _late_events(customer: Customer) -> Sequence[WebhookEvent]:
-    own: list[str] = customer_ids([customer])
-    about: list[Any] = [Q(object_id__in=own), Q(related_id__in=own)]
-    return list(_rows().filter(reduce(or_, about), received__gte=customer.erased))
+def erased_payments() -> Any:
+    """Return the payments whose personal data was erased; their audit trail says so."""
+    erased = PaymentLog.objects.using(payments_database()).filter(event=LogEvent.ERASED)
+    rows = get_payment_model()._default_manager.using(payments_database())
+    return rows.filter(pk__in=erased.order_by().values("payment"))
+
+
+def _late_events() -> Iterator[WebhookEvent]:
+    late = _rows().filter(received__gte=timezone.now() - LATE).order_by()
+    found: set[int] = set()
+    for rows, column in _erased_columns():
+        named = rows.order_by().exclude(**{column: None}).exclude(**{column: ""}).values(column)
+        for about in ("object_id", "related_id"):
+            # One question for each column: the database starts with the few who were erased.
+            found.update(late.filter(**{f"{about}__in": named}).values_list("pk", flat=True))
+    erased = list(Customer.objects.using(payments_database()).filter(erased__isnull=False).order_by("pk"))
+    ids = [one for customer in erased for one in _erased_ids(customer)]
+    for start in range(0, len(ids), BATCH):
+        own = ids[start : start + BATCH]
+        found.update(late.filter(Q(object_id__in=own) | Q(related_id__in=own)).values_list("pk", flat=True))
+    for customer in erased:
+        if customer.erased is not None and customer.erased >= timezone.now() - LATE:
+            # What was theirs, such as a card, names them in the body alone.
+            nameless = late.filter(related_id="", received__gte=customer.erased)
+            for one in _erased_ids(customer):
+                found.update(nameless.filter(body__contains=f'"{one}"').values_list("pk", flat=True))
+    for pk in sorted(found):
+        event = _rows().filter(pk=pk).first()
+        if event is not None:
+            yield event
+
+
+def _erased_ids(customer: Customer) -> list[str]:
+    """Return the names of a customer that was erased; who has come back since has another one."""
+    has_come_back = customer.exists_at_provider and customer.is_of_configured_account
+    return customer.former_ids if has_come_back else customer_ids([customer])
+
+
+def _erased_columns() -> list[tuple[Any, str]]:
+    """Return which rows are of people who were erased, with the columns that hold the provider's ids."""
+    using, payments = payments_database(), erased_payments()
+    of_erased = Q(customer__erased__gt=F("created"))
+    subscriptions = Subscription.objects.using(using).filter(of_erased)
+    invoices = Invoice.objects.using(using).filter(of_erased)
+    asked = PaymentOperation.objects.using(using).filter(payment__in=payments.order_by())
+    refunds = Refund.objects.using(using).filter(payment__in=payments.order_by())
+    return [
+        *((subscriptions, name) for name in ("provider_id", "checkout_id", "schedule_id")),
+        *((invoices, name) for name in ("provider_id", "intent_id")),
+        *((payments, name) for name in ("transaction_id", "intent_id")),
+        (BillingOperation.objects.using(using).filter(of_erased), "object_id"),
+        (asked, "object_id"),
+        (refunds, "provider_id"),
+    ]
 
 
 def _rows() -> Any:

@@ -11,14 +11,8 @@ from django.db.models import Model
 
 from django_stripe_gateway.models import (
     Customer,
-    IdempotencyKey,
     LimitOverride,
     MeterEvent,
-    PaymentLog,
-    PaymentOperation,
-    Refund,
-    SubscriptionItem,
-    SubscriptionLog,
     UsageCounter,
     UsageGrant,
     UsageRecord,
@@ -26,7 +20,6 @@ from django_stripe_gateway.models import (
 )
 from django_stripe_gateway.services.leaving.events import events_about
 from django_stripe_gateway.services.leaving.whose import Account, account_of
-from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.services.usage.transactions import usage_database
 
 # What opens something to whoever has it, or says nothing about anybody.
@@ -46,49 +39,45 @@ USAGE = {
 }
 
 
-def export_owner(*, owner: Any = None, customer: Customer | None = None) -> dict[str, Any]:
+def export_owner(*, owner: Any = None, customer: Customer | None = None, email: str = "") -> dict[str, Any]:
     """Return everything that is stored about an owner, without secrets; ``json.dumps`` takes it.
 
     Args:
         owner: instance of ``STRIPE_GATEWAY_OWNER_MODEL``, or a user who has paid without being billed.
         customer: in place of an owner who is gone.
+        email: the billing address of one who is gone: payments without an owner that carry it are theirs.
 
     Raises:
-        InvalidInput: neither owner nor customer is given, or both.
+        InvalidInput: nobody is named, or an owner and somebody who is gone.
     """
-    account, using = account_of(owner, customer), payments_database()
+    account = account_of(owner, customer, email)
     exported = {
         "customers": _rows(account.customers),
         "subscriptions": [
             {
                 **_row(subscription),
-                "items": _rows(SubscriptionItem.objects.using(using).filter(subscription=subscription)),
-                "logs": _rows(SubscriptionLog.objects.using(using).filter(subscription=subscription)),
+                "items": _rows(subscription.items.all()),
+                "logs": _rows(subscription.logs.all()),
             }
-            for subscription in account.subscriptions
+            for subscription in account.subscriptions.prefetch_related("items", "logs")
         ],
         "invoices": _rows(account.invoices),
         "payments": [
             {
                 **_row(payment),
-                "refunds": _rows(Refund.objects.using(using).filter(payment=payment)),
-                "logs": _rows(PaymentLog.objects.using(using).filter(payment=payment)),
-                "operations": _rows(PaymentOperation.objects.using(using).filter(payment=payment)),
+                "refunds": _rows(payment.refunds.all()),
+                "logs": _rows(payment.logs.all()),
+                "operations": _rows(payment.operations.all()),
             }
-            for payment in account.payments
+            for payment in account.payments.prefetch_related("refunds", "logs", "operations")
         ],
         "operations": _rows(account.operations),
         "usage": _usage(account),
-        "idempotency_keys": _rows(_keys(account)),
+        "idempotency_keys": _rows(account.keys),
         "events": sorted((_event(event) for event in events_about(account)), key=lambda event: str(event["received"])),
     }
     plain: dict[str, Any] = json.loads(json.dumps(exported, cls=DjangoJSONEncoder))
     return plain
-
-
-def _keys(account: Account) -> Any:
-    rows = IdempotencyKey.objects.using(payments_database())
-    return rows.filter(owner_id=account.owner.pk) if account.is_user else rows.none()
 
 
 def _usage(account: Account) -> dict[str, Any]:

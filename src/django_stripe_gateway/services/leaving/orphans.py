@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.db.models import Prefetch
+
 from django_stripe_gateway.models import Customer, Subscription
 from django_stripe_gateway.models.customers import CustomerQuerySet
 from django_stripe_gateway.services.leaving.close import name_of
@@ -19,9 +21,11 @@ def orphaned_payers() -> CustomerQuerySet:
 
 def find_orphans() -> Iterator[Reconciled]:
     """Yield every customer who is charged on though their owner is gone; the provider is not asked."""
-    for customer in orphaned_payers():
-        running = Subscription.objects.using(payments_database()).filter(customer=customer.pk).reachable().not_ended()
-        named = ", ".join(f"{name_of(subscription)} is {subscription.status}" for subscription in running)
+    running = Prefetch("subscriptions", queryset=Subscription.objects.not_ended())
+    for customer in orphaned_payers().prefetch_related(running).iterator(chunk_size=500):
+        named = ", ".join(
+            f"{name_of(subscription)} is {subscription.status}" for subscription in customer.subscriptions.all()
+        )
         yield Reconciled(f"customer {customer}", "orphaned", f"{named}, and its owner is gone")
 
 

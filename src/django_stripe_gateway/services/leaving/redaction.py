@@ -13,10 +13,11 @@ from typing import Any
 
 # An id, a state, a currency, a moment: no name and no e-mail address.
 _WORD = re.compile(r"[\w.:+-]{1,255}", re.ASCII)
+_DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,3})?", re.ASCII)
 KEPT = frozenset(
     """
     id object type event_type event_version resource_type resource_version api_version account status state currency
-    currency_code value total subtotal charge latest_charge customer subscription invoice latest_invoice payment_intent
+    currency_code total subtotal charge latest_charge customer subscription invoice latest_invoice payment_intent
     setup_intent pending_setup_intent payment_method default_payment_method price product plan schedule discount
     discounts coupon promotion_code refund balance_transaction dispute subscription_item item interval usage_type
     billing_scheme tax_behavior unit_amount_decimal amount_decimal meter mode payment_status capture_method
@@ -29,11 +30,13 @@ KEPT = frozenset(
 PERSONAL = frozenset(
     """
     address shipping shipping_address shipping_details billing_details customer_details customer_address
-    customer_shipping customer_tax_ids owner payer payee payment_method_details card card_present us_bank_account
-    sepa_debit bank_account source sources payment_source custom_fields individual company collected_information
+    customer_shipping customer_tax_ids tax_ids owner payer payee payment_method_details card card_present
+    us_bank_account sepa_debit bank_account source sources payment_source custom_fields individual company collected_information
     verification evidence links
     """.split()
 )
+# Of these no more is kept than whose they are.
+PERSONAL_OBJECTS = ("tax_id",)
 # What our own calls write.
 OWN_METADATA = frozenset({"token", "payment_id", "attempt", "operation"})
 
@@ -50,13 +53,17 @@ def _walked(value: Any, key: str) -> Any:
     if key in PERSONAL:
         return None
     if isinstance(value, dict):
+        if value.get("object") in PERSONAL_OBJECTS:
+            return {name: value[name] for name in ("id", "object", "customer") if _is_word(value.get(name))}
         if key == "metadata":
             return {name: item for name, item in value.items() if name in OWN_METADATA and _is_word(item)}
         return {name: _walked(item, name) for name, item in value.items()}
     if isinstance(value, list):
         return [_walked(item, key) for item in value]
     if isinstance(value, str):
-        return value if key in KEPT and _is_word(value) else ""
+        is_kept = key in KEPT and _is_word(value)
+        # An amount in decimals is kept, and a number by which somebody is known to a tax office is not.
+        return value if is_kept or (key == "value" and _DECIMAL.fullmatch(value)) else ""
     return value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 # What somebody has to look at, or to ask for again.
-LEFT = frozenset({"for staff", "in progress", "silent", "refused", "at the provider"})
+LEFT = frozenset({"for staff", "out of reach", "in progress", "silent", "refused", "at the provider"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +15,9 @@ class LeavingStep:
     Args:
         subject: what it is, by ids alone (``subscription 12 (sub_…)``).
         outcome: one word or two; those of ``LeavingReport.remaining`` are "for staff" (nobody but you may decide),
-            "in progress" (a process may still be waiting for the provider), "silent" (no answer), "refused" and
-            "at the provider" (it has to be done there).
+            "out of reach" (its provider does not know it, or it is of another account or mode: end it there, and give
+            up on it here), "in progress" (a process may still be waiting for the provider), "silent" (no answer),
+            "refused" and "at the provider" (it has to be done there).
         detail: why, or what to do.
     """
 

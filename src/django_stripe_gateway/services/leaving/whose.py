@@ -9,9 +9,17 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.db.models import Q
 
 from django_stripe_gateway.exceptions import InvalidInput
-from django_stripe_gateway.models import BillingOperation, Customer, Invoice, Subscription, get_payment_model
+from django_stripe_gateway.models import (
+    BillingOperation,
+    Customer,
+    IdempotencyKey,
+    Invoice,
+    Subscription,
+    get_payment_model,
+)
 from django_stripe_gateway.models.customers import CustomerQuerySet
 from django_stripe_gateway.models.subscriptions import SubscriptionQuerySet
 from django_stripe_gateway.services.transactions import payments_database
@@ -24,10 +32,12 @@ class Account:
     Args:
         owner: instance of ``STRIPE_GATEWAY_OWNER_MODEL``, or a user; ``None`` if only the customer's row is left.
         customer: that row.
+        email: the billing e-mail address of somebody who is gone; their payments without an owner carry it.
     """
 
     owner: Any = None
     customer: Customer | None = None
+    email: str = ""
 
     @property
     def customers(self) -> CustomerQuerySet:
@@ -36,6 +46,11 @@ class Account:
         if self.customer is not None:
             return rows.filter(pk=self.customer.pk)
         return rows.filter(owner_id=self.owner.pk) if self.is_owner else rows.none()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nobody owns what is left, so that payments are found by their e-mail address alone."""
+        return self.owner is None
 
     @property
     def subscriptions(self) -> SubscriptionQuerySet:
@@ -57,9 +72,21 @@ class Account:
 
     @property
     def payments(self) -> Any:
-        """The user's one-off payments; none of anybody else's, whom they do not name."""
+        """The user's one-off payments; of one who is gone those without an owner that carry the e-mail address."""
         rows = get_payment_model()._default_manager.using(payments_database()).order_by("pk")
-        return rows.filter(owner_id=self.owner.pk) if self.is_user else rows.none()
+        own = Q(owner_id=self.owner.pk) if self.is_user else Q(pk__in=())
+        if self.email:
+            own |= Q(owner=None, billing_email__iexact=self.email)
+        return rows.filter(own)
+
+    @property
+    def keys(self) -> Any:
+        """The answers to a user's idempotency keys, or to those that were used for a team."""
+        rows = IdempotencyKey.objects.using(payments_database()).order_by("pk")
+        own = Q(owner_id=self.owner.pk) if self.is_user else Q(pk__in=())
+        if self.is_owner and not self.is_user:
+            own |= Q(scope=str(self.owner.pk))
+        return rows.filter(own)
 
     @cached_property
     def is_user(self) -> bool:
@@ -72,18 +99,18 @@ class Account:
         return isinstance(self.owner, apps.get_model(settings.STRIPE_GATEWAY_OWNER_MODEL))
 
 
-def account_of(owner: Any = None, customer: Customer | None = None) -> Account:
+def account_of(owner: Any = None, customer: Customer | None = None, email: str = "") -> Account:
     """Return whose data is meant: an owner's, or, of one who is gone, their customer's.
 
     Raises:
-        InvalidInput: neither is given, or both.
+        InvalidInput: nobody is named, or an owner and beside that what is left of one who is gone.
     """
-    if (owner is None) == (customer is None):
-        raise InvalidInput("Name the owner, or, of an owner who is gone, the customer.")
+    if (owner is None) == (customer is None and not email):
+        raise InvalidInput("Name the owner, or, of an owner who is gone, the customer, the e-mail address, or both.")
     if customer is None:
-        return Account(owner)
+        return Account(owner, email=email)
     left = (
         customer.owner_id
         and apps.get_model(settings.STRIPE_GATEWAY_OWNER_MODEL)._base_manager.filter(pk=customer.owner_id).first()
     )
-    return Account(left) if left else Account(customer=customer)
+    return Account(left, email=email) if left else Account(customer=customer, email=email)

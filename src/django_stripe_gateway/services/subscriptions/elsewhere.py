@@ -19,6 +19,7 @@ from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.billing_values import CustomerSnapshot, SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import Customer, PlanPricing, Subscription
+from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.subscriptions.customers import OWNER_MARK, note_unheard_deletion, owner_details
 from django_stripe_gateway.services.subscriptions.identity import find_subscription_row
@@ -39,16 +40,21 @@ def learn_what_runs(owner: Any, customer: Customer, plan_pk: int, origin: Origin
     """
     if not gateway_settings.ask_before_sale or gateway_settings.subscriptions_per_owner == "several":
         return
-    gateway = get_billing_gateway(customer.variant)
     if customer.exists_at_provider:
-        _take_in(gateway, customer, origin)
+        take_in_what_runs(customer, origin)
     started = Subscription.objects.using(payments_database()).reachable().filter(customer__owner=owner.pk)
     if not started.exclude(provider_id=None).exists():
-        _check_elsewhere(gateway, owner, customer, plan_pk)
+        _check_elsewhere(get_billing_gateway(customer.variant), owner, customer, plan_pk)
 
 
-def _take_in(gateway: BillingGateway, customer: Customer, origin: Origin) -> None:
-    """Store what is not known here, and look up what stands otherwise there than here."""
+def take_in_what_runs(customer: Customer, origin: Origin) -> None:
+    """Store what a customer has that is not known here, and look up what stands otherwise there than here.
+
+    Raises:
+        OtherAccount: the customer is of another account than the one that would be asked.
+        ProviderError: the provider could not be asked.
+    """
+    gateway = billing_gateway_of(customer)
     try:
         found = {one.subscription_id: one for one in gateway.list_subscriptions(customer.provider_id or "")}
     except ProviderError as error:

@@ -58,6 +58,8 @@ MIRRORED_OF_INVOICE = (
     "number billing_reason currency subtotal tax total amount_due amount_paid amount_remaining hosted_url pdf_url "
     "intent_id attempt_count requires_action period_start period_end due paid_at next_payment_attempt"
 ).split()
+# Pages that show a name to whoever has their address: once erased, no event and no look brings them back.
+PERSONAL_OF_INVOICE = ("hosted_url", "pdf_url")
 # What was known and then missing says that an old answer lacks it, not that it is gone.
 KEPT_WHEN_MISSING = frozenset({"start"})
 # What follows from them, and from when they were said.
@@ -250,6 +252,8 @@ def _take_values(subscription: Subscription, snapshot: SubscriptionSnapshot) -> 
         value = known_discounts(subscription, snapshot) if name == "discounts" else getattr(snapshot, name)
         if value or name not in KEPT_WHEN_MISSING:
             setattr(subscription, name, value)
+    if subscription.customer.has_erased(subscription.created):
+        subscription.cancellation_comment = ""
 
 
 def known_discounts(subscription: Subscription, snapshot: SubscriptionSnapshot) -> list[dict[str, str | None]]:
@@ -336,6 +340,9 @@ def apply_invoice(invoice: Invoice, snapshot: InvoiceSnapshot, origin: Origin) -
         invoice.status = snapshot.status
     for name in MIRRORED_OF_INVOICE:
         setattr(invoice, name, getattr(snapshot, name))
+    if invoice.customer.has_erased(invoice.created):
+        for name in PERSONAL_OF_INVOICE:
+            setattr(invoice, name, "")
     invoice.issued = snapshot.created or invoice.issued
     changed = _changed(invoice, before, ["status", "issued", *MIRRORED_OF_INVOICE])
     invoice.save(using=payments_database(), update_fields=None if invoice.pk is None else [*changed, *TIMES])
