@@ -56,9 +56,8 @@ def whom(options: Mapping[str, Any]) -> dict[str, Any]:
     owners, users = apps.get_model(gateway_settings.owner_model), get_user_model()
     if options["owner"] and owners is not users:
         # The same number is somebody among both.
-        raise CommandError(
-            f"Say whose key this is: --owner of a {owners._meta.verbose_name}, or --user of a {users._meta.verbose_name}."
-        )
+        names = owners._meta.verbose_name, users._meta.verbose_name
+        raise CommandError("Say whose key this is: --owner of a {}, or --user of a {}.".format(*names))
     model = users if options["user"] else owners
     try:
         return {"owner": model._base_manager.get(pk=named[0])}

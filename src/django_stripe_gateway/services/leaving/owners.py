@@ -51,8 +51,8 @@ def settle_deletion(sender: type[Any], instance: Any, **kwargs: Any) -> None:
         if held := set(rows.charged()):
             raise ProtectedError(
                 f"{sender._meta.verbose_name} {instance.pk} cannot be deleted: they are still charged, or may be. End "
-                "that with close_account (a function of django_stripe_gateway.subscriptions, and a command) first; what "
-                "is of another account, or unknown at its provider, is given up in the admin. "
+                "that with close_account (a function of django_stripe_gateway.subscriptions, and a command) first. "
+                "What is of another account, or unknown at its provider, is given up in the admin. "
                 "STRIPE_GATEWAY_DELETED_OWNERS says what a deletion does.",
                 set(held),
             )

@@ -31,8 +31,8 @@ PERSONAL = frozenset(
     """
     address shipping shipping_address shipping_details billing_details customer_details customer_address
     customer_shipping customer_tax_ids tax_ids owner payer payee payment_method_details card card_present
-    us_bank_account sepa_debit bank_account source sources payment_source custom_fields individual company collected_information
-    verification evidence links
+    us_bank_account sepa_debit bank_account source sources payment_source custom_fields individual company
+    collected_information verification evidence links
     """.split()
 )
 # Of these no more is kept than whose they are.
