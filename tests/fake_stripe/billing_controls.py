@@ -148,6 +148,14 @@ class BillingControls(Controls):
             subscription_id, lambda scope, found: changing_subscriptions.update(scope, found, params), deliver=deliver
         )
 
+    def make_classic(self, subscription_id: str) -> Events:
+        """Let a subscription be one that was begun in the classic billing mode, by an older version of the API."""
+
+        def change(scope: Scope, found: Object) -> None:
+            found["billing_mode"] = {"flexible": None, "type": "classic"}
+
+        return self.act(subscription_id, change)
+
     def add_invoice_item(self, subscription_id: str, amount: int, description: str, *, deliver: bool = True) -> Events:
         """Let the merchant put something on the next invoice of a subscription, in the currency's smallest unit."""
 

@@ -17,7 +17,10 @@ from tests.fake_stripe.state import Object, Scope
 #: returns whether the session is complete then.
 MODES: dict[str, Callable[[Scope, Object, str], bool]] = {}
 
-_COPIED = ("client_reference_id", "customer", "customer_email", "locale", "submit_type", "cancel_url", "success_url")
+_COPIED = (
+    *("allow_promotion_codes", "client_reference_id", "customer", "customer_email", "locale", "submit_type"),
+    *("cancel_url", "success_url"),
+)
 _HALF_HOUR, _DAY = 1800, 86400
 
 

@@ -139,6 +139,28 @@ def amounts(scope: Scope, subtotal: int, used: list[Object]) -> list[int]:
     return taken
 
 
+def note_on_lines(lines: list[Object], used: list[Object], taken: list[int]) -> None:
+    """Note on each line its share of what the discounts take off, in proportion to what it costs."""
+    shared = [line for line in lines if line["discountable"]]
+    for line in shared:
+        line["discount_amounts"] = []
+    for discount, off in zip(used, taken, strict=True):
+        left, of = off, sum(line["amount"] for line in shared)
+        for line in shared:
+            part = left if line is shared[-1] else off * line["amount"] // max(1, of)
+            left -= part
+            line["discount_amounts"].append({"amount": part, "discount": discount["id"]})
+
+
+def percent_left(scope: Scope, subscription: Object, at: int) -> fractions.Fraction:
+    """Return what the subscription's percentages leave of a price."""
+    left = fractions.Fraction(1)
+    for discount in still_valid(scope, subscription, at):
+        percent = scope.objects["coupon"][discount["source"]["coupon"]]["percent_off"]
+        left *= 1 - fractions.Fraction(str(percent or 0)) / 100
+    return left
+
+
 def still_valid(scope: Scope, subscription: Object, at: int) -> list[Object]:
     """Return the discounts that count for an invoice of a subscription at a moment."""
     found = [scope.objects["discount"][identifier] for identifier in subscription["discounts"]]

@@ -62,6 +62,7 @@ def _count(
 ) -> None:
     subtotal = sum(line["amount"] for line in lines)
     taken = discounting.amounts(scope, sum(line["amount"] for line in lines if line["discountable"]), used)
+    discounting.note_on_lines(lines, used, taken)
     net = subtotal - sum(taken)
     tax = round(net * scope.state.tax_percent / 100) if subscription["automatic_tax"]["enabled"] and net > 0 else 0
     total = net + tax

@@ -6,7 +6,7 @@ import datetime
 import decimal
 import fractions
 
-from tests.fake_stripe import invoice_objects, pricing, usage
+from tests.fake_stripe import discounting, invoice_objects, pending_items, pricing, usage
 from tests.fake_stripe.periods import period_end
 from tests.fake_stripe.state import Object, Scope
 from tests.fake_stripe.subscription_objects import items, with_items
@@ -53,7 +53,7 @@ def trial_lines(scope: Scope, subscription: Object, start: int, end: int) -> lis
     ]
 
 
-def share(amount: int, part: int, whole: int) -> int:
+def share(amount: int | fractions.Fraction, part: int, whole: int) -> int:
     """Return the share of an amount for `part` of `whole` seconds, rounded to the smallest unit."""
     exact = fractions.Fraction(amount * max(0, part), max(1, whole))
     return int(exact + fractions.Fraction(1, 2))
@@ -114,7 +114,48 @@ def _rest(scope: Scope, subscription: Object, item: Object, at: int, sign: int) 
     whole = end - start
     if end == subscription["billing_cycle_anchor"]:  # a first period that the anchor cut short
         whole = period_end(start, start, item["price"]["recurring"]) - start
-    return _part(scope, subscription, item, sign * share(full_amount(item), end - at, whole), (at, end), sign)
+    amount = share(full_amount(item) * _counted(scope, subscription, item, at, sign), end - at, whole)
+    return _part(scope, subscription, item, sign * amount, (at, end), sign)
+
+
+def _counted(scope: Scope, subscription: Object, item: Object, at: int, sign: int) -> fractions.Fraction:
+    """Return how much of an item's price a proration charges or credits.
+
+    The classic billing mode goes by the price of now and the discounts that the subscription has; the flexible one
+    credits what was charged (https://docs.stripe.com/billing/subscriptions/billing-mode/compare).
+    """
+    if subscription["billing_mode"]["type"] == "classic":
+        return discounting.percent_left(scope, subscription, scope.now())
+    return _charged(scope, subscription, item, at) if sign < 0 else fractions.Fraction(1)
+
+
+def _charged(scope: Scope, subscription: Object, item: Object, at: int) -> fractions.Fraction:
+    """Return how much of an item's price the last line that charges for a moment has charged, as a share of all."""
+    for line in debits(scope, subscription):
+        details = invoice_objects.line_details(line)
+        if details.get("subscription_item") != item["id"] or not line["period"]["start"] <= at < line["period"]["end"]:
+            continue
+        net = line["amount"] - sum(discount["amount"] for discount in line["discount_amounts"])
+        whole = line["amount"]
+        if line["pricing"]["price_details"]["price"] != item["price"]["id"] or line["quantity"] != item["quantity"]:
+            # The price or the quantity has changed since without being charged.
+            start, end = _period(item)
+            span = line["period"]["end"] - line["period"]["start"]
+            net, whole = net * (end - start), full_amount(item) * span
+        return fractions.Fraction(net, whole) if whole else fractions.Fraction(0)
+    return fractions.Fraction(0)
+
+
+def debits(scope: Scope, subscription: Object) -> list[Object]:
+    """Return the lines that have charged for a subscription's time, or wait for an invoice, the last ones first."""
+    invoices = [
+        invoice
+        for invoice in scope.related("invoice", _subscription=subscription["id"])
+        if invoice["status"] == "paid" or not invoice["_pending_update"]
+    ]
+    lines = [line for invoice in invoices for line in invoice["lines"]["data"][::-1]]
+    found = [*pending_items.waiting(scope, subscription)[::-1], *lines]
+    return [line for line in found if line["amount"] >= 0 and not line["description"].startswith("Unused")]
 
 
 def _period(item: Object) -> tuple[int, int]:

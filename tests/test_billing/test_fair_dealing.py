@@ -22,7 +22,9 @@ from rest_framework.test import APIClient
 
 from django_stripe_gateway.models import Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer
+from tests.fake_stripe import proration
 from tests.fake_stripe.errors import ApiError
+from tests.fake_stripe.invoice_objects import line_details
 from tests.test_billing.host import ROOT, SubscriptionHost
 from tests.test_billing.machines import HistoryMachine
 
@@ -94,6 +96,15 @@ class Shop:
         PlanPricing.objects.update(is_per_seat=True)
         PlanPricing.objects.filter(pk=self.support.pk).update(may_be_added=True)
         Plan.objects.create(slug="free", name="Free", is_default=True)
+        coupons: list[dict[str, Any]] = [
+            {"percent_off": 100, "duration": "once"},
+            {"amount_off": 10_000, "currency": "usd", "duration": "once"},
+            {"percent_off": 50, "duration": "forever"},
+            {"percent_off": 80, "duration": "repeating", "duration_in_months": 3},
+        ]
+        self.codes = [f"CODE{number}" for number in range(len(coupons))]
+        for code, coupon in zip(self.codes, coupons, strict=True):
+            host.fake.promotion_code(host.fake.coupon(**coupon)["id"], code)
 
 
 class Thief(HistoryMachine):
@@ -142,7 +153,7 @@ class Thief(HistoryMachine):
         return bool(self.fake.get(refund["payment_intent"])["customer"] == self.customer_id)
 
     def price_of_a_second(self) -> Decimal:
-        """Return what the site lets the customer have, in cents a second by the price list."""
+        """Return what the site lets the customer have, in cents a second by the price list, less what codes give."""
         return sum((price for price, _end in self.charged()), Decimal(0))
 
     def rest_of_periods(self) -> Decimal:
@@ -160,7 +171,19 @@ class Thief(HistoryMachine):
                 if item.provider_id in found:
                     period = found[item.provider_id]
                     start, end = period["current_period_start"], period["current_period_end"]
-                    yield Decimal(item.amount) * 100 * item.quantity / (end - start), end
+                    left = self.left_by_codes(row.provider_id, item.provider_id)
+                    yield left * Decimal(item.amount) * 100 * item.quantity / (end - start), end
+
+    def left_by_codes(self, subscription_id: str | None, item_id: str) -> Decimal:
+        """Return which share of its price the last line for an item has charged, with the discounts of that time."""
+        subscription = self.fake.get(subscription_id)
+        with self.fake.state.acting():
+            scope, _ = self.fake.state.locate(subscription_id)
+            lines = proration.debits(scope, subscription)
+        for line in lines:
+            if line_details(line)["subscription_item"] == item_id and line["amount"]:
+                return 1 - Decimal(sum(one["amount"] for one in line["discount_amounts"])) / line["amount"]
+        return Decimal(1)
 
     # What the customer does, with the API.
 
@@ -183,11 +206,32 @@ class Thief(HistoryMachine):
     def has_any(self) -> bool:
         return bool(getattr(self, "owner", None) and self.running())
 
-    @rule(plan=which, quantity=few, with_add_on=st.booleans(), pays=st.booleans(), hostile=HOSTILE)
-    def subscribe(self, plan: int, quantity: int, with_add_on: bool, pays: bool, hostile: dict[str, Any]) -> None:
+    @rule(
+        plan=which,
+        quantity=few,
+        with_add_on=st.booleans(),
+        pays=st.booleans(),
+        hostile=HOSTILE,
+        code=st.none() | which,
+        is_classic=st.booleans(),
+    )
+    def subscribe(
+        self,
+        plan: int,
+        quantity: int,
+        with_add_on: bool,
+        pays: bool,
+        hostile: dict[str, Any],
+        code: int | None = None,
+        is_classic: bool = False,
+    ) -> None:
         body: dict[str, Any] = {"pricing_id": self.shop.plans[plan % 3].pk, "quantity": quantity}
         body |= {"add_ons": [{"pricing_id": self.shop.support.pk, "quantity": 2}]} if with_add_on else {}
+        body |= {} if code is None else {"promotion_code": self.shop.codes[code % 4]}
         answer = self.ask("post", "subscribe/", body, hostile)
+        if is_classic and answer.status_code == 201:
+            # As what was begun elsewhere, or years ago.
+            self.fake.make_classic(answer.json()["subscription_id"])
         if pays and answer.status_code == 201 and answer.json()["status"] == "incomplete":
             self.pay(answer.json()["subscription_id"], GOOD)
 
@@ -255,6 +299,13 @@ class Thief(HistoryMachine):
     )
     def other_verb(self, one: int, verb: str, hostile: dict[str, Any]) -> None:
         self.ask("post", f"{verb}/", {"subscription_id": self.mine(one)}, hostile)
+
+    @precondition(has_any)
+    @rule(one=which, code=which)
+    def enter_code(self, one: int, code: int) -> None:
+        self.ask(
+            "post", "discount/", {"subscription_id": self.mine(one), "promotion_code": self.shop.codes[code % 4]}, {}
+        )
 
     @precondition(has_any)
     @rule(one=which, price=which, quantity=few, hostile=HOSTILE)

@@ -8,7 +8,7 @@ of ``django_stripe_gateway.exceptions``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -286,6 +286,10 @@ class BillingGateway(ScheduleGateway, ABC):
     def find_invoice_refund(self, invoice_id: str, *, metadata: Mapping[str, str]) -> str:
         """Return the id of what an earlier attempt at ``refund_invoice`` has made, empty for nothing."""
         raise UnsupportedByGateway("This gateway cannot refund an invoice.")
+
+    def used_promotion_codes(self, customer_id: str) -> Collection[str]:
+        """Return the ids of the codes that a customer has used at the provider, wherever they were entered."""
+        return ()
 
     def refunded_directly(self, invoice_id: str) -> Decimal:
         """Return what was refunded of an invoice's payment without being noted on the invoice."""

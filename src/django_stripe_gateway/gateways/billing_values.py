@@ -98,7 +98,7 @@ class InvoiceSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceLine:
-    """One line of an invoice."""
+    """One line of an invoice; ``amount`` is before ``discount``, which is taken off."""
 
     description: str
     amount: Decimal
@@ -108,6 +108,20 @@ class InvoiceLine:
     is_proration: bool = False
     period_start: datetime | None = None
     period_end: datetime | None = None
+    discount: Decimal = Decimal(0)
+
+    @property
+    def net_amount(self) -> Decimal:
+        """What it charges, or credits, once discounts are taken off."""
+        return self.amount - self.discount
+
+    def net_after(self, moment: datetime) -> Decimal:
+        """Return its share for the time after a moment, not rounded."""
+        start, end = self.period_start, self.period_end
+        if start is None or end is None or end <= max(start, moment):
+            return Decimal(0)
+        share = Decimal((end - max(start, moment)).total_seconds()) / Decimal((end - start).total_seconds())
+        return self.net_amount * share
 
     def charges_after(self, moment: datetime) -> bool:
         """Return whether it charges for any time after a moment."""
@@ -158,6 +172,7 @@ class SubscriptionSnapshot:
         cancellation_reason: whose doing its end is; ``cancellation_feedback`` is the customer's, in Stripe's words.
         discounts: ``{"discount": id, "coupon": id, "promotion_code": id, "ends": ISO time or None}`` each; a value that
             the object does not tell is missing.
+        billing_mode: "flexible" credits what was paid, "classic" by the price of now; empty where that is not told.
     """
 
     subscription_id: str
@@ -188,6 +203,7 @@ class SubscriptionSnapshot:
     collection_method: str = ""
     days_until_due: int | None = None
     discounts: Sequence[Mapping[str, str | None]] = ()
+    billing_mode: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     client_secret: str = field(default="", repr=False)
     client_secret_kind: str = ""

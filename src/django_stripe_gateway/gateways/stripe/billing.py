@@ -71,6 +71,7 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
             "payment_settings": {"save_default_payment_method": "on_subscription"},
             "metadata": dict(request.metadata),
             "expand": self._subscription_expand(),
+            **self._billing_mode(),
             **_timing(request),
             **_discounts(request),
         }
@@ -242,7 +243,11 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
             "success_url": request.success_url,
             "cancel_url": request.cancel_url,
             "metadata": dict(subscription.metadata),
-            "subscription_data": {"metadata": dict(subscription.metadata), **_timing(subscription)},
+            "subscription_data": {
+                "metadata": dict(subscription.metadata),
+                **self._billing_mode(),
+                **_timing(subscription),
+            },
             **_discounts(subscription),
         }
         if subscription.trial_days and subscription.trial_end_behavior:

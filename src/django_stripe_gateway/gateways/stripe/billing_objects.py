@@ -126,6 +126,7 @@ def _terms(obj: Object) -> dict[str, Any]:
         "collection_method": optional_text(obj.get("collection_method")),
         "days_until_due": None if days is None else count_of(days, 0),
         "discounts": _discounts(obj),
+        "billing_mode": optional_text(part(obj.get("billing_mode")).get("type")),
     }
 
 
@@ -149,6 +150,12 @@ def _discount(given: Any) -> dict[str, str | None]:
         "promotion_code": object_id(given.get("promotion_code")),
         "ends": None if ends is None else ends.isoformat(),
     }
+
+
+@reads("an invoice")
+def codes_of(obj: Object) -> set[str]:
+    """Return the promotion codes of an invoice's discounts."""
+    return {known.get("promotion_code") or "" for known in _discounts(obj)}
 
 
 @reads("a subscription")
@@ -287,6 +294,7 @@ def _line(line: Object, currency: str) -> InvoiceLine:
         is_proration=_is_proration(line),
         period_start=moment(period.get("start")),
         period_end=moment(period.get("end")),
+        discount=signed_amount_of(_discount_of(line), currency),
     )
 
 
@@ -299,8 +307,12 @@ def _sellers_items(lines: list[Object]) -> int:
         taxes = line.get("taxes") or line.get("tax_amounts") or []
         on_top = [tax for tax in taxes if tax.get("tax_behavior") == "exclusive" or tax.get("inclusive") is False]
         total += line["amount"] + sum(tax["amount"] for tax in on_top)
-        total -= sum(discount["amount"] for discount in line.get("discount_amounts") or [])
+        total -= _discount_of(line)
     return total
+
+
+def _discount_of(line: Object) -> int:
+    return sum(discount["amount"] for discount in line.get("discount_amounts") or [])
 
 
 def _type_of_line(line: Object) -> Any:

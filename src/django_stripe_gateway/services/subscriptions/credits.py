@@ -1,4 +1,4 @@
-"""What is unused is credited only where what it is the unused part of was paid.
+"""What is unused is credited only where what it is the unused part of was paid, and no more than was paid for it.
 
 Stripe credits the rest of a period whether or not its invoice was paid
 (https://docs.stripe.com/billing/subscriptions/credit-proration-deferral), and a credit pays the next subscription. So
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from django.utils import timezone
 
@@ -23,11 +24,13 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionSnapshot,
 )
 from django_stripe_gateway.models import Subscription, SubscriptionItem
+from django_stripe_gateway.money import currency_format
 from django_stripe_gateway.services.subscriptions.line import CustomerClaim
 from django_stripe_gateway.services.transactions import payments_database
 
 # What a change costs is invoiced for this reason.
 OF_A_CHANGE = "subscription_update"
+WITHOUT_CREDIT = "a change at the period's end, an end without a credit or, for the seller, the proration “none”"
 
 
 def check_claimed_credit(claim: CustomerClaim, change: SubscriptionChange) -> None:
@@ -55,15 +58,55 @@ def check_paid(gateway: BillingGateway, subscription: Subscription, *, since: da
         since: from when on the rest is credited; ``None`` for now.
 
     Raises:
-        ProviderStateError: an invoice of that time is to be paid ("open_invoice"), or never will be
-            ("unpaid_period").
+        ProviderStateError: an invoice of that time is to be paid ("open_invoice"), or never will be, or less was paid
+            than would be credited ("unpaid_period").
     """
     moment = since or timezone.now()
-    for invoice in gateway.list_invoices(subscription.customer.provider_id or ""):
-        if invoice.subscription_id != subscription.provider_id or not _is_unpaid(invoice):
-            continue
+    customer_id = subscription.customer.provider_id or ""
+    invoices = [one for one in gateway.list_invoices(customer_id) if one.subscription_id == subscription.provider_id]
+    for invoice in filter(_is_unpaid, invoices):
         if _charges_after(gateway, invoice, moment) and not _waits_with_its_change(gateway, invoice):
             raise _refusal(invoice)
+    _check_covered(gateway, subscription, invoices)
+
+
+def _check_covered(gateway: BillingGateway, subscription: Subscription, invoices: Sequence[InvoiceSnapshot]) -> None:
+    """Raise if the rest of what runs would be credited with more than was paid for it.
+
+    The flexible billing mode credits what was paid. The classic one, of what was begun with an older version of the API
+    or elsewhere, credits by the price and the discounts of now, whatever lowered the price before
+    (https://docs.stripe.com/billing/subscriptions/billing-mode/compare). All of the rest is looked at, whichever part a
+    change would credit: so what is left after it is covered, too.
+    """
+    provider_id = subscription.provider_id or ""
+    if not gateway.supports_preview or gateway.retrieve_subscription(provider_id).billing_mode == "flexible":
+        return
+    end = gateway.preview_end(provider_id, subscription.customer.provider_id or "")
+    prorated = [line for line in end.lines if line.is_proration]
+    # What waits since an earlier change is of a time that has passed, too: the provider's present is the last of these.
+    starts = [line.period_start for line in prorated if line.amount < 0 and line.period_start]
+    moment = max(starts, default=timezone.now())
+    # Of a preview with many lines only the first are told.
+    known = -sum((line.net_after(moment) for line in prorated), Decimal(0))
+    credit = known if end.has_all_lines else end.sellers_items - end.total
+    paid, count = Decimal(0), len(prorated)
+    for invoice in invoices:
+        if invoice.status != InvoiceStatus.PAID:
+            continue
+        lines = invoice.lines if invoice.has_all_lines else gateway.list_invoice_lines(invoice.invoice_id)
+        of_rest = sum((line.net_after(moment) for line in lines), Decimal(0))
+        given_back = invoice.amount_given_back
+        if of_rest > 0 and invoice.amount_paid > 0:
+            given_back += gateway.refunded_directly(invoice.invoice_id)
+        paid += of_rest - min(given_back, max(of_rest, Decimal(0)))
+        count += len(lines)
+    # The provider rounds each line.
+    if credit > paid + count * Decimal(1).scaleb(-currency_format(end.currency).decimals):
+        raise ProviderStateError(
+            "Less was paid for what is left of the period than would be credited for it, because of a discount for "
+            f"instance. Ask for what gives no credit: {WITHOUT_CREDIT}.",
+            code="unpaid_period",
+        )
 
 
 def _would_credit(subscription: Subscription, change: SubscriptionChange) -> bool:
@@ -147,17 +190,16 @@ def _waits_with_its_change(gateway: BillingGateway, invoice: InvoiceSnapshot) ->
 
 
 def _refusal(invoice: InvoiceSnapshot) -> ProviderStateError:
-    without = "a change at the period's end, an end without a credit or, for the seller, the proration “none”"
     if invoice.status in (InvoiceStatus.DRAFT, InvoiceStatus.OPEN):
         # Stripe charges a renewal about an hour after it has drawn up the invoice.
         first = "Pay it first" if invoice.status == InvoiceStatus.OPEN else "Try again once it is charged, in an hour"
         return ProviderStateError(
             f"The invoice {invoice.invoice_id} is not paid yet, and a part of it would be credited. {first}, or "
-            f"ask for what gives no credit: {without}.",
+            f"ask for what gives no credit: {WITHOUT_CREDIT}.",
             code="open_invoice",
         )
     return ProviderStateError(
         f"What is left of the period was never paid: its invoice {invoice.invoice_id} is {invoice.status}. Ask for "
-        f"what gives no credit: {without}.",
+        f"what gives no credit: {WITHOUT_CREDIT}.",
         code="unpaid_period",
     )

@@ -18,9 +18,14 @@ from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
     SubscriptionVerb,
     check_changeable,
+    customer_id,
     run_on_subscription,
 )
-from django_stripe_gateway.services.subscriptions.promotion_codes import check_unused, promotion_code_id
+from django_stripe_gateway.services.subscriptions.promotion_codes import (
+    check_unused,
+    check_unused_elsewhere,
+    promotion_code_id,
+)
 from django_stripe_gateway.services.subscriptions.schedule import let_go
 from django_stripe_gateway.services.subscriptions.unpaid import give_up_uses
 
@@ -48,6 +53,7 @@ class ChangeDiscountVerb(SubscriptionVerb):
         found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(claim.seen.provider_id)
         if _is_done(found.discounts, params):
             return found
+        check_unused_elsewhere(claim.gateway, customer_id(claim), params["promotion_code_id"])
         let_go(claim)
         kept = _kept(found.discounts, params)
         change = DiscountChange(kept, params["coupon"], params["promotion_code_id"])

@@ -7,7 +7,8 @@ from django.db.models import Q
 from django_stripe_gateway.choices import BillingOperationKind, InvoiceStatus, OperationState, SubscriptionStatus
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.gateways.billing import BillingGateway
-from django_stripe_gateway.models import BillingOperation, Subscription
+from django_stripe_gateway.models import BillingOperation, Customer, Subscription
+from django_stripe_gateway.services.subscriptions.line import CustomerClaim, customer_id
 from django_stripe_gateway.services.transactions import payments_database
 
 # What takes a code.
@@ -35,6 +36,16 @@ def promotion_code_id(gateway: BillingGateway, code: str) -> str:
     return found.promotion_code_id
 
 
+def check_unused_elsewhere(gateway: BillingGateway, provider_id: str, code_id: str) -> None:
+    """Raise ``InvalidInput`` if the provider knows a customer to have used a code: on its pages, or in its Dashboard.
+
+    Args:
+        code_id: the provider's; empty for none.
+    """
+    if code_id and code_id in gateway.used_promotion_codes(provider_id):
+        raise _used()
+
+
 def check_unused(customer_pk: int, code_id: str) -> None:
     """Raise ``InvalidInput`` if a customer has used a code, in whichever way; an attempt that nobody paid uses none.
 
@@ -45,10 +56,28 @@ def check_unused(customer_pk: int, code_id: str) -> None:
     """
     if not code_id:
         return
-    rows = BillingOperation.objects.using(payments_database()).filter(customer=customer_pk, kind__in=USES)
+    rows = BillingOperation.objects.using(payments_database()).filter(_of_owner(customer_pk), kind__in=USES)
     asked = rows.filter(state=OperationState.SUCCEEDED, params__promotion_code_id=code_id)
-    ended = Subscription.objects.using(payments_database()).filter(customer=customer_pk).has_ended()
+    ended = Subscription.objects.using(payments_database()).filter(_of_owner(customer_pk)).has_ended()
     if asked.exclude(subscription__in=ended.exclude(_HAD_EFFECT)).exists():
-        raise InvalidInput(
-            "This promotion code has been used already.", code="promotion_code_used", field="promotion_code"
-        )
+        raise _used()
+
+
+def may_enter_code(claim: CustomerClaim) -> bool:
+    """Return whether a page of the provider's may ask a customer for a code: it takes any, and a used one again."""
+    if not claim.params["allow_promotion_codes"]:
+        return False
+    rows = BillingOperation.objects.using(payments_database()).filter(_of_owner(claim.subject.pk), kind__in=USES)
+    has_used = rows.filter(state=OperationState.SUCCEEDED).exclude(params__promotion_code_id="").exists()
+    return not has_used and not claim.gateway.used_promotion_codes(customer_id(claim))
+
+
+def _of_owner(customer_pk: int) -> Q:
+    """Return the filter for what is of a customer, or of the same owner under another one: codes have one id each."""
+    owners = Customer.objects.using(payments_database()).filter(pk=customer_pk, owner__isnull=False)
+    return Q(customer=customer_pk) | Q(customer__owner__in=owners.values_list("owner_id", flat=True))
+
+
+def _used() -> InvalidInput:
+    sentence = "This promotion code has been used already."
+    return InvalidInput(sentence, code="promotion_code_used", field="promotion_code")

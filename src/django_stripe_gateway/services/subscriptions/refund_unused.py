@@ -91,21 +91,14 @@ def _unused_part(invoice: InvoiceSnapshot, moment: datetime | None) -> Decimal:
     """Return how much of an invoice, at most, is for the time after a moment, with its share of the tax."""
     if moment is None:
         return Decimal(0)
-    of_all = sum((line.amount for line in invoice.lines), Decimal(0))
-    if of_all <= 0 or of_all != invoice.subtotal:
+    of_all = sum((line.net_amount for line in invoice.lines), Decimal(0))
+    if of_all <= 0 or sum((line.amount for line in invoice.lines), Decimal(0)) != invoice.subtotal:
         # Of many lines only the first are told.
         return invoice.amount_paid
-    unused = sum((_unused_amount(line, moment, _unit(invoice)) for line in invoice.lines), Decimal(0))
+    parts = (line.net_after(moment).quantize(_unit(invoice), ROUND_HALF_UP) for line in invoice.lines)
+    unused = sum(parts, Decimal(0))
     with_tax = (unused * (of_all + invoice.tax) / of_all).quantize(_unit(invoice), ROUND_HALF_UP)
     return max(Decimal(0), with_tax)
-
-
-def _unused_amount(line: InvoiceLine, moment: datetime, unit: Decimal) -> Decimal:
-    start, end = line.period_start, line.period_end
-    if start is None or end is None or end <= max(start, moment):
-        return Decimal(0)
-    share = Decimal((end - max(start, moment)).total_seconds()) / Decimal((end - start).total_seconds())
-    return (line.amount * share).quantize(unit, ROUND_HALF_UP)
 
 
 def _unit(invoice: InvoiceSnapshot) -> Decimal:

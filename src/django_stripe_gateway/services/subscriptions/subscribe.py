@@ -30,6 +30,7 @@ from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.operations.engine import run, scoped_request_key
 from django_stripe_gateway.services.operations.verbs import Request, Verb, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions import promotion_codes
 from django_stripe_gateway.services.subscriptions.add_ons import add_on_params
 from django_stripe_gateway.services.subscriptions.checkouts import close_open_checkouts, note_checkout
 from django_stripe_gateway.services.subscriptions.collection import check_collection
@@ -61,7 +62,6 @@ from django_stripe_gateway.services.subscriptions.prices import (
     choose_pricing,
     named_pricing,
 )
-from django_stripe_gateway.services.subscriptions.promotion_codes import check_unused, promotion_code_id
 from django_stripe_gateway.services.subscriptions.quantities import check_quantity, quantity_of
 from django_stripe_gateway.services.subscriptions.sync import lock_subscription, look_up_subscription
 from django_stripe_gateway.services.subscriptions.trials import check_trial_days, may_have_trial
@@ -103,7 +103,7 @@ class StartVerb(CustomerVerb[A]):
         Whether there is a trial is decided here too.
         """
         check_may_begin(claim.subject, claim.params["plan_pk"])
-        check_unused(claim.subject.pk, claim.params["promotion_code_id"])
+        promotion_codes.check_unused(claim.subject.pk, claim.params["promotion_code_id"])
         add_ons = [added["price_id"] for added in claim.params["add_ons"]]
         check_charged_once(claim.subject, [claim.params["price_id"], *add_ons])
         claim.seen = subscription = claim.operation.subscription
@@ -119,6 +119,7 @@ class StartVerb(CustomerVerb[A]):
     def request(self, claim: CustomerClaim) -> SubscriptionRequest:
         """Return what starts a subscription, as its operation has kept it."""
         params, subscription = claim.params, claim.seen
+        promotion_codes.check_unused_elsewhere(claim.gateway, customer_id(claim), params["promotion_code_id"])
         anchor = params.get("billing_cycle_anchor")
         return SubscriptionRequest(
             customer_id=customer_id(claim),
@@ -187,12 +188,12 @@ class OpenCheckoutVerb(StartVerb[BillingCheckoutSnapshot]):
         }
 
     def call(self, claim: CustomerClaim) -> BillingCheckoutSnapshot:
-        """Make it; nothing is paid by that."""
+        """Make it; nothing is paid by that. It asks for a code only who has not used any: it would take it again."""
         request = SubscriptionCheckoutRequest(
             subscription=self.request(claim),
             success_url=claim.params["returns"]["success"],
             cancel_url=claim.params["returns"]["cancel"],
-            allow_promotion_codes=claim.params["allow_promotion_codes"],
+            allow_promotion_codes=promotion_codes.may_enter_code(claim),
         )
         page: BillingCheckoutSnapshot = claim.gateway.create_subscription_checkout(request, idempotency_key=claim.key)
         return page
@@ -297,7 +298,7 @@ def subscribe(
         "price_id": pricing.stripe_price_id,
         "quantity": quantity_of(pricing, quantity),
         "add_ons": add_on_params(gateway, pricing, add_ons),
-        "promotion_code_id": promotion_code_id(gateway, promotion_code) if promotion_code else "",
+        "promotion_code_id": promotion_codes.promotion_code_id(gateway, promotion_code) if promotion_code else "",
         "coupon": coupon,
         "automatic_tax": gateway_settings.automatic_tax,
         "cancel_at_period_end": not plan.auto_renew,
