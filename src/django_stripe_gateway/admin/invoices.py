@@ -20,7 +20,8 @@ from django_stripe_gateway.models import Invoice
 class InvoiceAdmin(ActionsMixin, IdSearchMixin, ReadOnlyAdmin):
     """Invoices, newest first.
 
-    ``has_pay_permission`` decides who may have one paid; by default whoever has the permission to change invoices.
+    ``has_pay_permission`` decides who may have one paid; by default whoever has the permission with which staff do the
+    same in the API.
     """
 
     action_table = INVOICE_ACTIONS
@@ -53,7 +54,7 @@ class InvoiceAdmin(ActionsMixin, IdSearchMixin, ReadOnlyAdmin):
     remaining_money = money_column("amount_remaining", _("remaining"))
 
     def may_act(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the user may change invoices, which nobody edits by hand."""
+        """Return whether the user may do what a host's own action does: who has the permission to change invoices."""
         return may_change(request, Invoice)
 
     def facts(self, subject: Any) -> list[tuple[Any, Any]]:

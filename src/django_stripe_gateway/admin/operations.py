@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from django_stripe_gateway.admin.actions.give_up import GiveUpMixin
 from django_stripe_gateway.admin.actions.report import reported_errors
 from django_stripe_gateway.admin.actions.selection import limited_rows
 from django_stripe_gateway.admin.actions.table import staff_origin
 from django_stripe_gateway.admin.base.atomicity import NonAtomicActionsMixin, refuse_inside_transaction
 from django_stripe_gateway.admin.base.display import json_column, money_column, payment_link
 from django_stripe_gateway.admin.base.filters import AbandonedFilter
-from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin, ReadOnlyInline, may_change
+from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin, ReadOnlyInline
+from django_stripe_gateway.conf.permissions import GIVE_UP, RESUME_OPERATION
 from django_stripe_gateway.models import (
     BillingOperation,
     CatalogueOperation,
     PaymentOperation,
-    Plan,
-    Subscription,
-    get_payment_model,
 )
 from django_stripe_gateway.services.giving_up import give_up_operation
 from django_stripe_gateway.services.operations.engine import resume
 
 
-class OperationAdmin(GiveUpMixin, NonAtomicActionsMixin, ReadOnlyAdmin):
+class OperationAdmin(NonAtomicActionsMixin, ReadOnlyAdmin):
     """Operations, newest first; abandoned ones can be settled."""
 
     ordering = ("-id",)
@@ -39,12 +36,14 @@ class OperationAdmin(GiveUpMixin, NonAtomicActionsMixin, ReadOnlyAdmin):
     actions = ("resume_selected", "give_up_selected")
     max_operations_per_action = 100
     problem = json_column("error", gettext_lazy("error"))
-    #: The model that they are about, by default that of payments.
-    subject: ClassVar[type[Model] | None] = None
 
     def has_resume_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user may settle operations, which can move money: whoever may change their subjects."""
-        return may_change(request, self.subject or get_payment_model())
+        """Return whether the user may settle operations, which can move the money that somebody has asked for."""
+        return request.user.has_perm(RESUME_OPERATION)
+
+    def has_give_up_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may give up on operations: it ends them here, whatever the provider does."""
+        return request.user.has_perm(GIVE_UP)
 
     @admin.action(
         permissions=["resume"], description=gettext_lazy("Resume selected pending operations with the provider")
@@ -114,7 +113,6 @@ class OperationInline(ReadOnlyInline):
 class BillingOperationAdmin(OperationAdmin):
     """What was asked about customers and their subscriptions."""
 
-    subject = Subscription
     list_display = ("id", "created", "customer", "subscription", "kind", "state", "attempts", "leased_until")
     list_select_related = ("customer", "subscription")
     search_fields = (
@@ -133,7 +131,6 @@ class BillingOperationAdmin(OperationAdmin):
 class CatalogueOperationAdmin(OperationAdmin):
     """What was asked about plans and their prices."""
 
-    subject = Plan
     list_display = ("id", "created", "plan", "pricing", "variant", "kind", "state", "attempts", "leased_until")
     list_select_related = ("plan", "pricing")
     search_fields = ("plan__slug__exact", "object_id__exact", "idempotency_key__exact")

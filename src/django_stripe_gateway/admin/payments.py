@@ -15,7 +15,6 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.admin.actions import ActionsMixin
-from django_stripe_gateway.admin.actions.give_up import GiveUpMixin
 from django_stripe_gateway.admin.actions.payments import PAYMENT_ACTIONS
 from django_stripe_gateway.admin.base.display import display_json, money_column
 from django_stripe_gateway.admin.base.filters import GatewayFilter, MoneyFilter
@@ -44,12 +43,12 @@ SECTIONS: Sequence[tuple[Any, Sequence[str]]] = (
 )
 
 
-class PaymentAdminMixin(GiveUpMixin, ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, AdminBase):
+class PaymentAdminMixin(ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, AdminBase):
     """Everything that the admin of a payment model needs; put it before ``ModelAdmin``.
 
     Money moves through the actions and pages only. ``editable_fields`` are this app's fields that can be edited;
     those that a host's model adds always can. ``has_capture_permission`` and its kin decide who may move it; by default
-    whoever may change the payment.
+    whoever has the permission with which staff do the same in the API.
     """
 
     action_table = PAYMENT_ACTIONS

@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.admin.actions import ActionsMixin
-from django_stripe_gateway.admin.actions.give_up import GiveUpMixin
 from django_stripe_gateway.admin.actions.subscriptions import SUBSCRIPTION_ACTIONS
 from django_stripe_gateway.admin.base.display import EMPTY, json_column
 from django_stripe_gateway.admin.base.filters import SubscriptionFilter
@@ -62,10 +61,11 @@ class SubscriptionItemInline(ReadOnlyInline):
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(GiveUpMixin, ActionsMixin, OwnerlessWarningMixin, IdSearchMixin, ReadOnlyAdmin):
+class SubscriptionAdmin(ActionsMixin, OwnerlessWarningMixin, IdSearchMixin, ReadOnlyAdmin):
     """Subscriptions, newest first.
 
-    ``has_cancel_permission`` and its kin decide who may; by default whoever has the permission to change subscriptions.
+    ``has_cancel_permission`` and its kin decide who may change them; by default whoever has the permission with which
+    staff do the same in the API.
     """
 
     action_table = SUBSCRIPTION_ACTIONS
@@ -91,7 +91,7 @@ class SubscriptionAdmin(GiveUpMixin, ActionsMixin, OwnerlessWarningMixin, IdSear
     discounts_shown = json_column("discounts", _("discounts"))
 
     def may_act(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the user may change subscriptions, which nobody edits by hand."""
+        """Return whether the user may do what a host's own action does: who has the permission to change subscriptions."""
         return may_change(request, Subscription)
 
     def facts(self, subject: Any) -> list[tuple[Any, Any]]:

@@ -16,9 +16,10 @@ from django_stripe_gateway.admin.actions.selection import limited_rows
 from django_stripe_gateway.admin.base.atomicity import NonAtomicActionsMixin, refuse_inside_transaction
 from django_stripe_gateway.admin.base.display import display_json_text, json_column
 from django_stripe_gateway.admin.base.lists import DatedChangeList
-from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin, may_change
+from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin
 from django_stripe_gateway.choices import WebhookState
-from django_stripe_gateway.models import WebhookEvent, get_payment_model
+from django_stripe_gateway.conf.permissions import REPLAY_EVENT
+from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.webhooks.inbox.process import oldest_first
 from django_stripe_gateway.webhooks.inbox.replay import replay_or_hand_over
 
@@ -61,8 +62,8 @@ class WebhookEventAdmin(NonAtomicActionsMixin, ReadOnlyAdmin):
         return super().changelist_view(request, {"inbox": stats, **(extra_context or {})})
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
-        """Return whether the user may replay events, which can change payments: whoever may change payments."""
-        return may_change(request, get_payment_model())
+        """Return whether the user may replay events, which can change payments and subscriptions."""
+        return request.user.has_perm(REPLAY_EVENT)
 
     @admin.action(permissions=["replay"], description=_("Replay selected %(verbose_name_plural)s"))
     def replay_selected(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> None:

@@ -15,10 +15,8 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.conf.api import SUBSCRIPTION_ACTIONS, TERMS
+from django_stripe_gateway.conf.permissions import PERMISSIONS
 
-APP = "django_stripe_gateway"
-CHANGE_TERMS = f"{APP}.change_terms"
 # What begins something, or is about cards, is done for oneself.
 FOR_ONESELF = (
     "subscribe",
@@ -27,14 +25,6 @@ FOR_ONESELF = (
     "remove_payment_method",
     "open_portal",
 )
-#: Action → the permission with which staff do it.
-PERMISSIONS: Mapping[str, str] = {
-    **dict.fromkeys((*SUBSCRIPTION_ACTIONS, *TERMS), CHANGE_TERMS),
-    **{action: f"{APP}.{action}" for action in ("capture_payment", "refund_payment", "cancel_payment")},
-    # Who may capture and cancel decides when the money is taken, and whether.
-    "capture_method": f"{APP}.capture_payment",
-    "release_payment": f"{APP}.cancel_payment",
-}
 #: Field of a body → the action that asking for it is.
 FIELDS: Mapping[str, str] = {
     "capture_method": "capture_method",

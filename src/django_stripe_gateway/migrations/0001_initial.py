@@ -244,7 +244,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'payment operation',
                 'verbose_name_plural': 'payment operations',
                 'ordering': ('id',),
-                'permissions': [('capture_payment', 'Can capture payments'), ('cancel_payment', 'Can cancel and release payments'), ('refund_payment', 'Can refund payments')],
+                'permissions': [('capture_payment', 'Can capture payments'), ('cancel_payment', 'Can cancel and release payments'), ('refund_payment', 'Can refund payments'), ('ask_provider', 'Can bring rows in step with the provider'), ('resume_operation', 'Can resume what the provider has not answered')],
             },
         ),
         migrations.CreateModel(
@@ -657,6 +657,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'webhook event',
                 'verbose_name_plural': 'webhook events',
                 'ordering': ('-id',),
+                'permissions': [('replay_event', 'Can replay webhook events')],
                 'indexes': [models.Index(fields=['state', 'received'], name='dsg_event_state_received'), models.Index(fields=['related_id'], name='dsg_event_related'), models.Index(fields=['next_attempt'], name='dsg_event_next_attempt')],
                 'constraints': [models.UniqueConstraint(fields=('provider', 'variant', 'event_id'), name='dsg_event_once')],
             },

@@ -103,6 +103,8 @@ class PaymentOperation(AbstractOperation):
             ("capture_payment", _("Can capture payments")),
             ("cancel_payment", _("Can cancel and release payments")),
             ("refund_payment", _("Can refund payments")),
+            ("ask_provider", _("Can bring rows in step with the provider")),
+            ("resume_operation", _("Can resume what the provider has not answered")),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["payment", "state"], name="dsg_operation_payment_state"),

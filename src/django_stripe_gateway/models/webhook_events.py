@@ -129,6 +129,7 @@ class WebhookEvent(models.Model):
         verbose_name = _("webhook event")
         verbose_name_plural = _("webhook events")
         ordering = ("-id",)
+        permissions: ClassVar[list[tuple[str, Any]]] = [("replay_event", _("Can replay webhook events"))]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["provider", "variant", "event_id"], name="dsg_event_once"),
         ]

@@ -6,29 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_stripe_gateway.admin.actions.forms import ConfirmationForm
 from django_stripe_gateway.admin.actions.table import Action, ActionRequest
-from django_stripe_gateway.admin.base.lists import AdminBase
-
-PERMISSION = "django_stripe_gateway.give_up"
+from django_stripe_gateway.conf.permissions import GIVE_UP
 
 
 class GiveUpForm(ConfirmationForm):
     """Asks why."""
 
     reason = forms.CharField(label=gettext_lazy("why"), max_length=200)
-
-
-class GiveUpMixin(AdminBase):
-    """Lets only those give up on rows who have the permission for it."""
-
-    def has_give_up_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the user may give up on rows: it ends them here, whatever the provider does."""
-        return bool(request.user.has_perm(PERMISSION))
 
 
 def give_up_action(service: Callable[..., Any], noun: str, is_possible: Callable[[Any], bool]) -> Action:
@@ -45,6 +34,7 @@ def give_up_action(service: Callable[..., Any], noun: str, is_possible: Callable
 
     return Action(
         name="give_up",
+        permission=GIVE_UP,
         label=gettext_lazy("Give up on this"),
         label_all=gettext_lazy("Give up on selected %(verbose_name_plural)s"),
         run=run,

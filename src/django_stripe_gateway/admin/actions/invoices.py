@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy
 
 from django_stripe_gateway.admin.actions.table import Action, ActionRequest
 from django_stripe_gateway.admin.base.display import display_money
+from django_stripe_gateway.conf.permissions import PERMISSIONS
 from django_stripe_gateway.services.subscriptions.pay_invoice import pay_invoice
 
 
@@ -20,6 +21,7 @@ def _pay(invoice: Any, asked: ActionRequest) -> str:
 INVOICE_ACTIONS = (
     Action(
         name="pay",
+        permission=PERMISSIONS["pay_invoice"],
         label=gettext_lazy("Pay now"),
         label_all=gettext_lazy("Pay selected %(verbose_name_plural)s now"),
         run=_pay,

@@ -59,7 +59,8 @@ class ActionPagesMixin(ActionTableMixin):
         subject = self.get_object(request, unquote(object_id))
         if subject is None:
             raise Http404
-        if not self.may(request, action, subject):
+        # The page shows the object.
+        if not (self.has_view_or_change_permission(request, subject) and self.may(request, action, subject)):
             raise PermissionDenied
         back = HttpResponseRedirect(self._url("change", subject))
         if request.method != "POST":

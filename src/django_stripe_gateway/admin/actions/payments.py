@@ -14,6 +14,7 @@ from django_stripe_gateway.admin.actions.give_up import give_up_action
 from django_stripe_gateway.admin.actions.table import Action, ActionRequest
 from django_stripe_gateway.admin.base.display import display_money
 from django_stripe_gateway.choices import PaymentStatus, RefundReason
+from django_stripe_gateway.conf.permissions import ASK_PROVIDER, PERMISSIONS
 from django_stripe_gateway.exceptions import InvalidInput, WrongState
 from django_stripe_gateway.services.payments.cancel import cancel_payment
 from django_stripe_gateway.services.payments.capture import capture_payment
@@ -92,6 +93,7 @@ def _sync(payment: Any, asked: ActionRequest) -> str:
 PAYMENT_ACTIONS = (
     Action(
         name="capture",
+        permission=PERMISSIONS["capture_payment"],
         label=gettext_lazy("Capture"),
         label_all=gettext_lazy("Capture selected %(verbose_name_plural)s"),
         run=_capture,
@@ -103,6 +105,7 @@ PAYMENT_ACTIONS = (
     ),
     Action(
         name="refund",
+        permission=PERMISSIONS["refund_payment"],
         label=gettext_lazy("Refund"),
         label_all=gettext_lazy("Refund the rest of selected %(verbose_name_plural)s"),
         run=_refund,
@@ -114,6 +117,7 @@ PAYMENT_ACTIONS = (
     ),
     Action(
         name="cancel",
+        permission=PERMISSIONS["cancel_payment"],
         label=gettext_lazy("Cancel or release"),
         label_all=gettext_lazy("Cancel or release selected %(verbose_name_plural)s"),
         run=_cancel,
@@ -124,6 +128,7 @@ PAYMENT_ACTIONS = (
     ),
     Action(
         name="sync",
+        permission=ASK_PROVIDER,
         label=gettext_lazy("Ask the provider"),
         label_all=gettext_lazy("Ask the provider about selected %(verbose_name_plural)s"),
         run=_sync,

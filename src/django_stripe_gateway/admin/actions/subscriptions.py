@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from django_stripe_gateway.admin.actions.give_up import give_up_action
 from django_stripe_gateway.admin.actions.table import Action, ActionRequest
 from django_stripe_gateway.admin.base.display import EMPTY, display_money
+from django_stripe_gateway.conf.permissions import ASK_PROVIDER, PERMISSIONS
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, resume_subscription
@@ -57,6 +58,7 @@ def _sync(subscription: Subscription, asked: ActionRequest) -> str:
 SUBSCRIPTION_ACTIONS = (
     Action(
         name="cancel",
+        permission=PERMISSIONS["cancel_subscription"],
         label=gettext_lazy("Cancel at the period's end"),
         label_all=gettext_lazy("Cancel selected %(verbose_name_plural)s at the end of their periods"),
         run=_calling(cancel_subscription),
@@ -67,6 +69,7 @@ SUBSCRIPTION_ACTIONS = (
     ),
     Action(
         name="end",
+        permission=PERMISSIONS["cancel_subscription"],
         label=gettext_lazy("Cancel at once"),
         label_all=gettext_lazy("Cancel selected %(verbose_name_plural)s at once"),
         run=_calling(cancel_subscription, at_period_end=False),
@@ -77,6 +80,7 @@ SUBSCRIPTION_ACTIONS = (
     ),
     Action(
         name="refund_rest",
+        permission=PERMISSIONS["refund_unused"],
         label=gettext_lazy("Cancel at once and refund the rest"),
         label_all=gettext_lazy("Cancel selected %(verbose_name_plural)s at once and refund the rest"),
         run=_calling(cancel_subscription, at_period_end=False, refund_unused="refund"),
@@ -87,6 +91,7 @@ SUBSCRIPTION_ACTIONS = (
     ),
     Action(
         name="end_trial",
+        permission=PERMISSIONS["change_trial"],
         label=gettext_lazy("End the trial"),
         label_all=gettext_lazy("End the trial of selected %(verbose_name_plural)s"),
         run=_calling(end_trial),
@@ -97,6 +102,7 @@ SUBSCRIPTION_ACTIONS = (
     ),
     Action(
         name="remove_discount",
+        permission=PERMISSIONS["apply_discount"],
         label=gettext_lazy("Remove the discounts"),
         label_all=gettext_lazy("Remove the discounts of selected %(verbose_name_plural)s"),
         run=_calling(remove_discount),
@@ -107,6 +113,7 @@ SUBSCRIPTION_ACTIONS = (
     ),
     Action(
         name="resume",
+        permission=PERMISSIONS["resume_subscription"],
         label=gettext_lazy("Take back the cancellation"),
         label_all=gettext_lazy("Take back the cancellation of selected %(verbose_name_plural)s"),
         run=_calling(resume_subscription, lift_agreed_end=True),
@@ -119,6 +126,7 @@ SUBSCRIPTION_ACTIONS = (
     ),
     Action(
         name="cancel_change",
+        permission=PERMISSIONS["cancel_change"],
         label=gettext_lazy("Cancel the scheduled change"),
         label_all=gettext_lazy("Cancel the scheduled changes of selected %(verbose_name_plural)s"),
         run=_calling(cancel_change, any_schedule=True),
@@ -131,6 +139,7 @@ SUBSCRIPTION_ACTIONS = (
     ),
     Action(
         name="unpause",
+        permission=PERMISSIONS["unpause_subscription"],
         label=gettext_lazy("End the pause"),
         label_all=gettext_lazy("End the pause of selected %(verbose_name_plural)s"),
         run=_calling(unpause_subscription),
@@ -141,6 +150,7 @@ SUBSCRIPTION_ACTIONS = (
     ),
     Action(
         name="sync",
+        permission=ASK_PROVIDER,
         label=gettext_lazy("Ask the provider"),
         label_all=gettext_lazy("Ask the provider about selected %(verbose_name_plural)s"),
         run=_sync,

@@ -38,10 +38,12 @@ class Action:
     """One thing that can be done to an object.
 
     Args:
-        name: also names the permission (``has_<name>_permission``), the page and the list's action.
+        name: also names the method that decides who may (``has_<name>_permission``), the page and the list's action.
         label: the button on the object's page.
         label_all: the list's action; "%(verbose_name_plural)s" stands for the model's name.
         run: calls the service and returns a sentence for the person who asked.
+        permission: the permission of Django's that it needs: that of what the API does with the same service. Without
+            one, ``may_act`` decides.
         is_possible: whether the object's state allows it, as far as the row knows.
         question: what its page asks.
         question_all: what is asked about a selection; without it the list's action is carried out at once.
@@ -55,6 +57,7 @@ class Action:
     run: Callable[[Any, ActionRequest], str]
     is_possible: Callable[[Any], bool]
     question: Any
+    permission: str = ""
     question_all: Any = ""
     at_stake: Callable[[Any], str] = lambda _subject: EMPTY
     form: type[ConfirmationForm] = ConfirmationForm
@@ -82,7 +85,7 @@ class ActionTableMixin(AdminBase):
             cls.actions = tuple(action.bulk_name for action in cls.action_table)
 
     def may_act(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the user may do what no ``has_<name>_permission`` decides; by default who may change it."""
+        """Return whether the user may do what needs no permission of its own; by default who may change the object."""
         return self.has_change_permission(request, obj)
 
     def may(self, request: HttpRequest, action: Action, subject: Any) -> bool:
@@ -116,7 +119,7 @@ def staff_origin(request: HttpRequest) -> Origin:
 
 def _permission_method(action: Action) -> Callable[..., bool]:
     def has_permission(self: ActionTableMixin, request: HttpRequest, obj: Any = None) -> bool:
-        return self.may_act(request, obj)
+        return request.user.has_perm(action.permission) if action.permission else self.may_act(request, obj)
 
     has_permission.__name__ = f"has_{action.name}_permission"
     return has_permission

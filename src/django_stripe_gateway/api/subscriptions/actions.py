@@ -11,7 +11,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_stripe_gateway.api.access import CHANGE_TERMS, check_fields, check_may, has_permission
+from django_stripe_gateway.api.access import check_fields, check_may, has_permission
 from django_stripe_gateway.api.base import SerializerClass
 from django_stripe_gateway.api.fields import NOW
 from django_stripe_gateway.api.idempotency import idempotent
@@ -30,6 +30,7 @@ from django_stripe_gateway.api.subscriptions.serializers import (
 )
 from django_stripe_gateway.api.subscriptions.views import BillingView, with_all_that_is_shown
 from django_stripe_gateway.api.throttling import PromotionCodeThrottle
+from django_stripe_gateway.conf.permissions import CHANGE_TERMS
 from django_stripe_gateway.models import Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, resume_subscription
 from django_stripe_gateway.services.subscriptions.change import can_fix_moment, change_subscription, preview_change

@@ -11,7 +11,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_stripe_gateway.api.access import CHANGE_TERMS, check_may, has_permission, may, reaches_others
+from django_stripe_gateway.api.access import check_may, has_permission, may, reaches_others
 from django_stripe_gateway.api.base import GatewayAPIView
 from django_stripe_gateway.api.openapi.operations import operation
 from django_stripe_gateway.api.owners import OwnerView
@@ -24,6 +24,7 @@ from django_stripe_gateway.api.subscriptions.serializers import (
     PlanSerializer,
     SubscriptionSerializer,
 )
+from django_stripe_gateway.conf.permissions import CHANGE_TERMS
 from django_stripe_gateway.models import Customer, Invoice, Plan, PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.models.subscriptions import SubscriptionQuerySet
 from django_stripe_gateway.services.accounts import verify_account
