@@ -139,6 +139,8 @@ class Base(Configuration):
         ],
         "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
         "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+        # Rates count by the address that the one proxy in front of a production has seen.
+        "NUM_PROXIES": 1,
     }
 
     # Payments

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from django_stripe_gateway.checks.openness import check_open_settings, check_throttles
+from django_stripe_gateway.checks.openness import check_open_settings, check_proxies, check_throttles
 from django_stripe_gateway.conf.api import SELLERS_ACTIONS
 from tests.test_checks.running import run
 
@@ -33,6 +33,12 @@ SAFE = {
         ("PAUSED_IS_VALID", True, "without paying"),
         ("ALLOW_REPEATED_TRIALS", True, "trial after another"),
         ("PAST_DUE_GRACE_DAYS", None, "while the provider tries"),
+        ("PAST_DUE_GRACE_DAYS", 365, "for 365 days"),
+        ("SUBSCRIPTIONS_PER_OWNER", "one_per_plan", "several plans"),
+        ("PERMISSION_CLASSES", [], "everybody may ask"),
+        ("PERMISSION_CLASSES", ["rest_framework.permissions.AllowAny"], "everybody may ask"),
+        ("WEBHOOK_HEALTH_PERMISSION_CLASSES", [], "everybody may read"),
+        ("WEBHOOK_HEALTH_PERMISSION_CLASSES", ["rest_framework.permissions.AllowAny"], "everybody may read"),
     ],
 )
 def test_w037(name: str, value: Any, words: str) -> None:
@@ -67,6 +73,7 @@ def test_w037__nothing_open(written: Any) -> None:
         ({"STRIPE_GATEWAY_THROTTLE_RATES": {"payments.create": "1/hour"}}, []),
         ({"STRIPE_GATEWAY_THROTTLE_RATES": {"payments.create": None}}, ["W038"]),
         ({"STRIPE_GATEWAY_THROTTLE_RATES": None}, ["W038"]),
+        ({"STRIPE_GATEWAY_THROTTLE_RATES": {"portal": "1000000/second"}}, ["W038"]),
         ({"STRIPE_GATEWAY_THROTTLE_RATES": {"nonsense": None}}, []),
         ({"STRIPE_GATEWAY_THROTTLE_RATES": None, "DEBUG": True}, []),
         ({"CACHES": {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}}, ["W038"]),
@@ -76,3 +83,11 @@ def test_w037__nothing_open(written: Any) -> None:
 def test_w038(settings: dict[str, Any], expected: list[str]) -> None:
     with override_settings(**SAFE | settings):
         assert run(check_throttles) == expected
+
+
+@pytest.mark.parametrize(("proxies", "expected"), [(None, ["W039"]), (0, []), (1, [])])
+def test_w039(proxies: int | None, expected: list[str]) -> None:
+    with override_settings(**SAFE, REST_FRAMEWORK={"NUM_PROXIES": proxies}):
+        assert run(check_proxies) == expected
+        with override_settings(DEBUG=True):
+            assert run(check_proxies) == []

@@ -18,14 +18,14 @@ ALL = dict.fromkeys(SUBSCRIPTION_ACTIONS, ONLY)
 @pytest.mark.parametrize(
     ("named", "expected"),
     [
-        ({}, []),
+        ({}, ["W007"]),
         (ALL, []),
         ({"subscribe": ONLY}, ["W007"]),
         # What is open on purpose is named too.
         (ALL | {"apply_discount": []}, []),
-        ({"subscribe": []}, []),
+        ({"subscribe": []}, ["W007"]),
         # What a team pays once is the user's.
-        ({"refund_payment": ONLY}, []),
+        ({"refund_payment": ONLY}, ["W007"]),
         ({"subscribe": "no list"}, []),
     ],
 )

@@ -42,7 +42,7 @@ W003  Warning always   a webhook secret of Stripe's does not begin with ``whsec_
 W004  Warning always   a variant uses django-payments' own Stripe provider
 W005  Warning always   a template override stands in an app that comes too late
 W006  Warning always   webhook events are left to workers, but the tasks backend has none
-W007  Warning always   some actions of a team's are restricted, and others are open to every member
+W007  Warning always   actions of a team's are open to every member, and not named
 W020  Warning database an active gateway names a variant that cannot be called
 W021  Warning database the database cannot store every character
 W022  Warning database a plan that is paid for lacks a metric of the default plan
@@ -55,7 +55,8 @@ W034  Warning deploy   SQLite without ``IMMEDIATE`` transactions
 W035  Warning deploy   PayPal's sandbox with ``DEBUG = False``
 W036  Warning deploy   clients of the API choose what they pay
 W037  Warning deploy   a setting opens what is the seller's, or anybody else's
-W038  Warning deploy   requests have no limit, or each process counts them for itself
+W038  Warning deploy   requests have hardly a limit, or each process counts them for itself
+W039  Warning deploy   callers choose the address by which they are counted
 ===== ======= ======== ====================================================================================
 
 Those of ``database`` run in ``check --database default`` and ``migrate``, those of ``deploy`` in ``check --deploy``.
@@ -77,7 +78,7 @@ from django_stripe_gateway.checks.deployment import (
     check_deployment_databases,
     check_deployment_prices,
 )
-from django_stripe_gateway.checks.openness import check_open_settings, check_throttles
+from django_stripe_gateway.checks.openness import check_open_settings, check_proxies, check_throttles
 from django_stripe_gateway.checks.permissions import check_team_permissions
 from django_stripe_gateway.checks.project import (
     check_apps,
@@ -117,6 +118,7 @@ for _check in (
     check_deployment_prices,
     check_open_settings,
     check_providers_deployment,
+    check_proxies,
     check_throttles,
 ):
     register(_check, TAG, deploy=True)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
 from django.core.cache import DEFAULT_CACHE_ALIAS
 from django.core.checks import CheckMessage
+from rest_framework.settings import api_settings
 
 from django_stripe_gateway.checks.messages import warning
 from django_stripe_gateway.checks.settings import wrong_settings
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.conf.api import SELLERS_ACTIONS
+from django_stripe_gateway.conf.api import SELLERS_ACTIONS, THROTTLE_RATES
 from django_stripe_gateway.conf.setting import PREFIX
 
+ALLOW_ANY = "rest_framework.permissions.AllowAny"
+# The longest for which Stripe tries again by itself: https://docs.stripe.com/billing/revenue-recovery/smart-retries
+LONG_GRACE_DAYS = 60
+# So many times what a scope has by default is no limit.
+HARDLY_A_LIMIT = 100
+SECONDS = {"s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
 LOCAL_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
 SILENCE = "If that is meant, silence this check."
 
@@ -29,15 +36,29 @@ def _opened_actions() -> str:
     return f"customers may do what is the seller's: {', '.join(opened)}" if opened else ""
 
 
+def _owners_subscriptions() -> str:
+    return {
+        "one_per_plan": "an owner can be billed for several plans at once",
+        "several": "an owner can be billed for the same plan twice",
+    }.get(gateway_settings.subscriptions_per_owner, "")
+
+
+def _days_past_due() -> str:
+    days = gateway_settings.past_due_grace_days
+    if days is None:
+        return "who does not pay is served while the provider tries"
+    return f"who does not pay is served for {days} days" if days > LONG_GRACE_DAYS else ""
+
+
+def _lets_everybody_in(classes: Sequence[str]) -> bool:
+    return all(path == ALLOW_ANY for path in classes)
+
+
 #: Setting → what it leaves open, empty if nothing.
 OPEN: Mapping[str, Callable[[], str]] = {
     "CUSTOMER_ACTIONS": _opened_actions,
     "PRORATION_BEHAVIOR": lambda: PRORATIONS.get(gateway_settings.proration_behavior, ""),
-    "SUBSCRIPTIONS_PER_OWNER": lambda: (
-        "an owner can be billed for the same plan twice"
-        if gateway_settings.subscriptions_per_owner == "several"
-        else ""
-    ),
+    "SUBSCRIPTIONS_PER_OWNER": _owners_subscriptions,
     "ASK_BEFORE_SALE": lambda: (
         "" if gateway_settings.ask_before_sale else "what runs at the provider already is sold once more"
     ),
@@ -51,8 +72,16 @@ OPEN: Mapping[str, Callable[[], str]] = {
     "ALLOW_REPEATED_TRIALS": lambda: (
         "an owner can have one trial after another" if gateway_settings.allow_repeated_trials else ""
     ),
-    "PAST_DUE_GRACE_DAYS": lambda: (
-        "who does not pay is served while the provider tries" if gateway_settings.past_due_grace_days is None else ""
+    "PAST_DUE_GRACE_DAYS": _days_past_due,
+    "PERMISSION_CLASSES": lambda: (
+        "everybody may ask, with any credentials or none"
+        if _lets_everybody_in(gateway_settings.permission_classes)
+        else ""
+    ),
+    "WEBHOOK_HEALTH_PERMISSION_CLASSES": lambda: (
+        "everybody may read how the inbox stands"
+        if _lets_everybody_in(gateway_settings.webhook_health_permission_classes)
+        else ""
     ),
 }
 
@@ -76,8 +105,31 @@ def check_throttles(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if not rates or unlimited:
         message = f"{name}: requests have no limit ({', '.join(unlimited) or 'in any scope'})."
         return [warning("038", message, f"Give each scope a rate. {SILENCE}")]
+    wide = [scope for scope, rate in rates.items() if rate and _per_second(rate) > HARDLY_A_LIMIT * _usual(scope)]
+    if wide:
+        message = f"{name}: the rates are so high that they are hardly a limit ({', '.join(wide)})."
+        return [warning("038", message, f"Give each scope a rate that people need. {SILENCE}")]
     backend = settings.CACHES.get(DEFAULT_CACHE_ALIAS, {}).get("BACKEND", "")
     if backend.endswith(LOCAL_CACHES):
         message = "Requests are counted in a cache of each process: the limits are as many times higher."
         return [warning("038", message, f"Let all processes share the default cache, such as Redis. {SILENCE}")]
     return []
+
+
+def check_proxies(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Check that callers without credentials are counted by an address that they cannot choose."""
+    if settings.DEBUG or f"{PREFIX}THROTTLE_RATES" in wrong_settings():
+        return []
+    if not gateway_settings.throttle_rates or api_settings.NUM_PROXIES is not None:
+        return []
+    message = "REST_FRAMEWORK has no NUM_PROXIES: X-Forwarded-For, which callers write, says as whom they are counted."
+    return [warning("039", message, 'Add "NUM_PROXIES" with the number of proxies in front of the site, 0 for none.')]
+
+
+def _per_second(rate: str) -> float:
+    count, _, period = rate.partition("/")
+    return int(count) / SECONDS[period[0]]
+
+
+def _usual(scope: str) -> float:
+    return _per_second(THROTTLE_RATES[scope])

@@ -18,7 +18,7 @@ NEEDED = frozenset(
 
 
 def check_team_permissions(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Warn where some actions of a team's are kept from its members, and others were not thought of.
+    """Warn where actions of a team's are open to every member, and nobody has said so.
 
     An action that is named with an empty list is open on purpose, one that is the seller's is open to no member. A host
     that bills its users has no members.
@@ -26,10 +26,9 @@ def check_team_permissions(app_configs: Any, **kwargs: Any) -> list[CheckMessage
     if NEEDED & wrong_settings() or gateway_settings.owner_model.lower() == settings.AUTH_USER_MODEL.lower():
         return []
     named = gateway_settings.action_permissions
-    is_restricted = any(named.get(action) for action in SUBSCRIPTION_ACTIONS)
     open_to_customers = gateway_settings.customer_actions
     left = [action for action in SUBSCRIPTION_ACTIONS if action in open_to_customers and action not in named]
-    if not is_restricted or not left:
+    if not left:
         return []
     message = f"STRIPE_GATEWAY_ACTION_PERMISSIONS leaves actions to every member of a team: {', '.join(left)}."
     return [warning("007", message, "Name them there too; with an empty list where every member may do it.")]
