@@ -300,3 +300,16 @@ def test_made_of_settings__made_anew_when_one_of_them_changes(settings: Any) -> 
         with pytest.raises(LookupError):
             made("unknown")
     assert calls == ["one", "two", "one", "one", "one", "unknown", "unknown"]
+
+
+@pytest.mark.parametrize("rate", ["10/month", "10/millisecond", "0/hour", "10/week", "10/hours", "010/hour", "٣/hour"])
+def test_rates__only_what_is_read_as_it_is_written(rate: str) -> None:
+    assert not SETTINGS["THROTTLE_RATES"].rule({"portal": rate})
+    for word in ("s", "sec", "second", "m", "min", "minute", "h", "hour", "d", "day"):
+        assert SETTINGS["THROTTLE_RATES"].rule({"portal": f"10/{word}"})
+
+
+def test_wrong_type__says_so_when_it_is_read(settings: Any) -> None:
+    settings.STRIPE_GATEWAY_CUSTOMER_ACTIONS = None
+    with pytest.raises(ImproperlyConfigured, match="STRIPE_GATEWAY_CUSTOMER_ACTIONS must be a list"):
+        _ = gateway_settings.customer_actions

@@ -16,7 +16,8 @@ Test = Callable[[Any], bool]
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.\w+)?")
 ACCOUNT = re.compile(r"acct_\w+", re.ASCII)
 MODEL = re.compile(r"\w+\.\w+")
-RATE = re.compile(r"\d+/[smhd]\w*")
+# DRF looks at the first letter only, and takes a month for a minute.
+RATE = re.compile(r"[1-9][0-9]*/(s|sec|second|m|min|minute|h|hour|d|day)")
 
 
 def no_paths(value: Any) -> Iterable[str]:

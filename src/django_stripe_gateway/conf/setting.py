@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from django_stripe_gateway.conf.rules import Rule
 
@@ -61,7 +62,10 @@ class Setting(Generic[T]):
         known, value = self.last
         if written is not known and written != known:
             known = copied(written)
-            value = self.read(written)
+            try:
+                value = self.read(written)
+            except (TypeError, ValueError, AttributeError) as error:
+                raise ImproperlyConfigured(f"{self.full_name} must be {self.rule.must}.") from error
             self.last = known, value
         return value  # type: ignore[no-any-return]
 
