@@ -176,3 +176,19 @@ def test_wrong_setting__opens_nothing(user: Any, api_client: APIClient, settings
     settings.STRIPE_GATEWAY_CUSTOMER_ACTIONS = written
     payment = make_payment(owner=user, status="confirmed")
     assert_error(act(api_client, payment.pk, "refund_payment"), 403, "not_allowed")
+
+
+def test_repeat__not_after_the_rights_are_gone(user: Any) -> None:
+    payment = make_payment(owner=user)
+    client = client_with("cancel_payment")
+    path, headers = f"{ROOT}payments/{payment.pk}/cancel_payment/", {"Idempotency-Key": "k-1"}
+    assert client.post(path, {}, format="json", headers=headers).status_code == 200
+    # The state has changed, and one's own answer comes again all the same.
+    repeat = client.post(path, {}, format="json", headers=headers)
+    assert (repeat.status_code, repeat["Idempotent-Replayed"]) == (200, "true")
+    member = type(user).objects.get(username__startswith="staff-")
+    member.user_permissions.clear()
+    type(user).objects.filter(pk=member.pk).update(is_staff=False)
+    client.force_authenticate(type(user).objects.get(pk=member.pk))
+    assert_error(client.post(path, {}, format="json"), 404, "not_found")
+    assert_error(client.post(path, {}, format="json", headers=headers), 404, "not_found")

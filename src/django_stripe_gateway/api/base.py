@@ -21,15 +21,17 @@ from rest_framework.exceptions import NotAuthenticated, ParseError
 from rest_framework.pagination import BasePagination
 from rest_framework.parsers import JSONParser
 from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, Serializer
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
+from django_stripe_gateway.api.access import check_fields, check_may
 from django_stripe_gateway.api.errors import handle_exception
 from django_stripe_gateway.api.openapi.optional import view_schema
 from django_stripe_gateway.api.throttling import GatewayRateThrottle
-from django_stripe_gateway.api.unknown_keys import check_keys
+from django_stripe_gateway.api.unknown_keys import check_keys, check_query
 from django_stripe_gateway.choices import LogSource
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.services.origins import Origin
@@ -101,6 +103,8 @@ class GatewayAPIView(APIView):
     action: ClassVar[str] = ""
     #: Needs no permission, and is answered to whoever asks.
     is_public: ClassVar[bool] = False
+    #: Others add to its address what they like.
+    takes_any_query: ClassVar[bool] = False
     #: What fails at the provider fails the request too.
     calls_provider: ClassVar[bool] = False
     #: The group that its operations stand in, in the OpenAPI document.
@@ -138,6 +142,22 @@ class GatewayAPIView(APIView):
         is_action = self.request.method not in SAFE_METHODS
         own = gateway_settings.action_permissions.get(self.action, ()) if is_action else ()
         return [import_string(path)() for path in (*gateway_settings.permission_classes, *own)]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse query parameters that nobody reads: one that is misspelt would be answered with a wider list."""
+        super().initial(request, *args, **kwargs)
+        declared = getattr(getattr(self, str(request.method).lower(), None), "operation", None)
+        if declared is not None and not self.takes_any_query:
+            check_query(request.query_params, self.known_query(declared.query))
+
+    def known_query(self, query: SerializerClass | None) -> set[str]:
+        """Return the names of the query parameters that a handler reads; it declares ``query``."""
+        known = {str(api_settings.URL_FORMAT_OVERRIDE)}
+        if query is not None:
+            known |= set(getattr(serializer_in_use(query)(), "fields", ()))
+        if self.request.method in SAFE_METHODS:
+            known |= set(getattr(getattr(self, "pagination_class", None), "query_names", ()))
+        return known
 
     def get_exception_handler(self) -> Callable[..., Response]:
         """Return the handler that knows the one error shape."""
@@ -182,6 +202,21 @@ class GatewayAPIView(APIView):
     def idempotency_scope(self) -> str:
         """For whom the user asks, where that is somebody else: a key finds no answer that was given for another."""
         return ""
+
+    def check_repeat(self, body: dict[str, Any], path: Mapping[str, Any]) -> None:
+        """Refuse to give an earlier answer again to whoever may not ask for it any more; its state does not matter.
+
+        Args:
+            body: the answer.
+            path: the parts of the address.
+
+        Raises:
+            NotFound: what it is about is out of the user's reach.
+            PermissionDenied: this is the seller's to do.
+        """
+        if self.action:
+            check_may(self.request, self.action)
+        check_fields(self.request)
 
     def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
         """Return the provider's secrets that belong to an answer given earlier; they were not kept with it."""

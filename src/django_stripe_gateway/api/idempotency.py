@@ -64,7 +64,7 @@ def idempotent(handler: Callable[..., Response]) -> Callable[..., Response]:
             raise InvalidInput(text, code="invalid_idempotency_key", field=HEADER)
         row, is_new = claim_key(view.owner, view.idempotency_scope, key, fingerprint(key, request))
         if row.response_status is not None:
-            return _replay(view, row)
+            return _replay(view, row, kwargs)
         try:
             # The services' key is apart for each life of the caller's, which can be used again when it has expired.
             response = handler(view, request, *args, idempotency_key=f"{row.pk}:{row.key}", **kwargs)
@@ -134,8 +134,10 @@ def _store(row: IdempotencyKey, response_status: int, data: Any) -> None:
     )
 
 
-def _replay(view: GatewayAPIView, row: IdempotencyKey) -> Response:
+def _replay(view: GatewayAPIView, row: IdempotencyKey, path: dict[str, Any]) -> Response:
     body = json.loads(row.response_body)
+    # The answer is of what the user may have lost the right to since.
+    view.check_repeat(body, path)
     if any(name in body for name in WITHHELD):
         body |= view.withheld(body)
     return Response(body, status=row.response_status, headers={REPLAYED: "true"})

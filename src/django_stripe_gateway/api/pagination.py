@@ -23,6 +23,8 @@ class NewestFirst(CursorPagination):
     ordering = "-pk"
     page_size_query_param = "page_size"
     max_page_size = MAX_PAGE_SIZE
+    #: The query parameters that it reads.
+    query_names = ("cursor", page_size_query_param)
 
     def paginate_queryset(  # type: ignore[override]
         self, queryset: QuerySet[Any], request: Request, view: Any = None
@@ -36,9 +38,9 @@ class NewestFirst(CursorPagination):
         asked = request.query_params.get(self.page_size_query_param or "")
         if asked is None:
             return gateway_settings.page_size
-        if not (asked.isascii() and asked.isdigit() and len(asked) < 10 and int(asked) > 0):
+        if not (asked.isascii() and asked.isdigit() and len(asked) < 10 and 0 < int(asked) <= MAX_PAGE_SIZE):
             raise ValidationError({self.page_size_query_param: _("A page size is a whole number from 1 to 100.")})
-        return min(int(asked), MAX_PAGE_SIZE)
+        return int(asked)
 
     def decode_cursor(self, request: Request) -> Any:
         """Return the cursor of the request; a forged one is bad input."""

@@ -49,6 +49,8 @@ class SignedPageView(GatewayAPIView):
 
     # The signature alone decides.
     is_public = True
+    # The provider tells its own ids in the address.
+    takes_any_query = True
     tag = "return pages"
     renderer_classes = (ReturnPageRenderer, JSONRenderer)
     #: Of the page, where the host has none of its own.

@@ -22,6 +22,18 @@ def check_keys(serializer: BaseSerializer[Any], body: Any) -> None:
         raise ValidationError({unknown: [ErrorDetail(detail, "unknown_field")]})
 
 
+def check_query(query: Mapping[str, Any], known: set[str]) -> None:
+    """Refuse query parameters that are not ``known``.
+
+    Raises:
+        ValidationError: there are some (``unknown_parameter``).
+    """
+    for name in query:
+        if name not in known:
+            detail = _("There is no such parameter here. The parameters are: %s.") % ", ".join(sorted(known))
+            raise ValidationError({str(name): [ErrorDetail(detail, "unknown_parameter")]})
+
+
 def _known(serializer: Any) -> list[str]:
     return [name for name, field in getattr(serializer, "fields", {}).items() if not field.read_only]
 

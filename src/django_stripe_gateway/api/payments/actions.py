@@ -39,6 +39,13 @@ class PaymentActionView(PaymentView):
     calls_provider = True
     rate_scope = "payments.write"
 
+    def check_repeat(self, body: dict[str, Any], path: Mapping[str, Any]) -> None:
+        """Refuse to give an answer about a payment again to whoever may not act on it any more."""
+        payment_id = path.get("payment_id") or body.get("payment_id")
+        if payment_id:
+            self.get_payment(str(payment_id))
+        super().check_repeat(body, path)
+
     def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
         """Ask the provider again for the client secret of an answer given earlier."""
         payment = self.get_payment(str(body["payment_id"]))

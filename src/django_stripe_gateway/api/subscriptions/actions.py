@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -55,6 +55,13 @@ class BillingActionView(BillingView):
     #: Name of the rate of the bodies with a promotion code, where it takes one.
     code_scope: ClassVar[str] = ""
     throttle_classes = (*BillingView.throttle_classes, PromotionCodeThrottle)
+
+    def check_repeat(self, body: dict[str, Any], path: Mapping[str, Any]) -> None:
+        """Refuse to give an answer about a subscription again to whoever may not act on it any more."""
+        subscription_id = body.get("subscription_id") or self.request.data.get("subscription_id")
+        if subscription_id:
+            self.reach_subscription(str(subscription_id))
+        super().check_repeat(body, path)
 
     def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
         """Ask the provider again for the client secret of an answer given earlier."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework.request import Request
@@ -55,6 +56,11 @@ class PayInvoiceView(BillingActionView):
         invoice = self.in_reach(rows.filter(provider_id=invoice_id), "customer__owner")
         self.check_object_permissions(self.request, invoice)
         return invoice
+
+    def check_repeat(self, body: dict[str, Any], path: Mapping[str, Any]) -> None:
+        """Refuse to give an answer about an invoice again to whoever may not act on it any more."""
+        self.get_invoice(str(path["invoice_id"]))
+        super().check_repeat(body, path)
 
     def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
         """Ask the provider again for the client secret of an answer given earlier."""

@@ -75,11 +75,16 @@ class BillingView(OwnerView):
             NotFound: there is none with this id, or it is out of the user's reach.
             PermissionDenied: this is the seller's to do.
         """
+        subscription = self.reach_subscription(subscription_id)
+        if self.request.method not in SAFE_METHODS:
+            verify_account(subscription)
+        return subscription
+
+    def reach_subscription(self, subscription_id: str) -> Subscription:
+        """The same, also where it is of another account than the one that is in use."""
         rows = with_all_that_is_shown(Subscription.objects.filter(provider_id=subscription_id))
         subscription = self.in_reach(rows, "customer__owner")
         self.check_object_permissions(self.request, subscription)
-        if self.request.method not in SAFE_METHODS:
-            verify_account(subscription)
         return subscription
 
     def get_add_on(self, pricing_id: int, *, variant: str) -> PlanPricing:
