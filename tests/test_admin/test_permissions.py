@@ -1,4 +1,4 @@
-"""Who may do what in the admin: each action needs the permission with which staff do the same in the API, and no other."""
+"""Who may do what in the admin: each action needs the permission with which staff do the same in the API."""
 
 from __future__ import annotations
 

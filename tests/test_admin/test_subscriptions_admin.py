@@ -256,7 +256,11 @@ def test_resume_operation(admin_client: Client, subscription: Subscription, stri
 def test_catalogue_operations__who_may_resume_them(billing_staff: Callable[..., Client]) -> None:
     make_rows(1)
     for names, may_resume in (["change_plan"], False), (["resume_operation"], True):
-        page = billing_staff("view_catalogueoperation", *names).get(own_url("catalogueoperation", "changelist")).content.decode()
+        page = (
+            billing_staff("view_catalogueoperation", *names)
+            .get(own_url("catalogueoperation", "changelist"))
+            .content.decode()
+        )
         assert ("resume_selected" in page) is may_resume
 
 

@@ -91,7 +91,7 @@ class SubscriptionAdmin(ActionsMixin, OwnerlessWarningMixin, IdSearchMixin, Read
     discounts_shown = json_column("discounts", _("discounts"))
 
     def may_act(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the user may do what a host's own action does: who has the permission to change subscriptions."""
+        """Return whether the user may do a host's own action: who has the permission to change subscriptions."""
         return may_change(request, Subscription)
 
     def facts(self, subject: Any) -> list[tuple[Any, Any]]:
