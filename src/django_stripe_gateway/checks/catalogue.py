@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.core.checks import CheckMessage
+from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, router
 
 from django_stripe_gateway.checks.messages import warning
@@ -47,7 +48,7 @@ def _check_meters(alias: str) -> Iterator[CheckMessage]:
         meters = set(gateway_settings.usage_meters)
         # What is sold depends on the accounts that the settings describe.
         rows = PlanPricing.objects.using(alias).sold().filter(usage_type="metered", plan__is_active=True)
-    except (AttributeError, TypeError, ValueError):
+    except (AttributeError, ImproperlyConfigured, TypeError, ValueError):
         # The checks of the settings say so.
         return
     for metric in sorted(set(rows.values_list("metric", flat=True)) - meters - {""}):
