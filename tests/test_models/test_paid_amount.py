@@ -115,7 +115,41 @@ def test_no_order(user: Any, paid: Any, order_id: Any) -> None:
 
 
 def test_part_of_a_queryset(user: Any) -> None:
-    pay(user, livemode=True)
+    pay(user, description="first")
+    pay(user)
+    first = get_payment_model().objects.filter(description="first")
+    assert first.paid_amount(owner=user, order_id="17", currency="EUR") == 10
+
+
+@pytest.mark.parametrize(("key", "counted"), [("sk_test_fake", 10), ("sk_live_fake", 7)])
+def test_another_mode(user: Any, paid: Any, settings: Any, key: str, counted: int) -> None:
+    """A test card pays nothing once the site is live, nor live money what is tried with a test key."""
     pay(user, livemode=False)
-    live = get_payment_model().objects.filter(livemode=True)
-    assert live.paid_amount(owner=user, order_id="17", currency="EUR") == 10
+    pay(user, livemode=True, captured_amount=Decimal("7.00"))
+    settings.STRIPE_GATEWAY_API_KEY = key
+    assert paid() == counted
+
+
+def test_another_account(user: Any, paid: Any, settings: Any) -> None:
+    settings.STRIPE_GATEWAY_ACCOUNT_ID = "acct_ours"
+    for account_id, amount in (("acct_ours", "1.00"), ("acct_theirs", "2.00"), ("", "4.00")):
+        pay(user, account_id=account_id, captured_amount=Decimal(amount))
+    pay(user, variant="gone", captured_amount=Decimal("8.00"))
+    # Whose account nobody knew counts by its mode.
+    assert paid() == Decimal("5.00")
+    settings.STRIPE_GATEWAY_ACCOUNT_ID = "acct_theirs"
+    assert paid() == Decimal("6.00")
+
+
+def test_another_account__refunds_under_way(user: Any, paid: Any) -> None:
+    foreign = pay(user, livemode=True)
+    Refund.objects.create(payment=foreign, amount=Decimal("4.00"), currency="EUR", status="pending")
+    pay(user)
+    assert paid() == 10
+
+
+def test_totals__of_configured_account(user: Any) -> None:
+    pay(user, livemode=True)
+    pay(user, captured_amount=Decimal("3.00"))
+    rows = get_payment_model().objects
+    assert (rows.totals()["EUR"]["net"], rows.of_configured_account().totals()["EUR"]["net"]) == (13, 3)

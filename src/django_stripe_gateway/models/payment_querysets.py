@@ -71,8 +71,11 @@ class PaymentQuerySet(AccountQuerySet[P]):
         """Return what an owner has paid for an order and not got back, exact on every database, in one query.
 
         An order is paid once this is as much as it costs. What is only authorised counts nothing, nor does what
-        somebody else has paid under the order's number, or in another currency. What was refunded, or is about to be,
-        is taken off; a payment counts nothing while it is disputed, and after its dispute was lost.
+        somebody else has paid under the order's number, in another currency, or in a mode or an account that is not
+        configured now: a test card pays nothing once the site is live. What was refunded, or is about to be, is taken
+        off; a payment counts nothing while it is disputed, and after its dispute was lost.
+
+        This changes in both directions, and says nothing of what you have delivered: note that yourself.
 
         Args:
             owner: whose order it is; ``None`` for payments of nobody.
@@ -87,7 +90,8 @@ class PaymentQuerySet(AccountQuerySet[P]):
             raise ValueError("Say which order: payments without one have an empty order_id.")
         # The few payments of an order by their index, the rest here: SQLite would read all that are confirmed.
         rows = (
-            self.filter(owner=owner, order_id=number)
+            self.of_configured_account()
+            .filter(owner=owner, order_id=number)
             .annotate(refund_under_way=FilteredRelation("refunds", condition=Q(refunds__status__in=UNDER_WAY)))
             .order_by()
             .values_list(
@@ -104,7 +108,10 @@ class PaymentQuerySet(AccountQuerySet[P]):
         return sum(kept.values(), Decimal(0)) - leaving
 
     def totals(self) -> dict[str, dict[str, Decimal]]:
-        """Return captured, refunded and net amounts per currency, exact on every database, in one query."""
+        """Return captured, refunded and net amounts per currency, exact on every database, in one query.
+
+        Of all rows of the queryset: ``of_configured_account()`` before it leaves test payments and former accounts out.
+        """
         rows = (
             self.order_by()
             .values("currency")
