@@ -68,6 +68,15 @@ class Adapter:
         name = owner.get_full_name() if hasattr(owner, "get_full_name") else getattr(owner, "name", "")
         return {"name": name, "email": getattr(owner, "email", "")}
 
+    def has_verified_email(self, owner: Any) -> bool:
+        """Return whether an owner's e-mail address is known to be theirs.
+
+        By default ``True``. Before a sale the provider is asked what runs under the address, and a second subscription
+        is refused (``subscribed_elsewhere``). Return ``False`` for an address that anybody can have entered: otherwise
+        the refusal tells them that it subscribes here. Only what carries the owner's own mark is refused then.
+        """
+        return True
+
     def time_zone(self, owner: Any) -> tzinfo | str | None:
         """Return the time zone whose midnight resets an owner's limits: a ``tzinfo``, a name, ``None`` for the site's.
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from django_stripe_gateway.adapter import Adapter
 from django_stripe_gateway.models import Customer, Subscription
+from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer
 from django_stripe_gateway.services.subscriptions.subscribe import subscribe
 from tests.test_billing.host import SubscriptionHost
@@ -193,6 +195,75 @@ def test_of_an_address__is_not_sold_again_and_not_given(host: SubscriptionHost, 
     assert not Subscription.objects.exists()
     host.v1.subscriptions.cancel(host.fake.all("subscription")[0]["id"])
     assert host.subscribe(host.premium)["status"] == "incomplete"
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "status"),
+    [
+        ("Ada@Example.com", "ada@example.com", 409),
+        ("Ada@Example.com", "Ada@Example.com", 409),
+        ("ada@example.com", "ada@example.com", 409),
+        # Stripe compares exactly: other capitals cannot be asked for.
+        ("ada@example.com", "ADA@example.com", 201),
+    ],
+)
+def test_of_an_address__in_capitals(host: SubscriptionHost, here: str, there: str, status: int) -> None:
+    host.user.email = here
+    host.user.save()
+    made_at_stripe(host, host.v1.customers.create({"email": there}).id)
+    answer = host.post("subscribe", {"plan_id": host.premium.plan_id})
+    assert answer.status_code == status
+    assert status == 201 or "e-mail" not in answer.json()["detail"]
+
+
+def test_of_an_address__of_who_once_subscribed_here(host: SubscriptionHost) -> None:
+    host.user.email = "ada@example.com"
+    host.user.save()
+    before = host.subscribed()
+    cancel_subscription(subscription=before, at_period_end=False)
+    made_at_stripe(host, host.v1.customers.create({"email": "ada@example.com"}).id)
+    assert refusal(host.post("subscribe", {"plan_id": host.premium.plan_id})) == (409, "subscribed_elsewhere")
+
+
+def test_of_an_address__own_row_of_another_account(host: SubscriptionHost) -> None:
+    host.user.email = "ada@example.com"
+    host.user.save()
+    there = host.v1.customers.create({"email": "ada@example.com"}).id
+    made_at_stripe(host, there)
+    ensure_customer(owner=host.user)
+    Customer.objects.create(owner=host.user, variant="stripe", provider_id=there, livemode=True)
+    assert refusal(host.post("subscribe", {"plan_id": host.premium.plan_id})) == (409, "subscribed_elsewhere")
+
+
+class Unverified(Adapter):
+    """A host whose users enter any address."""
+
+    def has_verified_email(self, owner: Any) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(("is_own", "status"), [(False, 201), (True, 409)])
+def test_of_an_address__that_nobody_has_verified(
+    host: SubscriptionHost, settings: Any, is_own: bool, status: int
+) -> None:
+    """A stranger's address tells nothing, nor does a Payment Link shut its owner out."""
+    settings.STRIPE_GATEWAY_ADAPTER = f"{__name__}.Unverified"
+    host.user.email = "ada@example.com"
+    host.user.save()
+    mark = {"owner_id": str(host.user.pk)} if is_own else {}
+    made_at_stripe(host, host.v1.customers.create({"email": "ada@example.com", "metadata": mark}).id)
+    assert host.post("subscribe", {"plan_id": host.premium.plan_id}).status_code == status
+
+
+def test_cost__however_an_address_is_written(host: SubscriptionHost) -> None:
+    host.user.email = "Ada@Example.com"
+    host.user.save()
+    for _number in range(2):
+        cancel_subscription(subscription=host.subscribed(), at_period_end=False)
+    host.fake.forget_requests()
+    host.subscribe()
+    asked = [request.path for request in host.fake.requests if request.method == "GET"]
+    assert asked == ["/v1/subscriptions", "/v1/customers", "/v1/customers"]
 
 
 def of_another_site(host: SubscriptionHost) -> dict[str, Any]:
