@@ -14,7 +14,7 @@ class Orders:
 
     def add(self, **fields: Any) -> Any:
         """Place an order that nobody has paid."""
-        order = SimpleNamespace(**{"is_paid": False, "save": lambda **kwargs: None} | fields)
+        order = SimpleNamespace(**{"is_paid": False, "fulfilled": None, "save": lambda **kwargs: None} | fields)
         self.rows.append(order)
         return order
 

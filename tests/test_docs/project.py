@@ -23,18 +23,28 @@ from tests.test_docs.curl import parse_curl
 from tests.waiting import wait_until
 
 SITE, LOCALSTRIPE = "8000", "8420"
-# Payments that name an order and do not pay it, and at last one that brings what is missing.
+# Payments that name an order and do not pay it, one that brings what is missing, and then more of them, again and again.
 THEFT = """
 from django_stripe_gateway.models import Payment
 from orders import receivers
-receivers.ORDERS['dear'] = ('ada', 25, 'USD')
-for owner, amount, currency in ((None, 25, 'USD'), (1, 25, 'EUR'), (1, '0.50', 'USD'), (1, '24.50', 'USD')):
+from orders.models import Order
+Order.objects.create(number='dear', customer_id=1, price=25, currency='USD')
+some = [(None, 25, 'USD'), (1, 25, 'EUR'), (1, '0.50', 'USD'), (1, '24.50', 'USD')]
+for owner, amount, currency in (*some, (1, '0.50', 'USD'), (1, '0.50', 'USD'), (1, 25, 'USD')):
     payment = Payment.objects.create(
-        variant='stripe', status='confirmed', order_id='dear', owner_id=owner, total=25, captured_amount=amount,
+        variant='stripe', status='confirmed', order_id='dear', owner_id=owner, total=amount, captured_amount=amount,
         currency=currency,
     )
     print('paid', amount, currency, flush=True)
     receivers.fulfil_order(Payment, payment=payment)
+receivers.fulfil_order(Payment, payment=payment)
+from threading import Thread
+Order.objects.create(number='twice', customer_id=1, price=25, currency='USD')
+Payment.objects.filter(currency='USD', owner=1, captured_amount=25).update(order_id='twice')
+threads = [Thread(target=receivers.fulfil_order, args=(Payment,), kwargs={'payment': Payment.objects.get(pk=payment.pk)}) for _ in 'abcd']
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print('done')
 """
 # What a reader does before the first step, or in a tool that is not here.
 SKIPPED = re.compile(r"(python3? -m venv|source |\. |cd |mkdir |(python -m )?pip install |stripe login|stripe trigger)")
