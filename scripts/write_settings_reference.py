@@ -17,7 +17,9 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "settings
 # What stands by hand before and after the tables.
 TABLES = re.compile(r"(?<=\n)## .*?(?=## django-payments' settings)", re.DOTALL)
 # Values, placeholders, dotted paths, and names in a list of them.
-CODE = re.compile(r'"[^"]*"|\{\w+\}|\b(?:True|False|None)\b|\b\w+(?:\.\w+)+\b|(?<=\()\w+|(?<=, )\w+(?=[,)])')
+CODE = re.compile(
+    r'"[^"]*"|\{\w+\}|\b(?:True|False|None)\b|\b\w+(?:\.\w+)+\b|(?<=\()\w+|(?<=, )(?:\w+|\*)(?=[,)]|$)|(?<=some of )\w+'
+)
 COLUMNS = ("setting", "value", "default", "meaning", "checks")
 
 

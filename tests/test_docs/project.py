@@ -23,7 +23,7 @@ from tests.test_docs.curl import parse_curl
 from tests.waiting import wait_until
 
 SITE, LOCALSTRIPE = "8000", "8420"
-# Payments that name an order and do not pay it, one that brings what is missing, and then more of them, again and again.
+# Payments that name an order and do not pay it, one that brings what is missing, and then more of them.
 THEFT = """
 from django_stripe_gateway.models import Payment
 from orders import receivers
@@ -41,7 +41,8 @@ receivers.fulfil_order(Payment, payment=payment)
 from threading import Thread
 Order.objects.create(number='twice', customer_id=1, price=25, currency='USD')
 Payment.objects.filter(currency='USD', owner=1, captured_amount=25).update(order_id='twice')
-threads = [Thread(target=receivers.fulfil_order, args=(Payment,), kwargs={'payment': Payment.objects.get(pk=payment.pk)}) for _ in 'abcd']
+paid = {'payment': Payment.objects.get(pk=payment.pk)}
+threads = [Thread(target=receivers.fulfil_order, args=(Payment,), kwargs=paid) for _ in 'abcd']
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
 print('done')
