@@ -33,7 +33,7 @@ class ShopAdapter(Adapter):
         if order is None or order.owner != request.user:
             raise InvalidInput("You have no such order.", field="order_id")
         product = find_product(order.product)
-        if product is None or not standing(order).is_open:
+        if product is None or order.fulfilled is not None or not standing(order).is_open:
             raise InvalidInput("This order cannot be paid any more.", field="order_id")
         return {
             "amount": order.amount,

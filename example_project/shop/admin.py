@@ -19,7 +19,17 @@ class OrderAdmin(admin.ModelAdmin):
     list_select_related = ("owner",)
     list_per_page = 25
     search_fields = ("number", "owner__username")
-    fields = ("number", "owner", "description", "display_amount", "standing", "surplus", "strays", "created")
+    fields = (
+        "number",
+        "owner",
+        "description",
+        "display_amount",
+        "standing",
+        "fulfilled",
+        "surplus",
+        "strays",
+        "created",
+    )
     readonly_fields = fields
 
     def has_add_permission(self, request: HttpRequest) -> bool:

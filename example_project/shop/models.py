@@ -50,6 +50,8 @@ class Order(models.Model):
     amount = models.DecimalField(max_digits=12, decimal_places=3)
     currency = models.CharField(max_length=3)
     status = models.CharField(max_length=16, choices=OrderStatus, default=OrderStatus.OPEN)
+    # When it was delivered, which is done once.
+    fulfilled = models.DateTimeField(null=True, editable=False)
     created = models.DateTimeField(auto_now_add=True)
 
     objects = OrderQuerySet.as_manager()
@@ -68,7 +70,7 @@ class Order(models.Model):
     def payment(self) -> Any | None:
         """The payment that the order's page shows: one that holds money, or else the first, which is gone on with."""
         payments = get_payment_model().objects.for_owner(self.owner).for_order(self.number)
-        found = list(payments.filter(currency=self.currency).order_by("pk"))
+        found = list(payments.of_configured_account().filter(currency=self.currency).order_by("pk"))
         holding = (payment for payment in found if payment.captured_amount or payment.is_preauthorized)
         wanted = (payment for payment in found if payment.total == self.amount)
         return next(holding, None) or next(wanted, None)

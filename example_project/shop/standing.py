@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 from payments import get_payment_model
 
 from django_stripe_gateway.models import FraudStatus, PaymentStatus
@@ -33,7 +34,8 @@ class Standing:
         authorised: what waits for its capture.
         disputed: what the customer's bank has taken back, or may.
         is_cancelled: whether every attempt at paying was ended.
-        strays: payments that name the order and are not for it: of somebody else, or in another currency.
+        strays: payments that name the order and are not for it: of somebody else, in another currency, or of a mode
+            or an account that is not the shop's now.
     """
 
     price: Decimal
@@ -117,7 +119,7 @@ def settle(order: Order) -> Standing:
     """Bring an order's status to where its payments are, and return where that is.
 
     Under the order's lock: when two payments come at once, the later one counts both. A shop that sends a parcel or
-    a mail would do so here, where the status changes.
+    a mail would do so here, where ``fulfilled`` is set: once, however often it is paid again, refunded or disputed.
     """
     with transaction.atomic():
         locked = Order.objects.select_for_update().get(pk=order.pk)
@@ -125,16 +127,20 @@ def settle(order: Order) -> Standing:
         if locked.status != found.status:
             locked.status = found.status
             locked.save(update_fields=["status"])
-    order.status = found.status
+        if found.status == OrderStatus.PAID and locked.fulfilled is None:
+            locked.fulfilled = timezone.now()
+            locked.save(update_fields=["fulfilled"])
+    order.status, order.fulfilled = found.status, locked.fulfilled
     return found
 
 
 def is_for(payment: Any, order: Order) -> bool:
-    """Return whether a payment that names the order is its owner's, and in its currency.
+    """Return whether a payment that names the order is its owner's, in its currency, and of the account of now.
 
     Whoever may call the API can write any number there, so the number alone proves nothing.
     """
-    return (payment.order_id, payment.owner_id, payment.currency) == (order.number, order.owner_id, order.currency)
+    named = (payment.order_id, payment.owner_id, payment.currency)
+    return bool(payment.is_of_configured_account) and named == (order.number, order.owner_id, order.currency)
 
 
 def total(payments: list[Any], field: str) -> Decimal:

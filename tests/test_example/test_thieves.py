@@ -158,6 +158,9 @@ def test_two_payments__too_much_is_shown_to_staff(
     running_demo: Demo, customer: Visitor, staff: Visitor, client: Client
 ) -> None:
     order = customer.buy("mug").location
+    fulfilled = f"SELECT fulfilled FROM shop_order WHERE number = '{number_of(order)}'"
+    first = running_demo.site.rows(fulfilled)
+    assert first[0][0] is not None
     _status, answer = client.pay("", "18.00")
     rename(running_demo.site, answer["payment_id"], number_of(order))
     assert shown(customer.get(order)) == ("Paid", "Paid: 36.00 of 18.00 USD")
@@ -165,6 +168,8 @@ def test_two_payments__too_much_is_shown_to_staff(
     # Giving the surplus back leaves a paid order.
     assert client.post(f"{answer['payment_id']}/refund_payment")[0] == 200
     assert shown(customer.get(order)) == ("Paid", "Paid: 18.00 of 18.00 USD")
+    # Delivered once.
+    assert running_demo.site.rows(fulfilled) == first
 
 
 def test_dispute(running_demo: Demo, customer: Visitor) -> None:

@@ -25,6 +25,7 @@ class Migration(migrations.Migration):
                 ('amount', models.DecimalField(decimal_places=3, max_digits=12)),
                 ('currency', models.CharField(max_length=3)),
                 ('status', models.CharField(choices=[('open', 'Not paid'), ('reserved', 'Reserved'), ('partly_paid', 'Partly paid'), ('paid', 'Paid'), ('cancelled', 'Cancelled'), ('partly_refunded', 'Partly refunded'), ('refunded', 'Refunded'), ('disputed', 'Disputed')], default='open', max_length=16)),
+                ('fulfilled', models.DateTimeField(editable=False, null=True)),
                 ('created', models.DateTimeField(auto_now_add=True)),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='orders', to=settings.AUTH_USER_MODEL)),
             ],
