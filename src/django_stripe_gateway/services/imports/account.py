@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import suppress
 from datetime import datetime
 
-from django_stripe_gateway.exceptions import GatewayError
+from django_stripe_gateway.exceptions import AccountContradicted, GatewayError
 from django_stripe_gateway.gateways.account_reading import AccountReader
 from django_stripe_gateway.services.accounts import learn_account
 from django_stripe_gateway.services.imports.customers import KIND as CUSTOMERS
@@ -48,9 +47,13 @@ def import_account(
     Raises:
         GatewayError: the provider could not be asked; another run carries on.
     """
-    with suppress(GatewayError):
-        # Who does not say whose the key is has its rows told apart by their mode alone.
+    try:
         learn_account(variant, is_kept=not dry_run)
+    except AccountContradicted:
+        raise
+    except GatewayError:
+        # Who does not say whose the key is has its rows told apart by their mode alone.
+        pass
     would_be: dict[str, int] = {}
     if CUSTOMERS in kinds:
         for result in import_customers(reader, variant, matching or Matching(), dry_run=dry_run):
