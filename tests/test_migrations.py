@@ -56,7 +56,12 @@ def test_forwards_and_backwards() -> None:
         assert {"0001_initial", "0002_default_gateway"} <= applied()
         # There is a gateway to begin with.
         gateway = PaymentGatewayConfig.objects.get()
-        assert (gateway.name, gateway.variant, gateway.is_active, gateway.is_default) == ("Stripe", "stripe", True, True)
+        assert (gateway.name, gateway.variant, gateway.is_active, gateway.is_default) == (
+            "Stripe",
+            "stripe",
+            True,
+            True,
+        )
         assert gateway.variant in settings.PAYMENT_VARIANTS
         assert gateway.created is not None
 

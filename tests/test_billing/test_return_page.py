@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from unittest import mock
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.models.return_urls import sign_payment_id, sign_subscription_id
-from django_stripe_gateway.services.return_looks import ASK_AGAIN_AFTER
 from tests.billing_factories import make_subscription
 from tests.test_api.calls import assert_error
 from tests.test_billing.host import ROOT, SubscriptionHost
@@ -43,10 +44,10 @@ def opened(host: SubscriptionHost) -> SubscriptionHost:
     return host
 
 
-def asked_long_ago() -> None:
+def changed_since() -> None:
     row = Subscription.objects.get()
     assert row.asked_on_return is not None
-    Subscription.objects.update(asked_on_return=row.asked_on_return - ASK_AGAIN_AFTER - timedelta(seconds=1))
+    row.save()
 
 
 def test_before_the_webhook(opened: SubscriptionHost, client: Client) -> None:
@@ -58,7 +59,7 @@ def test_before_the_webhook(opened: SubscriptionHost, client: Client) -> None:
     asked = len(opened.fake.requests)
     assert asked > 0
     # What is settled is never asked again.
-    asked_long_ago()
+    changed_since()
     for _look in range(3):
         assert come_back(opened, client).json()["status"] == "active"
     assert len(opened.fake.requests) == asked
@@ -67,30 +68,34 @@ def test_before_the_webhook(opened: SubscriptionHost, client: Client) -> None:
     assert Subscription.objects.get().status == "active"
 
 
-def test_still_open__asked_once_in_some_seconds(opened: SubscriptionHost, client: Client) -> None:
-    for _look in range(5):
-        assert come_back(opened, client).json()["status"] == "starting"
+def test_still_open__asked_once_while_nothing_changes(opened: SubscriptionHost, client: Client) -> None:
+    for hours in range(3):
+        with mock.patch.object(timezone, "now", return_value=timezone.now() + timedelta(hours=hours)):
+            assert come_back(opened, client).json()["status"] == "starting"
     assert len(opened.fake.requests) == 1
     pay(opened)
     assert come_back(opened, client).json()["status"] == "starting"
-    asked_long_ago()
+    changed_since()
     assert come_back(opened, client).json()["status"] == "active"
 
 
-def test_stripe_fails__asked_once_in_some_seconds(opened: SubscriptionHost, client: Client) -> None:
+def test_stripe_fails__asked_once_while_nothing_changes(opened: SubscriptionHost, client: Client) -> None:
     pay(opened)
     opened.fake.fault("GET", "/v1/checkout/sessions/*", kind="error_500_before", times=9)
     for _look in range(3):
         page = come_back(opened, client, accept="text/html")
         assert "<h1>Subscription is being started</h1>" in page.content.decode()
     assert len(opened.fake.requests) == 1
+    # The event comes in.
+    assert "failed" not in opened.deliver_new()
+    assert come_back(opened, client).json()["status"] == "active"
 
 
 def test_page(opened: SubscriptionHost, client: Client) -> None:
     text = come_back(opened, client, accept="text/html").content.decode()
     assert "<h1>Subscription not started</h1>" in text
     pay(opened)
-    asked_long_ago()
+    changed_since()
     page = come_back(opened, client, accept="text/html")
     assert (page["Referrer-Policy"], page["Cache-Control"]) == ("no-referrer", "no-store")
     text = page.content.decode()

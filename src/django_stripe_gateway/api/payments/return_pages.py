@@ -25,7 +25,7 @@ from django_stripe_gateway.models import AbstractPayment, get_payment_model
 from django_stripe_gateway.models.return_urls import is_valid_signature
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.payments.returns import complete_return
-from django_stripe_gateway.services.return_looks import claim_look
+from django_stripe_gateway.services.return_looks import claim_look, note_look
 from django_stripe_gateway.services.transactions import payments_database
 
 logger = logging.getLogger(__name__)
@@ -136,8 +136,8 @@ class SuccessView(ReturnView):
         """Come back after paying.
 
         For the customer's browser: the provider's page sends it here with a signed address. Asks the provider what
-        became of the payment, unless that is known, or it was asked some seconds ago. Answers a page or JSON, or
-        redirects (302) to the page that the site has configured.
+        became of the payment, unless that is known, or it was asked and nothing has changed since. Answers a page or
+        JSON, or redirects (302) to the page that the site has configured.
         """
         payment = self.signed_payment(payment_id)
         is_current = False
@@ -148,6 +148,7 @@ class SuccessView(ReturnView):
             except GatewayError as error:
                 # The webhook will bring it; the customer reads that it takes a while.
                 logger.warning("The success page of payment %s could not ask (%s).", payment.pk, error.code)
+            note_look(payment)
         return self.show(payment, is_current=is_current)
 
 

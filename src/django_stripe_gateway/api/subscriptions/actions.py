@@ -58,7 +58,10 @@ class BillingActionView(BillingView):
 
     def check_repeat(self, body: dict[str, Any], path: Mapping[str, Any]) -> None:
         """Refuse to give an answer about a subscription again to whoever may not act on it any more."""
-        subscription_id = body.get("subscription_id") or self.request.data.get("subscription_id")
+        asked = self.request.data
+        subscription_id = body.get("subscription_id") or (
+            asked.get("subscription_id") if isinstance(asked, dict) else None
+        )
         if subscription_id:
             self.reach_subscription(str(subscription_id))
         super().check_repeat(body, path)

@@ -23,7 +23,7 @@ from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.models.return_urls import SUBSCRIPTION_SALT, is_valid_signature
 from django_stripe_gateway.models.subscriptions import INCOMPLETE
 from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.return_looks import claim_look
+from django_stripe_gateway.services.return_looks import claim_look, note_look
 from django_stripe_gateway.services.subscriptions.checkouts import look_up_start
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -75,8 +75,8 @@ class SubscriptionReturnView(SignedPageView):
         """Come back from Stripe's page.
 
         For the customer's browser: the provider's page sends it here with a signed address. After paying it asks the
-        provider what became of the subscription, unless that is known, or it was asked some seconds ago. Answers a page
-        or JSON, or redirects (302) to the page that the site has configured.
+        provider what became of the subscription, unless that is known, or it was asked and nothing has changed since.
+        Answers a page or JSON, or redirects (302) to the page that the site has configured.
         """
         subscription, is_current = self.signed_subscription(), False
         expects_success = request.query_params.get("result") == SUCCESS
@@ -87,6 +87,7 @@ class SubscriptionReturnView(SignedPageView):
             except GatewayError as error:
                 # The webhook will bring it; the customer reads that it takes a while.
                 logger.warning("The return page of subscription %s could not ask (%s).", subscription.pk, error.code)
+            note_look(subscription)
         return self.show(subscription, expects_success=expects_success, is_current=is_current)
 
     def signed_subscription(self) -> Subscription:
