@@ -35,12 +35,9 @@ def test_unknown__of_one_object(api_client: APIClient, user: Any) -> None:
     payment = make_payment(owner=user)
     for path in (f"payments/{payment.pk}/?x=1", f"payments/{payment.pk}/logs/?kind=x"):
         assert_error(api_client.get(ROOT + path), 400, "unknown_parameter")
-    assert_error(api_client.post(f"{ROOT}payments/{payment.pk}/cancel_payment/?reason=x", {}), 400, "unknown_parameter")
-    payment.refresh_from_db()
-    assert payment.status == "waiting"
 
 
-@pytest.mark.parametrize("size", ["0", "101", "500", "x", ""])
+@pytest.mark.parametrize("size", ["0", "-1", "x", ""])
 def test_page_size__out_of_range(api_client: APIClient, size: str) -> None:
     assert_error(api_client.get(f"{ROOT}payments/?page_size={size}"), 400)
 

@@ -104,7 +104,7 @@ class TestList:
         )
         settings.STRIPE_GATEWAY_PAGE_SIZE = 2
         assert len(ids(api_client.get(PAYMENTS))) == 2
-        assert len(ids(api_client.get(PAYMENTS, {"page_size": 100}))) == 100
+        assert len(ids(api_client.get(PAYMENTS, {"page_size": 500}))) == 100
 
     @pytest.mark.parametrize("size", ["0", "-1", "ten", "", "1.5", "٣", "1" * 400])
     def test_page_size__invalid(self, api_client: APIClient, size: str) -> None:

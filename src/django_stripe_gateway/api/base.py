@@ -144,10 +144,10 @@ class GatewayAPIView(APIView):
         return [import_string(path)() for path in (*gateway_settings.permission_classes, *own)]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse query parameters that nobody reads: one that is misspelt would be answered with a wider list."""
+        """Refuse to read with a query parameter that nobody knows: a misspelt one would be answered with a wider list."""
         super().initial(request, *args, **kwargs)
         declared = getattr(getattr(self, str(request.method).lower(), None), "operation", None)
-        if declared is not None and not self.takes_any_query:
+        if declared is not None and request.method in SAFE_METHODS and not self.takes_any_query:
             check_query(request.query_params, self.known_query(declared.query))
 
     def known_query(self, query: SerializerClass | None) -> set[str]:
@@ -155,9 +155,7 @@ class GatewayAPIView(APIView):
         known = {str(api_settings.URL_FORMAT_OVERRIDE)}
         if query is not None:
             known |= set(getattr(serializer_in_use(query)(), "fields", ()))
-        if self.request.method in SAFE_METHODS:
-            known |= set(getattr(getattr(self, "pagination_class", None), "query_names", ()))
-        return known
+        return known | set(getattr(getattr(self, "pagination_class", None), "query", ()))
 
     def get_exception_handler(self) -> Callable[..., Response]:
         """Return the handler that knows the one error shape."""

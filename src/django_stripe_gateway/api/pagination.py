@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -23,8 +23,11 @@ class NewestFirst(CursorPagination):
     ordering = "-pk"
     page_size_query_param = "page_size"
     max_page_size = MAX_PAGE_SIZE
-    #: The query parameters that it reads.
-    query_names = ("cursor", page_size_query_param)
+    #: The schema and the meaning of each query parameter that it reads.
+    query: ClassVar[dict[str, tuple[dict[str, Any], str]]] = {
+        "cursor": ({"type": "string"}, "Of `next` or `previous`; the first page without one."),
+        "page_size": ({"type": "integer", "minimum": 1}, f"Rows of a page; more than {MAX_PAGE_SIZE} count as that."),
+    }
 
     def paginate_queryset(  # type: ignore[override]
         self, queryset: QuerySet[Any], request: Request, view: Any = None
@@ -38,9 +41,9 @@ class NewestFirst(CursorPagination):
         asked = request.query_params.get(self.page_size_query_param or "")
         if asked is None:
             return gateway_settings.page_size
-        if not (asked.isascii() and asked.isdigit() and len(asked) < 10 and 0 < int(asked) <= MAX_PAGE_SIZE):
+        if not (asked.isascii() and asked.isdigit() and len(asked) < 10 and int(asked) > 0):
             raise ValidationError({self.page_size_query_param: _("A page size is a whole number from 1 to 100.")})
-        return int(asked)
+        return min(int(asked), MAX_PAGE_SIZE)
 
     def decode_cursor(self, request: Request) -> Any:
         """Return the cursor of the request; a forged one is bad input."""

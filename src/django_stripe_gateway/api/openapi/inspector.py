@@ -73,6 +73,9 @@ class GatewaySchema(AutoSchema):  # type: ignore[no-untyped-call,unused-ignore]
             parameters.append(IDEMPOTENCY_KEY)
         if self.declared is not None and self.declared.query is not None:
             parameters.append(self.declared.query)
+        if self.method == "GET":
+            for name, (schema, meaning) in getattr(getattr(self.view, "pagination_class", None), "query", {}).items():
+                parameters.append(OpenApiParameter(name, schema, OpenApiParameter.QUERY, description=meaning))
         return parameters
 
     def get_request_serializer(self) -> Any:
@@ -110,6 +113,13 @@ class GatewaySchema(AutoSchema):  # type: ignore[no-untyped-call,unused-ignore]
         if replacement is not default:
             serializer = replacement
         return super().resolve_serializer(serializer, direction, bypass_extensions)
+
+    def _map_serializer(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> Any:
+        """Return the schema of a body; one that is sent may have no other keys."""
+        schema = super()._map_serializer(serializer, direction, bypass_extensions)  # type: ignore[no-untyped-call,unused-ignore]
+        if direction == "request" and isinstance(schema, dict) and schema.get("type") == "object":
+            schema["additionalProperties"] = False
+        return schema
 
     def _path_parameters(self) -> Iterator[OpenApiParameter]:
         """Yield the parts of the path as the view's serializer describes the fields of the same names."""
