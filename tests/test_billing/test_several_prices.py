@@ -32,7 +32,7 @@ def premium(request: pytest.FixtureRequest, either_host: SubscriptionHost, seats
     if request.param == "added":
         one = host.subscribed(host.premium)
         host.change_card(one, "pm_card_visa")
-        host.fake.change_subscription(one.provider_id, {"items": [item], "proration_behavior": "none"})
+        host.fake.change_subscription(one.provider_id, {"items": [item], "proration_behavior": "always_invoice"})
         host.fake.reorder_items(one.provider_id)
     else:
         customer = ensure_customer(owner=host.user)
