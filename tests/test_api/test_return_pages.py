@@ -14,6 +14,7 @@ from payments import get_payment_model
 from rest_framework.test import APIClient
 
 from django_stripe_gateway.models.return_urls import sign_payment_id
+from django_stripe_gateway.services.return_looks import PAUSE
 from tests.factories import make_paid_payment, make_payment
 from tests.fake_stripe.server import FakeStripe
 from tests.test_api.calls import ROOT, assert_error, create
@@ -133,6 +134,17 @@ class TestSuccess:
         assert page.status_code == 200
         assert "<h1>Payment is being processed</h1>" in page.content.decode()
         assert "Continue to payment" not in page.content.decode()
+
+    def test_stripe_fails__asked_again_in_some_seconds(
+        self, stripe_server: FakeStripe, client: Client, waiting: Any, session_id: str
+    ) -> None:
+        stripe_server.complete_checkout(session_id)
+        stripe_server.fault("GET", "/v1/checkout/sessions/*", kind="reset_before")
+        for _look in range(3):
+            assert show(client, waiting["payment_id"])["status"] == "waiting"
+        assert len(stripe_server.requests) == 1
+        with mock.patch.object(timezone, "now", return_value=timezone.now() + PAUSE):
+            assert show(client, waiting["payment_id"])["status"] == "confirmed"
 
     def test_key_missing__being_processed(self, client: Client, settings: Any) -> None:
         settings.STRIPE_GATEWAY_API_KEY = ""

@@ -291,6 +291,7 @@ BILLING = [
 ]
 #: What the services keep for themselves.
 INTERNAL = {
+    "asked_in_vain",
     "asked_on_return",
     "details_changed",
     "details_digest",

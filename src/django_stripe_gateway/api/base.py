@@ -144,7 +144,7 @@ class GatewayAPIView(APIView):
         return [import_string(path)() for path in (*gateway_settings.permission_classes, *own)]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse to read with a query parameter that nobody knows: a misspelt one would be answered with a wider list."""
+        """Refuse reading with a query parameter that nobody knows: a misspelt one would be answered with a wider list."""
         super().initial(request, *args, **kwargs)
         declared = getattr(getattr(self, str(request.method).lower(), None), "operation", None)
         if declared is not None and request.method in SAFE_METHODS and not self.takes_any_query:

@@ -106,6 +106,7 @@ class Migration(migrations.Migration):
                 ('captured_amount', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=15, verbose_name='captured')),
                 ('refunded_amount', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=15, verbose_name='refunded')),
                 ('asked_on_return', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('asked_in_vain', models.BooleanField(default=False, editable=False)),
                 ('owner', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='owner')),
             ],
             options={
@@ -414,6 +415,7 @@ class Migration(migrations.Migration):
                 ('provider_time', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('fetched_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('asked_on_return', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('asked_in_vain', models.BooleanField(default=False, editable=False)),
                 ('missing_since', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('lost', models.DateTimeField(blank=True, null=True, verbose_name='unknown at the provider')),
                 ('given_up', models.DateTimeField(blank=True, null=True, verbose_name='given up')),

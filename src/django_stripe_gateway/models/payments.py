@@ -81,6 +81,7 @@ class AbstractPayment(OfAccount, BasePayment):
     refunded_amount = MoneyField(_("refunded"), default=ZERO)
     # When the return page has asked the provider last.
     asked_on_return = models.DateTimeField(null=True, blank=True, editable=False)
+    asked_in_vain = models.BooleanField(default=False, editable=False)
 
     objects: ClassVar[PaymentQuerySet[Any]] = PaymentQuerySet.as_manager()  # type: ignore[assignment]
 

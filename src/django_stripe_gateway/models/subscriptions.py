@@ -210,6 +210,7 @@ class Subscription(OfAccount):
     fetched_at = models.DateTimeField(null=True, blank=True, editable=False)
     # When the return page has asked the provider last.
     asked_on_return = models.DateTimeField(null=True, blank=True, editable=False)
+    asked_in_vain = models.BooleanField(default=False, editable=False)
     # Since when the provider answers that it knows no such subscription, and since when that is certain.
     missing_since = models.DateTimeField(null=True, blank=True, editable=False)
     lost = models.DateTimeField(_("unknown at the provider"), null=True, blank=True)

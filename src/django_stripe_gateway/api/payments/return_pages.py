@@ -145,10 +145,10 @@ class SuccessView(ReturnView):
             try:
                 payment = complete_return(payment=payment, origin=Origin(source=LogSource.API, actor="customer"))
                 is_current = True
+                note_look(payment)
             except GatewayError as error:
                 # The webhook will bring it; the customer reads that it takes a while.
                 logger.warning("The success page of payment %s could not ask (%s).", payment.pk, error.code)
-            note_look(payment)
         return self.show(payment, is_current=is_current)
 
 

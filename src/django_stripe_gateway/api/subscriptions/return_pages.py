@@ -84,10 +84,10 @@ class SubscriptionReturnView(SignedPageView):
             try:
                 subscription = look_up_start(subscription, Origin(source=LogSource.API, actor="customer"))
                 is_current = True
+                note_look(subscription)
             except GatewayError as error:
                 # The webhook will bring it; the customer reads that it takes a while.
                 logger.warning("The return page of subscription %s could not ask (%s).", subscription.pk, error.code)
-            note_look(subscription)
         return self.show(subscription, expects_success=expects_success, is_current=is_current)
 
     def signed_subscription(self) -> Subscription:

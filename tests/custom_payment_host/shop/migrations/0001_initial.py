@@ -67,6 +67,7 @@ class Migration(migrations.Migration):
                 ('captured_amount', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=15, verbose_name='captured')),
                 ('refunded_amount', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=15, verbose_name='refunded')),
                 ('asked_on_return', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('asked_in_vain', models.BooleanField(default=False, editable=False)),
                 ('channel', models.CharField(default='web', max_length=16)),
                 ('owner', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='owner')),
                 ('purchase', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='payments', to='shop.order')),
