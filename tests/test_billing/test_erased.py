@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from payments import get_payment_model
 
 from django_stripe_gateway.models import Customer, IdempotencyKey, Invoice, Subscription, WebhookEvent
+from django_stripe_gateway.services.leaving.events import redact_late_events
 from django_stripe_gateway.services.leaving.redaction import without_personal_data
 from django_stripe_gateway.services.subscriptions.invoices import look_up_invoice
 from django_stripe_gateway.subscriptions import cancel_subscription, erase_owner, export_owner
+from tests.factories import make_user
 from tests.test_billing.host import SubscriptionHost
 from tests.test_billing.test_leaving import PERSONAL, everything, left, pay  # noqa: F401 (a fixture)
 
@@ -194,3 +198,44 @@ def test_queries(host: SubscriptionHost, user: Any, django_assert_max_num_querie
     )
     with django_assert_max_num_queries(40):
         assert len(export_owner(owner=user)["payments"]) == 100
+
+
+def test_nameless_events__are_read_once(host: SubscriptionHost, django_assert_num_queries: Any) -> None:
+    """A card, say, names whom it belonged to in its body alone; however many were erased, all bodies are read once."""
+    users = [make_user() for _ in range(21)]
+    body = json.dumps({"data": {"object": {"customer": "cus_gone0", "billing_details": {"name": "Ada Lovelace"}}}})
+
+    def told(number: int) -> WebhookEvent:
+        values = {"provider": "stripe", "variant": "stripe", "livemode": False}
+        return WebhookEvent.objects.create(event_id=f"evt_card{number}", type="x.y", body=body, **values)
+
+    def erased(number: int) -> None:
+        gone = {"erased": timezone.now() - timedelta(hours=1), "deleted": timezone.now(), "livemode": False}
+        Customer.objects.create(owner=users[number], variant="stripe", provider_id=f"cus_gone{number}", **gone)
+
+    erased(0)
+    told(0)
+    with CaptureQueriesContext(connection) as few:
+        assert redact_late_events() == 1
+    assert names() == []
+    for number in range(1, 21):
+        erased(number)
+    told(1)
+    with django_assert_num_queries(len(few)):
+        assert redact_late_events() == 1
+    # What is about nobody who was erased is left as it is.
+    Customer.objects.filter(provider_id="cus_gone0").delete()
+    told(2)
+    assert redact_late_events() == 0
+    assert names() == ["x.y"]
+
+
+def test_nameless_events__in_batches(host: SubscriptionHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django_stripe_gateway.services.leaving.events.BODIES", 2)
+    gone = {"erased": timezone.now() - timedelta(hours=1), "deleted": timezone.now(), "livemode": False}
+    Customer.objects.create(owner=make_user(), variant="stripe", provider_id="cus_gone", **gone)
+    body = json.dumps({"customer": "cus_gone", "billing_details": {"name": "Ada Lovelace"}})
+    values = {"provider": "stripe", "variant": "stripe", "livemode": False, "type": "x.y", "body": body}
+    WebhookEvent.objects.bulk_create(WebhookEvent(event_id=f"evt_{number}", **values) for number in range(5))
+    assert redact_late_events() == 5
+    assert names() == []
