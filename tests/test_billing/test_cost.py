@@ -84,3 +84,14 @@ def test_renewal(host: SubscriptionHost) -> None:
     subscription.refresh_from_db()
     assert subscription.invoices.count() == 2
     assert spent == {"customer.subscription.updated": 9, "invoice.created": 8, "invoice.paid": 9}
+
+
+def test_change_as_it_was_previewed(host: SubscriptionHost) -> None:
+    """Whether it is as it was shown, and in which billing mode it is, says one answer."""
+    subscription = host.subscribed()
+    body = {"subscription_id": subscription.provider_id, "plan_id": host.premium.plan_id}
+    body["preview_token"] = host.post("change", body | {"preview": True}).json()["preview_token"]
+    host.fake.forget_requests()
+    assert host.post("change", body).status_code == 200
+    asked = [record.path for record in host.fake.requests if record.method == "GET"]
+    assert asked.count(f"/v1/subscriptions/{subscription.provider_id}") == 1

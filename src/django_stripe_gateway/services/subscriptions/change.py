@@ -90,10 +90,10 @@ class ChangeVerb(SubscriptionVerb):
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Change it; a change that was scheduled for the period's end is dropped."""
-        check_is_as_known(claim)
+        found = check_is_as_known(claim)
         if claim.params["trial"].get("ends_trial"):
             check_can_be_charged(claim)
-        check_claimed_credit(claim, subscription_change(claim.params))
+        check_claimed_credit(claim, subscription_change(claim.params), found)
         check_nothing_late(claim, subscription_change(claim.params))
         if claim.params["price_id"] is not None:
             # The old price, or the period of another item, may end with it.

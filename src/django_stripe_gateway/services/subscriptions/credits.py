@@ -33,16 +33,23 @@ OF_A_CHANGE = "subscription_update"
 WITHOUT_CREDIT = "a change at the period's end, an end without a credit or, for the seller, the proration “none”"
 
 
-def check_claimed_credit(claim: CustomerClaim, change: SubscriptionChange) -> None:
+def check_claimed_credit(
+    claim: CustomerClaim, change: SubscriptionChange, found: SubscriptionSnapshot | None = None
+) -> None:
     """Raise as ``check_credit`` does, unless an earlier attempt has made the change: once more credits nothing.
 
     What that attempt was charged may be the very invoice that is open.
+
+    Args:
+        found: what the provider says of the subscription, if it was asked just now.
     """
     if not _would_credit(claim.seen, change):
         return
-    if claim.operation.attempts > 1 and is_made(claim.gateway.retrieve_subscription(claim.seen.provider_id), change):
-        return
-    check_paid(claim.gateway, claim.seen, since=change.proration_date)
+    if claim.operation.attempts > 1:
+        found = found or claim.gateway.retrieve_subscription(claim.seen.provider_id)
+        if is_made(found, change):
+            return
+    check_paid(claim.gateway, claim.seen, since=change.proration_date, found=found)
 
 
 def check_credit(gateway: BillingGateway, subscription: Subscription, change: SubscriptionChange) -> None:
@@ -51,11 +58,18 @@ def check_credit(gateway: BillingGateway, subscription: Subscription, change: Su
         check_paid(gateway, subscription, since=change.proration_date)
 
 
-def check_paid(gateway: BillingGateway, subscription: Subscription, *, since: datetime | None = None) -> None:
+def check_paid(
+    gateway: BillingGateway,
+    subscription: Subscription,
+    *,
+    since: datetime | None = None,
+    found: SubscriptionSnapshot | None = None,
+) -> None:
     """Raise if what would be credited was not paid.
 
     Args:
         since: from when on the rest is credited; ``None`` for now.
+        found: what the provider says of the subscription, if it was asked just now.
 
     Raises:
         ProviderStateError: an invoice of that time is to be paid ("open_invoice"), or never will be, or less was paid
@@ -67,10 +81,15 @@ def check_paid(gateway: BillingGateway, subscription: Subscription, *, since: da
     for invoice in filter(_is_unpaid, invoices):
         if _charges_after(gateway, invoice, moment) and not _waits_with_its_change(gateway, invoice):
             raise _refusal(invoice)
-    _check_covered(gateway, subscription, invoices)
+    _check_covered(gateway, subscription, invoices, found)
 
 
-def _check_covered(gateway: BillingGateway, subscription: Subscription, invoices: Sequence[InvoiceSnapshot]) -> None:
+def _check_covered(
+    gateway: BillingGateway,
+    subscription: Subscription,
+    invoices: Sequence[InvoiceSnapshot],
+    found: SubscriptionSnapshot | None,
+) -> None:
     """Raise if the rest of what runs would be credited with more than was paid for it.
 
     The flexible billing mode credits what was paid. The classic one, of what was begun with an older version of the API
@@ -79,7 +98,9 @@ def _check_covered(gateway: BillingGateway, subscription: Subscription, invoices
     change would credit: so what is left after it is covered, too.
     """
     provider_id = subscription.provider_id or ""
-    if not gateway.supports_preview or gateway.retrieve_subscription(provider_id).billing_mode == "flexible":
+    if not gateway.supports_preview:
+        return
+    if (found or gateway.retrieve_subscription(provider_id)).billing_mode == "flexible":
         return
     end = gateway.preview_end(provider_id, subscription.customer.provider_id or "")
     prorated = [line for line in end.lines if line.is_proration]

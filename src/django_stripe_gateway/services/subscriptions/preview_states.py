@@ -57,18 +57,22 @@ def check_previewed(subscription: Subscription, previewed: Mapping[str, Any] | N
         raise WrongState(_STALE, code="stale_preview")
 
 
-def check_is_as_known(claim: CustomerClaim) -> None:
-    """Raise ``ProviderStateError`` if the provider charges something else by now than is known here.
+def check_is_as_known(claim: CustomerClaim) -> SubscriptionSnapshot | None:
+    """Return what the provider says of a subscription, if a change as it was previewed has one ask.
 
     A change of which no event has come yet, at the portal for instance, would else be taken to be older than a preview.
+
+    Raises:
+        ProviderStateError: the provider charges something else by now than is known here.
     """
     previewed = claim.params.get("previewed")
     if previewed is None or claim.params["proration_date"] is None:
-        return
+        return None
     found: SubscriptionSnapshot = claim.gateway.retrieve_subscription(claim.seen.provider_id)
     items = [(item.item_id, item.price_id, 1 if item.quantity is None else item.quantity) for item in found.items]
     if previewed["charged"] != _digest(sorted(items)):
         raise ProviderStateError(_STALE, code="stale_preview")
+    return found
 
 
 def _state(subscription: Subscription) -> str:
