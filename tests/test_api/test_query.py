@@ -39,9 +39,16 @@ def test_unknown__of_one_object(api_client: APIClient, user: Any) -> None:
 
 @pytest.mark.parametrize("size", ["0", "-1", "x", ""])
 def test_page_size__out_of_range(api_client: APIClient, size: str) -> None:
-    assert_error(api_client.get(f"{ROOT}payments/?page_size={size}"), 400)
+    answer = api_client.get(f"{ROOT}payments/?page_size={size}")
+    assert_error(answer, 400)
+    assert "more than 100 count as 100" in answer.content.decode()
 
 
 def test_known(api_client: APIClient) -> None:
     for query in ("page_size=100", "status=waiting&status=confirmed&order_id=1", "format=json"):
         assert api_client.get(f"{ROOT}payments/?{query}").status_code == 200
+
+
+def test_known__format_is_turned_off(api_client: APIClient, settings: Any) -> None:
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "URL_FORMAT_OVERRIDE": None}
+    assert_error(api_client.get(f"{ROOT}payments/?None=1"), 400, "unknown_parameter")

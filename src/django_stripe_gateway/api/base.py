@@ -144,7 +144,7 @@ class GatewayAPIView(APIView):
         return [import_string(path)() for path in (*gateway_settings.permission_classes, *own)]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse reading with a query parameter that nobody knows: a misspelt one would be answered with a wider list."""
+        """Refuse reading with a query parameter that nobody knows: a misspelt one would give a wider list."""
         super().initial(request, *args, **kwargs)
         declared = getattr(getattr(self, str(request.method).lower(), None), "operation", None)
         if declared is not None and request.method in SAFE_METHODS and not self.takes_any_query:
@@ -152,7 +152,8 @@ class GatewayAPIView(APIView):
 
     def known_query(self, query: SerializerClass | None) -> set[str]:
         """Return the names of the query parameters that a handler reads; it declares ``query``."""
-        known = {str(api_settings.URL_FORMAT_OVERRIDE)}
+        # ``None`` where a host has turned it off.
+        known = set(filter(None, [api_settings.URL_FORMAT_OVERRIDE]))
         if query is not None:
             known |= set(getattr(serializer_in_use(query)(), "fields", ()))
         return known | set(getattr(getattr(self, "pagination_class", None), "query", ()))

@@ -42,7 +42,8 @@ class NewestFirst(CursorPagination):
         if asked is None:
             return gateway_settings.page_size
         if not (asked.isascii() and asked.isdigit() and len(asked) < 10 and int(asked) > 0):
-            raise ValidationError({self.page_size_query_param: _("A page size is a whole number from 1 to 100.")})
+            sentence = _("A page size is a whole number from 1 on; more than 100 count as 100.")
+            raise ValidationError({self.page_size_query_param: sentence})
         return min(int(asked), MAX_PAGE_SIZE)
 
     def decode_cursor(self, request: Request) -> Any:
