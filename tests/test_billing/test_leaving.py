@@ -61,7 +61,7 @@ def test_close__everything(host: SubscriptionHost) -> None:
     held = pay(host, order_id="2", capture_method="manual")
     host.fake.complete_checkout(held.transaction_id)
     report = close_account(owner=host.user)
-    assert sorted(outcomes(report)) == ["cancelled", "ended", "for staff", "given up"]
+    assert sorted(outcomes(report)) == ["abandoned", "cancelled", "ended", "for staff"]
     assert statuses(host) == ["canceled"]
     pages = {page["id"]: page["status"] for page in host.fake.all("checkout.session")}
     assert sorted(pages.values()) == ["complete", "expired", "expired"]

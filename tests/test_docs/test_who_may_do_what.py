@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 
+from django.core.management import get_commands
+
 from django_stripe_gateway import payments, subscriptions
 from django_stripe_gateway.api.access import FOR_ONESELF, PERMISSIONS
 from django_stripe_gateway.conf.api import ACTIONS, SELLERS_ACTIONS
@@ -26,11 +28,15 @@ def test_who_may_do_what() -> None:
         assert row[3].startswith("for themselves" if is_own else f"`{needed.partition('.')[2]}`"), action
         assert row[4] == "no" or row[4].startswith(f"`{needed.partition('.')[2]}`"), action
         assert row[4] == "no" or codes(row[4])[0] in ADMIN_PERMISSIONS, action
-    assert {row[1].partition(":")[0] for row in beyond} == {"only the admin", "only code"}
+    assert {row[1].partition(":")[0] for row in beyond} == {"only the admin", "only code", "only code and the shell"}
     for row in beyond:
         assert row[2:4] == ["no", "no"], row
         if row[1].startswith("only code"):
             assert row[4] == "no", row
             function, parameter = re.fullmatch(r"(\w+)\((\w+)=…\)", codes(row[1])[0]).groups()  # type: ignore[union-attr]
+            commands = [name.removeprefix("manage.py ") for name in codes(row[1])[1:]]
+            # What has a command of its name is not only code.
+            assert commands == [name for name in get_commands() if name == function], row
+            assert ("and the shell" in row[1]) is bool(commands), row
             found = getattr(subscriptions, function, None) or getattr(payments, function)
             assert parameter in inspect.signature(found).parameters, row

@@ -17,7 +17,7 @@ OUTCOMES = (
     "settled",
     "ended",
     "ends with its period",
-    "given up",
+    "abandoned",
     "cancelled",
     "for staff",
     "out of reach",

@@ -43,7 +43,7 @@ from django_stripe_gateway.services.subscriptions.line import CHANGEABLE
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import CANCELLABLE, PAYABLE
 
-# A page that is given up may have started something meanwhile, which is ended then.
+# A page that is abandoned may have started something meanwhile, which is ended then.
 ROUNDS = 2
 OUT_OF_REACH = (
     "Its provider does not know it, or it is of another account or mode than the site works with now. End it where it "
@@ -61,7 +61,7 @@ def close_account(
 ) -> LeavingReport:
     """End all that an owner is charged for, and close all that they could still pay.
 
-    Subscriptions end, those without a first payment are given up, pages are closed, one-off payments that wait are
+    Subscriptions end, those without a first payment are abandoned, pages are closed, one-off payments that wait are
     cancelled. The provider is asked what runs, so that nothing is missed of which no event has come. What was
     authorised is not released, and open invoices stay: both are listed for staff. What its provider does not know, or
     what is of another account, is listed until somebody gives up on it. Run again, it goes on where it was stopped,
@@ -162,7 +162,7 @@ def _end_subscriptions(
             continue
         if not subscription.provider_id:
             if not is_last and _tried(subject, report, partial(_give_up, subscription, origin)):
-                report.add(subject, "given up")
+                report.add(subject, "abandoned")
             continue
         if _tried(subject, report, partial(_end, subscription, origin, at_period_end=can_wait)):
             report.add(subject, "ends with its period" if can_wait else "ended")
