@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from io import StringIO
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
+from django_stripe_gateway.exceptions import UnknownAtProvider
 from django_stripe_gateway.models import (
     BillingOperation,
     Customer,
@@ -21,6 +23,7 @@ from django_stripe_gateway.models import (
     get_payment_model,
 )
 from django_stripe_gateway.models.provider_accounts import known_accounts
+from django_stripe_gateway.payments import create_payment, refund_payment, sync_payment
 from django_stripe_gateway.subscriptions import sync_subscription
 from tests.fake_stripe.keys import DEFAULT_ACCOUNT
 from tests.test_billing.host import SubscriptionHost
@@ -170,3 +173,45 @@ def test_rows_of_no_known_account(host: SubscriptionHost) -> None:
     sync_subscription(subscription=before)
     for model in (Subscription, Customer, Invoice):
         assert set(model._default_manager.values_list("account_id", flat=True)) == {DEFAULT_ACCOUNT}
+
+
+def test_payments_of_no_known_account(asked: None, host: SubscriptionHost, settings: Any) -> None:
+    """They were made while Stripe did not say whose the key is: whose they are, it says when it is asked about them."""
+    host.fake.fault("GET", "/v1/account", kind="error_500_before", times=99)
+    made = create_payment(gateway="stripe", amount=Decimal(10), currency="USD", owner=host.user, order_id="17")
+    host.fake.complete_checkout(made.transaction_id)
+    host.deliver_new()
+    host.fake.clear_faults()
+    rows = get_payment_model().objects
+    order = {"owner": host.user, "order_id": "17", "currency": "USD"}
+    assert doctor()[0] == 0
+    assert (rows.get().account_id, rows.paid_amount(**order)) == ("", 10)
+    own_key, settings.STRIPE_GATEWAY_API_KEY = settings.STRIPE_GATEWAY_API_KEY, "sk_test_other"
+    host.fake.add_key("sk_test_other", account="acct_other", name="other shop")
+    code, lines = doctor()
+    (line,) = (line for line in lines if " payments " in line)
+    assert code == 0, lines
+    assert "Ask the provider about selected payments" in line
+    assert "pay for no order" in line
+    assert rows.paid_amount(**order) == 0
+    with pytest.raises(UnknownAtProvider):
+        sync_payment(payment=rows.get())
+    assert rows.paid_amount(**order) == 0
+    settings.STRIPE_GATEWAY_API_KEY = own_key
+    assert rows.paid_amount(**order) == 0
+    sync_payment(payment=rows.get())
+    assert (rows.get().account_id, rows.paid_amount(**order)) == (DEFAULT_ACCOUNT, 10)
+    assert doctor() == (0, ["All is well."])
+
+
+@pytest.mark.parametrize("way", ["refund", "import_account"])
+def test_payments_of_no_known_account__are_proved(asked: None, host: SubscriptionHost, way: str) -> None:
+    made = create_payment(gateway="stripe", amount=Decimal(10), currency="USD", owner=host.user)
+    host.fake.complete_checkout(made.transaction_id)
+    host.deliver_new()
+    get_payment_model().objects.update(account_id="")
+    if way == "refund":
+        refund_payment(payment=get_payment_model().objects.get(), amount=Decimal(1))
+    else:
+        call_command("import_account", stdout=StringIO())
+    assert get_payment_model().objects.get().account_id == DEFAULT_ACCOUNT

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from django_stripe_gateway.choices import FraudStatus, PaymentStatus, RefundStatus
 from django_stripe_gateway.models.operations import PaymentOperation
-from django_stripe_gateway.models.provider_accounts import AccountQuerySet
+from django_stripe_gateway.models.provider_accounts import AccountQuerySet, may_be_of_another
 from django_stripe_gateway.money import DECIMAL_PLACES
 from django_stripe_gateway.transitions import CANCELLABLE, PAYABLE
 
@@ -72,8 +72,9 @@ class PaymentQuerySet(AccountQuerySet[P]):
 
         An order is paid once this is as much as it costs. What is only authorised counts nothing, nor does what
         somebody else has paid under the order's number, in another currency, or in a mode or an account that is not
-        configured now: a test card pays nothing once the site is live. What was refunded, or is about to be, is taken
-        off; a payment counts nothing while it is disputed, and after its dispute was lost.
+        configured now: a test card pays nothing once the site is live. Nor does, until the provider was asked about it,
+        what nobody knows the account of, once there has been another one of the mode. What was refunded, or is about to
+        be, is taken off; a payment counts nothing while it is disputed, and after its dispute was lost.
 
         This changes in both directions, and says nothing of what you have delivered: note that yourself.
 
@@ -91,6 +92,7 @@ class PaymentQuerySet(AccountQuerySet[P]):
         # The few payments of an order by their index, the rest here: SQLite would read all that are confirmed.
         rows = (
             self.of_configured_account()
+            .exclude(may_be_of_another())
             .filter(owner=owner, order_id=number)
             .annotate(refund_under_way=FilteredRelation("refunds", condition=Q(refunds__status__in=UNDER_WAY)))
             .order_by()

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import ClassVar, TypeVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, Q
 from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.accounts import Account, configured_account
@@ -100,6 +100,21 @@ def of_current_accounts() -> Q:
             if account.ids:
                 own &= Q(account_id__in=account.ids)
         found |= own
+    return found
+
+
+def may_be_of_another() -> Q:
+    """Return the condition for rows of no known account whose variant is known to have had another one of their mode.
+
+    Nobody can tell of which of the two they are, until the provider is asked about them.
+    """
+    found = Q(pk__in=())
+    for variant in gateway_settings.variants:
+        account = current_account(variant)
+        if account is not None and account.account_id:
+            others = ProviderAccount.objects.filter(variant=variant, livemode=account.livemode)
+            others = others.exclude(account_id__in=account.ids)
+            found |= Q(Exists(others), variant=variant, livemode=account.livemode, account_id="")
     return found
 
 

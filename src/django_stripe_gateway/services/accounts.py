@@ -94,6 +94,24 @@ def columns_of(variant: str) -> dict[str, Any]:
     return {} if account is None else {"livemode": account.livemode, "account_id": account.account_id}
 
 
+def is_perhaps_elsewhere(row: Any) -> bool:
+    """Return whether a row is of a known account, and nobody knows of which one the key is that is asked about it.
+
+    To whoever has the key of another account the provider says that it knows no such thing, whatever the thing is.
+    """
+    account = current_account(row.variant)
+    return bool(row.account_id) and account is not None and not account.account_id
+
+
+def prove_payment(payment: Any) -> None:
+    """Note on a locked payment in which account the provider has found it."""
+    account = current_account(payment.variant)
+    # What the settings and the provider do not agree about proves nothing; what it has done is written all the same.
+    if account is not None and account.account_id and not account.named_id and not payment.account_id:
+        payment.account_id = account.account_id
+        payment.save(using=payments_database(), update_fields=["account_id", "modified"])
+
+
 def prove_account(subscription: Subscription) -> None:
     """Note on a locked subscription, its customer and its invoices in which account the provider has found it."""
     account_id = columns_of(subscription.variant).get("account_id", "")

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
-from django_stripe_gateway.accounts import Account, configured_account
+from django_stripe_gateway.accounts import configured_account
 from django_stripe_gateway.choices import InvoiceStatus, PaymentStatus
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import AccountContradicted, GatewayError, ProviderError
@@ -16,11 +16,10 @@ from django_stripe_gateway.models import (
     Invoice,
     Plan,
     PlanPricing,
-    ProviderAccount,
     Subscription,
     get_payment_model,
 )
-from django_stripe_gateway.models.provider_accounts import current_account
+from django_stripe_gateway.models.provider_accounts import current_account, may_be_of_another
 from django_stripe_gateway.services.accounts import learn_account, uncontradicted_account
 from django_stripe_gateway.services.doctor.findings import Finding
 from django_stripe_gateway.services.transactions import payments_database
@@ -28,10 +27,14 @@ from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS, PAYABLE
 
 GIVE_UP = "admin, {page}: select them, “Give up on selected {page}”"
 NOTHING = Q(pk__in=())
+ASK = "admin, {page}: “Ask the provider about selected {page}”"
 # What a look at the provider proves to be of the account whose key has asked; customers and invoices along with it.
-UNPROVEN = dict.fromkeys(
-    ("customers", "subscriptions", "invoices"), "admin, subscriptions: “Ask the provider about selected subscriptions”"
-)
+UNPROVEN = {
+    **dict.fromkeys(("customers", "subscriptions", "invoices"), ASK.format(page="subscriptions")),
+    "payments": ASK.format(page="payments"),
+}
+WHY_UNPROVEN = "made before the account was known"
+WHY_COUNTS = f"{WHY_UNPROVEN}: they count in any account of the mode"
 # What of each model still waits for something, and the page where staff give up on it.
 OPEN: dict[str, tuple[Q, str]] = {
     "subscriptions": (~Q(status__in=ENDED_SUBSCRIPTIONS), "subscriptions"),
@@ -69,7 +72,6 @@ def _remedy_for(error: GatewayError) -> str:
 
 def unproven_rows(offline: bool) -> Iterator[Finding]:
     """Count what may be of any account of its mode, though it is known by now which one is configured."""
-    why = "made before the account was known: they count in any account of the mode"
     for name, rows in _tables().items():
         if name == "prices":
             # They entitle nobody, and the catalogue asks what there is of them.
@@ -78,16 +80,19 @@ def unproven_rows(offline: bool) -> Iterator[Finding]:
             account = current_account(variant)
             if account is None or not account.account_id:
                 continue
-            count = rows.filter(variant=variant, livemode=account.livemode, account_id="").count()
-            if count:
-                remedy, is_problem = UNPROVEN.get(name, ""), _has_had_another(variant, account)
-                yield Finding(name, count, why, remedy, variant, account.livemode, is_problem=is_problem)
-
-
-def _has_had_another(variant: str, account: Account) -> bool:
-    """Return whether a variant has stood for another account of the same mode, of which such rows may be."""
-    keys = ProviderAccount.objects.using(payments_database()).filter(variant=variant, livemode=account.livemode)
-    return keys.exclude(account_id__in=account.ids).exists()
+            unproven = rows.filter(variant=variant, livemode=account.livemode, account_id="")
+            in_doubt = unproven.filter(may_be_of_another())
+            if name == "payments":
+                # Of what was never made at the provider nobody can be asked, and it is worth nothing.
+                unproven, in_doubt = unproven.exclude(transaction_id=""), in_doubt.exclude(transaction_id="")
+            count, has_had_another = unproven.count(), in_doubt.exists()
+            if count and name == "payments":
+                # Of what the provider does not know in this account nothing is left to do: it pays for nothing.
+                why = f"{WHY_UNPROVEN}; they pay for no order meanwhile" if has_had_another else WHY_UNPROVEN
+                yield Finding(name, count, why, UNPROVEN[name], variant, account.livemode, is_problem=False)
+            elif count:
+                remedy = UNPROVEN[name]
+                yield Finding(name, count, WHY_COUNTS, remedy, variant, account.livemode, is_problem=has_had_another)
 
 
 def foreign_rows(offline: bool) -> Iterator[Finding]:

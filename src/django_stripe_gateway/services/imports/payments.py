@@ -18,7 +18,7 @@ from django_stripe_gateway.gateways.values import RefundSnapshot
 from django_stripe_gateway.models import AbstractPayment, Customer, PaymentGatewayConfig, get_payment_model
 from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.money import format_amount
-from django_stripe_gateway.services.accounts import columns_of
+from django_stripe_gateway.services.accounts import columns_of, prove_payment
 from django_stripe_gateway.services.audit import without_signals, write_log
 from django_stripe_gateway.services.imports.owners import owner_model
 from django_stripe_gateway.services.imports.reading import Bringer, Result, bring
@@ -55,7 +55,8 @@ class Payments(Bringer[ListedPayment]):
         known = _find(item)
         lacks_refunds = item.refunded > (ZERO if known is None else known.refunded_amount)
         refunds = self.reader.refunds(item.snapshot) if lacks_refunds else ()
-        outcome = take_payment(item, refunds, self.variant, customer_pk, livemode=self.reader.livemode)
+        values = {"livemode": self.reader.livemode, "is_told": self.reader.can_ask}
+        outcome = take_payment(item, refunds, self.variant, customer_pk, **values)
         return outcome, item.snapshot.status
 
 
@@ -74,23 +75,37 @@ def import_payments(
 
 
 def take_payment(
-    item: ListedPayment, refunds: Sequence[RefundSnapshot], variant: str, customer_pk: int | None, *, livemode: bool
+    item: ListedPayment,
+    refunds: Sequence[RefundSnapshot],
+    variant: str,
+    customer_pk: int | None,
+    *,
+    livemode: bool,
+    is_told: bool = True,
 ) -> Outcome:
     """Write a payment as the provider shows it; its row is made if there is none.
+
+    Args:
+        is_told: the provider itself has said it now, in the account of the key.
 
     Raises:
         SnapshotMismatch: it, or one of its refunds, contradicts the row.
     """
     try:
-        return _take(item, refunds, variant, customer_pk, livemode)
+        return _take(item, refunds, variant, customer_pk, livemode, is_told)
     except IntegrityError:
         # Another import was faster: the token that follows from the object stands once.
-        return _take(item, refunds, variant, customer_pk, livemode)
+        return _take(item, refunds, variant, customer_pk, livemode, is_told)
 
 
 @retry_on_deadlock
 def _take(
-    item: ListedPayment, refunds: Sequence[RefundSnapshot], variant: str, customer_pk: int | None, livemode: bool
+    item: ListedPayment,
+    refunds: Sequence[RefundSnapshot],
+    variant: str,
+    customer_pk: int | None,
+    livemode: bool,
+    is_told: bool,
 ) -> Outcome:
     known = _find(item)
     with money_transaction(), ExitStack() as inside:
@@ -100,6 +115,8 @@ def _take(
         else:
             payment = lock_payment(known.pk)
         apply_snapshot(payment, item.snapshot, IMPORT)
+        if is_told:
+            prove_payment(payment)
         for refund in refunds:
             apply_refund(payment, refund, IMPORT)
     return Outcome.NEW if known is None else Outcome.KNOWN

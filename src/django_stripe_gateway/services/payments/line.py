@@ -20,6 +20,7 @@ from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.gateways.values import LineItem, PaymentRequest, PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.models import AbstractPayment, PaymentOperation
+from django_stripe_gateway.services.accounts import prove_payment
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.operations.engine import give_up, look_up, settle, settle_failure
 from django_stripe_gateway.services.operations.verbs import Claim, Verb
@@ -113,6 +114,7 @@ class SnapshotVerb(PaymentVerb[PaymentSnapshot]):
     def apply(self, claim: PaymentClaim, answer: PaymentSnapshot) -> str:
         """Move the payment to what the provider says."""
         apply_snapshot(claim.subject, answer, claim.origin, operation=claim.operation)
+        prove_payment(claim.subject)
         claim.subject.client_secret = answer.client_secret
         return answer.object_id
 

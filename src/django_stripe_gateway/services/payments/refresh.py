@@ -11,7 +11,7 @@ from django_stripe_gateway.exceptions import ProviderError, UnknownAtProvider
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.values import PaymentRef, PaymentSnapshot, RefundSnapshot
 from django_stripe_gateway.models import AbstractPayment
-from django_stripe_gateway.services.accounts import gateway_of
+from django_stripe_gateway.services.accounts import gateway_of, prove_payment
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.refund_sync import apply_refund
@@ -74,6 +74,7 @@ def write_snapshot(payment_pk: Any, snapshot: PaymentSnapshot, origin: Origin) -
         payment = lock_payment(payment_pk)
         try:
             apply_snapshot(payment, snapshot, origin)
+            prove_payment(payment)
         except SupersededAttempt:
             logger.info("Payment %s was started anew while its earlier attempt was looked up.", payment_pk)
         except SnapshotMismatch as mismatch:

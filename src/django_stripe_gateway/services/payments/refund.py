@@ -17,6 +17,7 @@ from django_stripe_gateway.exceptions import (
 from django_stripe_gateway.gateways.values import RefundSnapshot
 from django_stripe_gateway.models import AbstractPayment, Refund
 from django_stripe_gateway.money import display_amount, format_amount
+from django_stripe_gateway.services.accounts import prove_payment
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.operations.engine import (
     look_up,
@@ -80,6 +81,7 @@ class RefundVerb(PaymentVerb[RefundSnapshot]):
     def apply(self, claim: PaymentClaim, answer: RefundSnapshot) -> str:
         """Write where the refund stands."""
         claim.result = apply_refund(claim.subject, answer, claim.origin, refund=_refund_of(claim))
+        prove_payment(claim.subject)
         return answer.refund_id
 
     def undo(self, claim: PaymentClaim, error: GatewayError) -> None:
