@@ -114,7 +114,7 @@ def test_one_that_stripe_fails_with_stops_no_other(
 def test_one_that_cannot_be_written_stops_no_other(
     account: RunningAccount, ada: str, monkeypatch: Any, error: Exception
 ) -> None:
-    def refuse(*_arguments: Any) -> Any:
+    def refuse(*_arguments: Any, **_options: Any) -> Any:
         raise error
 
     monkeypatch.setattr(subscriptions, "take_subscription", refuse)

@@ -21,12 +21,15 @@ from django_stripe_gateway.models import (
     WebhookEvent,
     get_payment_model,
 )
+from django_stripe_gateway.models.provider_accounts import current_account
 from django_stripe_gateway.services.doctor.findings import Finding
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import PAYABLE
 
 # ``reconcile`` runs every few minutes: what is older was not settled by it.
 LONG = timedelta(hours=1)
+WHOSE = "nobody knows whose the key is"
+NAME_IT = "STRIPE_GATEWAY_ACCOUNT_ID, or the variant's option account_id"
 # Bank debits are answered within two weeks and a few days.
 WAITED = timedelta(days=20)
 METER_EVENTS = {
@@ -72,13 +75,20 @@ def webhook_events(offline: bool) -> Iterator[Finding]:
 def lost_subscriptions(offline: bool) -> Iterator[Finding]:
     """Count the subscriptions that their provider does not know any more."""
     rows = Subscription.objects.using(payments_database()).not_ended().of_configured_account()
-    lost, missing = rows.filter(lost__isnull=False).count(), rows.filter(lost=None, missing_since__isnull=False).count()
-    if lost:
-        remedy = "admin, subscriptions: select them, “Give up on selected subscriptions”"
-        yield Finding("subscriptions", lost, "unknown at the provider: they entitle nobody", remedy)
-    if missing:
-        why = "the provider has said once that it does not know them"
-        yield Finding("subscriptions", missing, why, "admin, subscriptions: “Ask the provider”, an hour later")
+    lost, missing = rows.filter(lost__isnull=False), rows.filter(lost=None, missing_since__isnull=False)
+    ask = "admin, subscriptions: “Ask the provider about selected subscriptions”"
+    give_up = f"{ask}; if it does not know them with the right key, “Give up on selected subscriptions”"
+    for found, why, remedy in (
+        (lost, "unknown at the provider: they entitle nobody", give_up),
+        (missing, "the provider has said that it does not know them", f"{ask}, an hour later"),
+    ):
+        for variant, count in found.order_by().values_list("variant").annotate(count=Count("pk")).order_by("variant"):
+            account = current_account(variant)
+            if account is not None and not account.account_id:
+                # The provider says the same of everything to whoever has the key of another account.
+                yield Finding("subscriptions", count, f"{why}, and {WHOSE}", f"{NAME_IT}; then {remedy}", variant)
+            else:
+                yield Finding("subscriptions", count, why, remedy, variant)
 
 
 def unknown_prices(offline: bool) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from django_stripe_gateway.choices import InvoiceStatus, SubscriptionStatus
 from django_stripe_gateway.gateways.account_reading import AccountReader
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
 from django_stripe_gateway.models import Invoice, Subscription
+from django_stripe_gateway.services.accounts import prove_account
 from django_stripe_gateway.services.audit import without_signals
 from django_stripe_gateway.services.imports.reading import Bringer, Result, bring
 from django_stripe_gateway.services.imports.results import IMPORT, Imported, Outcome
@@ -20,6 +21,7 @@ from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, judge
 from django_stripe_gateway.services.subscriptions.identity import find_subscription_row
 from django_stripe_gateway.services.subscriptions.items import lack_periods
+from django_stripe_gateway.services.subscriptions.missing import note_found
 from django_stripe_gateway.services.subscriptions.scheduled import is_schedule_in_doubt
 from django_stripe_gateway.services.subscriptions.sync import (
     add_subscription,
@@ -68,7 +70,8 @@ class Subscriptions(Bringer[SubscriptionSnapshot]):
             problem = self.problem(item)
             if problem:
                 return Outcome.FAILED, problem
-        return take_subscription(customer_pk or 0, self.variant, Look(None, began, item)), item.status
+        look = Look(None, began, item)
+        return take_subscription(customer_pk or 0, self.variant, look, is_told=self.reader.can_ask), item.status
 
 
 def import_subscriptions(
@@ -90,8 +93,8 @@ def _was_just_asked(variant: str, snapshot: SubscriptionSnapshot) -> bool:
     """Return whether what makes one ask is no more than that it is unpaid, as an earlier run has been told."""
     rows = Subscription.objects.using(payments_database()).filter(variant=variant, status=snapshot.status)
     row = rows.filter(provider_id=snapshot.subscription_id, fetched_at__gt=timezone.now() - ASKED_AGAIN_AFTER).first()
-    if row is None or row.plan_id is None:
-        # The catalogue may know its price by now.
+    if row is None or row.plan_id is None or row.lost is not None:
+        # The catalogue may know its price by now, and the provider the subscription.
         return False
     return snapshot.status in UNPAID and not _lacks_something(row, snapshot)
 
@@ -116,8 +119,13 @@ def _lacks_something(row: Subscription, snapshot: SubscriptionSnapshot) -> bool:
 
 
 @retry_on_deadlock
-def take_subscription(customer_pk: int, variant: str, look: Look[SubscriptionSnapshot]) -> Outcome:
+def take_subscription(
+    customer_pk: int, variant: str, look: Look[SubscriptionSnapshot], *, is_told: bool = True
+) -> Outcome:
     """Write a subscription of a customer as the provider shows it, if what is known here is no newer.
+
+    Args:
+        is_told: the provider itself has said it now: it knows it (again), in the account of the key.
 
     Raises:
         SnapshotMismatch: it contradicts the row.
@@ -133,6 +141,9 @@ def take_subscription(customer_pk: int, variant: str, look: Look[SubscriptionSna
         added = add_subscription(customer, snapshot, IMPORT) if pk is None else None
         subscription = lock_subscription(added.pk if added is not None else pk or 0)
         subscription.customer = customer
+        if is_told:
+            prove_account(subscription)
+            note_found(subscription, IMPORT)
         if judge(subscription, look=look) is Verdict.WRITE:
             apply_subscription(subscription, snapshot, IMPORT)
             if snapshot.latest_invoice is not None:

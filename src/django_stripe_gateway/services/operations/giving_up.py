@@ -9,7 +9,7 @@ from django.utils import timezone
 from django_stripe_gateway.accounts import configured_account
 from django_stripe_gateway.exceptions import InvalidInput, OperationInProgress, ProviderError, WrongState
 from django_stripe_gateway.gateways.registry import is_supported_variant
-from django_stripe_gateway.services.accounts import learn_account
+from django_stripe_gateway.services.accounts import is_perhaps_elsewhere, learn_account
 from django_stripe_gateway.services.operations.engine import give_up
 from django_stripe_gateway.services.operations.verbs import Claim, verb_of
 from django_stripe_gateway.services.origins import Origin
@@ -69,6 +69,12 @@ class KnownRow:
 
     def verify_missing(self) -> None:
         """Raise ``WrongState`` where one such answer about the configured account's own is not enough."""
+        if is_perhaps_elsewhere(self.row):
+            raise WrongState(
+                f"The provider does not know this, but it is of the account {self.row.account_id}, and nobody knows "
+                "whose the key is. Name its account first: STRIPE_GATEWAY_ACCOUNT_ID, or the variant's account_id.",
+                code="not_certain",
+            )
 
 
 def verify_reason(reason: str) -> str:

@@ -22,7 +22,7 @@ from django_stripe_gateway.exceptions import GatewayConfigurationError, Provider
 from django_stripe_gateway.gateways.billing_values import CustomerRequest, CustomerSnapshot
 from django_stripe_gateway.gateways.registry import billing_variants, get_billing_gateway
 from django_stripe_gateway.models import Customer
-from django_stripe_gateway.services.accounts import billing_gateway_of, learn_account, made_in
+from django_stripe_gateway.services.accounts import billing_gateway_of, is_perhaps_elsewhere, learn_account, made_in
 from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.audit import send_on_commit
 from django_stripe_gateway.services.operations.engine import run
@@ -358,7 +358,7 @@ def _is_gone(customer: Customer) -> bool:
     try:
         return billing_gateway_of(customer).retrieve_customer(customer.provider_id or "").is_deleted
     except ProviderError as error:
-        return error.is_missing
+        return error.is_missing and not is_perhaps_elsewhere(customer)
 
 
 @retry_on_deadlock

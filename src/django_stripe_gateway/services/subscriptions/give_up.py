@@ -45,7 +45,9 @@ class KnownSubscription(KnownRow):
 
     def verify_missing(self) -> None:
         """Note the answer, which is believed as it is of any subscription; see ``missing``."""
-        if self.row.provider_id and not note_missing(self.row, SYSTEM):
+        is_certain = not self.row.provider_id or note_missing(self.row, SYSTEM)
+        super().verify_missing()
+        if not is_certain:
             raise WrongState(
                 "The provider does not know this subscription. One such answer ends nobody's: it is certain if it is "
                 "the same an hour later.",

@@ -3,7 +3,8 @@
 Stripe keeps what has ended, so that it always answers about what it has made. One "no such subscription" is no proof,
 for an answer can be older than what it is about, and nobody may lose what they pay for by that. It is believed when it
 is repeated an hour later, or when the customer is gone as well: then the subscription is *lost*. It entitles nobody and
-stands in nobody's way, until somebody asks again and is told otherwise.
+stands in nobody's way, until somebody asks again and is told otherwise. It is never believed of what is known to be of
+one account while nobody knows whose the key is.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from django_stripe_gateway.choices import BillingOperationKind, OperationState, 
 from django_stripe_gateway.exceptions import ProviderError, UnknownAtProvider
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.models import BillingOperation, Customer, Subscription
-from django_stripe_gateway.services.accounts import billing_gateway_of, learn_account
+from django_stripe_gateway.services.accounts import billing_gateway_of, is_perhaps_elsewhere, learn_account
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.subscriptions.grace import with_what_is_owed
@@ -65,6 +66,8 @@ def note_missing(subscription: Subscription, origin: Origin) -> bool:
 
 def _is_certain(subscription: Subscription) -> bool:
     """Return whether something else says, too, that the provider has lost a subscription."""
+    if is_perhaps_elsewhere(subscription):
+        return False
     now = timezone.now()
     if subscription.missing_since is not None and now - subscription.missing_since >= APART:
         return True

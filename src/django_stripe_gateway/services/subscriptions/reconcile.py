@@ -62,19 +62,20 @@ def reconcile_subscriptions(*, older_than: timedelta, origin: Origin = SYSTEM) -
 
     Those are subscriptions whose first payment waits longer than ``older_than``, whose page has stayed open as long,
     whose period has ended so long ago, and those that must end with it and do not, or end before their plan's. Of what
-    may be paid at any time, and of the invoices that wait for it, it is asked again and again: see ``unheard``.
+    may be paid at any time, of the invoices that wait for it, and of what is lost, it is asked again and again: see
+    ``unheard``.
     """
     for subscription in _overdue(older_than).iterator(chunk_size=500):
         subject, before = f"subscription {subscription.pk}", _state(subscription)
-        if subscription.given_up is None and not subscription.is_reachable:
-            yield Reconciled(subject, "skipped", "of another account, or unknown at the provider")
+        if not subscription.is_of_configured_account:
+            yield Reconciled(subject, "skipped", "of another account")
             continue
         try:
             current = look_up_start(subscription, origin)
             end_unended(subscription.pk, origin)
         except UnknownAtProvider as error:
-            if subscription.given_up is not None:
-                # As whoever gave up on it has said.
+            if subscription.lost is not None:
+                # As whoever gave up on it has said, or the provider itself.
                 note_silence(subscription)
                 yield Reconciled(subject, "unchanged", error.detail)
                 continue
@@ -83,9 +84,9 @@ def reconcile_subscriptions(*, older_than: timedelta, origin: Origin = SYSTEM) -
         except GatewayError as error:
             yield Reconciled(subject, failure_of(error), error.detail)
         else:
-            is_changed = _state(current) != before
-            detail = f"{subscription.status} → {current.status}"
-            yield Reconciled(subject, "changed" if is_changed else "unchanged", detail)
+            is_changed, is_back = _state(current) != before, subscription.lost is not None and current.lost is None
+            detail = f"{subscription.status} → {current.status}" + (", known at the provider again" if is_back else "")
+            yield Reconciled(subject, "changed" if is_changed or is_back else "unchanged", detail)
     yield from _reconcile_invoices(older_than, origin)
 
 
@@ -130,4 +131,5 @@ def _overdue(older_than: timedelta) -> QuerySet[Subscription]:
     unended &= ~Q(checkout_id="") | Q(Exists(open_starts(OuterRef("pk"))))
     unended &= Q(~Exists(cancellations(OuterRef("pk"))))
     early = Q(status__in=CHANGEABLE) & ENDS_BEFORE_PLAN
-    return rows.filter(unpaid | page | ended | unended | early | unheard(older_than)).order_by("pk")
+    overdue = (unpaid | page | ended | unended | early) & Q(lost=None)
+    return rows.filter(overdue | unheard(older_than)).order_by("pk")

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import GreaterThan
 from django.utils import timezone
 
 from django_stripe_gateway.choices import InvoiceStatus, SubscriptionStatus
@@ -41,12 +43,14 @@ def unheard(older_than: timedelta) -> Q:
     # A scheduled price that nobody here knew may be a plan's by now.
     waits = Q(status__in=WAITING) | Q(scheduled_change_at__isnull=False, scheduled_pricing=None)
     is_due = ((is_late | is_over) & _is_silent_since(soon)) | (waits & _is_silent_since(later))
-    running = is_due & ~Q(status__in=ENDED_SUBSCRIPTIONS)
-    # Of the account that is configured (again): the provider may know it, and charge for it.
-    is_unasked = Q(fetched_at=None) | Q(fetched_at__lt=F("given_up"))
-    is_unasked |= Q(given_up__gt=now - MONTH) & _is_silent_since(later) | _is_silent_since(min(later, now - MONTH))
-    given_up = Q(given_up__isnull=False) & of_current_accounts() & is_unasked
-    return (running | given_up) & Q(provider_id__isnull=False)
+    running = is_due & Q(lost=None) & ~Q(status__in=ENDED_SUBSCRIPTIONS)
+    # Of the account that is configured (again), or asked about with a wrong key: the provider may know it, and charge.
+    left = Coalesce("given_up", "lost")
+    is_unasked = Q(fetched_at=None) | Q(fetched_at__lt=left)
+    is_unasked |= Q(GreaterThan(left, now - MONTH)) & _is_silent_since(later)
+    is_unasked |= _is_silent_since(min(later, now - MONTH))
+    is_left = Q(given_up__isnull=False) | Q(lost__isnull=False) & ~Q(status__in=ENDED_SUBSCRIPTIONS)
+    return (running | is_left & of_current_accounts() & is_unasked) & Q(provider_id__isnull=False)
 
 
 def unheard_invoices(older_than: timedelta) -> QuerySet[Invoice]:

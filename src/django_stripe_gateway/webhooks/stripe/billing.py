@@ -23,6 +23,7 @@ from django_stripe_gateway.services.subscriptions.grace import is_in_doubt, with
 from django_stripe_gateway.services.subscriptions.identity import find_subscription_row
 from django_stripe_gateway.services.subscriptions.invoices import SETTLED_INVOICES, is_invoice_missing
 from django_stripe_gateway.services.subscriptions.items import lack_periods
+from django_stripe_gateway.services.subscriptions.missing import note_found
 from django_stripe_gateway.services.subscriptions.paid_periods import is_payment_in_doubt
 from django_stripe_gateway.services.subscriptions.scheduled import is_schedule_in_doubt
 from django_stripe_gateway.services.subscriptions.sync import (
@@ -67,7 +68,7 @@ def apply_subscription_event(
         verify_account(event, subscription)
         # Also where the provider is asked instead of believing the rest.
         verify_customer(subscription, snapshot)
-        was_given_up = subscription.given_up is not None
+        was_given_up, was_lost = subscription.given_up is not None, subscription.lost is not None
         newest = newest_of(
             event,
             subscription,
@@ -78,7 +79,7 @@ def apply_subscription_event(
             retrieve=lambda: with_what_is_owed(
                 gateway, subscription, gateway.retrieve_subscription(snapshot.subscription_id)
             ),
-            is_in_doubt=was_given_up
+            is_in_doubt=was_lost
             or is_in_doubt(subscription, snapshot, event.previous.get("status"))
             or is_schedule_in_doubt(subscription, snapshot, event.created)
             or is_payment_in_doubt(subscription, snapshot)
@@ -87,6 +88,8 @@ def apply_subscription_event(
             or lack_periods(snapshot.items)
             or are_discounts_in_doubt(subscription, snapshot),
         )
+        if isinstance(event.fetched, Look):
+            note_found(subscription, event.origin)
         if newest is not None:
             apply_subscription(subscription, newest, event.origin, said_at=event.created)
             if isinstance(event.fetched, Look) and newest.latest_invoice is not None:
