@@ -357,8 +357,8 @@ class BillingGateway(ScheduleGateway, ABC):
         """Ask for an invoice."""
 
     @abstractmethod
-    def list_invoices(self, customer_id: str) -> Sequence[InvoiceSnapshot]:
-        """Return the customer's invoices, the newest first."""
+    def list_invoices(self, customer_id: str, *, status: str = "") -> Sequence[InvoiceSnapshot]:
+        """Return the customer's invoices, the newest first; only those of a ``status`` if one is named."""
 
     # Reading what webhooks bring.
 

@@ -298,9 +298,10 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
                 raise
         return self.retrieve_invoice(invoice_id)
 
-    def list_invoices(self, customer_id: str) -> Sequence[InvoiceSnapshot]:
-        """Return the customer's invoices, the newest first."""
-        return self._list(lambda params: self.v1.invoices.list(params=params), invoice_snapshot, customer=customer_id)
+    def list_invoices(self, customer_id: str, *, status: str = "") -> Sequence[InvoiceSnapshot]:
+        """Return the customer's invoices, the newest first; only those of a ``status`` if one is named."""
+        wanted = {"customer": customer_id, **({"status": status} if status else {})}
+        return self._list(lambda params: self.v1.invoices.list(params=params), invoice_snapshot, **wanted)
 
     # Reading what webhooks bring.
 

@@ -1,35 +1,47 @@
 """What runs at the provider and is not known here, asked before anything is sold: it would be paid for twice.
 
-What a customer of ours has there is taken in, and counts like all else. Besides, the provider is asked by the e-mail
-address, in a few calls: those who have a past here may have begun anew elsewhere. What is found so is nobody's here: an
-address is no proof of whose it is, so nothing is given to anybody by it; but no second one is sold beside it either,
-until the staff has linked the two. The mark that we leave on customers, the key of their owner, proves nothing either:
-another site with the same account, or a copy of the database, counts its owners from 1 as well. So it adopts nothing;
-it only tells apart who is another's. Where the host says that an address may be anybody's, nothing is said of what is
-at the provider under it, unless it has the owner's mark.
+What a customer of ours has there, and owes, is taken in, and counts like all else. Besides, the provider is asked by
+the e-mail address, in a few calls: those who have a past here may have begun anew elsewhere. What is found so is
+nobody's here: an address is no proof of whose it is, so nothing is given to anybody by it; but no second one is sold
+beside it either, until the staff has linked the two. The mark that we leave on customers, the key of their owner,
+proves nothing either: another site with the same account, or a copy of the database, counts its owners from 1 as well.
+So it adopts nothing; it only tells apart who is another's. Where the host says that an address may be anybody's,
+nothing is said of what is at the provider under it, unless it has the owner's mark.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
+
 from django_stripe_gateway.adapter import get_adapter
-from django_stripe_gateway.choices import SubscriptionStatus
+from django_stripe_gateway.choices import InvoiceStatus, SubscriptionStatus
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import ProviderError, UnknownAtProvider, WrongState
 from django_stripe_gateway.gateways.billing import BillingGateway
-from django_stripe_gateway.gateways.billing_values import CustomerSnapshot, SubscriptionSnapshot
+from django_stripe_gateway.gateways.billing_values import CustomerSnapshot, InvoiceSnapshot, SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import Customer, PlanPricing, Subscription
+from django_stripe_gateway.models import Customer, Invoice, PlanPricing, Subscription
 from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.customers import OWNER_MARK, note_unheard_deletion, owner_details
 from django_stripe_gateway.services.subscriptions.identity import find_subscription_row
-from django_stripe_gateway.services.subscriptions.sync import add_subscription, lock_customer, look_up_subscription
+from django_stripe_gateway.services.subscriptions.sync import (
+    add_subscription,
+    lock_customer,
+    look_up_subscription,
+    store_invoice,
+)
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
+
+logger = logging.getLogger(__name__)
 
 # Nobody pays for it, or has ever.
 NOT_RUNNING = (*ENDED_SUBSCRIPTIONS, SubscriptionStatus.INCOMPLETE)
@@ -46,6 +58,7 @@ def learn_what_runs(owner: Any, customer: Customer, plan_pk: int, origin: Origin
         return
     if customer.exists_at_provider:
         take_in_what_runs(customer, origin)
+        _take_in_what_is_owed(customer, origin)
     _check_elsewhere(get_billing_gateway(customer.variant), owner, customer, plan_pk)
 
 
@@ -77,6 +90,40 @@ def take_in_what_runs(customer: Customer, origin: Origin) -> None:
             pk = _add(customer.pk, listed, origin)
             if pk is not None:
                 look_up_subscription(pk, origin)
+
+
+def _take_in_what_is_owed(customer: Customer, origin: Origin) -> None:
+    """Store the open invoices of who has had something, of which no event has told, or has yet."""
+    ended = Subscription.objects.using(payments_database()).reachable().has_ended().filter(customer=customer)
+    if not ended.exclude(status=SubscriptionStatus.INCOMPLETE_EXPIRED).exists():
+        return
+    began = timezone.now()
+    try:
+        listed = billing_gateway_of(customer).list_invoices(customer.provider_id or "", status=InvoiceStatus.OPEN)
+    except ProviderError as error:
+        if not error.is_missing:
+            raise
+        return
+    rows = Invoice.objects.using(payments_database()).open().filter(customer=customer, variant=customer.variant)
+    known = set(rows.values_list("provider_id", flat=True))
+    for invoice in listed:
+        if invoice.subscription_id and invoice.invoice_id not in known:
+            _add_invoice(customer.pk, invoice, began, origin)
+
+
+@retry_on_deadlock
+def _add_invoice(customer_pk: int, snapshot: InvoiceSnapshot, began: datetime, origin: Origin) -> None:
+    with money_transaction():
+        customer = lock_customer(customer_pk)
+        rows = Subscription.objects.using(payments_database()).select_for_update()
+        subscription = rows.filter(customer=customer, provider_id=snapshot.subscription_id).first()
+        if subscription is None:
+            return
+        subscription.customer = customer
+        try:
+            store_invoice(subscription, snapshot, origin, looked_at=began)
+        except SnapshotMismatch as mismatch:
+            logger.error("The provider's answer contradicts invoice %s: %s.", snapshot.invoice_id, mismatch)
 
 
 @retry_on_deadlock

@@ -144,6 +144,9 @@ class SubscribingTests(BillingScenario):
         """An invoice says what was billed, paid, for which price and period."""
         found = self.active(quantity=2)
         (invoice,) = self.gateway.list_invoices(found.customer_id)
+        of_status = self.gateway.list_invoices(found.customer_id, status=invoice.status)
+        assert [one.invoice_id for one in of_status] == [invoice.invoice_id]
+        assert not self.gateway.list_invoices(found.customer_id, status="void")
         read = self.gateway.retrieve_invoice(invoice.invoice_id)
         forty = Decimal("40.00")
         assert (read.status, read.total, read.amount_paid, read.amount_remaining) == ("paid", forty, forty, Decimal(0))

@@ -80,9 +80,10 @@ class AcmeBillingGateway(AcmeCatalogue):
         """Ask for an invoice."""
         return invoice_snapshot(call(self.account, "get", kind="invoice", object_id=invoice_id))
 
-    def list_invoices(self, customer_id: str) -> Sequence[InvoiceSnapshot]:
-        """Return the customer's invoices."""
-        return [invoice_snapshot(one) for one in self._list("invoice", customer=customer_id)]
+    def list_invoices(self, customer_id: str, *, status: str = "") -> Sequence[InvoiceSnapshot]:
+        """Return the customer's invoices, of a status if one is named."""
+        found = [invoice_snapshot(one) for one in self._list("invoice", customer=customer_id)]
+        return [one for one in found if status in ("", one.status)]
 
     def read_subscription(self, obj: Mapping[str, Any]) -> SubscriptionSnapshot:
         """Return the snapshot of an event's object."""

@@ -234,10 +234,10 @@ class LocalstripeBillingGateway(StripeBillingGateway):
             raise PaymentDeclined("Your card was declined.", code="card_declined", decline_code="card_declined")
         return paid
 
-    def list_invoices(self, customer_id: str) -> Sequence[InvoiceSnapshot]:
-        """Return the customer's invoices, the newest first."""
+    def list_invoices(self, customer_id: str, *, status: str = "") -> Sequence[InvoiceSnapshot]:
+        """Return the customer's invoices, the newest first; only those of a ``status`` if one is named."""
         found = self._list(lambda params: self.v1.invoices.list(params=params), invoice_snapshot, customer=customer_id)
-        return found[::-1]
+        return [one for one in reversed(found) if status in ("", one.status)]
 
     def _subscription_expand(self) -> list[str]:
         return ["latest_invoice.payment_intent"]
