@@ -48,6 +48,7 @@ def calls() -> SubscriptionItem:
 def test_cancelled__again_and_again(metered: MeteredHost, by_use: PlanPricing) -> None:
     for _again in range(3):
         subscription = metered.subscribed(by_use)
+        metered.fake.customer_changes_card(metered.host.customer.provider_id or "", "pm_card_visa")
         use(metered, 100_000)
         body = {"subscription_id": subscription.provider_id, "at_period_end": False}
         assert metered.host.post("cancel", body).status_code == 200

@@ -173,11 +173,12 @@ def test_how_often(either_host: SubscriptionHost) -> None:
     host.fake.after_retries = "past_due"
     late(host)
     be_silent_for(hours=2)
-    assert asked(host) == ["subscriptions"]
+    # The invoice says whether a payment is under way.
+    assert asked(host) == ["invoices", "subscriptions"]
     assert asked(host) == []
     be_silent_for(days=2)
-    # Its invoice comes along.
-    assert asked(host) == ["subscriptions"]
+    # The invoice comes along with its subscription.
+    assert asked(host) == ["invoices", "subscriptions"]
     Subscription.objects.update(past_due_since=timezone.now() - timedelta(days=40))
     Invoice.objects.update(issued=timezone.now() - timedelta(days=40))
     be_silent_for(hours=20)

@@ -27,7 +27,8 @@ SECTIONS = (
         _("Period"),
         "start current_period_start current_period_end trial_start trial_end cancel_at_period_end cancel_at "
         "fixed_end canceled_at ended_at cancellation_feedback cancellation_comment cancellation_reason "
-        "past_due_since first_paid_at paid_until was_paused pause_behavior pause_resumes_at has_pending_update".split(),
+        "past_due_since late_payment_under_way first_paid_at paid_until was_paused pause_behavior pause_resumes_at "
+        "has_pending_update".split(),
     ),
     (_("Scheduled change"), "scheduled_change_at scheduled_pricing scheduled_quantity schedule_id".split()),
     (_("Terms"), "collection_method days_until_due trial_end_behavior discounts_shown".split()),

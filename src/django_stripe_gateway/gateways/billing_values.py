@@ -45,6 +45,7 @@ class InvoiceSnapshot:
         status: the provider's word (draft, open, paid, uncollectible, void).
         client_secret: confirms its payment in the customer's browser; never stored or logged.
         requires_action: the customer has to authenticate before it can be paid.
+        is_under_way: a payment of it was made that is decided in days, such as a bank debit; ``None`` if nothing says.
         amount_given_back: by credit notes after it was paid.
         amount_credited: what the customer's balance has paid of it, a credit left from what was paid before.
         sellers_items: of its total, what the seller has put on it, as far as its lines are told.
@@ -74,6 +75,7 @@ class InvoiceSnapshot:
     livemode: bool | None = None
     attempt_count: int = 0
     requires_action: bool = False
+    is_under_way: bool | None = None
     created: datetime | None = None
     finalized_at: datetime | None = None
     due: datetime | None = None
@@ -167,6 +169,7 @@ class SubscriptionSnapshot:
         pause_behavior: empty unless collection is paused.
         has_pending_update: a change waits for its payment; ``pending_items`` are the items as it would make them.
         invoices: all of it, where they were asked for; ``past_due_since``, ``first_paid_at`` are what they say.
+        is_payment_under_way: of what is late longest, where that was asked for.
         schedule: what becomes of it later, where that was asked for; ``schedule_id`` is told by every object.
         default_payment_method: charged instead of the customer's default one; empty where that one is charged.
         cancellation_reason: whose doing its end is; ``cancellation_feedback`` is the customer's, in Stripe's words.
@@ -211,6 +214,7 @@ class SubscriptionSnapshot:
     invoices: Sequence[InvoiceSnapshot] = ()
     past_due_since: datetime | None = None
     first_paid_at: datetime | None = None
+    is_payment_under_way: bool | None = None
     schedule_id: str = ""
     schedule: ScheduleSnapshot | None = None
 

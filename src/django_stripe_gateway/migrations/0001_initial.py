@@ -387,6 +387,7 @@ class Migration(migrations.Migration):
                 ('trial_start', models.DateTimeField(blank=True, null=True, verbose_name='trial starts')),
                 ('trial_end', models.DateTimeField(blank=True, null=True, verbose_name='trial ends')),
                 ('past_due_since', models.DateTimeField(blank=True, null=True, verbose_name='past due since')),
+                ('late_payment_under_way', models.BooleanField(default=False, verbose_name='late payment under way')),
                 ('first_paid_at', models.DateTimeField(blank=True, null=True, verbose_name='first paid')),
                 ('paid_from', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('paid_until', models.DateTimeField(blank=True, null=True, verbose_name='paid until')),

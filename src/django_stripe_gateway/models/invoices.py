@@ -82,6 +82,8 @@ class Invoice(OfAccount):
 
     # Secret for the customer's browser; handed on after a call, never stored.
     client_secret: str = ""
+    # Whether a slow payment of it is under way, known after a look.
+    is_under_way: bool = False
 
     class Meta:
         verbose_name = _("invoice")

@@ -21,6 +21,8 @@ from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
 
 PAYING = (SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING)
 INCOMPLETE = (SubscriptionStatus.STARTING, SubscriptionStatus.INCOMPLETE)
+# No bank takes more than 14 of its days (https://docs.stripe.com/payments/sepa-debit).
+DEBIT_DAYS = 21
 
 
 def new_token() -> str:
@@ -32,6 +34,11 @@ def past_due_cutoff(now: datetime | None = None) -> datetime | None:
     """Return since when a subscription may be past due and still count; ``None`` when it may be for ever."""
     days = gateway_settings.past_due_grace_days
     return None if days is None else (now or timezone.now()) - timedelta(days=days)
+
+
+def debit_time() -> timedelta:
+    """Return how much longer a payment under way is waited for: that long at most, debits may fail for ever."""
+    return timedelta(days=DEBIT_DAYS if gateway_settings.past_due_grace_days else 0)
 
 
 class SubscriptionQuerySet(AccountQuerySet["Subscription"]):
@@ -108,7 +115,8 @@ class SubscriptionQuerySet(AccountQuerySet["Subscription"]):
             period = F("current_period_end") - F("current_period_start")
             unknown = Q(current_period_start__isnull=True) | Q(current_period_end__isnull=True)
             ends = ExpressionWrapper(Value(now, models.DateTimeField()) - period, models.DateTimeField())
-            in_time = Q(past_due_since__gt=cutoff) & (unknown | Q(past_due_since__gt=ends))
+            is_waited_for = Q(late_payment_under_way=True, past_due_since__gt=cutoff - debit_time())
+            in_time = (Q(past_due_since__gt=cutoff) | is_waited_for) & (unknown | Q(past_due_since__gt=ends))
             late &= in_time
             paying &= ~Q(status=SubscriptionStatus.ACTIVE) | Q(past_due_since__isnull=True) | in_time
         valid = (paying | late) & of_current_accounts() & Q(lost=None)
@@ -169,6 +177,8 @@ class Subscription(OfAccount):
     trial_start = models.DateTimeField(_("trial starts"), null=True, blank=True)
     trial_end = models.DateTimeField(_("trial ends"), null=True, blank=True)
     past_due_since = models.DateTimeField(_("past due since"), null=True, blank=True)
+    # Of what is late: paid by what takes days, such as a bank debit.
+    late_payment_under_way = models.BooleanField(_("late payment under way"), default=False)
     # When money was paid for it first, by the provider's clock: who never paid anything has no time to pay late.
     first_paid_at = models.DateTimeField(_("first paid"), null=True, blank=True)
     # The latest period of its plan that was paid, or of which nothing was due. And whether collection is paused, or was
@@ -272,11 +282,16 @@ class Subscription(OfAccount):
 
     @property
     def _is_late_in_time(self) -> bool:
-        """Whether it is late for no longer than is allowed: some days, and never more than a period of its plan."""
+        """Whether it is late for no longer than is allowed: some days, and never more than a period of its plan.
+
+        A payment that is under way is waited for.
+        """
         now, since = timezone.now(), self.past_due_since
         cutoff = past_due_cutoff(now)
         if cutoff is None:
             return True
+        if self.late_payment_under_way:
+            cutoff -= debit_time()
         if self.current_period_start is not None and self.current_period_end is not None:
             cutoff = max(cutoff, now - (self.current_period_end - self.current_period_start))
         return since is not None and since > cutoff

@@ -209,6 +209,7 @@ def invoice_snapshot(obj: Object) -> InvoiceSnapshot:
         livemode=flag(obj.get("livemode")),
         attempt_count=count_of(obj.get("attempt_count"), 0),
         requires_action=part(intent).get("status") == "requires_action",
+        is_under_way=part(intent)["status"] == "processing" if part(intent).get("status") else None,
         created=moment(obj.get("created") or obj.get("date")),
         finalized_at=moment(part(obj.get("status_transitions")).get("finalized_at")),
         due=moment(obj.get("due_date")),

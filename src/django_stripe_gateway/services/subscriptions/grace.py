@@ -20,6 +20,8 @@ from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, Subsc
 from django_stripe_gateway.models import Invoice, Subscription
 from django_stripe_gateway.services.transactions import payments_database
 
+LATE = (SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID)
+
 
 def note_lateness(subscription: Subscription, snapshot: SubscriptionSnapshot, said_at: datetime | None) -> None:
     """Note since when a locked subscription is past due, and that it was paid before, if the provider was asked.
@@ -37,6 +39,10 @@ def note_lateness(subscription: Subscription, snapshot: SubscriptionSnapshot, sa
             subscription.past_due_since = min(said_at or since or _latest(snapshot) or now, now)
     elif subscription.status != SubscriptionStatus.UNPAID:
         subscription.past_due_since = _kept_lateness(subscription, snapshot)
+    if subscription.past_due_since is None:
+        subscription.late_payment_under_way = False
+    elif snapshot.is_payment_under_way is not None:
+        subscription.late_payment_under_way = snapshot.is_payment_under_way
 
 
 def note_payment(subscription: Subscription, snapshot: InvoiceSnapshot) -> None:
@@ -48,6 +54,29 @@ def note_payment(subscription: Subscription, snapshot: InvoiceSnapshot) -> None:
         return
     rows = Subscription.objects.using(payments_database()).filter(pk=subscription.pk)
     rows.filter(Q(first_paid_at__isnull=True) | Q(first_paid_at__gt=paid_at)).update(first_paid_at=paid_at)
+
+
+def note_under_way(invoice: Invoice, *, is_under_way: bool | None) -> None:
+    """Note whether what is late longest is being paid by what takes days, if that is said.
+
+    The subscription's row need not be locked.
+    """
+    subscription = invoice.subscription
+    if subscription is None or is_under_way is None or not invoice.is_open or subscription.past_due_since is None:
+        return
+    earlier = Q(issued__lt=invoice.issued) if invoice.issued else Q(issued__isnull=False)
+    if invoice.billing_reason == "manual" or _owed(subscription).filter(earlier).exists():
+        return
+    rows = Subscription.objects.using(payments_database()).filter(pk=subscription.pk, past_due_since__isnull=False)
+    rows.update(late_payment_under_way=is_under_way)
+
+
+def is_settled_unheard(invoice: Invoice) -> bool:
+    """Return whether a subscription is late here of which nothing is owed any more: the event of that may be lost."""
+    subscription = invoice.subscription
+    if subscription is None or invoice.status in (InvoiceStatus.DRAFT, InvoiceStatus.OPEN):
+        return False
+    return subscription.status in LATE and not _owed(subscription).exists()
 
 
 def is_in_doubt(subscription: Subscription, snapshot: SubscriptionSnapshot, was: object = None) -> bool:
@@ -92,11 +121,19 @@ def note_settled(invoice: Invoice) -> None:
 def with_what_is_owed(
     gateway: BillingGateway, subscription: Subscription, found: SubscriptionSnapshot
 ) -> SubscriptionSnapshot:
-    """Return what the provider says of a subscription with its invoices, if these alone say whether it is late."""
-    if found.status != SubscriptionStatus.ACTIVE or subscription.past_due_since is None or found.invoices:
-        return found
-    with suppress(UnsupportedByGateway):
-        return replace(found, invoices=gateway.list_subscription_invoices(found.subscription_id))
+    """Return what the provider says of a subscription with its invoices, if these alone say whether it is late.
+
+    Of what is late longest it is asked whether a payment is under way: no list of invoices tells.
+    """
+    is_late = found.status == SubscriptionStatus.ACTIVE and subscription.past_due_since is not None
+    if is_late and not found.invoices:
+        with suppress(UnsupportedByGateway):
+            found = replace(found, invoices=gateway.list_subscription_invoices(found.subscription_id))
+    if is_late or found.status == SubscriptionStatus.PAST_DUE:
+        late = [(one.late_since, one.invoice_id) for one in found.invoices if found.is_owed(one) and one.late_since]
+        if late:
+            is_under_way = gateway.retrieve_invoice(min(late)[1]).is_under_way
+            return replace(found, is_payment_under_way=is_under_way)
     return found
 
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
+
+from django.db import transaction
 
 from django_stripe_gateway.choices import InvoiceStatus, SubscriptionStatus
+from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
 from django_stripe_gateway.models import Invoice, Subscription
 from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, judge, look_until_written
-from django_stripe_gateway.services.subscriptions.sync import apply_invoice, lock_customer, lock_invoice
+from django_stripe_gateway.services.subscriptions.sync import (
+    apply_invoice,
+    lock_customer,
+    lock_invoice,
+    look_up_subscription,
+)
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 logger = logging.getLogger(__name__)
@@ -28,6 +37,19 @@ def is_invoice_missing(subscription: Subscription, snapshot: SubscriptionSnapsho
         return False
     known = Invoice.objects.using(payments_database()).filter(variant=subscription.variant).shown()
     return not known.filter(provider_id=snapshot.latest_invoice_id).exists()
+
+
+def look_after_commit(subscription_pk: int, origin: Origin) -> None:
+    """Look up a subscription whose event may be lost, after the transaction; ``reconcile`` does if that fails."""
+    look = partial(_try_to_look, subscription_pk, origin)
+    transaction.on_commit(look, using=payments_database(), robust=True)
+
+
+def _try_to_look(subscription_pk: int, origin: Origin) -> None:
+    try:
+        look_up_subscription(subscription_pk, origin)
+    except GatewayError as error:
+        logger.warning("Subscription %s waits for reconcile: %s.", subscription_pk, error.code)
 
 
 def read_invoice(invoice_pk: int) -> Invoice:
@@ -82,4 +104,5 @@ def take_invoice_look(seen: Invoice, look: Look[InvoiceSnapshot], origin: Origin
             logger.error("The provider's answer contradicts invoice %s: %s.", invoice.provider_id, mismatch)
     if invoice.is_open and look.answer.requires_action:
         invoice.client_secret = look.answer.client_secret
+    invoice.is_under_way = invoice.is_open and look.answer.is_under_way is True
     return invoice

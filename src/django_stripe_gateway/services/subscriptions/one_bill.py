@@ -101,6 +101,9 @@ def _is_of_plan(price_ids: set[str], plan_pk: int) -> bool:
 
 def _refusal(found: Subscription, plan_pk: int) -> WrongState:
     """Return the refusal that names the way out of what a subscription stands for."""
+    if found.late_payment_under_way and found.status in OWING:
+        detail = "There is a subscription whose payment is under way. Wait until it is decided."
+        return WrongState(detail, code="payment_under_way")
     if found.status in OWING:
         detail = "There is a subscription whose invoice is open. Pay it first, with invoices/{id}/pay/."
         return WrongState(detail, code="open_invoice")

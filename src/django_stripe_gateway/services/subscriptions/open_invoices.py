@@ -3,11 +3,14 @@
 Stripe's status follows the latest invoice. A small one that is paid would make one current whose renewal is open, and a
 subscription that ends leaves its open invoices as they are, to be paid at any time
 (https://docs.stripe.com/billing/subscriptions/cancel). The provider is asked before anything is refused for it: what
-was paid a moment ago may not be known here. What the seller has voided, or given up, is not owed.
+was paid a moment ago may not be known here. What the seller has voided, or given up, is not owed. What is paid by a
+debit that takes days is not late, nor to be paid once more; but who has failed before, or waits for several, waits
+until they are decided: else a row of debits that fail would be worth as much as money.
 """
 
 from __future__ import annotations
 
+from django.db.models import Q
 from django.utils import timezone
 
 from django_stripe_gateway.choices import SubscriptionStatus
@@ -37,7 +40,8 @@ def check_nothing_late(claim: CustomerClaim, change: SubscriptionChange) -> None
     """Raise if a change charges more at once while an invoice of the subscription is late.
 
     Raises:
-        ProviderStateError: an invoice is to be paid first ("open_invoice").
+        ProviderStateError: an invoice is to be paid first ("open_invoice"), or its payment, after one that has failed,
+            is under way ("payment_under_way").
     """
     seen: Subscription = claim.seen
     if change.proration == "none" or not _may_be_late(seen) or not _adds(seen, change):
@@ -50,28 +54,51 @@ def check_nothing_late(claim: CustomerClaim, change: SubscriptionChange) -> None
     found = claim.gateway.retrieve_subscription(seen.provider_id or "")
     if claim.operation.attempts > 1 and is_made(found, change):
         return
+    has_failed = SubscriptionStatus.PAST_DUE in (found.status, seen.status) or seen.past_due_since is not None
     for invoice in reversed(of_it):
         if found.is_owed(invoice) and (invoice.late_since is None or invoice.late_since <= now):
-            raise ProviderStateError(_sentence(invoice.invoice_id), code="open_invoice")
+            is_under_way = claim.gateway.retrieve_invoice(invoice.invoice_id).is_under_way is True
+            if has_failed or not is_under_way:
+                raise ProviderStateError(**_refusal(invoice.invoice_id, is_under_way=is_under_way))
 
 
 def check_nothing_owed(customer: Customer, origin: Origin) -> None:
-    """Raise ``WrongState`` ("open_invoice") if an invoice of what has ended is late; no lock may be held.
+    """Raise ``WrongState`` if an invoice of what has ended is late; no lock may be held.
 
-    Only of what was paid for once: nobody has had anything of the rest.
+    The first invoice of what never began is not: nobody has had anything of it.
 
     Raises:
+        WrongState: it is to be paid first ("open_invoice"), or payments of several, or after one that has failed, are
+            under way ("payment_under_way").
         ProviderError: the provider could not be asked; then nothing may be started either.
     """
     rows = Invoice.objects.using(payments_database()).open().filter(customer=customer)
-    ended = rows.filter(subscription__status__in=ENDED_SUBSCRIPTIONS, subscription__first_paid_at__isnull=False)
-    ended = ended.filter(subscription__lost=None).exclude(billing_reason="manual")
+    ended = rows.filter(subscription__status__in=ENDED_SUBSCRIPTIONS, subscription__lost=None)
+    # What is sent to be paid later begins all the same.
+    unbegun = Q(billing_reason="subscription_create", subscription__first_paid_at__isnull=True)
+    unbegun &= ~Q(subscription__collection_method="send_invoice")
+    unbegun |= Q(subscription__status=SubscriptionStatus.INCOMPLETE_EXPIRED)
+    ended = ended.exclude(unbegun).exclude(billing_reason="manual")
+    under_way = []
     for invoice in ended.order_by("pk"):
         if not invoice.is_of_configured_account or _is_to_come(invoice):
             continue
         current = look_up_invoice(invoice.pk, origin)
-        if current.is_open and not _is_to_come(current):
-            raise WrongState(_sentence(current.provider_id), code="open_invoice")
+        if not current.is_open or _is_to_come(current):
+            continue
+        if not current.is_under_way:
+            raise WrongState(**_refusal(current.provider_id, is_under_way=False))
+        under_way.append(current)
+    if len(under_way) > 1 or any(one.attempt_count > 1 for one in under_way):
+        raise WrongState(**_refusal(under_way[0].provider_id, is_under_way=True))
+
+
+def check_not_under_way(unpaid: Subscription, origin: Origin) -> None:
+    """Raise ``WrongState`` ("payment_under_way") if the first payment of a subscription was made, and takes days."""
+    first = Invoice.objects.using(payments_database()).open().filter(subscription=unpaid)
+    for invoice in first.filter(provider_id=unpaid.latest_invoice_id):
+        if look_up_invoice(invoice.pk, origin).is_under_way:
+            raise WrongState(**_refusal(invoice.provider_id, is_under_way=True))
 
 
 def _is_to_come(invoice: Invoice) -> bool:
@@ -97,5 +124,9 @@ def _adds(subscription: Subscription, change: SubscriptionChange) -> bool:
     )
 
 
-def _sentence(invoice_id: str) -> str:
-    return f"The invoice {invoice_id} is open. Pay it first, with invoices/{invoice_id}/pay/."
+def _refusal(invoice_id: str, *, is_under_way: bool) -> dict[str, str]:
+    if is_under_way:
+        detail = f"A payment of the invoice {invoice_id} is under way. Wait until it is decided; do not pay it again."
+        return {"detail": detail, "code": "payment_under_way"}
+    detail = f"The invoice {invoice_id} is open. Pay it first, with invoices/{invoice_id}/pay/."
+    return {"detail": detail, "code": "open_invoice"}

@@ -28,7 +28,12 @@ from django_stripe_gateway.services.subscriptions.announcements import (
 )
 from django_stripe_gateway.services.subscriptions.ends import note_end
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, judge, look_until_written
-from django_stripe_gateway.services.subscriptions.grace import note_lateness, note_payment, note_settled
+from django_stripe_gateway.services.subscriptions.grace import (
+    note_lateness,
+    note_payment,
+    note_settled,
+    note_under_way,
+)
 from django_stripe_gateway.services.subscriptions.items import (
     OF_PLAN,
     PERIOD,
@@ -63,7 +68,7 @@ PERSONAL_OF_INVOICE = ("hosted_url", "pdf_url")
 # What was known and then missing says that an old answer lacks it, not that it is gone.
 KEPT_WHEN_MISSING = frozenset({"start"})
 # What follows from them, and from when they were said.
-DERIVED = ("past_due_since", "first_paid_at", "fixed_end", "paid_from", "paid_until", "was_paused")
+DERIVED = "past_due_since late_payment_under_way first_paid_at fixed_end paid_from paid_until was_paused".split()
 TIMES = ("provider_time", "fetched_at", "modified")
 
 
@@ -346,6 +351,7 @@ def apply_invoice(invoice: Invoice, snapshot: InvoiceSnapshot, origin: Origin) -
     invoice.issued = snapshot.created or invoice.issued
     changed = _changed(invoice, before, ["status", "issued", *MIRRORED_OF_INVOICE])
     invoice.save(using=payments_database(), update_fields=None if invoice.pk is None else [*changed, *TIMES])
+    note_under_way(invoice, is_under_way=snapshot.is_under_way)
     if changed and invoice.subscription is not None:
         note_payment(invoice.subscription, snapshot)
         note_paid_period(invoice.subscription, snapshot)

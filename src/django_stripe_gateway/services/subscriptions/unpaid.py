@@ -21,7 +21,7 @@ from django_stripe_gateway.services.subscriptions.cancel import give_up_unpaid
 from django_stripe_gateway.services.subscriptions.checkouts import close_pages
 from django_stripe_gateway.services.subscriptions.metered import unpaid_with_same_use
 from django_stripe_gateway.services.subscriptions.one_bill import check_may_begin, rivals
-from django_stripe_gateway.services.subscriptions.open_invoices import check_nothing_owed
+from django_stripe_gateway.services.subscriptions.open_invoices import check_not_under_way, check_nothing_owed
 from django_stripe_gateway.services.subscriptions.sync import look_up_subscription
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -38,7 +38,7 @@ def go_on_with_unpaid(
 
     Raises:
         WrongState: the owner has a subscription beside which this one may not begin, or owes an invoice of one that has
-            ended; then nothing is ended.
+            ended, or has paid what would be given up by a debit that is under way; then nothing is ended.
         ProviderError: the provider could not be asked; then nothing may be started either.
     """
     plan_pk = request.params["plan_pk"]
@@ -108,10 +108,15 @@ def _is_same(verb: Verb[Any, Any, Any], request: Request, unpaid: Subscription, 
 
 
 def _give_up(unpaid: Subscription, origin: Origin) -> None:
-    """End an unpaid subscription; one that was paid meanwhile is left to be found by who subscribes."""
+    """End an unpaid subscription; one that was paid meanwhile is left to be found by who subscribes.
+
+    Raises:
+        WrongState: its first payment is under way ("payment_under_way"), which would arrive for what has ended.
+    """
     found = look_up_subscription(unpaid.pk, origin)
     if found.status != SubscriptionStatus.INCOMPLETE:
         return
+    check_not_under_way(found, origin)
     try:
         give_up_unpaid(found, origin)
     except WrongState:

@@ -19,9 +19,13 @@ from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.cancel import end_with_period
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, begin_look, judge
-from django_stripe_gateway.services.subscriptions.grace import is_in_doubt, with_what_is_owed
+from django_stripe_gateway.services.subscriptions.grace import is_in_doubt, is_settled_unheard, with_what_is_owed
 from django_stripe_gateway.services.subscriptions.identity import find_subscription_row
-from django_stripe_gateway.services.subscriptions.invoices import SETTLED_INVOICES, is_invoice_missing
+from django_stripe_gateway.services.subscriptions.invoices import (
+    SETTLED_INVOICES,
+    is_invoice_missing,
+    look_after_commit,
+)
 from django_stripe_gateway.services.subscriptions.items import lack_periods
 from django_stripe_gateway.services.subscriptions.missing import note_found
 from django_stripe_gateway.services.subscriptions.paid_periods import is_payment_in_doubt
@@ -170,6 +174,8 @@ def apply_invoice_event(event: Event, then: Callable[[Invoice], object] = lambda
         )
         if newest is not None:
             apply_invoice(invoice, newest, event.origin)
+            if invoice.subscription_id is not None and is_settled_unheard(invoice):
+                look_after_commit(invoice.subscription_id, event.origin)
     except SnapshotMismatch as mismatch:
         logger.error("The event %s contradicts invoice %s: %s.", event.id, invoice.provider_id, mismatch)
         return WebhookState.MISMATCHED

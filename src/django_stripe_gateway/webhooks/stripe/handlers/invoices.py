@@ -6,6 +6,7 @@ from django_stripe_gateway import signals
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import Invoice
 from django_stripe_gateway.services.subscriptions.announcements import announce
+from django_stripe_gateway.services.subscriptions.grace import note_under_way
 from django_stripe_gateway.services.subscriptions.pay_invoice import put_back_what_was_charged
 from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.stripe.billing import apply_invoice_event
@@ -38,6 +39,9 @@ def handle_failed_payment(event: Event) -> WebhookState:
     """Bring the invoice to its provider's state, and announce it unless it is paid by now."""
 
     def announce_failure(invoice: Invoice) -> None:
+        if event.fetched is None:
+            # What was under way is decided; whoever was asked instead knows better.
+            note_under_way(invoice, is_under_way=False)
         if invoice.is_open and invoice.subscription is not None:
             announce(signals.subscription_payment_failed, invoice.subscription, invoice=invoice)
 
