@@ -347,4 +347,5 @@ def test_cost(host: SubscriptionHost) -> None:
     cancel_subscription(subscription=now(found))
     assert [request.path for request in host.fake.requests if "invoice" in request.path] == []
     change_subscription(subscription=now(found), pricing=host.premium)
-    assert [request.path for request in host.fake.requests if "invoice" in request.path] == ["/v1/invoices"]
+    paid = f"/v1/invoices/{latest(host, found)['id']}"
+    assert [request.path for request in host.fake.requests if "invoice" in request.path] == ["/v1/invoices", paid]

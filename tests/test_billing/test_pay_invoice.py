@@ -367,3 +367,30 @@ def test_others(host: SubscriptionHost) -> None:
 def test_body(host: SubscriptionHost, body: dict[str, Any]) -> None:
     answer = pay(host, past_due(host), **body)
     assert (answer.status_code, answer.json()["field"]) == (400, next(iter(body)))
+
+
+def test_written_off__is_paid_by_who_wants_to(either_host: SubscriptionHost) -> None:
+    """Stripe lets it be paid, and what is left of its period can be credited then."""
+    host = either_host
+    invoice = past_due(host)
+    host.v1.invoices.mark_uncollectible(invoice.provider_id)
+    host.deliver_new()
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.is_open, invoice.is_payable) == ("uncollectible", False, True)
+    declined = pay(host, invoice, payment_method=add_card(host, "pm_card_chargeCustomerFail"))
+    assert (declined.status_code, Invoice.objects.get(pk=invoice.pk).status) == (402, "uncollectible")
+    before = charges(host)
+    paid = pay(host, invoice, payment_method=add_card(host, "pm_card_visa"), headers=KEY)
+    assert (paid.status_code, paid.json()["status"], charges(host)) == (200, "paid", before + 1)
+    again = pay(host, invoice)
+    assert (again.status_code, again.json()["code"]) == (409, "wrong_state")
+    assert set(host.deliver_new()).isdisjoint({"mismatched", "failed"})
+    assert (Invoice.objects.get(pk=invoice.pk).status, Subscription.objects.get().status) == ("paid", "active")
+
+
+def test_written_off__has_to_be_authenticated(host: SubscriptionHost) -> None:
+    invoice = past_due(host)
+    host.v1.invoices.mark_uncollectible(invoice.provider_id)
+    host.deliver_new()
+    asked = pay(host, invoice, payment_method=add_card(host, "pm_card_authenticationRequired")).json()
+    assert (asked["status"], asked["requires_action"], bool(asked["client_secret"])) == ("uncollectible", True, True)

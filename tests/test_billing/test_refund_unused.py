@@ -193,7 +193,8 @@ def test_same_key_gets_the_first_answer(either_host: SubscriptionHost) -> None:
 
 def test_refused_leaves_it_running(host: SubscriptionHost) -> None:
     found = half_way(host)
-    host.fake.dispute(payment(host))
+    # Stripe refunds nothing of what is disputed, be it in part.
+    host.fake.dispute(payment(host), 100)
     with pytest.raises(WrongState):
         cancel_subscription(subscription=found, at_period_end=False, refund_unused="refund")
     found.refresh_from_db()

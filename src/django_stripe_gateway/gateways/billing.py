@@ -291,8 +291,8 @@ class BillingGateway(ScheduleGateway, ABC):
         """Return the ids of the codes that a customer has used at the provider, wherever they were entered."""
         return ()
 
-    def refunded_directly(self, invoice_id: str) -> Decimal:
-        """Return what was refunded of an invoice's payment without being noted on the invoice."""
+    def given_back_directly(self, invoice_id: str) -> Decimal:
+        """Return what went back of an invoice's payment without being noted on it: refunds, and what a bank took."""
         raise UnsupportedByGateway("This gateway cannot refund an invoice.")
 
     def change_trial(

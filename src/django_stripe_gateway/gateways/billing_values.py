@@ -46,7 +46,7 @@ class InvoiceSnapshot:
         client_secret: confirms its payment in the customer's browser; never stored or logged.
         requires_action: the customer has to authenticate before it can be paid.
         is_under_way: a payment of it was made that is decided in days, such as a bank debit; ``None`` if nothing says.
-        amount_given_back: by credit notes after it was paid.
+        amount_given_back: by credit notes after it was paid; ``amount_waived`` by those before.
         amount_credited: what the customer's balance has paid of it, a credit left from what was paid before.
         sellers_items: of its total, what the seller has put on it, as far as its lines are told.
         lines: what it charges for: description, amount, quantity, price id, whether it is a proration.
@@ -62,6 +62,7 @@ class InvoiceSnapshot:
     amount_paid: Decimal
     amount_remaining: Decimal
     amount_given_back: Decimal = Decimal(0)
+    amount_waived: Decimal = Decimal(0)
     amount_credited: Decimal = Decimal(0)
     sellers_items: Decimal = Decimal(0)
     tax: Decimal = Decimal(0)
@@ -91,6 +92,11 @@ class InvoiceSnapshot:
     def is_paid_with_something(self) -> bool:
         """Whether money or a credit was paid for it: one of nothing, such as a trial's, is paid too at Stripe."""
         return self.status == "paid" and self.amount_paid + self.amount_credited > 0
+
+    @property
+    def is_sellers_own(self) -> bool:
+        """Whether the seller has made it by hand: nothing was given for it that a subscription gives."""
+        return self.billing_reason == "manual"
 
     @property
     def late_since(self) -> datetime | None:
@@ -226,7 +232,7 @@ class SubscriptionSnapshot:
     def is_owed(self, invoice: InvoiceSnapshot) -> bool:
         """Return whether an invoice is open for what was given: not the seller's own, nor of a change that waits."""
         waits = self.has_pending_update and invoice.invoice_id == self.latest_invoice_id
-        return invoice.status == "open" and invoice.billing_reason != "manual" and not waits
+        return invoice.status == "open" and not invoice.is_sellers_own and not waits
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,3 +109,8 @@ class Invoice(OfAccount):
     def is_open(self) -> bool:
         """Whether it waits for its payment."""
         return self.status == InvoiceStatus.OPEN
+
+    @property
+    def is_payable(self) -> bool:
+        """Whether it can be paid: what was written off can be, too, by who wants to."""
+        return self.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)

@@ -34,11 +34,11 @@ class PayInvoiceView(BillingActionView):
     )
     @idempotent
     def post(self, request: Request, invoice_id: str, *, idempotency_key: str | None) -> Response:
-        """Pay an open invoice now.
+        """Pay an invoice now that is open, or that was written off (`uncollectible`).
 
         With `payment_method`, or with what its subscription is charged on. `requires_action` says that the customer has
-        to authenticate, with the `client_secret` and Stripe.js. An answer that is `open` without that waits for a slow
-        payment method.
+        to authenticate, with the `client_secret` and Stripe.js. An answer that is not `paid` without that waits
+        for a slow payment method.
         """
         invoice = self.get_invoice(invoice_id)
         values = self.validated(PayInvoiceSerializer, request.data)

@@ -196,6 +196,7 @@ def invoice_snapshot(obj: Object) -> InvoiceSnapshot:
         # localstripe does not say.
         amount_remaining=due - paid if remaining is None else signed_amount_of(remaining, currency),
         amount_given_back=signed_amount_of(obj.get("post_payment_credit_notes_amount") or 0, currency),
+        amount_waived=signed_amount_of(obj.get("pre_payment_credit_notes_amount") or 0, currency),
         amount_credited=signed_amount_of(_credited(obj), currency),
         sellers_items=signed_amount_of(_sellers_items(lines), currency),
         tax=sum((signed_amount_of(tax["amount"], currency) for tax in taxes), signed_amount_of(0, currency)),

@@ -18,7 +18,7 @@ from django_stripe_gateway.gateways.stripe.billing_objects import (
 from django_stripe_gateway.gateways.stripe.calls import ask, seconds
 from django_stripe_gateway.gateways.stripe.customers import has_metadata
 from django_stripe_gateway.gateways.stripe.fields import Object, metadata_of, object_id, reads, text
-from django_stripe_gateway.gateways.stripe.payment_objects import refund_snapshot
+from django_stripe_gateway.gateways.stripe.payment_objects import dispute_snapshot, refund_snapshot
 from django_stripe_gateway.gateways.stripe.whole_subscriptions import StripeWholeSubscriptions, subscription_answer
 from django_stripe_gateway.gateways.subscription_values import DiscountChange
 from django_stripe_gateway.money import to_minor_units
@@ -29,6 +29,8 @@ BILLING_MOVED = "2025-03-31"
 BILLING_MODES_SINCE = "2025-06-30"
 # What was begun and goes on.
 BEGUN = frozenset({"active", "trialing", "past_due", "unpaid", "paused"})
+# Disputes that leave the money with the seller, or of which a refund says what went; nor does an inquiry take any.
+NOT_TAKEN = frozenset({"won", "prevented", "charge_refunded"})
 
 
 class StripeSubscriptionTerms(StripeWholeSubscriptions):
@@ -116,19 +118,29 @@ class StripeSubscriptionTerms(StripeWholeSubscriptions):
                 used.update(known.get("promotion_code") or "" for known in found.discounts)
         return used - {""}
 
-    def refunded_directly(self, invoice_id: str) -> Decimal:
-        """Return what was refunded of an invoice's payment by no credit note: on the charge, as in the Dashboard."""
+    def given_back_directly(self, invoice_id: str) -> Decimal:
+        """Return what was given back of an invoice's payment by no credit note.
+
+        Refunded on the charge, as in the Dashboard, or disputed at the customer's bank, which takes the money at once
+        and returns it if the dispute is won (https://docs.stripe.com/disputes/how-disputes-work).
+        """
         params = {} if self._is_older else {"expand": ["payments"]}
         invoice = ask(lambda: self.v1.invoices.retrieve(invoice_id, params=params), invoice_snapshot)
         if not invoice.intent_id:
             return Decimal(0)
         listed = self._items(self.v1.refunds.list, refund_snapshot, payment_intent=invoice.intent_id)
         refunds = [refund for refund in listed if refund.status not in (RefundStatus.FAILED, RefundStatus.CANCELED)]
-        if not refunds:
-            return Decimal(0)
-        notes = self._items(lambda params: self.v1.credit_notes.list(params=params), _noted_refunds, invoice=invoice_id)
-        noted = {refund_id for of_note in notes for refund_id in of_note}
-        return sum((refund.amount for refund in refunds if refund.refund_id not in noted), Decimal(0))
+        noted: set[str] = set()
+        if refunds:
+            notes = lambda params: self.v1.credit_notes.list(params=params)  # noqa: E731
+            noted.update(*self._items(notes, _noted_refunds, invoice=invoice_id))
+        taken = [
+            dispute.amount
+            for dispute in self._items(self.v1.disputes.list, dispute_snapshot, payment_intent=invoice.intent_id)
+            if dispute.status not in NOT_TAKEN and not dispute.status.startswith("warning_")
+        ]
+        refunded = (refund.amount for refund in refunds if refund.refund_id not in noted)
+        return min(sum(taken, sum(refunded, Decimal(0))), invoice.amount_paid)
 
     def _update(self, subscription_id: str, params: dict[str, Any], idempotency_key: str) -> SubscriptionSnapshot:
         update = self.v1.subscriptions.update

@@ -81,26 +81,29 @@ def check_paid(
     for invoice in filter(_is_unpaid, invoices):
         if _charges_after(gateway, invoice, moment) and not _waits_with_its_change(gateway, invoice):
             raise _refusal(invoice)
-    _check_covered(gateway, subscription, invoices, found)
+    if gateway.supports_preview:
+        paid = [one for one in invoices if one.status == InvoiceStatus.PAID]
+        _check_covered(gateway, subscription, paid, moment, found)
 
 
 def _check_covered(
     gateway: BillingGateway,
     subscription: Subscription,
     invoices: Sequence[InvoiceSnapshot],
+    since: datetime,
     found: SubscriptionSnapshot | None,
 ) -> None:
-    """Raise if the rest of what runs would be credited with more than was paid for it.
+    """Raise if the rest of what runs would be credited with more than was paid for it, and not given back since.
 
     The flexible billing mode credits what was paid. The classic one, of what was begun with an older version of the API
     or elsewhere, credits by the price and the discounts of now, whatever lowered the price before
-    (https://docs.stripe.com/billing/subscriptions/billing-mode/compare). All of the rest is looked at, whichever part a
-    change would credit: so what is left after it is covered, too.
+    (https://docs.stripe.com/billing/subscriptions/billing-mode/compare). Neither knows of refunds or disputes. All of
+    the rest is looked at, whichever part a change would credit: so what is left after it is covered, too.
     """
     provider_id = subscription.provider_id or ""
-    if not gateway.supports_preview:
-        return
-    if (found or gateway.retrieve_subscription(provider_id)).billing_mode == "flexible":
+    given_back = {one.invoice_id: _given_back(gateway, one) for one in invoices if _charges_after(gateway, one, since)}
+    found = found or gateway.retrieve_subscription(provider_id)
+    if found.billing_mode == "flexible" and not any(given_back.values()):
         return
     end = gateway.preview_end(provider_id, subscription.customer.provider_id or "")
     prorated = [line for line in end.lines if line.is_proration]
@@ -112,22 +115,23 @@ def _check_covered(
     credit = known if end.has_all_lines else end.sellers_items - end.total
     paid, count = Decimal(0), len(prorated)
     for invoice in invoices:
-        if invoice.status != InvoiceStatus.PAID:
-            continue
         lines = invoice.lines if invoice.has_all_lines else gateway.list_invoice_lines(invoice.invoice_id)
         of_rest = sum((line.net_after(moment) for line in lines), Decimal(0))
-        given_back = invoice.amount_given_back
-        if of_rest > 0 and invoice.amount_paid > 0:
-            given_back += gateway.refunded_directly(invoice.invoice_id)
-        paid += of_rest - min(given_back, max(of_rest, Decimal(0)))
+        paid += of_rest - min(given_back.get(invoice.invoice_id, Decimal(0)), max(of_rest, Decimal(0)))
         count += len(lines)
     # The provider rounds each line.
     if credit > paid + count * Decimal(1).scaleb(-currency_format(end.currency).decimals):
         raise ProviderStateError(
-            "Less was paid for what is left of the period than would be credited for it, because of a discount for "
-            f"instance. Ask for what gives no credit: {WITHOUT_CREDIT}.",
+            "Less was paid for what is left of the period than would be credited for it, because of a discount, "
+            f"a refund or a dispute for instance. Ask for what gives no credit: {WITHOUT_CREDIT}.",
             code="unpaid_period",
         )
+
+
+def _given_back(gateway: BillingGateway, invoice: InvoiceSnapshot) -> Decimal:
+    """Return what of an invoice was not paid, or not for good; a customer's credit that has paid it counts as money."""
+    noted = invoice.amount_waived + invoice.amount_given_back
+    return noted + gateway.given_back_directly(invoice.invoice_id) if invoice.amount_paid > 0 else noted
 
 
 def _would_credit(subscription: Subscription, change: SubscriptionChange) -> bool:
@@ -185,6 +189,9 @@ def _is_as_wanted(item: SubscriptionItemSnapshot | None, wanted: ItemChange) -> 
 def _is_unpaid(invoice: InvoiceSnapshot) -> bool:
     """Return whether an invoice is to be paid, or never will be."""
     if invoice.status == InvoiceStatus.PAID or invoice.total <= 0:
+        return False
+    # The seller's own are for something else, but for prorations that they have invoiced early.
+    if invoice.is_sellers_own and not any(line.item_id for line in invoice.lines):
         return False
     # A change that nobody has paid for was never made: its invoice is void, and credits of it there are none.
     was_given_up = (

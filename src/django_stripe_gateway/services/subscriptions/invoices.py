@@ -102,7 +102,7 @@ def take_invoice_look(seen: Invoice, look: Look[InvoiceSnapshot], origin: Origin
             apply_invoice(invoice, look.answer, origin)
         except SnapshotMismatch as mismatch:
             logger.error("The provider's answer contradicts invoice %s: %s.", invoice.provider_id, mismatch)
-    if invoice.is_open and look.answer.requires_action:
+    if invoice.is_payable and look.answer.requires_action:
         invoice.client_secret = look.answer.client_secret
     invoice.is_under_way = invoice.is_open and look.answer.is_under_way is True
     return invoice

@@ -45,7 +45,7 @@ CHARGED_BEFORE = "charged_before"
 
 
 class PayInvoiceVerb(CustomerVerb[InvoiceSnapshot]):
-    """Charge an open invoice.
+    """Charge an invoice that is open, or that was written off.
 
     ``claim.seen`` is the invoice as it was read last before the call, ``claim.result`` as it is afterwards.
     """
@@ -53,9 +53,9 @@ class PayInvoiceVerb(CustomerVerb[InvoiceSnapshot]):
     kind = BillingOperationKind.PAY_INVOICE
 
     def check(self, claim: CustomerClaim) -> None:
-        """Let only what is open be paid."""
+        """Let only what can still be paid be paid."""
         claim.seen = invoice = read_invoice(claim.params["invoice_pk"])
-        if not invoice.is_open:
+        if not invoice.is_payable:
             raise WrongState(f"This invoice is {invoice.status}.")
 
     def begin_call(self, claim: CustomerClaim) -> None:
@@ -128,7 +128,7 @@ def pay_invoice(
     idempotency_key: str | None = None,
     origin: Origin = SYSTEM,
 ) -> Invoice:
-    """Pay an open invoice now.
+    """Pay an open invoice now, or one that was written off (uncollectible), which its customer pays after all.
 
     Args:
         payment_method: one of its customer's, for this invoice alone, unless it is the first one of its subscription,
@@ -136,12 +136,12 @@ def pay_invoice(
         off_session: the customer is not there to authenticate; what needs that is declined.
 
     Returns:
-        The invoice: paid, or still open while a slow payment method is under way; or with ``requires_action`` and a
+        The invoice: paid, or still what it was while a slow payment method is under way; or with ``requires_action`` and a
         ``client_secret`` for the customer's browser.
 
     Raises:
         InvalidInput: the payment method is not the customer's.
-        WrongState: it is not open.
+        WrongState: it is neither.
         PaymentDeclined: the payment method was declined, or there is none.
         UnsupportedByGateway: this provider cannot do it.
         ProviderError: the provider refused or failed.
@@ -156,7 +156,7 @@ def pay_invoice(
     request = Request(params, params, about={"subscription_id": invoice.subscription_id}, key=key)
     claim = run(PAY_INVOICE, customer.pk, request, origin)
     paid: Invoice = claim.result or read_invoice(invoice.pk)
-    if claim.result is None and paid.is_open and paid.requires_action:
+    if claim.result is None and paid.is_payable and paid.requires_action:
         # A repeat finds the attempt made; the secret came with the answer that was never given.
         return look_up_invoice(paid.pk, origin)
     return paid

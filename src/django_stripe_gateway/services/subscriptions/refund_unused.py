@@ -20,9 +20,9 @@ from django_stripe_gateway.services.transactions import payments_database
 def unused_refunds(subscription: Subscription) -> dict[str, Any]:
     """Return what an end now gives back of which invoice, as parameters of the operation.
 
-    The provider says what the rest is worth, less what waits for an invoice; what was given back already, on an invoice
-    or on its charge, is taken off. What the seller has put on the next invoice is charged all the same, and is not.
-    Each invoice gives back what is unused of it, and never more than was paid for it and not given back yet.
+    The provider says what the rest is worth, less what waits for an invoice; what was given back already, on an invoice,
+    on its charge or by the customer's bank, is taken off. What the seller has put on the next invoice is charged all
+    the same, and is not. Each invoice gives back what is unused of it, and never more than was paid for it and not given back yet.
 
     Raises:
         WrongState: a part of the rest cannot be refunded ("not_refundable"), such as what a credit has paid.
@@ -39,7 +39,7 @@ def unused_refunds(subscription: Subscription) -> dict[str, Any]:
         return {"refunds": [], "has_rest": False}
     moment = _given_back_from(end.lines)
     invoices = [
-        replace(invoice, amount_given_back=invoice.amount_given_back + gateway.refunded_directly(invoice.invoice_id))
+        replace(invoice, amount_given_back=invoice.amount_given_back + gateway.given_back_directly(invoice.invoice_id))
         for invoice in gateway.list_subscription_invoices(provider_id)
         if invoice.status == "paid" and invoice.amount_paid > 0 and invoice.created and invoice.created >= since
     ]

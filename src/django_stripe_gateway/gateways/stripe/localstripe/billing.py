@@ -72,7 +72,7 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     start_schedule = schedule_change = preview_schedule = retrieve_schedule = release_schedule = (
         clear_schedule_payment_method
     ) = _refusing("changes that are planned ahead")
-    preview_end = refund_invoice = find_invoice_refund = refunded_directly = _refusing("what is left of a period")
+    preview_end = refund_invoice = find_invoice_refund = given_back_directly = _refusing("what is left of a period")
     change_trial = _refusing("changes of a trial")
     change_discounts = _refusing("discounts of subscriptions")
     change_collection = _refusing("other ways to collect")
