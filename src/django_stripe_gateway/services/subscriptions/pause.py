@@ -15,6 +15,7 @@ from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.operations.verbs import register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions.cancel import BILLED
 from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
     SubscriptionVerb,
@@ -23,6 +24,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     run_on_subscription,
 )
 from django_stripe_gateway.services.subscriptions.paid_periods import is_payment_in_doubt
+from django_stripe_gateway.services.transactions import payments_database
 
 PAUSE_BEHAVIORS = ("void", "keep_as_draft", "mark_uncollectible")
 
@@ -95,11 +97,13 @@ def pause_subscription(
     Args:
         behavior: what becomes of invoices meanwhile: "void", "keep_as_draft" or "mark_uncollectible".
         resumes_at: when the pause ends by itself.
-        is_bounded: ``True`` for a customer's, which ends after ``STRIPE_GATEWAY_MAX_PAUSE_DAYS`` at the latest.
+        is_bounded: ``True`` for a customer's, which ends after ``STRIPE_GATEWAY_MAX_PAUSE_DAYS`` at the latest, and
+            which nothing may be invoiced after.
 
     Raises:
         InvalidInput: an unknown behaviour, or a moment that has passed, or one beyond the bound ("pause_too_long").
-        WrongState: it is over, or paused already.
+        WrongState: it is over, or paused already; or, for a customer, something is charged by use, or the next invoice
+            charges what they have had ("to_be_invoiced").
         UnsupportedByGateway: this provider cannot pause.
         ProviderError: the provider refused or failed.
     """
@@ -110,6 +114,8 @@ def pause_subscription(
     params = {"behavior": behavior, "resumes_at": resumes_at.isoformat() if resumes_at else None}
 
     def bound() -> dict[str, Any]:
+        if is_bounded:
+            _check_nothing_to_invoice(subscription)
         end = bounded_pause(subscription, resumes_at) if is_bounded else resumes_at
         return {"resumes_at": end.isoformat() if end else None}
 
@@ -132,6 +138,30 @@ def bounded_pause(subscription: Subscription, resumes_at: datetime | None) -> da
         sentence = f"A pause ends within {gateway_settings.max_pause_days} days, until a period is paid again."
         raise InvalidInput(sentence, code="pause_too_long", field="resumes_at")
     return resumes_at or latest
+
+
+def _check_nothing_to_invoice(subscription: Subscription) -> None:
+    """Raise ``WrongState`` ("to_be_invoiced") if a customer's pause would let them off what they have had, or will.
+
+    Stripe makes void, uncollectible or a draft whatever it invoices during a pause: also what was used, or added,
+    before it (https://docs.stripe.com/billing/subscriptions/pause-payment).
+    """
+    sentence = ""
+    if subscription.items.using(payments_database()).filter(is_metered=True).exists():
+        sentence = "This subscription is charged by use, which a pause would leave unpaid. Cancel it instead."
+    elif _waits_for_invoice(subscription):
+        sentence = "Something was had that the next invoice charges. Pause once that is paid."
+    if sentence:
+        raise WrongState(sentence, code="to_be_invoiced")
+
+
+def _waits_for_invoice(subscription: Subscription) -> bool:
+    gateway = billing_gateway_of(subscription)
+    if subscription.status not in BILLED or not subscription.provider_id or not gateway.supports_preview:
+        return False
+    customer_id = subscription.customer.provider_id or ""
+    # What the seller has put on the next invoice is waited for, too.
+    return gateway.preview_end(subscription.provider_id, customer_id, credits_unused=False).total > 0
 
 
 def _unpaid_since(subscription: Subscription, now: datetime) -> datetime:

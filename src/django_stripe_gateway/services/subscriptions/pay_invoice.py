@@ -136,8 +136,8 @@ def pay_invoice(
         off_session: the customer is not there to authenticate; what needs that is declined.
 
     Returns:
-        The invoice: paid, or still what it was while a slow payment method is under way; or with ``requires_action`` and a
-        ``client_secret`` for the customer's browser.
+        The invoice: paid, or still what it was while a slow payment method is under way; or with ``requires_action``
+        and a ``client_secret`` for the customer's browser.
 
     Raises:
         InvalidInput: the payment method is not the customer's.

@@ -20,9 +20,10 @@ from django_stripe_gateway.services.transactions import payments_database
 def unused_refunds(subscription: Subscription) -> dict[str, Any]:
     """Return what an end now gives back of which invoice, as parameters of the operation.
 
-    The provider says what the rest is worth, less what waits for an invoice; what was given back already, on an invoice,
-    on its charge or by the customer's bank, is taken off. What the seller has put on the next invoice is charged all
-    the same, and is not. Each invoice gives back what is unused of it, and never more than was paid for it and not given back yet.
+    The provider says what the rest is worth, less what waits for an invoice; what was given back already, on an
+    invoice, on its charge or by the customer's bank, is taken off. What the seller has put on the next invoice is
+    charged all the same, and is not. Each invoice gives back what is unused of it, and never more than was paid for it
+    and not given back yet.
 
     Raises:
         WrongState: a part of the rest cannot be refunded ("not_refundable"), such as what a credit has paid.

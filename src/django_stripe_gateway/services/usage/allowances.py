@@ -24,6 +24,7 @@ class Allowance:
         granted: units of grants that can still be drawn, beside those that this period has drawn already.
         carried: what was used in other periods and counts in this one.
         open_elsewhere: the counter of another period, over or not, that is still the one use goes to.
+        is_uncollected: it is charged by use, and a pause lets nobody pay for that.
     """
 
     metric: str
@@ -34,6 +35,7 @@ class Allowance:
     granted: int = 0
     carried: Carried = NOTHING
     open_elsewhere: Counted | None = None
+    is_uncollected: bool = False
 
     @property
     def is_unlimited(self) -> bool:
@@ -93,12 +95,15 @@ def ceiling_of(base: int | None, carried: Carried) -> int | None:
 def limit_exceeded(allowance: Allowance) -> UsageLimitExceeded:
     """Return the error for a request of more than the allowance has left."""
     extra: dict[str, Any] = {}
-    if allowance.more_at is not None:
+    sentence = _("Your plan does not allow that many %(metric)s now: %(remaining)d of %(limit)d are left.")
+    if allowance.is_uncollected:
+        # When the pause ends is nobody's promise.
+        sentence = _("%(metric)s are charged by use, which is not possible while your subscription is paused.")
+    elif allowance.more_at is not None:
         seconds = (allowance.more_at - as_aware(timezone.now())).total_seconds()
         extra["retry_after"] = max(1, math.ceil(seconds))
     return UsageLimitExceeded(
-        _("Your plan does not allow that many %(metric)s now: %(remaining)d of %(limit)d are left.")
-        % {"metric": allowance.metric, "remaining": allowance.remaining or 0, "limit": allowance.limit or 0},
+        sentence % {"metric": allowance.metric, "remaining": allowance.remaining or 0, "limit": allowance.limit or 0},
         metric=allowance.metric,
         limit=allowance.limit or 0,
         remaining=allowance.remaining or 0,

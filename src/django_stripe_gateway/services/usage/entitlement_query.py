@@ -67,6 +67,7 @@ class Row:
         amount, interval, interval_count, quantity, is_metered, item_id: of the item, by which plans are ranked.
         item_id: of a counter, whose period it counts in.
         quantity: of a counter, how often it was opened again.
+        is_uncollected: of a subscription or an item, whether a pause makes void or uncollectible what is invoiced.
     """
 
     starts: datetime | None
@@ -94,13 +95,16 @@ class Row:
     is_per_unit: bool
     is_add_on: bool
     is_open: bool
+    is_uncollected: bool
 
 
 COLUMNS = tuple(f"row_{name}" for name in Row.__dataclass_fields__)
 NUMBERS = tuple("pk parent limit used reserved extra expired subscription_pk interval_count quantity".split())
 # What is paid is paid for the subscription's period; an item that knows none is of an old answer.
 OF_ITEM = tuple(Coalesce(f"current_period_{end}", f"subscription__current_period_{end}") for end in ("start", "end"))
-FLAGS = ("is_metered", "is_per_unit", "is_add_on", "is_open")
+FLAGS = ("is_metered", "is_per_unit", "is_add_on", "is_open", "is_uncollected")
+# Drafts are collected by the seller.
+UNCOLLECTED = ("void", "mark_uncollectible")
 
 
 def entitlement_rows(owner: Any, now: datetime) -> Iterator[Row]:
@@ -149,6 +153,7 @@ def _subscriptions(owner: Any) -> QuerySet[Any, Any]:
         interval_count=F("plan_interval_count"),
         quantity=F("plan_quantity"),
         is_metered=F("plan_is_metered"),
+        is_uncollected=_is_uncollected("pause_behavior"),
         **_limits_of("plan__"),
     )
 
@@ -173,8 +178,20 @@ def _items(owner: Any) -> QuerySet[Any, Any]:
         interval_count=F("interval_count"),
         quantity=F("quantity"),
         is_metered=F("is_metered"),
+        is_uncollected=_is_uncollected("subscription__pause_behavior"),
         **_limits_of("plan__"),
     )
+
+
+def uncollected_metrics(owner: Any) -> set[str]:
+    """Return what is charged by use in subscriptions whose invoices a pause makes void or uncollectible."""
+    paused = Subscription.objects.valid().for_owner(owner).filter(pause_behavior__in=UNCOLLECTED)
+    items = SubscriptionItem.objects.using(usage_database()).filter(is_metered=True, pricing__isnull=False)
+    return set(items.filter(subscription__in=paused.values("pk")).values_list("pricing__metric", flat=True))
+
+
+def _is_uncollected(field: str) -> Case:
+    return Case(When(**{f"{field}__in": UNCOLLECTED}, then=Value(True)), default=Value(False))
 
 
 def _limits_of(plan: str) -> dict[str, Any]:

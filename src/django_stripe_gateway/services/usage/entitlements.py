@@ -18,7 +18,12 @@ from django_stripe_gateway.exceptions import UnknownMetric
 from django_stripe_gateway.models import LimitOverride, PlanLimit, UsageGrant
 from django_stripe_gateway.services.usage.allowances import Allowance
 from django_stripe_gateway.services.usage.carrying import Counted, carried_into
-from django_stripe_gateway.services.usage.entitlement_query import Row, Source, entitlement_rows
+from django_stripe_gateway.services.usage.entitlement_query import (
+    Row,
+    Source,
+    entitlement_rows,
+    uncollected_metrics,
+)
 from django_stripe_gateway.services.usage.periods import THE_BEGINNING, as_aware, time_zone_of, window_of
 from django_stripe_gateway.services.usage.plan_limits import PlannedLimit, planned_limits
 from django_stripe_gateway.services.usage.transactions import usage_database
@@ -52,7 +57,8 @@ def entitlements_of(owner: Any) -> Entitlements:
     """Return what ``owner`` may use now.
 
     Plans and add-ons say what is allowed (see ``planned_limits``). An override of the owner's takes the place of that;
-    grants come on top. What was used in a period that was cut short still counts (see ``carrying``).
+    grants come on top. What was used in a period that was cut short still counts (see ``carrying``). What is charged
+    by use cannot be used while a pause lets nobody pay for it, unless a pause is a present.
     """
     stored_now = timezone.now()
     now, zone = as_aware(stored_now), time_zone_of(owner)
@@ -72,19 +78,22 @@ def entitlements_of(owner: Any) -> Entitlements:
     counters: dict[str, list[Counted]] = defaultdict(list)
     for row in rows[Source.COUNTER]:
         counters[row.metric].append(_counted(row))
+    is_paused = any(row.is_uncollected for row in (*rows[Source.SUBSCRIPTION], *rows[Source.ITEM]))
+    uncollected = uncollected_metrics(owner) if is_paused and not gateway_settings.paused_is_valid else ()
     found = {}
     for metric, limit in limits.items():
         window = window_of(limit.period, now, zone, limit.billing)
         others = [one for one in counters[metric] if one.key != window.key]
         found[metric] = Allowance(
             metric=metric,
-            base=limit.limit,
+            base=0 if metric in uncollected else limit.limit,
             period=limit.period,
             window=window,
             counter=next((one for one in counters[metric] if one.key == window.key), None),
             granted=granted.get(metric, 0),
             carried=carried_into(window, others, now),
             open_elsewhere=next((one for one in others if one.is_open and window.carries_since is not None), None),
+            is_uncollected=metric in uncollected,
         )
     plan = PlanName(planned.plan.parent, planned.plan.slug, planned.plan.name) if planned.plan else None
     return Entitlements(plan, zone, now, found)
