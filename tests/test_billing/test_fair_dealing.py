@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -20,11 +21,12 @@ from hypothesis.stateful import initialize, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run
 from rest_framework.test import APIClient
 
-from django_stripe_gateway.models import Plan, PlanPricing, Subscription
+from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer
 from tests.fake_stripe import proration
 from tests.fake_stripe.errors import ApiError
 from tests.fake_stripe.invoice_objects import line_details
+from tests.test_billing.fair_shop import HOSTILE, Shop, few, many, which
 from tests.test_billing.host import ROOT, SubscriptionHost
 from tests.test_billing.machines import HistoryMachine
 
@@ -41,70 +43,17 @@ HISTORIES = settings(
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-# What is not for customers, and what is no field at all.
-HOSTILE = (
-    st.just(dict[str, Any]())
-    | st.just(dict[str, Any]())
-    | st.dictionaries(
-        st.sampled_from(
-            [
-                *("proration", "proration_date", "cancel_at", "refund_unused", "behavior", "resumes_at", "trial_end"),
-                *(
-                    "trial_days",
-                    "coupon",
-                    "price",
-                    "amount",
-                    "metadata",
-                    "preview_token",
-                    "prorate",
-                    "customer",
-                    "owner",
-                ),
-                *(
-                    "billing_cycle_anchor",
-                    "collection_method",
-                    "days_until_due",
-                    "at_period_end",
-                    "quantity",
-                    "preview",
-                ),
-            ]
-        ),
-        st.sampled_from(
-            ["none", "void", "credit", "now", "9999-01-01T00:00:00Z", "2020-01-01T00:00:00Z", 0, -1, True, {}]
-        ),
-        min_size=1,
-        max_size=2,
-    )
-)
-
 numbers = itertools.count()
-which = st.integers(0, 20)
-# Of many seats some minutes are worth more than what rounding hides.
-many = st.sampled_from([100, 1000])
-few = st.integers(1, 9) | many
 
 
-class Shop:
-    """A site that sells plans by the month and by the year, per seat, and an add-on."""
+@dataclass
+class GivenBack:
+    """What was given back of a subscription; ``had``, of what it had paid for, in the period that ends then."""
 
-    def __init__(self, host: SubscriptionHost) -> None:
-        self.host = host
-        yearly = host.sell("premium", Decimal("480.00"), interval="year")
-        self.plans = [host.basic, host.premium, yearly]
-        self.support = host.sell("support", Decimal("7.00"), is_add_on=True)
-        PlanPricing.objects.update(is_per_seat=True)
-        PlanPricing.objects.filter(pk=self.support.pk).update(may_be_added=True)
-        Plan.objects.create(slug="free", name="Free", is_default=True)
-        coupons: list[dict[str, Any]] = [
-            {"percent_off": 100, "duration": "once"},
-            {"amount_off": 10_000, "currency": "usd", "duration": "once"},
-            {"percent_off": 50, "duration": "forever"},
-            {"percent_off": 80, "duration": "repeating", "duration_in_months": 3},
-        ]
-        self.codes = [f"CODE{number}" for number in range(len(coupons))]
-        for code, coupon in zip(self.codes, coupons, strict=True):
-            host.fake.promotion_code(host.fake.coupon(**coupon)["id"], code)
+    subscription_id: str
+    end: int
+    amount: Decimal
+    had: Decimal
 
 
 class Thief(HistoryMachine):
@@ -116,6 +65,7 @@ class Thief(HistoryMachine):
         self.host = self.shop.host
         super().__init__()
         self.had, self.tokens = Decimal(0), list[tuple[str, dict[str, Any]]]()
+        self.given_back = list[GivenBack]()
 
     @initialize(plan=which)
     def arrive(self, plan: int) -> None:
@@ -133,8 +83,10 @@ class Thief(HistoryMachine):
         invoices = [one for one in self.fake.all("invoice") if one["customer"] == self.customer_id]
         waiting = [one for one in self.fake.all("invoiceitem") if one["customer"] == self.customer_id]
         waiting = [one for one in waiting if not one["invoice"]]
-        refunds = [one for one in self.fake.all("refund") if self.is_mine(one)]
-        paid = Decimal(sum(one["amount_paid"] for one in invoices) - sum(one["amount"] for one in refunds))
+        back = [one for kind in ("refund", "dispute") for one in self.fake.all(kind) if self.is_mine(one)]
+        paid = Decimal(sum(one["amount_paid"] for one in invoices) - sum(one["amount"] for one in back))
+        # Who has their money back keeps the period that it paid for, as long as that runs: as time, not as a credit.
+        paid += sum((min(one.amount, one.had + self.kept(one)) for one in self.given_back), Decimal(0))
         # Stripe rounds each line to a cent: half of one is lost at most.
         lines = sum(len(one["lines"]["data"]) for one in invoices) + len(waiting)
         rounding = Decimal(lines) / 2
@@ -149,8 +101,14 @@ class Thief(HistoryMachine):
         worth = self.had + rest + credit
         assert worth <= paid + owed + rounding, f"had and has {worth:.1f} cents, paid and owes {paid + owed}"
 
-    def is_mine(self, refund: dict[str, Any]) -> bool:
-        return bool(self.fake.get(refund["payment_intent"])["customer"] == self.customer_id)
+    def is_mine(self, given_back: dict[str, Any]) -> bool:
+        return bool(self.fake.get(given_back["payment_intent"])["customer"] == self.customer_id)
+
+    def kept(self, given_back: GivenBack) -> Decimal:
+        """Return what is left of what was given back, in the period in which that was."""
+        now = self.fake.state.now()
+        charged = self.charged(given_back.subscription_id)
+        return sum((price * (end - now) for price, end in charged if now < end <= given_back.end), Decimal(0))
 
     def price_of_a_second(self) -> Decimal:
         """Return what the site lets the customer have, in cents a second by the price list, less what codes give."""
@@ -161,9 +119,10 @@ class Thief(HistoryMachine):
         now = self.fake.state.now()
         return sum((price * max(end - now, 0) for price, end in self.charged()), Decimal(0))
 
-    def charged(self) -> Iterator[tuple[Decimal, int]]:
-        """Yield what each item of what the customer has costs a second, and when its period ends."""
-        for row in Subscription.objects.filter(customer__owner=self.owner).valid().prefetch_related("items"):
+    def charged(self, subscription_id: str | None = None) -> Iterator[tuple[Decimal, int]]:
+        """Yield what each item of what the customer has costs a second, and when its period ends; or of one alone."""
+        rows = Subscription.objects.filter(customer__owner=self.owner).valid().prefetch_related("items")
+        for row in rows if subscription_id is None else rows.filter(provider_id=subscription_id):
             if row.status != "active":
                 continue
             found = {item["id"]: item for item in self.fake.get(row.provider_id)["items"]["data"]}
@@ -184,6 +143,36 @@ class Thief(HistoryMachine):
             if line_details(line)["subscription_item"] == item_id and line["amount"]:
                 return 1 - Decimal(sum(one["amount"] for one in line["discount_amounts"])) / line["amount"]
         return Decimal(1)
+
+    # What the seller and the bank do.
+
+    @precondition(lambda self: self.has_any())
+    @rule(one=which, is_refund=st.booleans(), is_part=st.booleans())
+    def is_given_back(self, one: int, is_refund: bool, is_part: bool) -> None:
+        """Let the seller refund, or a bank dispute, what was paid last of a subscription."""
+        self.compare()
+        subscription_id = self.mine(one)
+        paid = [
+            found
+            for found in self.fake.all("invoice")
+            if found["amount_paid"] and found["parent"]["subscription_details"]["subscription"] == subscription_id
+        ]
+        ends = [item["current_period_end"] for item in self.fake.get(subscription_id)["items"]["data"]]
+        if not paid or not ends:
+            return
+        amount = paid[-1]["amount_paid"] // (2 if is_part else 1)
+        rest = sum((price * (end - self.fake.state.now()) for price, end in self.charged(subscription_id)), Decimal(0))
+        intent = self.fake.intent_of(paid[-1]["id"])
+        try:
+            (self.fake.dashboard_refund if is_refund else self.fake.dispute)(intent, amount)
+        except (ApiError, ValueError, KeyError) as error:
+            note(f"given back: {error!r}")
+            return
+        note(f"given back: {amount} of {paid[-1]['id']}")
+        is_over = all(line["period"]["end"] <= self.fake.state.now() for line in paid[-1]["lines"]["data"])
+        had = Decimal(amount) if is_over else max(amount - rest, Decimal(0))
+        self.given_back.append(GivenBack(subscription_id, max(ends), Decimal(amount), had))
+        self.host.deliver_new()
 
     # What the customer does, with the API.
 
@@ -375,8 +364,10 @@ class Thief(HistoryMachine):
 
     def until(self, moment: int) -> None:
         # A renewal at that moment begins another period, of another length.
-        price = self.price_of_a_second()
-        self.had += (moment - self.fake.state.now()) * price
+        seconds = moment - self.fake.state.now()
+        self.had += seconds * self.price_of_a_second()
+        for one in self.given_back:
+            one.had += seconds * sum((price for price, end in self.charged(one.subscription_id) if end <= one.end), 0)
         self.fake.advance_to(moment)
         self.compare()
         self.host.deliver_new()
