@@ -77,4 +77,4 @@ def test_return_page(anonymous_client: APIClient) -> None:
 def test_error(api_client: APIClient) -> None:
     with translation.override("de"):
         error = assert_error(api_client.get(f"{ROOT}payments/", {"page_size": "x"}), 400)
-    assert error["detail"] == "Eine Seitengröße ist eine ganze Zahl von 1 bis 100."
+    assert error["detail"] == "Eine Seitengröße ist eine ganze Zahl ab 1; mehr als 100 gelten als 100."

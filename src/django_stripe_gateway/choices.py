@@ -173,6 +173,10 @@ class InvoiceStatus(models.TextChoices):
     VOID = "void", pgettext_lazy("invoice status", "Void")
 
 
+#: The billing reason of an invoice that the seller has made by hand.
+SELLERS_OWN = "manual"
+
+
 class BillingOperationKind(models.TextChoices):
     """What a billing operation asks the provider to do."""
 

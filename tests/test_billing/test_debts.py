@@ -80,6 +80,33 @@ def test_start_that_never_began(host: SubscriptionHost, heard: bool) -> None:
 
 
 @pytest.mark.usefixtures("one_clock")
+def test_trial_that_nobody_paid_for(host: SubscriptionHost) -> None:
+    """Nobody has had anything of what came after it."""
+    PlanPricing.objects.filter(pk=host.premium.pk).update(trial_days=7)
+    found = host.subscribed(host.premium)
+    host.fake.customer_changes_card(host.customer.provider_id, BAD)
+    host.fake.advance(days=9)
+    host.deliver_new()
+    cancelled(host, found)
+    host.deliver_new()
+    assert Invoice.objects.open().filter(subscription=found).exists()
+    assert host.post("subscribe", {"plan_id": host.basic.plan_id}).status_code == 201
+
+
+@pytest.mark.usefixtures("one_clock")
+def test_invoice_that_its_provider_does_not_know(host: SubscriptionHost) -> None:
+    """Nobody can pay it."""
+    found = host.subscribed(host.premium)
+    invoice = renewed_unheard(host, found)
+    host.deliver_new()
+    cancelled(host, found)
+    host.deliver_new()
+    assert Invoice.objects.open().filter(provider_id=invoice).update(provider_id="in_of_deleted_test_data") == 1
+    host.v1.invoices.void_invoice(invoice)
+    assert host.post("subscribe", {"plan_id": host.basic.plan_id}).status_code == 201
+
+
+@pytest.mark.usefixtures("one_clock")
 def test_start_that_was_sent_to_be_paid_later(host: SubscriptionHost) -> None:
     """It began at once."""
     plan = host.premium.plan

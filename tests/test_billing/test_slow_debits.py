@@ -86,6 +86,19 @@ def test_renewal__more_is_sold(either_host: SubscriptionHost) -> None:
     assert host.post("items", more).status_code == 201
 
 
+def test_two_renewals__no_more_is_sold(either_host: SubscriptionHost) -> None:
+    """Nor is a row of debits believed that have not failed yet."""
+    host = either_host
+    daily = host.sell("daily", host.basic.amount, interval="day")
+    PlanPricing.objects.filter(pk=daily.pk).update(is_per_seat=True)
+    found = host.subscribed(daily)
+    more = {"subscription_id": found.provider_id, "quantity": 2}
+    renewed(host, found, BANK)
+    renewed(host, found, BANK)
+    answer = host.post("change", more)
+    assert (answer.status_code, answer.json()["code"]) == (409, "payment_under_way")
+
+
 def test_after_a_failure__more_waits(either_host: SubscriptionHost) -> None:
     """It is neither to be paid again, nor believed so early: a row of debits that fail would be worth as much."""
     host = either_host

@@ -79,8 +79,8 @@ class BillingSettings:
         rule=rules.is_bool,
         sentence=(
             "Ask Stripe what a customer has there [before a subscription is sold](../howto/subscriptions.md#one-bill), "
-            "so that what began elsewhere is not sold twice, and what is owed is known; costs a call, another one the "
-            "first time, and after an end."
+            "so that what began elsewhere is not sold twice, and what is owed is known; costs two or three calls, one "
+            "more after an end, and one for each customer at Stripe who has the address."
         ),
     )
     automatic_tax = Setting(

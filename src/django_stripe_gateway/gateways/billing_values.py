@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from django_stripe_gateway.choices import SELLERS_OWN
 from django_stripe_gateway.gateways.schedule_values import ScheduleSnapshot
 
 
@@ -96,7 +97,7 @@ class InvoiceSnapshot:
     @property
     def is_sellers_own(self) -> bool:
         """Whether the seller has made it by hand: nothing was given for it that a subscription gives."""
-        return self.billing_reason == "manual"
+        return self.billing_reason == SELLERS_OWN
 
     @property
     def late_since(self) -> datetime | None:

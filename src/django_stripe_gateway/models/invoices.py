@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from django_stripe_gateway.choices import InvoiceStatus
+from django_stripe_gateway.choices import SELLERS_OWN, InvoiceStatus
 from django_stripe_gateway.models.customers import Customer
 from django_stripe_gateway.models.fields import ZERO, MoneyField
 from django_stripe_gateway.models.provider_accounts import AccountQuerySet, OfAccount
@@ -29,6 +29,10 @@ class InvoiceQuerySet(AccountQuerySet["Invoice"]):
     def open(self) -> InvoiceQuerySet:
         """Return the invoices that wait for their payment."""
         return self.filter(status=InvoiceStatus.OPEN)
+
+    def owed(self) -> InvoiceQuerySet:
+        """Return those of them that a subscription has made: a seller's own give nothing that it gives."""
+        return self.open().exclude(billing_reason=SELLERS_OWN)
 
     def shown(self) -> InvoiceQuerySet:
         """Return the invoices that a customer is shown: all but drafts."""

@@ -105,16 +105,15 @@ def is_perhaps_elsewhere(row: Any) -> bool:
 
 def prove_payment(payment: Any) -> None:
     """Note on a locked payment in which account the provider has found it."""
-    account = current_account(payment.variant)
-    # What the settings and the provider do not agree about proves nothing; what it has done is written all the same.
-    if account is not None and account.account_id and not account.named_id and not payment.account_id:
-        payment.account_id = account.account_id
+    account_id = _proven_id(payment.variant)
+    if account_id and not payment.account_id:
+        payment.account_id = account_id
         payment.save(using=payments_database(), update_fields=["account_id", "modified"])
 
 
 def prove_account(subscription: Subscription) -> None:
     """Note on a locked subscription, its customer and its invoices in which account the provider has found it."""
-    account_id = columns_of(subscription.variant).get("account_id", "")
+    account_id = _proven_id(subscription.variant)
     if subscription.account_id or not account_id:
         return
     subscription.account_id = account_id
@@ -128,6 +127,12 @@ def prove_account(subscription: Subscription) -> None:
     if not customer.account_id and not has_twin:
         customer.account_id = account_id
         customer.save(using=payments_database(), update_fields=["account_id", "modified"])
+
+
+def _proven_id(variant: str) -> str:
+    """Return the account that has answered; what settings and provider do not agree about proves nothing."""
+    account = current_account(variant)
+    return "" if account is None or account.named_id else account.account_id
 
 
 def verify_account(row: Any) -> None:

@@ -36,9 +36,6 @@ from django_stripe_gateway.gateways.subscription_values import SubscriptionEnd
 # How Stripe refuses to pay an invoice whose customer has to authenticate (https://docs.stripe.com/error-codes).
 INVOICE_REQUIRES_ACTION = "invoice_payment_intent_requires_action"
 
-# What makes a subscription active again; what is void does not count
-# (https://docs.stripe.com/billing/subscriptions/overview#unpaid-subscriptions).
-
 
 class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionTerms, StripeSchedules, BillingGateway):
     """Bills customers of one Stripe account."""

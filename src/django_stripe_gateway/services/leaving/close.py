@@ -161,7 +161,7 @@ def _end_subscriptions(
         if can_wait and subscription.is_cancelled:
             continue
         if not subscription.provider_id:
-            if not is_last and _tried(subject, report, partial(_give_up, subscription, origin)):
+            if not is_last and _tried(subject, report, partial(_abandon, subscription, origin)):
                 report.add(subject, "abandoned")
             continue
         if _tried(subject, report, partial(_end, subscription, origin, at_period_end=can_wait)):
@@ -182,7 +182,7 @@ def _end(subscription: Subscription, origin: Origin, *, at_period_end: bool) -> 
             raise
 
 
-def _give_up(subscription: Subscription, origin: Origin) -> None:
+def _abandon(subscription: Subscription, origin: Origin) -> None:
     run(ABANDON, subscription.customer_id, Request(about={"subscription_id": subscription.pk}), origin)
     current = Subscription.objects.using(payments_database()).get(pk=subscription.pk)
     if current.status == SubscriptionStatus.STARTING and not current.provider_id:

@@ -103,7 +103,7 @@ def erase_owner(
     if not dry_run:
         # First: nobody is charged, or sent anything, by what is left here.
         _delete_at_provider(account, report, origin)
-    # First: payments of nobody are found by the address that is erased.
+    # Before the payments: those of nobody are found by the address that is erased.
     found = sum(map(is_personal if dry_run else redact_event, list(events_about(account))))
     report.erased |= {
         "customers": _erase_customers(account, dry_run=dry_run),

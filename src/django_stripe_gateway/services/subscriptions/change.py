@@ -142,7 +142,8 @@ def change_subscription(
         proration_date: the moment that a preview was made for, so that the change costs what it had said.
         at_period_end: ``True`` lets it change with the next period, in place of what was scheduled before; until then
             all stays as it is, and ``cancel_change`` takes it back. A change now drops what was scheduled.
-        previewed: the subscription as a token's preview has found it; it is changed only if it is still so.
+        previewed: the subscription as a token's preview has found it; it is changed only if it is still so
+            (not with ``at_period_end``, where nothing is prorated).
 
     Raises:
         InvalidInput: nothing would change, or the values are not acceptable.

@@ -344,10 +344,12 @@ def note_unheard_deletion(customer: Customer, error: ProviderError) -> bool:
 
     Every call for a customer whose ``customer.deleted`` was lost is refused with such an error, and would be for ever.
     """
-    if not (error.is_missing and customer.provider_id and _is_gone(customer)):
+    if not (error.is_missing and customer.provider_id):
         return False
     # Whoever has the key of another account is told the same of everybody.
     learn_account(customer.variant)
+    if not _is_gone(customer):
+        return False
     mark_customer_deleted(customer)
     # What the provider deletes with its customer it still tells of; what it has lost with them it does not.
     find_lost(customer, SYSTEM, look_up_subscription)

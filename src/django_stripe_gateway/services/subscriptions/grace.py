@@ -13,7 +13,7 @@ from datetime import datetime
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from django_stripe_gateway.choices import InvoiceStatus, SubscriptionStatus
+from django_stripe_gateway.choices import SELLERS_OWN, InvoiceStatus, SubscriptionStatus
 from django_stripe_gateway.exceptions import UnsupportedByGateway
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
@@ -65,7 +65,7 @@ def note_under_way(invoice: Invoice, *, is_under_way: bool | None) -> None:
     if subscription is None or is_under_way is None or not invoice.is_open or subscription.past_due_since is None:
         return
     earlier = Q(issued__lt=invoice.issued) if invoice.issued else Q(issued__isnull=False)
-    if invoice.billing_reason == "manual" or _owed(subscription).filter(earlier).exists():
+    if invoice.billing_reason == SELLERS_OWN or _owed(subscription).filter(earlier).exists():
         return
     rows = Subscription.objects.using(payments_database()).filter(pk=subscription.pk, past_due_since__isnull=False)
     rows.update(late_payment_under_way=is_under_way)
@@ -115,7 +115,9 @@ def note_settled(invoice: Invoice) -> None:
         return
     rows = Subscription.objects.using(payments_database()).filter(pk=subscription.pk, status=subscription.status)
     if is_active or subscription.status == SubscriptionStatus.PAST_DUE:
-        rows.filter(past_due_since=subscription.past_due_since).update(past_due_since=since)
+        rows.filter(past_due_since=subscription.past_due_since).update(
+            past_due_since=since, late_payment_under_way=False
+        )
 
 
 def with_what_is_owed(
@@ -153,8 +155,7 @@ def _kept_lateness(subscription: Subscription, snapshot: SubscriptionSnapshot) -
 
 def _owed(subscription: Subscription) -> QuerySet[Invoice]:
     """Return the open invoices of a subscription that are not a seller's own."""
-    rows = Invoice.objects.using(payments_database()).filter(subscription=subscription)
-    return rows.open().exclude(billing_reason="manual")
+    return Invoice.objects.using(payments_database()).owed().filter(subscription=subscription)
 
 
 def _owed_now(subscription: Subscription, snapshot: SubscriptionSnapshot) -> QuerySet[Invoice]:

@@ -47,7 +47,6 @@ def ask_about(subscription: Subscription, origin: Origin) -> SubscriptionSnapsho
     gateway = billing_gateway_of(subscription)
     try:
         found = gateway.retrieve_subscription(subscription.provider_id or "")
-        return with_what_is_owed(gateway, subscription, found)
     except ProviderError as error:
         if not error.is_missing:
             raise
@@ -55,6 +54,7 @@ def ask_about(subscription: Subscription, origin: Origin) -> SubscriptionSnapsho
         learn_account(subscription.variant)
         note_missing(subscription, origin)
         raise UnknownAtProvider(SENTENCE, request_id=error.request_id) from error
+    return with_what_is_owed(gateway, subscription, found)
 
 
 def note_missing(subscription: Subscription, origin: Origin) -> bool:

@@ -10,13 +10,14 @@ until they are decided: else a row of debits that fail would be worth as much as
 
 from __future__ import annotations
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from django_stripe_gateway.choices import SubscriptionStatus
-from django_stripe_gateway.exceptions import ProviderStateError, WrongState
+from django_stripe_gateway.choices import InvoiceStatus, SubscriptionStatus
+from django_stripe_gateway.exceptions import ProviderError, ProviderStateError, WrongState
 from django_stripe_gateway.gateways.billing_values import SubscriptionChange
 from django_stripe_gateway.models import Customer, Invoice, Subscription, SubscriptionItem
+from django_stripe_gateway.services.accounts import is_perhaps_elsewhere
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.subscriptions.credits import is_made
 from django_stripe_gateway.services.subscriptions.invoices import look_up_invoice
@@ -41,49 +42,60 @@ def check_nothing_late(claim: CustomerClaim, change: SubscriptionChange) -> None
 
     Raises:
         ProviderStateError: an invoice is to be paid first ("open_invoice"), or its payment, after one that has failed,
-            is under way ("payment_under_way").
+            or several are, is under way ("payment_under_way").
     """
     seen: Subscription = claim.seen
     if change.proration == "none" or not _may_be_late(seen) or not _adds(seen, change):
         return
-    invoices = claim.gateway.list_invoices(claim.subject.provider_id or "")
+    invoices = claim.gateway.list_invoices(claim.subject.provider_id or "", status=InvoiceStatus.OPEN)
     now = timezone.now()
-    of_it = [one for one in invoices if one.subscription_id == seen.provider_id and one.status == "open"]
+    of_it = [one for one in invoices if one.subscription_id == seen.provider_id]
     if not any(one.late_since is None or one.late_since <= now for one in of_it):
         return
     found = claim.gateway.retrieve_subscription(seen.provider_id or "")
     if claim.operation.attempts > 1 and is_made(found, change):
         return
     has_failed = SubscriptionStatus.PAST_DUE in (found.status, seen.status) or seen.past_due_since is not None
+    under_way = 0
     for invoice in reversed(of_it):
         if found.is_owed(invoice) and (invoice.late_since is None or invoice.late_since <= now):
             is_under_way = claim.gateway.retrieve_invoice(invoice.invoice_id).is_under_way is True
-            if has_failed or not is_under_way:
+            under_way += is_under_way
+            if has_failed or not is_under_way or under_way > 1:
                 raise ProviderStateError(**_refusal(invoice.invoice_id, is_under_way=is_under_way))
 
 
 def check_nothing_owed(customer: Customer, origin: Origin) -> None:
     """Raise ``WrongState`` if an invoice of what has ended is late; no lock may be held.
 
-    The first invoice of what never began is not: nobody has had anything of it.
+    That of what never began is not: nobody has had anything of it.
 
     Raises:
         WrongState: it is to be paid first ("open_invoice"), or payments of several, or after one that has failed, are
             under way ("payment_under_way").
         ProviderError: the provider could not be asked; then nothing may be started either.
     """
-    rows = Invoice.objects.using(payments_database()).open().filter(customer=customer)
+    rows = Invoice.objects.using(payments_database()).owed().filter(customer=customer)
     ended = rows.filter(subscription__status__in=ENDED_SUBSCRIPTIONS, subscription__lost=None)
     # What is sent to be paid later begins all the same.
     unbegun = Q(billing_reason="subscription_create", subscription__first_paid_at__isnull=True)
     unbegun &= ~Q(subscription__collection_method="send_invoice")
     unbegun |= Q(subscription__status=SubscriptionStatus.INCOMPLETE_EXPIRED)
-    ended = ended.exclude(unbegun).exclude(billing_reason="manual")
+    # After a trial that nobody paid for, nothing was valid; what is charged by use may have been used in it.
+    by_use = SubscriptionItem.objects.using(payments_database()).filter(subscription=OuterRef("subscription"))
+    tried = Q(subscription__first_paid_at__isnull=True, subscription__trial_end__isnull=False)
+    unbegun |= tried & ~Exists(by_use.filter(is_metered=True))
     under_way = []
-    for invoice in ended.order_by("pk"):
+    for invoice in ended.exclude(unbegun).order_by("pk"):
         if not invoice.is_of_configured_account or _is_to_come(invoice):
             continue
-        current = look_up_invoice(invoice.pk, origin)
+        try:
+            current = look_up_invoice(invoice.pk, origin)
+        except ProviderError as error:
+            if not error.is_missing or is_perhaps_elsewhere(invoice):
+                raise
+            # What the provider does not know, nobody can pay.
+            continue
         if not current.is_open or _is_to_come(current):
             continue
         if not current.is_under_way:

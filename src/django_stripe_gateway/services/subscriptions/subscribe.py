@@ -277,8 +277,8 @@ def subscribe(
     Raises:
         InvalidInput: a value is not acceptable; or nothing says which price of several (``ambiguous_pricing``).
         WrongState: the owner has a subscription already beside which this one may not begin ("already_subscribed", or
-            "open_invoice" where it waits to be paid; "subscribed_elsewhere" for one that is nobody's here), or would be
-            charged the same use twice ("already_metered").
+            "open_invoice", "payment_under_way" where it, or one that has ended, is to be paid; "subscribed_elsewhere"
+            for one that is nobody's here), or would be charged the same use twice ("already_metered").
         PaymentDeclined: the first payment was declined, at a provider that leaves it to nobody's browser.
         UnsupportedByGateway: this provider cannot do it.
         ProviderError: the provider refused or failed.

@@ -237,7 +237,7 @@ def _take_back(subscription: Subscription, snapshot: SubscriptionSnapshot, origi
     if subscription.given_up is None:
         return
     if can_transition_subscription(subscription.status, snapshot.status, was_given_up=True):
-        subscription.status, subscription.ended_at = snapshot.status, None
+        subscription.status, subscription.ended_at = snapshot.status, snapshot.ended_at
         write_log(subscription, SubscriptionLogEvent.GIVEN_UP, origin, f"taken back: it is {snapshot.status}")
         logger.warning("Subscription %s was given up, and is %s at the provider.", subscription.pk, snapshot.status)
     subscription.given_up = subscription.lost = subscription.missing_since = None
