@@ -11,14 +11,7 @@ from django_stripe_gateway.accounts import configured_account
 from django_stripe_gateway.choices import InvoiceStatus, PaymentStatus
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import AccountContradicted, GatewayError, ProviderError
-from django_stripe_gateway.models import (
-    Customer,
-    Invoice,
-    Plan,
-    PlanPricing,
-    Subscription,
-    get_payment_model,
-)
+from django_stripe_gateway.models import Customer, Invoice, Plan, PlanPricing, Subscription, get_payment_model
 from django_stripe_gateway.models.provider_accounts import current_account, may_be_of_another
 from django_stripe_gateway.services.accounts import learn_account, uncontradicted_account
 from django_stripe_gateway.services.doctor.findings import Finding

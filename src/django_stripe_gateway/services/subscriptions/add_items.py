@@ -55,8 +55,9 @@ class ItemVerb(SubscriptionVerb):
 
     def call(self, claim: CustomerClaim) -> SubscriptionSnapshot:
         """Change the one item; what was scheduled without it is dropped."""
-        check_claimed_credit(claim, subscription_change(claim.params))
-        check_nothing_late(claim, subscription_change(claim.params))
+        change = subscription_change(claim.params)
+        check_claimed_credit(claim, change)
+        check_nothing_late(claim, change)
         let_go(claim)
         return change_at_provider(claim)
 

@@ -93,8 +93,9 @@ class ChangeVerb(SubscriptionVerb):
         found = check_is_as_known(claim)
         if claim.params["trial"].get("ends_trial"):
             check_can_be_charged(claim)
-        check_claimed_credit(claim, subscription_change(claim.params), found)
-        check_nothing_late(claim, subscription_change(claim.params))
+        change = subscription_change(claim.params)
+        check_claimed_credit(claim, change, found)
+        check_nothing_late(claim, change)
         if claim.params["price_id"] is not None:
             # The old price, or the period of another item, may end with it.
             report_last_use(claim.seen)

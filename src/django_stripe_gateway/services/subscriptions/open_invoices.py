@@ -50,15 +50,16 @@ def check_nothing_late(claim: CustomerClaim, change: SubscriptionChange) -> None
     invoices = claim.gateway.list_invoices(claim.subject.provider_id or "", status=InvoiceStatus.OPEN)
     now = timezone.now()
     of_it = [one for one in invoices if one.subscription_id == seen.provider_id]
-    if not any(one.late_since is None or one.late_since <= now for one in of_it):
+    late = [one for one in of_it if one.late_since is None or one.late_since <= now]
+    if not late:
         return
     found = claim.gateway.retrieve_subscription(seen.provider_id or "")
     if claim.operation.attempts > 1 and is_made(found, change):
         return
     has_failed = SubscriptionStatus.PAST_DUE in (found.status, seen.status) or seen.past_due_since is not None
     under_way = 0
-    for invoice in reversed(of_it):
-        if found.is_owed(invoice) and (invoice.late_since is None or invoice.late_since <= now):
+    for invoice in reversed(late):
+        if found.is_owed(invoice):
             is_under_way = claim.gateway.retrieve_invoice(invoice.invoice_id).is_under_way is True
             under_way += is_under_way
             if has_failed or not is_under_way or under_way > 1:
@@ -84,7 +85,7 @@ def check_nothing_owed(customer: Customer, origin: Origin) -> None:
     # After a trial that nobody paid for, nothing was valid; what is charged by use may have been used in it.
     by_use = SubscriptionItem.objects.using(payments_database()).filter(subscription=OuterRef("subscription"))
     tried = Q(subscription__first_paid_at__isnull=True, subscription__trial_end__isnull=False)
-    unbegun |= tried & ~Exists(by_use.filter(is_metered=True))
+    unbegun |= tried & ~Q(Exists(by_use.filter(is_metered=True)))
     under_way = []
     for invoice in ended.exclude(unbegun).order_by("pk"):
         if not invoice.is_of_configured_account or _is_to_come(invoice):
