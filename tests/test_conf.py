@@ -37,6 +37,7 @@ OVERRIDES: list[tuple[str, Any, Any]] = [
     ("API_KEY", "sk_test_other", "sk_test_other"),
     ("API_KEY", None, ""),
     ("ACCOUNT_ID", "acct_1Abc", "acct_1Abc"),
+    ("CONTEXT", "acct_1Abc/acct_2", "acct_1Abc/acct_2"),
     ("API_BASE", "https://stripe.test/", "https://stripe.test"),
     ("API_BASE", None, ""),
     ("API_VERSION", "2026-10-28.endive", "2026-10-28.endive"),

@@ -20,6 +20,7 @@ class StripeGatewayConfig(AppConfig):
         from django_stripe_gateway.gateways.paypal.provider import PayPal  # noqa: PLC0415
         from django_stripe_gateway.gateways.registry import register_provider  # noqa: PLC0415
         from django_stripe_gateway.gateways.stripe.provider import Stripe  # noqa: PLC0415
+        from django_stripe_gateway.models.storable import follow_saves  # noqa: PLC0415
         from django_stripe_gateway.services import verbs  # noqa: F401, PLC0415
         from django_stripe_gateway.services.leaving.owners import guard_owners  # noqa: PLC0415
         from django_stripe_gateway.services.subscriptions.owner_changes import follow_owners  # noqa: PLC0415
@@ -27,5 +28,6 @@ class StripeGatewayConfig(AppConfig):
 
         register_provider(Stripe())
         register_provider(PayPal())
+        follow_saves()
         follow_owners()
         guard_owners()

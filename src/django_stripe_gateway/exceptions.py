@@ -170,10 +170,12 @@ class UnsupportedByGateway(GatewayError):
 class ProviderError(GatewayError):
     """The provider refused a request that we made; nothing was changed there.
 
-    ``is_missing`` says that the provider knows no object that the request names.
+    ``is_missing`` says that the provider knows no object that the request names. ``provider_time`` is what the
+    provider's clock said when it refused a moment that was asked for.
     """
 
     is_missing: bool = False
+    provider_time: datetime | None = None
 
     type = "provider_error"
     status_code = 502

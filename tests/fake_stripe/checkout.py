@@ -178,7 +178,7 @@ def _one_currency(items: list[Object]) -> str:
 
 def _session(scope: Scope, mode: str, expires_at: int | None) -> Object:
     now = scope.now()
-    if expires_at is not None and not now + _HALF_HOUR - 60 <= expires_at <= now + _DAY + 60:
+    if expires_at is not None and not now + _HALF_HOUR <= expires_at <= now + _DAY:
         raise invalid(
             "The `expires_at` timestamp must be between 30 minutes and 24 hours from Checkout Session creation.",
             "expires_at",

@@ -135,6 +135,7 @@ class Dispatcher:
         key = self.keys.authenticate(incoming.headers.get("authorization"))
         self._change_record(position, key_name=key.name)
         key.check_permission(incoming.path)
+        key = key.within(incoming.headers.get("stripe-context"))
         try:
             params = forms.decode(incoming.form)
         except ValueError as error:

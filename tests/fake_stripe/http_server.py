@@ -7,6 +7,7 @@ import http.server
 import socket
 import struct
 import threading
+import time
 import urllib.parse
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -25,9 +26,10 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], respond: Responder) -> None:
+    def __init__(self, address: tuple[str, int], respond: Responder, clock: Callable[[], float] = time.time) -> None:
         super().__init__(address, http.server.BaseHTTPRequestHandler)
         self.respond = respond
+        self.clock = clock
         self.connections = 0
         self._open: dict[int, tuple[socket.socket, threading.Thread]] = {}
         self._lock = threading.Lock()
@@ -91,6 +93,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer.body)
         self.wfile.flush()
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return the `Date` of an answer, by the fake's clock."""
+        return super().date_time_string(self.server.clock() if timestamp is None else timestamp)
 
     do_GET = do_POST = do_DELETE = _respond
 

@@ -23,7 +23,19 @@ class ApiKey:
     @property
     def livemode(self) -> bool:
         """Distinguish a live key from a test key, by its prefix as at Stripe."""
-        return self.secret.startswith(("sk_live_", "rk_live_"))
+        return self.secret.startswith(("sk_live_", "rk_live_", "sk_org_live_"))
+
+    def within(self, context: str | None) -> ApiKey:
+        """Return the key as it acts under a `Stripe-Context`; an organisation's has no account without one."""
+        if not self.secret.startswith("sk_org_"):
+            return self
+        if not context:
+            raise ApiError(400, "Organization API keys must be used with the `Stripe-Context` header.", stored=False)
+        account = context.rpartition("/")[2]
+        if account not in self.account.split():
+            message = f"The provided key '{self.secret[:8]}***' does not have access to account '{account}'."
+            raise ApiError(403, message, stored=False)
+        return dataclasses.replace(self, account=account)
 
     def check_permission(self, path: str) -> None:
         """Refuse what a restricted key may not ask for."""

@@ -34,7 +34,7 @@ class FakeStripe(BillingControls, ScheduleControls):
         resources.load()
         self._faults = Faults()
         self._keys = ApiKeys(DEFAULT_ACCOUNT)
-        self._server = Server((host, port), self._respond)
+        self._server = Server((host, port), self._respond, lambda: self.state.now())
         self.url = f"http://{host}:{self._server.server_address[1]}"
         self.state = State(base_url=self.url)
         self._dispatcher = Dispatcher(self.state, self._keys, self._faults)
@@ -85,6 +85,7 @@ class FakeStripe(BillingControls, ScheduleControls):
     ) -> ApiKey:
         """Accept a secret key, of the default account or another; the prefix `sk_live_` makes it a live key.
 
+        `account` of an organisation's key (`sk_org_test_…`) are those that it may name, with blanks between them.
         `forbidden` are the beginnings of paths that a restricted key has no permission for.
         """
         return self._keys.add(secret, account, name, forbidden)

@@ -41,7 +41,7 @@ def test_given_up__runs_on_by_an_event(asked: None, host: SubscriptionHost, sett
 
 def test_given_up__runs_on_by_a_look(asked: None, host: SubscriptionHost, settings: Any) -> None:
     before = given_up(host, settings)
-    assert "canceled → active" in reconcile()
+    assert "canceled -> active" in reconcile()
     before.refresh_from_db()
     assert before.is_valid
     assert before.logs.filter(event="given_up", message__startswith="taken back").count() == 1

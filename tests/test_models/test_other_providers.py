@@ -54,7 +54,7 @@ def test_form__confirms(sent: list[tuple[str, bool]]) -> None:
     payment.refresh_from_db()
     assert (payment.status, payment.fraud_status) == ("confirmed", "accept")
     assert sent == [("input", False), ("confirmed", False)]
-    assert [line.message for line in payment.logs.all()] == ["waiting → input", "input → confirmed"]
+    assert [line.message for line in payment.logs.all()] == ["waiting -> input", "input -> confirmed"]
 
 
 def test_form__rejects(sent: list[tuple[str, bool]]) -> None:

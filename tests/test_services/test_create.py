@@ -83,7 +83,8 @@ def test_create__expiry(shop: Shop, settings: Any) -> None:
     settings.STRIPE_GATEWAY_CHECKOUT_EXPIRES_AFTER = 1800
     payment = shop.waiting()
     expires = datetime.fromtimestamp(payment.stored_session["expires_at"], UTC)
-    assert 1700 < (expires - datetime.now(UTC)).total_seconds() <= 1800
+    # Five minutes from what Stripe refuses.
+    assert 2000 < (expires - datetime.now(UTC)).total_seconds() <= 2100
 
 
 @pytest.mark.parametrize(

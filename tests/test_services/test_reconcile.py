@@ -40,7 +40,7 @@ def test_reconcile__finds_payments_whose_events_never_came(shop: Shop, capsys: A
     payment.refresh_from_db()
     assert payment.status == "confirmed"
     out = capsys.readouterr().out
-    assert f"payment {payment.pk}: changed waiting → confirmed" in out
+    assert f"payment {payment.pk}: changed waiting -> confirmed" in out
     assert f"payment {idle.pk}: unchanged" in out
     with pytest.raises(CommandError):
         call_command("reconcile", "--older-than", "-1")

@@ -54,7 +54,7 @@ def test_checkout__paid(shop: Shop, recorded_signals: SignalRecorder) -> None:
     assert recorded_signals.names.count("payment_confirmed") == 1
     assert len(recorded_signals.values("webhook_received")) == 4
     log = PaymentLog.objects.get(payment=payment, event="status_changed")
-    assert (log.source, log.actor, log.message) == ("webhook", "stripe", "waiting → confirmed")
+    assert (log.source, log.actor, log.message) == ("webhook", "stripe", "waiting -> confirmed")
     assert log.event_id == only(events, "payment_intent.succeeded")[0]["id"]
 
 

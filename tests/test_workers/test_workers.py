@@ -45,7 +45,7 @@ def assert_each_once() -> None:
     """Assert that every event has had its effect, ours and the host's, exactly once."""
     assert Counter(get_payment_model().objects.values_list("status", flat=True)) == {"confirmed": PAYMENTS}
     assert Counter(PaymentLog.objects.values_list("event", "message")) == {
-        ("status_changed", "waiting → confirmed"): PAYMENTS,
+        ("status_changed", "waiting -> confirmed"): PAYMENTS,
         ("updated", "booked"): PAYMENTS,
     }
 

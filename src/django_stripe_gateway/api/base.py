@@ -34,6 +34,7 @@ from django_stripe_gateway.api.throttling import GatewayRateThrottle
 from django_stripe_gateway.api.unknown_keys import check_keys, check_query
 from django_stripe_gateway.choices import LogSource
 from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.services.bodies import keep_body
 from django_stripe_gateway.services.origins import Origin
 
 SerializerClass = type[BaseSerializer[Any]]
@@ -56,6 +57,7 @@ class ExactJSONParser(JSONParser):
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         try:
             body = stream.read() if limit is None else stream.read(limit + 1)
+            keep_body(stream, body)
             if limit is not None and len(body) > limit:
                 raise RequestDataTooBig
             return json.loads(body.decode(), parse_float=Decimal, parse_constant=_refuse)
@@ -121,9 +123,11 @@ class GatewayAPIView(APIView):
         """Return the view, outside of ``ATOMIC_REQUESTS`` on whichever database holds the payments.
 
         The services commit what they are about to do before they call the provider: no transaction may be around them.
+        Who may ask is for the settings to say, and not for a site whose pages all need a login: that knows no tokens.
         """
         view: Any = super().as_view(**initkwargs)
         view._non_atomic_requests = set(connections)
+        view.login_required = False
         return view
 
     def get_authenticators(self) -> list[BaseAuthentication]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core import exceptions as django_exceptions
 from django.core.signals import got_request_exception
+from django.db import DatabaseError
 from django.http import Http404
 from django.utils.translation import gettext as _
 from rest_framework import exceptions, status
@@ -15,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from django_stripe_gateway.exceptions import GatewayConfigurationError, GatewayError
+from django_stripe_gateway.models.storable import is_unstorable_text
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +72,8 @@ def _as_known(exc: Exception) -> Exception:
         return exceptions.PermissionDenied()
     if isinstance(exc, django_exceptions.RequestDataTooBig):
         return exceptions.ParseError(_("The body is too large."), code="request_too_large")
+    if isinstance(exc, DatabaseError) and is_unstorable_text(exc):
+        return exceptions.ParseError(_("A text holds characters that cannot be stored."), code="invalid")
     if isinstance(exc, django_exceptions.SuspiciousOperation):
         return exceptions.ParseError(_("The request cannot be accepted."), code="bad_request")
     return exc

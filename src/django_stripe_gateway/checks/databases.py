@@ -29,6 +29,12 @@ from django_stripe_gateway.models.provider_accounts import current_account
 # Levels at which a transaction that has waited for a payment's lock sees what the one before it has written.
 SEEING_WHAT_IS_COMMITTED = frozenset({"READ-COMMITTED", "SERIALIZABLE"})
 
+# What follows where texts cannot be stored as they are.
+REPLACED = (
+    "Of what customers and providers write a question mark is kept for each that it cannot, and sent to the provider; "
+    "an order_id and metadata with one are refused."
+)
+
 
 def check_routing(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Check that the router keeps a payment and what belongs to it where one transaction can hold them."""
@@ -50,9 +56,11 @@ def check_database(app_configs: Any, databases: Sequence[str] | None = None, **k
     try:
         if connection.vendor == "mysql":
             found.extend(_check_mysql(connection))
+        if connection.vendor == "postgresql":
+            found.extend(_check_postgres(connection))
         # SQLite has one lock for the whole database instead.
         if not connection.features.has_select_for_update and connection.vendor != "sqlite":
-            message = f"The database {alias!r} cannot lock rows (SELECT … FOR UPDATE)."
+            message = f"The database {alias!r} cannot lock rows (SELECT ... FOR UPDATE)."
             found.append(error("021", message, "Use PostgreSQL, MariaDB, MySQL or SQLite."))
     except Error:
         # A database that does not answer is for the command itself to report.
@@ -118,6 +126,17 @@ def _money_models() -> list[type[Model]]:
         return belonging
 
 
+def _check_postgres(connection: Any) -> list[CheckMessage]:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_encoding")
+        encoding = cursor.fetchone()[0]
+    if encoding == "UTF8":
+        return []
+    message = f"The database {connection.alias!r} is in {encoding}, which cannot store every character. {REPLACED}"
+    hint = "Make a database with ENCODING 'UTF8' TEMPLATE template0, and load a dump of this one into it."
+    return [warning("021", message, hint)]
+
+
 def _check_mysql(connection: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if not connection.features.supports_transactions:
@@ -135,7 +154,7 @@ def _check_mysql(connection: Any) -> list[CheckMessage]:
         message = f"Transactions on the database {connection.alias!r} are {level}: they miss refunds made meanwhile."
         found.append(error("022", message, 'Add "isolation_level": "read committed" to its OPTIONS.'))
     if charset != "utf8mb4":
-        message = f"The database {connection.alias!r} is in {charset}, which cannot store every character."
+        message = f"The database {connection.alias!r} is in {charset}, which cannot store every character. {REPLACED}"
         hint = f"Run ALTER DATABASE `{connection.settings_dict['NAME']}` CHARACTER SET utf8mb4; and convert the tables."
         found.append(warning("021", message, hint))
     return found

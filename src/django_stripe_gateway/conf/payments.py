@@ -5,6 +5,9 @@ from __future__ import annotations
 from django_stripe_gateway.conf import rules, values
 from django_stripe_gateway.conf.setting import Setting
 
+#: Seconds that Stripe lets a Checkout Session stay open, from the arrival of the request.
+SHORTEST_PAGE, LONGEST_PAGE = 1800, 86400
+
 
 class PaymentSettings:
     """Stripe and payments."""
@@ -22,6 +25,16 @@ class PaymentSettings:
         rule=rules.is_optional_account,
         sentence="Id of the default account (`acct_…`); Stripe is asked, once for each key, whether it is the key's.",
         checks="E023",
+    )
+    context = Setting(
+        values.text,
+        default="",
+        rule=rules.is_optional_context,
+        sentence=(
+            "The account (`acct_…`) that the default key is used for, sent with each call as `Stripe-Context`: an "
+            "organisation's key (`sk_org_…`) needs it."
+        ),
+        checks="E019",
     )
     webhook_secrets = Setting(
         values.split_secrets,
@@ -101,6 +114,10 @@ class PaymentSettings:
     checkout_expires_after = Setting(
         values.optional_integer,
         default=None,
-        rule=rules.optional(rules.integer(1800, 86400, unit="seconds"), "Stripe's 24 hours"),
-        sentence="Seconds that a Checkout Session stays open.",
+        rule=rules.optional(rules.integer(SHORTEST_PAGE, LONGEST_PAGE, unit="seconds"), "Stripe's 24 hours"),
+        sentence=(
+            "Seconds that a Checkout Session of a payment, a subscription or a saved card stays open. Stripe measures "
+            "from the request's arrival, by its own clock: five minutes are left at both ends, so that 1800 means 2100 "
+            "and 86400 means 86100."
+        ),
     )

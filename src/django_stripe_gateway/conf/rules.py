@@ -206,6 +206,12 @@ def is_optional_account(value: Any) -> bool:
     return value in (None, "") or (isinstance(value, str) and ACCOUNT.fullmatch(value) is not None)
 
 
+@rule("an account's id, acct_…, or several with a slash between them as a path to one, or empty")
+def is_optional_context(value: Any) -> bool:
+    """Return whether ``value`` names an account as Stripe's header ``Stripe-Context`` does, or nothing."""
+    return value in (None, "") or (isinstance(value, str) and all(map(ACCOUNT.fullmatch, value.split("/"))))
+
+
 @rule('a version of Stripe\'s API such as "2026-10-28.endive", or empty')
 def is_optional_version(value: Any) -> bool:
     """Return whether ``value`` is a version as Stripe writes it, or nothing."""

@@ -285,6 +285,8 @@ class SubscriptionCheckoutRequest:
     success_url: str = field(repr=False)
     cancel_url: str = field(repr=False)
     allow_promotion_codes: bool = False
+    #: When it closes unused; ``None`` for the provider's own time.
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,12 +297,14 @@ class SetupCheckoutRequest:
         currency: what the customer pays in, by which the provider knows which payment methods to offer.
         return_url: where the page sends the browser back to, whether one was added or not.
         metadata: kept on the page and on what it makes, so that an earlier attempt is found.
+        expires_at: when it closes unused; ``None`` for the provider's own time.
     """
 
     customer_id: str
     currency: str
     return_url: str = field(repr=False)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

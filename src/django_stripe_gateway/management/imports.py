@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.account_reading import AccountReader
 from django_stripe_gateway.management.options import moment
-from django_stripe_gateway.management.output import Progress, as_table, sentence_of
+from django_stripe_gateway.management.output import GatewayCommand, Progress, as_table, sentence_of
 from django_stripe_gateway.services.imports.account import KINDS, import_account
 from django_stripe_gateway.services.imports.owners import Matching
 from django_stripe_gateway.services.imports.results import NOTABLE, Imported, Outcome
@@ -25,7 +25,7 @@ DEFAULT_DAYS = 365
 AGAIN = "Run the command again: it goes on, and brings nothing twice."
 
 
-class ImportCommand(BaseCommand):
+class ImportCommand(GatewayCommand):
     """Prints what has become of each object that needs a look, and a summary."""
 
     def add_common(self, parser: ArgumentParser) -> None:

@@ -13,6 +13,7 @@ from django.core.management.base import CommandError
 
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.models import Customer
+from django_stripe_gateway.services.batches import in_batches
 from django_stripe_gateway.services.transactions import payments_database
 
 NOBODY = (
@@ -73,8 +74,8 @@ def _customer(customer_id: str, variant: str | None) -> Customer:
     found = list(rows.filter(provider_id=customer_id)[:2])
     if not found:
         # Not every database can look into a list; few have been deleted and made anew.
-        renewed = rows.exclude(former_ids=[]).order_by("pk")
-        found = [row for row in renewed.iterator(chunk_size=500) if row.is_known_as(customer_id)]
+        renewed = rows.exclude(former_ids=[])
+        found = [row for row in in_batches(renewed) if row.is_known_as(customer_id)]
     if not found:
         raise CommandError(f"There is no customer {customer_id}.")
     if len(found) > 1:

@@ -2,10 +2,37 @@
 
 from __future__ import annotations
 
+import io
+import sys
+from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from django.core.management.base import BaseCommand
+
 from django_stripe_gateway.exceptions import GatewayError
+
+
+class GatewayCommand(BaseCommand):
+    """A command of this app: a terminal that cannot show a character gets its escape, and ends no command."""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> ArgumentParser:
+        """Return the parser, whose help holds such characters itself."""
+        show_anything(sys.stdout)
+        return super().create_parser(prog_name, subcommand, **kwargs)
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run the command on the streams that it was given, or the process's own."""
+        for stream in (sys.stdout, sys.stderr, options.get("stdout"), options.get("stderr")):
+            show_anything(stream)
+        return super().execute(*args, **options)
+
+
+def show_anything(stream: Any) -> None:
+    """Let a stream write what its encoding does not know as an escape, where it would raise."""
+    stream = getattr(stream, "_out", stream)
+    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors="backslashreplace")
 
 
 class Progress:

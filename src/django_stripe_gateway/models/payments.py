@@ -269,7 +269,7 @@ class AbstractPayment(OfAccount, BasePayment):
                 PaymentLog.objects.using(database).create(
                     payment=self,
                     event=LogEvent.STATUS_CHANGED,
-                    message=f"{current} → {status}",
+                    message=f"{current} -> {status}",
                     data={"from": current, "to": status},
                 )
             transaction.on_commit(lambda: status_changed.send(sender=model, instance=self), using=database, robust=True)

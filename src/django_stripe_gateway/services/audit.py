@@ -89,7 +89,7 @@ def announce_status(payment: AbstractPayment, previous: str, origin: Origin) -> 
     if payment.status in (PaymentStatus.ERROR, PaymentStatus.REJECTED) and payment.failure_code:
         data |= {"code": payment.failure_code, "decline_code": payment.decline_code}
     reason = f" ({data['decline_code'] or data['code']})" if "code" in data else ""
-    write_log(payment, LogEvent.STATUS_CHANGED, origin, f"{previous} → {payment.status}{reason}", data)
+    write_log(payment, LogEvent.STATUS_CHANGED, origin, f"{previous} -> {payment.status}{reason}", data)
     sender = type(payment)
     send_on_commit(status_changed, sender, instance=payment)
     if payment.status in PAID and previous not in PAID:

@@ -15,13 +15,15 @@ from django.utils import timezone
 from django_stripe_gateway.choices import LogSource
 from django_stripe_gateway.exceptions import WebhookRejected
 from django_stripe_gateway.models import WebhookEvent
+from django_stripe_gateway.models.storable import storable
 from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.webhooks.providers import webhook_provider
 
 _ID = re.compile(r"[\w.:-]{1,255}", re.ASCII)
 _TYPE = re.compile(r"[\w.\[\]-]{1,128}", re.ASCII)
-# Escapes of characters that are JSON but not text that a database takes: NUL, and halves of surrogate pairs.
-_UNSTORABLE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+# Escapes of characters that are JSON but perhaps not text that this site's database takes.
+_UNSTORABLE = re.compile(r"\\u(?!00[2-7])")
 # What reading an object of any shape can raise.
 READING_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
@@ -77,7 +79,7 @@ def parse_event(body: str, *, provider: str, variant: str) -> Event:
     """
     try:
         data = _decoder.decode(body)
-        if _UNSTORABLE.search(body):
+        if _UNSTORABLE.search(body) or not body.isascii():
             data = _storable(data)
     except (ValueError, RecursionError):
         raise WebhookRejected("The body is not JSON.", code="not_json") from None
@@ -151,7 +153,9 @@ def _moment(value: Any) -> datetime | None:
 
 def _storable(value: Any) -> Any:
     if isinstance(value, str):
-        return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        text = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        # It may come to be looked for, which a database refuses as it does to keep it.
+        return storable(text, WebhookEvent._meta.get_field("object_id"), payments_database())
     if isinstance(value, dict):
         return {_storable(name): _storable(item) for name, item in value.items()}
     if isinstance(value, list):

@@ -21,6 +21,7 @@ from django_stripe_gateway.exceptions import (
     WebhookRejected,
 )
 from django_stripe_gateway.gateways.registry import find_provider
+from django_stripe_gateway.services.bodies import keep_body
 from django_stripe_gateway.webhooks.events import parse_event
 from django_stripe_gateway.webhooks.inbox.receive import receive_event
 from django_stripe_gateway.webhooks.providers import webhook_provider
@@ -48,10 +49,12 @@ class WebhookView(View):
     def as_view(cls, **initkwargs: Any) -> Any:
         """Return the view, outside of ``ATOMIC_REQUESTS`` on whichever database holds the payments.
 
-        The event is committed by its own transaction, before the answer: not by one around the request.
+        The event is committed by its own transaction, before the answer: not by one around the request. A site whose
+        pages all need a login (``LoginRequiredMiddleware``) lets a provider in, who signs instead.
         """
         view: Any = super().as_view(**initkwargs)
         view._non_atomic_requests = set(connections)
+        view.login_required = False
         return view
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -107,7 +110,9 @@ def _read_body(request: HttpRequest) -> tuple[bytes, str]:
     try:
         body = request.read(limit + 1)
     except UnreadablePostError:
+        keep_body(request, b"")
         raise WebhookRejected("The body could not be read to its end.", code="truncated") from None
+    keep_body(request, body)
     if len(body) > limit:
         raise WebhookRejected(f"The body is larger than {limit} bytes.", code="too_large")
     try:

@@ -49,7 +49,7 @@ LIST_LOGS = Examples(
             "log_id": 7,
             "event": "status_changed",
             "source": "webhook",
-            "message": "waiting → confirmed",
+            "message": "waiting -> confirmed",
             "data": {"from": "waiting", "to": "confirmed", "captured_amount": "10.00"},
             "created": "2026-11-02T09:30:00.654321Z",
         }

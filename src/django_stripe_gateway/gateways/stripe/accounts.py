@@ -19,13 +19,17 @@ from django_stripe_gateway.exceptions import GatewayConfigurationError
 DIGEST_SALT = "django_stripe_gateway.account"
 FLOW_CHECKOUT = "checkout"
 FLOW_INTENT = "intent"
-LIVE_KEY_PREFIXES = ("sk_live_", "rk_live_", "sk_org_live_", "rk_org_live_")
+LIVE_KEY_PREFIXES = ("sk_live_", "rk_live_")
+# An organisation's key, which stands for no account by itself. One that does not say that it is for tests moves money.
+ORGANIZATION_KEY_PREFIXES = ("sk_org_", "rk_org_")
+TEST_ORGANIZATION_KEY_PREFIXES = ("sk_org_test_", "rk_org_test_")
 #: Settings that an account is made of, besides ``PAYMENT_VARIANTS``.
 ACCOUNT_SETTINGS = tuple(
     f"STRIPE_GATEWAY_{name}"
     for name in (
         "API_KEY",
         "ACCOUNT_ID",
+        "CONTEXT",
         "WEBHOOK_SECRET",
         "API_BASE",
         "API_VERSION",
@@ -50,6 +54,8 @@ class StripeAccount:
     manual_capture: bool
     #: As the host says; empty to have Stripe asked.
     account_id: str = ""
+    #: The account, or the path to it, in whose name the key's calls are made; empty for the key's own.
+    context: str = ""
     #: Whether the key moves real money.
     livemode: bool = field(init=False)
     #: Stands for the key where it is remembered whose it is; nobody can read the key from it.
@@ -58,12 +64,21 @@ class StripeAccount:
     accepts_unsigned_webhooks: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        livemode = self.api_key.startswith(LIVE_KEY_PREFIXES)
+        livemode = self.api_key.startswith(LIVE_KEY_PREFIXES) or (
+            self.is_organization and not self.api_key.startswith(TEST_ORGANIZATION_KEY_PREFIXES)
+        )
         object.__setattr__(self, "livemode", livemode)
-        digest = salted_hmac(DIGEST_SALT, self.api_key, algorithm="sha256").hexdigest()
+        # One key stands for as many accounts as it has contexts.
+        text = f"{self.api_key} {self.context}" if self.context else self.api_key
+        digest = salted_hmac(DIGEST_SALT, text, algorithm="sha256").hexdigest()
         object.__setattr__(self, "key_digest", digest)
         is_unsigned = self.is_localstripe and not self.webhook_secrets and not livemode
         object.__setattr__(self, "accepts_unsigned_webhooks", is_unsigned)
+
+    @property
+    def is_organization(self) -> bool:
+        """Whether the key is an organisation's, which needs a context."""
+        return self.api_key.startswith(ORGANIZATION_KEY_PREFIXES)
 
     def __reduce__(self) -> tuple[Callable[[str], StripeAccount], tuple[str]]:
         """Pickle the variant's name only: tasks are queued in pickles, and secrets do not belong there."""
@@ -94,10 +109,15 @@ def stripe_account(variant: str) -> StripeAccount:
     # What is blank is no key, and never stands for the default one.
     api_key = str(options.get("api_key") or default_key or (LOCALSTRIPE_API_KEY if local else "")).strip()
     secrets = split_secrets(options.get("endpoint_secret"))
-    is_default = not api_key or default_key.strip() in ("", api_key)
+    default_context = gateway_settings.context
+    is_default = (not api_key or default_key.strip() in ("", api_key)) and (
+        str(options.get("context") or default_context) == default_context
+    )
     if not secrets and is_default:
         # Another account's events are not signed with the default secret.
         secrets = gateway_settings.webhook_secrets
+    context = "" if local else str(options.get("context") or (default_context if is_default else ""))
+    named = str(options.get("account_id") or "") or (gateway_settings.account_id if is_default else "")
     default_base = gateway_settings.localstripe_url if local else gateway_settings.api_base
     return StripeAccount(
         variant=variant,
@@ -108,7 +128,8 @@ def stripe_account(variant: str) -> StripeAccount:
         is_localstripe=local,
         flow=str(options.get("flow") or (FLOW_INTENT if local else FLOW_CHECKOUT)),
         manual_capture=options.get("capture") is False,
-        account_id=str(options.get("account_id") or "") or (gateway_settings.account_id if is_default else ""),
+        account_id=named or context.rpartition("/")[2],
+        context=context,
     )
 
 

@@ -255,7 +255,7 @@ class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionT
         if subscription.automatic_tax:
             params["automatic_tax"] = {"enabled": True}
             params["customer_update"] = {"address": "auto"}
-        return self._make_page(params, idempotency_key)
+        return self._make_page(params, idempotency_key, request.expires_at)
 
     def find_subscription_checkout(self, customer_id: str, token: str) -> BillingCheckoutSnapshot | None:
         """Return the page whose subscription carries ``token``: the first one, of which all others are copies."""

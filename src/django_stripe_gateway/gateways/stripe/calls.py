@@ -39,7 +39,7 @@ CLOCK_SKEW = 300
 # Anything else would fail while the request's headers are written, in an exception that quotes them.
 API_KEY = re.compile(r"[!-~]+")
 
-_Key = tuple[str, str, str, float, int, int]
+_Key = tuple[str, str, str, str, float, int, int]
 
 #: How often the current call of the SDK has gone out: it repeats a request whose connection broke.
 http_attempts: ContextVar[int] = ContextVar("http_attempts", default=0)
@@ -67,8 +67,14 @@ class ClientPool:
                 f"The API key of the payment variant {account.variant!r} holds spaces or characters that no key has. "
                 "Copy it again from Stripe's Dashboard."
             )
+        if account.is_organization and not account.context:
+            raise GatewayConfigurationError(
+                f"The API key of the payment variant {account.variant!r} is an organisation's, which stands for no "
+                'account by itself. Set STRIPE_GATEWAY_CONTEXT, or the variant\'s option "context", to the account.'
+            )
         key = (
             account.api_key,
+            account.context,
             account.api_base,
             account.api_version,
             gateway_settings.timeout,
@@ -103,6 +109,7 @@ def _make_client(account: StripeAccount) -> tuple[StripeClient, Session]:
     session.max_redirects = 0
     client = stripe.StripeClient(
         account.api_key,
+        stripe_context=account.context or None,
         stripe_version=account.api_version or None,
         base_addresses={"api": account.api_base} if account.api_base else {},
         max_network_retries=gateway_settings.max_network_retries,

@@ -27,12 +27,13 @@ from django_stripe_gateway.gateways.stripe.accounts import (
 
 NOT_SECRET_KEYS = ("pk_", "whsec_", "price_", "acct_")
 # Stripe's keys are long and without punctuation after their prefix; made-up ones are not.
-REAL_KEY = re.compile(r"(sk|rk)_(test|live|org_test|org_live)_[A-Za-z0-9]{16,}")
+REAL_KEY = re.compile(r"(sk|rk)_(test|live|org|org_test|org_live)_[A-Za-z0-9]{16,}")
 UPSTREAM_PROVIDERS = ("payments.stripe.StripeProvider", "payments.stripe.StripeProviderV3")
 OPTIONS: Options = {
     "api_key": ("a string", rules.is_optional_text),
     "endpoint_secret": ("a string, or a list of strings", rules.is_texts),
     "account_id": (rules.is_optional_account.must, rules.is_optional_account),
+    "context": (rules.is_optional_context.must, rules.is_optional_context),
     "api_base": ("an address, or empty", rules.is_optional_address),
     "api_version": ("a version of Stripe's API, or empty", rules.is_optional_version),
     "flow": (f'"{FLOW_CHECKOUT}" or "{FLOW_INTENT}"', rules.is_optional_text),
@@ -77,6 +78,10 @@ def _check_key(account: StripeAccount) -> Iterator[CheckMessage]:
     elif re.search(r"\s", key) or not key.isascii():
         message = f"The API key of the variant {name!r} has a space or another stray character in it."
         yield error("004", message, "Copy the key again into STRIPE_GATEWAY_API_KEY, without spaces or line ends.")
+    if account.is_organization and not account.context and not account.is_localstripe:
+        message = f"The API key of the variant {name!r} is an organisation's, and nothing says for which account."
+        hint = "Set STRIPE_GATEWAY_CONTEXT, or the variant's option \"context\", to the account's id (acct_…)."
+        yield error("019", message, hint)
     if account.is_localstripe and account.livemode:
         message = f"The variant {name!r} would send a live key to localstripe."
         yield error("005", message, "Set STRIPE_GATEWAY_USE_LOCALSTRIPE = False, or take the live key out.")

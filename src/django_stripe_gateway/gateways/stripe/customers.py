@@ -15,7 +15,7 @@ from django_stripe_gateway.gateways.billing_values import (
     SetupCheckoutRequest,
     SetupSnapshot,
 )
-from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask
+from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask, seconds
 from django_stripe_gateway.gateways.stripe.catalogue_objects import (
     billing_checkout_snapshot,
     customer_snapshot,
@@ -102,14 +102,18 @@ class StripeCustomers(StripeAccountCalls):
             "metadata": dict(request.metadata),
             "setup_intent_data": {"metadata": dict(request.metadata)},
         }
-        return self._make_page(params, idempotency_key)
+        return self._make_page(params, idempotency_key, request.expires_at)
 
     def find_setup_checkout(self, customer_id: str, *, metadata: Mapping[str, str]) -> BillingCheckoutSnapshot | None:
         """Return the Checkout Session that an earlier attempt has made."""
         return next((page for page in self._pages_of(customer_id) if has_metadata(page.metadata, metadata)), None)
 
-    def _make_page(self, params: dict[str, Any], idempotency_key: str) -> BillingCheckoutSnapshot:
+    def _make_page(
+        self, params: dict[str, Any], idempotency_key: str, expires_at: datetime | None
+    ) -> BillingCheckoutSnapshot:
         """Make a Checkout Session, which is worth nothing without its address."""
+        if expires_at is not None:
+            params["expires_at"] = seconds(expires_at)
         page = self._send(self.v1.checkout.sessions.create, billing_checkout_snapshot, idempotency_key, params=params)
         if not page.url:
             raise ProviderError("Stripe returned a Checkout Session without a URL.", code="malformed_object")

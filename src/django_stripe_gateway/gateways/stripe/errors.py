@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from django_stripe_gateway.exceptions import (
@@ -79,6 +81,8 @@ PRICE_SENTENCES = {
 # first orders, for others, for other products or for larger amounts Stripe says so in a sentence alone.
 DISCOUNT_PARAM = re.compile(r"\bdiscounts\b|\bcoupon\b|\bpromotion_code\b")
 REFUSED_DISCOUNT = "cannot be redeemed"
+# When a Checkout Session closes; Stripe has no code for a moment that does not fit.
+CLOSING_PARAM = "expires_at"
 # Of an invoice, an intent, and of a subscription.
 METHOD_PARAMS = ("payment_method", "default_payment_method")
 
@@ -139,7 +143,10 @@ def translate(error: StripeError, *, about_state: bool = False) -> GatewayError:
             code="provider_error",
             request_id=request_id,
         )
-    return _refusal(details, code, request_id, status, about_state=about_state)
+    refused = _refusal(details, code, request_id, status, about_state=about_state)
+    if isinstance(refused, ProviderError) and details.get("param") == CLOSING_PARAM:
+        refused.provider_time = _time_of(error.headers)
+    return refused
 
 
 def _refusal(
@@ -189,8 +196,20 @@ def _refusal(
 
 def _seconds_of(headers: Any) -> float:
     """Return for how long Retry-After asks to wait, 0 where it does not say in seconds."""
-    said = next((value for name, value in dict(headers or {}).items() if str(name).lower() == "retry-after"), "")
-    return float(said) if str(said).isdecimal() else 0
+    said = _header(headers, "retry-after")
+    return float(said) if said.isdecimal() else 0
+
+
+def _time_of(headers: Any) -> datetime | None:
+    """Return the moment at which an answer was given, by the clock of who gave it."""
+    try:
+        return parsedate_to_datetime(_header(headers, "date"))
+    except ValueError:
+        return None
+
+
+def _header(headers: Any, wanted: str) -> str:
+    return str(next((value for name, value in dict(headers or {}).items() if str(name).lower() == wanted), ""))
 
 
 def _details(error: StripeError) -> Mapping[str, Any] | None:

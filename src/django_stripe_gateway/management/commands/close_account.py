@@ -6,11 +6,11 @@ from argparse import ArgumentParser
 from collections import Counter
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.leaving import add_whom, whom
-from django_stripe_gateway.management.output import table
+from django_stripe_gateway.management.output import GatewayCommand, table
 from django_stripe_gateway.services.leaving.close import close_account, open_ends
 
 OUTCOMES = (
@@ -28,7 +28,7 @@ OUTCOMES = (
 )
 
 
-class Command(BaseCommand):
+class Command(GatewayCommand):
     """Run it again after a failure: it goes on where it was stopped, and does nothing twice."""
 
     help = describe(__module__, __doc__)

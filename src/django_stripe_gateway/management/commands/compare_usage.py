@@ -6,14 +6,15 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from django_stripe_gateway.exceptions import GatewayError
+from django_stripe_gateway.management.output import GatewayCommand
 from django_stripe_gateway.services.usage.meters.compare import compare_usage
 
 
-class Command(BaseCommand):
+class Command(GatewayCommand):
     """Run it once a day."""
 
     help = "Compare the use that was sent with the summaries of Stripe's Billing Meters."

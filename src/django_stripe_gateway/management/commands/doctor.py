@@ -6,15 +6,13 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from django_stripe_gateway.management.descriptions import describe
-from django_stripe_gateway.management.output import Progress, as_table
+from django_stripe_gateway.management.output import GatewayCommand, Progress, as_table
 from django_stripe_gateway.services.doctor.examine import examine
 from django_stripe_gateway.services.doctor.findings import HEADER, Finding
 
 
-class Command(BaseCommand):
+class Command(GatewayCommand):
     """Run it at any time: it changes nothing, and remembers at most whose a key is."""
 
     help = describe(__module__, __doc__)

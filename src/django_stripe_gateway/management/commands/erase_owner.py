@@ -5,16 +5,16 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.leaving import add_whom, whom
-from django_stripe_gateway.management.output import sentence_of, table
+from django_stripe_gateway.management.output import GatewayCommand, sentence_of, table
 from django_stripe_gateway.services.leaving.erase import erase_owner
 
 
-class Command(BaseCommand):
+class Command(GatewayCommand):
     """Run close_account first; run it again, it erases what has come since."""
 
     help = describe(__module__, __doc__)

@@ -8,15 +8,15 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.leaving import add_whom, whom
-from django_stripe_gateway.management.output import table
+from django_stripe_gateway.management.output import GatewayCommand, table
 from django_stripe_gateway.services.leaving.export import export_owner
 
 
-class Command(BaseCommand):
+class Command(GatewayCommand):
     """It reads, and changes nothing; the file holds personal data, so keep it where only its owner can read it."""
 
     help = describe(__module__, __doc__)

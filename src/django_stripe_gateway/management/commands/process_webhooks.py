@@ -9,18 +9,18 @@ from argparse import ArgumentParser
 from collections import Counter
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 
 from django_stripe_gateway.choices import WebhookState
-from django_stripe_gateway.management.output import Progress, table
+from django_stripe_gateway.management.output import GatewayCommand, Progress, table
 from django_stripe_gateway.webhooks.inbox.run import stored_events
 from django_stripe_gateway.webhooks.inbox.sweep import process_due_events
 
 logger = logging.getLogger(__name__)
 
 
-class Command(BaseCommand):
+class Command(GatewayCommand):
     """Run it from cron every minute, or beside the site with --forever; several at once share the work."""
 
     help = (

@@ -7,21 +7,21 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db.models import Count
 from django.utils import timezone
 
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.management.descriptions import describe
-from django_stripe_gateway.management.output import Progress, table
+from django_stripe_gateway.management.output import GatewayCommand, Progress, table
 from django_stripe_gateway.models.webhook_events import SETTLED
 from django_stripe_gateway.webhooks.inbox.purge import purge_events, purgeable_events
 
 LEAST_DAYS = 31
 
 
-class Command(BaseCommand):
+class Command(GatewayCommand):
     """Run it from cron every night; what still waits to be handled is never deleted."""
 
     help = describe(__module__, __doc__)

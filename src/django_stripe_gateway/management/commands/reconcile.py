@@ -8,11 +8,11 @@ from datetime import timedelta
 from itertools import chain
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.management.descriptions import describe
-from django_stripe_gateway.management.output import table
+from django_stripe_gateway.management.output import GatewayCommand, table
 from django_stripe_gateway.services.leaving.orphans import find_orphans, reconcile_erased
 from django_stripe_gateway.services.operations.answers import forget_answers
 from django_stripe_gateway.services.operations.reconcile import verify_keys
@@ -31,7 +31,7 @@ OUTCOMES = (
 NOTABLE = frozenset(OUTCOMES) - {"unchanged", "skipped"}
 
 
-class Command(BaseCommand):
+class Command(GatewayCommand):
     """Run it from cron every few minutes; running it twice at once is harmless."""
 
     help = describe(__module__, __doc__)

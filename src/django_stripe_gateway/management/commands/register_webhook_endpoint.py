@@ -6,12 +6,12 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.urls import NoReverseMatch
 
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.management.descriptions import describe
-from django_stripe_gateway.management.output import as_table, sentence_of
+from django_stripe_gateway.management.output import GatewayCommand, as_table, sentence_of
 from django_stripe_gateway.webhooks.registry import handled_patterns
 from django_stripe_gateway.webhooks.stripe.endpoints import (
     Registration,
@@ -24,7 +24,7 @@ from django_stripe_gateway.webhooks.stripe.event_types import thin_event_types
 HEADER = ("account", "endpoint", "result", "event types", "API version", "url")
 
 
-class Command(BaseCommand):
+class Command(GatewayCommand):
     """Run it after each deployment: it changes nothing that is right already."""
 
     help = describe(__module__, __doc__)

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.options import moment
-from django_stripe_gateway.management.output import Progress, table
+from django_stripe_gateway.management.output import GatewayCommand, Progress, table
 from django_stripe_gateway.models.webhook_events import WebhookEventQuerySet
 from django_stripe_gateway.webhooks.inbox.process import oldest_first
 from django_stripe_gateway.webhooks.inbox.replay import replay_event
@@ -29,7 +29,7 @@ def stored_moment(text: str) -> datetime:
     return found if settings.USE_TZ else timezone.make_naive(found)
 
 
-class Command(BaseCommand):
+class Command(GatewayCommand):
     """Handlers are safe to run twice: replaying what was handled changes nothing."""
 
     help = describe(__module__, __doc__)

@@ -8,14 +8,14 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from django_stripe_gateway.choices import PriceUsage
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.management.catalogue import push_each
 from django_stripe_gateway.management.descriptions import describe
-from django_stripe_gateway.management.output import as_table, sentence_of
+from django_stripe_gateway.management.output import GatewayCommand, as_table, sentence_of
 from django_stripe_gateway.models import Plan
 from django_stripe_gateway.services.catalogue.entries import PlanEntry, standard_entries
 from django_stripe_gateway.services.catalogue.files import read_catalogue_file
@@ -28,7 +28,7 @@ from django_stripe_gateway.services.transactions import payments_database
 HEADER = ("plan", "price", "renews", "default", "limits", "product", "price at Stripe")
 
 
-class Command(BaseCommand):
+class Command(GatewayCommand):
     """Run it again with other amounts: prices are replaced, and subscriptions that have the old ones keep them."""
 
     help = describe(__module__, __doc__)

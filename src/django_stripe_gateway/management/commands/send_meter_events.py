@@ -6,16 +6,16 @@ from argparse import ArgumentParser
 from collections import Counter
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from django_stripe_gateway.choices import MeterEventState
 from django_stripe_gateway.exceptions import GatewayConfigurationError
-from django_stripe_gateway.management.output import table
+from django_stripe_gateway.management.output import GatewayCommand, table
 from django_stripe_gateway.services.usage.meters.gather import gather_meter_events
 from django_stripe_gateway.services.usage.meters.send import due_meter_events, send_due_meter_events
 
 
-class Command(BaseCommand):
+class Command(GatewayCommand):
     """Run it from cron every hour or more often; several at once share the work."""
 
     help = "Gather what was used of metered metrics, and send it to Stripe's Billing Meters, each unit exactly once."

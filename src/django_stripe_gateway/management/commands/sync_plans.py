@@ -6,13 +6,13 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.management.catalogue import push_each
 from django_stripe_gateway.management.descriptions import describe
-from django_stripe_gateway.management.output import as_table, sentence_of, table
+from django_stripe_gateway.management.output import GatewayCommand, as_table, sentence_of, table
 from django_stripe_gateway.models import Plan
 from django_stripe_gateway.services.accounts import made_in
 from django_stripe_gateway.services.catalogue.drift import Drift, find_drift
@@ -25,7 +25,7 @@ HEADER = ("plan", "price or product", "at Stripe", "difference")
 SUMMARY = ("plans", "prices", "changed", "failed", "differences")
 
 
-class Command(BaseCommand):
+class Command(GatewayCommand):
     """Without --pull or --push it only reports. With --push our rows win, with --pull Stripe does."""
 
     help = describe(__module__, __doc__)

@@ -6,19 +6,19 @@ from argparse import ArgumentParser
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.stripe.events import RETENTION_DAYS
 from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.options import moment
-from django_stripe_gateway.management.output import as_table
+from django_stripe_gateway.management.output import GatewayCommand, as_table
 from django_stripe_gateway.webhooks.stripe.catch_up import RETENTION, CatchingUp, accounts_to_ask, catching_up
 
 COLUMNS = ("found", "new", "already stored", "failed")
 
 
-class Command(BaseCommand):
+class Command(GatewayCommand):
     """Run it after an outage, or from cron; killed or run twice, it handles each event once."""
 
     help = describe(__module__, __doc__)

@@ -8,6 +8,7 @@ from django.db.models import Prefetch
 
 from django_stripe_gateway.models import Customer, Subscription
 from django_stripe_gateway.models.customers import CustomerQuerySet
+from django_stripe_gateway.services.batches import in_batches
 from django_stripe_gateway.services.leaving.close import name_of
 from django_stripe_gateway.services.leaving.events import redact_late_events
 from django_stripe_gateway.services.operations.reconcile import Reconciled
@@ -22,7 +23,7 @@ def orphaned_payers() -> CustomerQuerySet:
 def find_orphans() -> Iterator[Reconciled]:
     """Yield every customer who is charged on though their owner is gone; the provider is not asked."""
     running = Prefetch("subscriptions", queryset=Subscription.objects.not_ended())
-    for customer in orphaned_payers().prefetch_related(running).iterator(chunk_size=500):
+    for customer in in_batches(orphaned_payers().prefetch_related(running)):
         named = ", ".join(
             f"{name_of(subscription)} is {subscription.status}" for subscription in customer.subscriptions.all()
         )

@@ -298,6 +298,29 @@ def give_up(claim: Claim[Any, Any], code: str, detail: str) -> None:
 
 
 @retry_on_deadlock
+def change_call(claim: Claim[Any, Any], changes: Mapping[str, Any]) -> None:
+    """Commit that an operation asks for something else, under a key of its own: what it asked for has not happened.
+
+    Args:
+        changes: of its ``params``.
+
+    Raises:
+        OperationInProgress: another process has settled it meanwhile.
+    """
+    with money_transaction():
+        claim.verb.lock(claim.subject.pk)
+        operation = claim.verb.operations().get(pk=claim.operation.pk)
+        if not operation.is_pending:
+            raise OperationInProgress(
+                f"Another process was faster with this {claim.verb.noun}. Ask again.", retry_after=1
+            )
+        operation.params |= changes
+        operation.idempotency_key = new_idempotency_key()
+        operation.save(using=payments_database(), update_fields=["params", "idempotency_key", "modified"])
+    claim.operation = operation
+
+
+@retry_on_deadlock
 def release(claim: Claim[Any, Any]) -> None:
     """Let the next process claim an operation that this one does not carry on."""
     with money_transaction():

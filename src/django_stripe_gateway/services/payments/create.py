@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -23,10 +22,12 @@ from django_stripe_gateway.exceptions import (
 from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.gateways.values import PaymentSnapshot
 from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig, PaymentOperation, get_payment_model
+from django_stripe_gateway.models.storable import refuse_unstorable
 from django_stripe_gateway.money import format_amount
 from django_stripe_gateway.services.accounts import columns_of, made_in
 from django_stripe_gateway.services.audit import announce_status, send_on_commit, write_log
 from django_stripe_gateway.services.operations.engine import carry_on, perform, run, scoped_request_key, store
+from django_stripe_gateway.services.operations.page_times import closing_time, make_page
 from django_stripe_gateway.services.operations.verbs import Claim, Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.amounts import line_items, validate_amount
@@ -76,9 +77,13 @@ class CreateVerb(SnapshotVerb):
 
     def call(self, claim: PaymentClaim) -> PaymentSnapshot:
         """Start the payment; nothing is charged yet."""
-        request = payment_request(claim.subject, claim.operation)
-        snapshot: PaymentSnapshot = claim.gateway.create_payment(request, idempotency_key=claim.key)
-        return snapshot
+
+        def make() -> PaymentSnapshot:
+            request = payment_request(claim.subject, claim.operation)
+            snapshot: PaymentSnapshot = claim.gateway.create_payment(request, idempotency_key=claim.key)
+            return snapshot
+
+        return make_page(claim, make)
 
     def find_earlier(self, claim: PaymentClaim) -> PaymentSnapshot | None:
         """Return the object that carries the operation's mark."""
@@ -165,6 +170,7 @@ def create_payment(
         capture_method="" if capture_method is None else _verified_capture_method(config.variant, capture_method),
         **fields,
     )
+    refuse_unstorable(payment, ("order_id", "metadata"), payments_database())
     payment.base_url = base_url
     request = Request(params={"payment_method": payment_method}, key=key)
     # Of an earlier request under the caller's key, unless it has failed.
@@ -241,10 +247,7 @@ def _page_params(payment: AbstractPayment) -> dict[str, Any]:
         "success_url": payment.get_success_url(),
         "cancel_url": payment.get_failure_url(),
     }
-    if gateway_settings.checkout_expires_after is not None:
-        closes = timezone.now() + timedelta(seconds=gateway_settings.checkout_expires_after)
-        params["expires_at"] = closes.isoformat()
-    return params
+    return params | closing_time()
 
 
 def _verified_capture_method(variant: str, asked: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar, TypeVar
 
@@ -23,6 +22,7 @@ from django_stripe_gateway.models import AbstractPayment, PaymentOperation
 from django_stripe_gateway.services.accounts import prove_payment
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.operations.engine import give_up, look_up, settle, settle_failure
+from django_stripe_gateway.services.operations.page_times import closing_moment
 from django_stripe_gateway.services.operations.verbs import Claim, Verb
 from django_stripe_gateway.services.payments.refresh import ask_about, payment_ref, write_snapshot
 from django_stripe_gateway.services.payments.sync import apply_snapshot
@@ -141,7 +141,6 @@ def payment_metadata(payment: AbstractPayment) -> dict[str, str]:
 def payment_request(payment: AbstractPayment, operation: PaymentOperation) -> PaymentRequest:
     """Return the request of an operation, the same for every attempt at it."""
     params = operation.params
-    expires_at = params.get("expires_at")
     return PaymentRequest(
         amount=payment.total,
         currency=payment.currency,
@@ -154,5 +153,5 @@ def payment_request(payment: AbstractPayment, operation: PaymentOperation) -> Pa
         cancel_url=params.get("cancel_url", ""),
         customer_email=payment.billing_email,
         payment_method=params.get("payment_method", ""),
-        expires_at=datetime.fromisoformat(expires_at) if expires_at else None,
+        expires_at=closing_moment(params),
     )

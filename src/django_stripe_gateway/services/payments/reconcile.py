@@ -13,6 +13,7 @@ from django_stripe_gateway.choices import PaymentStatus
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.registry import is_supported_variant
 from django_stripe_gateway.models import PaymentOperation, Refund, get_payment_model
+from django_stripe_gateway.services.batches import in_batches
 from django_stripe_gateway.services.operations.reconcile import Reconciled, failure_of, settle_pending
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.refresh import sync_payment
@@ -38,7 +39,7 @@ def reconcile_payments(*, older_than: timedelta, origin: Origin = SYSTEM) -> Ite
     Args:
         older_than: time since the payment was created; how long an event may take before it counts as lost.
     """
-    for payment in _waiting(older_than).iterator(chunk_size=500):
+    for payment in in_batches(_waiting(older_than)):
         if not is_supported_variant(payment.variant):
             continue
         subject = f"payment {payment.pk}"
@@ -55,7 +56,7 @@ def reconcile_payments(*, older_than: timedelta, origin: Origin = SYSTEM) -> Ite
             yield Reconciled(subject, failure_of(error), error.detail)
         else:
             is_changed = (current.status, current.refunded_amount) != before
-            detail = f"{payment.status} → {current.status}"
+            detail = f"{payment.status} -> {current.status}"
             yield Reconciled(subject, "changed" if is_changed else "unchanged", detail)
 
 
@@ -63,4 +64,4 @@ def _waiting(older_than: timedelta) -> Any:
     payments = get_payment_model()._default_manager.using(payments_database())
     refunds = Refund.objects.under_way().filter(payment=OuterRef("pk"))
     waits = Q(status__in=[*PAYABLE, PaymentStatus.PREAUTH]) | Q(Exists(refunds), status=PaymentStatus.CONFIRMED)
-    return payments.filter(waits, created__lt=timezone.now() - older_than).exclude(transaction_id="").order_by("pk")
+    return payments.filter(waits, created__lt=timezone.now() - older_than).exclude(transaction_id="")

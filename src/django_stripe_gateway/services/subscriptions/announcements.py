@@ -30,7 +30,7 @@ def announce(signal: Any, subscription: Subscription, **values: Any) -> None:
 def announce_change(subscription: Subscription, before: Subscription, changed: list[str], origin: Origin) -> None:
     """Log and announce what has changed since ``before``."""
     if "status" in changed:
-        message = f"{before.status} → {subscription.status}"
+        message = f"{before.status} -> {subscription.status}"
         data = {"from": before.status, "to": subscription.status}
         write_log(subscription, SubscriptionLogEvent.STATUS_CHANGED, origin, message, data)
         _announce_status(subscription, before)

@@ -6,6 +6,7 @@ import calendar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from django_stripe_gateway.models import PlanPricing
 from django_stripe_gateway.services.usage.periods import as_aware
 
 DAYS = {"day": 1, "week": 7}
@@ -36,6 +37,11 @@ class Cycle:
 
 
 UNKNOWN_CYCLE = Cycle("", 1)
+
+
+def cycle_of(pricing: PlanPricing) -> Cycle:
+    """Return how often a price is paid."""
+    return Cycle(pricing.interval, pricing.interval_count)
 
 
 def _days_after(ended: datetime, month: datetime) -> set[int]:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.models import Customer
+from django_stripe_gateway.services.batches import in_batches
 from django_stripe_gateway.services.transactions import payments_database
 
 # What Django itself saves at each login.
@@ -34,6 +35,6 @@ def note_change(
 
 
 def changed_customers() -> Iterator[Customer]:
-    """Yield the customers whose details have to be compared with what the provider has."""
+    """Return the customers whose details have to be compared with what the provider has."""
     rows = Customer.objects.using(payments_database()).with_changed_details().select_related("owner")
-    yield from rows.order_by("details_changed").iterator(chunk_size=500)
+    return in_batches(rows)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django_stripe_gateway.choices import InvoiceStatus, SubscriptionStatus
 from django_stripe_gateway.exceptions import GatewayError, ProviderError, UnknownAtProvider
 from django_stripe_gateway.models import BillingOperation, CatalogueOperation, Invoice, Subscription
+from django_stripe_gateway.services.batches import in_batches
 from django_stripe_gateway.services.operations.reconcile import Reconciled, failure_of, settle_pending
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.cancel import cancellations, end_unended, open_starts
@@ -65,7 +66,7 @@ def reconcile_subscriptions(*, older_than: timedelta, origin: Origin = SYSTEM) -
     may be paid at any time, of the invoices that wait for it, and of what is lost, it is asked again and again: see
     ``unheard``.
     """
-    for subscription in _overdue(older_than).iterator(chunk_size=500):
+    for subscription in in_batches(_overdue(older_than)):
         subject, before = f"subscription {subscription.pk}", _state(subscription)
         if not subscription.is_of_configured_account:
             yield Reconciled(subject, "skipped", "of another account")
@@ -85,13 +86,13 @@ def reconcile_subscriptions(*, older_than: timedelta, origin: Origin = SYSTEM) -
             yield Reconciled(subject, failure_of(error), error.detail)
         else:
             is_changed, is_back = _state(current) != before, subscription.lost is not None and current.lost is None
-            detail = f"{subscription.status} → {current.status}" + (", known at the provider again" if is_back else "")
+            detail = f"{subscription.status} -> {current.status}" + (", known at the provider again" if is_back else "")
             yield Reconciled(subject, "changed" if is_changed or is_back else "unchanged", detail)
     yield from _reconcile_invoices(older_than, origin)
 
 
 def _reconcile_invoices(older_than: timedelta, origin: Origin) -> Iterator[Reconciled]:
-    for invoice in unheard_invoices(older_than).select_related("subscription").iterator(chunk_size=500):
+    for invoice in in_batches(unheard_invoices(older_than).select_related("subscription")):
         subject = f"invoice {invoice.pk}"
         if not _is_reachable(invoice):
             yield Reconciled(subject, "skipped", "of another account, or unknown at the provider")
@@ -106,7 +107,7 @@ def _reconcile_invoices(older_than: timedelta, origin: Origin) -> Iterator[Recon
             else:
                 yield Reconciled(subject, failure_of(error), error.detail)
         else:
-            detail = f"{invoice.status} → {current.status}"
+            detail = f"{invoice.status} -> {current.status}"
             yield Reconciled(subject, "changed" if current.status != invoice.status else "unchanged", detail)
 
 
@@ -132,4 +133,4 @@ def _overdue(older_than: timedelta) -> QuerySet[Subscription]:
     unended &= Q(~Exists(cancellations(OuterRef("pk"))))
     early = Q(status__in=CHANGEABLE) & ENDS_BEFORE_PLAN
     overdue = (unpaid | page | ended | unended | early) & Q(lost=None)
-    return rows.filter(overdue | unheard(older_than)).order_by("pk")
+    return rows.filter(overdue | unheard(older_than))

@@ -11,6 +11,7 @@ from django_stripe_gateway.gateways.billing_values import BillingCheckoutSnapsho
 from django_stripe_gateway.models import BillingOperation, Customer, PlanPricing, Subscription
 from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.operations.engine import run
+from django_stripe_gateway.services.operations.page_times import closing_moment, closing_time, make_page
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.customers import MARKER, with_customer
@@ -29,16 +30,26 @@ class OpenSetupCheckoutVerb(CustomerVerb[BillingCheckoutSnapshot]):
 
     kind = BillingOperationKind.SETUP_CHECKOUT
 
+    def check(self, claim: CustomerClaim) -> None:
+        """Allow it, and fix when the page closes."""
+        super().check(claim)
+        claim.params.update(closing_time())
+
     def call(self, claim: CustomerClaim) -> BillingCheckoutSnapshot:
         """Make it, with the operation's mark; nothing is charged by that."""
-        request = SetupCheckoutRequest(
-            customer_id=customer_id(claim),
-            currency=claim.params["currency"],
-            return_url=claim.params["return_url"],
-            metadata={MARKER: str(claim.operation.pk)},
-        )
-        page: BillingCheckoutSnapshot = claim.gateway.create_setup_checkout(request, idempotency_key=claim.key)
-        return page
+
+        def make() -> BillingCheckoutSnapshot:
+            request = SetupCheckoutRequest(
+                customer_id=customer_id(claim),
+                currency=claim.params["currency"],
+                return_url=claim.params["return_url"],
+                metadata={MARKER: str(claim.operation.pk)},
+                expires_at=closing_moment(claim.params),
+            )
+            page: BillingCheckoutSnapshot = claim.gateway.create_setup_checkout(request, idempotency_key=claim.key)
+            return page
+
+        return make_page(claim, make)
 
     def find_earlier(self, claim: CustomerClaim) -> BillingCheckoutSnapshot | None:
         """Return the page that carries the operation's mark."""

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from django_stripe_gateway.choices import BillingOperationKind, SubscriptionLogEvent
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.conf.billing import TRIAL_END_BEHAVIORS
 from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
     InvalidInput,
@@ -26,8 +25,10 @@ from django_stripe_gateway.gateways.billing_values import (
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Customer, Plan, PlanPricing, Subscription
 from django_stripe_gateway.models.return_urls import default_base_url, subscription_return_url
+from django_stripe_gateway.models.storable import refuse_unstorable
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.operations.engine import run, scoped_request_key
+from django_stripe_gateway.services.operations.page_times import closing_moment, closing_time, make_page
 from django_stripe_gateway.services.operations.verbs import Request, Verb, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions import promotion_codes
@@ -40,6 +41,7 @@ from django_stripe_gateway.services.subscriptions.customers import (
     ensure_customer,
     with_customer,
 )
+from django_stripe_gateway.services.subscriptions.cycles import cycle_of
 from django_stripe_gateway.services.subscriptions.elsewhere import learn_what_runs
 from django_stripe_gateway.services.subscriptions.identity import take_identity
 from django_stripe_gateway.services.subscriptions.line import (
@@ -64,7 +66,7 @@ from django_stripe_gateway.services.subscriptions.prices import (
 )
 from django_stripe_gateway.services.subscriptions.quantities import check_quantity, quantity_of
 from django_stripe_gateway.services.subscriptions.sync import lock_subscription, look_up_subscription
-from django_stripe_gateway.services.subscriptions.trials import check_trial_days, may_have_trial
+from django_stripe_gateway.services.subscriptions.trials import check_trial_days, check_trial_end, may_have_trial
 from django_stripe_gateway.services.subscriptions.unpaid import go_on_with_unpaid
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -95,6 +97,7 @@ class StartVerb(CustomerVerb[A]):
             metadata={key: value for key, value in metadata.items() if key not in RESERVED_METADATA},
             cancel_at_period_end=not pricing.plan.auto_renew,
         )
+        refuse_unstorable(operation.subscription, ["metadata"], payments_database())
         return operation
 
     def check(self, claim: CustomerClaim) -> None:
@@ -186,17 +189,25 @@ class OpenCheckoutVerb(StartVerb[BillingCheckoutSnapshot]):
             result: params[f"{result}_url"] or subscription_return_url(claim.seen, result, params["base_url"])
             for result in ("success", "cancel")
         }
+        params |= closing_time()
 
     def call(self, claim: CustomerClaim) -> BillingCheckoutSnapshot:
         """Make it; nothing is paid by that. It asks for a code only who has not used any: it would take it again."""
-        request = SubscriptionCheckoutRequest(
-            subscription=self.request(claim),
-            success_url=claim.params["returns"]["success"],
-            cancel_url=claim.params["returns"]["cancel"],
-            allow_promotion_codes=promotion_codes.may_enter_code(claim),
-        )
-        page: BillingCheckoutSnapshot = claim.gateway.create_subscription_checkout(request, idempotency_key=claim.key)
-        return page
+
+        def make() -> BillingCheckoutSnapshot:
+            request = SubscriptionCheckoutRequest(
+                subscription=self.request(claim),
+                success_url=claim.params["returns"]["success"],
+                cancel_url=claim.params["returns"]["cancel"],
+                allow_promotion_codes=promotion_codes.may_enter_code(claim),
+                expires_at=closing_moment(claim.params),
+            )
+            page: BillingCheckoutSnapshot = claim.gateway.create_subscription_checkout(
+                request, idempotency_key=claim.key
+            )
+            return page
+
+        return make_page(claim, make)
 
     def find_earlier(self, claim: CustomerClaim) -> BillingCheckoutSnapshot | None:
         """Return the page that carries the subscription's token."""
@@ -302,12 +313,12 @@ def subscribe(
         "coupon": coupon,
         "automatic_tax": gateway_settings.automatic_tax,
         "cancel_at_period_end": not plan.auto_renew,
-        "ends_later": not plan.auto_renew and any(_cycle(one) != _cycle(pricing) for one, _quantity in add_ons),
+        "ends_later": not plan.auto_renew and any(cycle_of(one) != cycle_of(pricing) for one, _quantity in add_ons),
         "billing_cycle_anchor": billing_cycle_anchor.isoformat() if billing_cycle_anchor else None,
         "payment_method": payment_method,
         "asked_trial_days": trial_days,
         "trial_days": check_trial_days(pricing.trial_days if trial_days is None else trial_days),
-        "trial_end_behavior": _trial_end_behavior(trial_end_behavior),
+        "trial_end_behavior": check_trial_end(trial_end_behavior),
         "collection_method": check_collection(collection_method, days_until_due),
         "days_until_due": days_until_due,
     }
@@ -387,14 +398,3 @@ def _asked_pricing(plan: Plan, lookup_key: str, currency: str, owner: Any) -> Pl
     if lookup_key:
         return named_pricing(variant=billing_variant(), plan=plan, lookup_key=lookup_key, is_public=False)
     return choose_pricing(plan, owner=owner, currency=currency)
-
-
-def _cycle(pricing: PlanPricing) -> tuple[str, int]:
-    return pricing.interval, pricing.interval_count
-
-
-def _trial_end_behavior(asked: str) -> str:
-    behavior = asked or gateway_settings.trial_end_behavior
-    if behavior and behavior not in TRIAL_END_BEHAVIORS:
-        raise InvalidInput(f"It is one of {', '.join(TRIAL_END_BEHAVIORS)}.", field="trial_end_behavior")
-    return behavior

@@ -11,6 +11,8 @@ from django.utils import timezone
 
 from django_stripe_gateway.adapter import get_adapter
 from django_stripe_gateway.choices import MOST_TRIAL_DAYS, BillingOperationKind, OperationState, SubscriptionStatus
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.conf.billing import TRIAL_END_BEHAVIORS
 from django_stripe_gateway.exceptions import InvalidInput, PaymentDeclined, UnsupportedByGateway, WrongState
 from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.models import BillingOperation, Plan, PlanPricing, Subscription
@@ -204,3 +206,15 @@ def trial_after_change(subscription: Subscription, pricing: PlanPricing | None) 
     if own <= timezone.now():
         return {"ends_trial": True}
     return {"keeps_trial": True, "trial_end": own.isoformat() if own < ends else None}
+
+
+def check_trial_end(asked: str) -> str:
+    """Return what becomes of a trial at whose end nothing can be charged, by default as the setting says.
+
+    Raises:
+        InvalidInput: it is none that is known.
+    """
+    behavior = asked or gateway_settings.trial_end_behavior
+    if behavior and behavior not in TRIAL_END_BEHAVIORS:
+        raise InvalidInput(f"It is one of {', '.join(TRIAL_END_BEHAVIORS)}.", field="trial_end_behavior")
+    return behavior

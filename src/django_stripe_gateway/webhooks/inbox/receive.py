@@ -16,6 +16,7 @@ from django.db import IntegrityError
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import WebhookEvent
+from django_stripe_gateway.models.storable import escaped_json
 from django_stripe_gateway.models.webhook_events import WebhookEventQuerySet
 from django_stripe_gateway.services.audit import send_on_commit
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
@@ -69,7 +70,7 @@ class Delivery:
             livemode=event.livemode,
             occurred=event.created,
             headers=dict(self.headers),
-            body=without_secrets(self.body),
+            body=escaped_json(without_secrets(self.body)),
         )
 
 

@@ -1,0 +1,1 @@
+"""Hosts whose surroundings are not those of the other tests: other databases, poolers, tenants, users, times."""
