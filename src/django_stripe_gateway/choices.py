@@ -62,6 +62,23 @@ class OperationKind(models.TextChoices):
     CAPTURE = "capture", _("Capture")
     CANCEL = "cancel", _("Cancel")
     REFUND = "refund", _("Refund")
+    ACCEPT = "accept", _("Accept unexpected money")
+    RETURN = "return", _("Give back unexpected money")
+
+
+class UnexpectedReason(models.TextChoices):
+    """In which way money was not expected."""
+
+    AMOUNT = "amount", pgettext_lazy("unexpected money", "Another amount or currency")
+    SECOND = "second", pgettext_lazy("unexpected money", "Paid on an earlier page")
+
+
+class UnexpectedState(models.TextChoices):
+    """What was decided about unexpected money."""
+
+    OPEN = "open", pgettext_lazy("unexpected money", "To be decided")
+    ACCEPTED = "accepted", pgettext_lazy("unexpected money", "Accepted")
+    RETURNED = "returned", pgettext_lazy("unexpected money", "Given back")
 
 
 class OperationState(models.TextChoices):

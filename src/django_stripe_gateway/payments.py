@@ -5,7 +5,8 @@ that page, and comes back through ``complete_return``; where it has a ``client_s
 Stripe.js, or the server with ``confirm_payment``. ``start_payment`` does the same for a payment that the host has
 saved itself, and makes a new attempt after one that failed. What is authorised is taken by ``capture_payment``, or
 released by ``cancel_payment``, which also ends what nobody has paid. ``refund_payment`` gives back, as often as
-something is left. ``sync_payment`` asks the provider how a payment stands. ``reconcile_operations`` and
+something is left. What came in another amount than expected, or twice, is taken by ``accept_unexpected`` or given
+back by ``refund_unexpected``. ``sync_payment`` asks the provider how a payment stands. ``reconcile_operations`` and
 ``reconcile_payments`` are what ``manage.py reconcile`` runs.
 
 Every verb takes keyword arguments only, makes one change and returns the row as it is afterwards:
@@ -31,6 +32,7 @@ from django_stripe_gateway.services.payments.cancel import cancel_payment
 from django_stripe_gateway.services.payments.capture import capture_payment
 from django_stripe_gateway.services.payments.confirm import confirm_payment
 from django_stripe_gateway.services.payments.create import create_payment, start_payment
+from django_stripe_gateway.services.payments.decide import accept_unexpected, refund_unexpected
 from django_stripe_gateway.services.payments.give_up import give_up_payment
 from django_stripe_gateway.services.payments.reconcile import reconcile_operations, reconcile_payments
 from django_stripe_gateway.services.payments.refresh import sync_payment
@@ -40,6 +42,7 @@ from django_stripe_gateway.services.payments.returns import complete_return
 __all__ = [
     "Origin",
     "Reconciled",
+    "accept_unexpected",
     "cancel_payment",
     "capture_payment",
     "complete_return",
@@ -52,6 +55,7 @@ __all__ = [
     "reconcile_operations",
     "reconcile_payments",
     "refund_payment",
+    "refund_unexpected",
     "start_payment",
     "sync_payment",
     "to_minor_units",

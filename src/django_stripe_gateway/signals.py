@@ -16,6 +16,7 @@ __all__ = [
     "payment_mismatch",
     "payment_preauthorized",
     "payment_refunded",
+    "payment_unexpected",
     "refund_failed",
     "subscription_action_required",
     "subscription_activated",
@@ -66,6 +67,9 @@ payment_disputed = Signal()
 
 # payment, event_id, reason: an event contradicts the payment it names; nothing was changed.
 payment_mismatch = Signal()
+
+# payment, unexpected (UnexpectedPayment): money came that contradicts the payment, and waits for a decision.
+payment_unexpected = Signal()
 
 # event (WebhookEvent): an event was accepted and stored for the first time.
 webhook_received = Signal()

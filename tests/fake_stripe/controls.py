@@ -110,7 +110,12 @@ class Controls:
 
     def expire_authorization(self, intent_id: str, *, deliver: bool = True) -> Events:
         """Let an uncaptured authorisation run out, as after seven days: the intent is canceled."""
-        return self.act(intent_id, lambda scope, intent: payments.cancel(scope, intent, "automatic"), deliver=deliver)
+
+        def change(scope: Scope, intent: Object) -> None:
+            reason = "expired" if scope.state.releases == "uncounted" else "automatic"
+            payments.cancel(scope, intent, reason, expired=True)
+
+        return self.act(intent_id, change, deliver=deliver)
 
     def dashboard_refund(
         self, intent_id: str, amount: int | None = None, *, reason: str | None = None, deliver: bool = True

@@ -156,7 +156,8 @@ def refund(scope: Scope, charge: Object, *, amount: int, status: str) -> Object:
         "id": scope.new_id("re_"),
         "object": "refund",
         "amount": amount,
-        "balance_transaction": scope.new_id("txn_"),
+        # Nothing has moved while it is pending.
+        "balance_transaction": None if status == "pending" else scope.new_id("txn_"),
         "charge": charge["id"],
         "created": scope.now(),
         "currency": charge["currency"],
@@ -164,7 +165,7 @@ def refund(scope: Scope, charge: Object, *, amount: int, status: str) -> Object:
             "card": {
                 "reference_status": "pending",
                 "reference_type": "acquirer_reference_number",
-                "type": "refund",
+                "type": "pending" if status == "pending" else "refund",
             },
             "type": "card",
         },

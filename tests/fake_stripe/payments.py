@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.fake_stripe import cards, objects, shapes
+from tests.fake_stripe import cards, objects, releasing, shapes
 from tests.fake_stripe.errors import ApiError
 from tests.fake_stripe.events import record
 from tests.fake_stripe.state import Object, Scope
@@ -148,13 +148,8 @@ def capture(scope: Scope, intent: Object, amount: int | None) -> None:
             param="amount_to_capture",
         )
     charge = scope.objects["charge"][intent["latest_charge"]]
-    # Stripe shows the released rest as refunded on the charge, although no refund object exists for it.
-    charge.update(
-        captured=True,
-        amount_captured=taken,
-        amount_refunded=charge["amount"] - taken,
-        balance_transaction=scope.new_id("txn_"),
-    )
+    charge.update(captured=True, amount_captured=taken, balance_transaction=scope.new_id("txn_"))
+    releasing.release(scope, charge, charge["amount"] - taken)
     intent.update(status="succeeded", amount_capturable=0, amount_received=taken)
     record(scope, "charge.captured", charge)
     record(scope, "payment_intent.succeeded", intent)
@@ -165,7 +160,7 @@ def capture(scope: Scope, intent: Object, amount: int | None) -> None:
 CANCELABLE = ("requires_payment_method", "requires_capture", "requires_confirmation", "requires_action", "processing")
 
 
-def cancel(scope: Scope, intent: Object, reason: str | None) -> None:
+def cancel(scope: Scope, intent: Object, reason: str | None, *, expired: bool = False) -> None:
     """Cancel an intent; an authorisation is released, which Stripe shows as a refunded charge."""
     if intent["status"] not in CANCELABLE:
         raise unexpected_state(
@@ -175,8 +170,8 @@ def cancel(scope: Scope, intent: Object, reason: str | None) -> None:
         )
     charge = scope.find("charge", intent["latest_charge"])
     if intent["status"] == "requires_capture" and charge is not None:
-        charge.update(amount_refunded=charge["amount"], refunded=True)
-        record(scope, "charge.refunded", charge, previous={"amount_refunded": 0, "refunded": False})
+        why = "expired_uncaptured_charge" if expired else None
+        releasing.release(scope, charge, charge["amount"], reason=why, expired=expired)
     intent.update(
         status="canceled",
         amount_capturable=0,

@@ -10,7 +10,9 @@ from tests.fake_stripe.state import Object, Scope
 
 def create(scope: Scope, charge: Object, amount: int | None, **fields: object) -> Object:
     """Refund a charge in part or, without an amount, all that is left; refuse what Stripe refuses."""
-    rest = charge["amount"] - charge["amount_refunded"]
+    # Where what was released is counted as refunded, it is a part of the sum; where it is not, it was never there.
+    is_counted = scope.state.releases != "uncounted"
+    rest = (charge["amount"] if is_counted else charge["amount_captured"]) - charge["amount_refunded"]
     _check(scope, charge, amount, rest)
     status = "pending" if scope.state.refunds_stay_pending else "succeeded"
     refund = objects.refund(scope, charge, amount=rest if amount is None else amount, status=status)
@@ -48,7 +50,9 @@ def settle(scope: Scope, refund: Object) -> None:
     """Let a pending refund succeed."""
     before = {"status": refund["status"]}
     refund["status"] = "succeeded"
-    refund["destination_details"]["card"].update(reference="74987501234567890123456", reference_status="available")
+    refund["balance_transaction"] = scope.new_id("txn_")
+    card = {"reference": "74987501234567890123456", "reference_status": "available", "type": "refund"}
+    refund["destination_details"]["card"].update(card)
     _updated(scope, refund, before)
 
 

@@ -59,6 +59,7 @@ class State:
         self.base_url = base_url
         self.generation = "current"
         self.refunds_stay_pending = False
+        self.releases = "counted"
         self.clock: Callable[[], float] = time.time
         self.ahead = 0
         self.after_retries = "canceled"

@@ -47,6 +47,7 @@ def test_predicates__agree_with_their_filters(name: str) -> None:
     model.objects.bulk_create(
         model(status=status, captured_amount=captured, refunded_amount=refunded, total=Decimal(10), currency="KWD")
         for status, captured, refunded in itertools.product(PaymentStatus.values, amounts, amounts)
+        if refunded <= captured
     )
     filtered = set(getattr(model.objects, name)().values_list("pk", flat=True))
     expected = {payment.pk for payment in model.objects.all() if getattr(payment, PREDICATES[name])}

@@ -24,11 +24,12 @@ from django_stripe_gateway.admin.base.search import IdSearchMixin
 from django_stripe_gateway.admin.logs import PaymentLogInline
 from django_stripe_gateway.admin.operations import OperationInline
 from django_stripe_gateway.admin.refunds import RefundInline
+from django_stripe_gateway.admin.unexpected import UnexpectedPaymentInline
 from django_stripe_gateway.models import AbstractPayment
 
 OWN_FIELDS = frozenset(field.name for field in AbstractPayment._meta.get_fields())
 SECTIONS: Sequence[tuple[Any, Sequence[str]]] = (
-    (None, "status total_money captured_money refunded_money owner gateway created modified".split()),
+    (None, "status total_money authorized_money captured_money refunded_money owner gateway created modified".split()),
     (_("Order"), "order_id description metadata delivery_money tax_money capture_method".split()),
     (
         _("Provider"),
@@ -60,9 +61,10 @@ class PaymentAdminMixin(ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, 
     search_fields = ("pk__exact", "order_id", "owner")
     id_fields = {"cs_": ("transaction_id",), "pi_": ("transaction_id", "intent_id"), "re_": ("refunds__provider_id",)}
     search_help_text = _("Id, order, provider's id (cs_…, pi_…, re_…), token, or the owner's name or e-mail address")
-    inlines = (RefundInline, OperationInline, PaymentLogInline)
+    inlines = (RefundInline, UnexpectedPaymentInline, OperationInline, PaymentLogInline)
 
     total_money = money_column("total", _("amount"))
+    authorized_money = money_column("authorized_amount", _("authorised"))
     captured_money = money_column("captured_amount", _("captured"))
     refunded_money = money_column("refunded_amount", _("refunded"))
     delivery_money = money_column("delivery", _("delivery"))

@@ -21,6 +21,7 @@ from django_stripe_gateway.models import (
     PaymentOperation,
     ProviderAccount,
     Refund,
+    UnexpectedPayment,
     WebhookEvent,
     get_payment_model,
 )
@@ -119,7 +120,7 @@ def payments_alias() -> str:
 
 
 def _money_models() -> list[type[Model]]:
-    belonging: list[type[Model]] = [PaymentLog, PaymentOperation, Refund, WebhookEvent]
+    belonging: list[type[Model]] = [PaymentLog, PaymentOperation, Refund, UnexpectedPayment, WebhookEvent]
     try:
         return [get_payment_model(), *belonging]
     except (ImproperlyConfigured, LookupError, TypeError):

@@ -17,6 +17,7 @@ PERMISSIONS: Mapping[str, str] = {
     "release_payment": f"{APP}.cancel_payment",
 }
 # What only the admin does.
+DECIDE_UNEXPECTED = f"{APP}.decide_unexpected"
 ASK_PROVIDER = f"{APP}.ask_provider"
 RESUME_OPERATION = f"{APP}.resume_operation"
 REPLAY_EVENT = f"{APP}.replay_event"

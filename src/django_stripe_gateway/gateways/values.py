@@ -66,7 +66,12 @@ class PaymentSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class RefundSnapshot:
-    """A refund as its provider sees it; ``status`` is one of ``RefundStatus``."""
+    """A refund as its provider sees it; ``status`` is one of ``RefundStatus``.
+
+    Args:
+        is_release: it names money that was held and never taken, and is no refund; ``None`` where only what was
+            captured can tell.
+    """
 
     refund_id: str
     status: str
@@ -76,6 +81,14 @@ class RefundSnapshot:
     reason: str = ""
     failure_reason: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    is_release: bool | None = False
+
+    def is_released_of(self, authorized: Decimal, captured: Decimal) -> bool:
+        """Return whether it is a release, given how much was held and how much of that was taken."""
+        if self.is_release is not None:
+            return self.is_release
+        # Of what was taken wholly nothing was released; of what was not taken nothing can be given back.
+        return captured == 0 or self.amount <= authorized - captured
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,7 @@ class Migration(migrations.Migration):
                 ('total', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=15, verbose_name='total')),
                 ('delivery', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=15, verbose_name='delivery')),
                 ('tax', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=15, verbose_name='tax')),
+                ('authorized_amount', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=15, verbose_name='authorised')),
                 ('captured_amount', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=15, verbose_name='captured')),
                 ('refunded_amount', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=15, verbose_name='refunded')),
                 ('asked_on_return', models.DateTimeField(blank=True, editable=False, null=True)),
@@ -236,7 +237,7 @@ class Migration(migrations.Migration):
                 ('error', models.JSONField(blank=True, default=dict, verbose_name='error')),
                 ('created', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('modified', models.DateTimeField(auto_now=True, verbose_name='modified')),
-                ('kind', models.CharField(choices=[('create', 'Create'), ('confirm', 'Confirm'), ('capture', 'Capture'), ('cancel', 'Cancel'), ('refund', 'Refund')], max_length=16, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('create', 'Create'), ('confirm', 'Confirm'), ('capture', 'Capture'), ('cancel', 'Cancel'), ('refund', 'Refund'), ('accept', 'Accept unexpected money'), ('return', 'Give back unexpected money')], max_length=16, verbose_name='kind')),
                 ('amount', models.DecimalField(blank=True, decimal_places=3, max_digits=15, null=True, verbose_name='amount')),
                 ('requested_amount', models.DecimalField(blank=True, decimal_places=3, editable=False, max_digits=15, null=True)),
                 ('payment', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='operations', to=settings.PAYMENT_MODEL)),
@@ -245,7 +246,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'payment operation',
                 'verbose_name_plural': 'payment operations',
                 'ordering': ('id',),
-                'permissions': [('capture_payment', 'Can capture payments'), ('cancel_payment', 'Can cancel and release payments'), ('refund_payment', 'Can refund payments'), ('ask_provider', 'Can bring rows in step with the provider'), ('resume_operation', 'Can resume what the provider has not answered')],
+                'permissions': [('capture_payment', 'Can capture payments'), ('cancel_payment', 'Can cancel and release payments'), ('refund_payment', 'Can refund payments'), ('decide_unexpected', 'Can accept unexpected money or give it back'), ('ask_provider', 'Can bring rows in step with the provider'), ('resume_operation', 'Can resume what the provider has not answered')],
             },
         ),
         migrations.CreateModel(
@@ -362,6 +363,32 @@ class Migration(migrations.Migration):
                 'verbose_name': 'refund',
                 'verbose_name_plural': 'refunds',
                 'ordering': ('id',),
+            },
+        ),
+        migrations.CreateModel(
+            name='UnexpectedPayment',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('reason', models.CharField(choices=[('amount', 'Another amount or currency'), ('second', 'Paid on an earlier page')], max_length=16, verbose_name='reason')),
+                ('state', models.CharField(choices=[('open', 'To be decided'), ('accepted', 'Accepted'), ('returned', 'Given back')], default='open', max_length=16, verbose_name='state')),
+                ('object_id', models.CharField(max_length=255, verbose_name='object')),
+                ('intent_id', models.CharField(db_index=True, max_length=255, verbose_name='intent')),
+                ('amount', models.DecimalField(decimal_places=3, max_digits=15, verbose_name='amount')),
+                ('currency', models.CharField(max_length=3, verbose_name='currency')),
+                ('is_held', models.BooleanField(default=False, verbose_name='only authorised')),
+                ('created', models.DateTimeField(auto_now_add=True, verbose_name='created')),
+                ('modified', models.DateTimeField(auto_now=True, verbose_name='modified')),
+                ('payment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='unexpected', to=settings.PAYMENT_MODEL)),
+            ],
+            options={
+                'verbose_name': 'unexpected payment',
+                'verbose_name_plural': 'unexpected payments',
+                'ordering': ('id',),
+                'indexes': [models.Index(fields=['state', 'created'], name='dsg_unexpected_state')],
+                'constraints': [
+                    models.UniqueConstraint(fields=('payment', 'intent_id'), name='dsg_unexpected_once'),
+                    models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='dsg_unexpected_amount'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -701,6 +728,10 @@ class Migration(migrations.Migration):
             model_name='meterevent',
             index=models.Index(fields=['customer', 'metric', 'occurred'], name='dsg_meter_event_customer'),
         ),
+        migrations.AddConstraint(
+            model_name='payment',
+            constraint=models.CheckConstraint(condition=models.Q(('captured_amount__lte', models.F('authorized_amount')), ('refunded_amount__gte', 0), ('refunded_amount__lte', models.F('captured_amount'))), name='django_stripe_gateway_payment_money'),
+        ),
         migrations.AddIndex(
             model_name='paymentlog',
             index=models.Index(fields=['payment', 'id'], name='dsg_log_payment_id'),
@@ -749,6 +780,10 @@ class Migration(migrations.Migration):
             model_name='refund',
             index=models.Index(fields=['status', 'created'], name='dsg_refund_status_created'),
         ),
+        migrations.AddConstraint(
+            model_name='refund',
+            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='dsg_refund_amount'),
+        ),
         migrations.AddIndex(
             model_name='subscription',
             index=models.Index(fields=['customer', 'status'], name='dsg_sub_customer_status'),
@@ -772,6 +807,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='invoice',
             constraint=models.UniqueConstraint(fields=('provider_id', 'variant'), name='dsg_invoice_provider_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='invoice',
+            constraint=models.CheckConstraint(condition=models.Q(('amount_paid__gte', 0)), name='dsg_invoice_amount_paid'),
         ),
         migrations.AddIndex(
             model_name='billingoperation',

@@ -30,6 +30,7 @@ from django_stripe_gateway.models.provider_accounts import ProviderAccount
 from django_stripe_gateway.models.refunds import Refund
 from django_stripe_gateway.models.subscription_items import SubscriptionItem
 from django_stripe_gateway.models.subscriptions import Subscription
+from django_stripe_gateway.models.unexpected import UnexpectedPayment
 from django_stripe_gateway.models.usage import UsageCounter, UsageRecord, UsageRecordQuerySet, UsageReservation
 from django_stripe_gateway.models.webhook_events import WebhookEvent
 
@@ -67,6 +68,7 @@ __all__ = [
     "SubscriptionItemKind",
     "SubscriptionLog",
     "SubscriptionStatus",
+    "UnexpectedPayment",
     "UsageCounter",
     "UsageGrant",
     "UsageKind",

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import models
+from django.db.models.expressions import BaseExpression
 
 from django_stripe_gateway.choices import CaptureMethod
 from django_stripe_gateway.conf import gateway_settings
@@ -27,6 +28,25 @@ class MoneyField(models.DecimalField):  # type: ignore[type-arg]
         """Appear in migrations as the plain field, so that they do not depend on this class."""
         name, _path, args, kwargs = super().deconstruct()
         return name, "django.db.models.DecimalField", args, kwargs
+
+
+class AuthorizedField(MoneyField):
+    """What was authorised; a row stored with more captured than that gets what was captured.
+
+    Whoever takes money at once, as most providers of django-payments do, never says what was authorised.
+    """
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        """Raise it to what was captured, in bulk_create() too."""
+        value = super().pre_save(model_instance, add)
+        captured = getattr(model_instance, "captured_amount", None)
+        if isinstance(captured, BaseExpression) or isinstance(value, BaseExpression) or captured is None:
+            return value
+        known, taken = (self.to_python(amount) or ZERO for amount in (value, captured))
+        if taken > known:
+            value = taken
+            setattr(model_instance, self.attname, value)
+        return value
 
 
 class UnitAmountField(MoneyField):

@@ -95,6 +95,8 @@ class Invoice(OfAccount):
         ordering = ("-id",)
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["provider_id", "variant"], name="dsg_invoice_provider_once"),
+            # What is owed may be less than nothing, by a credit; what was paid never is.
+            models.CheckConstraint(condition=models.Q(amount_paid__gte=0), name="dsg_invoice_amount_paid"),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["customer", "-id"], name="dsg_invoice_customer"),

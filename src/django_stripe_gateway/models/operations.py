@@ -103,6 +103,7 @@ class PaymentOperation(AbstractOperation):
             ("capture_payment", _("Can capture payments")),
             ("cancel_payment", _("Can cancel and release payments")),
             ("refund_payment", _("Can refund payments")),
+            ("decide_unexpected", _("Can accept unexpected money or give it back")),
             ("ask_provider", _("Can bring rows in step with the provider")),
             ("resume_operation", _("Can resume what the provider has not answered")),
         ]

@@ -8,12 +8,14 @@ from typing import Any, TypeVar
 
 from django.db import models
 from django.db.models import BigIntegerField, Exists, F, FilteredRelation, OuterRef, Q, Sum
-from django.db.models.functions import Cast, Round
+from django.db.models.functions import Cast, Greatest, Round
 from django.utils import timezone
 
 from django_stripe_gateway.choices import FraudStatus, PaymentStatus, RefundStatus
+from django_stripe_gateway.models.fields import MoneyField
 from django_stripe_gateway.models.operations import PaymentOperation
 from django_stripe_gateway.models.provider_accounts import AccountQuerySet, may_be_of_another
+from django_stripe_gateway.models.unexpected import UnexpectedPayment
 from django_stripe_gateway.money import DECIMAL_PLACES
 from django_stripe_gateway.transitions import CANCELLABLE, PAYABLE
 
@@ -25,6 +27,15 @@ UNDER_WAY = (RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION)
 
 class PaymentQuerySet(AccountQuerySet[P]):
     """Each filter stands for the predicate of the same name on the model."""
+
+    def update(self, **values: Any) -> int:
+        """Write columns; with more captured than was authorised, that is raised too, as ``save()`` does."""
+        if "captured_amount" in values and "authorized_amount" not in values:
+            captured = Cast(values["captured_amount"], MoneyField())
+            values["authorized_amount"] = Greatest(F("authorized_amount"), captured)
+        return super().update(**values)
+
+    update.alters_data = True  # type: ignore[attr-defined]
 
     def for_owner(self, owner: Any) -> PaymentQuerySet[P]:
         """Return the payments of one user."""
@@ -66,6 +77,10 @@ class PaymentQuerySet(AccountQuerySet[P]):
         """Return the payments for which a provider's answer is still missing."""
         # Not a join with DISTINCT, which PostgreSQL cannot lock rows of.
         return self.filter(Exists(PaymentOperation.objects.pending().filter(payment=OuterRef("pk"))))
+
+    def with_unexpected(self) -> PaymentQuerySet[P]:
+        """Return the payments for which money came that nobody has decided about."""
+        return self.filter(Exists(UnexpectedPayment.objects.open().filter(payment=OuterRef("pk"))))
 
     def paid_amount(self, *, owner: Any, order_id: str, currency: str) -> Decimal:
         """Return what an owner has paid for an order and not got back, exact on every database, in one query.

@@ -20,7 +20,7 @@ from payments.signals import status_changed
 
 from django_stripe_gateway.choices import CaptureMethod, FraudStatus, LogEvent, PaymentStatus, RefundStatus
 from django_stripe_gateway.exceptions import WrongState
-from django_stripe_gateway.models.fields import ZERO, CaptureMethodField, MoneyField
+from django_stripe_gateway.models.fields import ZERO, AuthorizedField, CaptureMethodField, MoneyField
 from django_stripe_gateway.models.logs import PaymentLog
 from django_stripe_gateway.models.payment_querysets import PaymentQuerySet
 from django_stripe_gateway.models.provider_accounts import OfAccount
@@ -40,8 +40,9 @@ def new_token() -> str:
 class AbstractPayment(OfAccount, BasePayment):
     """One payment. Subclass it and name the subclass in ``PAYMENT_MODEL`` to add fields of your own.
 
-    ``total`` is what is asked for, ``captured_amount`` what was taken and ``refunded_amount`` what was given back, all
-    in ``currency``'s own units. Change them through the services (or the methods below, which call them): they hold
+    ``total`` is what is asked for, ``authorized_amount`` what the provider has held or taken at most,
+    ``captured_amount`` what was taken and ``refunded_amount`` what was given back, all in ``currency``'s own units; none
+    of the last three is ever more than the one before it, and the database holds that. Change them through the services (or the methods below, which call them): they hold
     the row's lock, follow the transition table and keep the audit trail.
     """
 
@@ -77,6 +78,8 @@ class AbstractPayment(OfAccount, BasePayment):
     total = MoneyField(_("total"), default=ZERO)
     delivery = MoneyField(_("delivery"), default=ZERO)
     tax = MoneyField(_("tax"), default=ZERO)
+    # What was released stays in it: it says how much there was to take.
+    authorized_amount = AuthorizedField(_("authorised"), default=ZERO)
     captured_amount = MoneyField(_("captured"), default=ZERO)
     refunded_amount = MoneyField(_("refunded"), default=ZERO)
     # When the return page has asked the provider last.
@@ -100,6 +103,16 @@ class AbstractPayment(OfAccount, BasePayment):
             models.Index(fields=["order_id", "owner"]),
             models.Index(fields=["status", "created"]),
         ]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=models.Q(
+                    refunded_amount__gte=0,
+                    refunded_amount__lte=models.F("captured_amount"),
+                    captured_amount__lte=models.F("authorized_amount"),
+                ),
+                name="%(app_label)s_%(class)s_money",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Payment {self.pk}: {self.display_amount()} ({self.status})"
@@ -107,7 +120,7 @@ class AbstractPayment(OfAccount, BasePayment):
     @classmethod
     def check(cls, **kwargs: Any) -> list[checks.CheckMessage]:
         """Check the model; also that a subclass has kept every field."""
-        return [*super().check(**kwargs), *cls._check_kept_fields()]
+        return [*super().check(**kwargs), *cls._check_kept_fields(), *cls._check_kept_constraints()]
 
     @classmethod
     def _check_kept_fields(cls) -> list[checks.CheckMessage]:
@@ -124,6 +137,25 @@ class AbstractPayment(OfAccount, BasePayment):
             if field.name not in kept
         ]
 
+    @classmethod
+    def _check_kept_constraints(cls) -> list[checks.CheckMessage]:
+        if not any(field.name == "captured_amount" for field in cls._meta.local_fields):
+            # The table of a parent holds it.
+            return []
+        name = f"{cls._meta.app_label.lower()}_{cls.__name__.lower()}_money"
+        if any(constraint.name == name for constraint in cls._meta.constraints):
+            return []
+        return [
+            checks.Warning(
+                f"{cls.__name__} has lost the constraint {name} of AbstractPayment: the database would not notice more "
+                "refunded than captured, or more captured than authorised.",
+                hint="Let its Meta extend AbstractPayment.Meta, and add your own constraints to "
+                "AbstractPayment.Meta.constraints.",
+                obj=cls,
+                id="django_stripe_gateway.W040",
+            )
+        ]
+
     def save(self, **kwargs: Any) -> None:
         """Save without django-payments' query for a free token: the column is unique and its default random."""
         if not self.token:
@@ -134,6 +166,10 @@ class AbstractPayment(OfAccount, BasePayment):
             value = getattr(self, field.attname) if isinstance(field, MoneyField) else None
             if value is not None and not isinstance(value, Decimal | BaseExpression):
                 setattr(self, field.attname, field.to_python(value))
+        written = kwargs.get("update_fields")
+        if written is not None and "captured_amount" in written:
+            # Other providers of django-payments know nothing of what was authorised; see AuthorizedField.
+            kwargs["update_fields"] = {*written, "authorized_amount"}
         super().save(**kwargs)
 
     # Predicates; the queryset filters of the same names agree with them.

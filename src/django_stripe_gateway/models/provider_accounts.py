@@ -53,6 +53,7 @@ class KnownAccounts:
     def __init__(self) -> None:
         self._ids: dict[tuple[str, str], str] = {}
         self._read: float | None = None
+        self._asked: set[tuple[str, str]] = set()
 
     def get(self, variant: str, key_digest: str) -> str:
         """Return the id of a key's account, empty while nobody knows it."""
@@ -68,9 +69,17 @@ class KnownAccounts:
         """Take in what this process was told."""
         self._ids[variant, key_digest] = account_id
 
+    def was_asked(self, variant: str, key_digest: str) -> bool:
+        """Return whether this process has asked the provider whose the key is."""
+        return (variant, key_digest) in self._asked
+
+    def note_asked(self, variant: str, key_digest: str) -> None:
+        """Remember that this process has asked."""
+        self._asked.add((variant, key_digest))
+
     def forget(self) -> None:
         """Read the table anew at the next question."""
-        self._ids, self._read = {}, None
+        self._ids, self._read, self._asked = {}, None, set()
 
 
 known_accounts = KnownAccounts()

@@ -59,6 +59,9 @@ class Refund(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["status", "created"], name="dsg_refund_status_created"),
         ]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(condition=models.Q(amount__gt=0), name="dsg_refund_amount"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.provider_id or 'refund'}: {display_amount(self.amount, self.currency)} ({self.status})"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -46,6 +48,27 @@ def learn_account(variant: str, *, anew: bool = False, is_kept: bool = True) -> 
     if anew or not known_accounts.get(variant, account.key_digest):
         _learn(variant, account, anew=anew, is_kept=is_kept)
     return uncontradicted_account(variant)
+
+
+def unknown_accounts(*variants: str) -> list[str]:
+    """Return those variants of which nobody knows the account, and nobody has asked in vain."""
+    found = []
+    for variant in variants:
+        account = current_account(variant)
+        if account is not None and account.key_digest and not account.account_id:
+            is_asked = known_accounts.was_asked(variant, account.key_digest)
+            found += [] if is_asked else [variant]
+    return found
+
+
+def learn_accounts(variants: Sequence[str]) -> None:
+    """Ask whose the keys of some variants are; what is not told stays unknown until the process ends."""
+    for variant in variants:
+        account = configured_account(variant)
+        if account is not None:
+            known_accounts.note_asked(variant, account.key_digest)
+        with contextlib.suppress(GatewayError):
+            learn_account(variant)
 
 
 def uncontradicted_account(variant: str) -> Account | None:

@@ -12,6 +12,7 @@ from django_stripe_gateway.services.payments.cancel import CANCEL
 from django_stripe_gateway.services.payments.capture import CAPTURE
 from django_stripe_gateway.services.payments.confirm import CONFIRM
 from django_stripe_gateway.services.payments.create import CREATE
+from django_stripe_gateway.services.payments.decide import ACCEPT, RETURN
 from django_stripe_gateway.services.payments.refund import REFUND
 from django_stripe_gateway.services.subscriptions.abandon import ABANDON
 from django_stripe_gateway.services.subscriptions.add_items import ADD_ITEM, CHANGE_ITEM, REMOVE_ITEM
@@ -37,6 +38,8 @@ VERBS: tuple[Verb[Any, Any, Any], ...] = (
     CAPTURE,
     CANCEL,
     REFUND,
+    ACCEPT,
+    RETURN,
     CREATE_CUSTOMER,
     UPDATE_CUSTOMER,
     DELETE_CUSTOMER,

@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterable
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import LogEvent, WebhookState
 from django_stripe_gateway.exceptions import ProviderError
-from django_stripe_gateway.models import AbstractPayment, get_payment_model
+from django_stripe_gateway.models import AbstractPayment, UnexpectedPayment, get_payment_model
+from django_stripe_gateway.services.accounts import learn_accounts, unknown_accounts
 from django_stripe_gateway.services.audit import send_on_commit, write_log
+from django_stripe_gateway.services.payments.unexpected import note_unexpected
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.services.transactions import lock_payment, payments_database
 from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.providers import webhook_provider
+from django_stripe_gateway.webhooks.registry import FetchNeeded
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +45,12 @@ def find_payment(token: str, ids: Iterable[tuple[str, str]]) -> AbstractPayment 
         pk = payments.filter(**{column: value}).values_list("pk", flat=True).first()
         if pk is not None:
             return lock_payment(pk)
+    if hinted is None:
+        for value in [value for column, value in named if column == "intent_id"]:
+            rows = UnexpectedPayment.objects.using(payments_database()).filter(intent_id=value)
+            pk = rows.values_list("payment_id", flat=True).first()
+            if pk is not None:
+                return lock_payment(pk)
     return hinted
 
 
@@ -59,12 +68,16 @@ def change_payment(
         return WebhookState.UNMATCHED
     try:
         if not webhook_provider(event.provider).may_speak_for(event.variant, payment.variant):
+            unknown = unknown_accounts(event.variant, payment.variant)
+            if unknown:
+                # Two keys may be of one account; only the provider can say so, and is asked once.
+                raise FetchNeeded(lambda: learn_accounts(unknown))
             raise SnapshotMismatch("account differs")
         change(payment)
     except SupersededAttempt:
         logger.info("The event %s is about an earlier attempt at its payment.", event.id)
     except (SnapshotMismatch, ProviderError) as error:
-        _report_mismatch(event, payment, str(error))
+        _report_mismatch(event, payment, str(error), error)
         return WebhookState.MISMATCHED
     except RecursionError:
         _report_mismatch(event, payment, "nested too deeply")
@@ -72,9 +85,13 @@ def change_payment(
     return WebhookState.PROCESSED
 
 
-def _report_mismatch(event: Event, payment: AbstractPayment, reason: str) -> None:
+def _report_mismatch(
+    event: Event, payment: AbstractPayment, reason: str, error: Exception | None = None
+) -> None:
     logger.error("The event %s contradicts payment %s: %s.", event.id, payment.pk, reason)
     # The instance may hold values that were set before the contradiction was found.
     payment.refresh_from_db()
+    if error is not None:
+        note_unexpected(payment, error)
     write_log(payment, LogEvent.MISMATCH, event.origin, reason, {"type": event.type})
     send_on_commit(signals.payment_mismatch, type(payment), payment=payment, event_id=event.id, reason=reason)

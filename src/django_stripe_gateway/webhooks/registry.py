@@ -24,7 +24,7 @@ class FetchNeeded(Exception):
     """A handler needs something from the provider before it can decide.
 
     The transaction is undone, ``fetch`` is called outside of any, and the handlers run again; the one that asked finds
-    the result, which must not be ``None``, in ``event.fetched``. A handler can ask five times for each event.
+    the result in ``event.fetched``, unless it is ``None``. A handler can ask five times for each event.
     """
 
     def __init__(self, fetch: Callable[[], Any]) -> None:

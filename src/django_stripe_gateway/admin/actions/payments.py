@@ -14,10 +14,11 @@ from django_stripe_gateway.admin.actions.give_up import give_up_action
 from django_stripe_gateway.admin.actions.table import Action, ActionRequest
 from django_stripe_gateway.admin.base.display import display_money
 from django_stripe_gateway.choices import PaymentStatus, RefundReason
-from django_stripe_gateway.conf.permissions import ASK_PROVIDER, PERMISSIONS
+from django_stripe_gateway.conf.permissions import ASK_PROVIDER, DECIDE_UNEXPECTED, PERMISSIONS
 from django_stripe_gateway.exceptions import InvalidInput, WrongState
 from django_stripe_gateway.services.payments.cancel import cancel_payment
 from django_stripe_gateway.services.payments.capture import capture_payment
+from django_stripe_gateway.services.payments.decide import accept_unexpected, refund_unexpected
 from django_stripe_gateway.services.payments.give_up import give_up_payment
 from django_stripe_gateway.services.payments.refresh import sync_payment
 from django_stripe_gateway.services.payments.refund import refund_payment
@@ -78,6 +79,25 @@ def _cancel(payment: Any, asked: ActionRequest) -> str:
     return f"{cancelled.get_status_display()}."
 
 
+def _has_unexpected(payment: Any) -> bool:
+    return bool(payment.unexpected.open().exists())
+
+
+def _unexpected(payment: Any) -> str:
+    return ", ".join(display_money(one.amount, one.currency) for one in payment.unexpected.open())
+
+
+def _accept(payment: Any, asked: ActionRequest) -> str:
+    accepted = accept_unexpected(payment=payment, idempotency_key=asked.key, origin=asked.origin)
+    values = {"amount": display_money(accepted.total, accepted.currency), "status": accepted.get_status_display()}
+    return _("%(amount)s accepted: %(status)s.") % values
+
+
+def _give_back(payment: Any, asked: ActionRequest) -> str:
+    returned = refund_unexpected(payment=payment, idempotency_key=asked.key, origin=asked.origin)
+    return _("Given back: %(status)s.") % {"status": returned.get_status_display()}
+
+
 def _sync(payment: Any, asked: ActionRequest) -> str:
     if not payment.transaction_id:
         raise InvalidInput(_("Nothing was made at the provider for this payment."))
@@ -125,6 +145,28 @@ PAYMENT_ACTIONS = (
         question=gettext_lazy("Cancel this payment? An authorised one is released; it cannot be paid any more."),
         question_all=gettext_lazy("Cancel these payments? Authorised ones are released; they cannot be paid any more."),
         at_stake=_total,
+    ),
+    Action(
+        name="accept_unexpected",
+        permission=DECIDE_UNEXPECTED,
+        label=gettext_lazy("Accept what was paid"),
+        label_all=gettext_lazy("Accept what was paid for selected %(verbose_name_plural)s"),
+        run=_accept,
+        is_possible=_has_unexpected,
+        question=gettext_lazy("Accept what was paid? This payment's amount and currency become those."),
+        question_all=gettext_lazy("Accept what was paid? The amounts and currencies of these payments become those."),
+        at_stake=_unexpected,
+    ),
+    Action(
+        name="refund_unexpected",
+        permission=DECIDE_UNEXPECTED,
+        label=gettext_lazy("Give back what was not expected"),
+        label_all=gettext_lazy("Give back what was not expected for selected %(verbose_name_plural)s"),
+        run=_give_back,
+        is_possible=_has_unexpected,
+        question=gettext_lazy("Give back exactly what came? A refund cannot be taken back."),
+        question_all=gettext_lazy("Give back exactly what came for these payments? A refund cannot be taken back."),
+        at_stake=_unexpected,
     ),
     Action(
         name="sync",

@@ -57,6 +57,7 @@ class MoneyFilter(QuestionFilter):
         "partially_refunded": _("Refunded in part"),
         "stale": _("Waiting for more than a day"),
         "with_pending_operation": _("The provider's answer is missing"),
+        "with_unexpected": _("Unexpected money waits for a decision"),
     }
 
 

@@ -20,6 +20,7 @@ from django_stripe_gateway.gateways.billing_values import (
 )
 from django_stripe_gateway.gateways.stripe.fields import (
     Object,
+    amount_of,
     count_of,
     flag,
     metadata_of,
@@ -178,7 +179,7 @@ def invoice_snapshot(obj: Object) -> InvoiceSnapshot:
     """Return the snapshot of an Invoice; one that is only announced has no id."""
     currency = text(obj["currency"])
     due = signed_amount_of(obj["amount_due"], currency)
-    paid = signed_amount_of(obj["amount_paid"], currency)
+    paid = amount_of(obj["amount_paid"], currency)
     remaining = obj.get("amount_remaining")
     intent = _intent(obj)
     secret = part(obj.get("confirmation_secret")).get("client_secret")

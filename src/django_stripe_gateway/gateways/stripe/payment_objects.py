@@ -6,6 +6,7 @@ answer's body.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from django_stripe_gateway.choices import RefundStatus
 from django_stripe_gateway.gateways.messages import readable_message
 from django_stripe_gateway.gateways.stripe.fields import (
+    READING_ERRORS,
     Object,
     amount_of,
     flag,
@@ -20,6 +22,7 @@ from django_stripe_gateway.gateways.stripe.fields import (
     moment,
     object_id,
     optional_text,
+    part,
     reads,
     text,
 )
@@ -84,7 +87,32 @@ def refund_snapshot(obj: Object) -> RefundSnapshot:
         reason=optional_text(obj.get("reason")),
         failure_reason=optional_text(obj.get("failure_reason")),
         metadata=metadata_of(obj.get("metadata")),
+        is_release=_is_release(obj),
     )
+
+
+def _is_release(obj: Object) -> bool | None:
+    """Return whether a Refund names what a partial capture or an ended authorisation has let go of.
+
+    Until 2025-03-31.basil Stripe made such objects, and keeps showing them: nothing has moved on the balance, and a
+    card's is a reversal. A same-day refund of what was taken is a reversal as well, and one that is pending may not
+    have moved anything yet, so that what was captured decides what the object leaves open
+    (https://docs.stripe.com/changelog/basil/2025-03-31/remove-refund-from-partial-capture-and-payment-cancellation-flow).
+    """
+    if obj.get("reason") == "expired_uncaptured_charge":
+        return True
+    if "destination_details" not in obj and "payment_intent" in obj and not obj["payment_intent"]:
+        # localstripe's own: unlike its refunds, what was released names no PaymentIntent.
+        return True
+    if "balance_transaction" not in obj or object_id(obj["balance_transaction"]):
+        return False
+    if metadata_of(obj.get("metadata")).get("operation") or obj.get("status") in (
+        RefundStatus.FAILED,
+        RefundStatus.CANCELED,
+    ):
+        return False
+    kind = part(part(obj.get("destination_details")).get("card")).get("type")
+    return None if kind == "reversal" or obj.get("status") == RefundStatus.SUCCEEDED else False
 
 
 @reads("a dispute")
@@ -106,17 +134,35 @@ def charge_refunds(obj: Object) -> list[RefundSnapshot] | None:
     refunds = obj.get("refunds") if isinstance(obj, Mapping) else None
     if not isinstance(refunds, Mapping) or not isinstance(refunds.get("data"), list) or refunds.get("has_more"):
         return None
-    return [refund_snapshot(refund) for refund in refunds["data"]]
+    return [judged(refund_snapshot(refund), obj) for refund in refunds["data"]]
+
+
+def judged(refund: RefundSnapshot, charge: Object) -> RefundSnapshot:
+    """Return a refund of a Charge that says whether it is one, given how much of the charge was captured."""
+    try:
+        currency = text(charge["currency"])
+        held = amount_of(charge["amount"], currency)
+        taken = _captured(charge, currency)
+    except READING_ERRORS:
+        return refund
+    return dataclasses.replace(refund, is_release=refund.is_released_of(held, taken) if taken else True)
+
+
+def _captured(charge: Object, currency: str) -> Decimal:
+    if not charge.get("captured"):
+        return Decimal(0)
+    captured = charge.get("amount_captured")
+    return amount_of(charge["amount"] if captured is None else captured, currency)
 
 
 @reads("a charge")
 def refunded_total(obj: Object) -> Decimal:
-    """Return how much of a Charge was refunded; what a partial capture has released is not."""
-    released = 0
-    if obj.get("captured") and obj.get("amount_captured") is not None:
-        # Stripe counts the rest of the authorisation as refunded.
-        released = int(obj["amount"]) - int(obj["amount_captured"])
-    return amount_of(max(obj["amount_refunded"] - released, 0), text(obj["currency"]))
+    """Return how much of a Charge may have been refunded, of what was captured.
+
+    Older versions count the rest of the authorisation too. The charge does not say which it is; its refunds do.
+    """
+    currency = text(obj["currency"])
+    return min(amount_of(obj["amount_refunded"], currency), _captured(obj, currency))
 
 
 def _intent_snapshot(obj: Object) -> PaymentSnapshot:

@@ -156,6 +156,7 @@ def _made_of(table: ForeignTable, row: Mapping[str, Any], columns: Columns) -> A
         token=_token(table, row),
         livemode=_livemode(row, session.get("livemode")),
         capture_method=CaptureMethod.MANUAL if row["status"] == PaymentStatus.PREAUTH else CaptureMethod.AUTOMATIC,
+        authorized_amount=_held(row, captured),
         captured_amount=captured,
         refunded_amount=refunded,
     )
@@ -214,6 +215,12 @@ def _taken(row: Mapping[str, Any], columns: Columns) -> tuple[Decimal, Decimal]:
     if columns.is_captured_in_part or not ZERO < left < total:
         return (left if ZERO < left <= total else total), ZERO
     return total, total - left
+
+
+def _held(row: Mapping[str, Any], captured: Decimal) -> Decimal:
+    """Return what was authorised: the whole, where it is held or a part of it was taken."""
+    is_held = row["status"] in (PaymentStatus.PREAUTH, PaymentStatus.CONFIRMED, PaymentStatus.REFUNDED)
+    return max(captured, _amount(row, "total")) if is_held else captured
 
 
 def _amount(row: Mapping[str, Any], name: str) -> Decimal:

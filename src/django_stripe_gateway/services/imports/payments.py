@@ -23,7 +23,7 @@ from django_stripe_gateway.services.audit import without_signals, write_log
 from django_stripe_gateway.services.imports.owners import owner_model
 from django_stripe_gateway.services.imports.reading import Bringer, Result, bring
 from django_stripe_gateway.services.imports.results import IMPORT, Imported, Outcome
-from django_stripe_gateway.services.payments.refund_sync import apply_refund
+from django_stripe_gateway.services.payments.refund_sync import apply_refund, in_order
 from django_stripe_gateway.services.payments.sync import apply_snapshot
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.transactions import (
@@ -117,7 +117,7 @@ def _take(
         apply_snapshot(payment, item.snapshot, IMPORT)
         if is_told:
             prove_payment(payment)
-        for refund in refunds:
+        for refund in in_order(refunds):
             apply_refund(payment, refund, IMPORT)
     return Outcome.NEW if known is None else Outcome.KNOWN
 

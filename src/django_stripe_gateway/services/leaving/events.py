@@ -20,6 +20,7 @@ from django_stripe_gateway.models import (
     Refund,
     Subscription,
     SubscriptionItem,
+    UnexpectedPayment,
     WebhookEvent,
     get_payment_model,
 )
@@ -57,6 +58,9 @@ def object_ids(account: Account) -> list[str]:
         payments.values_list("transaction_id", "intent_id"),
         PaymentOperation.objects.using(using).filter(payment__in=payments.order_by()).values_list("object_id"),
         Refund.objects.using(using).filter(payment__in=payments.order_by()).values_list("provider_id"),
+        UnexpectedPayment.objects.using(using)
+        .filter(payment__in=payments.order_by())
+        .values_list("object_id", "intent_id"),
     ]
     found = {value for rows in columns for row in rows for value in row if value}
     return sorted({*found, *customer_ids(account.customers)})

@@ -66,10 +66,11 @@ def export_owner(*, owner: Any = None, customer: Customer | None = None, email: 
             {
                 **_row(payment),
                 "refunds": _rows(payment.refunds.all()),
+                "unexpected": _rows(payment.unexpected.all()),
                 "logs": _rows(payment.logs.all()),
                 "operations": _rows(payment.operations.all()),
             }
-            for payment in account.payments.prefetch_related("refunds", "logs", "operations")
+            for payment in account.payments.prefetch_related("refunds", "unexpected", "logs", "operations")
         ],
         "operations": _rows(account.operations),
         "usage": _usage(account),

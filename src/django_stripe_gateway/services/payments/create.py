@@ -20,11 +20,11 @@ from django_stripe_gateway.exceptions import (
     WrongState,
 )
 from django_stripe_gateway.gateways.registry import get_gateway
-from django_stripe_gateway.gateways.values import PaymentSnapshot
+from django_stripe_gateway.gateways.values import PaymentRef, PaymentSnapshot
 from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig, PaymentOperation, get_payment_model
 from django_stripe_gateway.models.storable import refuse_unstorable
-from django_stripe_gateway.money import format_amount
-from django_stripe_gateway.services.accounts import columns_of, made_in
+from django_stripe_gateway.money import format_amount, to_minor_units
+from django_stripe_gateway.services.accounts import columns_of, gateway_of, made_in
 from django_stripe_gateway.services.audit import announce_status, send_on_commit, write_log
 from django_stripe_gateway.services.operations.engine import carry_on, perform, run, scoped_request_key, store
 from django_stripe_gateway.services.operations.page_times import closing_time, make_page
@@ -32,8 +32,10 @@ from django_stripe_gateway.services.operations.verbs import Claim, Request, regi
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.amounts import line_items, validate_amount
 from django_stripe_gateway.services.payments.confirm import confirm_at_once
+from django_stripe_gateway.services.payments.earlier_pages import fits, is_fresh, is_open, settle_earlier
 from django_stripe_gateway.services.payments.line import PaymentClaim, SnapshotVerb, payment_request
-from django_stripe_gateway.services.payments.refresh import sync_payment
+from django_stripe_gateway.services.payments.refresh import ask_about, sync_payment, write_snapshot
+from django_stripe_gateway.services.payments.unexpected import verify_decided
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 from django_stripe_gateway.transitions import REOPENABLE, can_transition
 
@@ -49,13 +51,16 @@ class CreateVerb(SnapshotVerb):
         Nobody is asked if another request has started the payment meanwhile.
         """
         payment, gateway, asked = claim.subject, claim.gateway, claim.params
-        if _is_open(payment):
+        if is_open(payment) and payment.transaction_id != asked.get("replaces"):
             claim.is_answered = True
             return
         if not (payment.is_payable or payment.status in REOPENABLE):
             raise WrongState(f"A payment that is {payment.status} cannot be started again.")
         made = {"livemode": gateway.livemode, "account_id": payment.account_id} | columns_of(payment.variant)
         is_elsewhere = any(getattr(payment, name) != value for name, value in made.items())
+        if payment.transaction_id:
+            verify_decided(payment)
+        replaced = [] if is_elsewhere else [payment.transaction_id or payment.intent_id, payment.intent_id]
         if payment.transaction_id or payment.intent_id or is_elsewhere:
             # The ids of a closed attempt would make the events of the new one look foreign.
             payment.transaction_id = payment.intent_id = ""
@@ -64,6 +69,8 @@ class CreateVerb(SnapshotVerb):
         if gateway.supports_redirect:
             payment.base_url = asked.get("base_url") or payment.base_url
             claim.operation.params = _page_params(payment)
+            if any(replaced):
+                claim.operation.params["earlier"] = replaced
             return
         method = asked.get("payment_method") or (
             gateway_settings.test_payment_method if gateway.confirms_at_once else ""
@@ -77,9 +84,16 @@ class CreateVerb(SnapshotVerb):
 
     def call(self, claim: PaymentClaim) -> PaymentSnapshot:
         """Start the payment; nothing is charged yet."""
+        payment, earlier = claim.subject, claim.params.get("earlier")
+        if earlier:
+            # Two pages could both be paid.
+            ref = PaymentRef(earlier[0], earlier[1], payment.currency)
+            paid = settle_earlier(claim.gateway, payment, ref, claim.key)
+            if paid is not None:
+                return paid
 
         def make() -> PaymentSnapshot:
-            request = payment_request(claim.subject, claim.operation)
+            request = payment_request(payment, claim.operation)
             snapshot: PaymentSnapshot = claim.gateway.create_payment(request, idempotency_key=claim.key)
             return snapshot
 
@@ -198,27 +212,39 @@ def create_payment(
 def start_payment(*, payment: AbstractPayment, base_url: str = "", origin: Origin = SYSTEM) -> AbstractPayment:
     """Start a payment that the host has saved itself, or make a new attempt when its Checkout Session has closed.
 
-    An open session is used again; nothing is asked of the provider then.
+    An open session is used again. Whether it is open the provider is asked, unless it was made within half an hour: our
+    own clock may be fast or slow. One that asks for another amount than the payment does is closed first.
 
     Args:
         base_url: scheme and host for the return URLs when ``PAYMENT_HOST`` is not set.
 
     Raises:
-        WrongState: the payment is paid, authorised or cancelled.
+        WrongState: the payment is paid, authorised or cancelled, or money came for it that somebody has to decide about.
         ProviderError: the provider refused or failed.
     """
     payment.base_url = base_url
-    if _is_open(payment):
-        return payment
+    replaces = ""
+    verify_decided(payment)
     if payment.transaction_id and (payment.is_payable or payment.status in REOPENABLE):
-        # It may have been paid without our having been notified: only the provider knows.
-        payment = sync_payment(payment=payment, origin=origin)
-        payment.base_url = base_url
-        if _is_open(payment) or not (payment.is_payable or payment.status in REOPENABLE):
+        is_unchanged = payment.stored_session.get("amount_total") in (None, _minor_total(payment))
+        if is_open(payment) and is_unchanged and is_fresh(payment):
             return payment
+        # It may have been paid without our having been notified: only the provider knows.
+        gateway = gateway_of(payment)
+        snapshot = ask_about(gateway, payment)
+        payment = write_snapshot(payment.pk, snapshot, origin)
+        payment.client_secret, payment.base_url = snapshot.client_secret, base_url
+        verify_decided(payment)
+        if not (payment.is_payable or payment.status in REOPENABLE):
+            return payment
+        if is_open(payment):
+            if fits(payment, snapshot) or snapshot.object_id != payment.transaction_id:
+                return payment
+            replaces = payment.transaction_id
     validate_amount(payment.total, payment.currency)
     made_in(payment.variant)
-    claim = run(CREATE, payment.pk, Request(params={"payment_method": "", "base_url": base_url}), origin)
+    params = {"payment_method": "", "base_url": base_url} | ({"replaces": replaces} if replaces else {})
+    claim = run(CREATE, payment.pk, Request(params=params), origin)
     started: AbstractPayment = claim.subject
     return started if claim.is_answered or not claim.gateway.confirms_at_once else confirm_at_once(started, origin)
 
@@ -259,14 +285,9 @@ def _verified_capture_method(variant: str, asked: str) -> str:
     return asked
 
 
-def _is_open(payment: AbstractPayment) -> bool:
-    """Return whether the payment can be paid on what was made for it at the provider."""
-    if not (payment.is_payable and payment.transaction_id):
-        return False
-    session = payment.stored_session
-    if session.get("status") == "complete":
-        # Closed to its customer; the bank debit that it started is under way, or has failed.
-        return bool(payment.status != PaymentStatus.ERROR)
-    expires_at = session.get("expires_at")
-    is_over = isinstance(expires_at, int) and timezone.now().timestamp() >= expires_at
-    return session.get("status") != "expired" and not is_over
+def _minor_total(payment: AbstractPayment) -> int | None:
+    """Return the total as a page keeps it, ``None`` if no provider could charge it."""
+    try:
+        return to_minor_units(payment.total, payment.currency)
+    except GatewayError:
+        return None

@@ -26,6 +26,7 @@ from django_stripe_gateway.services.operations.page_times import closing_moment
 from django_stripe_gateway.services.operations.verbs import Claim, Verb
 from django_stripe_gateway.services.payments.refresh import ask_about, payment_ref, write_snapshot
 from django_stripe_gateway.services.payments.sync import apply_snapshot
+from django_stripe_gateway.services.payments.unexpected import note_unexpected
 from django_stripe_gateway.services.transactions import lock_payment
 
 A = TypeVar("A")
@@ -64,6 +65,7 @@ class PaymentVerb(Verb[AbstractPayment, PaymentOperation, A]):
 
     def note_mismatch(self, claim: PaymentClaim, mismatch: Exception) -> None:
         """Log that the answer contradicts the payment."""
+        note_unexpected(claim.subject, mismatch)
         write_log(claim.subject, LogEvent.MISMATCH, claim.origin, str(mismatch), {"kind": claim.operation.kind})
 
     def note_given_up(self, claim: PaymentClaim) -> None:

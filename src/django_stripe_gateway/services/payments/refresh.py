@@ -14,8 +14,9 @@ from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.accounts import gateway_of, prove_payment
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.payments.refund_sync import apply_refund
+from django_stripe_gateway.services.payments.refund_sync import apply_refund, in_order
 from django_stripe_gateway.services.payments.sync import apply_snapshot
+from django_stripe_gateway.services.payments.unexpected import note_unexpected
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.services.transactions import lock_payment, money_transaction, retry_on_deadlock
 
@@ -78,6 +79,9 @@ def write_snapshot(payment_pk: Any, snapshot: PaymentSnapshot, origin: Origin) -
         except SupersededAttempt:
             logger.info("Payment %s was started anew while its earlier attempt was looked up.", payment_pk)
         except SnapshotMismatch as mismatch:
+            # The instance may hold values that were set before the contradiction was found.
+            payment.refresh_from_db()
+            note_unexpected(payment, mismatch)
             write_log(payment, LogEvent.MISMATCH, origin, str(mismatch), {"object_id": snapshot.object_id})
     return payment
 
@@ -86,7 +90,7 @@ def write_snapshot(payment_pk: Any, snapshot: PaymentSnapshot, origin: Origin) -
 def _write_refunds(payment_pk: Any, refunds: Sequence[RefundSnapshot], origin: Origin) -> AbstractPayment:
     with money_transaction():
         payment = lock_payment(payment_pk)
-        for snapshot in refunds:
+        for snapshot in in_order(refunds):
             try:
                 apply_refund(payment, snapshot, origin)
             except SnapshotMismatch as mismatch:

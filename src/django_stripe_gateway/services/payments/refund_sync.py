@@ -2,43 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django_stripe_gateway import signals
-from django_stripe_gateway.choices import LogEvent, PaymentStatus, RefundStatus
+from django_stripe_gateway.choices import LogEvent, PaymentStatus, RefundStatus, UnexpectedState
 from django_stripe_gateway.gateways.values import RefundSnapshot
 from django_stripe_gateway.models import AbstractPayment, Refund
 from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.money import format_amount
 from django_stripe_gateway.services.audit import announce_status, send_on_commit, write_log
 from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.payments.unexpected import find_unexpected, note_given_back
 from django_stripe_gateway.services.payments.unnamed_refunds import claim_unnamed
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.transactions import payments_database
-from django_stripe_gateway.transitions import can_transition, can_transition_refund
+from django_stripe_gateway.transitions import PAID, can_transition, can_transition_refund
 
 # A row's number has at most as many digits; longer ones are not worth parsing.
 ID_DIGITS = 19
 GONE = (RefundStatus.FAILED, RefundStatus.CANCELED)
 
 
+class RefundUnclear(SnapshotMismatch):
+    """What is known here cannot tell whether a refund is one, or has room: its payment has to be asked about first."""
+
+
+def in_order(snapshots: Iterable[RefundSnapshot]) -> list[RefundSnapshot]:
+    """Return refunds so that those that have failed make room for those that were made in their place."""
+    return sorted(snapshots, key=lambda snapshot: snapshot.status not in GONE)
+
+
 def apply_refund(
-    payment: AbstractPayment, snapshot: RefundSnapshot, origin: Origin, *, refund: Refund | None = None
-) -> Refund:
+    payment: AbstractPayment,
+    snapshot: RefundSnapshot,
+    origin: Origin,
+    *,
+    refund: Refund | None = None,
+    is_current: bool = True,
+) -> Refund | None:
     """Write what the provider says about one refund of the locked ``payment``.
+
+    What was held and never taken is no refund of it, though a provider may show it as one.
 
     Args:
         refund: our own row, when the snapshot answers our own call. Otherwise it is found by the provider's id or by
             the mark our call left in the metadata; a refund made elsewhere (at the provider's dashboard) gets a row.
+        is_current: the row is as the provider has just said; ``False`` where news may have overtaken each other.
+
+    Returns:
+        The refund, ``None`` for what was released.
 
     Raises:
         SnapshotMismatch: the refund is of another payment, or of an amount or currency that cannot be.
+        RefundUnclear: the same, as far as the row knows; not if it is current.
     """
+    if refund is None and (payment.status not in PAID or snapshot.intent_id != payment.intent_id):
+        unexpected = find_unexpected(payment, snapshot.intent_id)
+        if unexpected is not None and unexpected.state != UnexpectedState.ACCEPTED:
+            note_given_back(unexpected, snapshot)
+            return None
     if snapshot.currency != payment.currency.upper():
         raise SnapshotMismatch("currency differs")
     if snapshot.intent_id and payment.intent_id and snapshot.intent_id != payment.intent_id:
         raise SnapshotMismatch("intent differs")
     if not ZERO < snapshot.amount <= payment.total:
         raise SnapshotMismatch("refund amount differs")
+    if refund is None and _is_release(payment, snapshot, is_current=is_current):
+        _withdraw(payment, snapshot, origin)
+        return None
     refund = refund or _find(payment, snapshot)
+    _verify_room(payment, snapshot, refund, is_current=is_current)
     if refund is None:
         refund = Refund(payment=payment, status=RefundStatus.PENDING, currency=payment.currency.upper())
         refund.amount = snapshot.amount
@@ -57,6 +90,42 @@ def apply_refund(
     if changed:
         _write(payment, refund, previous, origin)
     return refund
+
+
+def _is_release(payment: AbstractPayment, snapshot: RefundSnapshot, *, is_current: bool) -> bool:
+    if payment.status in PAID:
+        return snapshot.is_released_of(payment.authorized_amount, payment.captured_amount)
+    if snapshot.is_release:
+        return True
+    if is_current and snapshot.is_release is None:
+        # Nothing was taken, as the provider says itself.
+        return True
+    raise _unclear("a refund of what was not captured", is_current=is_current)
+
+
+def _withdraw(payment: AbstractPayment, snapshot: RefundSnapshot, origin: Origin) -> None:
+    """Let a refund that was written turn out to be none, unless we have asked for it ourselves."""
+    rows = Refund.objects.using(payments_database())
+    known = rows.filter(payment=payment, provider_id=snapshot.refund_id, operation=None).first()
+    if known is not None and can_transition_refund(known.status, RefundStatus.CANCELED):
+        previous, known.status = known.status, RefundStatus.CANCELED
+        _write(payment, known, previous, origin)
+
+
+def _verify_room(
+    payment: AbstractPayment, snapshot: RefundSnapshot, refund: Refund | None, *, is_current: bool
+) -> None:
+    """Let no more be refunded than was captured."""
+    if snapshot.status != RefundStatus.SUCCEEDED or (refund is not None and refund.status == RefundStatus.SUCCEEDED):
+        return
+    others = payment.refunds.using(payments_database()).succeeded()
+    others = others if refund is None else others.exclude(pk=refund.pk)
+    if sum(others.values_list("amount", flat=True), snapshot.amount) > payment.captured_amount:
+        raise _unclear("more is refunded than was captured", is_current=is_current)
+
+
+def _unclear(reason: str, *, is_current: bool) -> SnapshotMismatch:
+    return SnapshotMismatch(reason) if is_current else RefundUnclear(reason)
 
 
 def fail_refund(payment: AbstractPayment, refund: Refund, reason: str, origin: Origin) -> None:

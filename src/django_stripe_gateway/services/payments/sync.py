@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from django.db.models import Q
+
 from django_stripe_gateway.choices import LogEvent, OperationKind, PaymentStatus
 from django_stripe_gateway.gateways.values import PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.models import AbstractPayment, PaymentOperation
@@ -12,9 +14,10 @@ from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.audit import announce_failure, announce_status, write_log
 from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.payments.unexpected import ANOTHER_AMOUNT, SECOND_TIME, TAKEN, contradiction
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.services.transactions import payments_database
-from django_stripe_gateway.transitions import can_transition
+from django_stripe_gateway.transitions import PAID, can_transition
 
 TARGETS: Mapping[ProviderStatus, str] = {
     ProviderStatus.OPEN: PaymentStatus.WAITING,
@@ -28,8 +31,10 @@ TARGETS: Mapping[ProviderStatus, str] = {
     ProviderStatus.CANCELED: PaymentStatus.REJECTED,
 }
 UNPAID = (ProviderStatus.FAILED, ProviderStatus.REJECTED, ProviderStatus.CANCELED)
+# A row's number has at most as many digits; longer ones are not worth parsing.
+ID_DIGITS = 19
 #: What a snapshot can change.
-WATCHED = "status transaction_id intent_id captured_amount extra_data failure_code decline_code message".split()
+WATCHED = "status transaction_id intent_id authorized_amount captured_amount extra_data failure_code decline_code message".split()
 
 
 def apply_snapshot(
@@ -80,10 +85,14 @@ def verify_snapshot(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own:
         raise SnapshotMismatch("live mode differs")
     if not own:
         _verify_ids(payment, snapshot)
-    if snapshot.currency and snapshot.currency != payment.currency.upper():
-        raise SnapshotMismatch("currency differs")
-    if snapshot.amount is not None and snapshot.amount != payment.total:
-        raise SnapshotMismatch("amount differs")
+    for name, found, expected in (
+        ("currency", snapshot.currency, payment.currency.upper()),
+        ("amount", snapshot.amount, payment.total),
+    ):
+        if found not in ("", None) and found != expected:
+            if payment.status in PAID:
+                raise SnapshotMismatch(f"{name} differs")
+            raise contradiction(payment, snapshot, f"{name} differs", ANOTHER_AMOUNT)
     if snapshot.status == ProviderStatus.SUCCEEDED:
         if snapshot.amount is None or not snapshot.currency:
             raise SnapshotMismatch("amount or currency is missing")
@@ -101,6 +110,9 @@ def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
         latest = operations.filter(kind=OperationKind.CREATE).order_by("-pk").values_list("pk", flat=True).first()
         if attempt and attempt != str(latest):
             raise SupersededAttempt(snapshot.object_id)
+    if snapshot.status in TAKEN and not snapshot.is_session and not payment.intent_id:
+        if _is_of_earlier_page(payment, snapshot):
+            raise contradiction(payment, snapshot, "intent differs", SECOND_TIME)
     # What holds the money stands in both columns until the page that is paid on is known.
     has_session = bool(payment.transaction_id) and payment.transaction_id != payment.intent_id
     names_session = snapshot.is_session and bool(snapshot.object_id)
@@ -109,10 +121,47 @@ def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
     if not session_differs and not intent_differs:
         return
     foreign = snapshot.object_id if session_differs else snapshot.intent_id
-    made_by_us = operations.filter(kind__in=(OperationKind.CREATE, OperationKind.CONFIRM), object_id=foreign).exists()
-    if made_by_us and snapshot.status not in (ProviderStatus.SUCCEEDED, ProviderStatus.AUTHORIZED):
+    message = "session differs" if session_differs else "intent differs"
+    if not is_of_attempt(payment, snapshot, foreign):
+        raise SnapshotMismatch(message)
+    if snapshot.status not in TAKEN:
         raise SupersededAttempt(foreign)
-    raise SnapshotMismatch("session differs" if session_differs else "intent differs")
+    if snapshot.intent_id == payment.intent_id:
+        # The same money, and no second.
+        raise SnapshotMismatch(message)
+    # Somebody may have paid twice.
+    raise contradiction(payment, snapshot, message, SECOND_TIME)
+
+
+def _is_of_earlier_page(payment: AbstractPayment, snapshot: PaymentSnapshot) -> bool:
+    """Return whether what holds money was made by an earlier page than the one that the payment waits for."""
+    marker = _marker(payment, snapshot)
+    current = (payment.stored_session.get("metadata") or {}).get("attempt")
+    if not marker or not payment.transaction_id or marker == current:
+        return False
+    attempts = payment.operations.using(payments_database()).filter(kind=OperationKind.CREATE, pk=int(marker))
+    return bool(attempts.exclude(object_id__in=("", payment.transaction_id)).exists())
+
+
+def _marker(payment: AbstractPayment, snapshot: PaymentSnapshot) -> str:
+    """Return the number of the operation that has made an object of the payment, empty if it names none."""
+    metadata = snapshot.raw.get("metadata") or {}
+    marker = metadata.get("attempt", "") if metadata.get("token") == str(payment.token) else ""
+    return marker if marker.isascii() and marker.isdecimal() and len(marker) <= ID_DIGITS else ""
+
+
+def is_of_attempt(payment: AbstractPayment, snapshot: PaymentSnapshot, object_id: str) -> bool:
+    """Return whether we have made an object in an attempt at the payment, whichever object is the payment's now.
+
+    Of a page we know the id; what holds its money was made by the page, and carries the mark of its attempt.
+    """
+    attempts = payment.operations.using(payments_database()).filter(
+        kind__in=(OperationKind.CREATE, OperationKind.CONFIRM)
+    )
+    is_made = Q(object_id=object_id)
+    if marker := _marker(payment, snapshot):
+        is_made |= Q(pk=int(marker))
+    return bool(attempts.filter(is_made).exists())
 
 
 def _take_status(payment: AbstractPayment, snapshot: PaymentSnapshot, operation: PaymentOperation | None) -> None:
@@ -128,9 +177,14 @@ def _take_status(payment: AbstractPayment, snapshot: PaymentSnapshot, operation:
         payment.status = target
     elif not (new_attempt and target == payment.status == PaymentStatus.ERROR):
         return
+    held = payment.total if snapshot.amount is None else snapshot.amount
+    if target == PaymentStatus.PREAUTH:
+        payment.authorized_amount = max(payment.authorized_amount, held)
     if target == PaymentStatus.CONFIRMED:
         received = snapshot.amount_received
         payment.captured_amount = payment.total if received is None else received
+        # What was released of it stays: it says how much there was to take.
+        payment.authorized_amount = max(payment.authorized_amount, held, payment.captured_amount)
         # A refund may have been known first.
         if payment.captured_amount and payment.refunded_amount >= payment.captured_amount:
             payment.status = PaymentStatus.REFUNDED

@@ -67,7 +67,9 @@ def with_fetches(event_type: str, run: Callable[[Fetched], T]) -> T:
                 # Somebody was faster while it asked. Without jitter the same ones would meet again.
                 time.sleep(random.uniform(0, FETCH_JITTER) * 2 ** asked[needed.handler])  # noqa: S311
             asked[needed.handler] += 1
-            fetched[needed.handler] = needed.fetch()
+            found = needed.fetch()
+            if found is not None:
+                fetched[needed.handler] = found
 
 
 def run_handlers(event: Event, fetched: Fetched, handlers: Sequence[Handler] | None = None) -> WebhookState:

@@ -14,7 +14,6 @@ from django_stripe_gateway.gateways.paypal.objects import (
 )
 from django_stripe_gateway.gateways.values import RefundSnapshot
 from django_stripe_gateway.models import AbstractPayment
-from django_stripe_gateway.services.payments.refund_sync import apply_refund
 from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.paypal.payments import (
     apply_paypal_snapshot,
@@ -22,6 +21,7 @@ from django_stripe_gateway.webhooks.paypal.payments import (
     confirm_approved,
 )
 from django_stripe_gateway.webhooks.paypal.registration import handles
+from django_stripe_gateway.webhooks.refunds import apply_event_refunds
 
 
 @handles("CHECKOUT.ORDER.APPROVED", "CHECKOUT.ORDER.COMPLETED")
@@ -63,7 +63,7 @@ def handle_sale(event: Event) -> WebhookState:
 @handles("PAYMENT.CAPTURE.REFUNDED", "PAYMENT.REFUND.PENDING", "PAYMENT.REFUND.FAILED", "PAYMENT.SALE.REFUNDED")
 def handle_refund(event: Event) -> WebhookState:
     """Bring the refund, and with it the payment, to PayPal's state."""
-    return change_paypal_payment(event, lambda payment: apply_refund(payment, _refund_of(event, payment), event.origin))
+    return change_paypal_payment(event, lambda payment: apply_event_refunds(event, payment, [_refund_of(event, payment)]))
 
 
 @handles("PAYMENT.CAPTURE.REVERSED", "PAYMENT.SALE.REVERSED")
@@ -73,7 +73,7 @@ def handle_reversal(event: Event) -> WebhookState:
     def apply(payment: AbstractPayment) -> None:
         # The money has gone, whichever state the object names: that of the capture, in some of these events.
         snapshot = dataclasses.replace(_refund_of(event, payment), status=RefundStatus.SUCCEEDED)
-        apply_refund(payment, snapshot, event.origin)
+        apply_event_refunds(event, payment, [snapshot])
 
     return change_paypal_payment(event, apply)
 

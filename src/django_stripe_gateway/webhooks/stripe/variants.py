@@ -8,12 +8,13 @@ from django_stripe_gateway.gateways.stripe.accounts import (
     stripe_account,
     stripe_accounts,
 )
+from django_stripe_gateway.models.provider_accounts import current_account
 
 
 def may_speak_for(verified: str, variant: str) -> bool:
     """Return whether an event that was verified as ``verified`` may change payments of ``variant``.
 
-    They are the same variant, or have the same key, or share a secret, so that no signature distinguishes them.
+    They are the same variant, or of one account, or share a secret, so that no signature distinguishes them.
     localstripe never speaks for Stripe.
     """
     if verified == variant:
@@ -23,7 +24,17 @@ def may_speak_for(verified: str, variant: str) -> bool:
     one, other = stripe_account(verified), stripe_account(variant)
     has_same_key = bool(one.api_key) and one.api_key == other.api_key
     shares_secret = not set(one.webhook_secrets).isdisjoint(other.webhook_secrets)
-    return one.is_localstripe == other.is_localstripe and (has_same_key or shares_secret)
+    if one.is_localstripe != other.is_localstripe:
+        return False
+    return has_same_key or shares_secret or _is_one_account(verified, variant)
+
+
+def _is_one_account(verified: str, variant: str) -> bool:
+    """Return whether two keys are known to be of one account, as a restricted key beside the secret one is."""
+    one, other = current_account(verified), current_account(variant)
+    if one is None or other is None or one.named_id or other.named_id or one.livemode != other.livemode:
+        return False
+    return bool(one.account_id) and one.account_id == other.account_id
 
 
 def event_variant(account: StripeAccount) -> str:

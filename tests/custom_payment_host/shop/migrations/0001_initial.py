@@ -64,6 +64,7 @@ class Migration(migrations.Migration):
                 ('total', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=15, verbose_name='total')),
                 ('delivery', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=15, verbose_name='delivery')),
                 ('tax', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=15, verbose_name='tax')),
+                ('authorized_amount', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=15, verbose_name='authorised')),
                 ('captured_amount', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=15, verbose_name='captured')),
                 ('refunded_amount', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=15, verbose_name='refunded')),
                 ('asked_on_return', models.DateTimeField(blank=True, editable=False, null=True)),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.gateways.stripe.payment_objects import refund_snapshot
-from django_stripe_gateway.services.payments.refund_sync import apply_refund
 from django_stripe_gateway.webhooks.events import Event
+from django_stripe_gateway.webhooks.refunds import apply_event_refunds
 from django_stripe_gateway.webhooks.stripe.payments import change_stripe_payment
 from django_stripe_gateway.webhooks.stripe.registration import handles
 
@@ -14,5 +14,5 @@ from django_stripe_gateway.webhooks.stripe.registration import handles
 def handle_refund(event: Event) -> WebhookState:
     """Bring the refund, and with it the payment, to the provider's state."""
     return change_stripe_payment(
-        event, "refund", lambda payment: apply_refund(payment, refund_snapshot(event.object), event.origin)
+        event, "refund", lambda payment: apply_event_refunds(event, payment, [refund_snapshot(event.object)])
     )

@@ -1,0 +1,214 @@
+"""Decide about money that came and was not expected: accept it as the payment's, or give it back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django_stripe_gateway.choices import LogEvent, OperationKind, PaymentStatus, RefundStatus, UnexpectedReason, UnexpectedState
+from django_stripe_gateway.exceptions import GatewayError, ProviderStateError, WrongState
+from django_stripe_gateway.gateways.values import PaymentRef, PaymentSnapshot, ProviderStatus, RefundSnapshot
+from django_stripe_gateway.models import AbstractPayment, UnexpectedPayment
+from django_stripe_gateway.money import display_amount
+from django_stripe_gateway.services.accounts import prove_payment
+from django_stripe_gateway.services.audit import announce_status, write_log
+from django_stripe_gateway.services.operations.engine import give_up, run, scoped_request_key
+from django_stripe_gateway.services.operations.verbs import Request, register
+from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.payments.earlier_pages import settle_earlier
+from django_stripe_gateway.services.payments.line import PaymentClaim, PaymentVerb, payment_metadata
+from django_stripe_gateway.services.payments.refresh import payment_ref
+from django_stripe_gateway.services.payments.refund import RefundVerb
+from django_stripe_gateway.services.payments.sync import apply_snapshot
+from django_stripe_gateway.services.payments.unexpected import TAKEN
+from django_stripe_gateway.services.snapshots import SnapshotMismatch
+from django_stripe_gateway.services.transactions import payments_database
+from django_stripe_gateway.transitions import PAID, can_transition
+
+FAILURE_CODE = "unexpected_amount"
+
+
+class AcceptVerb(PaymentVerb[PaymentSnapshot]):
+    """Let what came be what is asked for; the provider says how much it is."""
+
+    kind = OperationKind.ACCEPT
+
+    def check(self, claim: PaymentClaim) -> None:
+        """Let only what is open be accepted, and nothing twice."""
+        row = _choose(claim)
+        if claim.subject.status in PAID:
+            raise WrongState("This payment is paid; what came beside that can only be given back.")
+        claim.operation.amount = row.amount
+
+    def call(self, claim: PaymentClaim) -> PaymentSnapshot:
+        """Ask how much there is, and close the page that could still be paid beside it."""
+        row, payment = _row_of(claim), claim.subject
+        snapshot: PaymentSnapshot = claim.gateway.retrieve_payment(_ref(row))
+        if snapshot.status not in TAKEN:
+            raise ProviderStateError("This money is not there any more.")
+        if row.reason == UnexpectedReason.SECOND and payment.transaction_id and payment.is_payable:
+            # Otherwise it is the payment's own page, which is over.
+            settle_earlier(claim.gateway, payment, payment_ref(payment), claim.key)
+        return snapshot
+
+    def find_earlier(self, claim: PaymentClaim) -> PaymentSnapshot | None:
+        """Return nothing: the call asks, and closes what is closed already."""
+        return None
+
+    def apply(self, claim: PaymentClaim, answer: PaymentSnapshot) -> str:
+        """Let total, currency and amounts be what was paid."""
+        payment, row = claim.subject, _row_of(claim)
+        if answer.amount is None or not answer.currency or answer.intent_id != row.intent_id:
+            raise SnapshotMismatch("amount, currency or intent is missing")
+        was = display_amount(payment.total, payment.currency)
+        payment.total, payment.currency = answer.amount, answer.currency
+        if payment.status == PaymentStatus.CANCELLED and answer.status == ProviderStatus.AUTHORIZED:
+            raise SnapshotMismatch("a cancelled payment cannot be authorised")
+        apply_snapshot(payment, answer, claim.origin, operation=claim.operation)
+        payment.save(update_fields=["total", "currency", "modified"])
+        row.state = UnexpectedState.ACCEPTED
+        row.save(using=payments_database(), update_fields=["state", "modified"])
+        now = display_amount(payment.total, payment.currency)
+        data = {"intent_id": row.intent_id, "expected": was, "accepted": now}
+        write_log(payment, LogEvent.UPDATED, claim.origin, f"{now} accepted instead of {was}", data)
+        prove_payment(payment)
+        return row.intent_id
+
+    def supersede(self, claim: PaymentClaim) -> None:
+        """Give it up: nothing has moved."""
+        give_up(claim, "superseded", "Another request came before the provider's answer.")
+
+
+class ReturnVerb(RefundVerb):
+    """Give back, or release, exactly what came."""
+
+    kind = OperationKind.RETURN
+
+    def check(self, claim: PaymentClaim) -> None:
+        """Let only what is open be given back."""
+        claim.operation.amount = _choose(claim).amount
+
+    def call(self, claim: PaymentClaim) -> RefundSnapshot:
+        """Refund what was taken, or release what is held."""
+        row = _row_of(claim)
+        if row.is_held:
+            claim.gateway.cancel_payment(PaymentRef(row.intent_id, row.intent_id, row.currency), idempotency_key=claim.key)
+            return _released(row)
+        refund: RefundSnapshot = claim.gateway.refund_payment(
+            _ref(row),
+            row.amount,
+            reason="",
+            metadata=payment_metadata(claim.subject) | {"operation": str(claim.operation.pk)},
+            idempotency_key=claim.key,
+        )
+        return refund
+
+    def find_earlier(self, claim: PaymentClaim) -> RefundSnapshot | None:
+        """Return the refund that carries the operation's mark, or the end of what was held."""
+        row = _row_of(claim)
+        if row.is_held:
+            is_over = claim.gateway.retrieve_payment(_ref(row)).status == ProviderStatus.CANCELED
+            return _released(row) if is_over else None
+        marker, made = str(claim.operation.pk), claim.gateway.list_refunds(_ref(row))
+        return next((refund for refund in made if refund.metadata.get("operation") == marker), None)
+
+    def apply(self, claim: PaymentClaim, answer: RefundSnapshot) -> str:
+        """Write that it was given back; a payment that waited for nothing else is over, and can be started anew."""
+        payment, row = claim.subject, _row_of(claim)
+        amount = display_amount(row.amount, row.currency)
+        is_lost = answer.status in (RefundStatus.FAILED, RefundStatus.CANCELED)
+        data = {"intent_id": row.intent_id, "refund_id": answer.refund_id, "amount": amount, "status": answer.status}
+        write_log(payment, LogEvent.REFUND_CREATED, claim.origin, f"unexpected {amount} given back", data)
+        prove_payment(payment)
+        if is_lost:
+            return answer.refund_id
+        row.state = UnexpectedState.RETURNED
+        row.save(using=payments_database(), update_fields=["state", "modified"])
+        if row.reason == UnexpectedReason.AMOUNT and can_transition(payment.status, PaymentStatus.REJECTED):
+            previous, payment.status = payment.status, PaymentStatus.REJECTED
+            payment.failure_code, payment.decline_code = FAILURE_CODE, ""
+            payment.message = "Another amount was paid, and was given back."
+            payment.save(update_fields=["status", "failure_code", "decline_code", "message", "modified"])
+            announce_status(payment, previous, claim.origin)
+        return answer.refund_id
+
+    def undo(self, claim: PaymentClaim, error: GatewayError) -> None:
+        """Leave it open: somebody has to decide again."""
+
+
+ACCEPT, RETURN = register(AcceptVerb()), register(ReturnVerb())
+
+
+def accept_unexpected(
+    *,
+    payment: AbstractPayment,
+    unexpected: UnexpectedPayment | None = None,
+    idempotency_key: str | None = None,
+    origin: Origin = SYSTEM,
+) -> AbstractPayment:
+    """Accept what was paid as the payment's own: its total and its currency become what the provider has.
+
+    A page of the payment that could still be paid is closed first.
+
+    Args:
+        unexpected: which money, by default the oldest that is open.
+
+    Raises:
+        WrongState: nothing is open, the payment is paid already, or the money is not there any more.
+        ProviderError: the provider refused or failed.
+    """
+    accepted: AbstractPayment = _decide(ACCEPT, payment, unexpected, idempotency_key, origin).subject
+    return accepted
+
+
+def refund_unexpected(
+    *,
+    payment: AbstractPayment,
+    unexpected: UnexpectedPayment | None = None,
+    idempotency_key: str | None = None,
+    origin: Origin = SYSTEM,
+) -> AbstractPayment:
+    """Give back exactly what came; what is only authorised is released.
+
+    A payment that was paid on its own page with another amount is rejected then, and can be started anew.
+
+    Args:
+        unexpected: which money, by default the oldest that is open.
+
+    Raises:
+        WrongState: nothing is open.
+        ProviderError: the provider refused or failed.
+    """
+    returned: AbstractPayment = _decide(RETURN, payment, unexpected, idempotency_key, origin).subject
+    return returned
+
+
+def _decide(
+    verb: Any, payment: AbstractPayment, unexpected: UnexpectedPayment | None, key: str | None, origin: Origin
+) -> PaymentClaim:
+    asked = {"unexpected": None if unexpected is None else unexpected.pk}
+    request = Request(params=asked, key=scoped_request_key(key, verb.kind, payment.pk))
+    claim: PaymentClaim = run(verb, payment.pk, request, origin)
+    return claim
+
+
+def _choose(claim: PaymentClaim) -> UnexpectedPayment:
+    """Return the open money that is asked for, and write it to the operation."""
+    rows = UnexpectedPayment.objects.using(payments_database()).open().filter(payment=claim.subject)
+    asked = claim.params.get("unexpected")
+    row = rows.first() if asked is None else rows.filter(pk=asked).first()
+    if row is None:
+        raise WrongState("No unexpected money of this payment waits for a decision.", code="nothing_unexpected")
+    claim.params["unexpected"] = row.pk
+    return row
+
+
+def _row_of(claim: PaymentClaim) -> UnexpectedPayment:
+    return UnexpectedPayment.objects.using(payments_database()).get(pk=claim.params["unexpected"])
+
+
+def _ref(row: UnexpectedPayment) -> PaymentRef:
+    return PaymentRef(row.object_id, row.intent_id, row.currency)
+
+
+def _released(row: UnexpectedPayment) -> RefundSnapshot:
+    return RefundSnapshot(row.intent_id, RefundStatus.SUCCEEDED, row.amount, row.currency, row.intent_id)

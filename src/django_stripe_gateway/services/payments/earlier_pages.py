@@ -1,0 +1,96 @@
+"""A payment has one page at a time that can be paid: what becomes of an earlier one before another is made."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from django_stripe_gateway.choices import OperationKind, PaymentStatus
+from django_stripe_gateway.exceptions import ProviderError, ProviderStateError, ProviderUnavailable, UnsupportedByGateway
+from django_stripe_gateway.gateways.values import PaymentRef, PaymentSnapshot, ProviderStatus
+from django_stripe_gateway.models import AbstractPayment
+from django_stripe_gateway.services.payments.unexpected import find_unexpected
+from django_stripe_gateway.services.transactions import payments_database
+
+#: No page closes by itself sooner than half an hour after it was made
+#: (https://docs.stripe.com/api/checkout/sessions/create#create_checkout_session-expires_at): for so long nobody is asked.
+FRESH = timedelta(minutes=25)
+#: The page was paid, or is being paid: there must not be another.
+USED = (ProviderStatus.SUCCEEDED, ProviderStatus.AUTHORIZED, ProviderStatus.PROCESSING)
+PAYABLE = (ProviderStatus.OPEN, ProviderStatus.APPROVED, ProviderStatus.REQUIRES_ACTION, ProviderStatus.FAILED)
+
+
+def is_open(payment: AbstractPayment) -> bool:
+    """Return whether the payment can be paid on what was made for it, as the provider has said last.
+
+    No clock is asked: ours may be fast or slow, and only the provider's counts.
+    """
+    if not (payment.is_payable and payment.transaction_id):
+        return False
+    status = payment.stored_session.get("status")
+    if status == "complete":
+        # Closed to its customer; the bank debit that it started is under way, or has failed.
+        return bool(payment.status != PaymentStatus.ERROR)
+    return status != "expired"
+
+
+def is_fresh(payment: AbstractPayment) -> bool:
+    """Return whether the payment's page was made so short a time ago, by our own clock alone, that it must be open."""
+    expires_at, now = payment.stored_session.get("expires_at"), timezone.now()
+    if isinstance(expires_at, int) and now.timestamp() >= expires_at:
+        return False
+    made = payment.operations.using(payments_database()).filter(kind=OperationKind.CREATE)
+    began = made.filter(object_id=payment.transaction_id).order_by("-pk").values_list("created", flat=True).first()
+    return began is not None and timedelta(0) <= now - began < FRESH
+
+
+def fits(payment: AbstractPayment, snapshot: PaymentSnapshot) -> bool:
+    """Return whether what a page asks for is what the payment asks for."""
+    return snapshot.amount in (None, payment.total) and snapshot.currency in ("", payment.currency.upper())
+
+
+def settle_earlier(gateway: Any, payment: AbstractPayment, earlier: PaymentRef, key: str) -> PaymentSnapshot | None:
+    """Close an earlier page of a payment; return how it stands if it was paid meanwhile, so that no other is needed.
+
+    Args:
+        key: the idempotency key of what asks for it.
+
+    Raises:
+        ProviderError: the provider refused or failed.
+    """
+    snapshot = _look(gateway, earlier)
+    if snapshot is not None and snapshot.status in PAYABLE:
+        close_page(gateway, PaymentRef(earlier.object_id, snapshot.intent_id, earlier.currency), key)
+        snapshot = _look(gateway, earlier)
+    if snapshot is None or snapshot.status not in USED:
+        return None
+    # What was decided about is no reason to take it once more.
+    return None if find_unexpected(payment, snapshot.intent_id) is not None else snapshot
+
+
+def _look(gateway: Any, ref: PaymentRef) -> PaymentSnapshot | None:
+    try:
+        found: PaymentSnapshot = gateway.retrieve_payment(ref)
+    except ProviderError as error:
+        if not error.is_missing:
+            raise
+        return None
+    return found
+
+
+def close_page(gateway: Any, ref: PaymentRef, key: str) -> None:
+    """Close a page that is not to be paid any more; one that is over stays so."""
+    try:
+        gateway.cancel_payment(ref, idempotency_key=f"{key}-close")
+    except ProviderUnavailable:
+        raise
+    except UnsupportedByGateway:
+        # Nothing is taken on such a page unless we confirm it.
+        return
+    except ProviderError as error:
+        if not (isinstance(error, ProviderStateError) or error.is_missing):
+            raise
+
+

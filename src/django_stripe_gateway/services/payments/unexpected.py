@@ -1,0 +1,100 @@
+"""Keep in mind what was paid and not expected, until somebody has decided about it."""
+
+from __future__ import annotations
+
+import logging
+
+from django_stripe_gateway import signals
+from django_stripe_gateway.choices import RefundStatus, UnexpectedReason, UnexpectedState
+from django_stripe_gateway.exceptions import WrongState
+from django_stripe_gateway.gateways.values import PaymentSnapshot, ProviderStatus, RefundSnapshot
+from django_stripe_gateway.models import AbstractPayment, UnexpectedPayment
+from django_stripe_gateway.models.fields import ZERO
+from django_stripe_gateway.services.audit import send_on_commit
+from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
+from django_stripe_gateway.services.transactions import payments_database
+
+logger = logging.getLogger(__name__)
+
+TAKEN = (ProviderStatus.SUCCEEDED, ProviderStatus.AUTHORIZED)
+GONE = (RefundStatus.FAILED, RefundStatus.CANCELED)
+NEEDS_DECISION = "needs_decision"
+
+
+class UnexpectedMoney(SnapshotMismatch):
+    """Money came that contradicts the payment; ``snapshot`` says how much, ``reason`` in which way."""
+
+    def __init__(self, message: str, snapshot: PaymentSnapshot, reason: str) -> None:
+        super().__init__(message)
+        self.snapshot = snapshot
+        self.reason = reason
+
+
+def contradiction(payment: AbstractPayment, snapshot: PaymentSnapshot, message: str, reason: str) -> Exception:
+    """Return what is wrong with a snapshot of ours that contradicts the locked payment.
+
+    Args:
+        reason: in which way money would be unexpected, if it is any.
+    """
+    amount = snapshot.amount if snapshot.status == ProviderStatus.AUTHORIZED else snapshot.amount_received
+    known = find_unexpected(payment, snapshot.intent_id)
+    if known is not None and snapshot.is_session and known.object_id != snapshot.object_id:
+        # Its intent came first, and the page says more.
+        known.object_id = snapshot.object_id
+        known.save(using=payments_database(), update_fields=["object_id", "modified"])
+    if known is not None and (not known.is_open or (known.amount, known.currency) == (amount, snapshot.currency)):
+        is_held = snapshot.status == ProviderStatus.AUTHORIZED
+        if not known.is_open or known.is_held == is_held or snapshot.status not in TAKEN:
+            return SupersededAttempt(snapshot.object_id)
+    if snapshot.status in TAKEN and snapshot.intent_id and snapshot.currency and amount is not None and amount > ZERO:
+        return UnexpectedMoney(message, snapshot, reason)
+    return SnapshotMismatch(message)
+
+
+def note_unexpected(payment: AbstractPayment, mismatch: Exception) -> None:
+    """Write down what was paid, if a contradiction is money; the caller holds the payment's lock and writes the log."""
+    if not isinstance(mismatch, UnexpectedMoney):
+        return
+    snapshot = mismatch.snapshot
+    is_held = snapshot.status == ProviderStatus.AUTHORIZED
+    row = find_unexpected(payment, snapshot.intent_id)
+    if row is None:
+        row = UnexpectedPayment(payment=payment, intent_id=snapshot.intent_id, reason=mismatch.reason)
+    row.object_id = snapshot.object_id
+    amount = snapshot.amount if is_held else snapshot.amount_received
+    row.amount = ZERO if amount is None else amount
+    row.currency, row.is_held = snapshot.currency, is_held
+    row.save(using=payments_database())
+    send_on_commit(signals.payment_unexpected, type(payment), payment=payment, unexpected=row)
+
+
+def find_unexpected(payment: AbstractPayment, intent_id: str) -> UnexpectedPayment | None:
+    """Return what is kept of an object that holds unexpected money of a payment."""
+    if not intent_id or payment.pk is None:
+        return None
+    rows = UnexpectedPayment.objects.using(payments_database())
+    return rows.filter(payment=payment, intent_id=intent_id).first()
+
+
+def note_given_back(row: UnexpectedPayment, refund: RefundSnapshot) -> None:
+    """Take in what the provider says about a refund of unexpected money, whoever has made it."""
+    if refund.currency != row.currency or refund.amount < row.amount:
+        # A part of it; what is left can still be given back, or be accepted.
+        logger.info("A part of unexpected payment %s was refunded.", row.pk)
+        return
+    state = UnexpectedState.OPEN if refund.status in GONE else UnexpectedState.RETURNED
+    if row.state not in (state, UnexpectedState.ACCEPTED):
+        row.state = state
+        row.save(using=payments_database(), update_fields=["state", "modified"])
+
+
+def verify_decided(payment: AbstractPayment) -> None:
+    """Raise ``WrongState`` while unexpected money of a payment waits for a decision: it must not be paid once more."""
+    if UnexpectedPayment.objects.using(payments_database()).open().filter(payment=payment).exists():
+        raise WrongState(
+            "Money came for this payment that was not expected. Accept it or give it back first.", code=NEEDS_DECISION
+        )
+
+
+#: What a first look at a snapshot is about, for its readers.
+ANOTHER_AMOUNT, SECOND_TIME = UnexpectedReason.AMOUNT, UnexpectedReason.SECOND

@@ -1,0 +1,168 @@
+"""Money that came and was not expected: another amount, another currency, a second time."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from django_stripe_gateway import exceptions
+from django_stripe_gateway.models import PaymentLog, Refund, UnexpectedPayment
+from django_stripe_gateway.payments import accept_unexpected, refund_unexpected, start_payment, sync_payment
+from tests.conftest import SignalRecorder
+from tests.fake_stripe.state import Object, Scope
+from tests.test_services.conftest import Shop
+from tests.test_webhooks.support import deliver_all
+from tests.test_webhooks.test_order import IGNORED
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def events_of(shop: Shop) -> list[Any]:
+    return [event for event in shop.stripe.events() if event["type"] not in IGNORED]
+
+
+def edited(shop: Shop, payment: Any, **fields: Any) -> None:
+    """Let the page ask for something else, as a discount or adaptive pricing at Stripe does."""
+
+    def change(scope: Scope, session: Object) -> None:
+        session.update(fields)
+
+    shop.stripe.act(payment.transaction_id, change)
+
+
+def paid_with(shop: Shop, amount: int = 800, currency: str = "usd", **fields: Any) -> Any:
+    """Return a payment of 10.00 USD that was paid with something else; its events have come."""
+    payment = shop.waiting(**fields)
+    edited(shop, payment, amount_total=amount, currency=currency)
+    shop.stripe.complete_checkout(payment.transaction_id)
+    deliver_all(events_of(shop))
+    payment.refresh_from_db()
+    return payment
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "total"), [(800, "usd", "8"), (1200, "usd", "12"), (900, "eur", "9"), (1500, "jpy", "1500")]
+)
+def test_accepted(shop: Shop, amount: int, currency: str, total: str, recorded_signals: SignalRecorder) -> None:
+    payment = paid_with(shop, amount, currency, order_id="7")
+    assert (payment.status, payment.captured_amount) == ("waiting", 0)
+    row = UnexpectedPayment.objects.get()
+    assert (row.amount, row.currency, row.reason, row.state) == (Decimal(total), currency.upper(), "amount", "open")
+    assert [values["unexpected"] for values in recorded_signals.values("payment_unexpected")] == [row]
+    assert len(recorded_signals.values("payment_mismatch")) == 1
+
+    accepted = accept_unexpected(payment=payment)
+    assert (accepted.status, accepted.currency) == ("confirmed", currency.upper())
+    assert {accepted.total, accepted.authorized_amount, accepted.captured_amount} == {Decimal(total)}
+    model = type(payment)
+    assert model.objects.paid_amount(owner=shop.user, order_id="7", currency=currency) == Decimal(total)
+    if currency != "usd":
+        assert model.objects.paid_amount(owner=shop.user, order_id="7", currency="USD") == 0
+    assert len(recorded_signals.values("payment_confirmed")) == 1
+    # The same news again, and a look, change nothing and raise no alarm.
+    mismatches = PaymentLog.objects.filter(event="mismatch").count()
+    assert sync_payment(payment=accepted, with_refunds=True).status == "confirmed"
+    assert PaymentLog.objects.filter(event="mismatch").count() == mismatches
+    assert not UnexpectedPayment.objects.open()
+
+
+def test_given_back(shop: Shop) -> None:
+    payment = paid_with(shop, order_id="7")
+    with pytest.raises(exceptions.WrongState) as caught:
+        start_payment(payment=payment)
+    assert caught.value.code == "needs_decision"
+    returned = refund_unexpected(payment=payment)
+    (refund,) = shop.stripe.all("refund")
+    assert refund["amount"] == 800
+    assert (returned.status, returned.captured_amount, returned.refunded_amount) == ("rejected", 0, 0)
+    assert not Refund.objects.exists()
+    assert UnexpectedPayment.objects.get().state == "returned"
+    # The events of the refund raise no alarm, whichever comes again.
+    mismatches = PaymentLog.objects.filter(event="mismatch").count()
+    assert set(deliver_all(events_of(shop))) <= {"processed", "mismatched"}
+    assert PaymentLog.objects.filter(event="mismatch").count() == mismatches
+    # It can be paid again, on a new page, with what it costs.
+    again = start_payment(payment=returned)
+    assert again.transaction_id != payment.transaction_id
+    shop.stripe.complete_checkout(again.transaction_id)
+    assert sync_payment(payment=again).captured_amount == 10
+
+
+def test_given_back__once_for_each_key(shop: Shop) -> None:
+    payment = paid_with(shop)
+    for _time in range(2):
+        refund_unexpected(payment=payment, idempotency_key="a")
+    assert len(shop.stripe.all("refund")) == 1
+    with pytest.raises(exceptions.WrongState):
+        accept_unexpected(payment=payment)
+
+
+def test_given_back_in_the_dashboard(shop: Shop) -> None:
+    payment = paid_with(shop)
+    shop.stripe.dashboard_refund(UnexpectedPayment.objects.get().intent_id)
+    deliver_all(events_of(shop))
+    assert UnexpectedPayment.objects.get().state == "returned"
+    payment.refresh_from_db()
+    assert payment.refunded_amount == 0
+
+
+def test_held__accepted_and_captured(shop: Shop) -> None:
+    payment = paid_with(shop, 800, capture_method="manual")
+    payment = sync_payment(payment=payment)
+    assert UnexpectedPayment.objects.get().is_held
+    payment = accept_unexpected(payment=payment)
+    assert (payment.status, payment.authorized_amount, payment.captured_amount) == ("preauth", 8, 0)
+
+
+def test_held__released(shop: Shop) -> None:
+    payment = sync_payment(payment=paid_with(shop, 800, capture_method="manual"))
+    assert refund_unexpected(payment=payment).status == "rejected"
+    (intent,) = shop.stripe.all("payment_intent")
+    assert intent["status"] == "canceled"
+    assert not shop.stripe.all("refund")
+
+
+def test_nothing_to_decide(shop: Shop) -> None:
+    for verb in (accept_unexpected, refund_unexpected):
+        with pytest.raises(exceptions.WrongState) as caught:
+            verb(payment=shop.completed())
+        assert caught.value.code == "nothing_unexpected"
+
+
+def with_an_older_page(shop: Shop) -> tuple[Any, str]:
+    """Return a payment on its second page, and the first one, which Stripe takes for open after all."""
+    payment = shop.waiting()
+    first = payment.transaction_id
+    shop.stripe.expire_session(first)
+    payment = start_payment(payment=sync_payment(payment=payment))
+    shop.stripe.act(first, lambda _scope, session: session.update(status="open", url="https://checkout.example/1"))
+    return payment, first
+
+
+def test_both_pages_paid__second_is_given_back(shop: Shop) -> None:
+    payment, first = with_an_older_page(shop)
+    shop.stripe.complete_checkout(payment.transaction_id)
+    deliver_all(events_of(shop))
+    shop.stripe.complete_checkout(first)
+    assert "mismatched" in deliver_all(events_of(shop))
+    row = UnexpectedPayment.objects.get()
+    assert (row.reason, row.object_id, row.amount) == ("second", first, 10)
+    with pytest.raises(exceptions.WrongState):
+        accept_unexpected(payment=payment)
+    refund_unexpected(payment=payment)
+    deliver_all(events_of(shop))
+    payment.refresh_from_db()
+    assert (payment.status, payment.captured_amount, payment.refunded_amount) == ("confirmed", 10, 0)
+    assert shop.stripe.all("refund")[0]["payment_intent"] == row.intent_id
+
+
+def test_older_page_paid__accepted_closes_the_newer(shop: Shop) -> None:
+    payment, first = with_an_older_page(shop)
+    second = payment.transaction_id
+    shop.stripe.complete_checkout(first)
+    deliver_all(events_of(shop))
+    payment = accept_unexpected(payment=payment)
+    assert (payment.status, payment.transaction_id) == ("confirmed", first)
+    assert shop.stripe.get(second)["status"] == "expired"
