@@ -58,6 +58,7 @@ class OperationKind(models.TextChoices):
     """What an operation asks the provider to do."""
 
     CREATE = "create", _("Create")
+    CHARGE = "charge", _("Charge without the customer")
     CONFIRM = "confirm", _("Confirm")
     CAPTURE = "capture", _("Capture")
     CANCEL = "cancel", _("Cancel")
@@ -211,6 +212,8 @@ class BillingOperationKind(models.TextChoices):
     REMOVE_PAYMENT_METHOD = "remove_payment_method", _("Remove a payment method")
     SETUP_CHECKOUT = "setup_checkout", _("Add a payment method through Checkout")
     PAY_INVOICE = "pay_invoice", _("Pay an invoice")
+    ADD_INVOICE_ITEM = "add_invoice_item", _("Put something on an invoice")
+    CREATE_INVOICE = "create_invoice", _("Make an invoice")
     PORTAL = "portal", _("Open the portal")
     ADD_ITEM = "add_item", _("Add an item")
     CHANGE_ITEM = "change_item", _("Change an item")

@@ -3,11 +3,12 @@
 ``create_payment`` stores a payment and starts it at its gateway. Where it has a ``gateway_url`` the customer pays on
 that page, and comes back through ``complete_return``; where it has a ``client_secret`` the browser pays with
 Stripe.js, or the server with ``confirm_payment``. ``start_payment`` does the same for a payment that the host has
-saved itself, and makes a new attempt after one that failed. What is authorised is taken by ``capture_payment``, or
-released by ``cancel_payment``, which also ends what nobody has paid. ``refund_payment`` gives back, as often as
-something is left. What came in another amount than expected, or twice, is taken by ``accept_unexpected`` or given
-back by ``refund_unexpected``. ``sync_payment`` asks the provider how a payment stands. ``reconcile_operations`` and
-``reconcile_payments`` are what ``manage.py reconcile`` runs.
+saved itself, and makes a new attempt after one that failed. ``charge`` takes what a customer has saved, without them;
+should their bank want to hear from them, ``payment.get_confirmation_url()`` leads them back. What is authorised is
+taken by ``capture_payment``, or released by ``cancel_payment``, which also ends what nobody has paid.
+``refund_payment`` gives back, as often as something is left. What came in another amount than expected, or twice, is
+taken by ``accept_unexpected`` or given back by ``refund_unexpected``. ``sync_payment`` asks the provider how a payment
+stands. ``reconcile_operations`` and ``reconcile_payments`` are what ``manage.py reconcile`` runs.
 
 Every verb takes keyword arguments only, makes one change and returns the row as it is afterwards:
 
@@ -30,6 +31,7 @@ from django_stripe_gateway.services.operations.reconcile import Reconciled
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.payments.cancel import cancel_payment
 from django_stripe_gateway.services.payments.capture import capture_payment
+from django_stripe_gateway.services.payments.charge import charge
 from django_stripe_gateway.services.payments.confirm import confirm_payment
 from django_stripe_gateway.services.payments.create import create_payment, start_payment
 from django_stripe_gateway.services.payments.decide import accept_unexpected, refund_unexpected
@@ -45,6 +47,7 @@ __all__ = [
     "accept_unexpected",
     "cancel_payment",
     "capture_payment",
+    "charge",
     "complete_return",
     "confirm_payment",
     "create_payment",

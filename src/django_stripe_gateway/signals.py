@@ -7,6 +7,7 @@ from django.dispatch import Signal
 
 __all__ = [
     "customer_deleted",
+    "payment_action_required",
     "payment_cancelled",
     "payment_captured",
     "payment_confirmed",
@@ -55,6 +56,9 @@ payment_cancelled = Signal()
 
 # payment, code, decline_code, message: an attempt failed or the payment was rejected.
 payment_failed = Signal()
+
+# payment: it was charged without its customer, whose bank wants to hear from them; get_confirmation_url() leads there.
+payment_action_required = Signal()
 
 # payment, refund, amount (Decimal), is_full (bool): a refund has succeeded.
 payment_refunded = Signal()

@@ -14,6 +14,7 @@ provider new details. ``list_payment_methods``, ``payment_methods_in_use``, ``ad
 ``open_setup_checkout``, ``set_default_payment_method``, ``remove_payment_method`` and ``portal_url`` are about what
 customers are charged on. Invoices come with the webhooks; ask for them with
 ``Invoice.objects.for_owner(owner).shown()``, and pay an open one at once with ``pay_invoice``.
+``create_invoice`` makes one of no subscription, and ``add_invoice_item`` puts something on the next one.
 
 Plans and prices are rows. ``push_plan`` and ``push_pricing`` bring them to the provider, ``replace_pricing`` and
 ``archive_pricing`` take a price off the market, ``pull_catalogue`` goes the other way, and ``find_drift`` says where
@@ -52,6 +53,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from django_stripe_gateway.api.owners import request_owner
+from django_stripe_gateway.gateways.invoicing import InvoiceItem
 from django_stripe_gateway.services.catalogue.drift import Drift, find_drift
 from django_stripe_gateway.services.catalogue.publish import archive_pricing, push_plan, push_pricing, replace_pricing
 from django_stripe_gateway.services.catalogue.pull import PulledPlan, pull_catalogue
@@ -72,6 +74,7 @@ from django_stripe_gateway.services.subscriptions.default_payment_method import 
 )
 from django_stripe_gateway.services.subscriptions.discounts import apply_discount, remove_discount
 from django_stripe_gateway.services.subscriptions.give_up import give_up_subscription
+from django_stripe_gateway.services.subscriptions.invoicing import add_invoice_item, create_invoice
 from django_stripe_gateway.services.subscriptions.pause import pause_subscription, unpause_subscription
 from django_stripe_gateway.services.subscriptions.pay_invoice import pay_invoice
 from django_stripe_gateway.services.subscriptions.payment_methods import (
@@ -97,11 +100,13 @@ __all__ = [
     "Drift",
     "ErasureReport",
     "HasActivePlan",
+    "InvoiceItem",
     "LeavingReport",
     "LeavingStep",
     "PaymentMethodsInUse",
     "PulledPlan",
     "active_plan",
+    "add_invoice_item",
     "add_item",
     "add_payment_method",
     "apply_discount",
@@ -113,6 +118,7 @@ __all__ = [
     "change_subscription",
     "change_trial",
     "close_account",
+    "create_invoice",
     "end_trial",
     "ensure_customer",
     "erase_owner",

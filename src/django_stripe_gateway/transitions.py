@@ -29,6 +29,9 @@ ALLOWED_TRANSITIONS: Mapping[str, frozenset[str]] = {
 # of the refunds may say so; a late "paid" event must not turn a refunded payment back.
 REFUND_REVERSAL = (S.REFUNDED, S.CONFIRMED)
 
+# The failure code of a payment that waits until its customer has authenticated: nobody was there when it was charged.
+AUTHENTICATION_REQUIRED = "authentication_required"
+
 # A new attempt that we start ourselves makes a failed payment payable again; an event never does.
 REOPENABLE = frozenset({S.ERROR, S.REJECTED})
 PAYABLE = frozenset({S.WAITING, S.INPUT, S.ERROR})

@@ -44,6 +44,8 @@ def current_subscription(obj: Object, scope: Scope) -> Object:
 
 def current_invoice(obj: Object, scope: Scope) -> Object:
     """Show the first page of the lines."""
+    if obj.get("deleted"):
+        return obj
     return {**obj, "lines": first_page(obj["lines"])}
 
 
@@ -54,6 +56,8 @@ def first_page(found: Object) -> Object:
 
 def old_invoice(obj: Object, scope: Scope) -> Object:
     """Show the subscription and the payment on the invoice itself, and the plan on its lines."""
+    if obj.get("deleted"):
+        return obj
     intent = scope.find("payment_intent", obj["_intent"])
     taxes = sum(tax["amount"] for tax in obj["total_taxes"])
     discounts = [old_discount(scope.objects["discount"][identifier], scope) for identifier in obj["discounts"]]
@@ -70,7 +74,9 @@ def old_invoice(obj: Object, scope: Scope) -> Object:
         "paid_out_of_band": obj["_out_of_band"],
         "payment_intent": obj["_intent"],
         "subscription": obj["_subscription"],
-        "subscription_details": {"metadata": obj["parent"]["subscription_details"]["metadata"]},
+        "subscription_details": (
+            {"metadata": obj["parent"]["subscription_details"]["metadata"]} if obj["parent"] else None
+        ),
         "tax": taxes or None,
         "total_tax_amounts": [{"amount": taxes, "inclusive": False, "tax_rate": "txr_fake"}] if taxes else [],
     }
@@ -85,7 +91,7 @@ def old_line(line: Object, scope: Scope) -> Object:
     return {
         **{name: value for name, value in line.items() if name not in new},
         **({"invoice_item": details["invoice_item"]} if details["invoice_item"] else {}),
-        "plan": price_objects.plan_of(price),
+        "plan": price_objects.plan_of(price) if price["recurring"] else None,
         "price": price,
         "proration": details["proration"],
         "proration_details": details["proration_details"],

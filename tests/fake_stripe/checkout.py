@@ -8,7 +8,18 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from tests.fake_stripe import cards, discounting, item_rules, money, objects, payments, price_objects, pricing, trials
+from tests.fake_stripe import (
+    cards,
+    discounting,
+    item_rules,
+    money,
+    objects,
+    payments,
+    price_objects,
+    pricing,
+    saved_cards,
+    trials,
+)
 from tests.fake_stripe.errors import ApiError, invalid, missing_param
 from tests.fake_stripe.events import record
 from tests.fake_stripe.state import Object, Scope
@@ -32,7 +43,7 @@ def create(scope: Scope, params: Object) -> Object:
     if mode not in MODES:
         raise ApiError(501, f"The fake Stripe does not implement Checkout in mode {mode}", type="api_error")
     _check(params)
-    if mode != "payment" and "customer" in params:
+    if "customer" in params:
         scope.get("customer", params["customer"], param="customer", in_url=False)
     metadata = objects.merged_metadata({}, params.get("metadata"))
     items = [_line_item(scope, item, index) for index, item in enumerate(params.get("line_items", []))]
@@ -70,6 +81,7 @@ def create(scope: Scope, params: Object) -> Object:
         _setup_intent_data=params.get("setup_intent_data", {}),
         _subscription_data=params.get("subscription_data", {}),
     )
+    session["saved_payment_method_options"] = _saved_options(params)
     if "payment_method_collection" in params:
         session["payment_method_collection"] = params["payment_method_collection"]
     session["total_details"]["amount_discount"] = off
@@ -77,6 +89,13 @@ def create(scope: Scope, params: Object) -> Object:
     if session["customer_details"]:
         session["customer_details"].update(address=None, name=None, phone=None, tax_exempt="none", tax_ids=None)
     return scope.add(session)
+
+
+def _saved_options(params: Object) -> Object | None:
+    if "customer" not in params:
+        return None
+    shown = {"allow_redisplay_filters": ["always"], "payment_method_remove": "disabled", "payment_method_save": None}
+    return shown | params.get("saved_payment_method_options", {})
 
 
 def _check(params: Object) -> None:
@@ -246,7 +265,10 @@ def intent_of(scope: Scope, session: Object) -> Object:
 def _complete_payment(scope: Scope, session: Object, kind: str) -> bool:
     """Charge the session's intent."""
     intent = intent_of(scope, session)
-    payments.attempt(scope, intent, cards.checkout_method(scope, kind))
+    saved = scope.find("payment_method", kind)
+    if saved:
+        saved_cards.check(saved, session["customer"])
+    payments.attempt(scope, intent, saved or cards.checkout_method(scope, kind))
     return intent["status"] not in {"requires_payment_method", "requires_action"}
 
 

@@ -138,7 +138,7 @@ def detach(scope: Scope, method: Object) -> None:
         raise invalid("The payment method you provided is not attached to a customer so detachment is impossible.")
     customer = scope.objects["customer"][method["customer"]]
     before = {"customer": method["customer"]}
-    method["customer"] = None
+    method.update(customer=None, _detached=True)
     if customer["invoice_settings"]["default_payment_method"] == method["id"]:
         with changing(scope, customer, "customer.updated"):
             customer["invoice_settings"]["default_payment_method"] = None
@@ -250,7 +250,7 @@ def _setup_failed(scope: Scope, intent: Object, method: Object, code: str, messa
 
 def save_what_paid(scope: Scope, intent: Object, status: str) -> None:
     """Save the payment method of an intent that asked for it."""
-    if status != "succeeded" or not intent["setup_future_usage"] or not intent["customer"]:
+    if status not in {"succeeded", "authorized"} or not intent["setup_future_usage"] or not intent["customer"]:
         return
     customer = scope.find("customer", intent["customer"])
     method = scope.find("payment_method", intent["payment_method"])

@@ -12,8 +12,8 @@ from tests.fake_stripe.errors import ApiError
 from tests.fake_stripe.events import record
 from tests.fake_stripe.state import Object, Scope
 
-#: What else happens when an attempt to pay has come to something: (scope, intent, "succeeded" | "failed" |
-#: "requires_action"). Invoices listen here.
+#: What else happens when an attempt to pay has come to something: (scope, intent, "succeeded" | "authorized" | "failed"
+#: | "requires_action"). Invoices listen here.
 LISTENERS: list[Callable[[Scope, Object, str], None]] = []
 
 
@@ -75,6 +75,7 @@ def succeed(scope: Scope, intent: Object, method: Object) -> None:
         intent.update(status="requires_capture", amount_capturable=intent["amount"])
         record(scope, "charge.succeeded", charge)
         record(scope, "payment_intent.amount_capturable_updated", intent)
+        _notify(scope, intent, "authorized")
     else:
         intent.update(status="succeeded", amount_received=intent["amount"])
         record(scope, "charge.succeeded", charge)

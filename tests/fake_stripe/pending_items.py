@@ -9,7 +9,7 @@ from tests.fake_stripe.invoice_objects import line_details
 from tests.fake_stripe.state import Object, Scope
 
 
-def keep(scope: Scope, subscription: Object, line: Object) -> None:
+def keep(scope: Scope, subscription: Object, line: Object) -> Object:
     """Keep a line for the next invoice."""
     details = line_details(line)
     pending: Object = {
@@ -47,6 +47,7 @@ def keep(scope: Scope, subscription: Object, line: Object) -> None:
     }
     details["invoice_item"] = pending["id"]
     record(scope, "invoiceitem.created", scope.add(pending))
+    return pending
 
 
 def dropped(scope: Scope, subscription: Object) -> None:
@@ -81,4 +82,6 @@ def released(scope: Scope, invoice: Object) -> None:
 
 
 def _waiting(scope: Scope, subscription: Object) -> list[Object]:
-    return scope.related("invoiceitem", _subscription=subscription["id"], invoice=None)[::-1]
+    of_no_other = (subscription["id"], None)
+    found = scope.related("invoiceitem", customer=subscription["customer"], invoice=None)
+    return [item for item in found[::-1] if item["_subscription"] in of_no_other]

@@ -84,10 +84,10 @@ def test_decline__402_then_another_card(intent_server: FakeStripe, api_client: A
     assert "decline_code" not in answer.json()
 
 
-def test_unknown_payment_method__stripe_says_so(intent_server: FakeStripe, api_client: APIClient) -> None:
+def test_unknown_payment_method(intent_server: FakeStripe, api_client: APIClient) -> None:
     shown = create(api_client).json()
     answer = act(api_client, shown["payment_id"], "confirm_intent", {"payment_method": "pm_none"})
-    assert_error(answer, 400, "resource_missing", "payment_method")
+    assert_error(answer, 400, "unknown_payment_method", "payment_method")
     assert api_client.get(f"{ROOT}payments/{shown['payment_id']}/").json()["status"] in ("waiting", "error")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from django_stripe_gateway.gateways.invoicing import InvoiceItem
 from django_stripe_gateway.models import Customer, Invoice, Subscription
 from django_stripe_gateway.services.catalogue.meters import CREATE_METER
 from django_stripe_gateway.services.catalogue.prices import ARCHIVE_PRICE, CREATE_PRICE, RESTORE_PRICE, SET_LOOKUP_KEY
@@ -14,6 +15,7 @@ from django_stripe_gateway.services.catalogue.products import ARCHIVE_PRODUCT, C
 from django_stripe_gateway.services.operations.verbs import Verb
 from django_stripe_gateway.services.payments.cancel import CANCEL, cancel_payment
 from django_stripe_gateway.services.payments.capture import CAPTURE, capture_payment
+from django_stripe_gateway.services.payments.charge import CHARGE, charge
 from django_stripe_gateway.services.payments.confirm import CONFIRM, confirm_payment
 from django_stripe_gateway.services.payments.create import CREATE
 from django_stripe_gateway.services.payments.refund import REFUND, refund_payment
@@ -45,6 +47,12 @@ from django_stripe_gateway.services.subscriptions.default_payment_method import 
 )
 from django_stripe_gateway.services.subscriptions.deletion import DELETE_CUSTOMER
 from django_stripe_gateway.services.subscriptions.discounts import CHANGE_DISCOUNT, apply_discount
+from django_stripe_gateway.services.subscriptions.invoicing import (
+    ADD_INVOICE_ITEM,
+    CREATE_INVOICE,
+    add_invoice_item,
+    create_invoice,
+)
 from django_stripe_gateway.services.subscriptions.pause import (
     PAUSE_SUBSCRIPTION,
     UNPAUSE_SUBSCRIPTION,
@@ -236,6 +244,13 @@ CASES: tuple[Case, ...] = (
         {"invoice": 1, "payment_intent": 1, "charge": 1},
     ),
     Case(
+        CHARGE,
+        with_card,
+        lambda host: charge(owner=host.user, amount=Decimal("10.00"), currency="USD", idempotency_key="k"),
+        {"payment_intent": 1, "charge": 1},
+        {"payment_intent.succeeded": 1},
+    ),
+    Case(
         CHANGE_DISCOUNT,
         with_promotion_code,
         on_the_one(apply_discount, promotion_code="ONCE"),
@@ -273,6 +288,28 @@ CASES: tuple[Case, ...] = (
         lambda host: pay_invoice(invoice=Invoice.objects.get(billing_reason="subscription_cycle"), idempotency_key="k"),
         {"charge": 1},
         {"invoice.paid": 1},
+    ),
+    Case(
+        ADD_INVOICE_ITEM,
+        customer,
+        lambda host: add_invoice_item(
+            owner=host.user, amount=Decimal(5), currency="USD", description="Setup", idempotency_key="k"
+        ),
+        {"invoiceitem": 1, "price": 1},
+        {"invoiceitem.created": 1},
+    ),
+    Case(
+        CREATE_INVOICE,
+        with_card,
+        lambda host: create_invoice(
+            owner=host.user,
+            items=[InvoiceItem("Hours", Decimal("50.00"), 3), InvoiceItem("Travel", Decimal("9.90"))],
+            currency="USD",
+            pay=False,
+            idempotency_key="k",
+        ),
+        {"invoice": 1, "invoiceitem": 2, "price": 2, "payment_intent": 1},
+        {"invoice.finalized": 1},
     ),
     Case(
         REMOVE_PAYMENT_METHOD,

@@ -22,7 +22,7 @@ from tests.test_verbs.cases import CASES, Case
 TABLES = (PaymentOperation, BillingOperation, CatalogueOperation)
 KINDS = (
     "credit_note discount customer subscription subscription_schedule checkout.session payment_intent "
-    "charge refund product price setup_intent invoice billing.meter"
+    "charge refund product price setup_intent invoice invoiceitem billing.meter"
 ).split()
 
 

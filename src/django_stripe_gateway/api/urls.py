@@ -4,7 +4,7 @@ from django.apps import apps
 from django.urls import URLPattern, URLResolver, include, path
 
 from django_stripe_gateway.api.health import WebhookHealthView
-from django_stripe_gateway.api.payments import actions, return_pages, views
+from django_stripe_gateway.api.payments import actions, confirmation, return_pages, views
 from django_stripe_gateway.api.subscriptions import actions as billing_actions
 from django_stripe_gateway.api.subscriptions import invoices, items, payment_methods
 from django_stripe_gateway.api.subscriptions import return_pages as billing_return_pages
@@ -25,6 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{PAYMENT}/confirm_intent/", actions.ConfirmIntentView.as_view(), name="payment-confirm"),
     path(f"{PAYMENT}/cancel_payment/", actions.CancelPaymentView.as_view(), name="payment-cancel"),
     path(f"{PAYMENT}/refund_payment/", actions.RefundPaymentView.as_view(), name="payment-refund"),
+    path(f"{PAYMENT}/confirmation/", confirmation.ConfirmationView.as_view(), name="payment-confirmation"),
     path(f"{PAYMENT}/success/", return_pages.SuccessView.as_view(), name="payment-success"),
     path(f"{PAYMENT}/failure/", return_pages.FailureView.as_view(), name="payment-failure"),
     path("subscriptions/plans/", billing_views.PlanListView.as_view(), name="plan-list"),

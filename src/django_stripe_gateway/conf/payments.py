@@ -121,3 +121,18 @@ class PaymentSettings:
             "and 86400 means 86100."
         ),
     )
+    payment_customers = Setting(
+        str,
+        default="when_needed",
+        rule=rules.one_of("when_needed", "always", "never"),
+        sentence=(
+            "Whether a one-off payment is its owner's customer's at the provider: when a card is saved or a saved one "
+            "is used, always, or never."
+        ),
+    )
+    checkout_offers_to_save = Setting(
+        values.flag,
+        default=False,
+        rule=rules.is_bool,
+        sentence="Checkout asks its customer, with a box to tick, whether the card may be kept; makes a customer.",
+    )

@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 
+from django_stripe_gateway.exceptions import UnsupportedByGateway
 from django_stripe_gateway.gateways.values import PaymentRef, PaymentRequest, PaymentSnapshot, RefundSnapshot
 
 
@@ -35,6 +36,8 @@ class Gateway(ABC):
     supports_partial_refund: ClassVar[bool] = False
     #: What the customer has approved on the provider's page is taken by ``confirm_payment``, once they are back.
     confirms_on_return: ClassVar[bool] = False
+    #: Payments can be a customer's of the account's billing: their cards are saved, and charged later without them.
+    supports_customers: bool = False
 
     provider: ClassVar[str] = ""
     #: A new payment is confirmed right away with a test payment method (development).
@@ -68,6 +71,23 @@ class Gateway(ABC):
         Raises:
             PaymentDeclined: the payment method was declined; the payment can be tried again.
         """
+
+    def for_object(self, object_id: str) -> Gateway:
+        """Return the gateway of the flow that a payment was started in, by the id of what was made for it."""
+        return self
+
+    def charge_payment(self, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
+        """Charge a saved payment method of ``request.customer_id``'s, who is not there, in one call.
+
+        Returns:
+            The payment, also one that was declined (``FAILED``), or for which the customer has to authenticate
+            (``AUTHENTICATION_REQUIRED``): both can be confirmed later.
+        """
+        raise UnsupportedByGateway("This gateway cannot charge a saved payment method.")
+
+    def find_charge(self, request: PaymentRequest, *, since: datetime) -> PaymentSnapshot | None:
+        """Return what an earlier attempt at ``charge_payment`` has made; see ``find_payment``."""
+        raise UnsupportedByGateway("This gateway cannot charge a saved payment method.")
 
     @abstractmethod
     def retrieve_payment(self, ref: PaymentRef) -> PaymentSnapshot:

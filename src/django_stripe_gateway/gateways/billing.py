@@ -29,11 +29,12 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionSnapshot,
 )
 from django_stripe_gateway.gateways.catalogue_values import PriceRequest, PriceSnapshot, ProductRequest, ProductSnapshot
+from django_stripe_gateway.gateways.invoicing import InvoicingGateway
 from django_stripe_gateway.gateways.scheduling import ScheduleGateway
 from django_stripe_gateway.gateways.subscription_values import DiscountChange, PromotionCodeSnapshot, SubscriptionEnd
 
 
-class BillingGateway(ScheduleGateway, ABC):
+class BillingGateway(ScheduleGateway, InvoicingGateway, ABC):
     """One account that bills customers.
 
     Raised everywhere: ``ProviderTimeout`` and ``ProviderUnavailable`` when the outcome is unknown,

@@ -16,6 +16,8 @@ class ProviderStatus(StrEnum):
     OPEN = "open"  # the customer has still to pay
     APPROVED = "approved"  # the customer has agreed; the money is taken when we confirm
     REQUIRES_ACTION = "requires_action"  # the customer has to authenticate
+    # A charge without the customer was refused, because they have to authenticate: confirmed anew, once they are there.
+    AUTHENTICATION_REQUIRED = "authentication_required"
     PROCESSING = "processing"  # an asynchronous payment method has not settled
     AUTHORIZED = "authorized"  # waits for its capture
     SUCCEEDED = "succeeded"
@@ -45,6 +47,8 @@ class PaymentSnapshot:
         amount: what is asked for, in the currency's units; ``None`` when the object does not say.
         amount_received: what was taken.
         client_secret: for the customer's browser; never stored or logged.
+        action_url: where the customer authenticates; never stored or logged.
+        customer_id: the provider's id of whose it is, where it says so.
         raw: the object, without secrets, for the record.
     """
 
@@ -60,7 +64,9 @@ class PaymentSnapshot:
     redirect_url: str = ""
     expires_at: datetime | None = None
     client_secret: str = field(default="", repr=False)
+    action_url: str = field(default="", repr=False)
     failure: Failure | None = None
+    customer_id: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -119,6 +125,9 @@ class PaymentRequest:
     Args:
         metadata: kept on every object made at the provider, so that its events can be matched.
         expires_at: when an unpaid Checkout Session closes, ``None`` for the provider's own time.
+        customer_id: the provider's id of whose payment it is; empty for a guest's.
+        save_payment_method: keep what is paid with on the customer, for later charges without them.
+        offer_to_save: let the customer say on the provider's page whether it is kept.
     """
 
     amount: Decimal
@@ -133,6 +142,9 @@ class PaymentRequest:
     customer_email: str = field(default="", repr=False)
     payment_method: str = ""
     expires_at: datetime | None = None
+    customer_id: str = ""
+    save_payment_method: bool = False
+    offer_to_save: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ CHARGING = (
     BillingOperationKind.RESUME,
     BillingOperationKind.UNPAUSE,
     BillingOperationKind.PAY_INVOICE,
+    BillingOperationKind.CREATE_INVOICE,
 )
 
 

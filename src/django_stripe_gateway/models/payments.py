@@ -24,9 +24,9 @@ from django_stripe_gateway.models.fields import ZERO, AuthorizedField, CaptureMe
 from django_stripe_gateway.models.logs import PaymentLog
 from django_stripe_gateway.models.payment_querysets import PaymentQuerySet
 from django_stripe_gateway.models.provider_accounts import OfAccount
-from django_stripe_gateway.models.return_urls import return_url
+from django_stripe_gateway.models.return_urls import confirmation_url, return_url
 from django_stripe_gateway.money import display_amount
-from django_stripe_gateway.transitions import CANCELLABLE, PAYABLE, can_transition
+from django_stripe_gateway.transitions import AUTHENTICATION_REQUIRED, CANCELLABLE, PAYABLE, can_transition
 
 # The rest of the app has django-payments' names from here.
 __all__ = ["AbstractPayment", "Payment", "get_payment_model", "new_token", "status_changed"]
@@ -71,6 +71,8 @@ class AbstractPayment(OfAccount, BasePayment):
     # What was made at the provider to take the payment (cs_… or pi_…), and the intent that holds the money (pi_…).
     transaction_id = models.CharField(_("transaction"), max_length=255, blank=True, db_index=True)
     intent_id = models.CharField(_("intent"), max_length=255, blank=True, default="", db_index=True)
+    # The provider's id of the customer whose payment it is there (cus_…); empty for a guest's.
+    customer_id = models.CharField(_("customer"), max_length=255, blank=True, default="", editable=False)
     token = models.CharField(max_length=36, unique=True, default=new_token, editable=False)
     failure_code = models.CharField(_("failure code"), max_length=64, blank=True, default="")
     decline_code = models.CharField(_("decline code"), max_length=64, blank=True, default="")
@@ -90,6 +92,8 @@ class AbstractPayment(OfAccount, BasePayment):
 
     # Secret of the provider's object for the customer's browser; handed on after a call, never stored.
     client_secret: str = ""
+    # Where the customer's bank asks them to authenticate; handed on after a call, never stored.
+    action_url: str = ""
     # Scheme and host of the return URLs while PAYMENT_HOST is not set; known only during a request.
     base_url: str = ""
 
@@ -204,6 +208,18 @@ class AbstractPayment(OfAccount, BasePayment):
         """Whether a part was given back."""
         return self.is_confirmed and self.refunded_amount > 0
 
+    @property
+    def waits_for_authentication(self) -> bool:
+        """Whether a charge without its customer was refused, because the bank wants to hear from them."""
+        return self.is_payable and self.failure_code == AUTHENTICATION_REQUIRED
+
+    @property
+    def requires_action(self) -> bool:
+        """Whether the customer has to authenticate before the payment can be made."""
+        if not self.is_payable:
+            return False
+        return self.waits_for_authentication or self._stored("intent").get("status") == "requires_action"
+
     def refundable_amount(self) -> Decimal:
         """Return what can still be given back: captured, less every refund that succeeded or is under way."""
         held = (RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION, RefundStatus.SUCCEEDED)
@@ -215,11 +231,15 @@ class AbstractPayment(OfAccount, BasePayment):
     @property
     def stored_session(self) -> dict[str, Any]:
         """The Checkout Session as it was last known, empty if there is none."""
+        return self._stored("session")
+
+    def _stored(self, name: str) -> dict[str, Any]:
         try:
-            session = json.loads(self.extra_data or "{}").get("session")
+            found = json.loads(self.extra_data or "{}").get(name)
         except (ValueError, AttributeError):
+            # What a host has written there itself need not be JSON.
             return {}
-        return session if isinstance(session, dict) else {}
+        return found if isinstance(found, dict) else {}
 
     @property
     def gateway_url(self) -> str:
@@ -247,6 +267,13 @@ class AbstractPayment(OfAccount, BasePayment):
     def get_success_url(self) -> str:
         """Return the signed URL that the provider sends a paying customer to."""
         return return_url(self, "success", self.base_url)
+
+    def get_confirmation_url(self) -> str:
+        """Return the signed URL of the page on which the customer confirms a payment that was begun without them.
+
+        Whoever holds it can make this payment, and nothing else: send it to the customer alone.
+        """
+        return confirmation_url(self, self.base_url)
 
     def get_failure_url(self) -> str:
         """Return the signed URL that the provider sends a customer to who gave up."""

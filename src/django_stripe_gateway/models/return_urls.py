@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from django_stripe_gateway.models.subscriptions import Subscription
 
 PAYMENT_SALT = "django_stripe_gateway.return_url"
+# Of its own: what the provider's page sends back opens no way to pay.
+CONFIRMATION_SALT = "django_stripe_gateway.confirmation_url"
 SUBSCRIPTION_SALT = "django_stripe_gateway.subscription_return_url"
 
 
@@ -72,6 +74,13 @@ def return_url(payment: AbstractPayment, page: str, base_url: str = "") -> str:
     """Return the absolute, signed URL of one of a payment's return pages, "success" or "failure"."""
     path = reverse(f"django_stripe_gateway:payment-{page}", kwargs={"payment_id": payment.pk})
     query = urlencode({"signature": sign_payment_id(payment.pk)})
+    return urljoin(base_url or default_base_url(), f"{path}?{query}")
+
+
+def confirmation_url(payment: AbstractPayment, base_url: str = "") -> str:
+    """Return the absolute, signed URL of the page on which the customer confirms a payment."""
+    path = reverse("django_stripe_gateway:payment-confirmation", kwargs={"payment_id": payment.pk})
+    query = urlencode({"signature": signing.Signer(salt=CONFIRMATION_SALT).signature(str(payment.pk))})
     return urljoin(base_url or default_base_url(), f"{path}?{query}")
 
 

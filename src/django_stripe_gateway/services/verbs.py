@@ -10,6 +10,7 @@ from django_stripe_gateway.services.catalogue.products import ARCHIVE_PRODUCT, C
 from django_stripe_gateway.services.operations.verbs import Verb
 from django_stripe_gateway.services.payments.cancel import CANCEL
 from django_stripe_gateway.services.payments.capture import CAPTURE
+from django_stripe_gateway.services.payments.charge import CHARGE
 from django_stripe_gateway.services.payments.confirm import CONFIRM
 from django_stripe_gateway.services.payments.create import CREATE
 from django_stripe_gateway.services.payments.decide import ACCEPT, RETURN
@@ -23,6 +24,7 @@ from django_stripe_gateway.services.subscriptions.customers import CREATE_CUSTOM
 from django_stripe_gateway.services.subscriptions.default_payment_method import SET_DEFAULT_PAYMENT_METHOD
 from django_stripe_gateway.services.subscriptions.deletion import DELETE_CUSTOMER
 from django_stripe_gateway.services.subscriptions.discounts import CHANGE_DISCOUNT
+from django_stripe_gateway.services.subscriptions.invoicing import ADD_INVOICE_ITEM, CREATE_INVOICE
 from django_stripe_gateway.services.subscriptions.pause import PAUSE_SUBSCRIPTION, UNPAUSE_SUBSCRIPTION
 from django_stripe_gateway.services.subscriptions.pay_invoice import PAY_INVOICE
 from django_stripe_gateway.services.subscriptions.payment_methods import ADD_PAYMENT_METHOD, REMOVE_PAYMENT_METHOD
@@ -34,6 +36,7 @@ from django_stripe_gateway.services.subscriptions.trials import CHANGE_TRIAL
 
 VERBS: tuple[Verb[Any, Any, Any], ...] = (
     CREATE,
+    CHARGE,
     CONFIRM,
     CAPTURE,
     CANCEL,
@@ -64,6 +67,8 @@ VERBS: tuple[Verb[Any, Any, Any], ...] = (
     REMOVE_PAYMENT_METHOD,
     OPEN_SETUP_CHECKOUT,
     PAY_INVOICE,
+    ADD_INVOICE_ITEM,
+    CREATE_INVOICE,
     OPEN_PORTAL,
     CREATE_PRODUCT,
     UPDATE_PRODUCT,

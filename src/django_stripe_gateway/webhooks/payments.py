@@ -85,9 +85,7 @@ def change_payment(
     return WebhookState.PROCESSED
 
 
-def _report_mismatch(
-    event: Event, payment: AbstractPayment, reason: str, error: Exception | None = None
-) -> None:
+def _report_mismatch(event: Event, payment: AbstractPayment, reason: str, error: Exception | None = None) -> None:
     logger.error("The event %s contradicts payment %s: %s.", event.id, payment.pk, reason)
     # The instance may hold values that were set before the contradiction was found.
     payment.refresh_from_db()

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from tests.fake_stripe import changing_subscriptions, invoicing, pending_items, scheduling, sending, shapes
+from tests.fake_stripe import (
+    changing_subscriptions,
+    invoicing,
+    one_off_invoices,
+    pending_items,
+    scheduling,
+    sending,
+    shapes,
+)
 from tests.fake_stripe.errors import ApiError, invalid
 from tests.fake_stripe.events import record
 from tests.fake_stripe.invoice_objects import payment
@@ -125,12 +133,9 @@ def retrieve_item(call: Call) -> Object:
 
 @route("DELETE", "/v1/invoiceitems/{id}")
 def delete_item(call: Call) -> Object:
-    """Delete an invoice item that still waits."""
+    """Delete an invoice item that still waits, or is on a draft."""
     item = call.scope.get("invoiceitem", call.id())
-    if item["invoice"]:
-        raise ApiError(400, "You cannot delete an invoice item that is on an invoice.")
-    del call.scope.objects["invoiceitem"][item["id"]]
-    record(call.scope, "invoiceitem.deleted", item)
+    one_off_invoices.delete_item(call.scope, item)
     return {"id": item["id"], "object": "invoiceitem", "deleted": True}
 
 

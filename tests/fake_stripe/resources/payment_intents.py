@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fake_stripe import cards, money, objects, payments
+from tests.fake_stripe import cards, money, objects, payments, saved_cards
 from tests.fake_stripe.errors import invalid, missing_param
 from tests.fake_stripe.events import record
 from tests.fake_stripe.routes import Call, paginate, route
@@ -42,6 +42,7 @@ def create(call: Call) -> Object:
         _check_return_url(intent, params)
     method = cards.take(scope, params["payment_method"]) if "payment_method" in params else None
     if method:
+        saved_cards.check(method, intent["customer"])
         intent.update(status="requires_confirmation", payment_method=method["id"])
     scope.add(intent)
     record(scope, "payment_intent.created", intent)
@@ -76,11 +77,12 @@ def update(call: Call) -> Object:
         money.check_amount(params["amount"], intent["currency"])
         intent["amount"] = params["amount"]
     intent["metadata"] = objects.merged_metadata(intent["metadata"], params.get("metadata"))
+    _check_customer(call)
     _apply(intent, params)
     if "payment_method" in params:
-        intent.update(
-            payment_method=cards.take(call.scope, params["payment_method"])["id"], status="requires_confirmation"
-        )
+        method = cards.take(call.scope, params["payment_method"])
+        saved_cards.check(method, intent["customer"])
+        intent.update(payment_method=method["id"], status="requires_confirmation")
     return intent
 
 
@@ -99,7 +101,9 @@ def confirm(call: Call) -> Object:
     _apply(intent, call.params)
     _check_return_url(intent, call.params)
     if "payment_method" in call.params:
-        intent["payment_method"] = cards.take(call.scope, call.params["payment_method"])["id"]
+        method = cards.take(call.scope, call.params["payment_method"])
+        saved_cards.check(method, intent["customer"])
+        intent["payment_method"] = method["id"]
     return _confirmed(call, intent)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.fake_stripe import cards
 from tests.fake_stripe.routes import Call, paginate, route
 from tests.fake_stripe.state import Object
 
@@ -35,6 +36,9 @@ def retrieve_dispute(call: Call) -> Object:
 @route("GET", "/v1/payment_methods/{id}")
 def retrieve_payment_method(call: Call) -> Object:
     """Return a payment method."""
+    # A test name stands for a new one, here as in all other places.
+    if call.id() in cards.METHODS:
+        return cards.take(call.scope, call.id())
     return call.scope.get("payment_method", call.id())
 
 

@@ -13,6 +13,7 @@ from django_stripe_gateway.api.access import check_fields, check_may
 from django_stripe_gateway.api.base import NothingSerializer
 from django_stripe_gateway.api.idempotency import idempotent
 from django_stripe_gateway.api.openapi.operations import operation
+from django_stripe_gateway.api.owners import OwnerView
 from django_stripe_gateway.api.payments import examples
 from django_stripe_gateway.api.payments.serializers import (
     CapturePaymentSerializer,
@@ -29,6 +30,7 @@ from django_stripe_gateway.services.payments.cancel import cancel_payment
 from django_stripe_gateway.services.payments.capture import capture_payment
 from django_stripe_gateway.services.payments.confirm import confirm_payment
 from django_stripe_gateway.services.payments.create import create_payment
+from django_stripe_gateway.services.payments.customers import may_need_customer
 from django_stripe_gateway.services.payments.refresh import sync_payment
 from django_stripe_gateway.services.payments.refund import refund_payment
 
@@ -52,8 +54,13 @@ class PaymentActionView(PaymentView):
         return {"client_secret": sync_payment(payment=payment, origin=self.origin).client_secret}
 
 
-class CreatePaymentView(PaymentActionView):
+class CreatePaymentView(OwnerView, PaymentActionView):
     """Create a payment and start it at its gateway."""
+
+    @property
+    def idempotency_scope(self) -> str:
+        """Nobody but the user, whose payment it is, whomever they are billed for."""
+        return ""
 
     action = "create_payment"
     rate_scope = "payments.create"
@@ -77,7 +84,12 @@ class CreatePaymentView(PaymentActionView):
         check_fields(request)
         values = priced(request, self.validated(CreatePaymentSerializer, request.data))
         payment = create_payment(
-            owner=self.owner_row, base_url=self.base_url, idempotency_key=idempotency_key, origin=self.origin, **values
+            owner=self.owner_row,
+            customer_owner=self.billed_owner_or_none if may_need_customer(values) else None,
+            base_url=self.base_url,
+            idempotency_key=idempotency_key,
+            origin=self.origin,
+            **values,
         )
         return self.answer(PaymentSerializer, payment, status=201, with_client_secret=True)
 

@@ -90,6 +90,19 @@ REFUND_PAYMENT = Examples(
         }
     },
 )
+CONFIRMATION_PAGE = Examples(
+    answers={
+        "The customer has to authenticate": {
+            "payment_id": 99,
+            "status": "waiting",
+            "amount": "25.00",
+            "currency": "USD",
+            "requires_action": True,
+            "action_url": "https://hooks.stripe.com/3d_secure_2/hosted?merchant=acct_1",
+            "client_secret": _CLIENT_SECRET,
+        }
+    }
+)
 RETURN_PAGE = Examples(
     answers={"Paid": {"payment_id": 99, "status": "confirmed", "amount": "25.00", "currency": "USD"}}
 )

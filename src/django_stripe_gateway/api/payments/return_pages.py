@@ -22,7 +22,7 @@ from django_stripe_gateway.choices import LogSource, PaymentStatus
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.models import AbstractPayment, get_payment_model
-from django_stripe_gateway.models.return_urls import is_valid_signature
+from django_stripe_gateway.models.return_urls import PAYMENT_SALT, is_valid_signature
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.payments.returns import complete_return
 from django_stripe_gateway.services.return_looks import claim_look, note_look
@@ -62,6 +62,8 @@ class ReturnView(SignedPageView):
     template_name = "django_stripe_gateway/payment_return.html"
     #: What it means that the provider's page has sent the browser here, as long as the payment does not know better.
     expects_success: ClassVar[bool]
+    #: What its signatures are made with.
+    salt: ClassVar[str] = PAYMENT_SALT
 
     def signed_payment(self, payment_id: str) -> AbstractPayment:
         """Return the payment that the request's signature opens.
@@ -70,7 +72,7 @@ class ReturnView(SignedPageView):
             NotFound: the signature is not right, or there is no such payment.
         """
         signature = self.request.query_params.get("signature", "")
-        if not is_key(get_payment_model(), payment_id) or not is_valid_signature(payment_id, signature):
+        if not is_key(get_payment_model(), payment_id) or not is_valid_signature(payment_id, signature, salt=self.salt):
             raise NotFound
         payments = get_payment_model()._default_manager.using(payments_database())
         payment: AbstractPayment | None = payments.filter(pk=payment_id).first()

@@ -19,7 +19,15 @@ from django_stripe_gateway.choices import CaptureMethod, LogEvent, LogSource, Pa
 from django_stripe_gateway.models import AbstractPayment, PaymentLog, Refund
 
 # What is shown only when there is something to show.
-OPTIONAL = ("intent_id", "gateway_url", "client_secret", "failure_code", "decline_code", "requires_action")
+OPTIONAL = (
+    "intent_id",
+    "gateway_url",
+    "client_secret",
+    "action_url",
+    "failure_code",
+    "decline_code",
+    "requires_action",
+)
 
 
 class GatewaySerializer(serializers.Serializer[Any]):
@@ -70,8 +78,12 @@ class PaymentSerializer(serializers.Serializer[AbstractPayment]):
     client_secret = serializers.CharField(
         required=False, help_text="For Stripe.js in the customer's browser. Do not store or log it."
     )
+    action_url = serializers.CharField(
+        required=False,
+        help_text="Where the customer's bank asks them to authenticate: send them there, to nobody else.",
+    )
     requires_action = serializers.BooleanField(
-        required=False, source="is_payable", help_text="The customer has to authenticate with the client secret."
+        required=False, help_text="The customer has to authenticate with the client secret."
     )
     failure_code = serializers.CharField(required=False)
     decline_code = serializers.CharField(required=False)
@@ -82,14 +94,9 @@ class PaymentSerializer(serializers.Serializer[AbstractPayment]):
         """Return the payment without what is empty or not for this answer."""
         data: dict[str, Any] = super().to_representation(instance)
         data["currency"] = instance.currency.upper()
-        try:
-            intent = getattr(instance.attrs, "intent", None) if instance.is_payable else None
-        except ValueError:
-            # What a host has written there itself need not be JSON.
-            intent = None
-        data["requires_action"] = isinstance(intent, dict) and intent.get("status") == "requires_action"
         if not self.context.get("with_client_secret"):
             data.pop("client_secret", None)
+            data.pop("action_url", None)
         return {name: value for name, value in data.items() if value or name not in OPTIONAL}
 
 
@@ -124,6 +131,10 @@ class CreatePaymentSerializer(serializers.Serializer[Any]):
     payment_method = serializers.RegexField(
         OBJECT_ID, required=False, help_text="The provider's id of a payment method (PaymentIntents only)."
     )
+    save_payment_method = serializers.BooleanField(
+        required=False,
+        help_text="true: the customer wants what they pay with to be kept, for what they buy later.",
+    )
     confirm = serializers.BooleanField(
         required=False, help_text="false: leave a payment that development would confirm at once to confirm_intent."
     )
@@ -148,6 +159,18 @@ class RefundPaymentSerializer(serializers.Serializer[Any]):
 
     amount = AmountField(required=False, help_text="All that is left when left out.")
     reason = serializers.ChoiceField(choices=RefundReason.choices, required=False)
+
+
+class ConfirmationPageSerializer(serializers.Serializer[AbstractPayment]):
+    """What the bearer of a signed confirmation address gets to confirm a payment with."""
+
+    payment_id = serializers.IntegerField(source="pk", help_text="The payment's id.")
+    status = serializers.CharField(help_text="As in the payment.")
+    amount = FormattedAmountField(source="total")
+    currency = serializers.CharField()
+    requires_action = serializers.BooleanField(help_text="The customer has to authenticate.")
+    action_url = serializers.CharField(help_text="Where they do that; empty where nothing is to be done.")
+    client_secret = serializers.CharField(help_text="For Stripe.js in the customer's browser. Do not store or log it.")
 
 
 class ReturnPageSerializer(serializers.Serializer[AbstractPayment]):

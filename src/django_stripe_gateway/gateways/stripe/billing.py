@@ -28,6 +28,7 @@ from django_stripe_gateway.gateways.stripe.calls import ask, seconds
 from django_stripe_gateway.gateways.stripe.catalogue import StripeCatalogue
 from django_stripe_gateway.gateways.stripe.catalogue_objects import billing_checkout_snapshot
 from django_stripe_gateway.gateways.stripe.customers import StripeCustomers
+from django_stripe_gateway.gateways.stripe.invoicing import StripeInvoicing
 from django_stripe_gateway.gateways.stripe.schedules import StripeSchedules
 from django_stripe_gateway.gateways.stripe.subscription_terms import StripeSubscriptionTerms
 from django_stripe_gateway.gateways.stripe.whole_subscriptions import subscription_answer
@@ -37,7 +38,9 @@ from django_stripe_gateway.gateways.subscription_values import SubscriptionEnd
 INVOICE_REQUIRES_ACTION = "invoice_payment_intent_requires_action"
 
 
-class StripeBillingGateway(StripeCatalogue, StripeCustomers, StripeSubscriptionTerms, StripeSchedules, BillingGateway):
+class StripeBillingGateway(
+    StripeCatalogue, StripeCustomers, StripeSubscriptionTerms, StripeSchedules, StripeInvoicing, BillingGateway
+):
     """Bills customers of one Stripe account."""
 
     supports_incomplete = True

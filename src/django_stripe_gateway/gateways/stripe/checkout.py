@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from django_stripe_gateway.exceptions import ProviderError, UnsupportedByGateway
+from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.stripe.calls import ask
+from django_stripe_gateway.gateways.stripe.intents import StripeIntentGateway
 from django_stripe_gateway.gateways.stripe.payment_objects import payment_snapshot
-from django_stripe_gateway.gateways.stripe.payments import StripeGateway, attempt_of
+from django_stripe_gateway.gateways.stripe.payments import INTENT_PREFIX, StripeGateway, attempt_of
 from django_stripe_gateway.gateways.values import PaymentRef, PaymentRequest, PaymentSnapshot
 from django_stripe_gateway.money import to_minor_units
 
@@ -39,7 +41,12 @@ class StripeCheckoutGateway(StripeGateway):
             "metadata": dict(request.metadata),
             "payment_intent_data": self._intent_params(request),
         }
-        if request.customer_email:
+        if request.customer_id:
+            # Stripe shows what the customer has agreed to be shown, and knows their name and e-mail address.
+            params["customer"] = request.customer_id
+            if request.offer_to_save and not request.save_payment_method:
+                params["saved_payment_method_options"] = {"payment_method_save": "enabled"}
+        elif request.customer_email:
             params["customer_email"] = request.customer_email
         if request.expires_at:
             params["expires_at"] = int(request.expires_at.timestamp())
@@ -47,6 +54,10 @@ class StripeCheckoutGateway(StripeGateway):
         if not snapshot.redirect_url:
             raise ProviderError("Stripe returned a Checkout Session without a URL.", code="malformed_object")
         return snapshot
+
+    def for_object(self, object_id: str) -> Gateway:
+        """Return the gateway of PaymentIntents for a payment that was charged without its customer."""
+        return StripeIntentGateway(self.account) if object_id.startswith(INTENT_PREFIX) else self
 
     def find_payment(self, request: PaymentRequest, *, since: datetime) -> PaymentSnapshot | None:
         """Return the Checkout Session that an earlier attempt has made."""

@@ -11,7 +11,8 @@ from django_stripe_gateway.gateways.stripe.calls import ask
 from django_stripe_gateway.gateways.stripe.payment_objects import payment_snapshot
 from django_stripe_gateway.gateways.stripe.payments import StripeGateway, attempt_of
 from django_stripe_gateway.gateways.values import PaymentRef, PaymentRequest, PaymentSnapshot, ProviderStatus
-from django_stripe_gateway.money import to_minor_units
+
+CONFIRMABLE = (ProviderStatus.OPEN, ProviderStatus.FAILED, ProviderStatus.AUTHENTICATION_REQUIRED)
 
 
 class StripeIntentGateway(StripeGateway):
@@ -30,12 +31,7 @@ class StripeIntentGateway(StripeGateway):
 
     def create_payment(self, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
         """Create a PaymentIntent without confirming it."""
-        params = self._intent_params(request) | {
-            "amount": to_minor_units(request.amount, request.currency),
-            "currency": request.currency.lower(),
-        }
-        if request.payment_method:
-            params["payment_method"] = request.payment_method
+        params = self._new_intent_params(request)
         return ask(self.v1.payment_intents.create, payment_snapshot, params=params, key=idempotency_key)
 
     def find_payment(self, request: PaymentRequest, *, since: datetime) -> PaymentSnapshot | None:
@@ -46,13 +42,18 @@ class StripeIntentGateway(StripeGateway):
     def confirm_payment(self, ref: PaymentRef, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
         """Confirm the intent if it still waits for that; otherwise say where it stands."""
         snapshot = self.retrieve_payment(ref)
-        if snapshot.status not in (ProviderStatus.OPEN, ProviderStatus.FAILED):
+        if snapshot.status not in CONFIRMABLE:
             return snapshot
         if self.account.is_localstripe:
             return self._confirm_on_localstripe(snapshot, request, idempotency_key)
         params: dict[str, Any] = {}
         if request.payment_method:
             params["payment_method"] = request.payment_method
+        if request.customer_id and not snapshot.customer_id:
+            # What is saved on a customer pays their intents alone, and a confirmation does not say whose it is.
+            update = {"customer": request.customer_id}
+            key = f"{idempotency_key}-customer"
+            ask(self.v1.payment_intents.update, payment_snapshot, snapshot.object_id, params=update, key=key)
         if request.success_url:
             params["return_url"] = request.success_url
         return self._confirm(snapshot.object_id, params, idempotency_key)

@@ -170,7 +170,8 @@ def _intent_snapshot(obj: Object) -> PaymentSnapshot:
     status = INTENT_STATUSES.get(text(obj["status"]), ProviderStatus.PROCESSING)
     failure = _failure(obj.get("last_payment_error"))
     if status == ProviderStatus.OPEN and failure:
-        status = ProviderStatus.FAILED
+        is_for_customer = failure.code == "authentication_required"
+        status = ProviderStatus.AUTHENTICATION_REQUIRED if is_for_customer else ProviderStatus.FAILED
     return PaymentSnapshot(
         kind="payment_intent",
         status=status,
@@ -181,7 +182,9 @@ def _intent_snapshot(obj: Object) -> PaymentSnapshot:
         currency=currency.upper(),
         livemode=flag(obj.get("livemode")),
         client_secret=optional_text(obj.get("client_secret")),
+        action_url=_action_url(obj.get("next_action")),
         failure=failure,
+        customer_id=object_id(obj.get("customer")),
         raw=recorded(obj),
     )
 
@@ -200,7 +203,8 @@ def _session_snapshot(obj: Object) -> PaymentSnapshot:
         # The intent knows what the session does not say.
         if status in (ProviderStatus.PROCESSING, ProviderStatus.SUCCEEDED) and inner.status != ProviderStatus.OPEN:
             status, received = inner.status, inner.amount_received
-            status = ProviderStatus.REJECTED if status == ProviderStatus.FAILED else status
+            is_refused = status in (ProviderStatus.FAILED, ProviderStatus.AUTHENTICATION_REQUIRED)
+            status = ProviderStatus.REJECTED if is_refused else status
         failure = inner.failure
     return PaymentSnapshot(
         kind="checkout.session",
@@ -217,6 +221,12 @@ def _session_snapshot(obj: Object) -> PaymentSnapshot:
         failure=failure,
         raw=recorded(obj),
     )
+
+
+def _action_url(action: Any) -> str:
+    """Return where a customer authenticates who is sent to a page for it."""
+    redirect = action.get("redirect_to_url") if isinstance(action, Mapping) else None
+    return optional_text(redirect.get("url")) if isinstance(redirect, Mapping) else ""
 
 
 def _received(obj: Object, currency: str) -> Decimal:

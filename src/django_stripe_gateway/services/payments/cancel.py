@@ -29,6 +29,10 @@ class CancelVerb(SnapshotVerb):
             raise WrongState(f"A payment that is {claim.subject.status} cannot be cancelled.")
         if claim.subject.is_preauthorized and not claim.params["may_release"]:
             raise WrongState("This payment has been authorised meanwhile; only the seller releases it.")
+        if not claim.subject.transaction_id:
+            # What was to begin it has not happened, and was given up.
+            _cancel(claim.subject, claim.origin)
+            claim.is_answered = True
 
     def call(self, claim: PaymentClaim) -> PaymentSnapshot:
         """Close what the customer could still pay on, or release the authorisation."""
@@ -80,7 +84,11 @@ def _cancel_unstarted(payment_pk: Any, origin: Origin, *, is_repeat: bool) -> Ab
             return payment
         if not payment.is_cancellable:
             return None
-        previous, payment.status = payment.status, PaymentStatus.CANCELLED
-        payment.save(update_fields=["status", "modified"])
-        announce_status(payment, previous, origin)
+        _cancel(payment, origin)
     return payment
+
+
+def _cancel(payment: AbstractPayment, origin: Origin) -> None:
+    previous, payment.status = payment.status, PaymentStatus.CANCELLED
+    payment.save(update_fields=["status", "modified"])
+    announce_status(payment, previous, origin)

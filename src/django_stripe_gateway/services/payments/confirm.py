@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django_stripe_gateway.choices import OperationKind, OperationState, PaymentStatus
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayError, PaymentDeclined, WrongState
 from django_stripe_gateway.gateways.values import Failure, PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.models import AbstractPayment
-from django_stripe_gateway.services.operations.engine import run, scoped_request_key
+from django_stripe_gateway.services.accounts import gateway_of
+from django_stripe_gateway.services.operations.engine import is_unanswered, run, scoped_request_key
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.payments.customers import check_confirming
 from django_stripe_gateway.services.payments.line import PaymentClaim, SnapshotVerb, payment_request
 from django_stripe_gateway.services.payments.refresh import payment_ref
 from django_stripe_gateway.services.payments.sync import apply_snapshot
@@ -43,9 +47,13 @@ class ConfirmVerb(SnapshotVerb):
         if not payment.transaction_id:
             raise WrongState("This payment was never started at the provider. Create a new one.")
         method, base_url = claim.params.get("payment_method", ""), claim.params.pop("base_url", "")
+        method = method or charged_method(payment)
         if not method and payment.status == PaymentStatus.ERROR and gateway.confirms_at_once:
             method = gateway_settings.test_payment_method
         claim.params["payment_method"] = method
+        if claim.params.get("customer_id") and not payment.customer_id:
+            payment.customer_id = claim.params["customer_id"]
+            payment.save(update_fields=["customer_id", "modified"])
         if not gateway.confirms_at_once and not gateway.confirms_on_return:
             payment.base_url = base_url
             claim.params["success_url"] = payment.get_success_url()
@@ -93,19 +101,35 @@ def confirm_payment(
     """Charge a payment method, or carry on after the customer has authenticated.
 
     Args:
-        payment_method: the provider's id; by default the one that the intent has already.
+        payment_method: the provider's id, of a new one or one that the owner has saved; by default the one that the
+            intent has already, or that was charged without its customer.
         base_url: scheme and host for the return URL when ``PAYMENT_HOST`` is not set.
 
     Raises:
+        InvalidInput: the payment method is another's, or unknown.
         WrongState: the payment is not waiting, or its customer confirms on the provider's page.
         PaymentDeclined: declined; the payment can still be paid.
         ProviderError: the provider refused or failed.
     """
-    params = {"payment_method": payment_method, "base_url": base_url}
+    params: dict[str, Any] = {"payment_method": payment_method, "base_url": base_url}
     match = {"payment_method": payment_method} if payment_method else {}
     key = scoped_request_key(idempotency_key, "confirm", payment.pk)
-    confirmed: AbstractPayment = run(CONFIRM, payment.pk, Request(params=params, match=match, key=key), origin).subject
+    request = Request(params=params, match=match, key=key)
+    if payment_method and payment.is_payable and not is_unanswered(CONFIRM, payment.pk, request):
+        saved = check_confirming(payment, gateway_of(payment).for_object(payment.transaction_id), payment_method)
+        if saved is not None:
+            params["customer_id"] = saved.provider_id
+    confirmed: AbstractPayment = run(CONFIRM, payment.pk, request, origin).subject
     return confirmed
+
+
+def charged_method(payment: AbstractPayment) -> str:
+    """Return what a payment was charged on without its customer, who confirms it now; empty for any other."""
+    if payment.status != PaymentStatus.ERROR and not payment.waits_for_authentication:
+        return ""
+    charges = CONFIRM.operations(payment.pk).filter(kind=OperationKind.CHARGE)
+    params = charges.order_by("pk").values_list("params", flat=True).first() or {}
+    return str(params.get("payment_method", ""))
 
 
 def confirm_at_once(payment: AbstractPayment, origin: Origin) -> AbstractPayment:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError
-from django.utils import timezone
 
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import CaptureMethod, LogEvent, OperationKind, PaymentStatus
@@ -16,31 +15,43 @@ from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import (
     GatewayError,
     InvalidInput,
+    ProviderError,
     UnknownGateway,
     WrongState,
 )
 from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.gateways.values import PaymentRef, PaymentSnapshot
-from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig, PaymentOperation, get_payment_model
+from django_stripe_gateway.models import (
+    AbstractPayment,
+    Customer,
+    PaymentGatewayConfig,
+    PaymentOperation,
+    get_payment_model,
+)
 from django_stripe_gateway.models.storable import refuse_unstorable
 from django_stripe_gateway.money import format_amount, to_minor_units
 from django_stripe_gateway.services.accounts import columns_of, gateway_of, made_in
-from django_stripe_gateway.services.audit import announce_status, send_on_commit, write_log
+from django_stripe_gateway.services.audit import send_on_commit, write_log
 from django_stripe_gateway.services.operations.engine import carry_on, perform, run, scoped_request_key, store
 from django_stripe_gateway.services.operations.page_times import closing_time, make_page
-from django_stripe_gateway.services.operations.verbs import Claim, Request, register
+from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.amounts import line_items, validate_amount
 from django_stripe_gateway.services.payments.confirm import confirm_at_once
+from django_stripe_gateway.services.payments.customers import billed_owner, customer_to_pay, offers_to_save
 from django_stripe_gateway.services.payments.earlier_pages import fits, is_fresh, is_open, settle_earlier
-from django_stripe_gateway.services.payments.line import PaymentClaim, SnapshotVerb, payment_request
+from django_stripe_gateway.services.payments.line import BeginningVerb, PaymentClaim, payment_request
 from django_stripe_gateway.services.payments.refresh import ask_about, sync_payment, write_snapshot
 from django_stripe_gateway.services.payments.unexpected import verify_decided
+from django_stripe_gateway.services.subscriptions.customers import ensure_customer, note_unheard_deletion
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
-from django_stripe_gateway.transitions import REOPENABLE, can_transition
+from django_stripe_gateway.transitions import REOPENABLE
+
+# What a new attempt at a payment repeats of the one before.
+KEPT = ("customer_id", "save_payment_method", "offer_to_save")
 
 
-class CreateVerb(SnapshotVerb):
+class CreateVerb(BeginningVerb):
     """Make the provider's object; for a failed payment, a new one in place of the old."""
 
     kind = OperationKind.CREATE
@@ -51,6 +62,7 @@ class CreateVerb(SnapshotVerb):
         Nobody is asked if another request has started the payment meanwhile.
         """
         payment, gateway, asked = claim.subject, claim.gateway, claim.params
+        kept = {name: asked[name] for name in KEPT if asked.get(name)}
         if is_open(payment) and payment.transaction_id != asked.get("replaces"):
             claim.is_answered = True
             return
@@ -66,16 +78,19 @@ class CreateVerb(SnapshotVerb):
             payment.transaction_id = payment.intent_id = ""
             payment.livemode, payment.account_id = made["livemode"], made["account_id"]
             payment.save(update_fields=["transaction_id", "intent_id", "livemode", "account_id", "modified"])
+        if payment.customer_id != asked.get("customer_id", ""):
+            payment.customer_id = asked.get("customer_id", "")
+            payment.save(update_fields=["customer_id", "modified"])
         if gateway.supports_redirect:
             payment.base_url = asked.get("base_url") or payment.base_url
-            claim.operation.params = _page_params(payment)
+            claim.operation.params = _page_params(payment) | kept
             if any(replaced):
                 claim.operation.params["earlier"] = replaced
             return
         method = asked.get("payment_method") or (
             gateway_settings.test_payment_method if gateway.confirms_at_once else ""
         )
-        claim.operation.params = {"payment_method": method} if method else {}
+        claim.operation.params = ({"payment_method": method} if method else {}) | kept
 
     def verify_account(self, subject: AbstractPayment) -> None:
         """Let what nobody has been asked for be started in any account."""
@@ -105,17 +120,6 @@ class CreateVerb(SnapshotVerb):
         snapshot: PaymentSnapshot | None = claim.gateway.find_payment(request, since=claim.operation.created)
         return snapshot
 
-    def undo(self, claim: PaymentClaim, error: GatewayError) -> None:
-        """Let the payment say why it could not be started."""
-        payment = claim.subject
-        if not can_transition(payment.status, PaymentStatus.ERROR):
-            return
-        previous, payment.status = payment.status, PaymentStatus.ERROR
-        payment.failure_code, payment.decline_code = error.code[:64], ""
-        payment.message = claim.operation.error["detail"]
-        payment.save(update_fields=["status", "failure_code", "decline_code", "message", "modified"])
-        announce_status(payment, previous, claim.origin)
-
     def supersede(self, claim: PaymentClaim) -> None:
         """Make the object after all: it takes no money, and only its id lets it be closed."""
         carry_on(claim)
@@ -135,6 +139,8 @@ def create_payment(
     metadata: Mapping[str, Any] | None = None,
     capture_method: str | None = None,
     payment_method: str = "",
+    save_payment_method: bool = False,
+    customer_owner: Any = None,
     confirm: bool = True,
     base_url: str = "",
     idempotency_key: str | None = None,
@@ -152,7 +158,11 @@ def create_payment(
         order_id: the host's own number, by which ``Payment.objects.for_order()`` finds the payment again.
         metadata: kept with the payment as JSON; not sent to the provider.
         capture_method: "automatic" or "manual"; by default as the variant is configured.
-        payment_method: the provider's id of a payment method (intent flow only).
+        payment_method: the provider's id of a payment method (intent flow only): a new one, or one that the owner
+            has saved.
+        save_payment_method: keep what is paid with on the owner's customer, for ``charge`` and for what they buy next.
+            It is the customer's to say.
+        customer_owner: who is billed, where that is not the user (``STRIPE_GATEWAY_OWNER_MODEL``).
         confirm: ``False`` leaves a payment that would be confirmed at once (localstripe) to ``confirm_payment``.
         base_url: scheme and host for the return URLs when ``PAYMENT_HOST`` is not set.
         idempotency_key: the same key of the same owner brings the same payment again.
@@ -163,7 +173,8 @@ def create_payment(
         browser needs (PaymentIntent).
 
     Raises:
-        InvalidInput: amount, currency or gateway cannot be accepted.
+        InvalidInput: amount, currency, gateway or payment method cannot be accepted.
+        UnsupportedByGateway: the gateway saves nothing that is paid with.
         PaymentDeclined: the test payment method was declined; the payment can still be paid.
         ProviderError: the provider refused or failed; with an unknown outcome a repeat under the same
             ``idempotency_key`` carries on.
@@ -181,24 +192,27 @@ def create_payment(
         description=description,
         order_id=order_id,
         metadata=dict(metadata or {}),
-        capture_method="" if capture_method is None else _verified_capture_method(config.variant, capture_method),
+        capture_method="" if capture_method is None else verified_capture_method(config.variant, capture_method),
         **fields,
     )
     refuse_unstorable(payment, ("order_id", "metadata"), payments_database())
     payment.base_url = base_url
-    request = Request(params={"payment_method": payment_method}, key=key)
     # Of an earlier request under the caller's key, unless it has failed.
     known = CREATE.operations().filter(request_key=key) if key else PaymentOperation.objects.none()
+    request = Request(params={"payment_method": payment_method}, key=key)
+    customer = None
     if not known:
+        billed = customer_owner or billed_owner(owner)
+        customer, request = _with_customer(payment, request, billed, save_payment_method, origin)
         try:
-            claim = _store_payment(payment, request, origin)
+            claim = store_payment(CREATE, payment, request, origin)
         except IntegrityError:
             # Two requests with one key: the other one was first.
             known = known.all()
             if not known:
                 raise
     if not known:
-        payment = perform(claim).subject
+        payment = _perform(claim, request, customer, base_url)
     else:
         claim = run(CREATE, known[0].payment_id, request, origin)
         payment = claim.subject
@@ -209,7 +223,46 @@ def create_payment(
     return confirm_at_once(payment, origin) if is_due else payment
 
 
-def start_payment(*, payment: AbstractPayment, base_url: str = "", origin: Origin = SYSTEM) -> AbstractPayment:
+def _with_customer(
+    payment: AbstractPayment, request: Request, owner: Any, save_payment_method: bool, origin: Origin
+) -> tuple[Customer | None, Request]:
+    """Return whose payment it is at the provider, and the request that says so."""
+    customer = customer_to_pay(
+        variant=payment.variant,
+        owner=owner,
+        payment_method=request.params["payment_method"],
+        save_payment_method=save_payment_method,
+        origin=origin,
+    )
+    if customer is None:
+        return None, request
+    payment.customer_id = customer.provider_id or ""
+    offers = offers_to_save(get_gateway(payment.variant))
+    added = {"customer_id": payment.customer_id, "save_payment_method": save_payment_method, "offer_to_save": offers}
+    return customer, replace(request, params={**request.params, **added})
+
+
+def _perform(claim: PaymentClaim, request: Request, customer: Customer | None, base_url: str) -> AbstractPayment:
+    """Start a payment; for a customer that the provider has deleted unheard, once more for the one made anew."""
+    try:
+        started: AbstractPayment = perform(claim).subject
+    except ProviderError as error:
+        if customer is None or customer.owner is None or not note_unheard_deletion(customer, error):
+            raise
+        anew = ensure_customer(owner=customer.owner, variant=customer.variant, origin=claim.origin)
+        params = {**request.params, "customer_id": anew.provider_id, "base_url": base_url}
+        started = run(CREATE, claim.subject.pk, replace(request, params=params), claim.origin).subject
+    return started
+
+
+def start_payment(
+    *,
+    payment: AbstractPayment,
+    base_url: str = "",
+    save_payment_method: bool = False,
+    customer_owner: Any = None,
+    origin: Origin = SYSTEM,
+) -> AbstractPayment:
     """Start a payment that the host has saved itself, or make a new attempt when its Checkout Session has closed.
 
     An open session is used again. Whether it is open the provider is asked, unless it was made within half an hour: our
@@ -217,6 +270,7 @@ def start_payment(*, payment: AbstractPayment, base_url: str = "", origin: Origi
 
     Args:
         base_url: scheme and host for the return URLs when ``PAYMENT_HOST`` is not set.
+        save_payment_method, customer_owner: see ``create_payment``; an attempt before has said it for the next, too.
 
     Raises:
         WrongState: the payment is paid, authorised or cancelled, or money came for it that somebody has to decide about.
@@ -244,17 +298,41 @@ def start_payment(*, payment: AbstractPayment, base_url: str = "", origin: Origi
     validate_amount(payment.total, payment.currency)
     made_in(payment.variant)
     params = {"payment_method": "", "base_url": base_url} | ({"replaces": replaces} if replaces else {})
-    claim = run(CREATE, payment.pk, Request(params=params), origin)
+    request = Request(params=params)
+    saves = save_payment_method or _saved_before(payment)
+    if not CREATE.operations(payment.pk).pending().exists():
+        billed = customer_owner or _customer_owner(payment)
+        request = _with_customer(payment, request, billed, saves, origin)[1]
+    claim = run(CREATE, payment.pk, request, origin)
     started: AbstractPayment = claim.subject
     return started if claim.is_answered or not claim.gateway.confirms_at_once else confirm_at_once(started, origin)
 
 
+def _saved_before(payment: AbstractPayment) -> bool:
+    """Return whether the attempt before this one was to keep what is paid with."""
+    if not payment.customer_id:
+        return False
+    before = CREATE.operations(payment.pk).filter(kind=CREATE.kind).order_by("-pk").first()
+    return before is not None and bool(before.params.get("save_payment_method"))
+
+
+def _customer_owner(payment: AbstractPayment) -> Any:
+    """Return who is billed for a payment: whose customer it was made for, or its owner."""
+    if not payment.customer_id:
+        return billed_owner(payment.owner)
+    rows = Customer.objects.using(payments_database()).filter(variant=payment.variant).select_related("owner")
+    known = next((row for row in rows.filter(provider_id=payment.customer_id)), None)
+    return known.owner if known is not None else billed_owner(payment.owner)
+
+
 @retry_on_deadlock
-def _store_payment(payment: AbstractPayment, request: Request, origin: Origin) -> PaymentClaim:
+def store_payment(
+    verb: Verb[AbstractPayment, PaymentOperation, Any], payment: AbstractPayment, request: Request, origin: Origin
+) -> PaymentClaim:
     """Commit a new payment together with the operation that will start it."""
     made = made_in(payment.variant)
     with money_transaction():
-        claim = Claim(CREATE, payment, CREATE.new_operation(payment, request), origin)
+        claim = Claim(verb, payment, verb.new_operation(payment, request), origin)
         payment.livemode, payment.account_id = claim.gateway.livemode, made.get("account_id", "")
         payment.pk = None
         payment.save(using=payments_database(), force_insert=True)
@@ -276,7 +354,7 @@ def _page_params(payment: AbstractPayment) -> dict[str, Any]:
     return params | closing_time()
 
 
-def _verified_capture_method(variant: str, asked: str) -> str:
+def verified_capture_method(variant: str, asked: str) -> str:
     """Return the capture method that was asked for; unasked, the column takes what the variant's options say."""
     if asked not in CaptureMethod.values:
         raise InvalidInput('The capture method is "automatic" or "manual".', field="capture_method")

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django_stripe_gateway.choices import LogEvent, OperationKind, PaymentStatus, RefundStatus, UnexpectedReason, UnexpectedState
+from django_stripe_gateway.choices import (
+    LogEvent,
+    OperationKind,
+    PaymentStatus,
+    RefundStatus,
+    UnexpectedReason,
+    UnexpectedState,
+)
 from django_stripe_gateway.exceptions import GatewayError, ProviderStateError, WrongState
 from django_stripe_gateway.gateways.values import PaymentRef, PaymentSnapshot, ProviderStatus, RefundSnapshot
 from django_stripe_gateway.models import AbstractPayment, UnexpectedPayment
@@ -91,7 +98,9 @@ class ReturnVerb(RefundVerb):
         """Refund what was taken, or release what is held."""
         row = _row_of(claim)
         if row.is_held:
-            claim.gateway.cancel_payment(PaymentRef(row.intent_id, row.intent_id, row.currency), idempotency_key=claim.key)
+            claim.gateway.cancel_payment(
+                PaymentRef(row.intent_id, row.intent_id, row.currency), idempotency_key=claim.key
+            )
             return _released(row)
         refund: RefundSnapshot = claim.gateway.refund_payment(
             _ref(row),

@@ -8,7 +8,12 @@ from typing import Any
 from django.utils import timezone
 
 from django_stripe_gateway.choices import OperationKind, PaymentStatus
-from django_stripe_gateway.exceptions import ProviderError, ProviderStateError, ProviderUnavailable, UnsupportedByGateway
+from django_stripe_gateway.exceptions import (
+    ProviderError,
+    ProviderStateError,
+    ProviderUnavailable,
+    UnsupportedByGateway,
+)
 from django_stripe_gateway.gateways.values import PaymentRef, PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.payments.unexpected import find_unexpected
@@ -92,5 +97,3 @@ def close_page(gateway: Any, ref: PaymentRef, key: str) -> None:
     except ProviderError as error:
         if not (isinstance(error, ProviderStateError) or error.is_missing):
             raise
-
-

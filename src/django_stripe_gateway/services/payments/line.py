@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import ClassVar, TypeVar
 
-from django_stripe_gateway.choices import CaptureMethod, LogEvent
+from django_stripe_gateway.choices import CaptureMethod, LogEvent, PaymentStatus
 from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
     GatewayError,
@@ -20,7 +20,7 @@ from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.gateways.values import LineItem, PaymentRequest, PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.models import AbstractPayment, PaymentOperation
 from django_stripe_gateway.services.accounts import prove_payment
-from django_stripe_gateway.services.audit import write_log
+from django_stripe_gateway.services.audit import announce_status, write_log
 from django_stripe_gateway.services.operations.engine import give_up, look_up, settle, settle_failure
 from django_stripe_gateway.services.operations.page_times import closing_moment
 from django_stripe_gateway.services.operations.verbs import Claim, Verb
@@ -28,6 +28,7 @@ from django_stripe_gateway.services.payments.refresh import ask_about, payment_r
 from django_stripe_gateway.services.payments.sync import apply_snapshot
 from django_stripe_gateway.services.payments.unexpected import note_unexpected
 from django_stripe_gateway.services.transactions import lock_payment
+from django_stripe_gateway.transitions import can_transition
 
 A = TypeVar("A")
 PaymentClaim = Claim[AbstractPayment, PaymentOperation]
@@ -45,7 +46,7 @@ class PaymentVerb(Verb[AbstractPayment, PaymentOperation, A]):
 
     def gateway(self, claim: PaymentClaim) -> Gateway:
         """Return the gateway of the payment's variant."""
-        return get_gateway(claim.subject.variant)
+        return get_gateway(claim.subject.variant).for_object(claim.subject.transaction_id)
 
     def begin_call(self, claim: PaymentClaim) -> None:
         """Remember the status that the provider is asked under."""
@@ -117,7 +118,7 @@ class SnapshotVerb(PaymentVerb[PaymentSnapshot]):
         """Move the payment to what the provider says."""
         apply_snapshot(claim.subject, answer, claim.origin, operation=claim.operation)
         prove_payment(claim.subject)
-        claim.subject.client_secret = answer.client_secret
+        claim.subject.client_secret, claim.subject.action_url = answer.client_secret, answer.action_url
         return answer.object_id
 
     def supersede(self, claim: PaymentClaim) -> None:
@@ -132,6 +133,25 @@ class SnapshotVerb(PaymentVerb[PaymentSnapshot]):
             return
         give_up(claim, "superseded", "Another request came before the provider's answer.")
         write_snapshot(claim.subject.pk, snapshot, claim.origin)
+
+
+class BeginningVerb(SnapshotVerb):
+    """A verb that makes the provider's object for a payment, in the flow of its variant."""
+
+    def gateway(self, claim: PaymentClaim) -> Gateway:
+        """Return the gateway of the payment's variant."""
+        return get_gateway(claim.subject.variant)
+
+    def undo(self, claim: PaymentClaim, error: GatewayError) -> None:
+        """Let the payment say why it could not be started."""
+        payment = claim.subject
+        if not can_transition(payment.status, PaymentStatus.ERROR):
+            return
+        previous, payment.status = payment.status, PaymentStatus.ERROR
+        payment.failure_code, payment.decline_code = error.code[:64], ""
+        payment.message = claim.operation.error["detail"]
+        payment.save(update_fields=["status", "failure_code", "decline_code", "message", "modified"])
+        announce_status(payment, previous, claim.origin)
 
 
 def payment_metadata(payment: AbstractPayment) -> dict[str, str]:
@@ -156,4 +176,7 @@ def payment_request(payment: AbstractPayment, operation: PaymentOperation) -> Pa
         customer_email=payment.billing_email,
         payment_method=params.get("payment_method", ""),
         expires_at=closing_moment(params),
+        customer_id=params.get("customer_id", ""),
+        save_payment_method=params.get("save_payment_method", False),
+        offer_to_save=params.get("offer_to_save", False),
     )

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 from django.db.models import Q
 
+from django_stripe_gateway import signals
 from django_stripe_gateway.choices import LogEvent, OperationKind, PaymentStatus
 from django_stripe_gateway.gateways.values import PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.models import AbstractPayment, PaymentOperation
 from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.services.arrivals import handle_arrivals
-from django_stripe_gateway.services.audit import announce_failure, announce_status, write_log
+from django_stripe_gateway.services.audit import announce_failure, announce_status, send_on_commit, write_log
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.payments.unexpected import ANOTHER_AMOUNT, SECOND_TIME, TAKEN, contradiction
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.services.transactions import payments_database
-from django_stripe_gateway.transitions import PAID, can_transition
+from django_stripe_gateway.transitions import AUTHENTICATION_REQUIRED, PAID, can_transition
 
 TARGETS: Mapping[ProviderStatus, str] = {
     ProviderStatus.OPEN: PaymentStatus.WAITING,
     ProviderStatus.APPROVED: PaymentStatus.WAITING,
     ProviderStatus.REQUIRES_ACTION: PaymentStatus.WAITING,
+    ProviderStatus.AUTHENTICATION_REQUIRED: PaymentStatus.WAITING,
     ProviderStatus.PROCESSING: PaymentStatus.WAITING,
     ProviderStatus.AUTHORIZED: PaymentStatus.PREAUTH,
     ProviderStatus.SUCCEEDED: PaymentStatus.CONFIRMED,
@@ -30,7 +33,14 @@ TARGETS: Mapping[ProviderStatus, str] = {
     ProviderStatus.REJECTED: PaymentStatus.REJECTED,
     ProviderStatus.CANCELED: PaymentStatus.REJECTED,
 }
-UNPAID = (ProviderStatus.FAILED, ProviderStatus.REJECTED, ProviderStatus.CANCELED)
+UNPAID = (
+    ProviderStatus.FAILED,
+    ProviderStatus.AUTHENTICATION_REQUIRED,
+    ProviderStatus.REJECTED,
+    ProviderStatus.CANCELED,
+)
+#: What begins a payment at its provider.
+BEGINNINGS = (OperationKind.CREATE, OperationKind.CHARGE)
 # A row's number has at most as many digits; longer ones are not worth parsing.
 ID_DIGITS = 19
 #: What a snapshot can change.
@@ -57,6 +67,9 @@ def apply_snapshot(
         SupersededAttempt: the snapshot is about an object of an earlier attempt.
     """
     own = operation is not None
+    if snapshot.status == ProviderStatus.AUTHENTICATION_REQUIRED and not _was_charged(payment):
+        # Whoever is there, on the provider's page or the host's, reads of it there, and tries again.
+        snapshot = replace(snapshot, status=ProviderStatus.FAILED)
     verify_snapshot(payment, snapshot, own=own)
     before = {name: getattr(payment, name) for name in WATCHED}
     _take_status(payment, snapshot, operation)
@@ -70,13 +83,20 @@ def apply_snapshot(
     elif payment.status == PaymentStatus.ERROR and {"failure_code", "decline_code", "message"} & set(changed):
         announce_failure(payment, origin)
     elif operation is not None:
-        is_new = operation.kind == OperationKind.CREATE
+        is_new = operation.kind in BEGINNINGS
         message = "started at the provider" if is_new else f"{operation.kind}: {snapshot.status}"
         ids = {"object_id": snapshot.object_id} | ({"intent_id": snapshot.intent_id} if snapshot.intent_id else {})
         write_log(payment, LogEvent.UPDATED, origin, message, ids)
+    if payment.waits_for_authentication and "failure_code" in changed:
+        send_on_commit(signals.payment_action_required, type(payment), payment=payment)
     # After the payment's own signals: its refund is announced after its confirmation.
     handle_arrivals(*(getattr(payment, name) for name in ("transaction_id", "intent_id") if name in changed))
     return True
+
+
+def _was_charged(payment: AbstractPayment) -> bool:
+    """Return whether the payment was begun without its customer."""
+    return payment.operations.using(payments_database()).filter(kind=OperationKind.CHARGE).exists()
 
 
 def verify_snapshot(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own: bool) -> None:
@@ -107,7 +127,7 @@ def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
     if snapshot.status in UNPAID and not snapshot.is_session and not payment.intent_id:
         # An unpaid intent may be of another attempt than the one that waits for its intent.
         attempt = snapshot.raw.get("metadata", {}).get("attempt", "")
-        latest = operations.filter(kind=OperationKind.CREATE).order_by("-pk").values_list("pk", flat=True).first()
+        latest = operations.filter(kind__in=BEGINNINGS).order_by("-pk").values_list("pk", flat=True).first()
         if attempt and attempt != str(latest):
             raise SupersededAttempt(snapshot.object_id)
     if snapshot.status in TAKEN and not snapshot.is_session and not payment.intent_id:
@@ -139,7 +159,7 @@ def _is_of_earlier_page(payment: AbstractPayment, snapshot: PaymentSnapshot) -> 
     current = (payment.stored_session.get("metadata") or {}).get("attempt")
     if not marker or not payment.transaction_id or marker == current:
         return False
-    attempts = payment.operations.using(payments_database()).filter(kind=OperationKind.CREATE, pk=int(marker))
+    attempts = payment.operations.using(payments_database()).filter(kind__in=BEGINNINGS, pk=int(marker))
     return bool(attempts.exclude(object_id__in=("", payment.transaction_id)).exists())
 
 
@@ -155,9 +175,7 @@ def is_of_attempt(payment: AbstractPayment, snapshot: PaymentSnapshot, object_id
 
     Of a page we know the id; what holds its money was made by the page, and carries the mark of its attempt.
     """
-    attempts = payment.operations.using(payments_database()).filter(
-        kind__in=(OperationKind.CREATE, OperationKind.CONFIRM)
-    )
+    attempts = payment.operations.using(payments_database()).filter(kind__in=(*BEGINNINGS, OperationKind.CONFIRM))
     is_made = Q(object_id=object_id)
     if marker := _marker(payment, snapshot):
         is_made |= Q(pk=int(marker))
@@ -172,7 +190,10 @@ def _take_status(payment: AbstractPayment, snapshot: PaymentSnapshot, operation:
         if kind == OperationKind.CANCEL or (operation is None and pending.exists()):
             target = PaymentStatus.CANCELLED
     # Our own new attempt is what makes a failed payment wait again; an event of an old attempt is not.
-    new_attempt = kind in (OperationKind.CREATE, OperationKind.CONFIRM)
+    new_attempt = kind in (*BEGINNINGS, OperationKind.CONFIRM)
+    if snapshot.status == ProviderStatus.AUTHENTICATION_REQUIRED and payment.status == PaymentStatus.WAITING:
+        _note_failure(payment, snapshot)
+        return
     if can_transition(payment.status, target, new_attempt=new_attempt):
         payment.status = target
     elif not (new_attempt and target == payment.status == PaymentStatus.ERROR):
@@ -189,11 +210,18 @@ def _take_status(payment: AbstractPayment, snapshot: PaymentSnapshot, operation:
         if payment.captured_amount and payment.refunded_amount >= payment.captured_amount:
             payment.status = PaymentStatus.REFUNDED
         payment.failure_code = payment.decline_code = payment.message = ""
+    elif target == PaymentStatus.PREAUTH and payment.failure_code == AUTHENTICATION_REQUIRED:
+        payment.failure_code = payment.decline_code = payment.message = ""
     elif snapshot.status == ProviderStatus.CANCELED and target == PaymentStatus.REJECTED:
         payment.message = "The payment was cancelled at the provider."
     elif snapshot.status == ProviderStatus.REJECTED and not snapshot.failure:
         payment.message = "The payment expired before it was paid."
     if target in (PaymentStatus.ERROR, PaymentStatus.REJECTED) and snapshot.failure:
+        _note_failure(payment, snapshot)
+
+
+def _note_failure(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
+    if snapshot.failure:
         payment.failure_code = snapshot.failure.code[:64]
         payment.decline_code = snapshot.failure.decline_code[:64]
         payment.message = snapshot.failure.message

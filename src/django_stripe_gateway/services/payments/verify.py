@@ -110,7 +110,9 @@ def _books(payments: Sequence[AbstractPayment]) -> Iterator[Books]:
 def _shared(payments: Sequence[AbstractPayment], name: str) -> set[str]:
     values = {getattr(payment, name) for payment in payments} - {""}
     rows = get_payment_model()._default_manager.using(payments_database()).filter(**{f"{name}__in": values})
-    return set(rows.order_by().values(name).annotate(count=Count("pk")).filter(count__gt=1).values_list(name, flat=True))
+    return set(
+        rows.order_by().values(name).annotate(count=Count("pk")).filter(count__gt=1).values_list(name, flat=True)
+    )
 
 
 def _undecided(payments: Sequence[AbstractPayment]) -> dict[Any, int]:

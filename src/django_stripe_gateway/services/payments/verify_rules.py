@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from django_stripe_gateway.choices import OperationKind, OperationState, PaymentStatus
 from django_stripe_gateway.exceptions import GatewayError

@@ -63,7 +63,9 @@ def handle_sale(event: Event) -> WebhookState:
 @handles("PAYMENT.CAPTURE.REFUNDED", "PAYMENT.REFUND.PENDING", "PAYMENT.REFUND.FAILED", "PAYMENT.SALE.REFUNDED")
 def handle_refund(event: Event) -> WebhookState:
     """Bring the refund, and with it the payment, to PayPal's state."""
-    return change_paypal_payment(event, lambda payment: apply_event_refunds(event, payment, [_refund_of(event, payment)]))
+    return change_paypal_payment(
+        event, lambda payment: apply_event_refunds(event, payment, [_refund_of(event, payment)])
+    )
 
 
 @handles("PAYMENT.CAPTURE.REVERSED", "PAYMENT.SALE.REVERSED")

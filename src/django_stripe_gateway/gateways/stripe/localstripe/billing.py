@@ -60,6 +60,7 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     supports_lookup_keys = False
     supports_schedules = False
     supports_trial_changes = False
+    supports_invoicing = False
 
     create_subscription_checkout = find_subscription_checkout = _refusing("Checkout")
     retrieve_subscription_checkout = expire_subscription_checkout = _refusing("Checkout")
