@@ -35,7 +35,9 @@ from django_stripe_gateway.services.payments.charge import charge
 from django_stripe_gateway.services.payments.confirm import confirm_payment
 from django_stripe_gateway.services.payments.create import create_payment, start_payment
 from django_stripe_gateway.services.payments.decide import accept_unexpected, refund_unexpected
+from django_stripe_gateway.services.payments.fees import fetch_fees
 from django_stripe_gateway.services.payments.give_up import give_up_payment
+from django_stripe_gateway.services.payments.guests import claim_payment, guest_token
 from django_stripe_gateway.services.payments.reconcile import reconcile_operations, reconcile_payments
 from django_stripe_gateway.services.payments.refresh import sync_payment
 from django_stripe_gateway.services.payments.refund import refund_payment
@@ -48,13 +50,16 @@ __all__ = [
     "cancel_payment",
     "capture_payment",
     "charge",
+    "claim_payment",
     "complete_return",
     "confirm_payment",
     "create_payment",
+    "fetch_fees",
     "format_amount",
     "from_minor_units",
     "give_up_operation",
     "give_up_payment",
+    "guest_token",
     "reconcile_operations",
     "reconcile_payments",
     "refund_payment",

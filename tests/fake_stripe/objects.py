@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.fake_stripe import cards
+from tests.fake_stripe import balance, cards
 from tests.fake_stripe.errors import invalid
 from tests.fake_stripe.state import Object, Scope
 
@@ -99,7 +99,7 @@ def charge(scope: Scope, intent: Object, method: Object, *, status: str, capture
         "application": None,
         "application_fee": None,
         "application_fee_amount": None,
-        "balance_transaction": scope.new_id("txn_") if captured and status == "succeeded" else None,
+        "balance_transaction": _booked(scope, identifier, intent) if captured and status == "succeeded" else None,
         "billing_details": {"address": dict(_NO_ADDRESS), "email": None, "name": None, "phone": None, "tax_id": None},
         "calculated_statement_descriptor": "FAKE STRIPE",
         "captured": captured,
@@ -136,6 +136,11 @@ def charge(scope: Scope, intent: Object, method: Object, *, status: str, capture
     }
 
 
+def _booked(scope: Scope, charge_id: str, intent: Object) -> str:
+    fee = scope.state.platform_fee
+    return balance.book(scope, charge_id, "charge", intent["amount"], intent["currency"], platform_fee=fee)
+
+
 def _outcome(behaviour: cards.Behaviour, failed: bool) -> Object:
     return {
         "advice_code": "try_again_later" if failed else None,
@@ -152,12 +157,15 @@ def _outcome(behaviour: cards.Behaviour, failed: bool) -> Object:
 
 def refund(scope: Scope, charge: Object, *, amount: int, status: str) -> Object:
     """Return a new refund of a charge."""
+    identifier = scope.new_id("re_")
     return {
-        "id": scope.new_id("re_"),
+        "id": identifier,
         "object": "refund",
         "amount": amount,
         # Nothing has moved while it is pending.
-        "balance_transaction": None if status == "pending" else scope.new_id("txn_"),
+        "balance_transaction": None
+        if status == "pending"
+        else balance.book(scope, identifier, "refund", -amount, charge["currency"]),
         "charge": charge["id"],
         "created": scope.now(),
         "currency": charge["currency"],

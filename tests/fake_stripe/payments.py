@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.fake_stripe import cards, objects, releasing, shapes
+from tests.fake_stripe import balance, cards, objects, releasing, shapes
 from tests.fake_stripe.errors import ApiError
 from tests.fake_stripe.events import record
 from tests.fake_stripe.state import Object, Scope
@@ -67,7 +67,8 @@ def succeed(scope: Scope, intent: Object, method: Object) -> None:
     manual = intent["capture_method"] == "manual"
     if pending is not None and pending["status"] == "pending":
         charge = pending
-        charge.update(status="succeeded", paid=True, balance_transaction=scope.new_id("txn_"))
+        booked = balance.book(scope, charge["id"], "charge", charge["amount"], charge["currency"])
+        charge.update(status="succeeded", paid=True, balance_transaction=booked)
     else:
         charge = scope.add(objects.charge(scope, intent, method, status="succeeded", captured=not manual))
     intent.update(latest_charge=charge["id"], next_action=None, last_payment_error=None)
@@ -149,7 +150,11 @@ def capture(scope: Scope, intent: Object, amount: int | None) -> None:
             param="amount_to_capture",
         )
     charge = scope.objects["charge"][intent["latest_charge"]]
-    charge.update(captured=True, amount_captured=taken, balance_transaction=scope.new_id("txn_"))
+    charge.update(
+        captured=True,
+        amount_captured=taken,
+        balance_transaction=balance.book(scope, charge["id"], "charge", taken, charge["currency"]),
+    )
     releasing.release(scope, charge, charge["amount"] - taken)
     intent.update(status="succeeded", amount_capturable=0, amount_received=taken)
     record(scope, "charge.captured", charge)

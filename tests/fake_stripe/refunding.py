@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fake_stripe import money, objects
+from tests.fake_stripe import balance, money, objects
 from tests.fake_stripe.errors import ApiError, invalid
 from tests.fake_stripe.events import record
 from tests.fake_stripe.state import Object, Scope
@@ -59,7 +59,8 @@ def settle(scope: Scope, refund: Object) -> None:
 def fail(scope: Scope, refund: Object, reason: str) -> None:
     """Let a refund fail, as it may days later: the money is back with the merchant."""
     before = {"status": refund["status"]}
-    refund.update(status="failed", failure_reason=reason, failure_balance_transaction=scope.new_id("txn_"))
+    returned = balance.book(scope, refund["id"], "refund_failure", refund["amount"], refund["currency"])
+    refund.update(status="failed", failure_reason=reason, failure_balance_transaction=returned)
     _count(scope.objects["charge"][refund["charge"]], -refund["amount"])
     _updated(scope, refund, before)
     record(scope, "refund.failed", refund)

@@ -68,6 +68,8 @@ GENERATIONS: dict[str, Generation] = {
 }
 
 _DEEPEST = 4
+#: What may be expanded, and is not there until it has come to be.
+_LEFT_OUT = {("refund", "failure_balance_transaction")}
 #: The versions that took the embedded lists away, and that moved periods and payments.
 _LISTS_REMOVED, _BILLING_MOVED = "2022-11-15", "2025-03-31"
 
@@ -103,6 +105,8 @@ def render(obj: Object, scope: Scope, generation: str, expand: list[str] | None 
     shown = public(renderer(obj, scope) if renderer else obj)
     for path in expand or []:
         first, _, rest = path.partition(".")
+        if (obj["object"], first) in _LEFT_OUT and first not in shown:
+            continue
         shown[first] = _expanded(obj, shown, first, rest, scope, generation)
     return shown
 

@@ -60,6 +60,10 @@ class State:
         self.generation = "current"
         self.refunds_stay_pending = False
         self.releases = "counted"
+        #: The currency that the account is paid out in, and what one of a payment's buys of it, in thousandths.
+        self.settlement: tuple[str, int] | None = None
+        #: What a platform keeps of each charge, in the settlement's minor units.
+        self.platform_fee = 0
         self.clock: Callable[[], float] = time.time
         self.ahead = 0
         self.after_retries = "canceled"

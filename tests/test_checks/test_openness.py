@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.test import override_settings
 
+from django_stripe_gateway.adapter import Adapter
 from django_stripe_gateway.checks.openness import check_open_settings, check_proxies, check_throttles
 from django_stripe_gateway.conf.api import SELLERS_ACTIONS
 from tests.test_checks.running import run
@@ -35,6 +37,7 @@ SAFE = {
         ("PAST_DUE_GRACE_DAYS", None, "while the provider tries"),
         ("PAST_DUE_GRACE_DAYS", 365, "for 365 days"),
         ("SUBSCRIPTIONS_PER_OWNER", "one_per_plan", "several plans"),
+        ("GUEST_PAYMENTS", True, "choose what they pay"),
         ("PERMISSION_CLASSES", [], "everybody may ask"),
         ("PERMISSION_CLASSES", ["rest_framework.permissions.AllowAny"], "everybody may ask"),
         ("WEBHOOK_HEALTH_PERMISSION_CLASSES", [], "everybody may read"),
@@ -49,6 +52,26 @@ def test_w037(name: str, value: Any, words: str) -> None:
         assert words in found.msg
         with override_settings(DEBUG=True):
             assert check_open_settings(None) == []
+
+
+class Priced(Adapter):
+    """Says what a payment costs."""
+
+    def price_payment(self, request: Any, data: Any) -> Any:
+        """Return the same for everybody."""
+        return {"amount": Decimal(1), "currency": "EUR"}
+
+
+def test_w037__guests() -> None:
+    settings = SAFE | {"STRIPE_GATEWAY_GUEST_PAYMENTS": True}
+    priced = {"STRIPE_GATEWAY_ADAPTER": f"{__name__}.Priced"}
+    with override_settings(**settings | priced):
+        assert check_open_settings(None) == []
+    for rates in ({"payments.guest": None}, None):
+        with override_settings(**settings | priced | {"STRIPE_GATEWAY_THROTTLE_RATES": rates}):
+            (found,) = check_open_settings(None)
+            assert "without end" in found.msg
+            assert "choose" not in found.msg
 
 
 def test_w037__pauses_without_end() -> None:

@@ -14,7 +14,7 @@ from django_stripe_gateway.testing import GatewayConformance
 from tests.fake_paypal.server import FakePayPal
 from tests.test_gateways.conformance import OnCheckout, OnFakeStripe, OnIntents, OnLocalstripe, OnPayPal, OnStripe
 
-GENERATIONS = ["current", "legacy"]
+GENERATIONS = {"current": "", "legacy": "2017-08-15"}
 TEN = Decimal("10.00")
 
 
@@ -37,6 +37,8 @@ class FakeStripeConformance(StripeConformance, OnFakeStripe):
     @pytest.fixture(autouse=True, params=GENERATIONS)
     def _server(self, request: Any, settings: Any, stripe_server: Any) -> Iterator[None]:
         settings.PAYMENT_VARIANTS = {"stripe": ("django_stripe_gateway.providers.StripeProvider", {"flow": self.flow})}
+        # Of the older generation is asked for what it knows.
+        settings.STRIPE_GATEWAY_API_VERSION = GENERATIONS[request.param]
         stripe_server.response_generation = request.param
         self.fake = stripe_server
         yield

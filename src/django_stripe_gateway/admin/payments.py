@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.admin.actions import ActionsMixin
 from django_stripe_gateway.admin.actions.payments import PAYMENT_ACTIONS
-from django_stripe_gateway.admin.base.display import display_json, money_column
+from django_stripe_gateway.admin.base.display import display_json, external_link, money_column
 from django_stripe_gateway.admin.base.filters import GatewayFilter, MoneyFilter
 from django_stripe_gateway.admin.base.lists import AdminBase, LargeListMixin
 from django_stripe_gateway.admin.base.readonly import KeptMixin
@@ -29,7 +29,12 @@ from django_stripe_gateway.models import AbstractPayment
 
 OWN_FIELDS = frozenset(field.name for field in AbstractPayment._meta.get_fields())
 SECTIONS: Sequence[tuple[Any, Sequence[str]]] = (
-    (None, "status total_money authorized_money captured_money refunded_money owner gateway created modified".split()),
+    (
+        None,
+        "status total_money authorized_money captured_money refunded_money owner is_guest gateway created "
+        "modified".split(),
+    ),
+    (_("Paid with"), "payment_method_type card_brand card_last4 receipt".split()),
     (_("Order"), "order_id description metadata delivery_money tax_money capture_method".split()),
     (
         _("Provider"),
@@ -69,6 +74,11 @@ class PaymentAdminMixin(ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, 
     refunded_money = money_column("refunded_amount", _("refunded"))
     delivery_money = money_column("delivery", _("delivery"))
     tax_money = money_column("tax", _("tax"))
+
+    @admin.display(description=_("receipt"))
+    def receipt(self, payment: Any) -> SafeString | str:
+        """Return a link to the provider's receipt."""
+        return external_link(payment.receipt_url)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Give the longer texts two lines to begin with."""

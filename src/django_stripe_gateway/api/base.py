@@ -30,7 +30,7 @@ from rest_framework.views import APIView
 from django_stripe_gateway.api.access import check_fields, check_may
 from django_stripe_gateway.api.errors import handle_exception
 from django_stripe_gateway.api.openapi.optional import view_schema
-from django_stripe_gateway.api.throttling import GatewayRateThrottle
+from django_stripe_gateway.api.throttling import GatewayRateThrottle, GuestThrottle
 from django_stripe_gateway.api.unknown_keys import check_keys, check_query
 from django_stripe_gateway.choices import LogSource
 from django_stripe_gateway.conf import gateway_settings
@@ -38,6 +38,10 @@ from django_stripe_gateway.services.bodies import keep_body
 from django_stripe_gateway.services.origins import Origin
 
 SerializerClass = type[BaseSerializer[Any]]
+# In a header: addresses are written into logs.
+GUEST_HEADER = "Guest-Token"
+# What asks for nothing but that somebody has signed in; whatever else a host asks for counts for guests, too.
+SIGNED_IN = frozenset({"rest_framework.permissions.IsAuthenticated"})
 
 
 class NothingSerializer(Serializer[Any]):
@@ -97,12 +101,16 @@ class GatewayAPIView(APIView):
     # A host's versioning scheme belongs to the host's own views; it would answer 404 to these.
     versioning_class = None
     parser_classes = (ExactJSONParser,)
-    throttle_classes = (*APIView.throttle_classes, GatewayRateThrottle)
+    throttle_classes = (*APIView.throttle_classes, GatewayRateThrottle, GuestThrottle)
     pagination_class: ClassVar[type[BasePagination]]
     #: Name of the rate in ``STRIPE_GATEWAY_THROTTLE_RATES``.
     rate_scope: ClassVar[str] = ""
+    #: The same for what guests do besides.
+    guest_scope: ClassVar[str] = ""
     #: The name in ``STRIPE_GATEWAY_ACTION_PERMISSIONS`` of what it changes.
     action: ClassVar[str] = ""
+    #: Answers who has not signed in where ``STRIPE_GATEWAY_GUEST_PAYMENTS`` says so.
+    takes_guests: ClassVar[bool] = False
     #: Needs no permission, and is answered to whoever asks.
     is_public: ClassVar[bool] = False
     #: Others add to its address what they like.
@@ -143,9 +151,10 @@ class GatewayAPIView(APIView):
         """
         if self.is_public:
             return []
+        general = [path for path in gateway_settings.permission_classes if not (self.is_guest and path in SIGNED_IN)]
         is_action = self.request.method not in SAFE_METHODS
         own = gateway_settings.action_permissions.get(self.action, ()) if is_action else ()
-        return [import_string(path)() for path in (*gateway_settings.permission_classes, *own)]
+        return [import_string(path)() for path in (*general, *own)]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse reading with a query parameter that nobody knows: a misspelt one would give a wider list."""
@@ -165,6 +174,19 @@ class GatewayAPIView(APIView):
     def get_exception_handler(self) -> Callable[..., Response]:
         """Return the handler that knows the one error shape."""
         return handle_exception
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether nobody has signed in, and need not."""
+        if not self.takes_guests or not gateway_settings.guest_payments:
+            return False
+        user = getattr(self.request, "user", None)
+        return user is None or not user.is_authenticated
+
+    @property
+    def guest_token(self) -> str:
+        """The secret that a guest sends along, as it came; empty if there is none."""
+        return str(self.request.headers.get(GUEST_HEADER, ""))
 
     @property
     def owner(self) -> Any:
@@ -194,7 +216,7 @@ class GatewayAPIView(APIView):
     @property
     def origin(self) -> Origin:
         """Who is making the change, for the audit trail."""
-        return Origin(source=LogSource.API, actor=f"user:{self.owner.pk}")
+        return Origin(source=LogSource.API, actor="guest" if self.is_guest else f"user:{self.owner.pk}")
 
     @property
     def base_url(self) -> str:

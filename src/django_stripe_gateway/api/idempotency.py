@@ -34,7 +34,9 @@ REPLAYED = "Idempotent-Replayed"
 KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
 MAX_TRIES = 3
 # Secrets of the provider are handed on, never stored; the view fetches them again for a replay.
-WITHHELD = ("client_secret",)
+WITHHELD = ("client_secret", "guest_token")
+# A guest's key is all that tells one guest from another: nobody may guess it. A UUID is long and varied enough.
+GUEST_KEY_LENGTH, GUEST_KEY_VARIETY = 32, 8
 # Nothing was begun when these are answered, so the key may come back with a corrected request.
 RELEASING = frozenset(range(400, 500)) - {status.HTTP_402_PAYMENT_REQUIRED, status.HTTP_409_CONFLICT}
 
@@ -62,12 +64,14 @@ def idempotent(handler: Callable[..., Response]) -> Callable[..., Response]:
         if not KEY.fullmatch(key):
             text = _("An Idempotency-Key has 1 to 255 printable ASCII characters.")
             raise InvalidInput(text, code="invalid_idempotency_key", field=HEADER)
-        row, is_new = claim_key(view.owner, view.idempotency_scope, key, fingerprint(key, request))
+        row, is_new = _claim(view, request, key)
         if row.response_status is not None:
             return _replay(view, row, kwargs)
         try:
             # The services' key is apart for each life of the caller's, which can be used again when it has expired.
-            response = handler(view, request, *args, idempotency_key=f"{row.pk}:{row.key}", **kwargs)
+            response = handler(
+                view, request, *args, idempotency_key=f"{row.pk}:{row.guest_digest or row.key}", **kwargs
+            )
         except PaymentDeclined as error:
             _store(row, error.status_code, error_body(error))
             raise
@@ -83,6 +87,17 @@ def idempotent(handler: Callable[..., Response]) -> Callable[..., Response]:
     return post
 
 
+def _claim(view: GatewayAPIView, request: Request, key: str) -> Claim:
+    """Claim a user's key, or a guest's: apart for each token that it comes with, right or wrong."""
+    if not view.is_guest:
+        return claim_key(view.owner, view.idempotency_scope, key, fingerprint(key, request))
+    if not view.guest_token and (len(key) < GUEST_KEY_LENGTH or len(set(key)) < GUEST_KEY_VARIETY):
+        text = _("Without signing in, an Idempotency-Key has to be random, such as a UUID.")
+        raise InvalidInput(text, code="weak_idempotency_key", field=HEADER)
+    digest = hashlib.sha256("\n".join([view.guest_token, key]).encode()).hexdigest()
+    return claim_key(None, "", digest, fingerprint(key, request))
+
+
 def fingerprint(key: str, request: Request) -> str:
     """Return what must be the same for a repeat: the key to the letter (a database may compare without case), method,
     path and body.
@@ -96,7 +111,7 @@ def claim_key(owner: Any, scope: str, key: str, request_fingerprint: str) -> Cla
     """Return the claim on ``key``: a new one, or the one of the first request.
 
     Args:
-        owner: the user who asks.
+        owner: the user who asks; ``None`` for a guest, whose ``key`` is a digest.
         scope: for whom the user asks, where that is somebody else.
 
     Raises:
@@ -104,12 +119,13 @@ def claim_key(owner: Any, scope: str, key: str, request_fingerprint: str) -> Cla
     """
     database = router.db_for_write(IdempotencyKey)
     rows = IdempotencyKey.objects.using(database)
+    named = {"guest_digest": key} if owner is None else {"owner_id": owner.pk, "scope": scope, "key": key}
     for _try in range(MAX_TRIES):
-        row = rows.filter(owner_id=owner.pk, scope=scope, key=key).first()
+        row = rows.filter(**named).first()
         if row is None:
             try:
                 with transaction.atomic(using=database):
-                    made = rows.create(owner_id=owner.pk, scope=scope, key=key, fingerprint=request_fingerprint)
+                    made = rows.create(**named, fingerprint=request_fingerprint)
                     return Claim(made, is_new=True)
             except IntegrityError:
                 # Another request with this key was first.

@@ -31,3 +31,14 @@ class PromotionCodeThrottle(GatewayRateThrottle):
         """Return whether the request may go on; one without a code always may."""
         body = request.data
         return not (isinstance(body, Mapping) and body.get("promotion_code")) or super().allow_request(request, view)
+
+
+class GuestThrottle(GatewayRateThrottle):
+    """Count what an address without credentials begins: stolen cards are tried where nobody signs in."""
+
+    scope_attr = "guest_scope"
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        """Return whether the request may go on; one of somebody who has signed in always may."""
+        is_counted = getattr(view, "is_guest", False) and getattr(view, self.scope_attr, "")
+        return not is_counted or super().allow_request(request, view)

@@ -10,6 +10,7 @@ from django.core.cache import DEFAULT_CACHE_ALIAS
 from django.core.checks import CheckMessage
 from rest_framework.settings import api_settings
 
+from django_stripe_gateway.adapter import Adapter, get_adapter
 from django_stripe_gateway.checks.messages import warning
 from django_stripe_gateway.checks.settings import wrong_settings
 from django_stripe_gateway.conf import gateway_settings
@@ -50,6 +51,25 @@ def _days_past_due() -> str:
     return f"who does not pay is served for {days} days" if days > LONG_GRACE_DAYS else ""
 
 
+def _prices_of_clients() -> bool:
+    try:
+        return type(get_adapter()).price_payment is Adapter.price_payment
+    except Exception:
+        # A class that cannot be had is reported elsewhere; its module can raise anything when it is imported.
+        return False
+
+
+def _open_to_guests() -> str:
+    if not gateway_settings.guest_payments:
+        return ""
+    opened = []
+    if gateway_settings.throttle_rates.get("payments.guest") is None:
+        opened.append("make payments without end (the scope payments.guest has no rate)")
+    if _prices_of_clients():
+        opened.append("choose what they pay (the adapter does not override price_payment)")
+    return f"people who have not signed in {' and '.join(opened)}" if opened else ""
+
+
 def _lets_everybody_in(classes: Sequence[str]) -> bool:
     return all(path == ALLOW_ANY for path in classes)
 
@@ -73,6 +93,7 @@ OPEN: Mapping[str, Callable[[], str]] = {
         "an owner can have one trial after another" if gateway_settings.allow_repeated_trials else ""
     ),
     "PAST_DUE_GRACE_DAYS": _days_past_due,
+    "GUEST_PAYMENTS": _open_to_guests,
     "PERMISSION_CLASSES": lambda: (
         "everybody may ask, with any credentials or none"
         if _lets_everybody_in(gateway_settings.permission_classes)

@@ -49,6 +49,7 @@ THROTTLE_RATES = {
     "payments.read": "300/minute",
     "payments.create": "30/minute",
     "payments.write": "60/minute",
+    "payments.guest": "30/hour",
     "payments.return": "60/minute",
     "subscriptions.plans": "300/minute",
     "subscriptions.read": "300/minute",
@@ -117,6 +118,16 @@ class ApiSettings:
         sentence=(
             "What customers may do with what is their own: `default` for all that costs the seller nothing, the names "
             "of [further actions](../explanation/security.md#who-may-do-what), or `*` for everything."
+        ),
+        checks="W037",
+    )
+    guest_payments = Setting(
+        values.flag,
+        default=False,
+        rule=rules.is_bool,
+        sentence=(
+            "Let whoever has not signed in [make payments](../howto/guest-checkout.md) through the API, and read, "
+            "confirm and cancel their own by a token."
         ),
         checks="W037",
     )

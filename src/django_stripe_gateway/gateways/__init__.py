@@ -27,6 +27,7 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionSnapshot,
 )
 from django_stripe_gateway.gateways.catalogue_values import PriceRequest, PriceSnapshot, ProductRequest, ProductSnapshot
+from django_stripe_gateway.gateways.fee_values import FeeDetail, FeesSnapshot, RefundFees
 from django_stripe_gateway.gateways.metering import Meter, MeterEventRequest, MeterGateway
 from django_stripe_gateway.gateways.provider import Provider, ProviderChecks
 from django_stripe_gateway.gateways.registry import (
@@ -42,6 +43,7 @@ from django_stripe_gateway.gateways.values import (
     DisputeSnapshot,
     Failure,
     LineItem,
+    PaidWith,
     PaymentRef,
     PaymentRequest,
     PaymentSnapshot,
@@ -58,6 +60,8 @@ __all__ = [
     "CustomerSnapshot",
     "DisputeSnapshot",
     "Failure",
+    "FeeDetail",
+    "FeesSnapshot",
     "Gateway",
     "InvoiceLine",
     "InvoiceSnapshot",
@@ -68,6 +72,7 @@ __all__ = [
     "Meter",
     "MeterEventRequest",
     "MeterGateway",
+    "PaidWith",
     "PaymentMethodSnapshot",
     "PaymentRef",
     "PaymentRequest",
@@ -81,6 +86,7 @@ __all__ = [
     "Provider",
     "ProviderChecks",
     "ProviderStatus",
+    "RefundFees",
     "RefundSnapshot",
     "SchedulePhase",
     "ScheduleSnapshot",

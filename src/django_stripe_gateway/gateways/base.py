@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from django_stripe_gateway.exceptions import UnsupportedByGateway
+from django_stripe_gateway.gateways.fee_values import FeesSnapshot
 from django_stripe_gateway.gateways.values import PaymentRef, PaymentRequest, PaymentSnapshot, RefundSnapshot
 
 
@@ -38,6 +39,8 @@ class Gateway(ABC):
     confirms_on_return: ClassVar[bool] = False
     #: Payments can be a customer's of the account's billing: their cards are saved, and charged later without them.
     supports_customers: bool = False
+    #: It says what the provider keeps of a payment; a gateway decides that for each of its accounts.
+    supports_fees: bool = False
 
     provider: ClassVar[str] = ""
     #: A new payment is confirmed right away with a test payment method (development).
@@ -110,3 +113,14 @@ class Gateway(ABC):
     @abstractmethod
     def list_refunds(self, ref: PaymentRef) -> Sequence[RefundSnapshot]:
         """Return all refunds of a payment, whoever made them."""
+
+    def retrieve_fees(self, ref: PaymentRef, *, with_refunds: bool = False) -> FeesSnapshot | None:
+        """Ask how a payment was booked on the seller's account; ``None`` while it is not.
+
+        Args:
+            with_refunds: also how its refunds were.
+
+        Raises:
+            UnsupportedByGateway: the provider does not say.
+        """
+        raise UnsupportedByGateway("This gateway does not say what it keeps of a payment.")

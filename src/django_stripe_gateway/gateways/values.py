@@ -36,6 +36,23 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class PaidWith:
+    """What a payment was made with, as its payer knows it again.
+
+    Args:
+        method_type: in the provider's words: "card", "sepa_debit", "paypal", or the wallet that held the card.
+        card_brand: "visa", in lower case; empty for what is no card.
+        card_last4: the last four digits of the card's number.
+        receipt_url: the provider's receipt; it opens to whoever has it.
+    """
+
+    method_type: str = ""
+    card_brand: str = ""
+    card_last4: str = ""
+    receipt_url: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentSnapshot:
     """A payment as its provider sees it at one moment.
 
@@ -49,6 +66,8 @@ class PaymentSnapshot:
         client_secret: for the customer's browser; never stored or logged.
         action_url: where the customer authenticates; never stored or logged.
         customer_id: the provider's id of whose it is, where it says so.
+        paid_with: of the attempt that holds or takes the money, never of one that failed; ``None`` when the object does
+            not say.
         raw: the object, without secrets, for the record.
     """
 
@@ -67,6 +86,7 @@ class PaymentSnapshot:
     action_url: str = field(default="", repr=False)
     failure: Failure | None = None
     customer_id: str = ""
+    paid_with: PaidWith | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 

@@ -23,6 +23,7 @@ from django_stripe_gateway.models.invoices import Invoice
 from django_stripe_gateway.models.logs import PaymentLog, SubscriptionLog
 from django_stripe_gateway.models.meter_events import MeterEvent
 from django_stripe_gateway.models.operations import BillingOperation, CatalogueOperation, PaymentOperation
+from django_stripe_gateway.models.payment_fees import PaymentFees
 from django_stripe_gateway.models.payment_querysets import PaymentQuerySet
 from django_stripe_gateway.models.payments import AbstractPayment, Payment, get_payment_model
 from django_stripe_gateway.models.plans import Plan, PlanLimit, PlanPricing
@@ -49,6 +50,7 @@ __all__ = [
     "LogSource",
     "MeterEvent",
     "Payment",
+    "PaymentFees",
     "PaymentGatewayConfig",
     "PaymentLog",
     "PaymentOperation",

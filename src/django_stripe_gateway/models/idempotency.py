@@ -10,12 +10,16 @@ from django.utils.translation import gettext_lazy as _
 
 
 class IdempotencyKey(models.Model):
-    """One key of one user: which request it was first used with, and what was answered."""
+    """One key of one user, or of a guest: which request it was first used with, and what was answered."""
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
     # For whom the user has asked, where a team or the like is billed: its primary key.
     scope = models.CharField(max_length=64, blank=True, default="", editable=False)
     key = models.CharField(_("key"), max_length=255)
+    # In place of the key where nobody has signed in: a digest, for a guest's key is what their answer is known by.
+    guest_digest = models.CharField(max_length=64, null=True, unique=True, editable=False)
     fingerprint = models.CharField(max_length=64, editable=False)
     response_status = models.PositiveSmallIntegerField(_("status"), null=True, blank=True)
     response_body = models.TextField(blank=True, default="", editable=False)

@@ -76,6 +76,13 @@ class AbstractPayment(OfAccount, BasePayment):
     token = models.CharField(max_length=36, unique=True, default=new_token, editable=False)
     failure_code = models.CharField(_("failure code"), max_length=64, blank=True, default="")
     decline_code = models.CharField(_("decline code"), max_length=64, blank=True, default="")
+    # Of the attempt that holds or has taken the money; the receipt opens to whoever has its address.
+    payment_method_type = models.CharField(_("paid with"), max_length=64, blank=True, default="", editable=False)
+    card_brand = models.CharField(_("card brand"), max_length=32, blank=True, default="", editable=False)
+    card_last4 = models.CharField(_("last four digits"), max_length=4, blank=True, default="", editable=False)
+    receipt_url = models.TextField(_("receipt"), blank=True, default="", editable=False)
+    # Made by nobody who has signed in: a token opens it to whoever has that, until somebody claims it.
+    is_guest = models.BooleanField(_("guest"), default=False, editable=False)
 
     total = MoneyField(_("total"), default=ZERO)
     delivery = MoneyField(_("delivery"), default=ZERO)

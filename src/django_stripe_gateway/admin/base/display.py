@@ -49,6 +49,13 @@ def json_column(field: str, label: Any) -> staticmethod[[Any], str]:
     return staticmethod(column)
 
 
+def external_link(url: str) -> SafeString | str:
+    """Return a link to a provider's page, which learns nothing of where it was followed."""
+    if not url.startswith("https://"):
+        return EMPTY
+    return format_html('<a href="{}" target="_blank" rel="noopener noreferrer">{}</a>', url, _("Open"))
+
+
 @admin.display(description=_("payment"), ordering="payment_id")
 def payment_link(obj: Any) -> SafeString | str:
     """Return a link to the payment of ``obj``, without asking the database for it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -25,12 +26,14 @@ from django_stripe_gateway.api.payments.serializers import (
 from django_stripe_gateway.api.payments.views import PaymentView
 from django_stripe_gateway.choices import CaptureMethod
 from django_stripe_gateway.exceptions import InvalidInput
+from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.payments.amounts import validate_amount
 from django_stripe_gateway.services.payments.cancel import cancel_payment
 from django_stripe_gateway.services.payments.capture import capture_payment
 from django_stripe_gateway.services.payments.confirm import confirm_payment
 from django_stripe_gateway.services.payments.create import create_payment
 from django_stripe_gateway.services.payments.customers import may_need_customer
+from django_stripe_gateway.services.payments.guests import guest_token
 from django_stripe_gateway.services.payments.refresh import sync_payment
 from django_stripe_gateway.services.payments.refund import refund_payment
 
@@ -51,6 +54,8 @@ class PaymentActionView(PaymentView):
     def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
         """Ask the provider again for the client secret of an answer given earlier."""
         payment = self.get_payment(str(body["payment_id"]))
+        if "client_secret" not in body:
+            return {}
         return {"client_secret": sync_payment(payment=payment, origin=self.origin).client_secret}
 
 
@@ -64,6 +69,8 @@ class CreatePaymentView(OwnerView, PaymentActionView):
 
     action = "create_payment"
     rate_scope = "payments.create"
+    takes_guests = True
+    guest_scope = "payments.guest"
 
     @operation(
         "payments_create",
@@ -83,15 +90,37 @@ class CreatePaymentView(OwnerView, PaymentActionView):
         check_may(request, self.action)
         check_fields(request)
         values = priced(request, self.validated(CreatePaymentSerializer, request.data))
+        if self.is_guest:
+            values["is_guest"] = True
         payment = create_payment(
-            owner=self.owner_row,
-            customer_owner=self.billed_owner_or_none if may_need_customer(values) else None,
+            owner=None if self.is_guest else self.owner_row,
+            customer_owner=self.billed_owner_or_none if may_need_customer(values) and not self.is_guest else None,
             base_url=self.base_url,
             idempotency_key=idempotency_key,
             origin=self.origin,
             **values,
         )
-        return self.answer(PaymentSerializer, payment, status=201, with_client_secret=True)
+        token = guest_token(payment) if self.is_guest else ""
+        return self.answer(PaymentSerializer, payment, status=201, with_client_secret=True, guest_token=token)
+
+    def get_payment(self, payment_id: str) -> AbstractPayment:
+        """Return the payment of an answer that is given again; a guest has shown the key that it was made with.
+
+        Raises:
+            NotFound: it is out of the user's reach, or no guest's any more.
+        """
+        if not self.is_guest:
+            return super().get_payment(payment_id)
+        payment: AbstractPayment | None = self._guests_payments().filter(pk=payment_id).first()
+        if payment is None:
+            raise NotFound
+        return payment
+
+    def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return also the token that a guest has not got, because the first answer was lost."""
+        if "guest_token" not in body:
+            return super().withheld(body)
+        return super().withheld(body) | {"guest_token": guest_token(self.get_payment(str(body["payment_id"])))}
 
 
 class CapturePaymentView(PaymentActionView):
@@ -127,6 +156,8 @@ class ConfirmIntentView(PaymentActionView):
     """Charge a payment method from the server."""
 
     action = "confirm_intent"
+    takes_guests = True
+    guest_scope = "payments.guest"
 
     @operation(
         "payments_confirm_intent",
@@ -153,6 +184,7 @@ class CancelPaymentView(PaymentActionView):
     """Cancel a payment before its money is taken."""
 
     action = "cancel_payment"
+    takes_guests = True
 
     @operation("payments_cancel", answer=PaymentSerializer, examples=examples.CANCEL_PAYMENT)
     @idempotent

@@ -20,13 +20,9 @@ from django_stripe_gateway.models import AbstractPayment, PaymentLog, Refund
 
 # What is shown only when there is something to show.
 OPTIONAL = (
-    "intent_id",
-    "gateway_url",
-    "client_secret",
-    "action_url",
-    "failure_code",
-    "decline_code",
-    "requires_action",
+    *("intent_id", "gateway_url", "client_secret", "action_url", "failure_code", "decline_code", "requires_action"),
+    "guest_token",
+    *("payment_method_type", "card_brand", "card_last4", "receipt_url"),
 )
 
 
@@ -87,16 +83,34 @@ class PaymentSerializer(serializers.Serializer[AbstractPayment]):
     )
     failure_code = serializers.CharField(required=False)
     decline_code = serializers.CharField(required=False)
+    payment_method_type = serializers.CharField(
+        required=False, help_text="What was paid with, in the provider's words: card, sepa_debit, or the card's wallet."
+    )
+    card_brand = serializers.CharField(required=False, help_text="Such as visa.")
+    card_last4 = serializers.CharField(required=False, help_text="The last four digits of the card.")
+    receipt_url = serializers.CharField(
+        required=False, help_text="The provider's receipt, only where one payment is read. It opens to whoever has it."
+    )
+    guest_token = serializers.SerializerMethodField(
+        help_text="Only for whoever has not signed in, and only where a payment is made: send it as Guest-Token."
+    )
     # Not the payment's ``refund``, a method that refunds.
     refund = RefundField(source="made_refund", required=False, help_text="Only in the answer of refund_payment.")
+
+    def get_guest_token(self, payment: AbstractPayment) -> str:
+        """Return the secret of a guest's payment that has just been made."""
+        return str(self.context.get("guest_token", ""))
 
     def to_representation(self, instance: AbstractPayment) -> dict[str, Any]:
         """Return the payment without what is empty or not for this answer."""
         data: dict[str, Any] = super().to_representation(instance)
         data["currency"] = instance.currency.upper()
+        # What opens something goes where it was asked for, and into no list and no answer that is kept.
         if not self.context.get("with_client_secret"):
             data.pop("client_secret", None)
             data.pop("action_url", None)
+        if not self.context.get("with_receipt_url"):
+            data.pop("receipt_url", None)
         return {name: value for name, value in data.items() if value or name not in OPTIONAL}
 
 
@@ -127,6 +141,12 @@ class CreatePaymentSerializer(serializers.Serializer[Any]):
     description = serializers.CharField(max_length=1000, required=False, allow_blank=True)
     order_id = serializers.CharField(max_length=255, required=False, allow_blank=True)
     metadata = MetadataField(required=False)
+    email = serializers.EmailField(
+        source="billing_email",
+        max_length=254,
+        required=False,
+        help_text="Where the payer is reached; kept with the payment, and filled in on the provider's page.",
+    )
     capture_method = serializers.ChoiceField(choices=CaptureMethod.choices, required=False)
     payment_method = serializers.RegexField(
         OBJECT_ID, required=False, help_text="The provider's id of a payment method (PaymentIntents only)."

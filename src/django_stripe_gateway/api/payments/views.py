@@ -17,7 +17,9 @@ from django_stripe_gateway.api.pagination import NewestFirst, OldestFirst
 from django_stripe_gateway.api.payments import examples
 from django_stripe_gateway.api.payments.filters import PaymentFilterSerializer, filter_payments, filter_values
 from django_stripe_gateway.api.payments.serializers import GatewaySerializer, PaymentLogSerializer, PaymentSerializer
+from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig, get_payment_model
+from django_stripe_gateway.services.payments.guests import opens
 from django_stripe_gateway.services.transactions import payments_database
 
 
@@ -40,6 +42,10 @@ class PaymentView(GatewayAPIView):
             payments = payments.using(payments_database())
         return payments
 
+    def _guests_payments(self) -> QuerySet[Any]:
+        """Return the payments of those who had not signed in and have not since."""
+        return self._payments().filter(is_guest=True, owner=None)
+
     def get_payment(self, payment_id: str) -> AbstractPayment:
         """Return a payment on which the user may act.
 
@@ -49,7 +55,11 @@ class PaymentView(GatewayAPIView):
         """
         payment: AbstractPayment | None = None
         if is_key(get_payment_model(), payment_id):
-            payment = self.own_payments().filter(pk=payment_id).first()
+            if not self.is_guest:
+                payment = self.own_payments().filter(pk=payment_id).first()
+            if payment is None and self.takes_guests and self.guest_token and gateway_settings.guest_payments:
+                payment = self._guests_payments().filter(pk=payment_id).first()
+                payment = payment if payment is not None and opens(payment, self.guest_token) else None
             if payment is None and reaches_others(self.request, self.action, get_payment_model()):
                 payment = self._payments().filter(pk=payment_id).first()
         if payment is None:
@@ -92,15 +102,18 @@ class PaymentListView(PaymentView):
 class PaymentDetailView(PaymentView):
     """One payment."""
 
+    takes_guests = True
+
     @operation("payments_read", answer=PaymentSerializer, examples=examples.READ_PAYMENT)
     def get(self, request: Request, payment_id: str) -> Response:
         """Show a payment."""
-        return self.answer(PaymentSerializer, self.get_payment(payment_id))
+        return self.answer(PaymentSerializer, self.get_payment(payment_id), with_receipt_url=True)
 
 
 class PaymentLogListView(PaymentView):
     """The audit trail of one payment."""
 
+    takes_guests = True
     pagination_class = OldestFirst
 
     @operation("payments_logs", answer=PaymentLogSerializer(many=True), examples=examples.LIST_LOGS)

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from django_stripe_gateway.choices import RefundStatus
 from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.gateways.paypal.money import read_amount
-from django_stripe_gateway.gateways.values import Failure, PaymentSnapshot, ProviderStatus, RefundSnapshot
+from django_stripe_gateway.gateways.values import Failure, PaidWith, PaymentSnapshot, ProviderStatus, RefundSnapshot
 
 Object = Mapping[str, Any]
 P = ParamSpec("P")
@@ -72,6 +72,8 @@ REFUND_STATUSES: Mapping[str, str] = {
     "FAILED": RefundStatus.FAILED,
     "CANCELLED": RefundStatus.CANCELED,
 }
+# The buyer's means of payment is the payment's once it holds money.
+HOLDING = (ProviderStatus.AUTHORIZED, ProviderStatus.SUCCEEDED)
 # A capture by another one of these is the payment's; the first that fits says where the payment stands.
 RANKS = (ProviderStatus.SUCCEEDED, ProviderStatus.PROCESSING, ProviderStatus.REJECTED)
 
@@ -120,6 +122,7 @@ def order_snapshot(order: Object) -> PaymentSnapshot:
         currency=currency,
         redirect_url=url,
         failure=failure,
+        paid_with=_paid_with(order) if status in HOLDING else None,
         raw=_record(order, status, url, captures, authorizations),
     )
 
@@ -265,6 +268,23 @@ def _standing(
         status = AUTHORIZATION_STATUSES[authorizations[-1]["status"]]
         return status, DENIED if status == ProviderStatus.REJECTED else None, None
     return ORDER_STATUSES[order["status"]], None, None
+
+
+def _paid_with(order: Object) -> PaidWith | None:
+    """Return what the buyer paid with; PayPal has no receipt that a seller could link to."""
+    sources = _part(order, "payment_source")
+    kind = next((name for name in sources if isinstance(name, str)), "")
+    card = _part(sources, "card")
+    digits = _optional_text(card.get("last_digits"))
+    return (
+        PaidWith(
+            method_type=kind[:64],
+            card_brand=_optional_text(card.get("brand")).lower()[:32],
+            card_last4=digits if len(digits) == 4 and digits.isascii() and digits.isdigit() else "",
+        )
+        if kind
+        else None
+    )
 
 
 def _record(

@@ -46,7 +46,7 @@ class StripeIntentGateway(StripeGateway):
             return snapshot
         if self.account.is_localstripe:
             return self._confirm_on_localstripe(snapshot, request, idempotency_key)
-        params: dict[str, Any] = {}
+        params: dict[str, Any] = self.with_charge()
         if request.payment_method:
             params["payment_method"] = request.payment_method
         if request.customer_id and not snapshot.customer_id:

@@ -13,6 +13,7 @@ from typing import Any
 
 from django_stripe_gateway.choices import RefundStatus
 from django_stripe_gateway.gateways.messages import readable_message
+from django_stripe_gateway.gateways.stripe.charges import intent_charge, paid_with
 from django_stripe_gateway.gateways.stripe.fields import (
     READING_ERRORS,
     Object,
@@ -35,6 +36,7 @@ from django_stripe_gateway.gateways.values import (
 )
 
 __all__ = [
+    "charge_amount",
     "charge_refunds",
     "dispute_snapshot",
     "object_id",
@@ -156,6 +158,12 @@ def _captured(charge: Object, currency: str) -> Decimal:
 
 
 @reads("a charge")
+def charge_amount(obj: Object) -> Decimal:
+    """Return how much a Charge was for, in the units of its currency."""
+    return amount_of(obj["amount"], text(obj["currency"]))
+
+
+@reads("a charge")
 def refunded_total(obj: Object) -> Decimal:
     """Return how much of a Charge may have been refunded, of what was captured.
 
@@ -185,6 +193,7 @@ def _intent_snapshot(obj: Object) -> PaymentSnapshot:
         action_url=_action_url(obj.get("next_action")),
         failure=failure,
         customer_id=object_id(obj.get("customer")),
+        paid_with=paid_with(intent_charge(obj)),
         raw=recorded(obj),
     )
 
@@ -197,7 +206,7 @@ def _session_snapshot(obj: Object) -> PaymentSnapshot:
     is_paid = text(obj["payment_status"]) in PAID_STATUSES
     status = ProviderStatus.SUCCEEDED if is_paid else UNPAID_STATUSES.get(str(obj.get("status")), ProviderStatus.OPEN)
     received = amount if is_paid else None
-    failure = None
+    failure = used = None
     if isinstance(intent, Mapping):
         inner = _intent_snapshot(intent)
         # The intent knows what the session does not say.
@@ -205,7 +214,7 @@ def _session_snapshot(obj: Object) -> PaymentSnapshot:
             status, received = inner.status, inner.amount_received
             is_refused = status in (ProviderStatus.FAILED, ProviderStatus.AUTHENTICATION_REQUIRED)
             status = ProviderStatus.REJECTED if is_refused else status
-        failure = inner.failure
+        failure, used = inner.failure, inner.paid_with
     return PaymentSnapshot(
         kind="checkout.session",
         is_session=True,
@@ -219,6 +228,7 @@ def _session_snapshot(obj: Object) -> PaymentSnapshot:
         redirect_url=optional_text(obj.get("url")),
         expires_at=moment(obj.get("expires_at")),
         failure=failure,
+        paid_with=used,
         raw=recorded(obj),
     )
 

@@ -9,8 +9,11 @@ from typing import Any
 
 from django_stripe_gateway.exceptions import PaymentDeclined, ProviderError, ProviderStateError, ProviderUnavailable
 from django_stripe_gateway.gateways.base import Gateway
+from django_stripe_gateway.gateways.fee_values import FeesSnapshot
 from django_stripe_gateway.gateways.stripe.accounts import StripeAccount
+from django_stripe_gateway.gateways.stripe.balance import add_refunds, charge_fees, refund_bookings
 from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask
+from django_stripe_gateway.gateways.stripe.charges import charge_expansion
 from django_stripe_gateway.gateways.stripe.payment_objects import payment_snapshot, refund_snapshot
 from django_stripe_gateway.gateways.values import (
     PaymentRef,
@@ -36,16 +39,28 @@ class StripeGateway(StripeAccountCalls, Gateway):
         # localstripe neither keeps what an intent was paid with, nor charges it later.
         self.supports_customers = not account.is_localstripe
 
+    @property
+    def supports_fees(self) -> bool:  # type: ignore[override]
+        """Whether bookings can be asked for; localstripe has no fees."""
+        return not self.account.is_localstripe
+
     def retrieve_payment(self, ref: PaymentRef) -> PaymentSnapshot:
         """Ask Stripe for the session (with its intent), or for the intent."""
         if is_session(ref):
-            params = {"expand": ["payment_intent"]}
+            params = self.with_charge(before="payment_intent")
             return ask(self.v1.checkout.sessions.retrieve, payment_snapshot, ref.object_id, params=params)
-        return ask(self.v1.payment_intents.retrieve, payment_snapshot, ref.intent_id or ref.object_id)
+        intent_id, params = ref.intent_id or ref.object_id, self.with_charge()
+        return ask(self.v1.payment_intents.retrieve, payment_snapshot, intent_id, params=params)
+
+    def with_charge(self, *, before: str = "", after: str = "") -> dict[str, Any]:
+        """Return the parameter that lets an answer say what was paid with; see ``charge_expansion``."""
+        account = self.account
+        names = charge_expansion(account.api_version, is_localstripe=account.is_localstripe, before=before, after=after)
+        return {"expand": names} if names else {}
 
     def capture_payment(self, ref: PaymentRef, amount: Decimal, *, idempotency_key: str) -> PaymentSnapshot:
         """Capture ``amount`` of the intent; Stripe releases the rest."""
-        params = {"amount_to_capture": to_minor_units(amount, ref.currency)}
+        params = {"amount_to_capture": to_minor_units(amount, ref.currency)} | self.with_charge()
         return ask(
             self.v1.payment_intents.capture,
             payment_snapshot,
@@ -89,6 +104,21 @@ class StripeGateway(StripeAccountCalls, Gateway):
         """Return the intent's refunds, without localstripe's entries for what a partial capture released."""
         listed = self._items(self.v1.refunds.list, refund_snapshot, payment_intent=self._intent_id(ref))
         return [refund for refund in listed if refund.intent_id]
+
+    def retrieve_fees(self, ref: PaymentRef, *, with_refunds: bool = False) -> FeesSnapshot | None:
+        """Ask for the charge with its balance transaction, and for those of its refunds if they are wanted."""
+        if not self.supports_fees:
+            return super().retrieve_fees(ref, with_refunds=with_refunds)
+        before = "" if ref.intent_id or not is_session(ref) else "payment_intent"
+        retrieve = self.v1.checkout.sessions.retrieve if before else self.v1.payment_intents.retrieve
+        object_id = ref.object_id if before else ref.intent_id or ref.object_id
+        params = self.with_charge(before=before, after="balance_transaction")
+        fees = ask(retrieve, charge_fees, object_id, params=params)
+        if fees is None or not with_refunds:
+            return fees
+        expand = ["data.balance_transaction", "data.failure_balance_transaction"]
+        listed = self._items(self.v1.refunds.list, refund_bookings, payment_intent=self._intent_id(ref), expand=expand)
+        return add_refunds(fees, listed)
 
     def _intent_id(self, ref: PaymentRef) -> str:
         if ref.intent_id:

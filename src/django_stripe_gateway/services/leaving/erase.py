@@ -23,6 +23,7 @@ from django_stripe_gateway.services.leaving.events import erased_payments, event
 from django_stripe_gateway.services.leaving.whose import Account, account_of
 from django_stripe_gateway.services.operations.verbs import pending_operations
 from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.payments.paid_with import PAID_WITH
 from django_stripe_gateway.services.subscriptions.deletion import delete_customer
 from django_stripe_gateway.services.subscriptions.sync import PERSONAL_OF_INVOICE, lock_customer
 from django_stripe_gateway.services.transactions import (
@@ -38,7 +39,7 @@ from django_stripe_gateway.transitions import CANCELLABLE
 PERSONAL_PARAMS = frozenset(
     "name email digest cleared comment metadata description items return_url success_url cancel_url".split()
 )
-PAYMENT_COLUMNS = frozenset({"customer_ip_address", "description", "metadata", "extra_data"})
+PAYMENT_COLUMNS = frozenset({"customer_ip_address", "description", "metadata", "extra_data", *PAID_WITH})
 KEPT = {
     "payments": "amounts, currencies, states, dates, order numbers and the provider's ids, for your books",
     "subscriptions": "plans, prices, periods, states and the provider's ids, for your books",

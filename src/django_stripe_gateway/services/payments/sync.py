@@ -16,6 +16,7 @@ from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.audit import announce_failure, announce_status, send_on_commit, write_log
 from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.payments.paid_with import PAID_WITH, take_paid_with
 from django_stripe_gateway.services.payments.unexpected import ANOTHER_AMOUNT, SECOND_TIME, TAKEN, contradiction
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.services.transactions import payments_database
@@ -44,7 +45,11 @@ BEGINNINGS = (OperationKind.CREATE, OperationKind.CHARGE)
 # A row's number has at most as many digits; longer ones are not worth parsing.
 ID_DIGITS = 19
 #: What a snapshot can change.
-WATCHED = "status transaction_id intent_id authorized_amount captured_amount extra_data failure_code decline_code message".split()
+WATCHED = (
+    *"status transaction_id intent_id authorized_amount captured_amount extra_data".split(),
+    *"failure_code decline_code message".split(),
+    *PAID_WITH,
+)
 
 
 def apply_snapshot(
@@ -74,6 +79,9 @@ def apply_snapshot(
     before = {name: getattr(payment, name) for name in WATCHED}
     _take_status(payment, snapshot, operation)
     _take_object(payment, snapshot, own=own)
+    if snapshot.paid_with is not None:
+        # Whenever it comes: of one object's attempts one succeeds, and other objects have been told apart above.
+        take_paid_with(payment, snapshot.paid_with, was_paid=before["status"] in PAID)
     changed = [name for name, value in before.items() if getattr(payment, name) != value]
     if not changed:
         return False

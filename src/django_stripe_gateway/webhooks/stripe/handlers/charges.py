@@ -1,13 +1,20 @@
-"""``charge.refunded``: says how much of a charge was refunded, in new API versions not by which refunds."""
+"""Charges: what they were made with, and how much of one was refunded, in new API versions not by which refunds."""
 
 from __future__ import annotations
 
 from django_stripe_gateway.choices import RefundStatus, UnexpectedState, WebhookState
-from django_stripe_gateway.gateways.stripe.payment_objects import charge_refunds, object_id, refunded_total
+from django_stripe_gateway.gateways.stripe.charges import paid_with
+from django_stripe_gateway.gateways.stripe.payment_objects import (
+    charge_amount,
+    charge_refunds,
+    object_id,
+    refunded_total,
+)
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.models.fields import ZERO
+from django_stripe_gateway.services.payments.paid_with import write_paid_with
 from django_stripe_gateway.services.payments.unexpected import find_unexpected
-from django_stripe_gateway.services.snapshots import SnapshotMismatch
+from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import PAID
 from django_stripe_gateway.webhooks.events import Event
@@ -22,6 +29,30 @@ LIVE = (RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION, RefundStatus.SUCCEED
 def handle_charge_refunded(event: Event) -> WebhookState:
     """Learn of refunds that are not known here, such as those made at the provider's dashboard."""
     return change_stripe_payment(event, "charge", lambda payment: _apply_refunds(event, payment))
+
+
+@handles("charge.succeeded", "charge.captured")
+def handle_charge(event: Event) -> WebhookState:
+    """Learn what a payment was made with, which its intent does not say; its own event moves it.
+
+    Charges of invoices, and of others in this account, are nothing that a payment waits for.
+    """
+    state = change_stripe_payment(event, "charge", lambda payment: _note_charge(event, payment))
+    return WebhookState.IGNORED if state == WebhookState.UNMATCHED else state
+
+
+def _note_charge(event: Event, payment: AbstractPayment) -> None:
+    charge, used = event.object, paid_with(event.object)
+    intent_id = object_id(charge.get("payment_intent"))
+    if used is None or not intent_id:
+        return
+    if payment.intent_id and intent_id != payment.intent_id:
+        # An attempt that was left behind; should it have taken money all the same, its intent's event says so.
+        raise SupersededAttempt(intent_id)
+    if charge.get("currency", "").upper() != payment.currency or charge_amount(charge) != payment.total:
+        # Its intent's or its page's event says so, with the reason; this one is about nothing but the card.
+        return
+    write_paid_with(payment, used)
 
 
 def _apply_refunds(event: Event, payment: AbstractPayment) -> None:
