@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import tzinfo
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, NotRequired, TypedDict
 
 from django.utils import timezone
@@ -18,7 +20,7 @@ from django.utils.module_loading import import_string
 from django_stripe_gateway.conf import gateway_settings, made_of_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError
 
-__all__ = ["Adapter", "CustomerDetails", "Price", "get_adapter"]
+__all__ = ["Adapter", "CallKind", "CustomerDetails", "Price", "ProviderCall", "get_adapter"]
 
 
 class CustomerDetails(TypedDict, total=False):
@@ -45,6 +47,52 @@ class Price(TypedDict):
 
 
 PRICE_KEYS = (*Price.__annotations__,)
+
+
+class CallKind(StrEnum):
+    """What a provider is asked for, where a host may add parameters of the provider's."""
+
+    PAYMENT = "payment"  # one that is confirmed in the customer's browser
+    PAYMENT_PAGE = "payment_page"  # the page that a payment is paid on
+    CONFIRMATION = "confirmation"  # of a payment, from the server
+    REFUND = "refund"
+    CUSTOMER = "customer"
+    CUSTOMER_UPDATE = "customer_update"
+    PAYMENT_METHOD = "payment_method"  # the customer adds one in the browser
+    PAYMENT_METHOD_PAGE = "payment_method_page"  # the customer adds one on a page
+    PORTAL = "portal"
+    SUBSCRIPTION = "subscription"
+    SUBSCRIPTION_PAGE = "subscription_page"  # the page that starts one
+    PRODUCT = "product"
+    PRICE = "price"
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCall:
+    """A call that a provider is about to be asked for; what it is not about is ``None``.
+
+    Args:
+        provider: name of the provider, e.g. as the option ``gateway`` of a variant says it; ``variant`` the account.
+        payment: of a new one nothing is stored yet: it has no primary key.
+        customer: a ``Customer``, whose owner is billed.
+        plan: what is sold, at ``pricing``.
+        amount: of a refund, as it was asked for; ``None`` for all that is left.
+    """
+
+    kind: CallKind
+    provider: str
+    variant: str
+    payment: Any = None
+    customer: Any = None
+    plan: Any = None
+    pricing: Any = None
+    amount: Decimal | None = None
+
+    @property
+    def owner(self) -> Any:
+        """Who pays: the payment's or the customer's owner, read when it is asked for; ``None`` for nobody."""
+        about = self.customer if self.payment is None else self.payment
+        return getattr(about, "owner", None)
 
 
 class Adapter:
@@ -117,6 +165,21 @@ class Adapter:
             data: what the client sent, as the serializer ``CreatePayment`` has accepted it.
         """
         return {key: data[key] for key in PRICE_KEYS if key in data}  # type: ignore[return-value]
+
+    def further_params(self, call: ProviderCall) -> Mapping[str, Any]:
+        """Return parameters of the provider's own that are sent along with a call, as its reference spells them.
+
+        By default none. What decides amount, currency, who pays, how a payment is found again, and where its customer
+        returns to is not yours to add, and is refused with a sentence.
+
+        Asked before anything is stored, outside of any transaction. What you return is stored with the operation, so
+        that every repeat sends the same, whatever you would answer by then. An answer for a request that turns out to
+        have been made before is thrown away.
+
+        Args:
+            call: what the provider is about to be asked for, and whom that is about.
+        """
+        return {}
 
 
 @made_of_settings("STRIPE_GATEWAY_ADAPTER")

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.fake_stripe import (
     cards,
+    checkout_totals,
     discounting,
     item_rules,
     money,
@@ -30,7 +31,7 @@ MODES: dict[str, Callable[[Scope, Object, str], bool]] = {}
 
 _COPIED = (
     *("allow_promotion_codes", "client_reference_id", "customer", "customer_email", "locale", "submit_type"),
-    *("cancel_url", "success_url"),
+    *("cancel_url", "success_url", "redirect_on_completion", "return_url"),
 )
 _HALF_HOUR, _DAY = 1800, 86400
 
@@ -85,6 +86,7 @@ def create(scope: Scope, params: Object) -> Object:
     if "payment_method_collection" in params:
         session["payment_method_collection"] = params["payment_method_collection"]
     session["total_details"]["amount_discount"] = off
+    checkout_totals.open_with(scope, session, params)
     session["customer_details"] = {"email": params["customer_email"]} if "customer_email" in params else None
     if session["customer_details"]:
         session["customer_details"].update(address=None, name=None, phone=None, tax_exempt="none", tax_ids=None)
@@ -101,7 +103,13 @@ def _saved_options(params: Object) -> Object | None:
 def _check(params: Object) -> None:
     if params["mode"] != "setup" and not params.get("line_items"):
         raise missing_param("line_items")
-    if params.get("ui_mode", "hosted_page") == "hosted_page":
+    if params.get("ui_mode", "hosted_page") != "hosted_page":
+        for name in ("success_url", "cancel_url"):
+            if name in params:
+                raise invalid(f"`{name}` can not be used with `ui_mode`: `{params['ui_mode']}`.", name)
+        if ("return_url" in params) == (params.get("redirect_on_completion") == "never"):
+            raise invalid("`return_url` is required unless `redirect_on_completion` is `never`.", "return_url")
+    else:
         if "success_url" not in params:
             raise missing_param("success_url")
         for name in ("success_url", "cancel_url"):
@@ -278,6 +286,7 @@ MODES["payment"] = _complete_payment
 def complete(scope: Scope, session: Object, kind: str, outcome: str | None) -> None:
     """Let the customer finish the hosted page; a declined card leaves the session open."""
     require_open(session)
+    checkout_totals.tax(session)
     free = outcome == "no_payment_required" and session["mode"] != "subscription"
     if free or (session["mode"] == "payment" and not session["amount_total"]):
         session["payment_status"] = "no_payment_required"
@@ -293,7 +302,7 @@ def finish(scope: Scope, session: Object) -> None:
         session["payment_status"] = "paid" if intent["status"] == "succeeded" else "unpaid"
     email = session["customer_email"] or "customer@example.com"
     blank: Object = {"address": None, "name": "Jenny Rosen", "phone": None, "tax_exempt": "none", "tax_ids": []}
-    session.update(status="complete", url=None, customer_details={"email": email, **blank})
+    session.update(status="complete", url=None, client_secret=None, customer_details={"email": email, **blank})
     record(scope, "checkout.session.completed", session)
 
 
@@ -321,7 +330,7 @@ def settle(scope: Scope, session: Object, *, succeeded: bool) -> None:
 def expire(scope: Scope, session: Object) -> None:
     """Expire an open session; an intent that a declined card left behind is canceled."""
     require_open(session)
-    session.update(status="expired", url=None)
+    session.update(status="expired", url=None, client_secret=None)
     intent = scope.find("payment_intent", session["payment_intent"])
     if intent and intent["status"] in payments.CANCELABLE:
         payments.cancel(scope, intent, "automatic")

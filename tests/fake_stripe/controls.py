@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 
-from tests.fake_stripe import cards, checkout, customers, payments, refunding
+from tests.fake_stripe import cards, checkout, checkout_totals, customers, payments, refunding
 from tests.fake_stripe.state import Object, Scope, State
 
 Events = list[Object]
@@ -66,6 +66,14 @@ class Controls:
         return self.act(
             session_id, lambda scope, session: checkout.complete(scope, session, kind, outcome), deliver=deliver
         )
+
+    def present_checkout(self, session_id: str, currency: str, amount: int) -> Events:
+        """Let Stripe show an open session in its customer's currency (Adaptive Pricing)."""
+        return self.act(session_id, lambda scope, session: checkout_totals.present(session, currency, amount))
+
+    def choose_shipping(self, session_id: str, choice: int) -> Events:
+        """Let the customer of an open session choose another way of delivery."""
+        return self.act(session_id, lambda scope, session: checkout_totals.ship(session, choice))
 
     def settle_async(self, session_id: str, succeeded: bool = True, *, deliver: bool = True) -> Events:
         """Let the bank debit of a completed session succeed or fail."""

@@ -14,10 +14,11 @@ from typing import ClassVar
 
 from django_stripe_gateway.exceptions import UnsupportedByGateway
 from django_stripe_gateway.gateways.fee_values import FeesSnapshot
+from django_stripe_gateway.gateways.further_params import TakesFurtherParams
 from django_stripe_gateway.gateways.values import PaymentRef, PaymentRequest, PaymentSnapshot, RefundSnapshot
 
 
-class Gateway(ABC):
+class Gateway(TakesFurtherParams, ABC):
     """One account at one provider.
 
     Every method that changes something takes the ``idempotency_key`` under which the caller has already committed its
@@ -42,7 +43,6 @@ class Gateway(ABC):
     #: It says what the provider keeps of a payment; a gateway decides that for each of its accounts.
     supports_fees: bool = False
 
-    provider: ClassVar[str] = ""
     #: A new payment is confirmed right away with a test payment method (development).
     confirms_at_once: bool = False
 

@@ -29,12 +29,13 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionSnapshot,
 )
 from django_stripe_gateway.gateways.catalogue_values import PriceRequest, PriceSnapshot, ProductRequest, ProductSnapshot
+from django_stripe_gateway.gateways.further_params import TakesFurtherParams
 from django_stripe_gateway.gateways.invoicing import InvoicingGateway
 from django_stripe_gateway.gateways.scheduling import ScheduleGateway
 from django_stripe_gateway.gateways.subscription_values import DiscountChange, PromotionCodeSnapshot, SubscriptionEnd
 
 
-class BillingGateway(ScheduleGateway, InvoicingGateway, ABC):
+class BillingGateway(TakesFurtherParams, ScheduleGateway, InvoicingGateway, ABC):
     """One account that bills customers.
 
     Raised everywhere: ``ProviderTimeout`` and ``ProviderUnavailable`` when the outcome is unknown,
@@ -66,8 +67,6 @@ class BillingGateway(ScheduleGateway, InvoicingGateway, ABC):
     supports_lookup_keys: ClassVar[bool] = False
     #: A trial can be ended or moved, together with a change of plan too.
     supports_trial_changes: ClassVar[bool] = False
-
-    provider: ClassVar[str] = ""
 
     @property
     @abstractmethod

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django_stripe_gateway.choices import SELLERS_OWN
 from django_stripe_gateway.gateways.schedule_values import ScheduleSnapshot
@@ -17,12 +18,14 @@ class CustomerRequest:
 
     Args:
         cleared: which of "email" and "name" the provider has been told, and shall forget.
+        further: what the host adds to the call (``Adapter.further_params``), as the provider spells it.
     """
 
     email: str = field(default="", repr=False)
     name: str = field(default="", repr=False)
     metadata: Mapping[str, str] = field(default_factory=dict)
     cleared: Collection[str] = ()
+    further: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +261,7 @@ class SubscriptionRequest:
         default_payment_method: charged at once, and instead of the customer's default one.
         trial_end_behavior: of a trial that ends without a payment method: "cancel", "create_invoice" or "pause".
         collection_method: "send_invoice", to be paid within ``days_until_due``; empty to charge by itself.
+        further: what the host adds to the call that starts it, be it of the subscription or of its page.
     """
 
     customer_id: str
@@ -275,6 +279,7 @@ class SubscriptionRequest:
     collection_method: str = ""
     days_until_due: int | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    further: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,11 +310,15 @@ class SetupCheckoutRequest:
     return_url: str = field(repr=False)
     metadata: Mapping[str, str] = field(default_factory=dict)
     expires_at: datetime | None = None
+    further: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class BillingCheckoutSnapshot:
-    """A Checkout Session in subscription or setup mode; ``status`` is open, complete or expired."""
+    """A Checkout Session in subscription or setup mode; ``status`` is open, complete or expired.
+
+    An open one has a ``url``, or a ``client_secret`` if it stands within the host's own page.
+    """
 
     session_id: str
     status: str
@@ -317,6 +326,7 @@ class BillingCheckoutSnapshot:
     subscription_id: str = ""
     customer_id: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    client_secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

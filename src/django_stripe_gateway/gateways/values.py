@@ -53,6 +53,21 @@ class PaidWith:
 
 
 @dataclass(frozen=True, slots=True)
+class Breakdown:
+    """What the page of a payment has added to what was asked for, in the currency's units.
+
+    Args:
+        subtotal: what was asked for.
+        tax: a part of it may be in the subtotal already, where prices are meant with tax.
+    """
+
+    subtotal: Decimal
+    tax: Decimal = Decimal(0)
+    shipping: Decimal = Decimal(0)
+    discount: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentSnapshot:
     """A payment as its provider sees it at one moment.
 
@@ -63,6 +78,7 @@ class PaymentSnapshot:
         intent_id: id of the object that holds the money, when it is known.
         amount: what is asked for, in the currency's units; ``None`` when the object does not say.
         amount_received: what was taken.
+        breakdown: of an amount to which the page adds something, or from which it takes something off.
         client_secret: for the customer's browser; never stored or logged.
         action_url: where the customer authenticates; never stored or logged.
         customer_id: the provider's id of whose it is, where it says so.
@@ -88,6 +104,7 @@ class PaymentSnapshot:
     customer_id: str = ""
     paid_with: PaidWith | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    breakdown: Breakdown | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +165,7 @@ class PaymentRequest:
         customer_id: the provider's id of whose payment it is; empty for a guest's.
         save_payment_method: keep what is paid with on the customer, for later charges without them.
         offer_to_save: let the customer say on the provider's page whether it is kept.
+        further: what the host adds to the call (``Adapter.further_params``), as the provider spells it.
     """
 
     amount: Decimal
@@ -165,6 +183,7 @@ class PaymentRequest:
     customer_id: str = ""
     save_payment_method: bool = False
     offer_to_save: bool = False
+    further: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

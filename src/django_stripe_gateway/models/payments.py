@@ -255,6 +255,13 @@ class AbstractPayment(OfAccount, BasePayment):
         is_open = self.is_payable and session.get("status", "open") == "open"
         return str(session.get("url") or "") if is_open else ""
 
+    @property
+    def needs_secret(self) -> bool:
+        """Whether the customer pays on a page within the host's own, for which the provider has a secret."""
+        session = self.stored_session
+        is_within = session.get("status") == "open" and not session.get("url")
+        return self.is_payable and is_within and not self.client_secret
+
     def display_amount(self) -> str:
         """Return the total with its currency, in the currency's precision."""
         return display_amount(self.total, self.currency)

@@ -16,6 +16,10 @@ class SupersededAttempt(Exception):
     """The snapshot is of an earlier attempt at the payment, which no longer matters."""
 
 
+class PageDecides(SnapshotMismatch):
+    """What was paid is another amount than was asked for; whether it may be, only the payment's page says."""
+
+
 def verify_lengths(row: Model, snapshot: Any, names: Iterable[str]) -> None:
     """Raise ``SnapshotMismatch`` if a text is longer than the column of its name: PostgreSQL and MariaDB refuse it."""
     for name in names:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -34,6 +35,7 @@ from django_stripe_gateway.conf.permissions import CHANGE_TERMS
 from django_stripe_gateway.models import Plan, PlanPricing, Subscription
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, resume_subscription
 from django_stripe_gateway.services.subscriptions.change import can_fix_moment, change_subscription, preview_change
+from django_stripe_gateway.services.subscriptions.checkouts import look_up_page
 from django_stripe_gateway.services.subscriptions.customers import billing_variant
 from django_stripe_gateway.services.subscriptions.discounts import apply_discount
 from django_stripe_gateway.services.subscriptions.pause import pause_subscription, unpause_subscription
@@ -68,8 +70,16 @@ class BillingActionView(BillingView):
 
     def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
         """Ask the provider again for the client secret of an answer given earlier."""
+        if body.get("client_secret_kind") == "page":
+            return {"client_secret": look_up_page(self.started_on_page(body), self.origin).client_secret}
         subscription = self.get_subscription(str(body["subscription_id"]))
         return {"client_secret": look_up_subscription(subscription.pk, self.origin).client_secret}
+
+    def started_on_page(self, body: dict[str, Any]) -> Subscription:
+        """Return the subscription that an earlier answer has made a page for: no provider's id names it yet."""
+        rows = Subscription.objects.filter(created=parse_datetime(str(body["created"]))).exclude(checkout_id="")
+        subscription: Subscription = self.in_reach(rows, "customer__owner")
+        return subscription
 
     def shown(self, subscription: Subscription, **kwargs: Any) -> Response:
         """Answer with the subscription as it is now, and what only this answer holds."""

@@ -22,7 +22,7 @@ from django_stripe_gateway.services.subscriptions.default_payment_method import 
 from django_stripe_gateway.services.subscriptions.pause import PAUSE_BEHAVIORS
 from django_stripe_gateway.services.subscriptions.prorations import PRORATIONS
 from django_stripe_gateway.services.subscriptions.quantities import MAX_QUANTITY
-from django_stripe_gateway.services.subscriptions.subscribe import MODES
+from django_stripe_gateway.services.subscriptions.starting import MODES
 
 PLAN, ADD_ON = SubscriptionItemKind.PLAN.value, SubscriptionItemKind.ADD_ON.value
 # What is shown only when there is something to show.
@@ -164,7 +164,7 @@ class SubscriptionSerializer(serializers.Serializer[Subscription]):
         required=False, help_text="For Stripe.js, when the customer must act. Do not store or log it."
     )
     client_secret_kind = serializers.ChoiceField(
-        choices=["payment", "setup"], required=False, help_text="What the secret confirms."
+        choices=["payment", "setup", "page"], required=False, help_text="What the secret confirms, or shows."
     )
     gateway_url = serializers.CharField(required=False, help_text="Where the customer pays (Checkout).")
 

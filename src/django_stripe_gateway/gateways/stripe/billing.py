@@ -85,7 +85,7 @@ class StripeBillingGateway(
             params["cancel_at_period_end"] = True
         if request.default_payment_method:
             params["default_payment_method"] = request.default_payment_method
-        create = self.v1.subscriptions.create
+        params, create = self._with_further(params, request.further), self.v1.subscriptions.create
         return self._whole(self._send(create, subscription_answer, idempotency_key, params=params))
 
     def retrieve_subscription(self, subscription_id: str) -> SubscriptionSnapshot:
@@ -258,6 +258,7 @@ class StripeBillingGateway(
         if subscription.automatic_tax:
             params["automatic_tax"] = {"enabled": True}
             params["customer_update"] = {"address": "auto"}
+        params = self._page_with_further(params, subscription.further)
         return self._make_page(params, idempotency_key, request.expires_at)
 
     def find_subscription_checkout(self, customer_id: str, token: str) -> BillingCheckoutSnapshot | None:

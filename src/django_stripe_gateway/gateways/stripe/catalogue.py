@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from django_stripe_gateway.gateways.catalogue_values import PriceRequest, PriceSnapshot, ProductRequest, ProductSnapshot
-from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls
 from django_stripe_gateway.gateways.stripe.catalogue_objects import (
     price_snapshot,
     product_snapshot,
     promotion_code_snapshot,
 )
+from django_stripe_gateway.gateways.stripe.further_params import StripeFurtherParams
 from django_stripe_gateway.gateways.subscription_values import PromotionCodeSnapshot
 from django_stripe_gateway.money import to_minor_decimal, to_minor_units
 
 METERED = "metered"
 
 
-class StripeCatalogue(StripeAccountCalls):
+class StripeCatalogue(StripeFurtherParams):
     """What is sold."""
 
     def create_product(self, request: ProductRequest, *, idempotency_key: str) -> ProductSnapshot:
@@ -26,6 +26,7 @@ class StripeCatalogue(StripeAccountCalls):
         params: dict[str, Any] = {"name": request.name, "metadata": dict(request.metadata)}
         if request.description:
             params["description"] = request.description
+        params = self._with_further(params, request.further)
         return self._send(self.v1.products.create, product_snapshot, idempotency_key, params=params)
 
     def update_product(
@@ -59,6 +60,7 @@ class StripeCatalogue(StripeAccountCalls):
             params["nickname"] = request.nickname
         if request.lookup_key:
             params |= {"lookup_key": request.lookup_key, "transfer_lookup_key": request.transfer_lookup_key}
+        params = self._with_further(params, request.further)
         return self._send(self.v1.prices.create, price_snapshot, idempotency_key, params=params)
 
     def archive_price(self, price_id: str, *, idempotency_key: str) -> PriceSnapshot:

@@ -156,6 +156,7 @@ def billing_checkout_snapshot(obj: Object) -> BillingCheckoutSnapshot:
         subscription_id=object_id(obj.get("subscription")),
         customer_id=object_id(obj.get("customer")),
         metadata=metadata_of(obj.get("metadata")),
+        client_secret=optional_text(obj.get("client_secret")) if obj["status"] == "open" else "",
     )
 
 

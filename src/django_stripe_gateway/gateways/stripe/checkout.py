@@ -21,7 +21,10 @@ class StripeCheckoutGateway(StripeGateway):
     supports_redirect = True
 
     def create_payment(self, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
-        """Create a Checkout Session; its ``redirect_url`` is where the customer pays."""
+        """Create a Checkout Session; its ``redirect_url`` is where the customer pays.
+
+        One that stands within the host's own page has a ``client_secret`` instead.
+        """
         params: dict[str, Any] = {
             "mode": "payment",
             "line_items": [
@@ -50,8 +53,9 @@ class StripeCheckoutGateway(StripeGateway):
             params["customer_email"] = request.customer_email
         if request.expires_at:
             params["expires_at"] = int(request.expires_at.timestamp())
+        params = self._page_with_further(params, request.further)
         snapshot = ask(self.v1.checkout.sessions.create, payment_snapshot, params=params, key=idempotency_key)
-        if not snapshot.redirect_url:
+        if not (snapshot.redirect_url or snapshot.client_secret):
             raise ProviderError("Stripe returned a Checkout Session without a URL.", code="malformed_object")
         return snapshot
 

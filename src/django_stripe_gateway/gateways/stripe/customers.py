@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from django_stripe_gateway.exceptions import ProviderError
@@ -15,7 +16,7 @@ from django_stripe_gateway.gateways.billing_values import (
     SetupCheckoutRequest,
     SetupSnapshot,
 )
-from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask, seconds
+from django_stripe_gateway.gateways.stripe.calls import ask, seconds
 from django_stripe_gateway.gateways.stripe.catalogue_objects import (
     billing_checkout_snapshot,
     customer_snapshot,
@@ -23,14 +24,15 @@ from django_stripe_gateway.gateways.stripe.catalogue_objects import (
     payment_method_snapshot,
     setup_snapshot,
 )
+from django_stripe_gateway.gateways.stripe.further_params import StripeFurtherParams
 
 
-class StripeCustomers(StripeAccountCalls):
+class StripeCustomers(StripeFurtherParams):
     """Who is billed, and what they pay with."""
 
     def create_customer(self, request: CustomerRequest, *, idempotency_key: str) -> CustomerSnapshot:
         """Make a customer."""
-        params = customer_params(request)
+        params = self._with_further(customer_params(request), request.further)
         return self._send(self.v1.customers.create, customer_snapshot, idempotency_key, params=params)
 
     def find_customer(self, request: CustomerRequest, *, since: datetime) -> CustomerSnapshot | None:
@@ -47,7 +49,8 @@ class StripeCustomers(StripeAccountCalls):
 
     def update_customer(self, customer_id: str, request: CustomerRequest, *, idempotency_key: str) -> CustomerSnapshot:
         """Change a customer's details."""
-        return self._update_customer(customer_id, customer_params(request), idempotency_key)
+        params = self._with_further(customer_params(request), request.further)
+        return self._update_customer(customer_id, params, idempotency_key)
 
     def _update_customer(self, customer_id: str, params: dict[str, Any], idempotency_key: str) -> CustomerSnapshot:
         return self._send(self.v1.customers.update, customer_snapshot, idempotency_key, customer_id, params=params)
@@ -75,9 +78,17 @@ class StripeCustomers(StripeAccountCalls):
             lambda params: self.v1.customers.payment_methods.list(customer_id, params=params), payment_method_snapshot
         )
 
-    def create_setup(self, customer_id: str, *, metadata: Mapping[str, str], idempotency_key: str) -> SetupSnapshot:
+    def create_setup(
+        self,
+        customer_id: str,
+        *,
+        metadata: Mapping[str, str],
+        idempotency_key: str,
+        further: Mapping[str, Any] = MappingProxyType({}),
+    ) -> SetupSnapshot:
         """Make a SetupIntent, with the payment methods that the Dashboard allows."""
-        params = {"customer": customer_id, "usage": "off_session", "metadata": dict(metadata)}
+        ours = {"customer": customer_id, "usage": "off_session", "metadata": dict(metadata)}
+        params = self._with_further(ours, further)
         return self._send(self.v1.setup_intents.create, setup_snapshot, idempotency_key, params=params)
 
     def find_setup(self, customer_id: str, *, metadata: Mapping[str, str]) -> SetupSnapshot | None:
@@ -102,7 +113,7 @@ class StripeCustomers(StripeAccountCalls):
             "metadata": dict(request.metadata),
             "setup_intent_data": {"metadata": dict(request.metadata)},
         }
-        return self._make_page(params, idempotency_key, request.expires_at)
+        return self._make_page(self._page_with_further(params, request.further), idempotency_key, request.expires_at)
 
     def find_setup_checkout(self, customer_id: str, *, metadata: Mapping[str, str]) -> BillingCheckoutSnapshot | None:
         """Return the Checkout Session that an earlier attempt has made."""
@@ -111,11 +122,11 @@ class StripeCustomers(StripeAccountCalls):
     def _make_page(
         self, params: dict[str, Any], idempotency_key: str, expires_at: datetime | None
     ) -> BillingCheckoutSnapshot:
-        """Make a Checkout Session, which is worth nothing without its address."""
+        """Make a Checkout Session, which is worth nothing without its address, or the secret to show it with."""
         if expires_at is not None:
             params["expires_at"] = seconds(expires_at)
         page = self._send(self.v1.checkout.sessions.create, billing_checkout_snapshot, idempotency_key, params=params)
-        if not page.url:
+        if not (page.url or page.client_secret):
             raise ProviderError("Stripe returned a Checkout Session without a URL.", code="malformed_object")
         return page
 
@@ -157,9 +168,16 @@ class StripeCustomers(StripeAccountCalls):
         """Ask for a payment method; ``customer_id`` says whose it is."""
         return ask(lambda: self.v1.payment_methods.retrieve(payment_method_id), payment_method_snapshot)
 
-    def create_portal_url(self, customer_id: str, return_url: str, *, idempotency_key: str) -> str:
+    def create_portal_url(
+        self,
+        customer_id: str,
+        return_url: str,
+        *,
+        idempotency_key: str,
+        further: Mapping[str, Any] = MappingProxyType({}),
+    ) -> str:
         """Return the address of Stripe's billing portal for the customer."""
-        params = {"customer": customer_id, "return_url": return_url}
+        params = self._with_further({"customer": customer_id, "return_url": return_url}, further)
         return self._send(self.v1.billing_portal.sessions.create, page_url, idempotency_key, params=params)
 
 

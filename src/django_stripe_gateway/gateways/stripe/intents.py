@@ -31,7 +31,7 @@ class StripeIntentGateway(StripeGateway):
 
     def create_payment(self, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
         """Create a PaymentIntent without confirming it."""
-        params = self._new_intent_params(request)
+        params = self._with_further(self._new_intent_params(request), request.further)
         return ask(self.v1.payment_intents.create, payment_snapshot, params=params, key=idempotency_key)
 
     def find_payment(self, request: PaymentRequest, *, since: datetime) -> PaymentSnapshot | None:
@@ -56,7 +56,7 @@ class StripeIntentGateway(StripeGateway):
             ask(self.v1.payment_intents.update, payment_snapshot, snapshot.object_id, params=update, key=key)
         if request.success_url:
             params["return_url"] = request.success_url
-        return self._confirm(snapshot.object_id, params, idempotency_key)
+        return self._confirm(snapshot.object_id, self._with_further(params, request.further), idempotency_key)
 
     def _confirm(self, intent_id: str, params: dict[str, Any], idempotency_key: str) -> PaymentSnapshot:
         return ask(self.v1.payment_intents.confirm, payment_snapshot, intent_id, params=params, key=idempotency_key)

@@ -28,6 +28,7 @@ from django_stripe_gateway.gateways.stripe.fields import (
     text,
 )
 from django_stripe_gateway.gateways.values import (
+    Breakdown,
     DisputeSnapshot,
     Failure,
     PaymentSnapshot,
@@ -57,6 +58,8 @@ INTENT_STATUSES = {
 }
 # A completed session says "unpaid" both for an authorisation and for a slow payment method.
 UNPAID_STATUSES = {"expired": ProviderStatus.REJECTED, "complete": ProviderStatus.PROCESSING}
+# What a session's ``total_details`` break its amount down to.
+TOTALS = ("tax", "shipping", "discount")
 PAID_STATUSES = ("paid", "no_payment_required")
 # Kept for the record; the rest (client secrets, addresses, card details) is left out.
 RECORDED = (
@@ -200,8 +203,10 @@ def _intent_snapshot(obj: Object) -> PaymentSnapshot:
 
 def _session_snapshot(obj: Object) -> PaymentSnapshot:
     intent = obj.get("payment_intent")
-    currency = optional_text(obj.get("currency"))
-    total = obj.get("amount_total")
+    # Shown to the customer in another currency, a session of before 2025-03-31 says there what we have asked for.
+    asked = part(obj.get("currency_conversion"))
+    currency = optional_text(asked.get("source_currency") or obj.get("currency"))
+    total = asked.get("amount_total", obj.get("amount_total"))
     amount = None if total is None or not currency else amount_of(total, currency)
     is_paid = text(obj["payment_status"]) in PAID_STATUSES
     status = ProviderStatus.SUCCEEDED if is_paid else UNPAID_STATUSES.get(str(obj.get("status")), ProviderStatus.OPEN)
@@ -226,10 +231,12 @@ def _session_snapshot(obj: Object) -> PaymentSnapshot:
         currency=currency.upper(),
         livemode=flag(obj.get("livemode")),
         redirect_url=optional_text(obj.get("url")),
+        client_secret=optional_text(obj.get("client_secret")) if obj.get("status") == "open" else "",
         expires_at=moment(obj.get("expires_at")),
         failure=failure,
         paid_with=used,
-        raw=recorded(obj),
+        raw=recorded(obj) | _recorded_totals(obj),
+        breakdown=None if asked else _breakdown(obj, currency),
     )
 
 
@@ -237,6 +244,26 @@ def _action_url(action: Any) -> str:
     """Return where a customer authenticates who is sent to a page for it."""
     redirect = action.get("redirect_to_url") if isinstance(action, Mapping) else None
     return optional_text(redirect.get("url")) if isinstance(redirect, Mapping) else ""
+
+
+def _breakdown(obj: Object, currency: str) -> Breakdown | None:
+    """Return what taxes, delivery and discounts have made of a session's amount, ``None`` if there are none.
+
+    https://docs.stripe.com/api/checkout/sessions/object#checkout_session_object-total_details
+    """
+    details, subtotal = part(obj.get("total_details")), obj.get("amount_subtotal")
+    amounts = {name: amount_of(details.get(f"amount_{name}") or 0, currency) for name in TOTALS} if currency else {}
+    if subtotal is None or not any(amounts.values()):
+        return None
+    return Breakdown(subtotal=amount_of(subtotal, currency), **amounts)
+
+
+def _recorded_totals(obj: Object) -> dict[str, Any]:
+    """Return what the customer was shown: the parts of the amount, and the currency that it was presented in."""
+    details, shown = part(obj.get("total_details")), part(obj.get("presentment_details"))
+    found = {f"amount_{name}": details.get(f"amount_{name}") for name in TOTALS}
+    found |= {name: shown.get(name) for name in ("presentment_amount", "presentment_currency")}
+    return {name: value for name, value in found.items() if value and isinstance(value, str | int)}
 
 
 def _received(obj: Object, currency: str) -> Decimal:

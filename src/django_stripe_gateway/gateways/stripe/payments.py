@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from django_stripe_gateway.exceptions import PaymentDeclined, ProviderError, ProviderStateError, ProviderUnavailable
@@ -12,8 +13,9 @@ from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.fee_values import FeesSnapshot
 from django_stripe_gateway.gateways.stripe.accounts import StripeAccount
 from django_stripe_gateway.gateways.stripe.balance import add_refunds, charge_fees, refund_bookings
-from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask
+from django_stripe_gateway.gateways.stripe.calls import ask
 from django_stripe_gateway.gateways.stripe.charges import charge_expansion
+from django_stripe_gateway.gateways.stripe.further_params import StripeFurtherParams
 from django_stripe_gateway.gateways.stripe.payment_objects import payment_snapshot, refund_snapshot
 from django_stripe_gateway.gateways.values import (
     PaymentRef,
@@ -27,7 +29,7 @@ from django_stripe_gateway.money import to_minor_units
 SESSION_PREFIX, INTENT_PREFIX = "cs_", "pi_"
 
 
-class StripeGateway(StripeAccountCalls, Gateway):
+class StripeGateway(StripeFurtherParams, Gateway):
     """Base of the gateways that stand on PaymentIntents."""
 
     supports_manual_capture = True
@@ -87,7 +89,14 @@ class StripeGateway(StripeAccountCalls, Gateway):
         return ask(cancel, payment_snapshot, object_id, key=idempotency_key, about_state=True)
 
     def refund_payment(
-        self, ref: PaymentRef, amount: Decimal, *, reason: str, metadata: Mapping[str, str], idempotency_key: str
+        self,
+        ref: PaymentRef,
+        amount: Decimal,
+        *,
+        reason: str,
+        metadata: Mapping[str, str],
+        idempotency_key: str,
+        further: Mapping[str, Any] = MappingProxyType({}),
     ) -> RefundSnapshot:
         """Refund ``amount`` of the intent."""
         params: dict[str, Any] = {
@@ -98,6 +107,7 @@ class StripeGateway(StripeAccountCalls, Gateway):
         # localstripe refuses parameters that it does not know.
         if reason and not self.account.is_localstripe:
             params["reason"] = reason
+        params = self._with_further(params, further)
         return ask(self.v1.refunds.create, refund_snapshot, params=params, key=idempotency_key, about_state=True)
 
     def list_refunds(self, ref: PaymentRef) -> Sequence[RefundSnapshot]:

@@ -8,12 +8,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, TypeVar
 
+from django_stripe_gateway.adapter import CallKind
+from django_stripe_gateway.choices import CatalogueOperationKind as Kind
 from django_stripe_gateway.exceptions import OperationInProgress
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
 from django_stripe_gateway.models.operations import OperationQuerySet
 from django_stripe_gateway.services.catalogue.rows import lock_plan, price_rows
+from django_stripe_gateway.services.further_params import NOTHING, FurtherParams, ask_host
 from django_stripe_gateway.services.operations.engine import carry_on
 from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb
 from django_stripe_gateway.services.transactions import payments_database
@@ -97,6 +100,15 @@ class SettingVerb(CatalogueVerb[None]):
         """Return the id of what was set; there is nothing to write here."""
         object_id: str = claim.params["price_id"] or claim.params["product_id"]
         return object_id
+
+
+def ask_host_to_sell(verb: Verb[Any, Any, Any], plan: Plan, row: PlanPricing | None, variant: str) -> FurtherParams:
+    """Return what the host adds to the call that makes a product or a price; other calls take nothing."""
+    kinds = {Kind.CREATE_PRODUCT: CallKind.PRODUCT, Kind.CREATE_PRICE: CallKind.PRICE}
+    if verb.kind not in kinds:
+        return NOTHING
+    own = ("plan", "pricing")
+    return ask_host(kinds[Kind(verb.kind)], get_billing_gateway, variant, own_metadata=own, plan=plan, pricing=row)
 
 
 def last_operation(plan_pk: int, variant: str) -> CatalogueOperation | None:

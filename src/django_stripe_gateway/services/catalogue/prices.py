@@ -43,7 +43,8 @@ class CreatePriceVerb(PriceVerb[PriceSnapshot]):
     def call(self, claim: PlanClaim) -> PriceSnapshot:
         """Make it."""
         price = claim.params["price"]
-        request = PriceRequest(**price | {"product_id": claim.params["product_id"], "amount": Decimal(price["amount"])})
+        kept = {"product_id": claim.params["product_id"], "amount": Decimal(price["amount"]), "further": claim.further}
+        request = PriceRequest(**price | kept)
         snapshot: PriceSnapshot = claim.gateway.create_price(request, idempotency_key=claim.key)
         return snapshot
 

@@ -32,7 +32,8 @@ class CreateProductVerb(CatalogueVerb[ProductSnapshot]):
 
     def call(self, claim: PlanClaim) -> ProductSnapshot:
         """Make it."""
-        request = ProductRequest(*claim.params["product"])
+        name, description, metadata = claim.params["product"]
+        request = ProductRequest(name, description, metadata, further=claim.further)
         snapshot: ProductSnapshot = claim.gateway.create_product(request, idempotency_key=claim.key)
         return snapshot
 

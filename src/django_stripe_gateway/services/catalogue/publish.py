@@ -18,7 +18,12 @@ from django_stripe_gateway.exceptions import (
 from django_stripe_gateway.gateways.catalogue_values import PriceSnapshot
 from django_stripe_gateway.models import CatalogueOperation, Plan, PlanPricing
 from django_stripe_gateway.services.accounts import columns_of
-from django_stripe_gateway.services.catalogue.line import CatalogueVerb, in_other_hands, last_operation
+from django_stripe_gateway.services.catalogue.line import (
+    CatalogueVerb,
+    ask_host_to_sell,
+    in_other_hands,
+    last_operation,
+)
 from django_stripe_gateway.services.catalogue.meters import CREATE_METER
 from django_stripe_gateway.services.catalogue.prices import ARCHIVE_PRICE, CREATE_PRICE, RESTORE_PRICE, SET_LOOKUP_KEY
 from django_stripe_gateway.services.catalogue.products import ARCHIVE_PRODUCT, CREATE_PRODUCT, UPDATE_PRODUCT
@@ -270,7 +275,8 @@ class Push:
             "default_price_id": default_price_id,
             "may_take_key": row is not None and self.catalogue.may_take_key(self.plan, row, self.taken),
         }
-        operation = run(verb, self.plan.pk, Request(params=params), self.origin).operation
+        further = ask_host_to_sell(verb, self.plan, row, self.variant)
+        operation = run(verb, self.plan.pk, Request(params=params, further=further), self.origin).operation
         self.after_pk = operation.pk
         if verb is CREATE_PRODUCT:
             self.product_id = operation.object_id

@@ -37,7 +37,7 @@ from django_stripe_gateway.transitions import CANCELLABLE
 
 # Of what was asked of the provider: who asked, in which words, and on which pages.
 PERSONAL_PARAMS = frozenset(
-    "name email digest cleared comment metadata description items return_url success_url cancel_url".split()
+    "name email digest cleared comment metadata description items return_url success_url cancel_url further".split()
 )
 PAYMENT_COLUMNS = frozenset({"customer_ip_address", "description", "metadata", "extra_data", *PAID_WITH})
 KEPT = {

@@ -27,6 +27,7 @@ from django_stripe_gateway.exceptions import (
     ProviderUnavailable,
 )
 from django_stripe_gateway.models.operations import AbstractOperation, new_idempotency_key
+from django_stripe_gateway.services.further_params import KEPT_AS
 from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb, verb_of
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
@@ -166,7 +167,7 @@ def begin(verb: Verb[Any, Any, Any], subject_pk: Any, request: Request, origin: 
             answered = verb.operations(subject_pk).filter(request_key=request.key).first()
             if answered is not None:
                 return Claim(verb, subject, answered, origin, is_answered=True)
-        claim = Claim(verb, subject, verb.new_operation(subject, request), origin)
+        claim = Claim(verb, subject, verb.new_operation(subject, request), origin, added=request.further)
         store(claim)
         return claim
 
@@ -199,13 +200,15 @@ def store(claim: Claim[Any, Any]) -> None:
 
     Raises:
         InvalidInput: a text is none that a database takes.
-        GatewayError: whatever the verb's ``check`` raises.
+        GatewayError: whatever the verb's ``check`` raises; the host adds what it may not.
     """
     operation = claim.operation
     _check_texts(operation.params)
     claim.verb.check(claim)
     if claim.is_answered:
         return
+    if added := claim.added.verified():
+        operation.params[KEPT_AS] = dict(added)
     # Whoever carries it on says in the audit trail who had asked for it.
     operation.params["origin"] = asdict(claim.origin)
     operation.attempts = 1

@@ -21,6 +21,7 @@ from django.db.models import Model
 from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.models.operations import AbstractOperation, OperationQuerySet
 from django_stripe_gateway.services.accounts import verify_account
+from django_stripe_gateway.services.further_params import NOTHING, FurtherParams, kept_params
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -39,6 +40,7 @@ class Request:
         about: columns of the operation, of which the same is true, such as the amount.
         key: the caller's own idempotency key, already scoped to who asks for what.
         rows: what the caller has read already, for ``new_operation``.
+        further: what the host adds to the call, kept with a new operation.
     """
 
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -46,6 +48,7 @@ class Request:
     about: Mapping[str, Any] = field(default_factory=dict)
     key: str | None = None
     rows: Any = None
+    further: FurtherParams = NOTHING
 
 
 @dataclass
@@ -60,6 +63,7 @@ class Claim(Generic[S, O]):
         answer: what the provider said; ``None`` when an earlier request was answered.
         began: when the provider was asked; ``seen`` is what the verb wanted to remember of that moment.
         result: what the verb makes of the answer for its caller.
+        added: what the host adds to the call of a new operation, until that is stored.
         undo: takes back what this or an earlier call has done before the rest was refused; set as the call begins.
     """
 
@@ -74,6 +78,7 @@ class Claim(Generic[S, O]):
     began: datetime | None = None
     seen: Any = None
     result: Any = None
+    added: FurtherParams = NOTHING
     undo: Callable[[], None] | None = None
 
     @cached_property
@@ -86,6 +91,16 @@ class Claim(Generic[S, O]):
         """What the call needs beside its subject."""
         params: dict[str, Any] = self.operation.params
         return params
+
+    @property
+    def further(self) -> Mapping[str, Any]:
+        """What the host has added to the call, as the operation has kept it."""
+        return kept_params(self.operation.params)
+
+    @property
+    def further_argument(self) -> dict[str, Any]:
+        """The same as an argument, which gateways that take no further parameters need not know."""
+        return {"further": self.further} if self.further else {}
 
     @property
     def key(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django_stripe_gateway.adapter import CallKind
 from django_stripe_gateway.choices import OperationKind, OperationState, PaymentStatus
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayError, PaymentDeclined, WrongState
@@ -14,7 +15,12 @@ from django_stripe_gateway.services.operations.engine import is_unanswered, run,
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.customers import check_confirming
-from django_stripe_gateway.services.payments.line import PaymentClaim, SnapshotVerb, payment_request
+from django_stripe_gateway.services.payments.line import (
+    PaymentClaim,
+    SnapshotVerb,
+    ask_host_about,
+    payment_request,
+)
 from django_stripe_gateway.services.payments.refresh import payment_ref
 from django_stripe_gateway.services.payments.sync import apply_snapshot
 
@@ -114,7 +120,8 @@ def confirm_payment(
     params: dict[str, Any] = {"payment_method": payment_method, "base_url": base_url}
     match = {"payment_method": payment_method} if payment_method else {}
     key = scoped_request_key(idempotency_key, "confirm", payment.pk)
-    request = Request(params=params, match=match, key=key)
+    further = ask_host_about(CallKind.CONFIRMATION, payment)
+    request = Request(params=params, match=match, key=key, further=further)
     if payment_method and payment.is_payable and not is_unanswered(CONFIRM, payment.pk, request):
         saved = check_confirming(payment, gateway_of(payment).for_object(payment.transaction_id), payment_method)
         if saved is not None:

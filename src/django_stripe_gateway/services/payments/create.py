@@ -37,10 +37,16 @@ from django_stripe_gateway.services.operations.page_times import closing_time, m
 from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.amounts import line_items, validate_amount
+from django_stripe_gateway.services.payments.breakdown import KEPT_AS, kept_amounts, take_back_amounts
 from django_stripe_gateway.services.payments.confirm import confirm_at_once
 from django_stripe_gateway.services.payments.customers import billed_owner, customer_to_pay, offers_to_save
 from django_stripe_gateway.services.payments.earlier_pages import fits, is_fresh, is_open, settle_earlier
-from django_stripe_gateway.services.payments.line import BeginningVerb, PaymentClaim, payment_request
+from django_stripe_gateway.services.payments.line import (
+    BeginningVerb,
+    PaymentClaim,
+    ask_host_to_start,
+    payment_request,
+)
 from django_stripe_gateway.services.payments.refresh import ask_about, sync_payment, write_snapshot
 from django_stripe_gateway.services.payments.unexpected import verify_decided
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer, note_unheard_deletion
@@ -77,7 +83,8 @@ class CreateVerb(BeginningVerb):
             # The ids of a closed attempt would make the events of the new one look foreign.
             payment.transaction_id = payment.intent_id = ""
             payment.livemode, payment.account_id = made["livemode"], made["account_id"]
-            payment.save(update_fields=["transaction_id", "intent_id", "livemode", "account_id", "modified"])
+            changed = ["transaction_id", "intent_id", "livemode", "account_id", *take_back_amounts(payment)]
+            payment.save(update_fields=[*changed, "modified"])
         if payment.customer_id != asked.get("customer_id", ""):
             payment.customer_id = asked.get("customer_id", "")
             payment.save(update_fields=["customer_id", "modified"])
@@ -86,6 +93,8 @@ class CreateVerb(BeginningVerb):
             claim.operation.params = _page_params(payment) | kept
             if any(replaced):
                 claim.operation.params["earlier"] = replaced
+            if gateway.lets_amount_differ(claim.added.params):
+                claim.operation.params[KEPT_AS] = kept_amounts(payment)
             return
         method = asked.get("payment_method") or (
             gateway_settings.test_payment_method if gateway.confirms_at_once else ""
@@ -203,6 +212,7 @@ def create_payment(
     customer = None
     if not known:
         billed = customer_owner or billed_owner(owner)
+        request = replace(request, further=ask_host_to_start(payment))
         customer, request = _with_customer(payment, request, billed, save_payment_method, origin)
         try:
             claim = store_payment(CREATE, payment, request, origin)
@@ -281,7 +291,8 @@ def start_payment(
     verify_decided(payment)
     if payment.transaction_id and (payment.is_payable or payment.status in REOPENABLE):
         is_unchanged = payment.stored_session.get("amount_total") in (None, _minor_total(payment))
-        if is_open(payment) and is_unchanged and is_fresh(payment):
+        # The secret of a page that stands within the host's own is not stored.
+        if is_open(payment) and is_unchanged and is_fresh(payment) and not payment.needs_secret:
             return payment
         # It may have been paid without our having been notified: only the provider knows.
         gateway = gateway_of(payment)
@@ -298,7 +309,7 @@ def start_payment(
     validate_amount(payment.total, payment.currency)
     made_in(payment.variant)
     params = {"payment_method": "", "base_url": base_url} | ({"replaces": replaces} if replaces else {})
-    request = Request(params=params)
+    request = Request(params=params, further=ask_host_to_start(payment))
     saves = save_payment_method or _saved_before(payment)
     if not CREATE.operations(payment.pk).pending().exists():
         billed = customer_owner or _customer_owner(payment)
@@ -332,7 +343,7 @@ def store_payment(
     """Commit a new payment together with the operation that will start it."""
     made = made_in(payment.variant)
     with money_transaction():
-        claim = Claim(verb, payment, verb.new_operation(payment, request), origin)
+        claim = Claim(verb, payment, verb.new_operation(payment, request), origin, added=request.further)
         payment.livemode, payment.account_id = claim.gateway.livemode, made.get("account_id", "")
         payment.pk = None
         payment.save(using=payments_database(), force_insert=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+from django_stripe_gateway.adapter import CallKind
 from django_stripe_gateway.choices import CaptureMethod, LogEvent, PaymentStatus
 from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
@@ -21,6 +22,7 @@ from django_stripe_gateway.gateways.values import LineItem, PaymentRequest, Paym
 from django_stripe_gateway.models import AbstractPayment, PaymentOperation
 from django_stripe_gateway.services.accounts import prove_payment
 from django_stripe_gateway.services.audit import announce_status, write_log
+from django_stripe_gateway.services.further_params import NOTHING, FurtherParams, ask_host, kept_params
 from django_stripe_gateway.services.operations.engine import give_up, look_up, settle, settle_failure
 from django_stripe_gateway.services.operations.page_times import closing_moment
 from django_stripe_gateway.services.operations.verbs import Claim, Verb
@@ -33,6 +35,8 @@ from django_stripe_gateway.transitions import can_transition
 A = TypeVar("A")
 PaymentClaim = Claim[AbstractPayment, PaymentOperation]
 # Customers read the audit trail: what is wrong with the settings is for the log and the error alone.
+# The keys of what is written on a provider's objects: ``payment_metadata``, and the mark of an operation.
+OWN_METADATA = ("payment_id", "token", "order_id", "attempt", "operation")
 NOT_CONFIGURED = "The payment gateway is not configured."
 
 
@@ -154,6 +158,21 @@ class BeginningVerb(SnapshotVerb):
         announce_status(payment, previous, claim.origin)
 
 
+def ask_host_about(kind: CallKind, payment: AbstractPayment, **about: Any) -> FurtherParams:
+    """Return what the host adds to a call about a payment."""
+    return ask_host(kind, get_gateway, payment.variant, own_metadata=OWN_METADATA, payment=payment, **about)
+
+
+def ask_host_to_start(payment: AbstractPayment) -> FurtherParams:
+    """Return what the host adds to the call that starts a payment, on a page of the provider or without one."""
+    try:
+        kind = CallKind.PAYMENT_PAGE if get_gateway(payment.variant).supports_redirect else CallKind.PAYMENT
+    except GatewayError:
+        # Said where the payment is checked.
+        return NOTHING
+    return ask_host_about(kind, payment)
+
+
 def payment_metadata(payment: AbstractPayment) -> dict[str, str]:
     """Return what is written on every object made for ``payment``, so that events find it again."""
     metadata = {"payment_id": str(payment.pk), "token": str(payment.token)}
@@ -179,4 +198,5 @@ def payment_request(payment: AbstractPayment, operation: PaymentOperation) -> Pa
         customer_id=params.get("customer_id", ""),
         save_payment_method=params.get("save_payment_method", False),
         offer_to_save=params.get("offer_to_save", False),
+        further=kept_params(params),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from django_stripe_gateway.adapter import CallKind
 from django_stripe_gateway.choices import LogEvent, OperationKind, RefundReason
 from django_stripe_gateway.exceptions import (
     GatewayError,
@@ -30,7 +31,12 @@ from django_stripe_gateway.services.operations.engine import (
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.amounts import validate_part
-from django_stripe_gateway.services.payments.line import PaymentClaim, PaymentVerb, payment_metadata
+from django_stripe_gateway.services.payments.line import (
+    PaymentClaim,
+    PaymentVerb,
+    ask_host_about,
+    payment_metadata,
+)
 from django_stripe_gateway.services.payments.refresh import payment_ref
 from django_stripe_gateway.services.payments.refund_sync import apply_refund, fail_refund
 from django_stripe_gateway.services.transactions import payments_database
@@ -69,6 +75,7 @@ class RefundVerb(PaymentVerb[RefundSnapshot]):
             reason=claim.params.get("reason", ""),
             metadata=payment_metadata(claim.subject) | {"operation": str(claim.operation.pk)},
             idempotency_key=claim.key,
+            **claim.further_argument,
         )
         return snapshot
 
@@ -134,7 +141,8 @@ def refund_payment(
     if reason and reason not in RefundReason.values:
         raise InvalidInput(f"The reason is one of {', '.join(RefundReason.values)}.", field="reason")
     key = scoped_request_key(idempotency_key, "refund", payment.pk)
-    request = Request(params={"reason": reason}, about={"requested_amount": amount}, key=key)
+    further = ask_host_about(CallKind.REFUND, payment, amount=amount)
+    request = Request(params={"reason": reason}, about={"requested_amount": amount}, key=key, further=further)
     claim = run(REFUND, payment.pk, request, origin)
     refund: Refund = claim.result or _refund_of(claim)
     refund.payment = claim.subject

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 
 from django.db.models import Q
 
@@ -18,6 +19,7 @@ from django_stripe_gateway.services.audit import announce_failure, announce_stat
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.payments.paid_with import PAID_WITH, take_paid_with
 from django_stripe_gateway.services.payments.unexpected import ANOTHER_AMOUNT, SECOND_TIME, TAKEN, contradiction
+from django_stripe_gateway.services.payments.breakdown import agreed_amounts, take_amounts
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import AUTHENTICATION_REQUIRED, PAID, can_transition
@@ -46,7 +48,8 @@ BEGINNINGS = (OperationKind.CREATE, OperationKind.CHARGE)
 ID_DIGITS = 19
 #: What a snapshot can change.
 WATCHED = (
-    *"status transaction_id intent_id authorized_amount captured_amount extra_data".split(),
+WATCHED = (
+    *"status total tax delivery transaction_id intent_id authorized_amount captured_amount extra_data".split(),
     *"failure_code decline_code message".split(),
     *PAID_WITH,
 )
@@ -75,8 +78,11 @@ def apply_snapshot(
     if snapshot.status == ProviderStatus.AUTHENTICATION_REQUIRED and not _was_charged(payment):
         # Whoever is there, on the provider's page or the host's, reads of it there, and tries again.
         snapshot = replace(snapshot, status=ProviderStatus.FAILED)
-    verify_snapshot(payment, snapshot, own=own)
+    agreed = agreed_amounts(payment, snapshot, operation)
+    verify_snapshot(payment, snapshot, own=own, total=agreed.total)
     before = {name: getattr(payment, name) for name in WATCHED}
+    if snapshot.status in TAKEN:
+        take_amounts(payment, agreed, snapshot, origin)
     _take_status(payment, snapshot, operation)
     _take_object(payment, snapshot, own=own)
     if snapshot.paid_with is not None:
@@ -107,15 +113,19 @@ def _was_charged(payment: AbstractPayment) -> bool:
     return payment.operations.using(payments_database()).filter(kind=OperationKind.CHARGE).exists()
 
 
-def verify_snapshot(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own: bool) -> None:
-    """Compare what a provider claims about money with the payment; see ``apply_snapshot`` for what is raised."""
+def verify_snapshot(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own: bool, total: Decimal) -> None:
+    """Compare what a provider claims about money with the payment; see ``apply_snapshot`` for what is raised.
+
+    Args:
+        total: what the customer is charged, if it is what the provider says.
+    """
     if snapshot.livemode is not None and snapshot.livemode != payment.livemode:
         raise SnapshotMismatch("live mode differs")
     if not own:
         _verify_ids(payment, snapshot)
     for name, found, expected in (
         ("currency", snapshot.currency, payment.currency.upper()),
-        ("amount", snapshot.amount, payment.total),
+        ("amount", snapshot.amount, total),
     ):
         if found not in ("", None) and found != expected:
             if payment.status in PAID:
@@ -124,7 +134,7 @@ def verify_snapshot(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own:
     if snapshot.status == ProviderStatus.SUCCEEDED:
         if snapshot.amount is None or not snapshot.currency:
             raise SnapshotMismatch("amount or currency is missing")
-        received, total = snapshot.amount_received, payment.total
+        received = snapshot.amount_received
         if received is None or not (ZERO < received <= total or received == total == ZERO):
             raise SnapshotMismatch("amount received differs")
 

@@ -60,6 +60,29 @@ def look_up_start(subscription: Subscription, origin: Origin) -> Subscription:
     return settle_checkout(subscription.pk, page, origin)
 
 
+def show_page(subscription: Subscription, page: BillingCheckoutSnapshot) -> None:
+    """Hand on where its customer starts a subscription; neither the address nor the secret is stored."""
+    subscription.gateway_url = page.url
+    subscription.client_secret, subscription.client_secret_kind = (
+        page.client_secret,
+        "page" if page.client_secret else "",
+    )
+
+
+def look_up_page(subscription: Subscription, origin: Origin = SYSTEM) -> Subscription:
+    """Return a subscription with what its customer starts it with, asked of the provider, as long as they can.
+
+    Raises:
+        GatewayError: the provider could not be asked.
+    """
+    if subscription.status != SubscriptionStatus.STARTING or not subscription.checkout_id:
+        return subscription
+    page = billing_gateway_of(subscription).retrieve_subscription_checkout(subscription.checkout_id)
+    found = settle_checkout(subscription.pk, page, origin)
+    show_page(found, page)
+    return found
+
+
 def settle_checkout(subscription_pk: int, page: BillingCheckoutSnapshot, origin: Origin = SYSTEM) -> Subscription:
     """Write where a page stands, and look up the subscription that it has started."""
     subscription = _write_checkout(subscription_pk, page, origin)

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from django_stripe_gateway import signals
-from django_stripe_gateway.adapter import get_adapter, wrong_answer
+from django_stripe_gateway.adapter import CallKind, get_adapter, wrong_answer
 from django_stripe_gateway.choices import BillingOperationKind, OperationState
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError, ProviderError
@@ -25,11 +25,17 @@ from django_stripe_gateway.models import Customer
 from django_stripe_gateway.services.accounts import billing_gateway_of, is_perhaps_elsewhere, learn_account, made_in
 from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.audit import send_on_commit
+from django_stripe_gateway.services.further_params import FurtherParams
 from django_stripe_gateway.services.operations.engine import run
 from django_stripe_gateway.services.operations.verbs import Request, Verb, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.freshness import Known, Look, Verdict, judge, look_until_written
-from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb, customer_id
+from django_stripe_gateway.services.subscriptions.line import (
+    CustomerClaim,
+    CustomerVerb,
+    ask_host_for,
+    customer_id,
+)
 from django_stripe_gateway.services.subscriptions.missing import find_lost
 from django_stripe_gateway.services.subscriptions.sync import lock_customer, look_up_subscription
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
@@ -158,17 +164,17 @@ def ensure_customer(*, owner: Any, variant: str = "", origin: Origin = SYSTEM) -
         ProviderError: the provider refused or failed.
     """
     customer = customer_row(owner, variant or billing_variant())
-    details = owner_details(owner)
+    details, further = owner_details(owner), _ask_host(UPDATE_CUSTOMER, customer)
     if not customer.exists_at_provider:
-        return _send_details(CREATE_CUSTOMER, customer, details, origin)
-    if customer.details_digest == details_digest(details):
+        return _send_details(CREATE_CUSTOMER, customer, details, further, origin)
+    if customer.details_digest == details_digest(details, further.verified()):
         return customer
     try:
-        return _send_details(UPDATE_CUSTOMER, customer, details, origin)
+        return _send_details(UPDATE_CUSTOMER, customer, details, further, origin)
     except ProviderError as error:
         if not note_unheard_deletion(customer, error):
             raise
-    return _send_details(CREATE_CUSTOMER, customer, details, origin)
+    return _send_details(CREATE_CUSTOMER, customer, details, further, origin)
 
 
 def update_customer(*, customer: Customer, origin: Origin = SYSTEM) -> Customer:
@@ -179,9 +185,10 @@ def update_customer(*, customer: Customer, origin: Origin = SYSTEM) -> Customer:
     if customer.owner is None or not customer.exists_at_provider:
         return customer
     details, noted = owner_details(customer.owner), customer.details_changed
-    if customer.details_digest != details_digest(details):
+    further = _ask_host(UPDATE_CUSTOMER, customer)
+    if customer.details_digest != details_digest(details, further.verified()):
         try:
-            return _send_details(UPDATE_CUSTOMER, customer, details, origin, noted=noted)
+            return _send_details(UPDATE_CUSTOMER, customer, details, further, origin, noted=noted)
         except ProviderError as error:
             if not note_unheard_deletion(customer, error):
                 raise
@@ -196,17 +203,29 @@ def _send_details(
     verb: Verb[Any, Any, Any],
     customer: Customer,
     details: Mapping[str, Any],
+    further: FurtherParams,
     origin: Origin,
     *,
     noted: datetime | None = None,
 ) -> Customer:
-    """Run a verb that sends the details; ``noted`` is when they were noted as changed, before they were read."""
-    match = {**details, "digest": details_digest(details)}
+    """Run a verb that sends the details; ``noted`` is when they were noted as changed, before they were read.
+
+    Args:
+        further: what the host adds to an update, by which a change of that is seen.
+    """
+    match = {**details, "digest": details_digest(details, further.params)}
     params = match | {"cleared": _cleared(customer, details)}
     if noted is not None:
         params["noted"] = noted.isoformat()
-    current: Customer = run(verb, customer.pk, Request(params, match), origin).subject
+    if verb is CREATE_CUSTOMER:
+        further = _ask_host(verb, customer)
+    current: Customer = run(verb, customer.pk, Request(params, match, further=further), origin).subject
     return current
+
+
+def _ask_host(verb: Verb[Any, Any, Any], customer: Customer) -> FurtherParams:
+    kind = CallKind.CUSTOMER if verb is CREATE_CUSTOMER else CallKind.CUSTOMER_UPDATE
+    return ask_host_for(kind, customer, own_metadata=(OWNER_MARK, MARKER))
 
 
 def _cleared(customer: Customer, details: Mapping[str, Any]) -> list[str]:
@@ -239,8 +258,14 @@ def owner_details(owner: Any) -> dict[str, Any]:
     }
 
 
-def details_digest(details: Mapping[str, Any]) -> str:
-    """Return a digest of an owner's details, by which a change is seen without keeping them."""
+def details_digest(details: Mapping[str, Any], further: Mapping[str, Any] | None = None) -> str:
+    """Return a digest of an owner's details, by which a change is seen without keeping them.
+
+    Args:
+        further: what the host adds to them.
+    """
+    if further:
+        details = {**details, "further": further}
     return hashlib.sha256(json.dumps(details, sort_keys=True).encode()).hexdigest()
 
 
@@ -252,6 +277,7 @@ def customer_request(claim: CustomerClaim, *, mark: bool = False) -> CustomerReq
         name=params["name"],
         metadata=params["metadata"] | marker,
         cleared=params.get("cleared", ()),
+        further=claim.further,
     )
 
 

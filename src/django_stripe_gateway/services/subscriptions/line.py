@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from django.db import transaction
 from django.utils import timezone
 
+from django_stripe_gateway.adapter import CallKind
 from django_stripe_gateway.choices import SubscriptionLogEvent, SubscriptionStatus
 from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
@@ -25,6 +26,7 @@ from django_stripe_gateway.gateways.billing_values import SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Customer, Subscription
 from django_stripe_gateway.services.audit import write_log
+from django_stripe_gateway.services.further_params import FurtherParams, ask_host
 from django_stripe_gateway.services.operations.engine import carry_on, is_unanswered, resume, run, scoped_request_key
 from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb
 from django_stripe_gateway.services.origins import Origin
@@ -145,6 +147,13 @@ class SubscriptionVerb(CustomerVerb[SubscriptionSnapshot]):
         """Return the subscription as it is now; only another look says which of two that crossed is newer."""
         if claim.result is None:
             claim.result = look_up_subscription(claim.seen.pk, claim.origin)
+
+
+def ask_host_for(
+    kind: CallKind, customer: Customer, *, own_metadata: Collection[str] = (), **about: Any
+) -> FurtherParams:
+    """Return what the host adds to a call about a customer; see ``ask_host``."""
+    return ask_host(kind, get_billing_gateway, customer.variant, own_metadata=own_metadata, customer=customer, **about)
 
 
 def claimed_subscription(claim: CustomerClaim) -> Subscription | None:

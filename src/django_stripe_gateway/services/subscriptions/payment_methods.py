@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from django.db.models import Exists, OuterRef, Q
 
+from django_stripe_gateway.adapter import CallKind
 from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.exceptions import InvalidInput, ProviderError, WrongState
 from django_stripe_gateway.gateways.billing_values import PaymentMethodSnapshot, SetupSnapshot
@@ -16,7 +17,12 @@ from django_stripe_gateway.services.operations.engine import is_unanswered, run
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.customers import MARKER, note_unheard_deletion, with_customer
-from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb, customer_id
+from django_stripe_gateway.services.subscriptions.line import (
+    CustomerClaim,
+    CustomerVerb,
+    ask_host_for,
+    customer_id,
+)
 from django_stripe_gateway.services.transactions import payments_database
 
 OBJECT_ID = re.compile(r"[A-Za-z0-9_]{1,255}")
@@ -29,8 +35,9 @@ class AddPaymentMethodVerb(CustomerVerb[SetupSnapshot]):
 
     def call(self, claim: CustomerClaim) -> SetupSnapshot:
         """Make it, with the operation's mark."""
+        mark = {MARKER: str(claim.operation.pk)}
         setup: SetupSnapshot = claim.gateway.create_setup(
-            customer_id(claim), metadata={MARKER: str(claim.operation.pk)}, idempotency_key=claim.key
+            customer_id(claim), metadata=mark, idempotency_key=claim.key, **claim.further_argument
         )
         return setup
 
@@ -108,7 +115,8 @@ def add_payment_method(*, customer: Customer, origin: Origin = SYSTEM) -> SetupS
     Raises:
         ProviderError: the provider refused or failed.
     """
-    claim = with_customer(customer, lambda found: run(ADD_PAYMENT_METHOD, found.pk, Request(), origin), origin)
+    request = Request(further=ask_host_for(CallKind.PAYMENT_METHOD, customer, own_metadata=(MARKER,)))
+    claim = with_customer(customer, lambda found: run(ADD_PAYMENT_METHOD, found.pk, request, origin), origin)
     setup: SetupSnapshot = claim.answer
     return setup
 

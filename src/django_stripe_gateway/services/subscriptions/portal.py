@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urljoin
 
+from django_stripe_gateway.adapter import CallKind
 from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import UnsupportedByGateway
@@ -14,7 +15,12 @@ from django_stripe_gateway.services.operations.engine import run
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions.customers import with_customer
-from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb, customer_id
+from django_stripe_gateway.services.subscriptions.line import (
+    CustomerClaim,
+    CustomerVerb,
+    ask_host_for,
+    customer_id,
+)
 
 
 class OpenPortalVerb(CustomerVerb[str]):
@@ -25,7 +31,7 @@ class OpenPortalVerb(CustomerVerb[str]):
     def call(self, claim: CustomerClaim) -> str:
         """Return its address."""
         url: str = claim.gateway.create_portal_url(
-            customer_id(claim), claim.params["return_url"], idempotency_key=claim.key
+            customer_id(claim), claim.params["return_url"], idempotency_key=claim.key, **claim.further_argument
         )
         return url
 
@@ -56,7 +62,8 @@ def portal_url(*, customer: Customer, return_url: str, origin: Origin = SYSTEM) 
     if not billing_gateway_of(customer).supports_portal:
         raise UnsupportedByGateway("This gateway has no page where customers manage what they pay.")
     params = {"return_url": return_url}
-    request = Request(params=params, match=params)
+    further = ask_host_for(CallKind.PORTAL, customer)
+    request = Request(params=params, match=params, further=further)
     url: str = with_customer(customer, lambda found: run(OPEN_PORTAL, found.pk, request, origin), origin).answer
     return url
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django_stripe_gateway.adapter import CallKind
 from django_stripe_gateway.choices import BillingOperationKind
 from django_stripe_gateway.exceptions import UnsupportedByGateway
 from django_stripe_gateway.gateways.billing_values import BillingCheckoutSnapshot, SetupCheckoutRequest
@@ -20,6 +21,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
     CustomerVerb,
     ask_after_commit,
+    ask_host_for,
     customer_id,
 )
 from django_stripe_gateway.services.transactions import payments_database
@@ -45,6 +47,7 @@ class OpenSetupCheckoutVerb(CustomerVerb[BillingCheckoutSnapshot]):
                 return_url=claim.params["return_url"],
                 metadata={MARKER: str(claim.operation.pk)},
                 expires_at=closing_moment(claim.params),
+                further=claim.further,
             )
             page: BillingCheckoutSnapshot = claim.gateway.create_setup_checkout(request, idempotency_key=claim.key)
             return page
@@ -84,7 +87,8 @@ def open_setup_checkout(
     if not billing_gateway_of(customer).supports_setup_checkout:
         raise UnsupportedByGateway('This gateway has no page on which cards are added. Use the mode "direct".')
     params = {"return_url": return_url, "set_default": set_default, "currency": _currency(customer)}
-    request = Request(params=params, match=params)
+    further = ask_host_for(CallKind.PAYMENT_METHOD_PAGE, customer, own_metadata=(MARKER,))
+    request = Request(params=params, match=params, further=further)
     claim = with_customer(customer, lambda found: run(OPEN_SETUP_CHECKOUT, found.pk, request, origin), origin)
     page: BillingCheckoutSnapshot = claim.answer
     return page

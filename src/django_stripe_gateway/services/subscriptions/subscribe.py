@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
 from django_stripe_gateway.choices import BillingOperationKind, SubscriptionLogEvent
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import (
-    GatewayConfigurationError,
     InvalidInput,
-    UnsupportedByGateway,
     WrongState,
 )
-from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.billing_values import (
     BillingCheckoutSnapshot,
     ItemRequest,
@@ -22,7 +20,6 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionRequest,
     SubscriptionSnapshot,
 )
-from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import BillingOperation, Customer, Plan, PlanPricing, Subscription
 from django_stripe_gateway.models.return_urls import default_base_url, subscription_return_url
 from django_stripe_gateway.models.storable import refuse_unstorable
@@ -33,7 +30,12 @@ from django_stripe_gateway.services.operations.verbs import Request, Verb, regis
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.subscriptions import promotion_codes
 from django_stripe_gateway.services.subscriptions.add_ons import add_on_params
-from django_stripe_gateway.services.subscriptions.checkouts import close_open_checkouts, note_checkout
+from django_stripe_gateway.services.subscriptions.checkouts import (
+    close_open_checkouts,
+    look_up_page,
+    note_checkout,
+    show_page,
+)
 from django_stripe_gateway.services.subscriptions.collection import check_collection
 from django_stripe_gateway.services.subscriptions.customers import (
     billing_variant,
@@ -60,21 +62,23 @@ from django_stripe_gateway.services.subscriptions.payment_methods import own_pay
 from django_stripe_gateway.services.subscriptions.plan_meters import prices_by_use
 from django_stripe_gateway.services.subscriptions.prices import (
     check_asked_currency,
-    check_sold_alone,
     choose_pricing,
     named_pricing,
 )
-from django_stripe_gateway.services.subscriptions.quantities import check_quantity, quantity_of
+from django_stripe_gateway.services.subscriptions.quantities import quantity_of
+from django_stripe_gateway.services.subscriptions.starting import (
+    RESERVED_METADATA,
+    ask_host_to_subscribe,
+    gateway_that_starts,
+)
 from django_stripe_gateway.services.subscriptions.sync import lock_subscription, look_up_subscription
 from django_stripe_gateway.services.subscriptions.trials import check_trial_days, check_trial_end, may_have_trial
 from django_stripe_gateway.services.subscriptions.unpaid import go_on_with_unpaid
 from django_stripe_gateway.services.transactions import payments_database
 
 A = TypeVar("A")
-MODES = ("direct", "checkout")
 # Codes of what a subscription is refused with because of another one.
 ALREADY_HAD = frozenset({"already_subscribed", "already_metered"})
-RESERVED_METADATA = frozenset({"subscription", "token"})
 # What no repeat is compared by.
 UNCOMPARED = frozenset({"trial_days", "ends_later"})
 
@@ -141,6 +145,7 @@ class StartVerb(CustomerVerb[A]):
             collection_method=params.get("collection_method", ""),
             days_until_due=params.get("days_until_due"),
             metadata={**subscription.metadata, "subscription": str(subscription.pk), "token": subscription.token},
+            further=claim.further,
         )
 
 
@@ -221,7 +226,7 @@ class OpenCheckoutVerb(StartVerb[BillingCheckoutSnapshot]):
         claim.result = lock_subscription(claim.seen.pk)
         claim.result.customer = claim.subject
         note_checkout(claim.result, answer, claim.origin)
-        claim.result.gateway_url = answer.url
+        show_page(claim.result, answer)
         return answer.session_id
 
 
@@ -297,7 +302,7 @@ def subscribe(
     if pricing is None:
         pricing = _asked_pricing(plan, lookup_key, currency, owner)
     check_asked_currency(pricing, currency)
-    gateway = _gateway_that_starts(plan, pricing, quantity, mode, promotion_code)
+    gateway = gateway_that_starts(plan, pricing, quantity, mode, promotion_code)
     pricing.plan = plan
     check_moment(billing_cycle_anchor, field="billing_cycle_anchor")
     with_plan = prices_by_use(pricing, [added for added, _quantity in add_ons]) if gateway.supports_items else []
@@ -339,6 +344,9 @@ def subscribe(
     request = Request(params, match, key=key, rows=pricing)
     is_new = not was_made_before(verb, customer.pk, request)
     if is_new:
+        request = replace(request, further=ask_host_to_subscribe(verb, customer, pricing, params["metadata"]))
+        # What cannot be sent makes no customer and closes no page.
+        request.further.verified()
         learn_what_runs(owner, customer, plan.pk, origin)
     customer = ensure_customer(owner=owner, variant=pricing.variant, origin=origin)
     if payment_method:
@@ -351,6 +359,8 @@ def subscribe(
     claim = _start(customer, lambda found: run(verb, found.pk, request, origin), origin)
     subscription: Subscription | None = claim.result or claimed_subscription(claim)
     assert subscription is not None  # noqa: S101 (what subscribes makes one)
+    if claim.result is None and claim.operation.kind == OPEN_CHECKOUT.kind:
+        return look_up_page(subscription, origin)
     if claim.result is None and claim.operation.kind == SUBSCRIBE.kind and subscription.has_incomplete_payment:
         # A repeat finds the work done; the secret came with the answer that was never given.
         return look_up_subscription(subscription.pk, origin)
@@ -365,33 +375,6 @@ def _start(customer: Customer, start: Callable[[Customer], CustomerClaim], origi
         if error.code not in ALREADY_HAD or not find_lost(customer, origin, look_up_subscription):
             raise
     return with_customer(customer, start, origin)
-
-
-def _gateway_that_starts(
-    plan: Plan, pricing: PlanPricing, quantity: int, mode: str, promotion_code: str
-) -> BillingGateway:
-    """Return the gateway of a price, if that is for sale in this way."""
-    if mode not in MODES:
-        raise InvalidInput(f"The mode is one of {', '.join(MODES)}.", field="mode")
-    if pricing.plan_id != plan.pk:
-        raise InvalidInput("This plan has no such price.", code="unknown_pricing", field="pricing_id")
-    if not plan.is_active or not pricing.is_sold:
-        raise InvalidInput("This plan is not for sale.", code="not_for_sale", field="plan_id")
-    if plan.is_add_on:
-        raise InvalidInput("An add-on is sold beside a plan.", code="not_for_sale", field="plan_id")
-    check_sold_alone(pricing)
-    check_quantity(quantity, pricing)
-    if not pricing.stripe_price_id:
-        raise GatewayConfigurationError(
-            f"The price {pricing.pk} of the plan {plan.slug!r} is not known to the provider. "
-            "Run manage.py sync_plans --push."
-        )
-    gateway = get_billing_gateway(pricing.variant)
-    if mode == "checkout" and not gateway.supports_checkout:
-        raise UnsupportedByGateway('This gateway has no page that starts subscriptions. Use the mode "direct".')
-    if promotion_code and not gateway.supports_promotion_codes:
-        raise UnsupportedByGateway("This gateway knows no promotion codes.")
-    return gateway
 
 
 def _asked_pricing(plan: Plan, lookup_key: str, currency: str, owner: Any) -> PlanPricing:

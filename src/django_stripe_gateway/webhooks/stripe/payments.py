@@ -14,7 +14,7 @@ from django_stripe_gateway.gateways.stripe.payment_objects import object_id, pay
 from django_stripe_gateway.gateways.values import Failure, PaymentRef, PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.payments.sync import apply_snapshot
-from django_stripe_gateway.services.snapshots import SnapshotMismatch
+from django_stripe_gateway.services.snapshots import PageDecides, SnapshotMismatch
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.payments import change_payment, find_payment
 from django_stripe_gateway.webhooks.registry import FetchNeeded
@@ -44,14 +44,20 @@ def apply_payment_event(event: Event, kind: str, *, failure: Failure | None = No
         ):
             # A completed session that is authorised says "unpaid", as that of a slow bank debit does.
             raise FetchNeeded(lambda: _look_up(payment, snapshot))
-        apply_snapshot(payment, snapshot, event.origin)
+        try:
+            apply_snapshot(payment, snapshot, event.origin)
+        except PageDecides:
+            if event.fetched is not None or not payment.transaction_id or payment.transaction_id == payment.intent_id:
+                raise
+            # Taxes or delivery were added on the page, which the intent does not itemise.
+            raise FetchNeeded(lambda: _look_up(payment, snapshot)) from None
 
     return change_stripe_payment(event, kind, apply)
 
 
 def _look_up(payment: AbstractPayment, snapshot: PaymentSnapshot) -> PaymentSnapshot:
     """Ask for the session with its intent; what the provider does not say stays an open question."""
-    ref = PaymentRef(snapshot.object_id, snapshot.intent_id, payment.currency)
+    ref = PaymentRef(payment.transaction_id or snapshot.object_id, snapshot.intent_id, payment.currency)
     try:
         return get_gateway(payment.variant).retrieve_payment(ref)
     except ProviderUnavailable:
