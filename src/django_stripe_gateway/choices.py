@@ -54,6 +54,31 @@ class RefundReason(models.TextChoices):
     REQUESTED_BY_CUSTOMER = "requested_by_customer", _("Requested by customer")
 
 
+class CreditNoteStatus(models.TextChoices):
+    """Status of a credit note, as Stripe names it; ``PENDING`` and ``FAILED`` are ours, of one that was asked for."""
+
+    PENDING = "pending", pgettext_lazy("credit note status", "Pending")
+    ISSUED = "issued", pgettext_lazy("credit note status", "Issued")
+    VOID = "void", pgettext_lazy("credit note status", "Void")
+    FAILED = "failed", pgettext_lazy("credit note status", "Failed")
+
+
+class CreditNoteReason(models.TextChoices):
+    """Reasons that Stripe accepts for a credit note."""
+
+    DUPLICATE = "duplicate", _("Duplicate")
+    FRAUDULENT = "fraudulent", _("Fraudulent")
+    ORDER_CHANGE = "order_change", _("Order change")
+    PRODUCT_UNSATISFACTORY = "product_unsatisfactory", _("Product unsatisfactory")
+
+
+#: Statuses of disputes that are over (https://docs.stripe.com/api/disputes/object#dispute_object-status).
+DISPUTES_WON = ("won", "warning_closed", "prevented", "charge_refunded")
+DISPUTES_LOST = ("lost",)
+#: How the statuses of inquiries begin, which take no money.
+INQUIRY = "warning_"
+
+
 class OperationKind(models.TextChoices):
     """What an operation asks the provider to do."""
 
@@ -214,6 +239,9 @@ class BillingOperationKind(models.TextChoices):
     PAY_INVOICE = "pay_invoice", _("Pay an invoice")
     ADD_INVOICE_ITEM = "add_invoice_item", _("Put something on an invoice")
     CREATE_INVOICE = "create_invoice", _("Make an invoice")
+    REFUND_INVOICE = "refund_invoice", _("Refund an invoice")
+    CREDIT_NOTE = "credit_note", _("Issue a credit note")
+    VOID_CREDIT_NOTE = "void_credit_note", _("Void a credit note")
     PORTAL = "portal", _("Open the portal")
     ADD_ITEM = "add_item", _("Add an item")
     CHANGE_ITEM = "change_item", _("Change an item")

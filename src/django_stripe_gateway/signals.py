@@ -6,7 +6,13 @@ A receiver that raises is logged and undoes nothing. ``sender`` is the model's c
 from django.dispatch import Signal
 
 __all__ = [
+    "credit_note_voided",
     "customer_deleted",
+    "dispute_closed",
+    "invoice_credited",
+    "invoice_disputed",
+    "invoice_refund_failed",
+    "invoice_refunded",
     "payment_action_required",
     "payment_cancelled",
     "payment_captured",
@@ -68,6 +74,24 @@ refund_failed = Signal()
 
 # payment, dispute (dict: dispute_id, status, reason, amount, currency): a dispute was opened, changed or closed.
 payment_disputed = Signal()
+
+# dispute (Dispute), is_won (bool), payment and invoice (one of them None): a dispute was decided, or decided anew.
+dispute_closed = Signal()
+
+# invoice, refund (InvoiceRefund), amount (Decimal), is_full (bool): a refund of an invoice has succeeded.
+invoice_refunded = Signal()
+
+# invoice, refund (InvoiceRefund): it has failed or was cancelled; the money is with the seller again.
+invoice_refund_failed = Signal()
+
+# invoice, credit_note (CreditNote), amount (Decimal): a credit note was issued.
+invoice_credited = Signal()
+
+# invoice, credit_note (CreditNote): a credit note was taken back.
+credit_note_voided = Signal()
+
+# invoice, dispute (dict as payment_disputed has it): a dispute of an invoice's payment was opened, changed or closed.
+invoice_disputed = Signal()
 
 # payment, event_id, reason: an event contradicts the payment it names; nothing was changed.
 payment_mismatch = Signal()

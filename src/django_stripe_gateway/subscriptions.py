@@ -13,8 +13,9 @@ Whom the provider bills is a ``Customer``. ``ensure_customer`` finds or makes an
 provider new details. ``list_payment_methods``, ``payment_methods_in_use``, ``add_payment_method``,
 ``open_setup_checkout``, ``set_default_payment_method``, ``remove_payment_method`` and ``portal_url`` are about what
 customers are charged on. Invoices come with the webhooks; ask for them with
-``Invoice.objects.for_owner(owner).shown()``, and pay an open one at once with ``pay_invoice``.
-``create_invoice`` makes one of no subscription, and ``add_invoice_item`` puts something on the next one.
+``Invoice.objects.for_owner(owner).shown()``, and pay an open one at once with ``pay_invoice``. ``create_invoice`` makes
+one of no subscription, and ``add_invoice_item`` puts something on the next one. ``refund_invoice`` gives back what was
+paid; ``issue_credit_note`` takes something off an invoice, and ``void_credit_note`` takes that back.
 
 Plans and prices are rows. ``push_plan`` and ``push_pricing`` bring them to the provider, ``replace_pricing`` and
 ``archive_pricing`` take a price off the market, ``pull_catalogue`` goes the other way, and ``find_drift`` says where
@@ -53,6 +54,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from django_stripe_gateway.api.owners import request_owner
+from django_stripe_gateway.gateways.invoice_money import CreditNoteLine
 from django_stripe_gateway.gateways.invoicing import InvoiceItem
 from django_stripe_gateway.services.catalogue.drift import Drift, find_drift
 from django_stripe_gateway.services.catalogue.publish import archive_pricing, push_plan, push_pricing, replace_pricing
@@ -66,6 +68,7 @@ from django_stripe_gateway.services.subscriptions.add_items import add_item, cha
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, resume_subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription, preview_change
 from django_stripe_gateway.services.subscriptions.collection import change_collection
+from django_stripe_gateway.services.subscriptions.credit_notes import issue_credit_note, void_credit_note
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer, update_customer
 from django_stripe_gateway.services.subscriptions.default_payment_method import (
     PaymentMethodsInUse,
@@ -89,6 +92,7 @@ from django_stripe_gateway.services.subscriptions.reconcile import (
     reconcile_customers,
     reconcile_subscriptions,
 )
+from django_stripe_gateway.services.subscriptions.refund_invoice import refund_invoice
 from django_stripe_gateway.services.subscriptions.schedule import cancel_change
 from django_stripe_gateway.services.subscriptions.setup_checkouts import open_setup_checkout
 from django_stripe_gateway.services.subscriptions.subscribe import subscribe
@@ -97,6 +101,7 @@ from django_stripe_gateway.services.subscriptions.trials import change_trial, en
 
 __all__ = [
     "CatalogueStep",
+    "CreditNoteLine",
     "Drift",
     "ErasureReport",
     "HasActivePlan",
@@ -126,6 +131,7 @@ __all__ = [
     "find_drift",
     "give_up_subscription",
     "has_plan",
+    "issue_credit_note",
     "list_payment_methods",
     "open_setup_checkout",
     "pause_subscription",
@@ -140,6 +146,7 @@ __all__ = [
     "reconcile_billing_operations",
     "reconcile_customers",
     "reconcile_subscriptions",
+    "refund_invoice",
     "remove_discount",
     "remove_item",
     "remove_payment_method",
@@ -151,6 +158,7 @@ __all__ = [
     "sync_subscription",
     "unpause_subscription",
     "update_customer",
+    "void_credit_note",
 ]
 
 View = Callable[..., HttpResponseBase]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 
-from tests.fake_stripe import cards, checkout, checkout_totals, customers, payments, refunding
+from tests.fake_stripe import cards, checkout, checkout_totals, customers, disputing, payments, refunding
 from tests.fake_stripe.state import Object, Scope, State
 
 Events = list[Object]
@@ -156,15 +156,19 @@ class Controls:
 
         def change(scope: Scope, intent: Object) -> None:
             charge = scope.objects["charge"][intent["latest_charge"]]
-            refunding.open_dispute(scope, charge, amount=amount, reason=reason, status=status)
+            disputing.open_dispute(scope, charge, amount=amount, reason=reason, status=status)
 
         return self.act(intent_id, change, deliver=deliver)
 
     def close_dispute(self, dispute_id: str, won: bool = False, *, deliver: bool = True) -> Events:
         """Let the bank decide a dispute."""
         return self.act(
-            dispute_id, lambda scope, dispute: refunding.close_dispute(scope, dispute, won=won), deliver=deliver
+            dispute_id, lambda scope, dispute: disputing.close_dispute(scope, dispute, won=won), deliver=deliver
         )
+
+    def move_dispute(self, dispute_id: str, status: str, *, deliver: bool = True) -> Events:
+        """Let a dispute come into another status: under_review, needs_response after an inquiry, won after lost."""
+        return self.act(dispute_id, lambda scope, dispute: disputing.move(scope, dispute, status), deliver=deliver)
 
 
 #: What may be called over HTTP, at `/_fake/control/<name>`.
@@ -180,4 +184,5 @@ OVER_HTTP = (
     "fail_refund",
     "dispute",
     "close_dispute",
+    "move_dispute",
 )

@@ -1,4 +1,4 @@
-"""What happens to refunds and disputes, whoever causes it. Call with the state's lock held."""
+"""What happens to refunds, whoever causes it. Call with the state's lock held."""
 
 from __future__ import annotations
 
@@ -74,23 +74,3 @@ def _count(charge: Object, amount: int) -> None:
 def _updated(scope: Scope, refund: Object, before: Object) -> None:
     record(scope, "refund.updated", refund, previous=before)
     record(scope, "charge.refund.updated", refund, previous=before)
-
-
-def open_dispute(scope: Scope, charge: Object, *, amount: int | None, reason: str, status: str) -> Object:
-    """Let the customer's bank dispute a charge; an inquiry (a status `warning_…`) takes no funds."""
-    dispute = scope.add(objects.dispute(scope, charge, amount=amount or charge["amount"], reason=reason, status=status))
-    charge["disputed"] = True
-    record(scope, "charge.dispute.created", dispute)
-    if not status.startswith("warning"):
-        record(scope, "charge.dispute.funds_withdrawn", dispute)
-    return dispute
-
-
-def close_dispute(scope: Scope, dispute: Object, *, won: bool) -> None:
-    """Let the bank decide a dispute; a won one gives the funds back."""
-    before = {"status": dispute["status"]}
-    inquiry = dispute["status"].startswith("warning")
-    dispute["status"] = "warning_closed" if inquiry else "won" if won else "lost"
-    record(scope, "charge.dispute.closed", dispute, previous=before)
-    if won and not inquiry:
-        record(scope, "charge.dispute.funds_reinstated", dispute)

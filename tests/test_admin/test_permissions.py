@@ -25,6 +25,8 @@ ROLES = (
     "capture_payment",
     "cancel_payment",
     "refund_payment",
+    "refund_invoice",
+    "issue_credit_note",
     "change_subscription",
     "change_invoice",
     "change_terms",
@@ -49,7 +51,7 @@ ACTIONS: Mapping[str, Mapping[str, str]] = {
         "sync": "ask_provider",
         "give_up": "give_up",
     },
-    "invoice": {"pay": "change_terms"},
+    "invoice": {"pay": "change_terms", "refund": "refund_invoice", "credit": "issue_credit_note"},
 }
 LISTS: Mapping[str, Mapping[str, str]] = {
     **{

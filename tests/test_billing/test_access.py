@@ -32,6 +32,8 @@ OF_ACTIONS = {
     ("post", "pause/"): "pause_subscription",
     ("post", "unpause/"): "unpause_subscription",
     ("post", "invoices/in_1/pay/"): "pay_invoice",
+    ("post", "invoices/in_1/refund/"): "refund_invoice",
+    ("post", "invoices/in_1/credit_note/"): "issue_credit_note",
     ("post", "portal/"): "open_portal",
     ("post", "payment_methods/"): "add_payment_method",
     ("delete", "payment_methods/pm_1/"): "remove_payment_method",

@@ -6,6 +6,7 @@ import functools
 import random
 from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,12 +14,14 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from django_stripe_gateway.adapter import Adapter, CustomerDetails
-from django_stripe_gateway.exceptions import GatewayError, OperationInProgress, WrongState
-from django_stripe_gateway.models import Customer, Subscription, WebhookEvent
+from django_stripe_gateway.exceptions import GatewayError, InvalidAmount, OperationInProgress, WrongState
+from django_stripe_gateway.models import Customer, Dispute, Invoice, Subscription, WebhookEvent
 from django_stripe_gateway.models.provider_accounts import known_accounts
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription
+from django_stripe_gateway.services.subscriptions.credit_notes import issue_credit_note
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer, mark_customer_deleted
+from django_stripe_gateway.services.subscriptions.refund_invoice import refund_invoice
 from tests.conftest import SignalRecorder
 from tests.test_billing.host import SubscriptionHost
 from tests.test_billing.months import a_month_with_a_failure, announced_once, let_it_be_over, moved, state_of
@@ -150,3 +153,46 @@ def test_a_month_delivered_at_once(host: SubscriptionHost, recorded_signals: Sig
     announced = announced_once(recorded_signals)
     assert announced["subscription_activated"] == 1
     assert announced["subscription_renewed"] == 2
+
+
+def test_refunds_at_once__never_give_back_more_than_was_paid(host: SubscriptionHost) -> None:
+    host.subscribed()
+    invoice = Invoice.objects.get(status="paid")
+
+    def refund() -> Any:
+        return caught(lambda: refund_invoice(invoice=invoice, amount=Decimal(12)))
+
+    def credit() -> Any:
+        return caught(lambda: issue_credit_note(invoice=invoice, amount=Decimal(12), credit_amount=Decimal(12)))
+
+    calls = [refund, credit] * (THREADS // 2)
+    found = in_threads(calls, len(calls))
+    made = [one for one in found if not isinstance(one, Exception)]
+    assert len(made) == 1, found
+    assert all(isinstance(one, OperationInProgress | WrongState | InvalidAmount) for one in found if one not in made)
+    given_back = sum(one["amount"] for one in host.fake.all("refund")) + sum(
+        one["amount"] for one in host.fake.all("credit_note")
+    )
+    assert given_back == 1200
+    invoice.refresh_from_db()
+    assert invoice.refunded_amount + invoice.credited_amount == 12
+
+
+def test_deliveries_of_one_dispute_at_once__announce_each_status_once(
+    host: SubscriptionHost, recorded_signals: SignalRecorder
+) -> None:
+    host.subscribed()
+    intent_id = host.fake.intent_of(Invoice.objects.get(status="paid").provider_id)
+    events = host.fake.dispute(intent_id)
+    dispute_id = events[0]["data"]["object"]["id"]
+    for status in ("lost", "won"):
+        host.fake.advance(seconds=2)
+        events += host.fake.move_dispute(dispute_id, status)
+    calls = [functools.partial(deliver, event) for event in events] * 2
+    random.Random(5).shuffle(calls)
+    in_threads(calls, THREADS)
+    host.deliver(events)
+    assert Dispute.objects.get().status == "won"
+    told = [values["dispute"]["status"] for values in recorded_signals.values("invoice_disputed")]
+    assert told[-1] == "won"
+    assert len(told) == len(set(told))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from django_stripe_gateway.exceptions import ProviderUnavailable, WrongState
+from django_stripe_gateway.gateways.invoice_money import CreditNoteRequest
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import PlanPricing, Subscription
 from django_stripe_gateway.services.subscriptions.add_items import add_item
@@ -21,6 +22,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def gateway(host: SubscriptionHost) -> Any:
     return get_billing_gateway(host.customer.variant)
+
+
+def refund_by_note(host: SubscriptionHost, invoice_id: str, amount: int) -> None:
+    request = CreditNoteRequest(invoice_id, "USD", amount=Decimal(amount), refund_amount=Decimal(amount))
+    gateway(host).create_credit_note(request, idempotency_key="goodwill")
 
 
 def payment(host: SubscriptionHost) -> str:
@@ -75,7 +81,7 @@ def test_is_less_what_was_given_back_of_the_period_that_runs(host: SubscriptionH
     yearly = host.sell("support", Decimal("120.00"), is_add_on=True, interval="year")
     add_item(subscription=host.subscribed(), pricing=yearly, proration="always_invoice")
     first = next(invoice for invoice in host.fake.all("invoice") if invoice["amount_paid"] == 2000)
-    gateway(host).refund_invoice(first["id"], Decimal(20), "USD", metadata={}, idempotency_key="goodwill")
+    refund_by_note(host, first["id"], 20)
     host.fake.advance(days=45)
     host.deliver_new()
     found = Subscription.objects.select_related("customer").get()
@@ -87,7 +93,7 @@ def test_what_was_given_back_already_is_not_credited(either_host: SubscriptionHo
     host = either_host
     found = half_way(host)
     (invoice,) = host.fake.all("invoice")
-    gateway(host).refund_invoice(invoice["id"], Decimal(20), "USD", metadata={}, idempotency_key="goodwill")
+    refund_by_note(host, invoice["id"], 20)
     ended = cancel_subscription(subscription=found, at_period_end=False, refund_unused="refund")
     assert (ended.status, refunded(host), balance(host)) == ("canceled", 2000, 0)
 
@@ -215,7 +221,7 @@ def test_counts_what_was_given_back_in_both_ways_once(either_host: SubscriptionH
     host = either_host
     found = half_way(host)
     (invoice,) = host.fake.all("invoice")
-    gateway(host).refund_invoice(invoice["id"], Decimal(3), "USD", metadata={}, idempotency_key="goodwill")
+    refund_by_note(host, invoice["id"], 3)
     host.fake.dashboard_refund(payment(host), 300)
     cancel_subscription(subscription=found, at_period_end=False, refund_unused="refund")
     assert 900 <= refunded(host) <= 1100

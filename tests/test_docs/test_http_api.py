@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from django_stripe_gateway.api.subscriptions import serializers
+from django_stripe_gateway.api.subscriptions import invoice_serializers, serializers
 from django_stripe_gateway.services.subscriptions.cancel import FEEDBACK, REFUNDS
 from django_stripe_gateway.services.subscriptions.pause import PAUSE_BEHAVIORS
 from tests.test_docs.blocks import DOCS
@@ -15,7 +15,7 @@ from tests.test_docs.tables import codes, rows, sections
 SECTIONS = {name.replace("`", ""): text for name, text in sections(DOCS / "reference" / "http-api.md").items()}
 SHOWN = {
     "The subscription": serializers.SubscriptionSerializer,
-    "The invoice": serializers.InvoiceSerializer,
+    "The invoice": invoice_serializers.InvoiceSerializer,
     "The preview": serializers.PreviewSerializer,
     "The payment method": serializers.PaymentMethodSerializer,
 }
@@ -28,6 +28,8 @@ ASKED = {
     "POST subscriptions/pause/": serializers.PauseSubscriptionSerializer,
     "POST subscriptions/resume/, cancel_change/, unpause/": serializers.SubscriptionIdSerializer,
     "POST subscriptions/portal/": serializers.OpenPortalSerializer,
+    "POST subscriptions/invoices/{invoice_id}/refund/": invoice_serializers.RefundInvoiceSerializer,
+    "POST subscriptions/invoices/{invoice_id}/credit_note/": invoice_serializers.IssueCreditNoteSerializer,
     "POST subscriptions/payment_methods/": serializers.AddPaymentMethodSerializer,
     "subscriptions/items/": serializers.AddItemSerializer,
 }
@@ -39,6 +41,9 @@ INSIDE = [
     ("The subscription", "scheduled_change", serializers.ScheduledChangeSerializer),
     ("The subscription", "cancellation", serializers.CancellationSerializer),
     ("The subscription", "discounts", serializers.DiscountSerializer),
+    ("The invoice", "refunds", invoice_serializers.InvoiceRefundSerializer),
+    ("The invoice", "credit_notes", invoice_serializers.CreditNoteSerializer),
+    ("The invoice", "disputes", invoice_serializers.DisputeSerializer),
     ("The preview", "lines", serializers.PreviewLineSerializer),
 ]
 
@@ -67,7 +72,7 @@ def test_what_is_asked(section: str, serializer: Any) -> None:
     [
         ("POST subscriptions/cancel/", (*FEEDBACK, *REFUNDS)),
         ("POST subscriptions/pause/", PAUSE_BEHAVIORS),
-        ("The invoice", serializers.InvoiceStatus.values),
+        ("The invoice", invoice_serializers.InvoiceStatus.values),
         ("The subscription", serializers.SubscriptionStatus.values),
     ],
 )

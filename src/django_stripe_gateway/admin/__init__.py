@@ -5,6 +5,7 @@ from __future__ import annotations
 from django_stripe_gateway.admin.base.registration import register_payment_admin
 from django_stripe_gateway.admin.customers import CustomerAdmin
 from django_stripe_gateway.admin.gateways import PaymentGatewayConfigAdmin
+from django_stripe_gateway.admin.given_back import CreditNoteAdmin, DisputeAdmin, DisputeInline, InvoiceRefundAdmin
 from django_stripe_gateway.admin.invoices import InvoiceAdmin
 from django_stripe_gateway.admin.logs import PaymentLogAdmin, PaymentLogInline
 from django_stripe_gateway.admin.operations import (
@@ -31,8 +32,12 @@ from django_stripe_gateway.admin.webhook_events import WebhookEventAdmin
 __all__ = [
     "BillingOperationAdmin",
     "CatalogueOperationAdmin",
+    "CreditNoteAdmin",
     "CustomerAdmin",
+    "DisputeAdmin",
+    "DisputeInline",
     "InvoiceAdmin",
+    "InvoiceRefundAdmin",
     "LimitOverrideAdmin",
     "MeterEventAdmin",
     "OperationInline",

@@ -21,6 +21,7 @@ from django_stripe_gateway.admin.base.filters import GatewayFilter, MoneyFilter
 from django_stripe_gateway.admin.base.lists import AdminBase, LargeListMixin
 from django_stripe_gateway.admin.base.readonly import KeptMixin
 from django_stripe_gateway.admin.base.search import IdSearchMixin
+from django_stripe_gateway.admin.given_back import DisputeInline
 from django_stripe_gateway.admin.logs import PaymentLogInline
 from django_stripe_gateway.admin.operations import OperationInline
 from django_stripe_gateway.admin.refunds import RefundInline
@@ -66,7 +67,7 @@ class PaymentAdminMixin(ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, 
     search_fields = ("pk__exact", "order_id", "owner")
     id_fields = {"cs_": ("transaction_id",), "pi_": ("transaction_id", "intent_id"), "re_": ("refunds__provider_id",)}
     search_help_text = _("Id, order, provider's id (cs_…, pi_…, re_…), token, or the owner's name or e-mail address")
-    inlines = (RefundInline, UnexpectedPaymentInline, OperationInline, PaymentLogInline)
+    inlines = (RefundInline, DisputeInline, UnexpectedPaymentInline, OperationInline, PaymentLogInline)
 
     total_money = money_column("total", _("amount"))
     authorized_money = money_column("authorized_amount", _("authorised"))

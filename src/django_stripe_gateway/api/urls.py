@@ -13,6 +13,7 @@ from django_stripe_gateway.api.usage import views as usage_views
 
 # An id is any text here, so that one which is no id gets the API's own 404.
 PAYMENT, METHOD = "payments/<str:payment_id>", "subscriptions/payment_methods/<str:payment_method_id>"
+INVOICE = "subscriptions/invoices/<str:invoice_id>"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("gateways/", views.GatewayListView.as_view(), name="gateway-list"),
@@ -43,7 +44,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("subscriptions/unpause/", billing_actions.UnpauseView.as_view(), name="subscription-unpause"),
     path("subscriptions/status/", billing_views.SubscriptionStatusView.as_view(), name="subscription-status"),
     path("subscriptions/invoices/", billing_views.InvoiceListView.as_view(), name="invoice-list"),
-    path("subscriptions/invoices/<str:invoice_id>/pay/", invoices.PayInvoiceView.as_view(), name="invoice-pay"),
+    path(f"{INVOICE}/pay/", invoices.PayInvoiceView.as_view(), name="invoice-pay"),
+    path(f"{INVOICE}/refund/", invoices.RefundInvoiceView.as_view(), name="invoice-refund"),
+    path(f"{INVOICE}/credit_note/", invoices.CreditNoteView.as_view(), name="invoice-credit-note"),
     path("subscriptions/portal/", payment_methods.PortalView.as_view(), name="portal"),
     path("subscriptions/payment_methods/", payment_methods.PaymentMethodListView.as_view(), name="payment-method-list"),
     path(f"{METHOD}/", payment_methods.PaymentMethodView.as_view(), name="payment-method"),

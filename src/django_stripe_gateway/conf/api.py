@@ -22,6 +22,8 @@ SUBSCRIPTION_ACTIONS = (
     "pause_subscription",
     "unpause_subscription",
     "pay_invoice",
+    "refund_invoice",
+    "issue_credit_note",
     "add_payment_method",
     "set_default_payment_method",
     "remove_payment_method",
@@ -34,6 +36,8 @@ ACTIONS = (*PAYMENT_ACTIONS, *SUBSCRIPTION_ACTIONS, *TERMS)
 SELLERS_ACTIONS = (
     "capture_payment",
     "refund_payment",
+    "refund_invoice",
+    "issue_credit_note",
     "change_trial",
     "pause_subscription",
     "unpause_subscription",

@@ -146,3 +146,22 @@ class BillingSettings:
             "paid](../howto/failed-payments.md#the-first-payment) has none."
         ),
     )
+    disputed_access = Setting(
+        str,
+        default="suspend",
+        rule=rules.one_of("keep", "suspend", "cancel"),
+        sentence=(
+            "What a subscription gives while a bank has [taken back its money](../howto/refund-invoices.md#access), or "
+            "after the dispute was lost, in the period that was paid with it: `suspend` nothing, `keep` all, `cancel` "
+            "nothing and ends it at once. Inquiries take no money, and change nothing."
+        ),
+    )
+    refunded_access = Setting(
+        str,
+        default="keep",
+        rule=rules.one_of("keep", "end"),
+        sentence=(
+            "What a subscription gives for the rest of a period whose invoice was wholly "
+            "[refunded](../howto/refund-invoices.md#access): `keep` all, as Stripe lets it run, or `end` nothing."
+        ),
+    )

@@ -12,6 +12,7 @@ CHANGE_TERMS = f"{APP}.change_terms"
 PERMISSIONS: Mapping[str, str] = {
     **dict.fromkeys((*SUBSCRIPTION_ACTIONS, *TERMS), CHANGE_TERMS),
     **{action: f"{APP}.{action}" for action in ("capture_payment", "refund_payment", "cancel_payment")},
+    **{action: f"{APP}.{action}" for action in ("refund_invoice", "issue_credit_note")},
     # Who may capture and cancel decides when the money is taken, and whether.
     "capture_method": f"{APP}.capture_payment",
     "release_payment": f"{APP}.cancel_payment",

@@ -7,7 +7,7 @@ only the exceptions of ``django_stripe_gateway.exceptions``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
@@ -15,7 +15,13 @@ from typing import ClassVar
 from django_stripe_gateway.exceptions import UnsupportedByGateway
 from django_stripe_gateway.gateways.fee_values import FeesSnapshot
 from django_stripe_gateway.gateways.further_params import TakesFurtherParams
-from django_stripe_gateway.gateways.values import PaymentRef, PaymentRequest, PaymentSnapshot, RefundSnapshot
+from django_stripe_gateway.gateways.values import (
+    DisputeSnapshot,
+    PaymentRef,
+    PaymentRequest,
+    PaymentSnapshot,
+    RefundSnapshot,
+)
 
 
 class Gateway(TakesFurtherParams, ABC):
@@ -124,3 +130,11 @@ class Gateway(TakesFurtherParams, ABC):
             UnsupportedByGateway: the provider does not say.
         """
         raise UnsupportedByGateway("This gateway does not say what it keeps of a payment.")
+
+    def retrieve_dispute(self, dispute_id: str) -> DisputeSnapshot:
+        """Ask where a dispute stands."""
+        raise UnsupportedByGateway("This gateway knows of no disputes.")
+
+    def list_disputes(self, since: datetime | None = None) -> Iterator[DisputeSnapshot]:
+        """Yield the account's disputes, the newest first; those that were opened since a moment of our clock."""
+        return iter(())

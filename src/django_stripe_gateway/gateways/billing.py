@@ -30,12 +30,13 @@ from django_stripe_gateway.gateways.billing_values import (
 )
 from django_stripe_gateway.gateways.catalogue_values import PriceRequest, PriceSnapshot, ProductRequest, ProductSnapshot
 from django_stripe_gateway.gateways.further_params import TakesFurtherParams
+from django_stripe_gateway.gateways.invoice_money import InvoiceMoneyGateway
 from django_stripe_gateway.gateways.invoicing import InvoicingGateway
 from django_stripe_gateway.gateways.scheduling import ScheduleGateway
 from django_stripe_gateway.gateways.subscription_values import DiscountChange, PromotionCodeSnapshot, SubscriptionEnd
 
 
-class BillingGateway(TakesFurtherParams, ScheduleGateway, InvoicingGateway, ABC):
+class BillingGateway(TakesFurtherParams, ScheduleGateway, InvoicingGateway, InvoiceMoneyGateway, ABC):
     """One account that bills customers.
 
     Raised everywhere: ``ProviderTimeout`` and ``ProviderUnavailable`` when the outcome is unknown,
@@ -276,16 +277,6 @@ class BillingGateway(TakesFurtherParams, ScheduleGateway, InvoicingGateway, ABC)
     def list_invoice_lines(self, invoice_id: str) -> Sequence[InvoiceLine]:
         """Return all lines of an invoice, of which its snapshot may have the first alone."""
         raise UnsupportedByGateway("This gateway cannot list the lines of an invoice.")
-
-    def refund_invoice(
-        self, invoice_id: str, amount: Decimal, currency: str, *, metadata: Mapping[str, str], idempotency_key: str
-    ) -> str:
-        """Give back a part of a paid invoice to what it was paid with, and return the id of what was made."""
-        raise UnsupportedByGateway("This gateway cannot refund an invoice.")
-
-    def find_invoice_refund(self, invoice_id: str, *, metadata: Mapping[str, str]) -> str:
-        """Return the id of what an earlier attempt at ``refund_invoice`` has made, empty for nothing."""
-        raise UnsupportedByGateway("This gateway cannot refund an invoice.")
 
     def used_promotion_codes(self, customer_id: str) -> Collection[str]:
         """Return the ids of the codes that a customer has used at the provider, wherever they were entered."""

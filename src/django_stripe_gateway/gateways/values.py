@@ -136,7 +136,12 @@ class RefundSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class DisputeSnapshot:
-    """A dispute as its provider sees it; ``status`` is the provider's word."""
+    """A dispute as its provider sees it; ``status`` is the provider's word.
+
+    Args:
+        is_refundable: what is disputed could still be refunded.
+        is_withdrawn: the money has left the seller's balance, and has not come back.
+    """
 
     dispute_id: str
     status: str
@@ -144,6 +149,11 @@ class DisputeSnapshot:
     amount: Decimal
     currency: str
     intent_id: str = ""
+    is_refundable: bool = False
+    is_withdrawn: bool = False
+    evidence_due: datetime | None = None
+    opened: datetime | None = None
+    livemode: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

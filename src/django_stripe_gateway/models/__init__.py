@@ -2,6 +2,8 @@
 
 from django_stripe_gateway.choices import (
     CaptureMethod,
+    CreditNoteReason,
+    CreditNoteStatus,
     FraudStatus,
     InvoiceStatus,
     LimitPeriod,
@@ -17,8 +19,10 @@ from django_stripe_gateway.choices import (
 )
 from django_stripe_gateway.models.allowances import LimitOverride, UsageGrant
 from django_stripe_gateway.models.customers import Customer
+from django_stripe_gateway.models.disputes import Dispute
 from django_stripe_gateway.models.gateways import PaymentGatewayConfig
 from django_stripe_gateway.models.idempotency import IdempotencyKey
+from django_stripe_gateway.models.invoice_refunds import CreditNote, InvoiceRefund
 from django_stripe_gateway.models.invoices import Invoice
 from django_stripe_gateway.models.logs import PaymentLog, SubscriptionLog
 from django_stripe_gateway.models.meter_events import MeterEvent
@@ -40,10 +44,15 @@ __all__ = [
     "BillingOperation",
     "CaptureMethod",
     "CatalogueOperation",
+    "CreditNote",
+    "CreditNoteReason",
+    "CreditNoteStatus",
     "Customer",
+    "Dispute",
     "FraudStatus",
     "IdempotencyKey",
     "Invoice",
+    "InvoiceRefund",
     "InvoiceStatus",
     "LimitOverride",
     "LimitPeriod",

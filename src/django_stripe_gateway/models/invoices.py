@@ -65,6 +65,9 @@ class Invoice(OfAccount):
     amount_due = MoneyField(_("due"), default=ZERO)
     amount_paid = MoneyField(_("paid"), default=ZERO)
     amount_remaining = MoneyField(_("remaining"), default=ZERO)
+    # What its refunds and its credit notes add up to; ``amount_paid`` stays what was paid.
+    refunded_amount = MoneyField(_("refunded"), default=ZERO)
+    credited_amount = MoneyField(_("credited"), default=ZERO)
     hosted_url = models.URLField(_("page"), max_length=1000, blank=True, default="")
     pdf_url = models.URLField(_("PDF"), max_length=1000, blank=True, default="")
     intent_id = models.CharField(_("intent"), max_length=255, blank=True, default="")
@@ -93,6 +96,10 @@ class Invoice(OfAccount):
         verbose_name = _("invoice")
         verbose_name_plural = _("invoices")
         ordering = ("-id",)
+        permissions: ClassVar[list[tuple[str, Any]]] = [
+            ("refund_invoice", _("Can refund invoices")),
+            ("issue_credit_note", _("Can issue and void credit notes")),
+        ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["provider_id", "variant"], name="dsg_invoice_provider_once"),
             # What is owed may be less than nothing, by a credit; what was paid never is.
@@ -101,6 +108,7 @@ class Invoice(OfAccount):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["customer", "-id"], name="dsg_invoice_customer"),
             models.Index(fields=["status", "issued"], name="dsg_invoice_status_issued"),
+            models.Index(fields=["intent_id"], name="dsg_invoice_intent"),
         ]
 
     def __str__(self) -> str:
@@ -120,3 +128,13 @@ class Invoice(OfAccount):
     def is_payable(self) -> bool:
         """Whether it can be paid: what was written off can be, too, by who wants to."""
         return self.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
+
+    @property
+    def issued_credit_notes(self) -> list[Any]:
+        """Its credit notes as its customer sees them: without those that were asked for and not issued."""
+        return [note for note in self.credit_notes.all() if note.status in ("issued", "void")]
+
+    @property
+    def is_refunded(self) -> bool:
+        """Whether all that was paid of it was refunded."""
+        return bool(ZERO < self.amount_paid <= self.refunded_amount)

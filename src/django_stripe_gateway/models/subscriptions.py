@@ -120,6 +120,10 @@ class SubscriptionQuerySet(AccountQuerySet["Subscription"]):
             late &= in_time
             paying &= ~Q(status=SubscriptionStatus.ACTIVE) | Q(past_due_since__isnull=True) | in_time
         valid = (paying | late) & of_current_accounts() & Q(lost=None)
+        if gateway_settings.disputed_access != "keep":
+            valid &= Q(disputed_until__isnull=True) | Q(disputed_until__lte=now)
+        if gateway_settings.refunded_access != "keep":
+            valid &= Q(refunded_until__isnull=True) | Q(refunded_until__lte=now)
         if gateway_settings.paused_is_valid:
             return valid
         on_trial = Q(status=SubscriptionStatus.TRIALING, trial_end__gt=now)
@@ -186,6 +190,9 @@ class Subscription(OfAccount):
     paid_from = models.DateTimeField(null=True, blank=True, editable=False)
     paid_until = models.DateTimeField(_("paid until"), null=True, blank=True)
     was_paused = models.BooleanField(_("valid as far as paid"), default=False)
+    # How far the money is gone of what was paid for it: taken back by a bank, or wholly refunded.
+    disputed_until = models.DateTimeField(_("disputed until"), null=True, blank=True)
+    refunded_until = models.DateTimeField(_("refunded until"), null=True, blank=True)
     pause_behavior = models.CharField(_("paused"), max_length=24, blank=True, default="")
     pause_resumes_at = models.DateTimeField(_("pause ends"), null=True, blank=True)
     has_pending_update = models.BooleanField(_("change waits for its payment"), default=False)
@@ -267,9 +274,17 @@ class Subscription(OfAccount):
         """Whether it gives what its plan promises: active, in trial, or late within the time that is allowed.
 
         Nothing is allowed to who never paid for it, or by what the provider does not know in the configured account.
-        What is paused, or was, is so as far as it was paid.
+        What is paused, or was, is so as far as it was paid. What becomes of it when the money was taken back or
+        refunded, ``STRIPE_GATEWAY_DISPUTED_ACCESS`` and ``STRIPE_GATEWAY_REFUNDED_ACCESS`` say.
         """
-        return self.is_reachable and self._has_valid_status and self._is_paid_if_paused
+        return self.is_reachable and self._has_valid_status and self._is_paid_if_paused and self._is_money_here
+
+    @property
+    def _is_money_here(self) -> bool:
+        gone = [self.disputed_until if gateway_settings.disputed_access != "keep" else None]
+        gone.append(self.refunded_until if gateway_settings.refunded_access != "keep" else None)
+        now = timezone.now()
+        return all(until is None or until <= now for until in gone)
 
     @property
     def _has_valid_status(self) -> bool:

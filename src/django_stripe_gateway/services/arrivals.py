@@ -12,7 +12,7 @@ from functools import partial
 from django.db import transaction
 from django.db.models import Model
 
-from django_stripe_gateway.models import Customer, Subscription, get_payment_model
+from django_stripe_gateway.models import Customer, Invoice, Subscription, get_payment_model
 from django_stripe_gateway.services.transactions import payments_database
 
 Receiver = Callable[[Collection[str]], None]
@@ -57,7 +57,7 @@ def known_objects(object_ids: Collection[str]) -> set[str]:
 
 @finds_objects
 def find_own_objects(object_ids: Collection[str]) -> Iterable[str]:
-    """Return the ids that payments, customers, subscriptions and their pages hold: one indexed column a subquery."""
+    """Return the ids that payments, customers, subscriptions, invoices and pages hold: an indexed column a subquery."""
     payment = get_payment_model()
     columns: tuple[tuple[type[Model], str], ...] = (
         (payment, "transaction_id"),
@@ -65,6 +65,8 @@ def find_own_objects(object_ids: Collection[str]) -> Iterable[str]:
         (Customer, "provider_id"),
         (Subscription, "provider_id"),
         (Subscription, "checkout_id"),
+        (Invoice, "provider_id"),
+        (Invoice, "intent_id"),
     )
     first, *others = (
         model._default_manager.using(payments_database())

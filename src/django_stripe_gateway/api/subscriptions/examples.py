@@ -96,7 +96,8 @@ _INVOICE: dict[str, Any] = {
     "subscription_id": "sub_1SPGrL2eZvKYlo2C1aBcDeFg",
     "currency": "USD",
     **dict.fromkeys(("subtotal", "total", "amount_due", "amount_paid"), "200.00"),
-    **dict.fromkeys(("tax", "amount_remaining"), "0.00"),
+    **dict.fromkeys(("tax", "amount_remaining", "refunded_amount", "credited_amount"), "0.00"),
+    **{name: [] for name in ("refunds", "credit_notes", "disputes")},
     "hosted_url": "https://invoice.stripe.com/i/acct_1/test_a1b2c3",
     "pdf_url": "https://pay.stripe.com/invoice/acct_1/test_a1b2c3/pdf",
     "requires_action": False,
@@ -120,6 +121,36 @@ PAY_INVOICE = Examples(
             "paid_at": None,
             "client_secret": "pi_3SPGrL2eZvKYlo2C1aBcDeFg_secret_h1j2k3l4",
         },
+    },
+)
+_REFUND = {
+    "refund_id": "re_3SPGrL2eZvKYlo2C1aBcDeFg",
+    "amount": "50.00",
+    "status": "succeeded",
+    "created": "2026-11-12T10:00:00Z",
+}
+_CREDIT_NOTE = {
+    "credit_note_id": "cn_1SPGrL2eZvKYlo2C1aBcDeFg",
+    "number": "A1B2C3D4-0001-CN-01",
+    "amount": "50.00",
+    "status": "issued",
+    "pdf_url": "https://pay.stripe.com/credit_notes/acct_1/test_a1b2c3/pdf",
+    "issued": "2026-11-12T10:00:00Z",
+}
+REFUND_INVOICE = Examples(
+    request={"amount": "50.00", "reason": "requested_by_customer"},
+    answers={"Refunded": _INVOICE | {"refunded_amount": "50.00", "refunds": [_REFUND]}},
+)
+ISSUE_CREDIT_NOTE = Examples(
+    request={"amount": "50.00", "refund_amount": "50.00", "reason": "product_unsatisfactory"},
+    answers={
+        "Refunded": _INVOICE
+        | {
+            "refunded_amount": "50.00",
+            "credited_amount": "50.00",
+            "refunds": [_REFUND],
+            "credit_notes": [_CREDIT_NOTE],
+        }
     },
 )
 SUBSCRIBE = Examples(

@@ -9,14 +9,13 @@ from rest_framework.exceptions import ErrorDetail
 
 from django_stripe_gateway.api.fields import OBJECT_ID, FormattedAmountField, MetadataField, TrialEndField
 from django_stripe_gateway.choices import (
-    InvoiceStatus,
     LimitPeriod,
     PlanInterval,
     PriceUsage,
     SubscriptionItemKind,
     SubscriptionStatus,
 )
-from django_stripe_gateway.models import Invoice, Plan, PlanLimit, PlanPricing, Subscription, SubscriptionItem
+from django_stripe_gateway.models import Plan, PlanLimit, PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.services.subscriptions.cancel import FEEDBACK, MAX_COMMENT, REFUNDS
 from django_stripe_gateway.services.subscriptions.default_payment_method import PaymentMethodsInUse
 from django_stripe_gateway.services.subscriptions.pause import PAUSE_BEHAVIORS
@@ -174,48 +173,6 @@ class SubscriptionSerializer(serializers.Serializer[Subscription]):
         if not (self.context.get("with_client_secret") and data.get("client_secret")):
             data["client_secret"] = data["client_secret_kind"] = ""
         return {name: value for name, value in data.items() if value or name not in OPTIONAL}
-
-
-class InvoiceSerializer(serializers.Serializer[Invoice]):
-    """An invoice as its owner sees it."""
-
-    invoice_id = serializers.CharField(source="provider_id")
-    number = serializers.CharField(allow_blank=True)
-    status = serializers.ChoiceField(choices=InvoiceStatus.choices)
-    subscription_id = serializers.CharField(source="subscription.provider_id", allow_null=True, default=None)
-    currency = serializers.CharField()
-    subtotal = FormattedAmountField()
-    tax = FormattedAmountField()
-    total = FormattedAmountField()
-    amount_due = FormattedAmountField()
-    amount_paid = FormattedAmountField()
-    amount_remaining = FormattedAmountField()
-    hosted_url = serializers.CharField(allow_blank=True, help_text="Page on which it can be paid.")
-    pdf_url = serializers.CharField(allow_blank=True)
-    requires_action = serializers.BooleanField()
-    period_start = serializers.DateTimeField(allow_null=True)
-    period_end = serializers.DateTimeField(allow_null=True)
-    issued = serializers.DateTimeField(allow_null=True)
-    due = serializers.DateTimeField(allow_null=True)
-    paid_at = serializers.DateTimeField(allow_null=True)
-    client_secret = serializers.CharField(
-        required=False, help_text="For Stripe.js, when the customer must authenticate. Do not store or log it."
-    )
-
-    def to_representation(self, instance: Invoice) -> dict[str, Any]:
-        """Return the invoice, without a secret where there is none."""
-        data: dict[str, Any] = super().to_representation(instance)
-        if not data.get("client_secret"):
-            data.pop("client_secret", None)
-        return data
-
-
-class PayInvoiceSerializer(serializers.Serializer[Any]):
-    """What an invoice is paid with."""
-
-    payment_method = serializers.RegexField(
-        OBJECT_ID, required=False, help_text="The provider's id; what the subscription is charged on when left out."
-    )
 
 
 class PreviewLineSerializer(serializers.Serializer[Any]):

@@ -17,9 +17,9 @@ from django_stripe_gateway.api.openapi.operations import operation
 from django_stripe_gateway.api.owners import OwnerView
 from django_stripe_gateway.api.pagination import NewestFirst, OldestFirst
 from django_stripe_gateway.api.subscriptions import examples
+from django_stripe_gateway.api.subscriptions.invoice_serializers import InvoiceSerializer
 from django_stripe_gateway.api.subscriptions.serializers import (
     ADD_ON,
-    InvoiceSerializer,
     PlanFilterSerializer,
     PlanSerializer,
     SubscriptionSerializer,
@@ -167,4 +167,5 @@ class InvoiceListView(BillingView):
         Drafts are not shown.
         """
         invoices = Invoice.objects.for_owner(self.billed_owner).shown().select_related("subscription")
+        invoices = invoices.prefetch_related("refunds", "credit_notes", "disputes")
         return self.page(InvoiceSerializer, invoices)

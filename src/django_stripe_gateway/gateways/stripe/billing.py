@@ -28,6 +28,7 @@ from django_stripe_gateway.gateways.stripe.calls import ask, seconds
 from django_stripe_gateway.gateways.stripe.catalogue import StripeCatalogue
 from django_stripe_gateway.gateways.stripe.catalogue_objects import billing_checkout_snapshot
 from django_stripe_gateway.gateways.stripe.customers import StripeCustomers
+from django_stripe_gateway.gateways.stripe.invoice_money import StripeInvoiceMoney
 from django_stripe_gateway.gateways.stripe.invoicing import StripeInvoicing
 from django_stripe_gateway.gateways.stripe.schedules import StripeSchedules
 from django_stripe_gateway.gateways.stripe.subscription_terms import StripeSubscriptionTerms
@@ -39,7 +40,13 @@ INVOICE_REQUIRES_ACTION = "invoice_payment_intent_requires_action"
 
 
 class StripeBillingGateway(
-    StripeCatalogue, StripeCustomers, StripeSubscriptionTerms, StripeSchedules, StripeInvoicing, BillingGateway
+    StripeCatalogue,
+    StripeCustomers,
+    StripeSubscriptionTerms,
+    StripeSchedules,
+    StripeInvoicing,
+    StripeInvoiceMoney,
+    BillingGateway,
 ):
     """Bills customers of one Stripe account."""
 

@@ -131,6 +131,12 @@ def dispute_snapshot(obj: Object) -> DisputeSnapshot:
         amount=amount_of(obj["amount"], currency),
         currency=currency.upper(),
         intent_id=object_id(obj.get("payment_intent")),
+        is_refundable=obj.get("is_charge_refundable") is True,
+        # In the currency of the seller's balance, which may be another one: only the sign says something here.
+        is_withdrawn=sum(moved["amount"] for moved in obj.get("balance_transactions") or [] if part(moved)) < 0,
+        evidence_due=moment(part(obj.get("evidence_details")).get("due_by")),
+        opened=moment(obj.get("created")),
+        livemode=flag(obj.get("livemode")),
     )
 
 

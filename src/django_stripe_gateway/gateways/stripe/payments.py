@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -16,8 +16,9 @@ from django_stripe_gateway.gateways.stripe.balance import add_refunds, charge_fe
 from django_stripe_gateway.gateways.stripe.calls import ask
 from django_stripe_gateway.gateways.stripe.charges import charge_expansion
 from django_stripe_gateway.gateways.stripe.further_params import StripeFurtherParams
-from django_stripe_gateway.gateways.stripe.payment_objects import payment_snapshot, refund_snapshot
+from django_stripe_gateway.gateways.stripe.payment_objects import dispute_snapshot, payment_snapshot, refund_snapshot
 from django_stripe_gateway.gateways.values import (
+    DisputeSnapshot,
     PaymentRef,
     PaymentRequest,
     PaymentSnapshot,
@@ -129,6 +130,16 @@ class StripeGateway(StripeFurtherParams, Gateway):
         expand = ["data.balance_transaction", "data.failure_balance_transaction"]
         listed = self._items(self.v1.refunds.list, refund_bookings, payment_intent=self._intent_id(ref), expand=expand)
         return add_refunds(fees, listed)
+
+    def retrieve_dispute(self, dispute_id: str) -> DisputeSnapshot:
+        """Ask for a dispute."""
+        return ask(self.v1.disputes.retrieve, dispute_snapshot, dispute_id)
+
+    def list_disputes(self, since: datetime | None = None) -> Iterator[DisputeSnapshot]:
+        """Yield the account's disputes; localstripe knows none."""
+        if self.account.is_localstripe:
+            return iter(())
+        return self._items(self.v1.disputes.list, dispute_snapshot, **(self._made_since(since) if since else {}))
 
     def _intent_id(self, ref: PaymentRef) -> str:
         if ref.intent_id:

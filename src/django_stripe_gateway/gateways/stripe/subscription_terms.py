@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -16,12 +16,10 @@ from django_stripe_gateway.gateways.stripe.billing_objects import (
     subscription_snapshot,
 )
 from django_stripe_gateway.gateways.stripe.calls import ask, seconds
-from django_stripe_gateway.gateways.stripe.customers import has_metadata
-from django_stripe_gateway.gateways.stripe.fields import Object, metadata_of, object_id, reads, text
+from django_stripe_gateway.gateways.stripe.fields import Object, object_id, reads
 from django_stripe_gateway.gateways.stripe.payment_objects import dispute_snapshot, refund_snapshot
 from django_stripe_gateway.gateways.stripe.whole_subscriptions import StripeWholeSubscriptions, subscription_answer
 from django_stripe_gateway.gateways.subscription_values import DiscountChange
-from django_stripe_gateway.money import to_minor_units
 
 # The version that moved an invoice's payment; what can be expanded moved with it.
 BILLING_MOVED = "2025-03-31"
@@ -85,22 +83,6 @@ class StripeSubscriptionTerms(StripeWholeSubscriptions):
     def list_invoice_lines(self, invoice_id: str) -> Sequence[InvoiceLine]:
         """Return all lines of an invoice."""
         return self._list(lambda params: self.v1.invoices.line_items.list(invoice_id, params=params), invoice_line)
-
-    def refund_invoice(
-        self, invoice_id: str, amount: Decimal, currency: str, *, metadata: Mapping[str, str], idempotency_key: str
-    ) -> str:
-        """Give back a part of a paid invoice to what it was paid with, by a credit note."""
-        minor = to_minor_units(amount, currency)
-        params = {"invoice": invoice_id, "amount": minor, "refund_amount": minor, "metadata": dict(metadata)}
-        made, _metadata = self._send(
-            self.v1.credit_notes.create, _credit_note, idempotency_key, params=params, about_state=True
-        )
-        return made
-
-    def find_invoice_refund(self, invoice_id: str, *, metadata: Mapping[str, str]) -> str:
-        """Return the id of the credit note that an earlier attempt has made, empty if it made none."""
-        made = self._items(lambda params: self.v1.credit_notes.list(params=params), _credit_note, invoice=invoice_id)
-        return next((found for found, marks in made if has_metadata(marks, metadata)), "")
 
     def used_promotion_codes(self, customer_id: str) -> set[str]:
         """Return the codes on a customer's paid invoices and on what runs or was tried: also those of Stripe's pages.
@@ -172,8 +154,3 @@ class StripeSubscriptionTerms(StripeWholeSubscriptions):
 def _noted_refunds(obj: Object) -> set[str]:
     """Return the ids of a credit note's refunds; the older generation shows one."""
     return {object_id(given.get("refund")) for given in obj.get("refunds") or [obj]}
-
-
-@reads("a credit note")
-def _credit_note(obj: Object) -> tuple[str, dict[str, str]]:
-    return text(obj["id"]), metadata_of(obj.get("metadata"))

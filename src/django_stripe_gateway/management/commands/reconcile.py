@@ -13,10 +13,12 @@ from django.core.management.base import CommandError
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.output import GatewayCommand, table
+from django_stripe_gateway.services.disputes import reconcile_disputes
 from django_stripe_gateway.services.leaving.orphans import find_orphans, reconcile_erased
 from django_stripe_gateway.services.operations.answers import forget_answers
 from django_stripe_gateway.services.operations.reconcile import verify_keys
 from django_stripe_gateway.services.payments.reconcile import reconcile_operations, reconcile_payments
+from django_stripe_gateway.services.subscriptions.given_back_look import reconcile_invoice_refunds
 from django_stripe_gateway.services.subscriptions.reconcile import (
     reconcile_billing_operations,
     reconcile_customers,
@@ -57,6 +59,8 @@ class Command(GatewayCommand):
             reconcile_subscriptions(older_than=older_than),
             reconcile_customers(),
             reconcile_items(),
+            reconcile_invoice_refunds(older_than=older_than),
+            reconcile_disputes(older_than=older_than),
             reconcile_erased(),
             find_orphans(),
             forget_answers(),

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django_stripe_gateway.choices import LogEvent
 from django_stripe_gateway.exceptions import OtherAccount, ProviderError, UnsupportedByGateway, WrongState
 from django_stripe_gateway.models import (
+    CreditNote,
     Customer,
     LimitOverride,
     PaymentOperation,
@@ -37,13 +38,14 @@ from django_stripe_gateway.transitions import CANCELLABLE
 
 # Of what was asked of the provider: who asked, in which words, and on which pages.
 PERSONAL_PARAMS = frozenset(
-    "name email digest cleared comment metadata description items return_url success_url cancel_url further".split()
+    "name email digest cleared comment memo metadata description items return_url success_url cancel_url "
+    "further".split()
 )
 PAYMENT_COLUMNS = frozenset({"customer_ip_address", "description", "metadata", "extra_data", *PAID_WITH})
 KEPT = {
     "payments": "amounts, currencies, states, dates, order numbers and the provider's ids, for your books",
     "subscriptions": "plans, prices, periods, states and the provider's ids, for your books",
-    "invoices": "numbers, amounts, dates and the provider's ids, for your books",
+    "invoices": "numbers, amounts, dates and the provider's ids, for your books, with what was given back or disputed",
     "audit trail": "what was done and when, by ids, and the reasons that your people gave, in their words",
     "operations": "what was asked of the provider, by ids, so that nothing is done twice",
     "events": "their ids, types, amounts and states, so that none is handled twice",
@@ -180,10 +182,19 @@ def _erase_subscriptions(account: Account, *, dry_run: bool) -> int:
 
 
 def _erase_invoices(account: Account, *, dry_run: bool) -> int:
-    """Drop the addresses of pages that show a name to whoever has them; staff find an invoice by its id."""
+    """Drop the addresses of pages that show a name to whoever has them, also those of credit notes, and their texts."""
     emptied = dict.fromkeys(PERSONAL_OF_INVOICE, "")
     rows = account.invoices.exclude(**emptied).order_by()
-    return int(rows.count() if dry_run else rows.update(**emptied))
+    notes = CreditNote.objects.using(payments_database()).filter(invoice__in=account.invoices.order_by())
+    notes = notes.exclude(memo="", pdf_url="").order_by()
+    if dry_run:
+        return int(rows.count() + notes.count())
+    # By their keys: some databases update no table that a condition joins.
+    pks = list(notes.values_list("pk", flat=True))
+    return int(
+        rows.update(**emptied)
+        + CreditNote.objects.using(payments_database()).filter(pk__in=pks).update(memo="", pdf_url="")
+    )
 
 
 def personal_columns(payment: type[Any]) -> dict[str, Any]:

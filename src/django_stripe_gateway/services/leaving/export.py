@@ -30,6 +30,7 @@ SECRET_NAMES = frozenset(
     url gateway_url success_url cancel_url return_url
     """.split()
 )
+OF_INVOICES = ("refunds", "credit_notes", "disputes")
 USAGE = {
     "counters": UsageCounter,
     "records": UsageRecord,
@@ -61,16 +62,20 @@ def export_owner(*, owner: Any = None, customer: Customer | None = None, email: 
             }
             for subscription in account.subscriptions.prefetch_related("items", "logs")
         ],
-        "invoices": _rows(account.invoices),
+        "invoices": [
+            {**_row(invoice), **{name: _rows(getattr(invoice, name).all()) for name in OF_INVOICES}}
+            for invoice in account.invoices.prefetch_related(*OF_INVOICES)
+        ],
         "payments": [
             {
                 **_row(payment),
                 "refunds": _rows(payment.refunds.all()),
                 "unexpected": _rows(payment.unexpected.all()),
+                "disputes": _rows(payment.disputes.all()),
                 "logs": _rows(payment.logs.all()),
                 "operations": _rows(payment.operations.all()),
             }
-            for payment in account.payments.prefetch_related("refunds", "unexpected", "logs", "operations")
+            for payment in account.payments.prefetch_related("refunds", "unexpected", "disputes", "logs", "operations")
         ],
         "operations": _rows(account.operations),
         "usage": _usage(account),

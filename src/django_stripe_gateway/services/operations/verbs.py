@@ -62,6 +62,7 @@ class Claim(Generic[S, O]):
         rows: what is stored along with the operation.
         answer: what the provider said; ``None`` when an earlier request was answered.
         began: when the provider was asked; ``seen`` is what the verb wanted to remember of that moment.
+        made: what the call has made at the provider beside its answer.
         result: what the verb makes of the answer for its caller.
         added: what the host adds to the call of a new operation, until that is stored.
         undo: takes back what this or an earlier call has done before the rest was refused; set as the call begins.
@@ -77,6 +78,7 @@ class Claim(Generic[S, O]):
     answer: Any = None
     began: datetime | None = None
     seen: Any = None
+    made: list[Any] = field(default_factory=list)
     result: Any = None
     added: FurtherParams = NOTHING
     undo: Callable[[], None] | None = None

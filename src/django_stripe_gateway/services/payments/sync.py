@@ -17,9 +17,9 @@ from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.audit import announce_failure, announce_status, send_on_commit, write_log
 from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.payments.breakdown import agreed_amounts, take_amounts
 from django_stripe_gateway.services.payments.paid_with import PAID_WITH, take_paid_with
 from django_stripe_gateway.services.payments.unexpected import ANOTHER_AMOUNT, SECOND_TIME, TAKEN, contradiction
-from django_stripe_gateway.services.payments.breakdown import agreed_amounts, take_amounts
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import AUTHENTICATION_REQUIRED, PAID, can_transition
@@ -47,7 +47,6 @@ BEGINNINGS = (OperationKind.CREATE, OperationKind.CHARGE)
 # A row's number has at most as many digits; longer ones are not worth parsing.
 ID_DIGITS = 19
 #: What a snapshot can change.
-WATCHED = (
 WATCHED = (
     *"status total tax delivery transaction_id intent_id authorized_amount captured_amount extra_data".split(),
     *"failure_code decline_code message".split(),

@@ -28,7 +28,7 @@ from django_stripe_gateway.services.subscriptions.line import (
     check_moment,
     run_on_subscription,
 )
-from django_stripe_gateway.services.subscriptions.refund_unused import give_back, unused_refunds
+from django_stripe_gateway.services.subscriptions.refund_unused import give_back, unused_refunds, write_given_back
 from django_stripe_gateway.services.subscriptions.schedule import let_go
 from django_stripe_gateway.services.subscriptions.sync import lock_subscription, look_up_subscription
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
@@ -96,6 +96,7 @@ class CancelVerb(SubscriptionVerb):
         """Bring the subscription to what the provider says; the date that the seller has named is an agreed end."""
         if claim.params.get("cancel_at"):
             note_agreed_end(lock_subscription(claim.seen.pk), datetime.fromisoformat(claim.params["cancel_at"]))
+        write_given_back(claim)
         return super().apply(claim, answer)
 
     def find_earlier(self, claim: CustomerClaim) -> SubscriptionSnapshot | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -10,10 +10,13 @@ from typing import Any
 
 from django_stripe_gateway.exceptions import WrongState
 from django_stripe_gateway.gateways.billing_values import InvoiceLine, InvoiceSnapshot
+from django_stripe_gateway.gateways.invoice_money import CreditNoteRequest, CreditNoteSnapshot
 from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.money import currency_format
 from django_stripe_gateway.services.accounts import billing_gateway_of
+from django_stripe_gateway.services.subscriptions.invoice_refund_sync import apply_credit_note
 from django_stripe_gateway.services.subscriptions.line import CustomerClaim
+from django_stripe_gateway.services.subscriptions.sync import lock_invoice
 from django_stripe_gateway.services.transactions import payments_database
 
 
@@ -61,16 +64,28 @@ def give_back(claim: CustomerClaim) -> None:
     """Refund what an operation has kept, each once: what an earlier attempt has refunded is found by its mark."""
     marks = {"cancellation": str(claim.operation.pk), "token": claim.seen.token}
     for refund in claim.params.get("refunds", ()):
-        invoice = refund["invoice"]
-        if claim.operation.attempts > 1 and claim.gateway.find_invoice_refund(invoice, metadata=marks):
-            continue
-        claim.gateway.refund_invoice(
-            invoice,
-            Decimal(refund["amount"]),
-            refund["currency"],
-            metadata=marks,
-            idempotency_key=f"{claim.key}-{invoice}",
-        )
+        invoice_id, amount = refund["invoice"], Decimal(refund["amount"])
+        made = _made_before(claim, invoice_id, marks) if claim.operation.attempts > 1 else None
+        if made is None:
+            request = CreditNoteRequest(
+                invoice_id, refund["currency"], amount=amount, refund_amount=amount, metadata=marks
+            )
+            made = claim.gateway.create_credit_note(request, idempotency_key=f"{claim.key}-{invoice_id}")
+        claim.made.append(made)
+
+
+def _made_before(claim: CustomerClaim, invoice_id: str, marks: Mapping[str, str]) -> CreditNoteSnapshot | None:
+    notes: Sequence[CreditNoteSnapshot] = claim.gateway.list_credit_notes(invoice_id)
+    return next((note for note in notes if marks.items() <= note.metadata.items()), None)
+
+
+def write_given_back(claim: CustomerClaim) -> None:
+    """Write the credit notes of ``give_back``, whose customer is locked; of what is unknown here events will tell."""
+    for note in claim.made:
+        invoice = lock_invoice(claim.subject.variant, note.invoice_id)
+        if invoice is not None:
+            invoice.customer = claim.subject
+            apply_credit_note(invoice, note, claim.origin)
 
 
 def _earliest_period_start(subscription: Subscription) -> datetime:

@@ -43,6 +43,7 @@ from django_stripe_gateway.services.subscriptions.items import (
     take_plan,
 )
 from django_stripe_gateway.services.subscriptions.missing import ask_about, note_found
+from django_stripe_gateway.services.subscriptions.money_access import note_money
 from django_stripe_gateway.services.subscriptions.paid_periods import follow_pause, note_paid_period
 from django_stripe_gateway.services.subscriptions.scheduled import SCHEDULED, log_dropped, take_schedule
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
@@ -66,7 +67,7 @@ MIRRORED_OF_INVOICE = (
 # Pages that show a name to whoever has their address: once erased, no event and no look brings them back.
 PERSONAL_OF_INVOICE = ("hosted_url", "pdf_url")
 # What was known and then missing says that an old answer lacks it, not that it is gone.
-KEPT_WHEN_MISSING = frozenset({"start"})
+KEPT_WHEN_MISSING = frozenset({"start", "intent_id"})
 # What follows from them, and from when they were said.
 DERIVED = "past_due_since late_payment_under_way first_paid_at fixed_end paid_from paid_until was_paused".split()
 TIMES = ("provider_time", "fetched_at", "modified")
@@ -344,7 +345,9 @@ def apply_invoice(invoice: Invoice, snapshot: InvoiceSnapshot, origin: Origin) -
     if can_transition_invoice(invoice.status, snapshot.status):
         invoice.status = snapshot.status
     for name in MIRRORED_OF_INVOICE:
-        setattr(invoice, name, getattr(snapshot, name))
+        value = getattr(snapshot, name)
+        if value or name not in KEPT_WHEN_MISSING:
+            setattr(invoice, name, value)
     if invoice.customer.has_erased(invoice.created):
         for name in PERSONAL_OF_INVOICE:
             setattr(invoice, name, "")
@@ -352,10 +355,14 @@ def apply_invoice(invoice: Invoice, snapshot: InvoiceSnapshot, origin: Origin) -
     changed = _changed(invoice, before, ["status", "issued", *MIRRORED_OF_INVOICE])
     invoice.save(using=payments_database(), update_fields=None if invoice.pk is None else [*changed, *TIMES])
     note_under_way(invoice, is_under_way=snapshot.is_under_way)
+    if before.pk is None or "intent_id" in changed:
+        # Its credit notes, refunds and disputes may have come before.
+        handle_arrivals(invoice.provider_id if before.pk is None else "", invoice.intent_id)
     if changed and invoice.subscription is not None:
         note_payment(invoice.subscription, snapshot)
         note_paid_period(invoice.subscription, snapshot)
         note_settled(invoice)
+        note_money(invoice.subscription)
         announce_invoice(invoice, invoice.subscription, before, origin)
     return bool(changed)
 

@@ -155,7 +155,7 @@ def apply_invoice_event(event: Event, then: Callable[[Invoice], object] = lambda
         # An upcoming invoice is no object yet, whatever it is called.
         return WebhookState.PROCESSED
     try:
-        invoice = _find_invoice(event, snapshot)
+        invoice = find_invoice(event, snapshot)
     except SnapshotMismatch as mismatch:
         logger.error("The event %s contradicts subscription %s: %s.", event.id, snapshot.subscription_id, mismatch)
         return WebhookState.MISMATCHED
@@ -238,7 +238,13 @@ def _lock_known(event: Event, snapshot: SubscriptionSnapshot) -> Subscription | 
     return subscription if subscription.provider_id in (None, snapshot.subscription_id) else None
 
 
-def _find_invoice(event: Event, snapshot: InvoiceSnapshot) -> Invoice | None:
+def find_known_invoice(event: Event, invoice_id: str) -> Invoice | None:
+    """Return the row of an invoice, not locked, or ``None``."""
+    rows = Invoice.objects.using(payments_database()).filter(variant__in=speaks_for(event))
+    return rows.filter(provider_id=invoice_id).first() if invoice_id else None
+
+
+def find_invoice(event: Event, snapshot: InvoiceSnapshot) -> Invoice | None:
     """Return the invoice, locked, or a new one if only its customer is known."""
     for variant in speaks_for(event):
         invoice = lock_invoice(variant, snapshot.invoice_id)

@@ -66,12 +66,14 @@ class StripeWebhooks(WebhookProvider):
     def parents(self, obj: Mapping[str, Any]) -> Iterable[Any]:
         """Yield what an object belongs to.
 
-        Of sessions, charges, refunds and disputes that is the payment intent, of an invoice the subscription, and of a
-        subscription the customer.
+        Of sessions, charges, refunds and disputes that is the payment intent, of a credit note the invoice, of an
+        invoice the subscription, and of a subscription the customer.
         """
         kind = obj.get("object")
         # The older generation's invoice names its payment, too; its subscription is what it waits for.
         yield object_id(invoice_subscription_id(obj) if kind == "invoice" else obj.get("payment_intent"))
+        if kind == "credit_note":
+            yield object_id(obj.get("invoice"))
         if kind in ("invoice", "subscription"):
             yield object_id(obj.get("customer"))
 

@@ -21,6 +21,7 @@ from django_stripe_gateway.gateways.billing_values import (
     SubscriptionSnapshot,
 )
 from django_stripe_gateway.gateways.catalogue_values import PriceRequest, PriceSnapshot, ProductRequest, ProductSnapshot
+from django_stripe_gateway.gateways.invoice_money import InvoiceMoneyGateway
 from django_stripe_gateway.gateways.stripe.billing import StripeBillingGateway
 from django_stripe_gateway.gateways.stripe.billing_objects import invoice_snapshot, subscription_snapshot
 from django_stripe_gateway.gateways.stripe.calls import seconds
@@ -73,7 +74,12 @@ class LocalstripeBillingGateway(StripeBillingGateway):
     start_schedule = schedule_change = preview_schedule = retrieve_schedule = release_schedule = (
         clear_schedule_payment_method
     ) = _refusing("changes that are planned ahead")
-    preview_end = refund_invoice = find_invoice_refund = given_back_directly = _refusing("what is left of a period")
+    preview_end = given_back_directly = _refusing("what is left of a period")
+    supports_invoice_refunds = False
+    invoice_of_intent = InvoiceMoneyGateway.invoice_of_intent
+    list_invoice_payments = refund_invoice_payment = list_invoice_refunds = _refusing("refunds of invoices")
+    create_credit_note = preview_credit_note = list_credit_notes = _refusing("credit notes")
+    retrieve_credit_note = void_credit_note = _refusing("credit notes")
     change_trial = _refusing("changes of a trial")
     change_discounts = _refusing("discounts of subscriptions")
     change_collection = _refusing("other ways to collect")

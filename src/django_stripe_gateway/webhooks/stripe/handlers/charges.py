@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from django_stripe_gateway.choices import RefundStatus, UnexpectedState, WebhookState
+from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.gateways.stripe.charges import paid_with
 from django_stripe_gateway.gateways.stripe.payment_objects import (
     charge_amount,
@@ -10,15 +13,18 @@ from django_stripe_gateway.gateways.stripe.payment_objects import (
     object_id,
     refunded_total,
 )
-from django_stripe_gateway.models import AbstractPayment
+from django_stripe_gateway.models import AbstractPayment, Invoice, InvoiceRefund
 from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.services.payments.paid_with import write_paid_with
 from django_stripe_gateway.services.payments.unexpected import find_unexpected
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
+from django_stripe_gateway.services.subscriptions.invoice_refund_sync import apply_invoice_refund
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import PAID
-from django_stripe_gateway.webhooks.events import Event
+from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.refunds import apply_event_refunds, needs_standing
+from django_stripe_gateway.webhooks.registry import FetchNeeded
+from django_stripe_gateway.webhooks.stripe.invoice_money import answers_of, change_invoice_of_payment
 from django_stripe_gateway.webhooks.stripe.payments import change_stripe_payment
 from django_stripe_gateway.webhooks.stripe.registration import handles
 
@@ -28,7 +34,23 @@ LIVE = (RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION, RefundStatus.SUCCEED
 @handles("charge.refunded")
 def handle_charge_refunded(event: Event) -> WebhookState:
     """Learn of refunds that are not known here, such as those made at the provider's dashboard."""
-    return change_stripe_payment(event, "charge", lambda payment: _apply_refunds(event, payment))
+    state = change_stripe_payment(event, "charge", lambda payment: _apply_refunds(event, payment))
+    if state != WebhookState.UNMATCHED:
+        return state
+    return change_invoice_of_payment(event, "charge", lambda invoice: _apply_invoice_refunds(event, invoice))
+
+
+def _apply_invoice_refunds(event: Event, invoice: Invoice) -> None:
+    answers, intent_id = answers_of(event), clean_id(object_id(event.object.get("payment_intent")))
+    found = answers.look if answers.look is not None else charge_refunds(event.object)
+    known = InvoiceRefund.objects.using(payments_database()).filter(invoice=invoice, intent_id=intent_id).live()
+    if found is None and sum(known.values_list("amount", flat=True), ZERO) < refunded_total(event.object):
+        gateway = get_billing_gateway(invoice.variant)
+        raise FetchNeeded(lambda: dataclasses.replace(answers, look=gateway.list_invoice_refunds(intent_id)))
+    for snapshot in found or ():
+        if not clean_id(snapshot.refund_id):
+            raise SnapshotMismatch("a refund's id is malformed")
+        apply_invoice_refund(invoice, snapshot, event.origin)
 
 
 @handles("charge.succeeded", "charge.captured")
