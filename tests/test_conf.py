@@ -22,6 +22,7 @@ from django_stripe_gateway.conf import (
     unset_payment_host,
 )
 from django_stripe_gateway.conf.api import ACTIONS, CUSTOMERS_ACTIONS, THROTTLE_RATES
+from django_stripe_gateway.conf.mails import MAIL_KINDS
 from django_stripe_gateway.conf.setting import Setting
 
 DECLARED = {
@@ -104,6 +105,21 @@ OVERRIDES: list[tuple[str, Any, Any]] = [
     ("USAGE_THRESHOLDS", [100, 50, 100], (50, 100)),
     ("USAGE_RESERVATION_SECONDS", "60", 60),
     ("USAGE_METERS", {"minutes": "call_minutes"}, {"minutes": "call_minutes"}),
+    ("MAILS", True, frozenset(MAIL_KINDS)),
+    ("MAILS", ["paid", "refunded"], frozenset({"paid", "refunded"})),
+    ("MAILS", None, frozenset()),
+    ("MAIL_FROM", "Shop <a@b.example>", "Shop <a@b.example>"),
+    ("MAIL_REPLY_TO", None, ""),
+    ("MAIL_REPLY_TO", "a@b.example", "a@b.example"),
+    ("MAIL_SITE_NAME", "Shop", "Shop"),
+    ("MAIL_ACCOUNT_URL", "/account/", "/account/"),
+    ("MAIL_TEST_MODE", True, True),
+    ("MAIL_TEST_MODE", "false", False),
+    ("MAIL_DELIVERY", "command", "command"),
+    ("MAIL_ENQUEUE", "shop.tasks.send", "shop.tasks.send"),
+    ("MAIL_MAX_ATTEMPTS", "3", 3),
+    ("MAIL_RENEWAL_DAYS", "28", 28),
+    ("MAIL_CARD_DAYS", "60", 60),
     ("PAYPAL_CLIENT_ID", " id ", "id"),
     ("PAYPAL_CLIENT_SECRET", None, ""),
     ("PAYPAL_CLIENT_SECRET", "secret", "secret"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import django
 from configurations import Configuration
 
 from config import environment
@@ -247,6 +248,13 @@ class Development(Base):
     # Every flow can be tried here, by one user and at any speed. What a customer may do elsewhere is the default.
     STRIPE_GATEWAY_CUSTOMER_ACTIONS = ("*",)
     STRIPE_GATEWAY_THROTTLE_RATES = None
+    # What customers are written to is printed where the server runs.
+    STRIPE_GATEWAY_MAILS = True
+    STRIPE_GATEWAY_MAIL_ACCOUNT_URL = "/plans/"
+    if django.VERSION >= (6, 1):
+        MAILERS = {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"}}
+    else:
+        EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 
     @property
     def SECRET_KEY(self) -> str:

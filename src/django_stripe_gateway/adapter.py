@@ -14,6 +14,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NotRequired, TypedDict
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -153,6 +154,45 @@ class Adapter:
         if gateway_settings.allow_repeated_trials:
             return True
         return not had if gateway_settings.trials_once_per == "owner" else plan not in had
+
+    def mail_recipient(self, owner: Any, payment: Any = None) -> str:
+        """Return the address that an e-mail goes to; empty for none.
+
+        By default the address of ``customer_details``; where there is no owner, or theirs is empty, that of the
+        payment.
+
+        Args:
+            owner: ``None`` for a guest's payment, or for somebody who is gone.
+            payment: the one-off payment that the e-mail is about, with its ``billing_email``; ``None`` for others.
+        """
+        known = self.customer_details(owner).get("email") if owner is not None else ""
+        return known or getattr(payment, "billing_email", "") or ""
+
+    def language(self, owner: Any) -> str:
+        """Return the language that an owner is written to in, such as "de" or "pt-br"; by default the site's.
+
+        Args:
+            owner: ``None`` for a guest.
+        """
+        return str(settings.LANGUAGE_CODE)
+
+    def wants_mail(self, kind: str, owner: Any) -> bool:
+        """Return whether an owner is written to about something; by default ``True``.
+
+        Asked when an e-mail is sent, about kinds that ``STRIPE_GATEWAY_MAILS`` turns on.
+
+        Args:
+            kind: one of ``MailKind``, such as "paid".
+            owner: ``None`` for a guest.
+        """
+        return True
+
+    def mail_page(self, kind: str, owner: Any) -> str:
+        """Return the page of yours that an e-mail leads to: an address, a path of your site, or empty for none.
+
+        By default ``STRIPE_GATEWAY_MAIL_ACCOUNT_URL``. It is opened by whoever has the e-mail: let it ask for a login.
+        """
+        return gateway_settings.mail_account_url
 
     def price_payment(self, request: Any, data: Mapping[str, Any]) -> Price:
         """Return what is charged for a payment that a client of the API asks for.

@@ -15,7 +15,7 @@ class StripeGatewayConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the providers, the system checks and what handles events that came too early."""
+        """Register the providers, the checks, what writes e-mails and what handles events that came too early."""
         from django_stripe_gateway import checks  # noqa: F401, PLC0415
         from django_stripe_gateway.gateways.paypal.provider import PayPal  # noqa: PLC0415
         from django_stripe_gateway.gateways.registry import register_provider  # noqa: PLC0415
@@ -23,6 +23,7 @@ class StripeGatewayConfig(AppConfig):
         from django_stripe_gateway.models.storable import follow_saves  # noqa: PLC0415
         from django_stripe_gateway.services import verbs  # noqa: F401, PLC0415
         from django_stripe_gateway.services.leaving.owners import guard_owners  # noqa: PLC0415
+        from django_stripe_gateway.services.mails import writers  # noqa: F401, PLC0415
         from django_stripe_gateway.services.subscriptions.owner_changes import follow_owners  # noqa: PLC0415
         from django_stripe_gateway.webhooks.inbox import process  # noqa: F401, PLC0415
 

@@ -306,3 +306,26 @@ class MeterEventState(models.TextChoices):
     SENT = "sent", pgettext_lazy("meter event", "Sent")
     REFUSED = "refused", pgettext_lazy("meter event", "Refused")
     UNCLEAR = "unclear", pgettext_lazy("meter event", "Unclear")
+
+
+class MailKind(models.TextChoices):
+    """What an e-mail to a customer is about; the names that ``STRIPE_GATEWAY_MAILS`` takes."""
+
+    PAID = "paid", pgettext_lazy("mail", "Paid")
+    REFUNDED = "refunded", pgettext_lazy("mail", "Refunded")
+    PAYMENT_FAILED = "payment_failed", pgettext_lazy("mail", "Payment failed")
+    ACTION_REQUIRED = "action_required", pgettext_lazy("mail", "Customer must act")
+    TRIAL_ENDING = "trial_ending", pgettext_lazy("mail", "Trial ends soon")
+    RENEWAL_COMING = "renewal_coming", pgettext_lazy("mail", "Renews soon")
+    CARD_EXPIRING = "card_expiring", pgettext_lazy("mail", "Card expires soon")
+
+
+class MailState(models.TextChoices):
+    """Whether an e-mail was sent; ``UNKNOWN`` if its sender died, or lost the server, while handing it over."""
+
+    PENDING = "pending", pgettext_lazy("mail", "Pending")
+    SENDING = "sending", pgettext_lazy("mail", "Being sent")
+    SENT = "sent", pgettext_lazy("mail", "Sent")
+    SKIPPED = "skipped", pgettext_lazy("mail", "Not needed")
+    DEAD = "dead", pgettext_lazy("mail", "Given up")
+    UNKNOWN = "unknown", pgettext_lazy("mail", "Nobody knows whether it was sent")

@@ -6,6 +6,7 @@ A receiver that raises is logged and undoes nothing. ``sender`` is the model's c
 from django.dispatch import Signal
 
 __all__ = [
+    "card_expiring",
     "credit_note_voided",
     "customer_deleted",
     "dispute_closed",
@@ -35,6 +36,7 @@ __all__ = [
     "subscription_past_due",
     "subscription_paused",
     "subscription_payment_failed",
+    "subscription_renewal_coming",
     "subscription_renewed",
     "subscription_resumed",
     "subscription_trial_ending",
@@ -114,6 +116,9 @@ subscription_activated = Signal()
 # subscription, invoice: a further period has been paid.
 subscription_renewed = Signal()
 
+# subscription, renews_at (datetime), amount (Decimal), currency: a further period will be charged.
+subscription_renewal_coming = Signal()
+
 # subscription, previous_pricing (PlanPricing or None), previous_quantity: plan, price or quantity is another.
 subscription_changed = Signal()
 
@@ -149,6 +154,9 @@ subscription_ended = Signal()
 
 # subscription: its first payment was never made.
 subscription_expired = Signal()
+
+# customer, card (KnownCard), expires (date), subscriptions (list): what they are charged on expires soon.
+card_expiring = Signal()
 
 # customer: the customer was deleted at the provider.
 customer_deleted = Signal()

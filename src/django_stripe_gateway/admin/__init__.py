@@ -8,6 +8,7 @@ from django_stripe_gateway.admin.gateways import PaymentGatewayConfigAdmin
 from django_stripe_gateway.admin.given_back import CreditNoteAdmin, DisputeAdmin, DisputeInline, InvoiceRefundAdmin
 from django_stripe_gateway.admin.invoices import InvoiceAdmin
 from django_stripe_gateway.admin.logs import PaymentLogAdmin, PaymentLogInline
+from django_stripe_gateway.admin.mails import MailMessageAdmin
 from django_stripe_gateway.admin.operations import (
     BillingOperationAdmin,
     CatalogueOperationAdmin,
@@ -39,6 +40,7 @@ __all__ = [
     "InvoiceAdmin",
     "InvoiceRefundAdmin",
     "LimitOverrideAdmin",
+    "MailMessageAdmin",
     "MeterEventAdmin",
     "OperationInline",
     "PaymentAdmin",

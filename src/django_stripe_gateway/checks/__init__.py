@@ -36,6 +36,8 @@ E062  Error   always   PayPal webhooks cannot be verified: ``cryptography`` is n
 E063  Error   always   the file of trusted authorities does not exist
 E064  Error   deploy   PayPal credentials would be sent over plain http
 E070  Error   always   ``STRIPE_GATEWAY_BILLING_VARIANT`` is no variant that bills subscriptions
+E080  Error   always   e-mails are on, but Babel is not installed
+E081  Error   always   e-mails are left to workers, but cannot be enqueued
 W001  Warning always   a ``STRIPE_GATEWAY_*`` setting that does not exist
 W002  Warning always   an option of a variant that does not exist
 W003  Warning always   a webhook secret of Stripe's does not begin with ``whsec_``
@@ -57,6 +59,7 @@ W036  Warning deploy   clients of the API choose what they pay
 W037  Warning deploy   a setting opens what is the seller's, or anybody else's
 W038  Warning deploy   requests have hardly a limit, or each process counts them for itself
 W039  Warning deploy   callers choose the address by which they are counted
+W080  Warning deploy   e-mails come from Django's default address
 ===== ======= ======== ====================================================================================
 
 Those of ``database`` run in ``check --database default`` and ``migrate``, those of ``deploy`` in ``check --deploy``.
@@ -78,6 +81,7 @@ from django_stripe_gateway.checks.deployment import (
     check_deployment_databases,
     check_deployment_prices,
 )
+from django_stripe_gateway.checks.mails import check_mail_sender, check_mails
 from django_stripe_gateway.checks.openness import check_open_settings, check_proxies, check_throttles
 from django_stripe_gateway.checks.permissions import check_team_permissions
 from django_stripe_gateway.checks.project import (
@@ -97,6 +101,7 @@ TAG = "django_stripe_gateway"
 for _check in (
     check_apps,
     check_billing_variant,
+    check_mails,
     check_payment_host,
     check_payment_model,
     check_providers,
@@ -116,6 +121,7 @@ for _check in (
     check_deployment,
     check_deployment_databases,
     check_deployment_prices,
+    check_mail_sender,
     check_open_settings,
     check_providers_deployment,
     check_proxies,

@@ -20,6 +20,7 @@ from django_stripe_gateway.conf.django_payments import (
     PaymentsConf,
     unset_payment_host,
 )
+from django_stripe_gateway.conf.mails import MailSettings
 from django_stripe_gateway.conf.payments import PaymentSettings
 from django_stripe_gateway.conf.paypal import PayPalSettings
 from django_stripe_gateway.conf.setting import PREFIX, Setting, made_of_settings
@@ -28,7 +29,7 @@ from django_stripe_gateway.conf.values import split_secrets
 from django_stripe_gateway.conf.webhooks import WebhookSettings
 
 LOCALSTRIPE_API_KEY = "sk_test_123"
-TOPICS = (PaymentSettings, WebhookSettings, ApiSettings, BillingSettings, UsageSettings, PayPalSettings)
+TOPICS = (PaymentSettings, WebhookSettings, ApiSettings, BillingSettings, UsageSettings, MailSettings, PayPalSettings)
 
 
 def settings_of(topic: type) -> Mapping[str, Setting[Any]]:
@@ -54,6 +55,7 @@ class GatewaySettings(
     ApiSettings,
     BillingSettings,
     UsageSettings,
+    MailSettings,
     PayPalSettings,
     DjangoPaymentsSettings,
 ):

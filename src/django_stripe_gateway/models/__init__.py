@@ -8,6 +8,8 @@ from django_stripe_gateway.choices import (
     InvoiceStatus,
     LimitPeriod,
     LogSource,
+    MailKind,
+    MailState,
     PaymentStatus,
     PlanInterval,
     PriceUsage,
@@ -25,6 +27,7 @@ from django_stripe_gateway.models.idempotency import IdempotencyKey
 from django_stripe_gateway.models.invoice_refunds import CreditNote, InvoiceRefund
 from django_stripe_gateway.models.invoices import Invoice
 from django_stripe_gateway.models.logs import PaymentLog, SubscriptionLog
+from django_stripe_gateway.models.mails import KnownCard, MailMessage
 from django_stripe_gateway.models.meter_events import MeterEvent
 from django_stripe_gateway.models.operations import BillingOperation, CatalogueOperation, PaymentOperation
 from django_stripe_gateway.models.payment_fees import PaymentFees
@@ -54,9 +57,13 @@ __all__ = [
     "Invoice",
     "InvoiceRefund",
     "InvoiceStatus",
+    "KnownCard",
     "LimitOverride",
     "LimitPeriod",
     "LogSource",
+    "MailKind",
+    "MailMessage",
+    "MailState",
     "MeterEvent",
     "Payment",
     "PaymentFees",

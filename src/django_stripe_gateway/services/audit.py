@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
 from django.dispatch import Signal
@@ -22,6 +22,10 @@ from django_stripe_gateway.transitions import PAID
 
 logger = logging.getLogger(__name__)
 
+Writer = Callable[..., None]
+W = TypeVar("W", bound=Writer)
+
+_writers: dict[Signal, list[Writer]] = {}
 _is_history: ContextVar[bool] = ContextVar("is_history", default=False)
 
 
@@ -61,6 +65,24 @@ def without_signals() -> Iterator[None]:
         _is_history.reset(token)
 
 
+def is_history() -> bool:
+    """Return whether what is written at this moment happened before this site knew of it."""
+    return _is_history.get()
+
+
+def writes_with(signal: Signal) -> Callable[[W], W]:
+    """Register a function of this app's that writes something in the very transaction that ``signal`` follows.
+
+    It is called with the signal's arguments. What it raises undoes the change: it calls nothing of a host's.
+    """
+
+    def register(writer: W) -> W:
+        _writers.setdefault(signal, []).append(writer)
+        return writer
+
+    return register
+
+
 def send_on_commit(
     signal: Signal, sender: type, *, topic: str = "payment", using: str | None = None, **kwargs: Any
 ) -> None:
@@ -70,7 +92,7 @@ def send_on_commit(
         topic: what the log says that it is about.
         using: the transaction's database, by default that of payments.
     """
-    if _is_history.get():
+    if is_history():
         return
 
     def send() -> None:
@@ -79,6 +101,8 @@ def send_on_commit(
                 logger.error("A receiver of a %s signal raised: %r", topic, receiver, exc_info=answer)
 
     transaction.on_commit(send, using=using or payments_database(), robust=True)
+    for write in _writers.get(signal, ()):
+        write(**kwargs)
 
 
 def announce_status(payment: AbstractPayment, previous: str, origin: Origin) -> None:

@@ -1,10 +1,10 @@
-"""Delete webhook events that are old and settled."""
+"""Delete webhook events that are old and settled, and e-mails that were sent as long ago."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -16,6 +16,7 @@ from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.output import GatewayCommand, Progress, table
 from django_stripe_gateway.models.webhook_events import SETTLED
+from django_stripe_gateway.services.mails.send import purge_mails, purgeable_mails
 from django_stripe_gateway.webhooks.inbox.purge import purge_events, purgeable_events
 
 LEAST_DAYS = 31
@@ -60,5 +61,15 @@ class Command(GatewayCommand):
                 progress.add(sum(batch.values()))
             progress.end()
         self.stdout.write("\n".join(table(states, deleted)))
+        self._purge_mails(before, options)
         word = "would be deleted" if options["dry_run"] else "deleted"
         self.stdout.write(f"{deleted.total()} {word}, received before {before:%Y-%m-%d %H:%M}.")
+
+    def _purge_mails(self, before: datetime, options: dict[str, Any]) -> None:
+        """Delete the e-mails that were sent, or not needed, as long ago."""
+        if options["dry_run"]:
+            count = purgeable_mails(before).count()
+        else:
+            count = sum(purge_mails(before, options["batch_size"]))
+        if count:
+            self.stdout.write(f"{count} e-mails {'would be deleted' if options['dry_run'] else 'deleted'}.")

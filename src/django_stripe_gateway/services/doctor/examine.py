@@ -20,6 +20,7 @@ ALL: Sequence[Diagnosis] = (
     stuck.missing_owners,
     stuck.waiting_payments,
     stuck.meter_events,
+    stuck.mails,
 )
 
 

@@ -9,12 +9,13 @@ from typing import Any
 from django.db.models import Count
 from django.utils import timezone
 
-from django_stripe_gateway.choices import MeterEventState, WebhookState
+from django_stripe_gateway.choices import MailState, MeterEventState, WebhookState
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.models import (
     BillingOperation,
     CatalogueOperation,
     Customer,
+    MailMessage,
     MeterEvent,
     PaymentOperation,
     Subscription,
@@ -35,6 +36,10 @@ WAITED = timedelta(days=20)
 METER_EVENTS = {
     MeterEventState.REFUSED: "refused: this use is not billed",
     MeterEventState.UNCLEAR: "unclear: nobody knows whether this use is billed",
+}
+MAILS = {
+    MailState.DEAD: "dead: no server has taken them",
+    MailState.UNKNOWN: "unknown: nobody knows whether they were sent",
 }
 OPERATIONS: dict[str, type[Any]] = {
     "payment operations": PaymentOperation,
@@ -126,3 +131,16 @@ def meter_events(offline: bool) -> Iterator[Finding]:
         count = rows.filter(state=state, modified__gt=timezone.now() - WAITED).count()
         if count:
             yield Finding("meter events", count, why, "admin, meter events: read the error")
+
+
+def mails(offline: bool) -> Iterator[Finding]:
+    """Count the e-mails that customers may not have got."""
+    rows = MailMessage.objects.using(payments_database())
+    late = rows.due().filter(queued__lt=timezone.now() - LONG).count()
+    if late:
+        yield Finding("e-mails", late, "not sent for more than an hour", "manage.py send_mails")
+    for state, why in MAILS.items():
+        count = rows.filter(state=state, queued__gt=timezone.now() - WAITED).count()
+        if count:
+            remedy = f"admin, e-mails: read the error; manage.py send_mails --again {state}"
+            yield Finding("e-mails", count, why, remedy)

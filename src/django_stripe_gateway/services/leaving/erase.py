@@ -8,12 +8,13 @@ from typing import Any
 
 from django.utils import timezone
 
-from django_stripe_gateway.choices import LogEvent
+from django_stripe_gateway.choices import LogEvent, MailState
 from django_stripe_gateway.exceptions import OtherAccount, ProviderError, UnsupportedByGateway, WrongState
 from django_stripe_gateway.models import (
     CreditNote,
     Customer,
     LimitOverride,
+    MailMessage,
     PaymentOperation,
     UsageGrant,
     get_payment_model,
@@ -41,12 +42,14 @@ PERSONAL_PARAMS = frozenset(
     "name email digest cleared comment memo metadata description items return_url success_url cancel_url "
     "further".split()
 )
+WAITING_MAILS = (MailState.PENDING, MailState.SENDING, MailState.DEAD, MailState.UNKNOWN)
 PAYMENT_COLUMNS = frozenset({"customer_ip_address", "description", "metadata", "extra_data", *PAID_WITH})
 KEPT = {
     "payments": "amounts, currencies, states, dates, order numbers and the provider's ids, for your books",
     "subscriptions": "plans, prices, periods, states and the provider's ids, for your books",
     "invoices": "numbers, amounts, dates and the provider's ids, for your books, with what was given back or disputed",
     "audit trail": "what was done and when, by ids, and the reasons that your people gave, in their words",
+    "mails": "which kinds were sent and when, without addresses",
     "operations": "what was asked of the provider, by ids, so that nothing is done twice",
     "events": "their ids, types, amounts and states, so that none is handled twice",
     "usage": "what was used, which invoices rest on; it goes with the owner's row",
@@ -113,6 +116,9 @@ def erase_owner(
         "subscriptions": _erase_subscriptions(account, dry_run=dry_run),
         "invoices": _erase_invoices(account, dry_run=dry_run),
         "operations": _erase_operations(account, dry_run=dry_run),
+        "cards": _erase_cards(account, dry_run=dry_run),
+        # Before the payments, by whose address those of nobody are found.
+        "mails": _erase_mails(account, dry_run=dry_run),
         "payments": _erase_payments(account, origin, dry_run=dry_run),
         "idempotency keys": _erase_keys(account, dry_run=dry_run),
         "notes on limits": _erase_notes(account, dry_run=dry_run),
@@ -245,6 +251,21 @@ def _erase_operations(account: Account, *, dry_run: bool) -> int:
 
 def _erase_keys(account: Account, *, dry_run: bool) -> int:
     return int(account.keys.count() if dry_run else account.keys.delete()[0])
+
+
+def _erase_cards(account: Account, *, dry_run: bool) -> int:
+    return int(account.cards.count() if dry_run else account.cards.delete()[0])
+
+
+def _erase_mails(account: Account, *, dry_run: bool) -> int:
+    """Drop addresses, and what waits to be sent: nobody is written to any more."""
+    pks = list(account.mails.values_list("pk", flat=True))
+    rows = MailMessage.objects.using(payments_database()).filter(pk__in=pks)
+    waiting, sent = rows.filter(state__in=WAITING_MAILS), rows.exclude(recipient="")
+    if dry_run:
+        return (waiting | sent).distinct().count()
+    count = waiting.update(state=MailState.SKIPPED, recipient="", error="the personal data was erased")
+    return count + sent.update(recipient="")
 
 
 def _erase_notes(account: Account, *, dry_run: bool) -> int:

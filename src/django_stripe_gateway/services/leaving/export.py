@@ -78,6 +78,8 @@ def export_owner(*, owner: Any = None, customer: Customer | None = None, email: 
             for payment in account.payments.prefetch_related("refunds", "unexpected", "disputes", "logs", "operations")
         ],
         "operations": _rows(account.operations),
+        "mails": _rows(account.mails),
+        "cards": _rows(account.cards),
         "usage": _usage(account),
         "idempotency_keys": _rows(account.keys),
         "events": sorted((_event(event) for event in events_about(account)), key=lambda event: str(event["received"])),

@@ -17,6 +17,8 @@ from django_stripe_gateway.models import (
     Customer,
     IdempotencyKey,
     Invoice,
+    KnownCard,
+    MailMessage,
     Subscription,
     get_payment_model,
 )
@@ -78,6 +80,19 @@ class Account:
         if self.email:
             own |= Q(owner=None, billing_email__iexact=self.email)
         return rows.filter(own)
+
+    @property
+    def mails(self) -> Any:
+        """The e-mails that they were sent, or will be."""
+        rows = MailMessage.objects.using(payments_database()).order_by("pk")
+        own = Q(customer__in=self.customers.order_by()) | Q(payment__in=self.payments.order_by())
+        return rows.filter(own | Q(recipient__iexact=self.email)) if self.email else rows.filter(own)
+
+    @property
+    def cards(self) -> Any:
+        """What is known of their cards."""
+        rows = KnownCard.objects.using(payments_database())
+        return rows.filter(customer__in=self.customers.order_by()).order_by("pk")
 
     @property
     def keys(self) -> Any:

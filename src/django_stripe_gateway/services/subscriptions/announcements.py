@@ -10,6 +10,7 @@ from django_stripe_gateway.choices import InvoiceStatus, SubscriptionLogEvent, S
 from django_stripe_gateway.models import Invoice, Subscription
 from django_stripe_gateway.money import display_amount
 from django_stripe_gateway.services.audit import send_on_commit, write_log
+from django_stripe_gateway.services.mails.writers import write_action_required, write_paid_invoice
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.subscriptions.items import SyncedItems
 from django_stripe_gateway.services.subscriptions.one_bill import runs_beside
@@ -103,3 +104,10 @@ def announce_invoice(invoice: Invoice, subscription: Subscription, before: Invoi
             announce(signals.subscription_renewed, subscription, invoice=invoice)
     if invoice.is_open and invoice.requires_action and not before.requires_action:
         announce(signals.subscription_action_required, subscription, invoice=invoice)
+        write_action_required(invoice, origin)
+
+
+def tell_of_payment(invoice: Invoice, before: Invoice) -> None:
+    """Let the customer know of an invoice that is paid now, also of one that is of no subscription."""
+    if invoice.is_paid and not before.is_paid:
+        write_paid_invoice(invoice)

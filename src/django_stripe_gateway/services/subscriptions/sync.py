@@ -25,6 +25,7 @@ from django_stripe_gateway.services.subscriptions.announcements import (
     announce_change,
     announce_invoice,
     announce_items,
+    tell_of_payment,
 )
 from django_stripe_gateway.services.subscriptions.ends import note_end
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, judge, look_until_written
@@ -358,6 +359,7 @@ def apply_invoice(invoice: Invoice, snapshot: InvoiceSnapshot, origin: Origin) -
     if before.pk is None or "intent_id" in changed:
         # Its credit notes, refunds and disputes may have come before.
         handle_arrivals(invoice.provider_id if before.pk is None else "", invoice.intent_id)
+    tell_of_payment(invoice, before)
     if changed and invoice.subscription is not None:
         note_payment(invoice.subscription, snapshot)
         note_paid_period(invoice.subscription, snapshot)

@@ -212,6 +212,18 @@ def verify_account(event: Event, row: OfAccount) -> None:
         raise SnapshotMismatch("it is of another account or mode than the one that is configured")
 
 
+def find_subscription(event: Event, subscription_id: str) -> Subscription | None:
+    """Return the subscription of the event's account that it names, locked, or ``None``."""
+    pk = find_subscription_row(speaks_for(event), subscription_id) if subscription_id else None
+    return None if pk is None else lock_subscription(pk)
+
+
+def read_invoice(event: Event) -> InvoiceSnapshot | None:
+    """Return the invoice in an event, ``None`` if it cannot be read."""
+    found: InvoiceSnapshot | None = _read(event, "invoice")
+    return found
+
+
 def _find_subscription(event: Event, snapshot: SubscriptionSnapshot) -> Subscription | None:
     """Return the subscription, locked, added if only its customer is known."""
     known = _lock_known(event, snapshot)

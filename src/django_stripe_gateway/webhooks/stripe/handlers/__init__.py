@@ -12,6 +12,7 @@ from django_stripe_gateway.webhooks.stripe.handlers import (
     refunds,
     schedules,
     subscriptions,
+    upcoming,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "refunds",
     "schedules",
     "subscriptions",
+    "upcoming",
 ]

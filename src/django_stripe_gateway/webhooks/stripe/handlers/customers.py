@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from django_stripe_gateway.choices import WebhookState
+from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.gateways.stripe.catalogue_objects import charged_by_default
+from django_stripe_gateway.gateways.stripe.catalogue_objects import charged_by_default, payment_method_snapshot
 from django_stripe_gateway.models import Customer, Subscription
+from django_stripe_gateway.services.mails.cards import forget_card, keeps_cards, note_card
 from django_stripe_gateway.services.subscriptions.customers import note_deletion
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.stripe.billing import claimed_modes, find_customer, newest_of, speaks_for
 from django_stripe_gateway.webhooks.stripe.registration import handles
+
+logger = logging.getLogger(__name__)
 
 
 @handles("customer.deleted")
@@ -29,7 +34,19 @@ def handle_updated(event: Event) -> WebhookState:
 
 @handles("payment_method.attached", "payment_method.updated", "payment_method.automatically_updated")
 def handle_payment_method(event: Event) -> WebhookState:
-    """Nothing of a payment method is kept here: lists ask the provider. Hosts may want to know."""
+    """Keep when a card expires, if anybody is told of that: lists ask the provider."""
+    customer_id = clean_id(event.object.get("customer"))
+    if not keeps_cards() or not customer_id:
+        return WebhookState.PROCESSED
+    try:
+        method = payment_method_snapshot(event.object)
+    except ProviderError:
+        # Nobody is charged by what this says.
+        logger.warning("The event %s holds no readable payment method.", event.id)
+        return WebhookState.PROCESSED
+    customer = find_customer(event, customer_id)
+    if customer is not None:
+        note_card(customer, method, event.created)
     return WebhookState.PROCESSED
 
 
@@ -44,6 +61,8 @@ def handle_detached(event: Event) -> WebhookState:
             rows.filter(variant__in=speaks_for(event), livemode__in=modes or (False, True)).update(
                 default_payment_method=""
             )
+        if keeps_cards():
+            forget_card(speaks_for(event), method_id)
     return WebhookState.PROCESSED
 
 

@@ -19,7 +19,6 @@ from django_stripe_gateway.webhooks.stripe.registration import handles
     "invoice.finalized",
     "invoice.payment_succeeded",
     "invoice.payment_action_required",
-    "invoice.upcoming",
     "invoice.voided",
     "invoice.marked_uncollectible",
 )

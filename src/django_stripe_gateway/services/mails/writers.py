@@ -1,0 +1,113 @@
+"""When customers are written to: each function stores one kind of e-mail, in the transaction of what it tells.
+
+What follows a signal is registered for it. What has none of its own, or depends on who made the change, is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+
+from django_stripe_gateway import signals
+from django_stripe_gateway.choices import LogSource, MailKind
+from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.models import AbstractPayment, Invoice, KnownCard, Refund, Subscription
+from django_stripe_gateway.services.audit import writes_with
+from django_stripe_gateway.services.mails.outbox import store_mail
+from django_stripe_gateway.services.origins import Origin
+
+# Invoices of what a customer does on a page: whoever stands there sees what has become of the payment.
+AT_THE_PAGE = ("subscription_create", "subscription_update")
+
+
+@writes_with(signals.payment_confirmed)
+def write_paid_payment(payment: AbstractPayment, **kwargs: object) -> None:
+    """Tell whoever has paid once that their money has come."""
+    if payment.captured_amount:
+        store_mail(MailKind.PAID, f"payment:{payment.pk}", about=payment)
+
+
+def write_paid_invoice(invoice: Invoice) -> None:
+    """Tell a customer that an invoice was paid with money: the first one, or that of a renewal."""
+    if invoice.amount_paid > 0:
+        store_mail(MailKind.PAID, f"invoice:{invoice.pk}", about=invoice, happened=invoice.paid_at)
+
+
+@writes_with(signals.payment_refunded)
+def write_refunded_payment(payment: AbstractPayment, refund: Refund, amount: Decimal, **kwargs: object) -> None:
+    """Tell whoever has paid once that money is on its way back."""
+    data = {"amount": str(amount), "currency": payment.currency}
+    store_mail(MailKind.REFUNDED, f"refund:{refund.pk}", about=payment, data=data)
+
+
+def write_refunded_invoice(invoice: Invoice, *, occurrence: str, amount: Decimal) -> None:
+    """Tell a customer that money of an invoice is on its way back.
+
+    Args:
+        occurrence: what tells this refund from others, such as the provider's id of it.
+        amount: in the invoice's currency.
+    """
+    data = {"amount": str(amount), "currency": invoice.currency}
+    store_mail(MailKind.REFUNDED, f"invoice:{invoice.pk}:{occurrence}", about=invoice, data=data)
+
+
+def write_failed_payment(payment: AbstractPayment, *, occurrence: str) -> None:
+    """Tell whoever is charged while they are away that it has failed; who stands at the page sees that.
+
+    Args:
+        occurrence: what tells this attempt from others, such as the operation's key.
+    """
+    store_mail(MailKind.PAYMENT_FAILED, f"payment:{payment.pk}:{occurrence}", about=payment)
+
+
+def write_payment_action_required(payment: AbstractPayment, *, occurrence: str) -> None:
+    """Ask whoever is charged while they are away to confirm it; see ``write_failed_payment``."""
+    store_mail(MailKind.ACTION_REQUIRED, f"payment:{payment.pk}:{occurrence}", about=payment)
+
+
+@writes_with(signals.subscription_payment_failed)
+def write_failed_invoice(subscription: Subscription, invoice: Invoice, **kwargs: object) -> None:
+    """Tell a customer that a renewal could not be charged, once for each of the provider's attempts."""
+    if invoice.billing_reason not in AT_THE_PAGE:
+        occurrence = f"invoice:{invoice.pk}:attempt-{invoice.attempt_count}"
+        store_mail(MailKind.PAYMENT_FAILED, occurrence, about=invoice)
+
+
+def write_action_required(invoice: Invoice, origin: Origin) -> None:
+    """Ask a customer to confirm a payment, unless they have just tried to make it themselves."""
+    if invoice.billing_reason not in AT_THE_PAGE and origin.source != LogSource.API:
+        occurrence = f"invoice:{invoice.pk}:attempt-{invoice.attempt_count}"
+        store_mail(MailKind.ACTION_REQUIRED, occurrence, about=invoice)
+
+
+@writes_with(signals.subscription_trial_ending)
+def write_trial_ending(subscription: Subscription, **kwargs: object) -> None:
+    """Tell a customer when their trial ends, once for each end."""
+    end = subscription.trial_end
+    if end is not None and not subscription.is_cancelled:
+        occurrence = f"subscription:{subscription.pk}:{end:%Y%m%dT%H%M%S}"
+        store_mail(MailKind.TRIAL_ENDING, occurrence, about=subscription, data={"moment": end.isoformat()})
+
+
+@writes_with(signals.subscription_renewal_coming)
+def write_renewal_coming(
+    subscription: Subscription, renews_at: datetime, amount: Decimal, currency: str, **kwargs: object
+) -> None:
+    """Tell a customer when a long period renews, and what that costs, once for each period."""
+    start = subscription.current_period_start
+    if start is None or (renews_at - start).days < gateway_settings.mail_renewal_days:
+        return
+    data = {"moment": renews_at.isoformat(), "amount": str(amount), "currency": currency}
+    occurrence = f"subscription:{subscription.pk}:{renews_at:%Y%m%d}"
+    store_mail(MailKind.RENEWAL_COMING, occurrence, about=subscription, data=data)
+
+
+@writes_with(signals.card_expiring)
+def write_card_expiring(
+    card: KnownCard, expires: date, subscriptions: Iterable[Subscription], **kwargs: object
+) -> None:
+    """Tell a customer that what they are charged on expires, once for each expiry."""
+    data = {"card": card.pk, "brand": card.brand, "last4": card.last4, "expires": expires.isoformat()}
+    data["subscriptions"] = [subscription.pk for subscription in subscriptions]
+    store_mail(MailKind.CARD_EXPIRING, f"card:{card.pk}:{expires:%Y%m}", about=card.customer, data=data)

@@ -1,0 +1,59 @@
+"""A host that writes to its customers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from django_stripe_gateway.adapter import Adapter
+from django_stripe_gateway.models import MailMessage
+from tests.fake_smtp import FakeSmtp
+from tests.fake_stripe import FakeStripe
+from tests.test_billing.host import SubscriptionHost
+
+
+class GermanAdapter(Adapter):
+    """Writes to everybody in German."""
+
+    def language(self, owner: Any) -> str:
+        return "de"
+
+
+@pytest.fixture(autouse=True)
+def _mails(settings: Any) -> None:
+    """Turn all kinds on, also for what was paid in test mode."""
+    settings.STRIPE_GATEWAY_MAILS = True
+    settings.STRIPE_GATEWAY_MAIL_TEST_MODE = True
+    settings.STRIPE_GATEWAY_MAIL_FROM = "Shop <shop@example.com>"
+    settings.STRIPE_GATEWAY_MAIL_SITE_NAME = "Ada's Shop"
+    settings.STRIPE_GATEWAY_MAIL_ACCOUNT_URL = "/account/"
+
+
+@pytest.fixture
+def german(settings: Any) -> None:
+    """Write to everybody in German."""
+    settings.STRIPE_GATEWAY_ADAPTER = f"{__name__}.GermanAdapter"
+
+
+@pytest.fixture
+def host(stripe_server: FakeStripe, user: Any, api_client: APIClient) -> SubscriptionHost:
+    """Return a host that sells subscriptions."""
+    return SubscriptionHost(stripe_server, user, api_client)
+
+
+@pytest.fixture
+def smtp(settings: Any) -> Iterator[FakeSmtp]:
+    """Send to a real server of the test's own."""
+    with FakeSmtp() as server:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+        settings.EMAIL_TIMEOUT = 1
+        yield server
+
+
+def states() -> list[tuple[str, str]]:
+    """Return the kinds of all e-mails with their states, the oldest first."""
+    return list(MailMessage.objects.order_by("pk").values_list("kind", "state"))

@@ -1,0 +1,228 @@
+"""Each kind of e-mail: when it is sent, once, in both languages, as text and as HTML."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from unittest import mock
+
+import pytest
+from django.core import mail
+from django.db import transaction
+from django.utils import timezone
+
+from django_stripe_gateway.models import Invoice, MailMessage, Subscription
+from django_stripe_gateway.services.audit import announce_status, without_signals
+from django_stripe_gateway.services.mails.send import send_due_mails
+from django_stripe_gateway.services.mails.writers import write_paid_invoice
+from django_stripe_gateway.services.origins import SYSTEM
+from tests.factories import intent_object, make_event, make_paid_payment, make_payment, refund_object
+from tests.test_billing.host import SubscriptionHost
+from tests.test_billing.test_trials import trialing
+from tests.test_services.test_mails.conftest import states
+from tests.test_webhooks.support import deliver
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def both_parts(message: Any) -> tuple[str, str]:
+    """Return the text and the HTML of an e-mail."""
+    ((html, kind),) = message.alternatives
+    assert kind == "text/html"
+    return message.body, html
+
+
+def pay(**fields: Any) -> Any:
+    payment = make_payment(transaction_id="pi_1", intent_id="pi_1", **fields)
+    event = make_event("payment_intent.succeeded", intent_object(payment))
+    assert deliver(event).status_code == 200
+    return payment, event
+
+
+def test_paid(user: Any) -> None:
+    _payment, event = pay(
+        owner=user, total=Decimal("1234.50"), currency="EUR", description="Three <b> & bears\nBcc: x@y.z"
+    )
+    (message,) = mail.outbox
+    assert message.to == ["ada@example.com"]
+    assert message.subject == "Your payment of €1,234.50 to Ada's Shop"
+    text, html = both_parts(message)
+    assert "For: Three <b> & bears Bcc: x@y.z" in text
+    assert "Three &lt;b&gt; &amp; bears" in html
+    assert "Three <b>" not in html
+    assert "https://shop.test/account/" in text
+    assert "https://shop.test/account/" in html
+    assert states() == [("paid", "sent")]
+    # The same again, and another event that says the same.
+    deliver(event)
+    deliver({**event, "id": "evt_another"})
+    assert len(mail.outbox) == 1
+
+
+@pytest.mark.usefixtures("german")
+def test_paid__german(user: Any) -> None:
+    pay(owner=user, total=Decimal("1234.50"), currency="EUR")
+    text, html = both_parts(mail.outbox[0])
+    assert "1.234,50\xa0€" in text
+    assert "1.234,50\xa0€" in html
+    assert '<html lang="de"' in html
+    row = MailMessage.objects.get()
+    assert (row.language, row.recipient) == ("de", "ada@example.com")
+
+
+def test_paid__guest() -> None:
+    pay(billing_email="guest@example.com")
+    assert mail.outbox[0].to == ["guest@example.com"]
+
+
+def test_paid__nobody_to_write_to() -> None:
+    pay()
+    assert mail.outbox == []
+    assert states() == [("paid", "skipped")]
+
+
+@pytest.mark.parametrize("written", [False, ["refunded"], []])
+def test_paid__off(user: Any, settings: Any, written: Any) -> None:
+    settings.STRIPE_GATEWAY_MAILS = written
+    pay(owner=user)
+    assert not MailMessage.objects.exists()
+
+
+def test_paid__test_mode(user: Any, settings: Any) -> None:
+    settings.STRIPE_GATEWAY_MAIL_TEST_MODE = None
+    pay(owner=user)
+    assert not MailMessage.objects.exists()
+
+
+def test_refunded__in_part_then_wholly(user: Any) -> None:
+    payment = make_paid_payment(owner=user)
+    for number, amount in enumerate(("4.00", "6.00")):
+        refund = refund_object(payment, id=f"re_{number}", amount=int(Decimal(amount) * 100))
+        assert deliver(make_event("refund.updated", refund)).status_code == 200
+        deliver(make_event("refund.updated", refund))
+    first, _second = mail.outbox
+    assert first.subject == "Ada's Shop has refunded $4.00"
+    assert "We have refunded $4.00 of your payment." in first.body
+    assert states() == [("refunded", "sent")] * 2
+
+
+def test_subscription__first_payment_and_renewal(host: SubscriptionHost) -> None:
+    host.subscribed()
+    host.deliver_new()
+    assert [message.subject for message in mail.outbox] == ["Your payment of $20.00 to Ada's Shop"]
+    invoice = Invoice.objects.get()
+    assert f"Invoice number: {invoice.number}" in mail.outbox[0].body
+    assert "Plan: Basic" in mail.outbox[0].body
+    assert invoice.hosted_url in mail.outbox[0].body
+    events = host.new_events()
+    host.fake.advance(days=32)
+    events = host.new_events()
+    host.deliver(events)
+    host.deliver(events)
+    assert states() == [("paid", "sent")] * 2
+
+
+def test_payment_failed__once_for_each_attempt(host: SubscriptionHost) -> None:
+    subscription = host.subscribed()
+    host.deliver_new()
+    mail.outbox.clear()
+    host.change_card(subscription, "pm_card_chargeCustomerFail")
+    host.fake.advance(days=32)
+    events = host.new_events()
+    host.deliver(events)
+    host.deliver(reversed(events))
+    (message,) = mail.outbox
+    assert message.subject == "Your payment of $20.00 has failed"
+    text, html = both_parts(message)
+    invoice = Invoice.objects.exclude(status="paid").get()
+    assert "We could not charge $20.00." in text
+    assert invoice.hosted_url in text
+    assert "Pay now" in html
+    assert ("payment_failed", "sent") in states()
+
+
+def test_payment_failed__paid_before_it_is_sent(host: SubscriptionHost, settings: Any) -> None:
+    settings.STRIPE_GATEWAY_MAIL_DELIVERY = "command"
+    subscription = host.subscribed()
+    host.change_card(subscription, "pm_card_chargeCustomerFail")
+    host.fake.advance(days=32)
+    host.deliver_new()
+    assert ("payment_failed", "pending") in states()
+    Invoice.objects.update(status="paid")
+    list(send_due_mails())
+    assert ("payment_failed", "skipped") in states()
+    assert MailMessage.objects.get(kind="payment_failed").error == "the invoice is paid"
+
+
+def test_action_required(host: SubscriptionHost) -> None:
+    subscription = host.subscribed()
+    host.deliver_new()
+    mail.outbox.clear()
+    host.change_card(subscription, "pm_card_authenticationRequired")
+    host.fake.advance(days=32)
+    host.deliver_new()
+    # The provider says that it has failed, and that it is to be confirmed: one e-mail.
+    assert len(mail.outbox) == 1
+    kinds = {kind for kind, state in states() if state == "sent"} - {"paid"}
+    assert len(kinds) == 1
+
+
+def test_trial_ending(host: SubscriptionHost) -> None:
+    subscription = trialing(host, days=14)
+    host.fake.advance(days=12)
+    events = host.new_events()
+    host.deliver(events)
+    host.deliver(events)
+    (message,) = mail.outbox
+    end = Subscription.objects.get(pk=subscription.pk).trial_end
+    assert end is not None
+    assert f"Your trial ends on {end:%B} {end.day}, {end.year}" == message.subject
+    assert states() == [("trial_ending", "sent")]
+    assert "costs $20.00" in message.body
+
+
+@pytest.mark.usefixtures("german")
+def test_renewal_coming__of_a_year(host: SubscriptionHost) -> None:
+    yearly = host.sell("yearly", Decimal("240.00"), interval="year", currency="EUR")
+    subscription = host.subscribed(yearly)
+    host.deliver_new()
+    mail.outbox.clear()
+    host.fake.advance(days=360)
+    events = host.new_events()
+    now = subscription.current_period_end - timedelta(days=5)
+    with frozen(now):
+        host.deliver(events)
+        host.deliver([{**event, "id": f"{event['id']}2"} for event in events])
+    (message,) = mail.outbox
+    assert "240,00\xa0€" in message.body
+    assert [kind for kind, state in states()] == ["paid", "renewal_coming"]
+
+
+def test_renewal_coming__not_of_a_month(host: SubscriptionHost) -> None:
+    subscription = host.subscribed()
+    host.fake.advance(days=29)
+    with frozen(subscription.current_period_end - timedelta(days=2)):
+        host.deliver_new()
+    assert {kind for kind, state in states()} == {"paid"}
+
+
+def test_receipt_of_long_ago__is_no_news(host: SubscriptionHost) -> None:
+    host.subscribed()
+    MailMessage.objects.all().delete()
+    invoice = Invoice.objects.get()
+    invoice.paid_at = timezone.now() - timedelta(days=8)
+    write_paid_invoice(invoice)
+    assert not MailMessage.objects.exists()
+
+
+def test_history__is_not_written_about(user: Any) -> None:
+    payment = make_paid_payment(owner=user)
+    with transaction.atomic(), without_signals():
+        announce_status(payment, "waiting", SYSTEM)
+    assert not MailMessage.objects.exists()
+
+
+def frozen(moment: Any) -> Any:
+    """Let it be another time here."""
+    return mock.patch.object(timezone, "now", return_value=moment)
