@@ -144,7 +144,7 @@ class WebhookState(models.TextChoices):
 
     RECEIVED = "received", _("Received")
     PROCESSED = "processed", _("Processed")
-    IGNORED = "ignored", _("Ignored: nobody handles its type")
+    IGNORED = "ignored", _("Ignored: it concerns nothing here")
     UNMATCHED = "unmatched", _("Unmatched: its object is unknown here")
     MISMATCHED = "mismatched", _("Mismatched: it contradicts the payment")
     FAILED = "failed", _("Failed")

@@ -12,10 +12,11 @@ lets it end with its period or at once, and ``resume_subscription`` takes that b
 Whom the provider bills is a ``Customer``. ``ensure_customer`` finds or makes an owner's, ``update_customer`` sends the
 provider new details. ``list_payment_methods``, ``payment_methods_in_use``, ``add_payment_method``,
 ``open_setup_checkout``, ``set_default_payment_method``, ``remove_payment_method`` and ``portal_url`` are about what
-customers are charged on. Invoices come with the webhooks; ask for them with
-``Invoice.objects.for_owner(owner).shown()``, and pay an open one at once with ``pay_invoice``. ``create_invoice`` makes
-one of no subscription, and ``add_invoice_item`` puts something on the next one. ``refund_invoice`` gives back what was
-paid; ``issue_credit_note`` takes something off an invoice, and ``void_credit_note`` takes that back.
+customers are charged on. ``client_reference`` says on a payment link of Stripe's for which owner somebody buys.
+Invoices come with the webhooks; ask for them with ``Invoice.objects.for_owner(owner).shown()``, and pay an open one at
+once with ``pay_invoice``. ``create_invoice`` makes one of no subscription, and ``add_invoice_item`` puts something on
+the next one. ``refund_invoice`` gives back what was paid; ``issue_credit_note`` takes something off an invoice, and
+``void_credit_note`` takes that back.
 
 Plans and prices are rows. ``push_plan`` and ``push_pricing`` bring them to the provider, ``replace_pricing`` and
 ``archive_pricing`` take a price off the market, ``pull_catalogue`` goes the other way, and ``find_drift`` says where
@@ -67,6 +68,7 @@ from django_stripe_gateway.services.leaving.report import LeavingReport, Leaving
 from django_stripe_gateway.services.subscriptions.add_items import add_item, change_item, remove_item
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription, resume_subscription
 from django_stripe_gateway.services.subscriptions.change import change_subscription, preview_change
+from django_stripe_gateway.services.subscriptions.client_references import client_reference
 from django_stripe_gateway.services.subscriptions.collection import change_collection
 from django_stripe_gateway.services.subscriptions.credit_notes import issue_credit_note, void_credit_note
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer, update_customer
@@ -122,6 +124,7 @@ __all__ = [
     "change_item",
     "change_subscription",
     "change_trial",
+    "client_reference",
     "close_account",
     "create_invoice",
     "end_trial",

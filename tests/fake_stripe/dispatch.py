@@ -95,6 +95,7 @@ class Dispatcher:
             request_id=request_id,
             user_agent=incoming.headers.get("user-agent"),
             stripe_context=incoming.headers.get("stripe-context"),
+            stripe_account=incoming.headers.get("stripe-account"),
         )
         with self._log_lock:
             self.requests.append(record)

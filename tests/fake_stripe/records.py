@@ -27,6 +27,7 @@ class RequestRecord:
     request_id: str
     user_agent: str | None = None
     stripe_context: str | None = None
+    stripe_account: str | None = None
     replayed: bool = False
     acts: int = 0
     fault: str | None = None

@@ -15,7 +15,6 @@ from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import PaymentLog, WebhookEvent
 from django_stripe_gateway.services import arrivals
 from django_stripe_gateway.services.arrivals import handle_arrivals, known_objects
-from django_stripe_gateway.services.payments.create import create_payment
 from django_stripe_gateway.services.payments.refund import refund_payment
 from django_stripe_gateway.services.transactions import money_transaction
 from django_stripe_gateway.webhooks.events import Event
@@ -23,7 +22,6 @@ from django_stripe_gateway.webhooks.inbox.sweep import process_due_events
 from django_stripe_gateway.webhooks.registry import handles
 from tests.conftest import SignalRecorder
 from tests.factories import intent_object, make_event, make_payment, refund_object, session_object
-from tests.fake_stripe.server import FakeStripe
 from tests.test_webhooks.conftest import Shop
 from tests.test_webhooks.support import deliver, deliver_all, in_threads, pass_time, row_of
 
@@ -68,27 +66,6 @@ def test_before_the_session__dispute_and_refund(recorded_signals: SignalRecorder
     assert (payment.status, payment.refunded_amount, payment.fraud_status) == ("confirmed", 3, "review")
     sent = [name for name in recorded_signals.names if name.startswith("payment_")]
     assert sent == ["payment_confirmed", "payment_disputed", "payment_refunded"]
-
-
-def test_before_our_own_answer(stripe_server: FakeStripe) -> None:
-    """Our call's answer brings the session's id; the event that names only that has overtaken it."""
-    from tests.test_webhooks.test_concurrency import deliver_while_held
-
-    def create() -> Any:
-        return create_payment(owner=None, gateway="stripe", amount=Decimal("10.00"), currency="USD")
-
-    def events() -> list[Any]:
-        obj = stripe_server.all("checkout.session")[0]
-        # Without the token nobody can say whose it is yet.
-        bare = {name: value for name, value in obj.items() if name != "client_reference_id"} | {"metadata": {}}
-        expired = bare | {"status": "expired", "payment_status": "unpaid"}
-        return [make_event("checkout.session.expired", expired)]
-
-    payment, states = deliver_while_held(stripe_server, create, "/v1/checkout/sessions", events)
-    assert states == ["unmatched"]
-    payment.refresh_from_db()
-    assert payment.status == "rejected"
-    assert WebhookEvent.objects.get().state == "processed"
 
 
 def test_oldest_first() -> None:
@@ -196,7 +173,9 @@ def test_sweeper__finds_what_a_killed_process_left() -> None:
     assert row.next_attempt is not None
     pass_time(days=4)
     assert list(process_due_events()) == []
-    assert row_of(unknown).next_attempt is None
+    row = row_of(unknown)
+    assert (row.state, row.next_attempt) == ("ignored", None)
+    assert "has appeared here for 3 days" in row.reason
 
 
 def test_known_objects() -> None:

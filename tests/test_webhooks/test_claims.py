@@ -213,7 +213,7 @@ def test_foreign__payment_id_never_matches(event_type: str, token: Any) -> None:
     obj = make(payment, id="foreign_1", payment_intent=None, client_reference_id=str(payment.pk))
     obj["metadata"] = {"payment_id": str(payment.pk), "order_id": str(payment.order_id), "token": token}
     before = money_rows()
-    assert deliver(make_event(event_type, obj)).json()["state"] == "unmatched"
+    assert deliver(make_event(event_type, obj)).json()["state"] == "ignored"
     assert money_rows() == before
 
 
@@ -221,7 +221,7 @@ def test_foreign__token_with_something_behind_it() -> None:
     payment = make_payment()
     for token in (f"{payment.token}x", f" {payment.token}", str(payment.token)[:-1]):
         obj = intent_object(payment, metadata={"token": token})
-        assert deliver(make_event("payment_intent.succeeded", obj)).json()["state"] == "unmatched"
+        assert deliver(make_event("payment_intent.succeeded", obj)).json()["state"] == "ignored"
 
 
 def test_foreign__refund_and_dispute_without_an_intent() -> None:
@@ -230,7 +230,7 @@ def test_foreign__refund_and_dispute_without_an_intent() -> None:
     assert payment.intent_id == payment.transaction_id == ""
     for nothing in (None, ""):
         obj = refund_object(payment, 100, payment_intent=nothing)
-        assert deliver(make_event("refund.created", obj)).json()["state"] == "unmatched"
+        assert deliver(make_event("refund.created", obj)).json()["state"] == "ignored"
     assert not payment.refunds.exists()
 
 

@@ -103,9 +103,7 @@ def test_handled(recorded_signals: SignalRecorder) -> None:
     assert (event.id, event.type, event.variant, event.livemode) == (REPORT["id"], METER_ERROR, "stripe", False)
     assert dict(event.object) == REPORT["related_object"]
     assert event.context == ""
-    assert deliver(REPORT | {"id": "evt_2", "context": "acct_1"}).status_code == 200
-    assert seen[1].context == "acct_1"
-    assert recorded_signals.names == ["webhook_received", "webhook_processed"] * 2
+    assert recorded_signals.names == ["webhook_received", "webhook_processed"]
 
 
 @pytest.mark.usefixtures("registry")

@@ -38,16 +38,19 @@ class EventChangeList(DatedChangeList):
 class WebhookEventAdmin(NonAtomicActionsMixin, ReadOnlyAdmin):
     """Events, newest first; their bodies are shown to people who may view events, without secrets."""
 
-    list_display = ("event_id", "received", "type", "object_id", "state", "attempts", "variant", "livemode")
-    list_filter = ("state", "provider", "livemode", "received")
+    list_display = tuple("event_id received type object_id state attempts variant account_id livemode".split())
+    list_filter = ("state", "provider", "livemode", "received", ("account_id", admin.EmptyFieldListFilter))
     date_hierarchy = "received"
-    search_fields = ("event_id__exact", "object_id__exact", "related_id__exact", "type__startswith")
+    search_fields = (
+        *(f"{name}__exact" for name in ("event_id", "account_id", "object_id", "related_id")),
+        "type__startswith",
+    )
     actions = ("replay_selected",)
     change_list_template = "admin/django_stripe_gateway/event_change_list.html"
     max_events_per_action = 100
     fields = readonly_fields = tuple(
-        "event_id provider variant type object_id related_id api_version livemode occurred received state "
-        "attempts processed next_attempt leased_until error delivery content".split()
+        "event_id provider variant account_id type object_id related_id api_version livemode occurred received state "
+        "attempts processed next_attempt leased_until reason error delivery content".split()
     )
 
     delivery = json_column("headers", _("headers"))

@@ -782,6 +782,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('provider', models.CharField(max_length=32, verbose_name='provider')),
                 ('variant', models.CharField(blank=True, default='', max_length=64, verbose_name='variant')),
+                ('account_id', models.CharField(blank=True, default='', max_length=64, verbose_name='account')),
                 ('event_id', models.CharField(max_length=255, verbose_name='event')),
                 ('type', models.CharField(max_length=128, verbose_name='type')),
                 ('object_id', models.CharField(blank=True, db_index=True, default='', max_length=255, verbose_name='object')),
@@ -791,9 +792,10 @@ class Migration(migrations.Migration):
                 ('occurred', models.DateTimeField(blank=True, null=True, verbose_name='occurred')),
                 ('headers', models.JSONField(blank=True, default=dict, verbose_name='headers')),
                 ('body', models.TextField(verbose_name='body')),
-                ('state', models.CharField(choices=[('received', 'Received'), ('processed', 'Processed'), ('ignored', 'Ignored: nobody handles its type'), ('unmatched', 'Unmatched: its object is unknown here'), ('mismatched', 'Mismatched: it contradicts the payment'), ('failed', 'Failed'), ('dead', 'Dead: given up after too many attempts')], default='received', max_length=16, verbose_name='state')),
+                ('state', models.CharField(choices=[('received', 'Received'), ('processed', 'Processed'), ('ignored', 'Ignored: it concerns nothing here'), ('unmatched', 'Unmatched: its object is unknown here'), ('mismatched', 'Mismatched: it contradicts the payment'), ('failed', 'Failed'), ('dead', 'Dead: given up after too many attempts')], default='received', max_length=16, verbose_name='state')),
                 ('attempts', models.PositiveIntegerField(default=0, verbose_name='attempts')),
                 ('error', models.TextField(blank=True, default='', verbose_name='error')),
+                ('reason', models.CharField(blank=True, default='', max_length=255, verbose_name='reason')),
                 ('received', models.DateTimeField(auto_now_add=True, verbose_name='received')),
                 ('processed', models.DateTimeField(blank=True, null=True, verbose_name='processed')),
                 ('next_attempt', models.DateTimeField(blank=True, null=True, verbose_name='next attempt')),
@@ -805,7 +807,7 @@ class Migration(migrations.Migration):
                 'ordering': ('-id',),
                 'permissions': [('replay_event', 'Can replay webhook events')],
                 'indexes': [models.Index(fields=['state', 'received'], name='dsg_event_state_received'), models.Index(fields=['related_id'], name='dsg_event_related'), models.Index(fields=['next_attempt'], name='dsg_event_next_attempt')],
-                'constraints': [models.UniqueConstraint(fields=('provider', 'variant', 'event_id'), name='dsg_event_once')],
+                'constraints': [models.UniqueConstraint(fields=('provider', 'variant', 'account_id', 'event_id'), name='dsg_event_once')],
             },
         ),
         migrations.AddIndex(
@@ -919,6 +921,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='invoice',
             index=models.Index(fields=['status', 'issued'], name='dsg_invoice_status_issued'),
+        ),
+        migrations.AddIndex(
+            model_name='invoice',
+            index=models.Index(fields=['intent_id'], name='dsg_invoice_intent'),
         ),
         migrations.AddConstraint(
             model_name='invoice',

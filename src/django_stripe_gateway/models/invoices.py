@@ -108,6 +108,7 @@ class Invoice(OfAccount):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["customer", "-id"], name="dsg_invoice_customer"),
             models.Index(fields=["status", "issued"], name="dsg_invoice_status_issued"),
+            # Refunds and disputes name the intent only.
             models.Index(fields=["intent_id"], name="dsg_invoice_intent"),
         ]
 

@@ -15,7 +15,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.choices import WebhookState
+from django_stripe_gateway.models.provider_accounts import ACCOUNT_ID_LENGTH
 
+REASON_LENGTH = 255
 #: Their effect is still missing, and will be tried for.
 UNPROCESSED = (WebhookState.RECEIVED, WebhookState.FAILED)
 #: Nothing is left to do, now or later: these can be purged.
@@ -101,6 +103,9 @@ class WebhookEvent(models.Model):
     provider = models.CharField(_("provider"), max_length=32)
     # The variant whose secret verified the delivery: two variants may be sent the same event ids.
     variant = models.CharField(_("variant"), max_length=64, blank=True, default="")
+    # Of the provider's accounts the one that it is about, where that is none of this site's own: a connected one.
+    account_id = models.CharField(_("account"), max_length=ACCOUNT_ID_LENGTH, blank=True, default="")
+    # Of one that comes in two forms, the same in both: then it is stored once.
     event_id = models.CharField(_("event"), max_length=255)
     type = models.CharField(_("type"), max_length=128)
     object_id = models.CharField(_("object"), max_length=255, blank=True, default="", db_index=True)
@@ -115,6 +120,8 @@ class WebhookEvent(models.Model):
     state = models.CharField(_("state"), max_length=16, choices=WebhookState.choices, default=WebhookState.RECEIVED)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     error = models.TextField(_("error"), blank=True, default="")
+    # Why it is ignored, or what it waits for.
+    reason = models.CharField(_("reason"), max_length=REASON_LENGTH, blank=True, default="")
     received = models.DateTimeField(_("received"), auto_now_add=True)
     processed = models.DateTimeField(_("processed"), null=True, blank=True)
     # When the sweeper should look at it: a failed event again, a received one whose worker has died by then, an
@@ -131,7 +138,7 @@ class WebhookEvent(models.Model):
         ordering = ("-id",)
         permissions: ClassVar[list[tuple[str, Any]]] = [("replay_event", _("Can replay webhook events"))]
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["provider", "variant", "event_id"], name="dsg_event_once"),
+            models.UniqueConstraint(fields=["provider", "variant", "account_id", "event_id"], name="dsg_event_once"),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["state", "received"], name="dsg_event_state_received"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Mapping
@@ -12,9 +13,10 @@ from typing import Any, NoReturn
 from django.conf import settings
 from django.utils import timezone
 
-from django_stripe_gateway.choices import LogSource
+from django_stripe_gateway.choices import LogSource, WebhookState
 from django_stripe_gateway.exceptions import WebhookRejected
 from django_stripe_gateway.models import WebhookEvent
+from django_stripe_gateway.models.provider_accounts import ACCOUNT_ID_LENGTH
 from django_stripe_gateway.models.storable import storable
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.transactions import payments_database
@@ -22,8 +24,11 @@ from django_stripe_gateway.webhooks.providers import webhook_provider
 
 _ID = re.compile(r"[\w.:-]{1,255}", re.ASCII)
 _TYPE = re.compile(r"[\w.\[\]-]{1,128}", re.ASCII)
+# Accounts, the outer one first, with slashes between them.
+_CONTEXT = re.compile(r"[\w./-]{1,255}", re.ASCII)
 # Escapes of characters that are JSON but perhaps not text that this site's database takes.
 _UNSTORABLE = re.compile(r"\\u(?!00[2-7])")
+UNREADABLE = "unreadable"
 # What reading an object of any shape can raise.
 READING_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
@@ -36,6 +41,11 @@ class Event:
         variant: the payment variant whose secret verified it.
         object: what the event is about, as plain values; of a thin event its ``related_object``, which only names it.
         context: what a thin event about another account has to be asked for with.
+        account_id: the connected account that the event is about; empty where it is one of this site's own.
+        is_thin: it only names what it is about. Handlers of the type that holds its object are given that.
+        looked_up: when the provider was asked for the object, which then is as it was at that time, and not at the
+            event's; ``None`` where the event itself held it.
+        reasons: why it is ignored, or what it waits for; see ``because``.
         previous: of what the event changed, what it was before.
         fetched: what a handler has asked the provider for, after it raised ``FetchNeeded``.
     """
@@ -48,9 +58,18 @@ class Event:
     livemode: bool | None = None
     created: datetime | None = None
     context: str = ""
+    account_id: str = ""
+    is_thin: bool = False
+    looked_up: datetime | None = None
     object: Mapping[str, Any] = field(default_factory=dict, repr=False)
     previous: Mapping[str, Any] = field(default_factory=dict, repr=False)
     fetched: Any = field(default=None, repr=False)
+    reasons: list[str] = field(default_factory=list, repr=False, compare=False)
+
+    def because(self, state: WebhookState, reason: str) -> WebhookState:
+        """Return ``state``, with a sentence for people about why: a handler returns it in turn."""
+        self.reasons.append(reason)
+        return state
 
     @property
     def origin(self) -> Origin:
@@ -87,6 +106,8 @@ def parse_event(body: str, *, provider: str, variant: str) -> Event:
         raise WebhookRejected("The body is not an event.", code="not_an_event")
     found = webhook_provider(provider).read_envelope(data)
     event_id, event_type = clean_id(found.id), found.type
+    # One that comes in both forms has one id here.
+    event_id = (event_id and clean_id(found.same_as)) or event_id
     if not event_id:
         raise WebhookRejected("The event has no id.", code="not_an_event")
     if not isinstance(event_type, str) or not _TYPE.fullmatch(event_type):
@@ -101,7 +122,9 @@ def parse_event(body: str, *, provider: str, variant: str) -> Event:
         api_version=found.api_version[:32] if isinstance(found.api_version, str) else "",
         livemode=found.livemode if isinstance(found.livemode, bool) else None,
         created=_moment(found.created),
-        context=clean_id(found.context),
+        context=_context(found.context),
+        account_id=_account_id(found.account),
+        is_thin=found.is_thin,
         object=found.object,
         previous=found.previous if isinstance(found.previous, Mapping) else {},
     )
@@ -109,7 +132,20 @@ def parse_event(body: str, *, provider: str, variant: str) -> Event:
 
 def event_of(row: WebhookEvent) -> Event:
     """Return the event that a stored row holds."""
-    return parse_event(row.body, provider=row.provider, variant=row.variant)
+    event = parse_event(row.body, provider=row.provider, variant=row.variant)
+    # Whose it is was found out when it came.
+    return _placed(event, row.variant, row.account_id) if event.account_id else event
+
+
+def place_event(event: Event) -> Event:
+    """Return a verified event with whose it is: an own account's, or a connected one's; not in a transaction.
+
+    Raises:
+        GatewayError: that could not be found out.
+    """
+    if not event.account_id:
+        return event
+    return _placed(event, *webhook_provider(event.provider).place(event.variant, event.account_id, event.livemode))
 
 
 def related_id(event: Event) -> str:
@@ -122,7 +158,9 @@ def related_id(event: Event) -> str:
 
 
 def fetch_related_object(*, event: Event) -> dict[str, Any]:
-    """Ask the provider for the object that a thin event only names; in a handler, by way of ``FetchNeeded``.
+    """Ask the provider for what an event is about; in a handler, by way of ``FetchNeeded``.
+
+    Of a thin event that is the object that it only names. An event of a connected account asks that account.
 
     Returns:
         The object as plain values, as it is now.
@@ -130,7 +168,22 @@ def fetch_related_object(*, event: Event) -> dict[str, Any]:
     Raises:
         ProviderError: the event names no object of the provider's, or the provider refused or failed.
     """
-    return webhook_provider(event.provider).related_object(event.variant, event.object, event.context)
+    return webhook_provider(event.provider).related_object(event.variant, event.object, event.context, event.account_id)
+
+
+def _account_id(value: Any) -> str:
+    # What cannot be read is not taken for an own account.
+    return "" if value in (None, "") else clean_id(value)[:ACCOUNT_ID_LENGTH] or UNREADABLE
+
+
+def _placed(event: Event, variant: str, account_id: str) -> Event:
+    # An own account is asked with its own key.
+    context = event.context if account_id else ""
+    return dataclasses.replace(event, variant=variant, account_id=account_id, context=context)
+
+
+def _context(value: Any) -> str:
+    return value if isinstance(value, str) and _CONTEXT.fullmatch(value) else ""
 
 
 def _moment(value: Any) -> datetime | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar
 
 from django.utils.module_loading import import_string
 
+from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.exceptions import GatewayConfigurationError, UnsupportedByGateway
 from django_stripe_gateway.gateways.registry import find_provider
 
@@ -23,6 +25,9 @@ class Envelope:
         created: seconds since 1970, or ISO 8601.
         context: what the object has to be asked for with, where it is another account's.
         previous: what the object was before, where the event says so: a mapping of what is other now.
+        account: the account of the provider's that the event is about, where it says so.
+        same_as: the id of the same event in the form that holds its object, where it only names the object.
+        is_thin: it only names what it is about, and the provider has to be asked for that.
     """
 
     id: Any
@@ -33,6 +38,26 @@ class Envelope:
     api_version: Any = None
     context: Any = None
     previous: Any = None
+    account: Any = None
+    same_as: Any = None
+    is_thin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """What the provider has said of the object that a thin event only names.
+
+    Args:
+        object: as it is now, or was last known.
+        began: when the provider was asked.
+        state: what becomes of an event whose object cannot be handled; ``None`` where it can.
+        reason: why not.
+    """
+
+    object: Mapping[str, Any]
+    began: datetime
+    state: WebhookState | None = None
+    reason: str = ""
 
 
 class WebhookProvider(ABC):
@@ -80,17 +105,49 @@ class WebhookProvider(ABC):
         """
         return ()
 
-    def related_object(self, variant: str, related: Mapping[str, Any], context: str) -> dict[str, Any]:
+    def related_object(
+        self, variant: str, related: Mapping[str, Any], context: str, account_id: str = ""
+    ) -> dict[str, Any]:
         """Return the object that an event only names, asked of the provider, as plain values.
 
         Args:
             variant: the payment variant as which the event was verified.
             related: what the event says of the object.
             context: what it has to be asked for with, where it is another account's.
+            account_id: the connected account that the event is about, if it is one.
 
         Raises:
             UnsupportedByGateway: this provider's events hold their objects.
             ProviderError: the event names no object, or the provider refused or failed.
+        """
+        raise UnsupportedByGateway("The events of this provider hold their objects.")
+
+    def place(self, variant: str, account_id: str, livemode: bool | None) -> tuple[str, str]:
+        """Return the variant that an event is about, and its account where that is no variant's: a connected one.
+
+        Called outside of any transaction: the provider may be asked whose the variant's key is.
+
+        Args:
+            variant: as which the event was verified.
+            account_id: that the event names as its own.
+
+        Raises:
+            ProviderUnavailable: nobody knows whether the account is the variant's own.
+        """
+        return variant, account_id
+
+    def full_type(self, event_type: str) -> str:
+        """Return as which type a thin event comes where it holds its object; empty if it comes as none."""
+        return ""
+
+    def look_up(self, event: Any) -> LookedUp:
+        """Ask for the object of a thin event, to have it handled as the event that holds its object.
+
+        Called outside of any transaction; ``event`` is an ``Event``.
+
+        Raises:
+            UnsupportedByGateway: this provider's events hold their objects.
+            ProviderError: the provider refused or failed; the event is tried again later.
         """
         raise UnsupportedByGateway("The events of this provider hold their objects.")
 

@@ -43,6 +43,7 @@ class Registration:
         provider: the provider whose events it is for, empty for all.
         before: it is a host's that runs before the provider's own, and not after them.
         built_in: it is the provider's own, and no host's.
+        connect: it is for events of connected accounts, and not for those of this site's own.
         turn: when it runs among those of a type: by that, else in the order of registration.
     """
 
@@ -52,6 +53,7 @@ class Registration:
     provider: str = ""
     before: bool = False
     built_in: bool = False
+    connect: bool = False
     turn: tuple[int, int] = field(default=(0, 0), compare=False)
 
 
@@ -62,7 +64,12 @@ _numbers = count()
 
 
 def handles(
-    *event_types: str, variant: str = "", provider: str = "", before: bool = False, built_in: bool = False
+    *event_types: str,
+    variant: str = "",
+    provider: str = "",
+    before: bool = False,
+    built_in: bool = False,
+    connect: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register a function for events, named as the provider names them ("payment_intent.succeeded").
 
@@ -77,6 +84,8 @@ def handles(
         before: run it before the provider's own handlers; by default it runs after them.
         built_in: for those who write a provider: this is one of its own handlers, which
             ``STRIPE_GATEWAY_WEBHOOK_UNHANDLED`` turns off.
+        connect: the function is for the events of accounts that are connected to this site's own, which
+            ``event.account_id`` names, and for no others; by default it is for those of the own accounts alone.
 
     Raises:
         ValueError: a wildcard stands elsewhere than at the end, or a built-in handler names no provider.
@@ -91,7 +100,7 @@ def handles(
         for event_type in event_types:
             known = _by_pattern if event_type.endswith(WILDCARD) else _by_type.setdefault(event_type, [])
             turn = (1 if built_in else 0 if before else 2, next(_numbers))
-            registration = Registration(handler, event_type, variant, provider, before, built_in, turn)
+            registration = Registration(handler, event_type, variant, provider, before, built_in, connect, turn)
             if registration not in known:
                 known.append(registration)
         return handler
@@ -106,12 +115,15 @@ def matches(pattern: str, event_type: str) -> bool:
     return pattern == event_type
 
 
-def handlers_for(event_type: str, variant: str | None = None, provider: str | None = None) -> list[Handler]:
+def handlers_for(
+    event_type: str, variant: str | None = None, provider: str | None = None, *, connect: bool = False
+) -> list[Handler]:
     """Return the handlers of an event type, in the order in which they run, each once; without what is turned off.
 
     Args:
         variant: leave out what is registered for other variants; by default nothing is left out.
         provider: leave out what is registered for other providers; by default nothing is left out.
+        connect: of the events of connected accounts.
     """
     found = [*_by_type.get(event_type, ())]
     found += [one for one in _by_pattern if matches(one.event_type, event_type)]
@@ -122,21 +134,23 @@ def handlers_for(event_type: str, variant: str | None = None, provider: str | No
         if (not one.variant or variant in (None, one.variant))
         and (not one.provider or provider in (None, one.provider))
         and not (one.built_in and turned_off)
+        and one.connect == connect
     )
     return list(dict.fromkeys(one.handler for one in sorted(mine, key=attrgetter("turn"))))
 
 
-def handled_types(variant: str | None = None, provider: str | None = None) -> list[str]:
+def handled_types(variant: str | None = None, provider: str | None = None, *, connect: bool = False) -> list[str]:
     """Return every event type that somebody handles by its name; see also ``handled_patterns``.
 
     Args:
         variant: leave out what is handled for other variants only; by default nothing is left out.
         provider: leave out what is handled for other providers only, and names that only others' own handlers know.
+        connect: of connected accounts.
     """
     return sorted(
         event_type
         for event_type, registrations in _by_type.items()
-        if handlers_for(event_type, variant, provider) and not _is_foreign(registrations, provider)
+        if handlers_for(event_type, variant, provider, connect=connect) and not _is_foreign(registrations, provider)
     )
 
 

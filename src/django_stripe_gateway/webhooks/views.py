@@ -22,7 +22,7 @@ from django_stripe_gateway.exceptions import (
 )
 from django_stripe_gateway.gateways.registry import find_provider
 from django_stripe_gateway.services.bodies import keep_body
-from django_stripe_gateway.webhooks.events import parse_event
+from django_stripe_gateway.webhooks.events import parse_event, place_event
 from django_stripe_gateway.webhooks.inbox.receive import receive_event
 from django_stripe_gateway.webhooks.providers import webhook_provider
 
@@ -76,7 +76,7 @@ class WebhookView(View):
             if variant and (found := find_provider(provider)) and not found.owns(variant):
                 raise GatewayConfigurationError(f"PAYMENT_VARIANTS has no {found.label} variant {variant}.")
             variant = webhooks.verify(body, request.headers, variant)
-            event = parse_event(text, provider=provider, variant=variant)
+            event = place_event(parse_event(text, provider=provider, variant=variant))
         except GatewayConfigurationError as error:
             logger.warning("A webhook was refused: %s", error.detail)
             return _no_such_address()

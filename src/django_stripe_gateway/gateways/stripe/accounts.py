@@ -52,6 +52,8 @@ class StripeAccount:
     is_localstripe: bool
     flow: str
     manual_capture: bool
+    #: Of endpoints that bring the events of connected accounts.
+    connect_secrets: tuple[str, ...] = field(default=(), repr=False)
     #: As the host says; empty to have Stripe asked.
     account_id: str = ""
     #: The account, or the path to it, in whose name the key's calls are made; empty for the key's own.
@@ -79,6 +81,11 @@ class StripeAccount:
     def is_organization(self) -> bool:
         """Whether the key is an organisation's, which needs a context."""
         return self.api_key.startswith(ORGANIZATION_KEY_PREFIXES)
+
+    @property
+    def signing_secrets(self) -> tuple[str, ...]:
+        """The secrets of all endpoints that deliver here."""
+        return self.webhook_secrets + self.connect_secrets
 
     def __reduce__(self) -> tuple[Callable[[str], StripeAccount], tuple[str]]:
         """Pickle the variant's name only: tasks are queued in pickles, and secrets do not belong there."""
@@ -123,6 +130,7 @@ def stripe_account(variant: str) -> StripeAccount:
         variant=variant,
         api_key=api_key,
         webhook_secrets=secrets,
+        connect_secrets=split_secrets(options.get("connect_endpoint_secret")),
         api_base=str(options.get("api_base") or "").rstrip("/") or default_base,
         api_version=str(options.get("api_version") or gateway_settings.api_version),
         is_localstripe=local,

@@ -32,6 +32,7 @@ UPSTREAM_PROVIDERS = ("payments.stripe.StripeProvider", "payments.stripe.StripeP
 OPTIONS: Options = {
     "api_key": ("a string", rules.is_optional_text),
     "endpoint_secret": ("a string, or a list of strings", rules.is_texts),
+    "connect_endpoint_secret": ("a string, or a list of strings", rules.is_texts),
     "account_id": (rules.is_optional_account.must, rules.is_optional_account),
     "context": (rules.is_optional_context.must, rules.is_optional_context),
     "api_base": ("an address, or empty", rules.is_optional_address),
@@ -96,7 +97,7 @@ def _check_secrets(account: StripeAccount) -> Iterator[CheckMessage]:
             "beside the endpoint, `stripe listen` when it starts."
         )
         yield error("003", message, hint)
-    if not account.is_localstripe and not all(secret.startswith("whsec_") for secret in account.webhook_secrets):
+    if not account.is_localstripe and not all(secret.startswith("whsec_") for secret in account.signing_secrets):
         message = f"A webhook secret of the variant {name!r} does not begin with whsec_."
         yield warning("003", message, "Copy the endpoint's signing secret into STRIPE_GATEWAY_WEBHOOK_SECRET.")
 

@@ -10,6 +10,9 @@ from typing import Any
 
 from django_stripe_gateway.exceptions import InvalidInput, ProviderError
 from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask
+from django_stripe_gateway.gateways.stripe.fields import metadata_of
+
+KIND_MARK, CONNECT = "django_stripe_gateway", "connect"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class WebhookEndpoint:
     is_enabled: bool
     created: int
     description: str = ""
+    #: It brings the events of connected accounts.
+    is_connect: bool = False
     secret: str = dataclasses.field(default="", repr=False)
 
 
@@ -45,7 +50,7 @@ class StripeEndpoints(StripeAccountCalls):
         return any(endpoint.id == endpoint_id for endpoint in self.list_all())
 
     def create(
-        self, url: str, events: Sequence[str], *, description: str, idempotency_key: str
+        self, url: str, events: Sequence[str], *, description: str, idempotency_key: str, connect: bool = False
     ) -> tuple[WebhookEndpoint, bool]:
         """Create an endpoint; return it with its secret, and whether the answer is that of an earlier request.
 
@@ -55,6 +60,9 @@ class StripeEndpoints(StripeAccountCalls):
         params: dict[str, Any] = {"url": url, "enabled_events": list(events), "api_version": self.api_version}
         if description:
             params["description"] = description
+        if connect:
+            # Stripe does not say of an endpoint which kind it is.
+            params |= {"connect": True, "metadata": {KIND_MARK: CONNECT}}
         answers: list[Any] = []
 
         def call() -> Any:
@@ -103,6 +111,7 @@ def _endpoint(obj: Mapping[str, Any]) -> WebhookEndpoint:
         is_enabled=obj["status"] == "enabled",
         created=int(obj["created"]),
         description=str(obj.get("description") or ""),
+        is_connect=bool(obj.get("application")) or metadata_of(obj.get("metadata")).get(KIND_MARK) == CONNECT,
         secret=str(obj.get("secret") or ""),
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.gateways.stripe.calls import PAGE, StripeAccountCalls, ask, pool
+from django_stripe_gateway.gateways.stripe.paths import PATHS
 
 # Of ``types``; https://docs.stripe.com/api/events/list
 MOST_TYPES = 20
@@ -74,20 +75,23 @@ class StripeEvents(StripeAccountCalls):
         wanted = [event for event in page.events if not query.types or event.type in query.types]
         return EventPage(wanted, page.last_id)
 
-    def related_object(self, related: Mapping[str, Any], *, context: str = "") -> dict[str, Any]:
-        """Return the object that a thin event names, as plain values.
+    def related_object(self, related: Mapping[str, Any], *, context: str = "", account_id: str = "") -> dict[str, Any]:
+        """Return the object that an event names, as plain values.
 
         Args:
-            related: the event's ``related_object``.
+            related: the event's ``related_object``; of a snapshot event, the object in it.
             context: the event's own ``context``, where it is about another account.
+            account_id: the connected account that is asked, where the event has no context.
 
         Raises:
             ProviderError: it names no path of Stripe's API.
         """
         url = related.get("url")
+        if url is None and related.get("object") in PATHS:
+            url = f"{PATHS[related['object']]}/{related.get('id')}"
         if not isinstance(url, str) or not API_PATH.fullmatch(url):
             raise ProviderError("The event names no object of Stripe's API.", code="malformed_object")
-        options = {"stripe_context": context} if context else {}
+        options = {"stripe_context": context} if context else {"stripe_account": account_id} if account_id else {}
         return ask(lambda: pool.get(self.account).raw_request("get", url, **options), dict)
 
 

@@ -30,7 +30,7 @@ def signing_account(body: str, header: str, accounts: Iterable[StripeAccount], t
 
     for account in accounts:
         # An empty secret is one that anybody can sign with.
-        for secret in filter(None, account.webhook_secrets):
+        for secret in filter(None, account.signing_secrets):
             try:
                 stripe.WebhookSignature.verify_header(body, header, secret)
             except stripe.SignatureVerificationError:

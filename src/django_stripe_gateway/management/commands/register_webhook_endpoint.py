@@ -41,6 +41,9 @@ class Command(GatewayCommand):
             action="store_true",
             help="make a new endpoint beside one of another API version; run again, it disables the old one",
         )
+        parser.add_argument(
+            "--connect", action="store_true", help="the endpoint for events of connected accounts, which is another one"
+        )
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, and change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -67,6 +70,7 @@ class Command(GatewayCommand):
                     description=options["description"],
                     replace=options["replace"],
                     dry_run=options["dry_run"],
+                    connect=options["connect"],
                 )
             except GatewayError as error:
                 failed.append(f"{account.variant}: {sentence_of(error)}")
@@ -116,13 +120,13 @@ def notes(registration: Registration, *, is_dry_run: bool) -> list[str]:
         lines.append(
             f"the signing secret of {registration.endpoint_id}, shown only now:\n"
             f"    {registration.secret}\n"
-            "Put it into STRIPE_GATEWAY_WEBHOOK_SECRET (or the variant's endpoint_secret). While an older endpoint "
+            f"Put it into {_place_of_secret(registration)}. While an older endpoint "
             "still delivers, keep its secret there too, separated by a comma."
         )
     elif registration.endpoint_id:
         lines.append(
             f"Stripe's Dashboard shows the signing secret of {registration.endpoint_id} under "
-            "Webhooks, if STRIPE_GATEWAY_WEBHOOK_SECRET does not hold it yet."
+            f"Webhooks, if {_place_of_secret(registration)} does not hold it yet."
         )
     if registration.action == "replacing":
         lines.append(
@@ -142,3 +146,9 @@ def notes(registration: Registration, *, is_dry_run: bool) -> list[str]:
         )
     lines += [f"disabled {name}." for name in registration.disabled]
     return lines
+
+
+def _place_of_secret(registration: Registration) -> str:
+    if registration.is_connect:
+        return f"the option connect_endpoint_secret of the variant {registration.variant}"
+    return "STRIPE_GATEWAY_WEBHOOK_SECRET (or the variant's endpoint_secret)"

@@ -342,7 +342,7 @@ def apply_invoice(invoice: Invoice, snapshot: InvoiceSnapshot, origin: Origin) -
         raise SnapshotMismatch("customer differs")
     if invoice.currency and snapshot.currency != invoice.currency:
         raise SnapshotMismatch("currency differs")
-    before = copy(invoice)
+    before, is_new = copy(invoice), invoice.pk is None
     if can_transition_invoice(invoice.status, snapshot.status):
         invoice.status = snapshot.status
     for name in MIRRORED_OF_INVOICE:
@@ -358,7 +358,7 @@ def apply_invoice(invoice: Invoice, snapshot: InvoiceSnapshot, origin: Origin) -
     note_under_way(invoice, is_under_way=snapshot.is_under_way)
     if before.pk is None or "intent_id" in changed:
         # Its credit notes, refunds and disputes may have come before.
-        handle_arrivals(invoice.provider_id if before.pk is None else "", invoice.intent_id)
+        handle_arrivals(invoice.provider_id, invoice.intent_id)
     tell_of_payment(invoice, before)
     if changed and invoice.subscription is not None:
         note_payment(invoice.subscription, snapshot)

@@ -21,6 +21,7 @@ from django_stripe_gateway.models.webhook_events import WebhookEventQuerySet
 from django_stripe_gateway.services.audit import send_on_commit
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 from django_stripe_gateway.webhooks.events import Event, clean_id, related_id
+from django_stripe_gateway.webhooks.inbox.dispatch import dispatch, why_nobody
 from django_stripe_gateway.webhooks.inbox.process import look_again
 from django_stripe_gateway.webhooks.inbox.queue import hand_over
 from django_stripe_gateway.webhooks.inbox.run import (
@@ -31,6 +32,7 @@ from django_stripe_gateway.webhooks.inbox.run import (
     lease_end,
     log_failure,
     note_failure,
+    reason_of,
     run_handlers,
     settle,
     stored_events,
@@ -39,7 +41,6 @@ from django_stripe_gateway.webhooks.inbox.run import (
     write,
 )
 from django_stripe_gateway.webhooks.inbox.secrets import without_secrets
-from django_stripe_gateway.webhooks.registry import handlers_for
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Delivery:
         return WebhookEvent(
             provider=event.provider,
             variant=event.variant,
+            account_id=event.account_id,
             event_id=event.id,
             type=event.type,
             object_id=clean_id(event.object.get("id")),
@@ -135,15 +137,16 @@ def _store(delivery: Delivery) -> WebhookEvent:
 def _store_and_handle(delivery: Delivery, fetched: Fetched) -> WebhookEvent:
     row, event = delivery.new_row(), delivery.event
     # Nobody sees the row before its handlers have run, so that it can be stored with their result in one statement.
-    handlers = handlers_for(event.type, event.variant, event.provider)
+    handlers = dispatch(event)
     expected = WebhookState.PROCESSED if handlers else WebhookState.IGNORED
     row.attempts = 1
     settle(row, expected)
+    row.reason = "" if handlers else why_nobody(event)
     with money_transaction():
         _insert(row)
         state = run_handlers(event, fetched, handlers)
-        if state != expected:
-            settle(row, state)
+        if (state, reason_of(event, state)) != (expected, row.reason):
+            settle(row, state, event)
             write(row)
         announce(row)
     return row
@@ -173,4 +176,5 @@ def _keep_failed(delivery: Delivery, error: Exception) -> None:
 
 
 def _rows(event: Event) -> WebhookEventQuerySet:
-    return stored_events().filter(provider=event.provider, variant=event.variant, event_id=event.id)
+    own = {"variant": event.variant, "account_id": event.account_id, "event_id": event.id}
+    return stored_events().filter(provider=event.provider, **own)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -18,11 +17,12 @@ from django_stripe_gateway import signals
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.models import WebhookEvent
-from django_stripe_gateway.models.webhook_events import WebhookEventQuerySet
+from django_stripe_gateway.models.webhook_events import REASON_LENGTH, WebhookEventQuerySet
 from django_stripe_gateway.services.audit import send_on_commit
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 from django_stripe_gateway.webhooks.events import Event
-from django_stripe_gateway.webhooks.registry import FetchNeeded, Handler, handlers_for
+from django_stripe_gateway.webhooks.inbox.dispatch import Dispatch, dispatch, note_unhandled
+from django_stripe_gateway.webhooks.registry import FetchNeeded, Handler
 
 T = TypeVar("T")
 
@@ -38,7 +38,8 @@ GRAVITY = (WebhookState.IGNORED, WebhookState.PROCESSED, WebhookState.UNMATCHED,
 # How long it is looked whether the object of an unmatched event has appeared, at first after a minute.
 FIRST_LOOK = timedelta(minutes=1)
 LAST_LOOK = timedelta(days=3)
-WRITTEN = ("state", "attempts", "error", "processed", "next_attempt", "leased_until")
+NEVER_APPEARED = f"nothing that it could be about has appeared here for {LAST_LOOK.days} days"
+WRITTEN = ("state", "attempts", "error", "reason", "processed", "next_attempt", "leased_until")
 
 Fetched = Mapping[Handler, Any]
 
@@ -72,17 +73,21 @@ def with_fetches(event_type: str, run: Callable[[Fetched], T]) -> T:
                 fetched[needed.handler] = found
 
 
-def run_handlers(event: Event, fetched: Fetched, handlers: Sequence[Handler] | None = None) -> WebhookState:
+def run_handlers(event: Event, fetched: Fetched, handlers: Dispatch | None = None) -> WebhookState:
     """Run the handlers inside of the open transaction, and return what became of the event.
+
+    Why that is stands in ``event.reasons`` then.
 
     Args:
         handlers: the event's, where they are known already.
     """
     if handlers is None:
-        handlers = handlers_for(event.type, event.variant, event.provider)
+        handlers = dispatch(event)
     gravest = WebhookState.IGNORED
-    for handler in handlers:
-        asked = dataclasses.replace(event, fetched=fetched[handler]) if handler in fetched else event
+    event.reasons.clear()
+    if not handlers:
+        note_unhandled(event)
+    for handler, asked in handlers.calls(fetched):
         try:
             state = handler(asked)
         except FetchNeeded as needed:
@@ -98,13 +103,31 @@ def run_handlers(event: Event, fetched: Fetched, handlers: Sequence[Handler] | N
     return gravest
 
 
-def settle(row: WebhookEvent, state: WebhookState) -> None:
-    """Set on ``row`` what its handlers have said; the caller writes it."""
+def reason_of(event: Event, state: WebhookState) -> str:
+    """Return why an event has ended in a state, as its handlers have said."""
+    return "" if state == WebhookState.PROCESSED else "; ".join(dict.fromkeys(event.reasons))[:REASON_LENGTH]
+
+
+def settle(row: WebhookEvent, state: WebhookState, event: Event | None = None) -> None:
+    """Set on ``row`` what its handlers have said; the caller writes it.
+
+    Args:
+        event: whose handlers have run, and may have said why.
+    """
     row.state = state
-    row.error = ""
+    row.error = row.reason = ""
+    if event is not None:
+        row.reason = reason_of(event, state)
     row.processed = timezone.now()
     row.leased_until = None
     row.next_attempt = next_look(row.received) if state == WebhookState.UNMATCHED else None
+    if state == WebhookState.UNMATCHED and row.next_attempt is None:
+        give_up_looking(row)
+
+
+def give_up_looking(row: WebhookEvent) -> None:
+    """Set on ``row`` that what it is about has not appeared, and will not; the caller writes it."""
+    row.state, row.reason, row.next_attempt = WebhookState.IGNORED, NEVER_APPEARED, None
 
 
 def fail(row: WebhookEvent, error: Exception) -> None:
@@ -150,7 +173,7 @@ def handle_locked(rows: WebhookEventQuerySet, event: Event, fetched: Fetched, *,
         # A worker whose lease ran out may have been slow and not dead.
         if row is not None and not row.is_settled:
             row.attempts += attempts
-            settle(row, run_handlers(event, fetched))
+            settle(row, run_handlers(event, fetched), event)
             write(row)
             announce(row)
     return row

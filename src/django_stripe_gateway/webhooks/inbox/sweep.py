@@ -11,10 +11,10 @@ from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.services.arrivals import known_objects
 from django_stripe_gateway.webhooks.inbox.process import oldest_first, process_row
-from django_stripe_gateway.webhooks.inbox.run import next_look, stored_events
+from django_stripe_gateway.webhooks.inbox.run import give_up_looking, next_look, stored_events
 
 BATCH = 100
-COLUMNS = ("pk", "state", "object_id", "related_id", "occurred", "received", "next_attempt")
+COLUMNS = ("pk", "state", "object_id", "related_id", "occurred", "received", "next_attempt", "reason")
 
 
 def process_due_events() -> Iterator[WebhookEvent]:
@@ -45,7 +45,10 @@ def _without_absent(due: Iterable[WebhookEvent]) -> list[WebhookEvent]:
     absent = {row.pk: row for row in unmatched if known.isdisjoint(_names(row))}
     for row in absent.values():
         row.next_attempt = next_look(row.received)
-    stored_events().filter(state=WebhookState.UNMATCHED).bulk_update(absent.values(), ["next_attempt"])
+        if row.next_attempt is None:
+            give_up_looking(row)
+    fields = ["state", "reason", "next_attempt"]
+    stored_events().filter(state=WebhookState.UNMATCHED).bulk_update(absent.values(), fields)
     return [row for row in due if row.pk not in absent]
 
 

@@ -131,7 +131,8 @@ def newest_of(
     """
     look: Look[S] | None = event.fetched if isinstance(event.fetched, Look) else None
     before = row.provider_time
-    if is_in_doubt and look is None and not is_over:
+    # What was fetched of a thin event is newer than the event, and nobody knows than what else.
+    if (is_in_doubt or event.looked_up is not None) and look is None and not is_over:
         verdict = Verdict.LOOK
     else:
         verdict = judge(row, event_time=event.created, look=look, is_last=is_last, is_over=is_over)
@@ -262,7 +263,7 @@ def find_invoice(event: Event, snapshot: InvoiceSnapshot) -> Invoice | None:
         invoice = lock_invoice(variant, snapshot.invoice_id)
         if invoice is not None:
             return invoice
-    customer = find_customer(event, snapshot.customer_id)
+    customer = find_customer(event, snapshot.customer_id) or _customer_of_subscription(event, snapshot)
     if customer is None:
         return None
     subscription = None
@@ -275,6 +276,15 @@ def find_invoice(event: Event, snapshot: InvoiceSnapshot) -> Invoice | None:
         if subscription.customer_id != customer.pk:
             raise SnapshotMismatch("customer differs")
     return lock_invoice(customer.variant, snapshot.invoice_id) or new_invoice(customer, snapshot, subscription)
+
+
+def _customer_of_subscription(event: Event, snapshot: InvoiceSnapshot) -> Customer | None:
+    """Return the customer, locked, who has bought under another id of the provider's than their own."""
+    pk = find_subscription_row(speaks_for(event), snapshot.subscription_id) if snapshot.subscription_id else None
+    if pk is None:
+        return None
+    customer = lock_customer(Subscription.objects.using(payments_database()).get(pk=pk).customer_id)
+    return customer if customer.is_known_as(snapshot.customer_id) else None
 
 
 def _read(event: Event, kind: str) -> Any:

@@ -16,7 +16,7 @@ from django_stripe_gateway.gateways.stripe.events import RETENTION_DAYS, EventQu
 from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.models.webhook_events import UNPROCESSED
 from django_stripe_gateway.services.transactions import payments_database
-from django_stripe_gateway.webhooks.events import parse_event
+from django_stripe_gateway.webhooks.events import parse_event, place_event
 from django_stripe_gateway.webhooks.inbox.receive import receive_event
 from django_stripe_gateway.webhooks.inbox.run import uses_workers
 from django_stripe_gateway.webhooks.stripe.event_types import stripe_event_types
@@ -106,7 +106,7 @@ class CatchingUp:
             self.counts["new"] += 1
             return Missed(sent.id, sent.type, "missing")
         try:
-            event = parse_event(sent.body, provider="stripe", variant=variant)
+            event = place_event(parse_event(sent.body, provider="stripe", variant=variant))
             row = receive_event(event, sent.body, HEADERS)
         except WebhookRejected as error:
             return self._failed(sent, error.detail)

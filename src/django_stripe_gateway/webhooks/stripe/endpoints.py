@@ -43,6 +43,7 @@ class Registration:
     disabled: tuple[str, ...] = ()
     secret: str = field(default="", repr=False)
     is_localstripe: bool = False
+    is_connect: bool = False
 
     @property
     def has_other_version(self) -> bool:
@@ -64,7 +65,13 @@ def accounts_to_register(variant: str = "") -> Iterator[StripeAccount]:
 
 
 def register_endpoint(
-    *, account: StripeAccount, url: str, description: str = "", replace: bool = False, dry_run: bool = False
+    *,
+    account: StripeAccount,
+    url: str,
+    description: str = "",
+    replace: bool = False,
+    dry_run: bool = False,
+    connect: bool = False,
 ) -> Registration:
     """Let ``account`` deliver exactly the event types that are handled for it to ``url``.
 
@@ -74,18 +81,27 @@ def register_endpoint(
         replace: make a new endpoint beside one of another API version; once the new one is there, the next call
             disables the older ones.
         dry_run: ask Stripe, and change nothing.
+        connect: the endpoint is another one, for the events of connected accounts.
 
     Raises:
-        InvalidInput: Stripe would not deliver to the address.
+        InvalidInput: Stripe would not deliver to the address, or nobody handles events of connected accounts.
         GatewayError: Stripe, or localstripe, refused or was silent.
     """
-    events = stripe_event_types(event_variant(account))
+    events = stripe_event_types(event_variant(account), connect=connect)
     _check_url(account, url)
+    if connect and (account.is_localstripe or not events):
+        raise InvalidInput(
+            "localstripe has no connected accounts."
+            if account.is_localstripe
+            else 'Nobody handles events of connected accounts. Register a handler: @handles("account.updated", '
+            "connect=True)."
+        )
     if account.is_localstripe:
         if not dry_run:
             register_with_localstripe(account, url, events)
         return Registration(account.variant, url, "created", event_count=len(events), is_localstripe=True)
-    return _Registrar(StripeEndpoints(account), url, events, description, dry_run=dry_run).run(replace=replace)
+    registrar = _Registrar(StripeEndpoints(account), url, events, description, dry_run=dry_run, connect=connect)
+    return registrar.run(replace=replace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +113,11 @@ class _Registrar:
     events: Sequence[str]
     description: str
     dry_run: bool
+    connect: bool = False
 
     def run(self, *, replace: bool) -> Registration:
         version = self.endpoints.api_version
-        known = [endpoint for endpoint in self.endpoints.list_all() if endpoint.url == self.url]
+        known = [one for one in self.endpoints.list_all() if one.url == self.url and one.is_connect == self.connect]
         enabled = [endpoint for endpoint in known if endpoint.is_enabled]
         current = _of_version(enabled, version)
         if current is None and enabled and not replace:
@@ -122,10 +139,11 @@ class _Registrar:
     def _create_once(self, known: Sequence[WebhookEndpoint]) -> WebhookEndpoint:
         """Create the endpoint under a key that a second run, or one at the same time, uses as well."""
         wanted = [self.url, self.endpoints.api_version, *self.events, self.description, *(one.id for one in known)]
+        wanted += ["connect"] if self.connect else []
         for generation in range(MOST_GENERATIONS):
             key = _key("create", *wanted, str(generation))
             endpoint, is_replayed = self.endpoints.create(
-                self.url, self.events, description=self.description, idempotency_key=key
+                self.url, self.events, description=self.description, connect=self.connect, idempotency_key=key
             )
             # Stripe repeats its answer for a day, also after somebody has deleted the endpoint.
             if not is_replayed or self.endpoints.exists(endpoint.id):
@@ -168,6 +186,7 @@ class _Registrar:
             wanted_api_version=version,
             event_count=len(self.events),
             secret=endpoint.secret if endpoint else "",
+            is_connect=self.connect,
             **values,
         )
 

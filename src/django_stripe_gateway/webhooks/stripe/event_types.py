@@ -12,13 +12,14 @@ SPELLING = re.compile(r"[a-z][a-z0-9_.\[\]]*", re.ASCII)
 THIN_PREFIXES = ("v1.", "v2.")
 
 
-def stripe_event_types(variant: str | None = None) -> list[str]:
+def stripe_event_types(variant: str | None = None, *, connect: bool = False) -> list[str]:
     """Return the handled types that Stripe's v1 API knows: thin ones come another way.
 
     Args:
         variant: leave out what is handled for other variants only; by default nothing is left out.
+        connect: those of connected accounts, and not of the own ones.
     """
-    return [name for name in _names(variant) if not name.startswith(THIN_PREFIXES)]
+    return [name for name in _names(variant, connect=connect) if not name.startswith(THIN_PREFIXES)]
 
 
 def thin_event_types() -> list[str]:
@@ -26,5 +27,5 @@ def thin_event_types() -> list[str]:
     return [name for name in _names() if name.startswith(THIN_PREFIXES)]
 
 
-def _names(variant: str | None = None) -> list[str]:
-    return [name for name in handled_types(variant, "stripe") if SPELLING.fullmatch(name)]
+def _names(variant: str | None = None, *, connect: bool = False) -> list[str]:
+    return [name for name in handled_types(variant, "stripe", connect=connect) if SPELLING.fullmatch(name)]

@@ -18,6 +18,7 @@ from django_stripe_gateway.services.snapshots import PageDecides, SnapshotMismat
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.payments import change_payment, find_payment
 from django_stripe_gateway.webhooks.registry import FetchNeeded
+from django_stripe_gateway.webhooks.stripe.foreign import find_by_intent, state_without_payment
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +90,10 @@ def change_stripe_payment(event: Event, kind: str, change: Callable[[AbstractPay
             raise SnapshotMismatch("the payment is of another account or mode than the one that is configured")
         change(payment)
 
-    return change_payment(event, find_stripe_payment(event.object), verify_and_change)
+    payment = find_stripe_payment(event.object) or find_by_intent(event)
+    if payment is None:
+        return state_without_payment(event)
+    return change_payment(event, payment, verify_and_change)
 
 
 def find_stripe_payment(obj: Mapping[str, Any]) -> AbstractPayment | None:

@@ -32,8 +32,9 @@ def _stop_selling(event: Event, column: str) -> WebhookState:
     if not object_id or (event.object.get("active") is not False and not is_deleted):
         return WebhookState.PROCESSED
     rows = PlanPricing.objects.using(payments_database()).filter(variant__in=speaks_for(event), **{column: object_id})
-    if event.created is not None and not is_deleted:
+    said = event.looked_up or event.created
+    if said is not None and not is_deleted:
         # A stale event, such as a replay: what was decided here since then stays. Stripe's times are whole seconds.
-        rows = rows.filter(modified__lte=event.created + timedelta(seconds=1))
+        rows = rows.filter(modified__lte=said + timedelta(seconds=1))
     rows.update(is_active=False, replaced_by=None, modified=timezone.now())
     return WebhookState.PROCESSED

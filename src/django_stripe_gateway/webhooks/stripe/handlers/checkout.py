@@ -19,6 +19,7 @@ from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.registry import FetchNeeded
 from django_stripe_gateway.webhooks.stripe.billing import speaks_for, verify_account
+from django_stripe_gateway.webhooks.stripe.buyers import take_in_buyer
 from django_stripe_gateway.webhooks.stripe.payments import apply_payment_event
 from django_stripe_gateway.webhooks.stripe.registration import handles
 
@@ -43,7 +44,8 @@ def handle_checkout_session(event: Event) -> WebhookState:
         return _handle_setup_page(event)
     if mode not in (None, "payment"):
         return WebhookState.IGNORED
-    failed = event.type == "checkout.session.async_payment_failed"
+    # A session that was fetched may have been paid since.
+    failed = event.type == "checkout.session.async_payment_failed" and event.object.get("payment_status") != "paid"
     return apply_payment_event(event, "checkout.session", failure=ASYNC_FAILURE if failed else None)
 
 
@@ -52,7 +54,7 @@ def _handle_subscription_page(event: Event) -> WebhookState:
     rows = Subscription.objects.using(payments_database()).filter(variant__in=speaks_for(event))
     pk = rows.filter(checkout_id=clean_id(event.object.get("id"))).values_list("pk", flat=True).first()
     if pk is None or not event.object.get("id"):
-        return WebhookState.UNMATCHED
+        return take_in_buyer(event)
     subscription = lock_subscription(pk)
     try:
         verify_account(event, subscription)

@@ -55,7 +55,9 @@ def handle_detached(event: Event) -> WebhookState:
     """Forget a payment method that cannot be charged any more."""
     method_id = clean_id(event.object.get("id"))
     modes = claimed_modes(event)
-    if method_id and len(modes) < 2:
+    # One that was fetched may have been added again since.
+    is_gone = event.looked_up is None or not event.object.get("customer")
+    if method_id and len(modes) < 2 and is_gone:
         for model in (Customer, Subscription):
             rows = model._default_manager.using(payments_database()).filter(default_payment_method=method_id)
             rows.filter(variant__in=speaks_for(event), livemode__in=modes or (False, True)).update(

@@ -10,6 +10,7 @@ from django_stripe_gateway.services.subscriptions.grace import note_under_way
 from django_stripe_gateway.services.subscriptions.pay_invoice import put_back_what_was_charged
 from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.stripe.billing import apply_invoice_event
+from django_stripe_gateway.webhooks.stripe.forms import was_told_in_other_form
 from django_stripe_gateway.webhooks.stripe.registration import handles
 
 
@@ -41,7 +42,7 @@ def handle_failed_payment(event: Event) -> WebhookState:
         if event.fetched is None:
             # What was under way is decided; whoever was asked instead knows better.
             note_under_way(invoice, is_under_way=False)
-        if invoice.is_open and invoice.subscription is not None:
+        if invoice.is_open and invoice.subscription is not None and not was_told_in_other_form(event):
             announce(signals.subscription_payment_failed, invoice.subscription, invoice=invoice)
 
     return apply_invoice_event(event, announce_failure)

@@ -8,6 +8,7 @@ from django_stripe_gateway.models import Subscription
 from django_stripe_gateway.services.subscriptions.announcements import announce
 from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.stripe.billing import apply_subscription_event
+from django_stripe_gateway.webhooks.stripe.forms import was_told_in_other_form
 from django_stripe_gateway.webhooks.stripe.registration import handles
 
 
@@ -30,7 +31,7 @@ def handle_trial_will_end(event: Event) -> WebhookState:
     """Announce that a trial ends soon, unless it is over by now."""
 
     def announce_end(subscription: Subscription) -> None:
-        if subscription.on_trial:
+        if subscription.on_trial and not was_told_in_other_form(event):
             announce(signals.subscription_trial_ending, subscription)
 
     return apply_subscription_event(event, announce_end)

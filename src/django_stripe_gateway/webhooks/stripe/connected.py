@@ -1,0 +1,57 @@
+"""Events of connected accounts: whose an event is that names its account."""
+
+from __future__ import annotations
+
+import logging
+
+from django_stripe_gateway.accounts import Account
+from django_stripe_gateway.exceptions import GatewayError, ProviderUnavailable
+from django_stripe_gateway.gateways.stripe.accounts import StripeAccount, stripe_account, stripe_accounts
+from django_stripe_gateway.models.provider_accounts import current_account
+from django_stripe_gateway.services.accounts import learn_account
+from django_stripe_gateway.webhooks.stripe.variants import event_variant
+
+logger = logging.getLogger(__name__)
+
+
+def place(variant: str, account_id: str, livemode: bool | None) -> tuple[str, str]:
+    """Return the variant that an event is about, and its account where that is no variant's.
+
+    An event that names the verified variant's own account is as one that names none: an endpoint of an organisation
+    names it always. What a platform's endpoint brings of an account that another variant has the key of is that
+    variant's, if the platform has been given a secret for the events of connected accounts. All else is of an account
+    that nothing here belongs to.
+
+    Raises:
+        ProviderUnavailable: Stripe did not say whose the variant's key is.
+    """
+    verified = stripe_account(variant)
+    account = _known(verified)
+    if account is not None and account.account_id and not account.named_id:
+        if account_id == account.account_id:
+            return variant, ""
+    elif account is not None:
+        logger.warning(
+            "An event of the account %s is left to those who handle connected accounts, because nobody knows whose the "
+            "key of the variant %s is. Set STRIPE_GATEWAY_ACCOUNT_ID, or the variant's option account_id.",
+            account_id,
+            variant,
+        )
+    if verified.connect_secrets:
+        for other in stripe_accounts():
+            if other.is_localstripe or livemode not in (None, other.livemode):
+                continue
+            known = current_account(other.variant)
+            if known is not None and not known.named_id and known.account_id == account_id:
+                return event_variant(other), ""
+    return variant, account_id
+
+
+def _known(account: StripeAccount) -> Account | None:
+    try:
+        return learn_account(account.variant)
+    except ProviderUnavailable:
+        raise
+    except GatewayError:
+        # What the settings and Stripe do not agree about proves nothing.
+        return current_account(account.variant)

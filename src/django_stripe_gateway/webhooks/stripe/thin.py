@@ -1,0 +1,79 @@
+"""Thin events of objects of API v1: their object is asked for, and then they are what their twins are.
+
+Since 2026-09-30 Stripe sends every event of API v1 thin as well, as ``v1.…`` to event destinations. What is fetched is
+as the object is now, which may be long after the event, and is believed of nothing but the object that the event names:
+its kind, its id and its path have to fit each other and the event's type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils import timezone
+
+from django_stripe_gateway.choices import WebhookState
+from django_stripe_gateway.exceptions import ProviderError, ProviderUnavailable
+from django_stripe_gateway.gateways.stripe.accounts import stripe_account
+from django_stripe_gateway.gateways.stripe.events import API_PATH, StripeEvents
+from django_stripe_gateway.gateways.stripe.paths import PATHS, kind_of
+from django_stripe_gateway.webhooks.events import Event, clean_id
+from django_stripe_gateway.webhooks.providers import LookedUp
+
+THIN_PREFIX = "v1."
+DELETED = ".deleted"
+# These do not go when they end: their last state can be asked for.
+STAY = frozenset({"subscription"})
+
+
+def full_type(event_type: str) -> str:
+    """Return as which type a thin event comes where it holds its object, empty if it comes as none."""
+    return event_type.removeprefix(THIN_PREFIX) if event_type.startswith(THIN_PREFIX) else ""
+
+
+def look_up(event: Event) -> LookedUp:
+    """Ask for the object that a thin event names, unless what it says of it does not fit.
+
+    Raises:
+        ProviderError: Stripe refused or failed: the event is handled again later.
+    """
+    began, full = timezone.now(), full_type(event.type)
+    if not event.object:
+        # Such as that of an upcoming invoice, which is no object yet.
+        return LookedUp({}, began, WebhookState.IGNORED, "it names no object")
+    reason = _contradiction(full, event.object)
+    if reason:
+        return LookedUp({}, began, WebhookState.MISMATCHED, reason)
+    is_deletion = full.endswith(DELETED) and event.object["type"] not in STAY
+    stripe = StripeEvents(stripe_account(event.variant))
+    try:
+        found = stripe.related_object(event.object, context=event.context, account_id=event.account_id)
+    except ProviderUnavailable:
+        raise
+    except ProviderError as error:
+        if not error.is_missing:
+            raise
+        found = {"id": event.object["id"], "object": event.object["type"], "deleted": True}
+    if (found.get("id"), found.get("object")) != (event.object["id"], event.object["type"]):
+        return LookedUp({}, began, WebhookState.MISMATCHED, "Stripe answers with another object than the event names")
+    if (found.get("deleted") is True) != is_deletion and event.object["type"] not in STAY:
+        if is_deletion:
+            return LookedUp({}, began, WebhookState.MISMATCHED, "it says that the object is deleted, which is there")
+        return LookedUp({}, began, WebhookState.IGNORED, "its object has been deleted since")
+    return LookedUp(found, began)
+
+
+def _contradiction(full: str, related: Mapping[str, Any]) -> str:
+    """Return what does not fit in what a thin event says of its object, empty if all does."""
+    kind, object_id, url = related.get("type"), clean_id(related.get("id")), related.get("url")
+    if not isinstance(kind, str) or not object_id or not isinstance(url, str):
+        return "it names no object of Stripe's API"
+    wanted = kind_of(full)
+    if wanted and kind != wanted:
+        return f"it names an object of another kind than {wanted}"
+    if not wanted and (kind in PATHS or kind.rpartition(".")[2] not in full.split(".")):
+        return "it names an object of another kind than its type says"
+    if kind in PATHS:
+        return "" if url == f"{PATHS[kind]}/{object_id}" else "it names an address that is not the object's"
+    is_fitting = API_PATH.fullmatch(url) and url.rpartition("/")[2] == object_id
+    return "" if is_fitting else "it names an address that is not the object's"
