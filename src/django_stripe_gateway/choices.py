@@ -268,6 +268,13 @@ class CatalogueOperationKind(models.TextChoices):
     CREATE_METER = "create_meter", _("Create a meter")
 
 
+class ConnectOperationKind(models.TextChoices):
+    """What a connect operation asks the provider to do."""
+
+    CREATE_ACCOUNT = "create_account", _("Create an account")
+    ONBOARDING = "onboarding", _("Open the onboarding")
+
+
 class SubscriptionLogEvent(models.TextChoices):
     """What a line of a subscription's audit trail is about."""
 

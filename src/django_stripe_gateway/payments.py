@@ -26,6 +26,8 @@ They commit what they are about to do before they ask the provider, and raise ``
 """
 
 from django_stripe_gateway.money import format_amount, from_minor_units, to_minor_units
+from django_stripe_gateway.services.connect.accounts import create_connected_account, onboarding_url
+from django_stripe_gateway.services.connect.sync import sync_connected_account
 from django_stripe_gateway.services.giving_up import give_up_operation
 from django_stripe_gateway.services.operations.reconcile import Reconciled
 from django_stripe_gateway.services.origins import Origin
@@ -53,6 +55,7 @@ __all__ = [
     "claim_payment",
     "complete_return",
     "confirm_payment",
+    "create_connected_account",
     "create_payment",
     "fetch_fees",
     "format_amount",
@@ -60,11 +63,13 @@ __all__ = [
     "give_up_operation",
     "give_up_payment",
     "guest_token",
+    "onboarding_url",
     "reconcile_operations",
     "reconcile_payments",
     "refund_payment",
     "refund_unexpected",
     "start_payment",
+    "sync_connected_account",
     "sync_payment",
     "to_minor_units",
 ]

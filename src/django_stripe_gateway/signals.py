@@ -7,6 +7,7 @@ from django.dispatch import Signal
 
 __all__ = [
     "card_expiring",
+    "connected_account_updated",
     "credit_note_voided",
     "customer_deleted",
     "dispute_closed",
@@ -100,6 +101,9 @@ payment_mismatch = Signal()
 
 # payment, unexpected (UnexpectedPayment): money came that contradicts the payment, and waits for a decision.
 payment_unexpected = Signal()
+
+# account (ConnectedAccount), changed (names of its fields): a seller's account was made, is another, or has left.
+connected_account_updated = Signal()
 
 # event (WebhookEvent): an event was accepted and stored for the first time.
 webhook_received = Signal()

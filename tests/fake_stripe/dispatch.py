@@ -220,7 +220,7 @@ class Dispatcher:
 
 
 #: Objects without an id, which are not rendered by type.
-_PLAIN = {"balance"}
+_PLAIN = {"account_link", "balance"}
 
 
 def _unknown_error() -> ApiError:

@@ -20,6 +20,8 @@ OUTPUT = pathlib.Path(__file__).with_name("openapi.json.gz")
 #: First path segments below /v1/ whose operations are kept whole.
 KEPT_RESOURCES = (
     "account",
+    "account_links",
+    "accounts",
     "balance",
     "billing/meter_event_adjustments",
     "billing/meter_events",
@@ -52,6 +54,8 @@ KEPT_RESOURCES = (
 
 #: Objects whose response schema is kept, with whatever it refers to.
 KEPT_OBJECTS = (
+    "account",
+    "account_link",
     "billing.meter",
     "billing.meter_event",
     "billing.meter_event_summary",

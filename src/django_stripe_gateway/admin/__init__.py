@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django_stripe_gateway.admin.base.registration import register_payment_admin
+from django_stripe_gateway.admin.connected_accounts import ConnectedAccountAdmin
 from django_stripe_gateway.admin.customers import CustomerAdmin
 from django_stripe_gateway.admin.gateways import PaymentGatewayConfigAdmin
 from django_stripe_gateway.admin.given_back import CreditNoteAdmin, DisputeAdmin, DisputeInline, InvoiceRefundAdmin
@@ -12,6 +13,7 @@ from django_stripe_gateway.admin.mails import MailMessageAdmin
 from django_stripe_gateway.admin.operations import (
     BillingOperationAdmin,
     CatalogueOperationAdmin,
+    ConnectOperationAdmin,
     OperationInline,
     PaymentOperationAdmin,
 )
@@ -33,6 +35,8 @@ from django_stripe_gateway.admin.webhook_events import WebhookEventAdmin
 __all__ = [
     "BillingOperationAdmin",
     "CatalogueOperationAdmin",
+    "ConnectOperationAdmin",
+    "ConnectedAccountAdmin",
     "CreditNoteAdmin",
     "CustomerAdmin",
     "DisputeAdmin",

@@ -22,6 +22,7 @@ from django_stripe_gateway.conf.permissions import GIVE_UP, RESUME_OPERATION
 from django_stripe_gateway.models import (
     BillingOperation,
     CatalogueOperation,
+    ConnectOperation,
     PaymentOperation,
 )
 from django_stripe_gateway.services.giving_up import give_up_operation
@@ -137,4 +138,16 @@ class CatalogueOperationAdmin(OperationAdmin):
     fields = readonly_fields = tuple(
         "plan pricing variant kind state object_id idempotency_key attempts leased_until problem created "
         "modified".split()
+    )
+
+
+@admin.register(ConnectOperation)
+class ConnectOperationAdmin(OperationAdmin):
+    """What was asked about accounts of sellers."""
+
+    list_display = ("id", "created", "connected_account", "kind", "state", "attempts", "leased_until")
+    list_select_related = ("connected_account",)
+    search_fields = ("connected_account__provider_id__exact", "object_id__exact", "idempotency_key__exact")
+    fields = readonly_fields = tuple(
+        "connected_account kind state object_id idempotency_key attempts leased_until problem created modified".split()
     )

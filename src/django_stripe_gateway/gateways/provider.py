@@ -15,6 +15,7 @@ from django_stripe_gateway.exceptions import UnsupportedByGateway
 from django_stripe_gateway.gateways.account_reading import AccountReader
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.billing import BillingGateway
+from django_stripe_gateway.gateways.connecting import ConnectGateway
 from django_stripe_gateway.gateways.metering import MeterGateway
 
 Check = Callable[..., list[CheckMessage]]
@@ -112,6 +113,14 @@ class Provider(ABC):
             UnsupportedByGateway: this provider counts no use.
         """
         raise UnsupportedByGateway(f"{self.label} has no meters here.")
+
+    def connect(self, variant: str) -> ConnectGateway:
+        """Return the accounts of sellers that are connected to the account behind ``variant``.
+
+        Raises:
+            UnsupportedByGateway: this provider connects none.
+        """
+        raise UnsupportedByGateway(f"{self.label} connects no accounts of sellers here.")
 
     def account_reader(self, variant: str) -> AccountReader:
         """Return what reads all that the account behind ``variant`` holds, for its import.

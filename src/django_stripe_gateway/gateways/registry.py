@@ -14,6 +14,7 @@ from django_stripe_gateway.exceptions import GatewayConfigurationError, Unsuppor
 from django_stripe_gateway.gateways.account_reading import AccountReader
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.billing import BillingGateway
+from django_stripe_gateway.gateways.connecting import ConnectGateway
 from django_stripe_gateway.gateways.metering import MeterGateway
 from django_stripe_gateway.gateways.provider import Provider
 
@@ -107,6 +108,19 @@ def get_meters(variant: str) -> MeterGateway:
     if provider is None or not provider.supports_meters:
         raise GatewayConfigurationError(f"The provider of the variant {variant!r} has no meters here.")
     return provider.meters(variant)
+
+
+def get_connect_gateway(variant: str) -> ConnectGateway:
+    """Return the accounts of sellers that are connected to the account behind ``variant``.
+
+    Raises:
+        GatewayConfigurationError: the settings name no such variant.
+        UnsupportedByGateway: the variant's provider connects none.
+    """
+    provider = _owner(variant, *_providers.values())
+    if provider is None:
+        raise UnsupportedByGateway(f"The provider of the variant {variant!r} connects no accounts of sellers here.")
+    return provider.connect(variant)
 
 
 def get_account_reader(variant: str) -> AccountReader:

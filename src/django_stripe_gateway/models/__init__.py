@@ -20,6 +20,7 @@ from django_stripe_gateway.choices import (
     UsageKind,
 )
 from django_stripe_gateway.models.allowances import LimitOverride, UsageGrant
+from django_stripe_gateway.models.connected_accounts import ConnectedAccount
 from django_stripe_gateway.models.customers import Customer
 from django_stripe_gateway.models.disputes import Dispute
 from django_stripe_gateway.models.gateways import PaymentGatewayConfig
@@ -29,7 +30,12 @@ from django_stripe_gateway.models.invoices import Invoice
 from django_stripe_gateway.models.logs import PaymentLog, SubscriptionLog
 from django_stripe_gateway.models.mails import KnownCard, MailMessage
 from django_stripe_gateway.models.meter_events import MeterEvent
-from django_stripe_gateway.models.operations import BillingOperation, CatalogueOperation, PaymentOperation
+from django_stripe_gateway.models.operations import (
+    BillingOperation,
+    CatalogueOperation,
+    ConnectOperation,
+    PaymentOperation,
+)
 from django_stripe_gateway.models.payment_fees import PaymentFees
 from django_stripe_gateway.models.payment_querysets import PaymentQuerySet
 from django_stripe_gateway.models.payments import AbstractPayment, Payment, get_payment_model
@@ -47,6 +53,8 @@ __all__ = [
     "BillingOperation",
     "CaptureMethod",
     "CatalogueOperation",
+    "ConnectOperation",
+    "ConnectedAccount",
     "CreditNote",
     "CreditNoteReason",
     "CreditNoteStatus",

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django_stripe_gateway.choices import (
     BillingOperationKind,
     CatalogueOperationKind,
+    ConnectOperationKind,
     OperationKind,
     OperationState,
 )
@@ -165,4 +166,24 @@ class CatalogueOperation(AbstractOperation):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["plan", "variant", "state"], name="dsg_catalogue_op_plan"),
             models.Index(fields=["state", "leased_until"], name="dsg_catalogue_op_lease"),
+        ]
+
+
+class ConnectOperation(AbstractOperation):
+    """One thing asked of the provider about a seller's account, which has at most one pending operation."""
+
+    connected_account = models.ForeignKey(
+        "django_stripe_gateway.ConnectedAccount", on_delete=models.PROTECT, related_name="operations", db_index=False
+    )
+    kind = models.CharField(_("kind"), max_length=16, choices=ConnectOperationKind.choices)
+
+    objects: ClassVar[OperationQuerySet[ConnectOperation]] = OperationQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = _("connect operation")
+        verbose_name_plural = _("connect operations")
+        ordering = ("id",)
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["connected_account", "state"], name="dsg_connect_op_account"),
+            models.Index(fields=["state", "leased_until"], name="dsg_connect_op_lease"),
         ]

@@ -7,6 +7,7 @@ from typing import Any
 from django_stripe_gateway.services.catalogue.meters import CREATE_METER
 from django_stripe_gateway.services.catalogue.prices import ARCHIVE_PRICE, CREATE_PRICE, RESTORE_PRICE, SET_LOOKUP_KEY
 from django_stripe_gateway.services.catalogue.products import ARCHIVE_PRODUCT, CREATE_PRODUCT, UPDATE_PRODUCT
+from django_stripe_gateway.services.connect.accounts import CREATE_ACCOUNT, ONBOARD
 from django_stripe_gateway.services.operations.verbs import Verb
 from django_stripe_gateway.services.payments.cancel import CANCEL
 from django_stripe_gateway.services.payments.capture import CAPTURE
@@ -78,4 +79,6 @@ VERBS: tuple[Verb[Any, Any, Any], ...] = (
     RESTORE_PRICE,
     SET_LOOKUP_KEY,
     CREATE_METER,
+    CREATE_ACCOUNT,
+    ONBOARD,
 )

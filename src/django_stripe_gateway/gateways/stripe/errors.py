@@ -53,6 +53,8 @@ AMOUNT_TOO_LARGE = "amount_too_large"
 BUSY_CODES = frozenset({"lock_timeout", "rate_limit"})
 REQUEST_TIMEOUT = 408
 MISSING = "resource_missing"
+# A seller's account that is none of this platform's, or not any more.
+ACCOUNT_INVALID = "account_invalid"
 # The item of a subscription that a change names: "items[0][id]", in a preview "subscription_details[items][0][id]".
 ITEM_PARAM = re.compile(r"\bitems\]?\[\d+\]\[id\]\Z")
 # What localstripe says, without a code, of an object that it does not know.
@@ -101,6 +103,14 @@ def translate(error: StripeError, *, about_state: bool = False) -> GatewayError:
     if isinstance(error, stripe.APIConnectionError):
         return connection_failure(error.__cause__ or error.__context__, "Stripe", "STRIPE_GATEWAY_API_BASE")
     # Stripe's own sentences about keys repeat a part of the key.
+    details = _details(error)
+    code = str((details or {}).get("code") or error.code or "")
+    if code == ACCOUNT_INVALID:
+        return GatewayConfigurationError(
+            "The connected account does not exist, or has taken the platform's rights away.",
+            code=ACCOUNT_INVALID,
+            request_id=request_id,
+        )
     if isinstance(error, stripe.PermissionError):
         refused = GatewayConfigurationError(
             "The API key has no permission for this request. Give it to the restricted key in Stripe's Dashboard, or "
@@ -116,8 +126,6 @@ def translate(error: StripeError, *, about_state: bool = False) -> GatewayError:
             code="provider_authentication",
             request_id=request_id,
         )
-    details = _details(error)
-    code = str((details or {}).get("code") or error.code or "")
     if isinstance(error, stripe.RateLimitError) or code in BUSY_CODES:
         busy = ProviderUnavailable("Stripe is receiving too many requests. Try again.", request_id=request_id)
         busy.retry_after = _seconds_of(error.headers)

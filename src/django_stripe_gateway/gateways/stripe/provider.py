@@ -8,6 +8,7 @@ from django_stripe_gateway.exceptions import GatewayConfigurationError, Unsuppor
 from django_stripe_gateway.gateways.account_reading import AccountReader
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.billing import BillingGateway
+from django_stripe_gateway.gateways.connecting import ConnectGateway
 from django_stripe_gateway.gateways.metering import MeterGateway
 from django_stripe_gateway.gateways.provider import Provider
 from django_stripe_gateway.gateways.stripe.account_calls import retrieve_account_id
@@ -15,6 +16,7 @@ from django_stripe_gateway.gateways.stripe.account_reader import StripeAccountRe
 from django_stripe_gateway.gateways.stripe.accounts import FLOW_CHECKOUT, FLOW_INTENT, made_of_account, stripe_account
 from django_stripe_gateway.gateways.stripe.billing import StripeBillingGateway
 from django_stripe_gateway.gateways.stripe.checkout import StripeCheckoutGateway
+from django_stripe_gateway.gateways.stripe.connecting import StripeConnect
 from django_stripe_gateway.gateways.stripe.intents import StripeIntentGateway
 from django_stripe_gateway.gateways.stripe.localstripe.billing import LocalstripeBillingGateway
 from django_stripe_gateway.gateways.stripe.meters import StripeMeters
@@ -63,6 +65,14 @@ class Stripe(Provider):
     def meters(self, variant: str) -> MeterGateway:
         """Return the Billing Meters of the account."""
         return StripeMeters(stripe_account(variant))
+
+    @made_of_account
+    def connect(self, variant: str) -> ConnectGateway:
+        """Return the accounts that are connected to a platform; localstripe knows no such."""
+        account = stripe_account(variant)
+        if account.is_localstripe:
+            raise UnsupportedByGateway(f"The variant {variant!r} is on localstripe, which connects no accounts.")
+        return StripeConnect(account)
 
     @made_of_account
     def account_reader(self, variant: str) -> AccountReader:

@@ -13,6 +13,7 @@ from django.core.management.base import CommandError
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.management.descriptions import describe
 from django_stripe_gateway.management.output import GatewayCommand, table
+from django_stripe_gateway.services.connect.accounts import reconcile_connect_operations
 from django_stripe_gateway.services.disputes import reconcile_disputes
 from django_stripe_gateway.services.leaving.orphans import find_orphans, reconcile_erased
 from django_stripe_gateway.services.operations.answers import forget_answers
@@ -65,7 +66,8 @@ class Command(GatewayCommand):
             find_orphans(),
             forget_answers(),
         )
-        for result in chain(verify_keys(), reconcile_operations(), reconcile_billing_operations(), *waiting):
+        pending = (reconcile_operations(), reconcile_billing_operations(), reconcile_connect_operations())
+        for result in chain(verify_keys(), *pending, *waiting):
             outcomes[result.outcome] += 1
             if result.outcome in NOTABLE or options["verbosity"] > 1:
                 self.stdout.write(f"{result.subject}: {result.outcome} {result.detail}".rstrip())

@@ -342,7 +342,7 @@ def apply_invoice(invoice: Invoice, snapshot: InvoiceSnapshot, origin: Origin) -
         raise SnapshotMismatch("customer differs")
     if invoice.currency and snapshot.currency != invoice.currency:
         raise SnapshotMismatch("currency differs")
-    before, is_new = copy(invoice), invoice.pk is None
+    before = copy(invoice)
     if can_transition_invoice(invoice.status, snapshot.status):
         invoice.status = snapshot.status
     for name in MIRRORED_OF_INVOICE:

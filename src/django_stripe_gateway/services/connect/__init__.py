@@ -1,0 +1,1 @@
+"""Sellers of a platform: their accounts, made, onboarded and kept in step."""
