@@ -13,13 +13,19 @@ from django.utils import timezone
 from payments import get_payment_model
 from rest_framework.test import APIClient
 
-from django_stripe_gateway.models.return_urls import sign_payment_id
+from django_stripe_gateway.models import return_urls
 from django_stripe_gateway.services.return_looks import PAUSE
 from tests.factories import make_paid_payment, make_payment
 from tests.fake_stripe.server import FakeStripe
 from tests.test_api.calls import ROOT, assert_error, create
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def sign_payment_id(payment_pk: Any) -> str:
+    """Return the signature of a payment's pages."""
+    tokens = {str(pk): token for pk, token in get_payment_model().objects.values_list("pk", "token")}
+    return return_urls.sign_payment_id(payment_pk, tokens.get(str(payment_pk), ""))
 
 
 def visit(client: Any, payment_id: Any, page: str = "success", accept: str = "text/html", **query: str) -> Any:

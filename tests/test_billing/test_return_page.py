@@ -143,8 +143,9 @@ def test_never_where_the_request_says(opened: SubscriptionHost, client: Client, 
 
 def test_signature(host: SubscriptionHost, client: Client) -> None:
     one, other = make_subscription(), make_subscription()
-    good, others = sign_subscription_id(one.pk), sign_subscription_id(other.pk)
-    for signature in ("", "x", good[:-1], good + "x", others, sign_payment_id(one.pk), "é", "\x00"):
+    good, others = (sign_subscription_id(found.pk, found.token) for found in (one, other))
+    assert sign_subscription_id(one.pk) not in (good, others)
+    for signature in ("", "x", good[:-1], good + "x", others, sign_payment_id(one.pk, one.token), "é", "\x00"):
         query = {"subscription": one.pk, "signature": signature}
         assert_error(client.get(f"{ROOT}return/", query, headers={"Accept": "application/json"}), 404, "not_found")
     for pk in ("", "abc", "999999", "9" * 30):

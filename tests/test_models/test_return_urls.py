@@ -84,7 +84,10 @@ def test_return_url(method: str, page: str) -> None:
     url = urlsplit(getattr(payment, method)())
     assert (url.scheme, url.netloc, url.path) == ("https", "shop.test", f"/api/v1/payments/7/{page}/")
     (signature,) = parse_qs(url.query)["signature"]
-    assert is_valid_signature(7, signature)
+    assert is_valid_signature(7, signature, token=payment.token)
+    # One of another tenant's, which has the same key.
+    assert not is_valid_signature(7, signature, token="other")
+    assert not is_valid_signature(7, signature)
     assert payment.token not in url.geturl()
 
 

@@ -52,17 +52,19 @@ class KnownAccounts:
 
     def __init__(self) -> None:
         self._ids: dict[tuple[str, str], str] = {}
-        self._read: float | None = None
+        # Each key by itself: one that is read for one tenant says nothing of another's table.
+        self._read: dict[tuple[str, str], float] = {}
         self._asked: set[tuple[str, str]] = set()
 
     def get(self, variant: str, key_digest: str) -> str:
         """Return the id of a key's account, empty while nobody knows it."""
-        known = self._ids.get((variant, key_digest), "")
-        if not known and (self._read is None or time.monotonic() - self._read > REREAD_AFTER):
-            rows = ProviderAccount.objects.exclude(account_id="").values_list("variant", "key_digest", "account_id")
-            self._ids = {(row_variant, digest): account_id for row_variant, digest, account_id in rows}
-            self._read = time.monotonic()
-            known = self._ids.get((variant, key_digest), "")
+        key = (variant, key_digest)
+        known, read = self._ids.get(key, ""), self._read.get(key)
+        if not known and (read is None or time.monotonic() - read > REREAD_AFTER):
+            rows = ProviderAccount.objects.filter(variant=variant, key_digest=key_digest)
+            self._read[key] = time.monotonic()
+            # A key is of one account, whoever has written it down.
+            known = self._ids[key] = rows.values_list("account_id", flat=True).first() or ""
         return known
 
     def add(self, variant: str, key_digest: str, account_id: str) -> None:
@@ -79,7 +81,7 @@ class KnownAccounts:
 
     def forget(self) -> None:
         """Read the table anew at the next question."""
-        self._ids, self._read, self._asked = {}, None, set()
+        self._ids, self._read, self._asked = {}, {}, set()
 
 
 known_accounts = KnownAccounts()

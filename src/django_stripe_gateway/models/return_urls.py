@@ -26,25 +26,30 @@ CONFIRMATION_SALT = "django_stripe_gateway.confirmation_url"
 SUBSCRIPTION_SALT = "django_stripe_gateway.subscription_return_url"
 
 
-def sign_payment_id(payment_pk: int | str) -> str:
-    """Return the signature that opens the return pages of a payment."""
-    return signing.Signer(salt=PAYMENT_SALT).signature(str(payment_pk))
+def sign_payment_id(payment_pk: int | str, token: str = "") -> str:
+    """Return the signature that opens the return pages of a payment.
+
+    Args:
+        token: the payment's: where tenants share this process and its secret, another one's payment has the same key.
+    """
+    return signing.Signer(salt=PAYMENT_SALT).signature(f"{payment_pk}{token}")
 
 
-def sign_subscription_id(subscription_pk: int | str) -> str:
-    """Return the signature that opens the return page of a subscription."""
-    return signing.Signer(salt=SUBSCRIPTION_SALT).signature(str(subscription_pk))
+def sign_subscription_id(subscription_pk: int | str, token: str = "") -> str:
+    """Return the signature that opens the return page of a subscription; see ``sign_payment_id``."""
+    return signing.Signer(salt=SUBSCRIPTION_SALT).signature(f"{subscription_pk}{token}")
 
 
-def is_valid_signature(pk: int | str, signature: str, *, salt: str = PAYMENT_SALT) -> bool:
+def is_valid_signature(pk: int | str, signature: str, *, salt: str = PAYMENT_SALT, token: str = "") -> bool:
     """Return whether ``signature`` was made for ``pk``; compares in constant time, honours key rotation.
 
     Args:
         salt: of what was signed: a payment's signature opens no subscription with the same key.
+        token: of what was signed, where it has one.
     """
-    signer = signing.Signer(salt=salt)
+    signer, signed = signing.Signer(salt=salt), f"{pk}{token}"
     try:
-        return signer.unsign(f"{pk}{signer.sep}{signature}") == str(pk)
+        return signer.unsign(f"{signed}{signer.sep}{signature}") == signed
     except signing.BadSignature:
         return False
 
@@ -73,7 +78,7 @@ def _site_domain() -> str:
 def return_url(payment: AbstractPayment, page: str, base_url: str = "") -> str:
     """Return the absolute, signed URL of one of a payment's return pages, "success" or "failure"."""
     path = reverse(f"django_stripe_gateway:payment-{page}", kwargs={"payment_id": payment.pk})
-    query = urlencode({"signature": sign_payment_id(payment.pk)})
+    query = urlencode({"signature": sign_payment_id(payment.pk, str(payment.token))})
     return urljoin(base_url or default_base_url(), f"{path}?{query}")
 
 
@@ -90,6 +95,6 @@ def subscription_return_url(subscription: Subscription, result: str, base_url: s
     Args:
         result: what it means that the browser comes back to it, "success" or "cancel".
     """
-    signature = sign_subscription_id(subscription.pk)
+    signature = sign_subscription_id(subscription.pk, subscription.token)
     query = urlencode({"subscription": subscription.pk, "result": result, "signature": signature})
     return urljoin(base_url, f"{reverse('django_stripe_gateway:subscription-return')}?{query}")

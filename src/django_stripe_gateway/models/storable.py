@@ -22,6 +22,8 @@ from django_stripe_gateway.models.payments import AbstractPayment
 
 APP_LABEL = "django_stripe_gateway"
 UTF8 = "utf8"
+# Any bytes: PostgreSQL's SQL_ASCII.
+BYTES = "bytes"
 # Untranslatable character, and JSON's escape of one; incorrect string value, collations that do not go together.
 SQLSTATES = frozenset({"22P05", "0A000"})
 ERRNOS = frozenset({1366, 1267, 3988})
@@ -55,6 +57,9 @@ def storable(text: str, field: models.Field[Any, Any], using: str) -> str:
         return text
     if encoding == "utf8mb3":
         return _BEYOND_THREE_BYTES.sub(REPLACEMENT, text)
+    if encoding == BYTES:
+        # It counts bytes where others count characters.
+        return text.encode()[: field.max_length].decode(errors="ignore")
     return text.encode(encoding, "replace").decode(encoding)
 
 
@@ -136,7 +141,7 @@ def _postgres_encoding(connection: Any, *, is_json: bool) -> str:
     name = str(connection.connection.info.parameter_status("server_encoding") or UTF8).lower()
     if name == "sql_ascii":
         # It keeps any bytes, but reads no escape in JSON beyond ASCII.
-        return "ascii" if is_json else UTF8
+        return "ascii" if is_json else BYTES
     return _codec(connection.vendor, name)
 
 

@@ -208,7 +208,7 @@ def _storable(value: Any) -> Any:
     if isinstance(value, str):
         text = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         # It may come to be looked for, which a database refuses as it does to keep it.
-        return storable(text, WebhookEvent._meta.get_field("object_id"), payments_database())
+        return storable(text, WebhookEvent._meta.get_field("body"), payments_database())
     if isinstance(value, dict):
         return {_storable(name): _storable(item) for name, item in value.items()}
     if isinstance(value, list):

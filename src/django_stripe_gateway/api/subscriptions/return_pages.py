@@ -98,11 +98,13 @@ class SubscriptionReturnView(SignedPageView):
         """
         query = self.request.query_params
         pk, signature = query.get("subscription", ""), query.get("signature", "")
-        if not is_key(Subscription, pk) or not is_valid_signature(pk, signature, salt=SUBSCRIPTION_SALT):
+        if not is_key(Subscription, pk):
             raise NotFound
         rows = Subscription.objects.using(payments_database()).select_related("plan")
         subscription = rows.filter(pk=pk).first()
-        if subscription is None:
+        if subscription is None or not is_valid_signature(
+            pk, signature, salt=SUBSCRIPTION_SALT, token=subscription.token
+        ):
             raise NotFound
         return subscription
 
