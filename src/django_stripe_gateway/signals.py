@@ -25,7 +25,6 @@ __all__ = [
     "payment_mismatch",
     "payment_preauthorized",
     "payment_refunded",
-    "payment_unexpected",
     "refund_failed",
     "subscription_action_required",
     "subscription_activated",
@@ -96,11 +95,8 @@ credit_note_voided = Signal()
 # invoice, dispute (dict as payment_disputed has it): a dispute of an invoice's payment was opened, changed or closed.
 invoice_disputed = Signal()
 
-# payment, event_id, reason: an event contradicts the payment it names; nothing was changed.
+# payment, event_id, reason, unexpected (a row or None): an event, or a look, contradicts the payment that it names.
 payment_mismatch = Signal()
-
-# payment, unexpected (UnexpectedPayment): money came that contradicts the payment, and waits for a decision.
-payment_unexpected = Signal()
 
 # account (ConnectedAccount), changed (names of its fields): a seller's account was made, is another, or has left.
 connected_account_updated = Signal()

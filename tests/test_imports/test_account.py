@@ -28,6 +28,8 @@ from django_stripe_gateway.payments import create_payment
 from django_stripe_gateway.services.subscriptions.sync import sync_subscription
 from django_stripe_gateway.subscriptions import has_plan
 from tests.conftest import SignalRecorder
+from tests.fake_stripe import payments
+from tests.fake_stripe.releasing import WAYS
 from tests.test_imports.running_account import RunningAccount, counts, run_import
 from tests.test_imports.tables import make_djstripe_by_hand, other_database, stored_by_djstripe
 from tests.test_webhooks.support import deliver_all
@@ -145,6 +147,20 @@ def test_imported_payment_can_be_refunded_here(account: RunningAccount, user: An
     Payment.objects.get().refund(Decimal("5.00"))
     assert Payment.objects.get().refunded_amount == 5
     assert account.fake.get(account.fake.get(page["payment_intent"])["latest_charge"])["amount_refunded"] == 500
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_was_released_is_no_refund(account: RunningAccount, way: str) -> None:
+    account.fake.state.releases = way
+    page = account.session(1000, payment_intent_data={"capture_method": "manual"})
+    account.fake.complete_checkout(page["id"])
+    intent_id = account.fake.get(page["id"])["payment_intent"]
+    account.fake.act(intent_id, lambda scope, intent: payments.capture(scope, intent, 600))
+    account.fake.dashboard_refund(intent_id, 100)
+    for _time in range(2):
+        run_import()
+        payment = Payment.objects.get()
+        assert (payment.authorized_amount, payment.captured_amount, payment.refunded_amount) == (10, 6, 1)
 
 
 def test_what_was_made_here_is_found_again(account: RunningAccount, user: Any) -> None:

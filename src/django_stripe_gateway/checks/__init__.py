@@ -59,6 +59,7 @@ W036  Warning deploy   clients of the API choose what they pay
 W037  Warning deploy   a setting opens what is the seller's, or anybody else's
 W038  Warning deploy   requests have hardly a limit, or each process counts them for itself
 W039  Warning deploy   callers choose the address by which they are counted
+W040  Warning always   ``PAYMENT_MODEL`` has lost the constraint that refunds stay within captures
 W080  Warning deploy   e-mails come from Django's default address
 ===== ======= ======== ====================================================================================
 
@@ -82,6 +83,7 @@ from django_stripe_gateway.checks.deployment import (
     check_deployment_prices,
 )
 from django_stripe_gateway.checks.mails import check_mail_sender, check_mails
+from django_stripe_gateway.checks.money import check_money_constraint
 from django_stripe_gateway.checks.openness import check_open_settings, check_proxies, check_throttles
 from django_stripe_gateway.checks.permissions import check_team_permissions
 from django_stripe_gateway.checks.project import (
@@ -101,6 +103,7 @@ TAG = "django_stripe_gateway"
 for _check in (
     check_apps,
     check_billing_variant,
+    check_money_constraint,
     check_mails,
     check_payment_host,
     check_payment_model,

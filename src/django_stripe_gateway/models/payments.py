@@ -41,9 +41,10 @@ class AbstractPayment(OfAccount, BasePayment):
     """One payment. Subclass it and name the subclass in ``PAYMENT_MODEL`` to add fields of your own.
 
     ``total`` is what is asked for, ``authorized_amount`` what the provider has held or taken at most,
-    ``captured_amount`` what was taken and ``refunded_amount`` what was given back, all in ``currency``'s own units; none
-    of the last three is ever more than the one before it, and the database holds that. Change them through the services (or the methods below, which call them): they hold
-    the row's lock, follow the transition table and keep the audit trail.
+    ``captured_amount`` what was taken and ``refunded_amount`` what was given back, all in ``currency``'s own units.
+    None of the last three is ever more than the one before it, and the database holds that. Change them through the
+    services (or the methods below, which call them): they hold the row's lock, follow the transition table and keep
+    the audit trail.
     """
 
     # django-payments carries no types.
@@ -131,7 +132,7 @@ class AbstractPayment(OfAccount, BasePayment):
     @classmethod
     def check(cls, **kwargs: Any) -> list[checks.CheckMessage]:
         """Check the model; also that a subclass has kept every field."""
-        return [*super().check(**kwargs), *cls._check_kept_fields(), *cls._check_kept_constraints()]
+        return [*super().check(**kwargs), *cls._check_kept_fields()]
 
     @classmethod
     def _check_kept_fields(cls) -> list[checks.CheckMessage]:
@@ -146,25 +147,6 @@ class AbstractPayment(OfAccount, BasePayment):
             )
             for field in AbstractPayment._meta.fields
             if field.name not in kept
-        ]
-
-    @classmethod
-    def _check_kept_constraints(cls) -> list[checks.CheckMessage]:
-        if not any(field.name == "captured_amount" for field in cls._meta.local_fields):
-            # The table of a parent holds it.
-            return []
-        name = f"{cls._meta.app_label.lower()}_{cls.__name__.lower()}_money"
-        if any(constraint.name == name for constraint in cls._meta.constraints):
-            return []
-        return [
-            checks.Warning(
-                f"{cls.__name__} has lost the constraint {name} of AbstractPayment: the database would not notice more "
-                "refunded than captured, or more captured than authorised.",
-                hint="Let its Meta extend AbstractPayment.Meta, and add your own constraints to "
-                "AbstractPayment.Meta.constraints.",
-                obj=cls,
-                id="django_stripe_gateway.W040",
-            )
         ]
 
     def save(self, **kwargs: Any) -> None:

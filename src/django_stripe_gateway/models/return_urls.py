@@ -32,12 +32,12 @@ def sign_payment_id(payment_pk: int | str, token: str = "") -> str:
     Args:
         token: the payment's: where tenants share this process and its secret, another one's payment has the same key.
     """
-    return signing.Signer(salt=PAYMENT_SALT).signature(f"{payment_pk}{token}")
+    return signing.Signer(salt=PAYMENT_SALT).signature(_signed(payment_pk, token))
 
 
 def sign_subscription_id(subscription_pk: int | str, token: str = "") -> str:
     """Return the signature that opens the return page of a subscription; see ``sign_payment_id``."""
-    return signing.Signer(salt=SUBSCRIPTION_SALT).signature(f"{subscription_pk}{token}")
+    return signing.Signer(salt=SUBSCRIPTION_SALT).signature(_signed(subscription_pk, token))
 
 
 def is_valid_signature(pk: int | str, signature: str, *, salt: str = PAYMENT_SALT, token: str = "") -> bool:
@@ -47,11 +47,15 @@ def is_valid_signature(pk: int | str, signature: str, *, salt: str = PAYMENT_SAL
         salt: of what was signed: a payment's signature opens no subscription with the same key.
         token: of what was signed, where it has one.
     """
-    signer, signed = signing.Signer(salt=salt), f"{pk}{token}"
+    signer, signed = signing.Signer(salt=salt), _signed(pk, token)
     try:
         return signer.unsign(f"{signed}{signer.sep}{signature}") == signed
     except signing.BadSignature:
         return False
+
+
+def _signed(pk: int | str, token: str) -> str:
+    return f"{pk}/{token}" if token else str(pk)
 
 
 def default_base_url() -> str:
@@ -85,7 +89,8 @@ def return_url(payment: AbstractPayment, page: str, base_url: str = "") -> str:
 def confirmation_url(payment: AbstractPayment, base_url: str = "") -> str:
     """Return the absolute, signed URL of the page on which the customer confirms a payment."""
     path = reverse("django_stripe_gateway:payment-confirmation", kwargs={"payment_id": payment.pk})
-    query = urlencode({"signature": signing.Signer(salt=CONFIRMATION_SALT).signature(str(payment.pk))})
+    signed = _signed(payment.pk, str(payment.token))
+    query = urlencode({"signature": signing.Signer(salt=CONFIRMATION_SALT).signature(signed)})
     return urljoin(base_url or default_base_url(), f"{path}?{query}")
 
 

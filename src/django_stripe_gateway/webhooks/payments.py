@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 
-from django_stripe_gateway import signals
 from django_stripe_gateway.choices import LogEvent, WebhookState
 from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.models import AbstractPayment, UnexpectedPayment, get_payment_model
 from django_stripe_gateway.services.accounts import learn_accounts, unknown_accounts
-from django_stripe_gateway.services.audit import send_on_commit, write_log
+from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.payments.unexpected import note_unexpected
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.services.transactions import lock_payment, payments_database
@@ -23,7 +22,7 @@ logger = logging.getLogger(__name__)
 TOKEN_LENGTH = 36
 
 
-def find_payment(token: str, ids: Iterable[tuple[str, str]]) -> AbstractPayment | None:
+def find_payment(token: str, ids: Iterable[tuple[str, str]], *, of_unexpected: bool = False) -> AbstractPayment | None:
     """Return the payment with a token, or with a provider's id, locked, or ``None``.
 
     Only our own calls write a token, but it may have been copied: an object that another payment names is that one's.
@@ -33,6 +32,7 @@ def find_payment(token: str, ids: Iterable[tuple[str, str]]) -> AbstractPayment 
     Args:
         token: what the event's object says that its payment's token is.
         ids: columns ("transaction_id", "intent_id") and ids, of which empty ones are left out.
+        of_unexpected: look also for what holds unexpected money of a payment.
     """
     payments = get_payment_model()._default_manager.using(payments_database())
     named = [(column, value) for column, value in dict.fromkeys(ids) if value]
@@ -45,7 +45,7 @@ def find_payment(token: str, ids: Iterable[tuple[str, str]]) -> AbstractPayment 
         pk = payments.filter(**{column: value}).values_list("pk", flat=True).first()
         if pk is not None:
             return lock_payment(pk)
-    if hinted is None:
+    if hinted is None and of_unexpected:
         for value in [value for column, value in named if column == "intent_id"]:
             rows = UnexpectedPayment.objects.using(payments_database()).filter(intent_id=value)
             pk = rows.values_list("payment_id", flat=True).first()
@@ -77,19 +77,18 @@ def change_payment(
     except SupersededAttempt:
         logger.info("The event %s is about an earlier attempt at its payment.", event.id)
     except (SnapshotMismatch, ProviderError) as error:
-        _report_mismatch(event, payment, str(error), error)
+        _report_mismatch(event, payment, error)
         return WebhookState.MISMATCHED
     except RecursionError:
-        _report_mismatch(event, payment, "nested too deeply")
+        _report_mismatch(event, payment, SnapshotMismatch("nested too deeply"))
         return WebhookState.MISMATCHED
     return WebhookState.PROCESSED
 
 
-def _report_mismatch(event: Event, payment: AbstractPayment, reason: str, error: Exception | None = None) -> None:
+def _report_mismatch(event: Event, payment: AbstractPayment, error: Exception) -> None:
+    reason = str(error)
     logger.error("The event %s contradicts payment %s: %s.", event.id, payment.pk, reason)
     # The instance may hold values that were set before the contradiction was found.
     payment.refresh_from_db()
-    if error is not None:
-        note_unexpected(payment, error)
     write_log(payment, LogEvent.MISMATCH, event.origin, reason, {"type": event.type})
-    send_on_commit(signals.payment_mismatch, type(payment), payment=payment, event_id=event.id, reason=reason)
+    note_unexpected(payment, error, event.id)

@@ -1,4 +1,4 @@
-"""Write the refunds that an event names, in whichever order events come: ask first where the event alone cannot tell."""
+"""Write the refunds that an event names, in whichever order events come; ask first where the event cannot tell."""
 
 from __future__ import annotations
 

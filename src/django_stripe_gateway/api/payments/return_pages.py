@@ -72,11 +72,13 @@ class ReturnView(SignedPageView):
             NotFound: the signature is not right, or there is no such payment.
         """
         signature = self.request.query_params.get("signature", "")
-        if not is_key(get_payment_model(), payment_id) or not is_valid_signature(payment_id, signature, salt=self.salt):
+        if not is_key(get_payment_model(), payment_id):
             raise NotFound
         payments = get_payment_model()._default_manager.using(payments_database())
         payment: AbstractPayment | None = payments.filter(pk=payment_id).first()
-        if payment is None or not is_valid_signature(payment_id, signature, token=str(payment.token)):
+        if payment is None or not is_valid_signature(
+            payment_id, signature, salt=self.salt, token=str(payment.token)
+        ):
             raise NotFound
         return payment
 

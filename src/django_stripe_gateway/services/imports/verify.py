@@ -71,7 +71,9 @@ def _differences(payment: AbstractPayment) -> Iterator[str]:
     refunded, is_paid = Decimal(0), snapshot.status == ProviderStatus.SUCCEEDED
     if is_paid and (ref.intent_id or snapshot.intent_id):
         listed = patiently(lambda: gateway.list_refunds(ref))
-        refunded = sum((one.amount for one in listed if one.status == RefundStatus.SUCCEEDED), Decimal(0))
+        held, taken = snapshot.amount or payment.total, snapshot.amount_received or Decimal(0)
+        refunds = [one for one in listed if not one.is_released_of(held, taken)]
+        refunded = sum((one.amount for one in refunds if one.status == RefundStatus.SUCCEEDED), Decimal(0))
     captured = (snapshot.amount_received or Decimal(0)) if is_paid else Decimal(0)
     is_same_status = payment.status in PAID if is_paid else TARGETS[snapshot.status] == payment.status
     if not is_same_status:

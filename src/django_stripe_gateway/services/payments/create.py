@@ -283,7 +283,7 @@ def start_payment(
         save_payment_method, customer_owner: see ``create_payment``; an attempt before has said it for the next, too.
 
     Raises:
-        WrongState: the payment is paid, authorised or cancelled, or money came for it that somebody has to decide about.
+        WrongState: the payment is paid, authorised or cancelled, or money that was not expected waits for a decision.
         ProviderError: the provider refused or failed.
     """
     payment.base_url = base_url

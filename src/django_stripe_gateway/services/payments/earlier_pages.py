@@ -19,8 +19,8 @@ from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.payments.unexpected import find_unexpected
 from django_stripe_gateway.services.transactions import payments_database
 
-#: No page closes by itself sooner than half an hour after it was made
-#: (https://docs.stripe.com/api/checkout/sessions/create#create_checkout_session-expires_at): for so long nobody is asked.
+#: No page closes by itself sooner than half an hour after it was made, so that nobody is asked for almost as long
+#: (https://docs.stripe.com/api/checkout/sessions/create#create_checkout_session-expires_at).
 FRESH = timedelta(minutes=25)
 #: The page was paid, or is being paid: there must not be another.
 USED = (ProviderStatus.SUCCEEDED, ProviderStatus.AUTHORIZED, ProviderStatus.PROCESSING)

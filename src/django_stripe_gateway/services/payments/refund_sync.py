@@ -118,6 +118,8 @@ def _verify_room(
     """Let no more be refunded than was captured."""
     if snapshot.status != RefundStatus.SUCCEEDED or (refund is not None and refund.status == RefundStatus.SUCCEEDED):
         return
+    if payment.refunded_amount + snapshot.amount <= payment.captured_amount:
+        return
     others = payment.refunds.using(payments_database()).succeeded()
     others = others if refund is None else others.exclude(pk=refund.pk)
     if sum(others.values_list("amount", flat=True), snapshot.amount) > payment.captured_amount:

@@ -147,9 +147,9 @@ def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
         latest = operations.filter(kind__in=BEGINNINGS).order_by("-pk").values_list("pk", flat=True).first()
         if attempt and attempt != str(latest):
             raise SupersededAttempt(snapshot.object_id)
-    if snapshot.status in TAKEN and not snapshot.is_session and not payment.intent_id:
-        if _is_of_earlier_page(payment, snapshot):
-            raise contradiction(payment, snapshot, "intent differs", SECOND_TIME)
+    is_first_holder = snapshot.status in TAKEN and not snapshot.is_session and not payment.intent_id
+    if is_first_holder and _is_of_earlier_page(payment, snapshot):
+        raise contradiction(payment, snapshot, "intent differs", SECOND_TIME)
     # What holds the money stands in both columns until the page that is paid on is known.
     has_session = bool(payment.transaction_id) and payment.transaction_id != payment.intent_id
     names_session = snapshot.is_session and bool(snapshot.object_id)

@@ -18,7 +18,6 @@ logger = logging.getLogger(__name__)
 
 TAKEN = (ProviderStatus.SUCCEEDED, ProviderStatus.AUTHORIZED)
 GONE = (RefundStatus.FAILED, RefundStatus.CANCELED)
-NEEDS_DECISION = "needs_decision"
 
 
 class UnexpectedMoney(SnapshotMismatch):
@@ -51,10 +50,26 @@ def contradiction(payment: AbstractPayment, snapshot: PaymentSnapshot, message: 
     return SnapshotMismatch(message)
 
 
-def note_unexpected(payment: AbstractPayment, mismatch: Exception) -> None:
-    """Write down what was paid, if a contradiction is money; the caller holds the payment's lock and writes the log."""
-    if not isinstance(mismatch, UnexpectedMoney):
-        return
+def note_unexpected(payment: AbstractPayment, mismatch: Exception | None, event_id: str = "") -> None:
+    """Write down what was paid, if a contradiction is money, and announce it.
+
+    The caller holds the payment's lock and writes the log. A contradiction that an event brings is announced always.
+    """
+    row: UnexpectedPayment | None = None
+    if isinstance(mismatch, UnexpectedMoney):
+        row = _write(payment, mismatch)
+    if row is not None or event_id:
+        send_on_commit(
+            signals.payment_mismatch,
+            type(payment),
+            payment=payment,
+            event_id=event_id,
+            reason=str(mismatch),
+            unexpected=row,
+        )
+
+
+def _write(payment: AbstractPayment, mismatch: UnexpectedMoney) -> UnexpectedPayment:
     snapshot = mismatch.snapshot
     is_held = snapshot.status == ProviderStatus.AUTHORIZED
     row = find_unexpected(payment, snapshot.intent_id)
@@ -65,7 +80,7 @@ def note_unexpected(payment: AbstractPayment, mismatch: Exception) -> None:
     row.amount = ZERO if amount is None else amount
     row.currency, row.is_held = snapshot.currency, is_held
     row.save(using=payments_database())
-    send_on_commit(signals.payment_unexpected, type(payment), payment=payment, unexpected=row)
+    return row
 
 
 def find_unexpected(payment: AbstractPayment, intent_id: str) -> UnexpectedPayment | None:
@@ -92,7 +107,7 @@ def verify_decided(payment: AbstractPayment) -> None:
     """Raise ``WrongState`` while unexpected money of a payment waits for a decision: it must not be paid once more."""
     if UnexpectedPayment.objects.using(payments_database()).open().filter(payment=payment).exists():
         raise WrongState(
-            "Money came for this payment that was not expected. Accept it or give it back first.", code=NEEDS_DECISION
+            "Money came for this payment that was not expected. Accept it or give it back first.", code="needs_decision"
         )
 
 

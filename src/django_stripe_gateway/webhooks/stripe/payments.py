@@ -109,4 +109,5 @@ def find_stripe_payment(obj: Mapping[str, Any]) -> AbstractPayment | None:
     token = clean_id(metadata.get("token")) if isinstance(metadata, Mapping) else ""
     if not token and kind == "checkout.session":
         token = clean_id(obj.get("client_reference_id"))
-    return find_payment(token, [("intent_id", intent_id), ("transaction_id", session_id)])
+    ids = [("intent_id", intent_id), ("transaction_id", session_id)]
+    return find_payment(token, ids, of_unexpected=kind in ("refund", "charge"))
