@@ -46,6 +46,13 @@ def _intent_with_invoice(obj: Object, scope: Scope) -> Object:
     return {**obj, "invoice": obj.get("_invoice")}
 
 
+def _intent_with_reference(obj: Object, scope: Scope) -> Object:
+    """Give the invoice that an intent pays as the reference of the order, since 2025-03-31."""
+    if not obj.get("_invoice"):
+        return obj
+    return {**obj, "payment_details": {"customer_reference": None, "order_reference": obj["_invoice"]}}
+
+
 @dataclasses.dataclass(frozen=True)
 class Generation:
     """One generation of shapes: its API version, and a renderer by object type where it differs from the current."""
@@ -55,7 +62,9 @@ class Generation:
 
 
 GENERATIONS: dict[str, Generation] = {
-    "current": Generation("2026-10-28.endive", billing_shapes.CURRENT_RENDERERS),
+    "current": Generation(
+        "2026-10-28.endive", {**billing_shapes.CURRENT_RENDERERS, "payment_intent": _intent_with_reference}
+    ),
     # Payments as they are now, billing as it was until 2025: what many webhook endpoints still get.
     "acacia": Generation(
         "2025-02-24.acacia",

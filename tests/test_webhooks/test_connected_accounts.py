@@ -100,7 +100,7 @@ def test_own_account(names: dict[str, str], stripe_server: FakeStripe) -> None:
     assert [request.path for request in stripe_server.requests].count("/v1/account") == 1
 
 
-def test_nobody_says_whose_the_key_is(stripe_server: FakeStripe, caplog: Any) -> None:
+def test_nobody_says_whose_the_key_is(stripe_server: FakeStripe, settings: Any, caplog: Any) -> None:
     """Then no account is taken for the own one."""
     payment = make_payment(transaction_id="cs_1")
     event = make_event("checkout.session.completed", session_object(payment)) | {"account": DEFAULT_ACCOUNT}
@@ -108,6 +108,7 @@ def test_nobody_says_whose_the_key_is(stripe_server: FakeStripe, caplog: Any) ->
     stripe_server.fault("GET", "/v1/account", kind="reset_before")
     assert deliver(event).status_code == 503
     assert not WebhookEvent.objects.exists()
+    settings.STRIPE_GATEWAY_ACCOUNT_ID = ""
     digest = stripe_account("stripe").key_digest
     ProviderAccount.objects.create(variant="stripe", key_digest=digest, asked=timezone.now())
     assert deliver(event).json()["state"] == "ignored"
