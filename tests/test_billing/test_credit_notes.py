@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from django_stripe_gateway.exceptions import InvalidAmount, InvalidInput, ProviderUnavailable, WrongState
+from django_stripe_gateway.exceptions import GatewayError, InvalidAmount, InvalidInput, ProviderUnavailable, WrongState
 from django_stripe_gateway.models import CreditNote, Invoice, InvoiceRefund
+from django_stripe_gateway.services.subscriptions.given_back import creditable_amount, refundable_amount
 from django_stripe_gateway.subscriptions import CreditNoteLine, issue_credit_note, refund_invoice, void_credit_note
 from tests.conftest import SignalRecorder
 from tests.test_billing.host import SubscriptionHost
@@ -64,6 +65,16 @@ def test_of_a_refund_that_was_made_before__is_never_above_what_was_paid(host: Su
     assert refunded(host) == 2000
 
 
+def test_credit_of_what_was_refunded__is_never_above_what_was_paid(host: SubscriptionHost) -> None:
+    """Stripe would issue it: a refund on the charge is no credit note."""
+    invoice = paid_invoice(host)
+    refund_invoice(invoice=invoice, amount=Decimal(12))
+    with pytest.raises(InvalidAmount):
+        issue_credit_note(invoice=invoice, amount=Decimal(12), credit_amount=Decimal(12))
+    assert issue_credit_note(invoice=invoice, amount=Decimal(8), credit_amount=Decimal(8)).is_issued
+    assert (refunded(host), balance(host)) == (1200, -800)
+
+
 def test_by_lines(host: SubscriptionHost) -> None:
     invoice = paid_invoice(host)
     (line,) = host.fake.get(invoice.provider_id)["lines"]["data"]
@@ -94,7 +105,7 @@ def test_what_cannot_be(host: SubscriptionHost, values: dict[str, Any], error: t
     host.fake.forget_requests()
     with pytest.raises(error):
         issue_credit_note(invoice=invoice, **values)
-    assert not host.fake.requests
+    assert not [request for request in host.fake.requests if request.method == "POST"]
     assert not CreditNote.objects.exists()
 
 
@@ -139,12 +150,22 @@ def test_lost_answer__is_made_once(either_host: SubscriptionHost, kind: str) -> 
 
 def test_refused__takes_itself_back(host: SubscriptionHost) -> None:
     invoice = paid_invoice(host)
-    host.fake.dashboard_refund(host.fake.intent_of(invoice.provider_id))
-    with pytest.raises(WrongState):
+    host.fake.dispute(host.fake.intent_of(invoice.provider_id))
+    with pytest.raises(GatewayError):
         issue_credit_note(invoice=invoice, amount=FIVE, refund_amount=FIVE)
     assert CreditNote.objects.get().status == "failed"
     hear_of(host)
     assert Invoice.objects.get().credited_amount == 0
+    # What was promised of it is free again.
+    assert creditable_amount(invoice) == refundable_amount(invoice) == 20
+
+
+def test_of_what_was_refunded_in_the_dashboard__unheard(host: SubscriptionHost) -> None:
+    invoice = paid_invoice(host)
+    host.fake.dashboard_refund(host.fake.intent_of(invoice.provider_id), 1900)
+    with pytest.raises(InvalidAmount):
+        issue_credit_note(invoice=invoice, amount=FIVE, refund_amount=FIVE)
+    assert not CreditNote.objects.exists()
 
 
 def test_its_refund_fails_later(host: SubscriptionHost) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from django_stripe_gateway.exceptions import InvalidAmount, InvalidInput, ProviderUnavailable, WrongState
+from django_stripe_gateway.exceptions import GatewayError, InvalidAmount, InvalidInput, ProviderUnavailable, WrongState
 from django_stripe_gateway.models import BillingOperation, Invoice, InvoiceRefund, Subscription
 from django_stripe_gateway.services.operations.engine import resume
 from django_stripe_gateway.services.subscriptions.cancel import cancel_subscription
+from django_stripe_gateway.services.subscriptions.given_back import refundable_amount
 from django_stripe_gateway.services.subscriptions.refund_invoice import refund_invoice
 from tests.conftest import SignalRecorder
 from tests.test_billing.host import SubscriptionHost
@@ -110,17 +111,26 @@ def test_reconcile_carries_it_out(host: SubscriptionHost) -> None:
 
 
 def test_refused__takes_itself_back(host: SubscriptionHost) -> None:
-    """Somebody has refunded all in the Dashboard, of which nothing was heard yet."""
+    """A bank has taken back what would be refunded."""
     invoice = paid_invoice(host)
-    host.fake.dashboard_refund(host.fake.intent_of(invoice.provider_id))
-    with pytest.raises(WrongState):
+    host.fake.dispute(host.fake.intent_of(invoice.provider_id))
+    with pytest.raises(GatewayError):
         refund_invoice(invoice=invoice, amount=Decimal(5))
-    # Stripe was asked who was faster.
-    refunds = InvoiceRefund.objects.values_list("amount", "status")
-    assert list(refunds) == [(5, "failed"), (20, "succeeded")]
+    assert InvoiceRefund.objects.get().status == "failed"
+    assert refundable_amount(invoice) == 20
+    assert not BillingOperation.objects.pending().exists()
+
+
+def test_refunded_in_the_dashboard__unheard(either_host: SubscriptionHost) -> None:
+    host = either_host
+    invoice = paid_invoice(host)
+    host.fake.dashboard_refund(host.fake.intent_of(invoice.provider_id), 1800)
+    with pytest.raises(InvalidAmount):
+        refund_invoice(invoice=invoice, amount=Decimal(5))
+    assert InvoiceRefund.objects.get().amount == 18
+    assert refund_invoice(invoice=invoice).amount == 2
     hear_of(host)
-    invoice.refresh_from_db()
-    assert (invoice.refunded_amount, InvoiceRefund.objects.count()) == (20, 2)
+    assert (Invoice.objects.get().refunded_amount, InvoiceRefund.objects.count()) == (20, 2)
 
 
 def test_fails_later(either_host: SubscriptionHost, recorded_signals: SignalRecorder) -> None:

@@ -18,6 +18,7 @@ from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.amounts import validate_amount, validate_part
 from django_stripe_gateway.services.subscriptions.given_back import creditable_amount, refundable_amount
+from django_stripe_gateway.services.subscriptions.given_back_look import look_up_given_back
 from django_stripe_gateway.services.subscriptions.invoice_refund_sync import apply_credit_note, fail_credit_note
 from django_stripe_gateway.services.subscriptions.invoices import look_up_invoice, read_invoice
 from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb, was_made_before
@@ -182,10 +183,14 @@ def issue_credit_note(
     match = {**params, **({} if amount is None else {"amount": str(validate_amount(amount, invoice.currency))})}
     key = scoped_request_key(idempotency_key, ISSUE_CREDIT_NOTE.kind, invoice.pk)
     request = Request(match, match, about={"subscription_id": invoice.subscription_id}, key=key)
-    if amount is None and not was_made_before(ISSUE_CREDIT_NOTE, customer.pk, request):
-        # What the lines come to, with their taxes and discounts, the provider says.
-        found = gateway.preview_credit_note(_request(invoice, params, {}))
-        request = Request({**match, "amount": str(found.amount)}, match, about=request.about, key=key)
+    if not was_made_before(ISSUE_CREDIT_NOTE, customer.pk, request):
+        if invoice.is_paid:
+            # What was given back in the Dashboard may not have been heard of.
+            look_up_given_back(invoice, origin)
+        if amount is None:
+            # What the lines come to, with their taxes and discounts, the provider says.
+            found = gateway.preview_credit_note(_request(invoice, params, {}))
+            request = Request({**match, "amount": str(found.amount)}, match, about=request.about, key=key)
     claim = run(ISSUE_CREDIT_NOTE, customer.pk, request, origin)
     note: CreditNote = claim.result or _note_of(claim)
     note.invoice = read_invoice(invoice.pk)

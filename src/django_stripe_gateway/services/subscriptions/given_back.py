@@ -16,8 +16,8 @@ from django_stripe_gateway.services.transactions import payments_database
 LIVE_NOTES = (CreditNoteStatus.PENDING, CreditNoteStatus.ISSUED)
 
 
-def refundable_amount(invoice: Invoice) -> Decimal:
-    """Return what is left of what was paid of an invoice, less what was given back, or is about to be."""
+def given_back(invoice: Invoice) -> Decimal:
+    """Return what was given back of an invoice that is paid, or is about to be, whichever way."""
     refunds = list(InvoiceRefund.objects.using(payments_database()).filter(invoice=invoice))
     back = sum((refund.amount for refund in refunds if refund.status in LIVE_REFUNDS), ZERO)
     known = {refund.provider_id: refund.amount for refund in refunds}
@@ -26,14 +26,22 @@ def refundable_amount(invoice: Invoice) -> Decimal:
             # A note's refund may have failed since; then its money is here.
             counted = sum((known[refund_id] for refund_id in note.refund_ids if refund_id in known), ZERO)
             back += note.amount_beside_refunds + max(ZERO, note.refund_amount - counted)
-    left: Decimal = max(ZERO, invoice.amount_paid - back)
-    return left
+    return back
+
+
+def refundable_amount(invoice: Invoice) -> Decimal:
+    """Return what is left of what was paid of an invoice, less what was given back, or is about to be."""
+    left: Decimal = invoice.amount_paid - given_back(invoice)
+    return max(ZERO, left)
 
 
 def creditable_amount(invoice: Invoice) -> Decimal:
-    """Return what a credit note can still take off an invoice: of an open one what is due, else what was not yet."""
+    """Return what a credit note can still take off an invoice: of an open one what is due, else what was not yet.
+
+    A customer's credit that has paid a part counts as money, and can be credited again.
+    """
     notes = [note for note in _notes(invoice) if note.status in LIVE_NOTES]
-    left: Decimal = invoice.total - _sum(notes)
+    left: Decimal = invoice.total - max(_sum(notes), given_back(invoice))
     if not invoice.is_paid:
         # What was issued is not due any more.
         left = invoice.amount_remaining - _sum(note for note in notes if not note.is_issued)

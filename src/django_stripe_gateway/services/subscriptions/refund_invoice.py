@@ -32,7 +32,7 @@ from django_stripe_gateway.services.subscriptions.invoice_refund_sync import (
     log_invoice,
 )
 from django_stripe_gateway.services.subscriptions.invoices import read_invoice
-from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb
+from django_stripe_gateway.services.subscriptions.line import CustomerClaim, CustomerVerb, was_made_before
 from django_stripe_gateway.services.subscriptions.sync import lock_invoice
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -147,6 +147,9 @@ def refund_invoice(
     params = {"invoice_pk": invoice.pk, "amount": asked, "reason": reason}
     key = scoped_request_key(idempotency_key, REFUND_INVOICE.kind, invoice.pk)
     request = Request(params, params, about={"subscription_id": invoice.subscription_id}, key=key)
+    if invoice.is_paid and not was_made_before(REFUND_INVOICE, customer.pk, request):
+        # What was given back in the Dashboard may not have been heard of.
+        look_up_given_back(invoice, origin)
     claim = run(REFUND_INVOICE, customer.pk, request, origin)
     refund: InvoiceRefund = claim.result or _refund_of(claim)
     refund.invoice = read_invoice(invoice.pk)
