@@ -222,6 +222,8 @@ class State:
             "links": [link("up", up)],
             "create_time": TIME,
         }
+        if status == "COMPLETED":
+            capture["seller_receivable_breakdown"] = _receivable(capture["amount"])
         if status == "DECLINED":
             capture["processor_response"] = {"response_code": "5120"}
         self.captures[capture["id"]] = capture
@@ -237,6 +239,8 @@ class State:
             "amount": _plain(amount),
             "links": [link("up", f"{self.url}/v2/payments/captures/{capture['id']}")],
             "create_time": TIME,
+            # PayPal keeps its fee of what is given back.
+            "seller_payable_breakdown": {"gross_amount": _plain(amount), "net_amount": _plain(amount)},
         }
         if custom_id or inherited:
             refund["custom_id"] = custom_id or inherited
@@ -263,6 +267,14 @@ class State:
         if object_id not in objects:
             raise PayPalError(404, "RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID")
         return objects[object_id]
+
+
+def _receivable(amount: Object) -> Object:
+    """Return what is left of a capture: PayPal keeps 3 % of it."""
+    gross = Decimal(amount["value"])
+    fee = (gross * 3 / 100).quantize(gross)
+    shares = {"gross_amount": gross, "paypal_fee": fee, "net_amount": gross - fee}
+    return {name: {"currency_code": amount["currency_code"], "value": str(share)} for name, share in shares.items()}
 
 
 def link(rel: str, href: str) -> Object:

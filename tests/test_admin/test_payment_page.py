@@ -119,8 +119,8 @@ def test_page__nothing_to_add_or_delete(admin_client: Client) -> None:
     [
         ("waiting", {"cancel", "sync", "give_up"}),
         ("preauth", {"capture", "cancel", "sync", "give_up"}),
-        ("confirmed", {"refund", "sync"}),
-        ("refunded", {"sync"}),
+        ("confirmed", {"refund", "sync", "fees"}),
+        ("refunded", {"sync", "fees"}),
         ("cancelled", {"sync"}),
     ],
 )

@@ -43,6 +43,7 @@ ACTIONS: Mapping[str, Mapping[str, str]] = {
         "refund": "refund_payment",
         "cancel": "cancel_payment",
         "sync": "ask_provider",
+        "fees": "ask_provider",
         "give_up": "give_up",
     },
     "subscription": {

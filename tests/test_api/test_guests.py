@@ -110,7 +110,7 @@ def test_right_token(
 @pytest.mark.parametrize("token", [None, "", "guest_" + "0" * 64, "other", "metadata", "é"])
 def test_wrong_token(request: Any, made: dict[str, Any], method_and_path: Any, role: str, token: str | None) -> None:
     if token == "other":
-        token = guest_token(make_payment(owner=None, is_guest=True))
+        token = guest_token(payment=make_payment(owner=None, is_guest=True))
     elif token == "metadata":
         token = Payment.objects.get(pk=made["payment_id"]).token
     answer = call(request.getfixturevalue(role), *method_and_path, made["payment_id"], token)
@@ -123,7 +123,7 @@ def test_wrong_token(request: Any, made: dict[str, Any], method_and_path: Any, r
 def test_payments_that_are_no_guests(guest: APIClient, user: Any, method: str, path: str, _status: int) -> None:
     """A token that is made for one of them all the same opens nothing."""
     for payment in (make_payment(owner=user), make_payment(owner=None), make_payment(owner=user, is_guest=True)):
-        for token in (None, guest_token(payment)):
+        for token in (None, guest_token(payment=payment)):
             assert_error(call(guest, method, path, payment.pk, token), 404)
 
 

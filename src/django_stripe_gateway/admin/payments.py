@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.admin.actions import ActionsMixin
 from django_stripe_gateway.admin.actions.payments import PAYMENT_ACTIONS
-from django_stripe_gateway.admin.base.display import display_json, external_link, money_column
+from django_stripe_gateway.admin.base.display import EMPTY, display_json, external_link, fees_sentence, money_column
 from django_stripe_gateway.admin.base.filters import GatewayFilter, MoneyFilter
 from django_stripe_gateway.admin.base.lists import AdminBase, LargeListMixin
 from django_stripe_gateway.admin.base.readonly import KeptMixin
@@ -27,6 +27,7 @@ from django_stripe_gateway.admin.operations import OperationInline
 from django_stripe_gateway.admin.refunds import RefundInline
 from django_stripe_gateway.admin.unexpected import UnexpectedPaymentInline
 from django_stripe_gateway.models import AbstractPayment
+from django_stripe_gateway.services.payments.fees import stored_fees
 
 OWN_FIELDS = frozenset(field.name for field in AbstractPayment._meta.get_fields())
 SECTIONS: Sequence[tuple[Any, Sequence[str]]] = (
@@ -35,7 +36,7 @@ SECTIONS: Sequence[tuple[Any, Sequence[str]]] = (
         "status total_money authorized_money captured_money refunded_money owner is_guest gateway created "
         "modified".split(),
     ),
-    (_("Paid with"), "payment_method_type card_brand card_last4 receipt".split()),
+    (_("Paid with"), "payment_method_type card_brand card_last4 receipt fee_and_net".split()),
     (_("Order"), "order_id description metadata delivery_money tax_money capture_method".split()),
     (
         _("Provider"),
@@ -80,6 +81,12 @@ class PaymentAdminMixin(ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, 
     def receipt(self, payment: Any) -> SafeString | str:
         """Return a link to the provider's receipt."""
         return external_link(payment.receipt_url)
+
+    @admin.display(description=_("fee and net"))
+    def fee_and_net(self, payment: Any) -> str:
+        """Return what the provider keeps, where somebody has asked."""
+        fees = stored_fees(payment)
+        return EMPTY if fees is None else fees_sentence(fees)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Give the longer texts two lines to begin with."""

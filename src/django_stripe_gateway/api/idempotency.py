@@ -67,11 +67,10 @@ def idempotent(handler: Callable[..., Response]) -> Callable[..., Response]:
         row, is_new = _claim(view, request, key)
         if row.response_status is not None:
             return _replay(view, row, kwargs)
+        # The services' key is apart for each life of the caller's, which can be used again when it has expired.
+        known_as = f"{row.pk}:{row.guest_digest or row.key}"
         try:
-            # The services' key is apart for each life of the caller's, which can be used again when it has expired.
-            response = handler(
-                view, request, *args, idempotency_key=f"{row.pk}:{row.guest_digest or row.key}", **kwargs
-            )
+            response = handler(view, request, *args, idempotency_key=known_as, **kwargs)
         except PaymentDeclined as error:
             _store(row, error.status_code, error_body(error))
             raise

@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("payments/create_payment/", actions.CreatePaymentView.as_view(), name="payment-create"),
     path(f"{PAYMENT}/", views.PaymentDetailView.as_view(), name="payment-detail"),
     path(f"{PAYMENT}/logs/", views.PaymentLogListView.as_view(), name="payment-logs"),
+    path(f"{PAYMENT}/fees/", views.PaymentFeesView.as_view(), name="payment-fees"),
     path(f"{PAYMENT}/capture_payment/", actions.CapturePaymentView.as_view(), name="payment-capture"),
     path(f"{PAYMENT}/capture_intent/", actions.CaptureIntentView.as_view(), name="payment-capture-intent"),
     path(f"{PAYMENT}/confirm_intent/", actions.ConfirmIntentView.as_view(), name="payment-confirm"),

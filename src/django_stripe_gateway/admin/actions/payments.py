@@ -12,13 +12,14 @@ from django.utils.translation import gettext_lazy
 from django_stripe_gateway.admin.actions.forms import AmountForm
 from django_stripe_gateway.admin.actions.give_up import give_up_action
 from django_stripe_gateway.admin.actions.table import Action, ActionRequest
-from django_stripe_gateway.admin.base.display import display_money
+from django_stripe_gateway.admin.base.display import display_money, fees_sentence
 from django_stripe_gateway.choices import PaymentStatus, RefundReason
 from django_stripe_gateway.conf.permissions import ASK_PROVIDER, DECIDE_UNEXPECTED, PERMISSIONS
 from django_stripe_gateway.exceptions import InvalidInput, WrongState
 from django_stripe_gateway.services.payments.cancel import cancel_payment
 from django_stripe_gateway.services.payments.capture import capture_payment
 from django_stripe_gateway.services.payments.decide import accept_unexpected, refund_unexpected
+from django_stripe_gateway.services.payments.fees import fetch_fees
 from django_stripe_gateway.services.payments.give_up import give_up_payment
 from django_stripe_gateway.services.payments.refresh import sync_payment
 from django_stripe_gateway.services.payments.refund import refund_payment
@@ -110,6 +111,13 @@ def _sync(payment: Any, asked: ActionRequest) -> str:
     return _("In step with the provider: %(status)s, captured %(captured)s, refunded %(refunded)s.") % values
 
 
+def _fees(payment: Any, asked: ActionRequest) -> str:
+    fees = fetch_fees(payment=payment, with_refunds=True)
+    if fees is None:
+        raise WrongState(_("The provider has not booked this payment yet. Ask again later."), code="not_booked")
+    return fees_sentence(fees)
+
+
 PAYMENT_ACTIONS = (
     Action(
         name="capture",
@@ -176,6 +184,15 @@ PAYMENT_ACTIONS = (
         run=_sync,
         is_possible=lambda payment: bool(payment.transaction_id),
         question=gettext_lazy("Ask the provider where this payment and its refunds stand?"),
+    ),
+    Action(
+        name="fees",
+        permission=ASK_PROVIDER,
+        label=gettext_lazy("Fee and net"),
+        label_all=gettext_lazy("Ask for fee and net of selected %(verbose_name_plural)s"),
+        run=_fees,
+        is_possible=lambda payment: payment.status in PAID and bool(payment.transaction_id),
+        question=gettext_lazy("Ask the provider what it keeps of this payment, and what is left?"),
     ),
     give_up_action(give_up_payment, "payment", lambda payment: payment.status not in (*PAID, PaymentStatus.CANCELLED)),
 )

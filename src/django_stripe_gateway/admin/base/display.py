@@ -12,8 +12,10 @@ from django.contrib import admin
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from django_stripe_gateway.gateways.fee_values import FeesSnapshot
 from django_stripe_gateway.models import get_payment_model
 from django_stripe_gateway.money import display_amount
 
@@ -26,6 +28,15 @@ SECRET_KEYS = frozenset({"client_secret", "cancel_url", "return_url", "success_u
 def display_money(amount: Decimal | None, currency: str) -> str:
     """Return an amount with its currency."""
     return EMPTY if amount is None else display_amount(amount, currency)
+
+
+def fees_sentence(fees: FeesSnapshot) -> str:
+    """Return what a provider has kept of a payment and what is left, in the currency that it was settled in."""
+    values = {"fee": display_money(fees.fee, fees.currency), "net": display_money(fees.net, fees.currency)}
+    if not fees.refunds or not fees.refunds.net:
+        return gettext("Fee %(fee)s, net %(net)s.") % values
+    values["left"] = display_money(fees.net_after_refunds, fees.currency)
+    return gettext("Fee %(fee)s, net %(net)s, after refunds %(left)s.") % values
 
 
 def money_column(field: str, label: Any, currency: str = "currency") -> staticmethod[[Any], str]:

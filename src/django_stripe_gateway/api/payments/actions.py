@@ -100,7 +100,7 @@ class CreatePaymentView(OwnerView, PaymentActionView):
             origin=self.origin,
             **values,
         )
-        token = guest_token(payment) if self.is_guest else ""
+        token = guest_token(payment=payment) if self.is_guest else ""
         return self.answer(PaymentSerializer, payment, status=201, with_client_secret=True, guest_token=token)
 
     def get_payment(self, payment_id: str) -> AbstractPayment:
@@ -120,7 +120,7 @@ class CreatePaymentView(OwnerView, PaymentActionView):
         """Return also the token that a guest has not got, because the first answer was lost."""
         if "guest_token" not in body:
             return super().withheld(body)
-        return super().withheld(body) | {"guest_token": guest_token(self.get_payment(str(body["payment_id"])))}
+        return super().withheld(body) | {"guest_token": guest_token(payment=self.get_payment(str(body["payment_id"])))}
 
 
 class CapturePaymentView(PaymentActionView):

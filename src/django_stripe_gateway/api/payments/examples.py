@@ -22,8 +22,12 @@ _CONFIRMED: dict[str, Any] = {
     "created": "2026-11-02T09:30:00.123456Z",
     "modified": "2026-11-02T09:30:00.654321Z",
     "intent_id": "pi_3SPGrL2eZvKYlo2C1aBcDeFg",
+    "payment_method_type": "card",
+    "card_brand": "visa",
+    "card_last4": "4242",
 }
-_WAITING = {name: value for name, value in _CONFIRMED.items() if name != "intent_id"} | {
+_OF_PAID = ("intent_id", "payment_method_type", "card_brand", "card_last4")
+_WAITING = {name: value for name, value in _CONFIRMED.items() if name not in _OF_PAID} | {
     "payment_id": 99,
     "status": "waiting",
     "amount": "25.00",
@@ -55,6 +59,23 @@ LIST_LOGS = Examples(
         }
     },
     errors={400: _BAD_CURSOR},
+)
+READ_FEES = Examples(
+    answers={
+        "Fees": {
+            "currency": "USD",
+            "amount": "10.00",
+            "fee": "0.59",
+            "net": "9.41",
+            "net_after_refunds": "9.41",
+            "exchange_rate": None,
+            "available_on": "2026-11-04T00:00:00Z",
+            "details": [
+                {"kind": "stripe_fee", "amount": "0.59", "currency": "USD", "description": "Stripe processing fees"}
+            ],
+        }
+    },
+    errors={409: error_example("invalid_request_error", "not_booked", "The provider has not booked this payment yet.")},
 )
 CREATE_PAYMENT = Examples(
     request={name: _CONFIRMED[name] for name in "gateway amount currency description order_id metadata".split()},

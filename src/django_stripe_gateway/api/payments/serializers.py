@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from decimal import Decimal
 from typing import Any
 
 from rest_framework import serializers
@@ -16,6 +18,7 @@ from django_stripe_gateway.api.fields import (
 )
 from django_stripe_gateway.api.openapi.optional import field_schema
 from django_stripe_gateway.choices import CaptureMethod, LogEvent, LogSource, PaymentStatus, RefundReason, RefundStatus
+from django_stripe_gateway.gateways.fee_values import RefundFees
 from django_stripe_gateway.models import AbstractPayment, PaymentLog, Refund
 
 # What is shown only when there is something to show.
@@ -91,20 +94,18 @@ class PaymentSerializer(serializers.Serializer[AbstractPayment]):
     receipt_url = serializers.CharField(
         required=False, help_text="The provider's receipt, only where one payment is read. It opens to whoever has it."
     )
-    guest_token = serializers.SerializerMethodField(
-        help_text="Only for whoever has not signed in, and only where a payment is made: send it as Guest-Token."
+    guest_token = serializers.CharField(
+        required=False,
+        help_text="Only for whoever has not signed in, and only where a payment is made: send it as Guest-Token.",
     )
     # Not the payment's ``refund``, a method that refunds.
     refund = RefundField(source="made_refund", required=False, help_text="Only in the answer of refund_payment.")
-
-    def get_guest_token(self, payment: AbstractPayment) -> str:
-        """Return the secret of a guest's payment that has just been made."""
-        return str(self.context.get("guest_token", ""))
 
     def to_representation(self, instance: AbstractPayment) -> dict[str, Any]:
         """Return the payment without what is empty or not for this answer."""
         data: dict[str, Any] = super().to_representation(instance)
         data["currency"] = instance.currency.upper()
+        data["guest_token"] = self.context.get("guest_token", "")
         # What opens something goes where it was asked for, and into no list and no answer that is kept.
         if not self.context.get("with_client_secret"):
             data.pop("client_secret", None)
@@ -112,6 +113,35 @@ class PaymentSerializer(serializers.Serializer[AbstractPayment]):
         if not self.context.get("with_receipt_url"):
             data.pop("receipt_url", None)
         return {name: value for name, value in data.items() if value or name not in OPTIONAL}
+
+
+class FeeDetailSerializer(serializers.Serializer[Any]):
+    """One part of a fee."""
+
+    kind = serializers.CharField()
+    amount = FormattedAmountField()
+    currency = serializers.CharField()
+    description = serializers.CharField(allow_blank=True)
+
+
+class FeesSerializer(serializers.Serializer[Any]):
+    """How a payment was booked on the seller's account; all amounts but those of ``details`` are in ``currency``."""
+
+    currency = serializers.CharField(help_text="That the payment was settled in.")
+    amount = FormattedAmountField()
+    fee = FormattedAmountField()
+    net = FormattedAmountField()
+    net_after_refunds = FormattedAmountField()
+    exchange_rate = serializers.DecimalField(max_digits=19, decimal_places=9, allow_null=True)
+    available_on = serializers.DateTimeField(allow_null=True)
+    details = FeeDetailSerializer(many=True)
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """Return the fees; what the refunds have left is unknown where they were booked in another currency."""
+        if instance.net_after_refunds is not None:
+            return super().to_representation(instance)
+        shown = super().to_representation(dataclasses.replace(instance, refunds=RefundFees(Decimal(0), Decimal(0))))
+        return shown | {"net_after_refunds": None}
 
 
 class PaymentLogSerializer(serializers.Serializer[PaymentLog]):

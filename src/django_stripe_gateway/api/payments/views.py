@@ -5,20 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from rest_framework.exceptions import NotFound
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_stripe_gateway.api.access import check_may, reaches_others
+from django_stripe_gateway.api.access import check_may, has_permission, may_view, reaches_others
 from django_stripe_gateway.api.base import GatewayAPIView, is_key
 from django_stripe_gateway.api.openapi.operations import operation
 from django_stripe_gateway.api.pagination import NewestFirst, OldestFirst
 from django_stripe_gateway.api.payments import examples
 from django_stripe_gateway.api.payments.filters import PaymentFilterSerializer, filter_payments, filter_values
-from django_stripe_gateway.api.payments.serializers import GatewaySerializer, PaymentLogSerializer, PaymentSerializer
+from django_stripe_gateway.api.payments.serializers import (
+    FeesSerializer,
+    GatewaySerializer,
+    PaymentLogSerializer,
+    PaymentSerializer,
+)
 from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.conf.permissions import ASK_PROVIDER
+from django_stripe_gateway.exceptions import WrongState
 from django_stripe_gateway.models import AbstractPayment, PaymentGatewayConfig, get_payment_model
+from django_stripe_gateway.services.payments.fees import fetch_fees
 from django_stripe_gateway.services.payments.guests import opens
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -120,3 +129,24 @@ class PaymentLogListView(PaymentView):
     def get(self, request: Request, payment_id: str) -> Response:
         """List what has happened to a payment, the oldest first."""
         return self.page(PaymentLogSerializer, self.get_payment(payment_id).logs.all())
+
+
+class PaymentFeesView(PaymentView):
+    """What the provider keeps of one payment: for the seller."""
+
+    rate_scope = "payments.write"
+    calls_provider = True
+
+    @operation("payments_fees", answer=FeesSerializer, errors=(409,), examples=examples.READ_FEES)
+    def get(self, request: Request, payment_id: str) -> Response:
+        """Show fee and net of a payment, its refunds included.
+
+        Only for the seller's people with the permissions to see payments and to ask the provider, which is asked once.
+        """
+        payment = self.get_payment(payment_id)
+        if not (has_permission(request.user, ASK_PROVIDER) and may_view(request.user, get_payment_model())):
+            raise PermissionDenied(_("Only the seller may do this."), code="not_allowed")
+        fees = fetch_fees(payment=payment, with_refunds=True)
+        if fees is None:
+            raise WrongState(_("The provider has not booked this payment yet. Ask again later."), code="not_booked")
+        return self.answer(FeesSerializer, fees)

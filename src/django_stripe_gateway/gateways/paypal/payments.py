@@ -15,9 +15,11 @@ from typing import Any
 
 from django_stripe_gateway.exceptions import ProviderError, ProviderStateError
 from django_stripe_gateway.gateways.base import Gateway
+from django_stripe_gateway.gateways.fee_values import FeesSnapshot
 from django_stripe_gateway.gateways.paypal.accounts import PayPalAccount
 from django_stripe_gateway.gateways.paypal.client import call
 from django_stripe_gateway.gateways.paypal.errors import ALREADY_DONE, NOT_FOUND, unreadable
+from django_stripe_gateway.gateways.paypal.fees import order_fees
 from django_stripe_gateway.gateways.paypal.money import paypal_amount
 from django_stripe_gateway.gateways.paypal.objects import (
     KIND,
@@ -52,6 +54,7 @@ class PayPalGateway(Gateway):
     supports_partial_capture = True
     supports_partial_refund = True
     confirms_on_return = True
+    supports_fees = True
 
     def __init__(self, account: PayPalAccount) -> None:
         self.account = account
@@ -148,6 +151,10 @@ class PayPalGateway(Gateway):
         """Return the refunds that the order names."""
         order = self._order(ref)
         return order_refunds(order, ref.intent_id or _read(order).intent_id)
+
+    def retrieve_fees(self, ref: PaymentRef, *, with_refunds: bool = False) -> FeesSnapshot | None:
+        """Read what PayPal keeps from the breakdowns that the order's captures and refunds carry."""
+        return order_fees(self._order(ref), with_refunds=with_refunds)
 
     def _order(self, ref: PaymentRef) -> dict[str, Any]:
         if not ref.object_id:

@@ -36,16 +36,12 @@ class StripeGateway(StripeFurtherParams, Gateway):
     supports_manual_capture = True
     supports_partial_capture = True
     supports_partial_refund = True
+    supports_fees = True
 
     def __init__(self, account: StripeAccount) -> None:
         super().__init__(account)
-        # localstripe neither keeps what an intent was paid with, nor charges it later.
-        self.supports_customers = not account.is_localstripe
-
-    @property
-    def supports_fees(self) -> bool:  # type: ignore[override]
-        """Whether bookings can be asked for; localstripe has no fees."""
-        return not self.account.is_localstripe
+        # localstripe neither keeps what an intent was paid with, nor charges it later; it has no fees.
+        self.supports_customers = self.supports_fees = not account.is_localstripe
 
     def retrieve_payment(self, ref: PaymentRef) -> PaymentSnapshot:
         """Ask Stripe for the session (with its intent), or for the intent."""

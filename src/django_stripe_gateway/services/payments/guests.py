@@ -18,7 +18,7 @@ SALT = "django_stripe_gateway.guest_token"
 PREFIX = "guest_"
 
 
-def guest_token(payment: AbstractPayment) -> str:
+def guest_token(*, payment: AbstractPayment) -> str:
     """Return the secret that opens a guest's payment, the same each time; give it to its payer alone.
 
     It is made of what only this project has, and is not stored. The payment's ``token``, which the provider shows, is
@@ -32,8 +32,7 @@ def opens(payment: AbstractPayment, token: str) -> bool:
     if not payment.is_guest or payment.owner_id is not None or not token.isascii():
         return False
     keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    # All of them, so that the time tells nothing either.
-    return any([constant_time_compare(_token(payment, key), token) for key in keys])
+    return any(constant_time_compare(_token(payment, key), token) for key in keys)
 
 
 @retry_on_deadlock
