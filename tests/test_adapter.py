@@ -16,7 +16,7 @@ from rest_framework.exceptions import NotAuthenticated
 from django_stripe_gateway.adapter import PRICE_KEYS, Adapter, get_adapter
 from django_stripe_gateway.api.owners import request_owner
 from django_stripe_gateway.exceptions import GatewayConfigurationError
-from django_stripe_gateway.services.subscriptions.customers import owner_details
+from django_stripe_gateway.services.subscriptions.details import owner_details
 from django_stripe_gateway.services.usage.periods import time_zone_of
 
 # What the adapter of these tests answers, whatever it is asked.

@@ -9,15 +9,19 @@ from django.test import override_settings
 
 from django_stripe_gateway.checks.variants import check_variants
 from django_stripe_gateway.gateways.stripe.checks import check_accounts
-from django_stripe_gateway.providers.stripe import StripeProvider
+from django_stripe_gateway.providers import GatewayProvider, StripeProvider
 from tests.test_checks.running import run
 
 PROVIDER = "django_stripe_gateway.providers.StripeProvider"
 LIVE_KEY = "sk_live_" + "a" * 24
 
 
-class HostProvider(StripeProvider):
+class HostProvider(GatewayProvider):
     """A host's own provider on top of ours."""
+
+
+class HostStripeProvider(StripeProvider):
+    """One whose account is Stripe's, as its class says."""
 
 
 HOST_PROVIDER = f"{__name__}.HostProvider"
@@ -75,6 +79,8 @@ def test_e008__types_of_options(option: str, value: Any) -> None:
 def test_e009__own_provider(options: dict[str, Any], expected: list[str]) -> None:
     with variants(HOST_PROVIDER, **options):
         assert run(check_variants) == expected
+    with variants(f"{__name__}.HostStripeProvider"):
+        assert run(check_variants) == []
 
 
 def test_w002__unknown_option() -> None:

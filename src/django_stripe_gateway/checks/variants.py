@@ -13,6 +13,7 @@ from django_stripe_gateway.checks.messages import error, nearest, warning
 from django_stripe_gateway.checks.providers import all_checks, checks_of, owner_of
 from django_stripe_gateway.checks.settings import wrong_settings
 from django_stripe_gateway.conf import gateway_settings, rules
+from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.provider import Options, Provider
 from django_stripe_gateway.gateways.registry import bills_subscriptions, find_provider, registered_providers
 
@@ -92,6 +93,9 @@ def _check_variant(name: str, path: str, options: Mapping[str, Any]) -> Iterator
         if problem:
             message = f"The gateway {gateway!r} of the variant {name!r} cannot be imported: {problem}."
             yield error("007", message, 'Correct the option "gateway", or install what it needs.')
+        elif not (isinstance(found := import_string(gateway), type) and issubclass(found, Gateway)):
+            message = f"The gateway {gateway!r} of the variant {name!r} is no subclass of Gateway."
+            yield error("007", message, "Extend gateways.Gateway, or a gateway of the variant's provider.")
 
 
 def _check_path(name: str, path: str, options: Mapping[str, Any]) -> Iterator[CheckMessage]:

@@ -40,6 +40,7 @@ from django_stripe_gateway.gateways.registry import (
 from django_stripe_gateway.gateways.schedule_values import PhaseItem, ScheduledChange, SchedulePhase, ScheduleSnapshot
 from django_stripe_gateway.gateways.subscription_values import PromotionCodeSnapshot
 from django_stripe_gateway.gateways.values import (
+    Breakdown,
     DisputeSnapshot,
     Failure,
     LineItem,
@@ -56,6 +57,7 @@ __all__ = [
     "AccountReader",
     "BillingCheckoutSnapshot",
     "BillingGateway",
+    "Breakdown",
     "CustomerRequest",
     "CustomerSnapshot",
     "DisputeSnapshot",

@@ -16,6 +16,7 @@ from django_stripe_gateway.gateways.account_reading import AccountReader
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.connecting import ConnectGateway
+from django_stripe_gateway.gateways.entries import is_entry_of
 from django_stripe_gateway.gateways.metering import MeterGateway
 
 Check = Callable[..., list[CheckMessage]]
@@ -56,6 +57,8 @@ class Provider(ABC):
     label: ClassVar[str]
     #: Dotted path of the class of django-payments that ``PAYMENT_VARIANTS`` names for its accounts.
     payments_provider: ClassVar[str] = ""
+    #: Dotted path of the class that its gateways for payments extend; a host's own may extend it, too.
+    base_gateway: ClassVar[str] = ""
     #: Dotted path of its subclass of ``webhooks.WebhookProvider``; importing it must register the handlers of its
     #: events. A path, because how a provider calls us stands above how we call it. Empty if it sends no webhooks.
     webhooks: ClassVar[str] = ""
@@ -68,7 +71,7 @@ class Provider(ABC):
 
     def owns_entry(self, path: str, options: Mapping[str, Any]) -> bool:
         """Return whether an entry of ``PAYMENT_VARIANTS`` is one of this provider's accounts; remembered with it."""
-        return bool(path and path == self.payments_provider) or options.get("gateway") == self.name
+        return is_entry_of(self.name, self.payments_provider, self.base_gateway, path, options)
 
     def owns(self, variant: str) -> bool:
         """Return whether ``PAYMENT_VARIANTS`` gives ``variant`` to this provider."""
@@ -97,6 +100,13 @@ class Provider(ABC):
         Raises:
             GatewayConfigurationError: the variant's options cannot be worked with.
         """
+
+    def make_gateway(self, gateway_class: Callable[[Any], Any], variant: str) -> Any:
+        """Return the host's own gateway, which the option ``gateway`` of the variant names; called with the variant.
+
+        A provider makes a subclass of its own gateways of what those are made of.
+        """
+        return gateway_class(variant)
 
     def billing(self, variant: str) -> BillingGateway:
         """Return the gateway that bills customers of the account behind ``variant``.

@@ -76,13 +76,16 @@ read_accounts_with(account_of)
 def get_gateway(variant: str) -> Gateway:
     """Return the gateway behind ``variant``.
 
-    A variant's option ``gateway`` may name a class of the host's, as a dotted path; it is called with the variant.
+    A variant's option ``gateway`` may name a class of the host's, as a dotted path; it is called with the variant, or
+    made as the provider's own if it extends one of those.
 
     Raises:
         GatewayConfigurationError: the settings name no such variant, or one that this app cannot call.
     """
     provider = _owner(variant, *_providers.values())
-    return _gateway_of_host(variant) if provider is None else provider.payments(variant)
+    # A provider's name has no dot.
+    is_hosts = provider is None or "." in _host_path(variant)
+    return _gateway_of_host(variant, provider) if is_hosts else provider.payments(variant)  # type: ignore[union-attr]
 
 
 def get_billing_gateway(variant: str) -> BillingGateway:
@@ -174,7 +177,7 @@ def _host_path(variant: str) -> str:
     return str(options.get("gateway") or "")
 
 
-def _gateway_of_host(variant: str) -> Gateway:
+def _gateway_of_host(variant: str, provider: Provider | None) -> Gateway:
     path = _host_path(variant)
     if not path:
         raise GatewayConfigurationError(
@@ -186,9 +189,10 @@ def _gateway_of_host(variant: str) -> Gateway:
         raise GatewayConfigurationError(
             f"The variant {variant!r} names the gateway {path!r}, which cannot be imported: {error}."
         ) from error
-    gateway = gateway_class(variant)
-    if not isinstance(gateway, Gateway):
+    if not (isinstance(gateway_class, type) and issubclass(gateway_class, Gateway)):
         raise GatewayConfigurationError(
             f"The variant {variant!r} names the gateway {path!r}, which is no subclass of {Gateway.__qualname__}."
         )
-    return gateway
+    # Before anything is called, which a class that asks for something else would fail at.
+    made: Gateway = gateway_class(variant) if provider is None else provider.make_gateway(gateway_class, variant)  # type: ignore[call-arg]
+    return made

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -77,7 +76,7 @@ class BillingActionView(BillingView):
 
     def started_on_page(self, body: dict[str, Any]) -> Subscription:
         """Return the subscription that an earlier answer has made a page for: no provider's id names it yet."""
-        rows = Subscription.objects.filter(created=parse_datetime(str(body["created"]))).exclude(checkout_id="")
+        rows = Subscription.objects.filter(created=str(body["created"])).exclude(checkout_id="")
         subscription: Subscription = self.in_reach(rows, "customer__owner")
         return subscription
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 
 from django_stripe_gateway.conf import PAYPAL_PROVIDER, gateway_settings, made_of_settings, split_secrets
 from django_stripe_gateway.exceptions import GatewayConfigurationError
+from django_stripe_gateway.gateways.entries import is_entry_of
 
+#: What a gateway of the host's may extend, and be one of this provider's.
+BASE_GATEWAY = "django_stripe_gateway.gateways.paypal.payments.PayPalGateway"
 LIVE_API = "https://api-m.paypal.com"
 SANDBOX_API = "https://api-m.sandbox.paypal.com"
 made_of_account = made_of_settings(
@@ -41,7 +44,7 @@ class PayPalAccount:
 def is_paypal_variant(variant: str) -> bool:
     """Return whether ``PAYMENT_VARIANTS`` gives ``variant`` to this app's PayPal provider."""
     provider, options = gateway_settings.variants.get(variant, ("", {}))
-    return provider == PAYPAL_PROVIDER or (options or {}).get("gateway") == "paypal"
+    return is_entry_of("paypal", PAYPAL_PROVIDER, BASE_GATEWAY, provider, options or {})
 
 
 @made_of_account

@@ -15,7 +15,10 @@ from django_stripe_gateway.conf import (
     split_secrets,
 )
 from django_stripe_gateway.exceptions import GatewayConfigurationError
+from django_stripe_gateway.gateways.entries import is_entry_of
 
+#: What a gateway of the host's may extend, and be one of this provider's.
+BASE_GATEWAY = "django_stripe_gateway.gateways.stripe.payments.StripeGateway"
 DIGEST_SALT = "django_stripe_gateway.account"
 FLOW_CHECKOUT = "checkout"
 FLOW_INTENT = "intent"
@@ -95,7 +98,7 @@ class StripeAccount:
 def is_stripe_variant(variant: str) -> bool:
     """Return whether ``PAYMENT_VARIANTS`` gives ``variant`` to this app's Stripe provider."""
     provider, options = gateway_settings.variants.get(variant, ("", {}))
-    return provider == STRIPE_PROVIDER or (options or {}).get("gateway") == "stripe"
+    return is_entry_of("stripe", STRIPE_PROVIDER, BASE_GATEWAY, provider, options or {})
 
 
 @made_of_account

@@ -15,9 +15,11 @@ from django_stripe_gateway.checks.messages import error, warning
 from django_stripe_gateway.checks.settings import wrong_settings
 from django_stripe_gateway.checks.variants import readable_variants
 from django_stripe_gateway.conf import STRIPE_PROVIDER, rules
+from django_stripe_gateway.gateways.entries import is_entry_of
 from django_stripe_gateway.gateways.provider import Options, ProviderChecks
 from django_stripe_gateway.gateways.stripe.accounts import (
     ACCOUNT_SETTINGS,
+    BASE_GATEWAY,
     FLOW_CHECKOUT,
     FLOW_INTENT,
     StripeAccount,
@@ -139,7 +141,7 @@ class StripeChecks(ProviderChecks):
     def check_entry(self, name: str, path: str, options: Mapping[str, Any]) -> Iterator[CheckMessage]:
         """Check an entry's flow, and that it is not django-payments' own provider."""
         flow = options.get("flow")
-        is_ours = path == STRIPE_PROVIDER or options.get("gateway") == "stripe"
+        is_ours = is_entry_of("stripe", STRIPE_PROVIDER, BASE_GATEWAY, path, options)
         if is_ours and isinstance(flow, str) and flow not in ("", FLOW_CHECKOUT, FLOW_INTENT):
             message = f'The flow of the variant {name!r} must be "{FLOW_CHECKOUT}" or "{FLOW_INTENT}".'
             yield error("006", message, f'Write "flow": "{FLOW_CHECKOUT}" in its options, or leave it out.')

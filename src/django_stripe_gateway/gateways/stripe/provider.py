@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from django_stripe_gateway.accounts import Account
 from django_stripe_gateway.conf import STRIPE_PROVIDER
 from django_stripe_gateway.exceptions import GatewayConfigurationError, UnsupportedByGateway
@@ -13,13 +16,20 @@ from django_stripe_gateway.gateways.metering import MeterGateway
 from django_stripe_gateway.gateways.provider import Provider
 from django_stripe_gateway.gateways.stripe.account_calls import retrieve_account_id
 from django_stripe_gateway.gateways.stripe.account_reader import StripeAccountReader
-from django_stripe_gateway.gateways.stripe.accounts import FLOW_CHECKOUT, FLOW_INTENT, made_of_account, stripe_account
+from django_stripe_gateway.gateways.stripe.accounts import (
+    BASE_GATEWAY,
+    FLOW_CHECKOUT,
+    FLOW_INTENT,
+    made_of_account,
+    stripe_account,
+)
 from django_stripe_gateway.gateways.stripe.billing import StripeBillingGateway
 from django_stripe_gateway.gateways.stripe.checkout import StripeCheckoutGateway
 from django_stripe_gateway.gateways.stripe.connecting import StripeConnect
 from django_stripe_gateway.gateways.stripe.intents import StripeIntentGateway
 from django_stripe_gateway.gateways.stripe.localstripe.billing import LocalstripeBillingGateway
 from django_stripe_gateway.gateways.stripe.meters import StripeMeters
+from django_stripe_gateway.gateways.stripe.payments import StripeGateway
 
 FLOWS = {FLOW_CHECKOUT: StripeCheckoutGateway, FLOW_INTENT: StripeIntentGateway}
 
@@ -30,6 +40,7 @@ class Stripe(Provider):
     name = "stripe"
     label = "Stripe"
     payments_provider = STRIPE_PROVIDER
+    base_gateway = BASE_GATEWAY
     webhooks = "django_stripe_gateway.webhooks.stripe.provider.StripeWebhooks"
     checks = "django_stripe_gateway.gateways.stripe.checks.StripeChecks"
     supports_billing = True
@@ -54,6 +65,11 @@ class Stripe(Provider):
                 f'The variant {variant!r} has the unknown flow {account.flow!r}. Use "checkout" or "intent".'
             )
         return FLOWS[account.flow](account)
+
+    def make_gateway(self, gateway_class: Callable[[Any], Any], variant: str) -> Any:
+        """Make a subclass of Stripe's gateways of the account, and anything else of the variant."""
+        is_ours = isinstance(gateway_class, type) and issubclass(gateway_class, StripeGateway)
+        return gateway_class(stripe_account(variant) if is_ours else variant)
 
     @made_of_account
     def billing(self, variant: str) -> BillingGateway:

@@ -17,7 +17,7 @@ from django_stripe_gateway.models import Customer
 from django_stripe_gateway.models.customers import CustomerQuerySet
 from django_stripe_gateway.services.imports.addresses import exact, likeness
 from django_stripe_gateway.services.imports.results import Outcome
-from django_stripe_gateway.services.subscriptions.customers import OWNER_MARK
+from django_stripe_gateway.services.subscriptions.details import OWNER_MARK
 from django_stripe_gateway.services.transactions import payments_database
 
 CHUNK = 1000

@@ -5,8 +5,6 @@ A saved owner is noted at once (``owner_changes``); ``reconcile`` or the next us
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
@@ -15,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from django_stripe_gateway import signals
-from django_stripe_gateway.adapter import CallKind, get_adapter, wrong_answer
+from django_stripe_gateway.adapter import CallKind
 from django_stripe_gateway.choices import BillingOperationKind, OperationState
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError, ProviderError
@@ -29,6 +27,7 @@ from django_stripe_gateway.services.further_params import FurtherParams
 from django_stripe_gateway.services.operations.engine import run
 from django_stripe_gateway.services.operations.verbs import Request, Verb, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.subscriptions.details import OWNER_MARK, details_digest, owner_details
 from django_stripe_gateway.services.subscriptions.freshness import Known, Look, Verdict, judge, look_until_written
 from django_stripe_gateway.services.subscriptions.line import (
     CustomerClaim,
@@ -41,12 +40,9 @@ from django_stripe_gateway.services.subscriptions.sync import lock_customer, loo
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 A = TypeVar("A")
-NAME_LENGTH = 256
 CLEARABLE = ("email", "name")
 # What our call leaves on what it makes, so that an earlier attempt is found.
 MARKER = "operation"
-# Whose customer it is: the key of the owner here.
-OWNER_MARK = "owner_id"
 
 
 class DetailsVerb(CustomerVerb[CustomerSnapshot]):
@@ -240,33 +236,6 @@ def _cleared(customer: Customer, details: Mapping[str, Any]) -> list[str]:
         if not operation.is_pending:
             break
     return [name for name in CLEARABLE if name in told and not details[name]]
-
-
-def owner_details(owner: Any) -> dict[str, Any]:
-    """Return what the provider gets to know of an owner: name, e-mail address and our id.
-
-    Raises:
-        GatewayConfigurationError: the host's adapter answers no dictionary.
-    """
-    details: Any = get_adapter().customer_details(owner)
-    if not isinstance(details, Mapping):
-        raise wrong_answer("customer_details", "must return a dictionary of name and email")
-    return {
-        "name": str(details.get("name") or "")[:NAME_LENGTH],
-        "email": str(details.get("email") or ""),
-        "metadata": {OWNER_MARK: str(owner.pk)},
-    }
-
-
-def details_digest(details: Mapping[str, Any], further: Mapping[str, Any] | None = None) -> str:
-    """Return a digest of an owner's details, by which a change is seen without keeping them.
-
-    Args:
-        further: what the host adds to them.
-    """
-    if further:
-        details = {**details, "further": further}
-    return hashlib.sha256(json.dumps(details, sort_keys=True).encode()).hexdigest()
 
 
 def customer_request(claim: CustomerClaim, *, mark: bool = False) -> CustomerRequest:

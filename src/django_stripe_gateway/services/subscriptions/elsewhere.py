@@ -30,7 +30,8 @@ from django_stripe_gateway.models import Customer, Invoice, PlanPricing, Subscri
 from django_stripe_gateway.services.accounts import billing_gateway_of
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
-from django_stripe_gateway.services.subscriptions.customers import OWNER_MARK, note_unheard_deletion, owner_details
+from django_stripe_gateway.services.subscriptions.customers import note_unheard_deletion
+from django_stripe_gateway.services.subscriptions.details import OWNER_MARK, owner_details
 from django_stripe_gateway.services.subscriptions.identity import find_subscription_row
 from django_stripe_gateway.services.subscriptions.sync import (
     add_subscription,
