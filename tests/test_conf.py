@@ -50,6 +50,8 @@ OVERRIDES: list[tuple[str, Any, Any]] = [
     ("SUCCESS_URL", "/thanks/{payment_id}/", "/thanks/{payment_id}/"),
     ("FAILURE_URL", None, ""),
     ("CHECKOUT_EXPIRES_AFTER", "1800", 1800),
+    ("CHECKOUT_OFFERS_TO_SAVE", True, True),
+    ("PAYMENT_CUSTOMERS", "always", "always"),
     ("CHECKOUT_EXPIRES_AFTER", None, None),
     ("WEBHOOK_TOLERANCE", 60, 60),
     ("WEBHOOK_MAX_BYTES", 10, 10),

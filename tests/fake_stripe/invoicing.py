@@ -23,22 +23,7 @@ BEFORE_FINALIZE: list[Callable[[Scope, Object], None]] = []
 
 def subscription_of(scope: Scope, invoice: Object) -> Object:
     """Return the subscription that an invoice is of; one that is nothing for an invoice that the merchant has made."""
-    if invoice["_subscription"] is None:
-        return no_subscription(invoice["customer"])
-    return scope.objects["subscription"][invoice["_subscription"]]
-
-
-def no_subscription(customer: str) -> Object:
-    """Return what stands for the subscription of an invoice, or an item, that is of none."""
-    names = "id status pause_collection latest_invoice default_payment_method days_until_due currency _pending"
-    return dict.fromkeys(names.split()) | {
-        "_announced": False,
-        "automatic_tax": {"enabled": False},
-        "collection_method": "charge_automatically",
-        "customer": customer,
-        "metadata": {},
-        "payment_settings": {"save_default_payment_method": "off"},
-    }
+    return scope.find("subscription", invoice["_subscription"]) or pending_items.no_subscription(invoice["customer"])
 
 
 def change(scope: Scope, subscription: Object, **fields: Any) -> None:

@@ -20,7 +20,7 @@ def create(scope: Scope, params: Object) -> Object:
     if days is not None and params.get("collection_method") != "send_invoice":
         raise invalid("`days_until_due` can only be set if `collection_method` is `send_invoice`.", "days_until_due")
     currency = params.get("currency") or customer["currency"] or "usd"
-    nothing = invoicing.no_subscription(customer["id"])
+    nothing = pending_items.no_subscription(customer["id"])
     nothing.update(
         collection_method=params.get("collection_method", "charge_automatically"),
         currency=currency.lower(),
@@ -104,7 +104,7 @@ def _customer(scope: Scope, params: Object) -> Object:
 
 def _subscription(scope: Scope, params: Object, customer: Object) -> Object:
     if "subscription" not in params:
-        return invoicing.no_subscription(customer["id"])
+        return pending_items.no_subscription(customer["id"])
     found = scope.get("subscription", params["subscription"], param="subscription", in_url=False)
     if found["customer"] != customer["id"]:
         raise invalid("The subscription does not belong to the customer.", "subscription")

@@ -9,6 +9,19 @@ from tests.fake_stripe.invoice_objects import line_details
 from tests.fake_stripe.state import Object, Scope
 
 
+def no_subscription(customer: str) -> Object:
+    """Return what stands for the subscription of an invoice, or an item, that is of none."""
+    names = "id status pause_collection latest_invoice default_payment_method days_until_due currency _pending"
+    return dict.fromkeys(names.split()) | {
+        "_announced": False,
+        "automatic_tax": {"enabled": False},
+        "collection_method": "charge_automatically",
+        "customer": customer,
+        "metadata": {},
+        "payment_settings": {"save_default_payment_method": "off"},
+    }
+
+
 def keep(scope: Scope, subscription: Object, line: Object) -> Object:
     """Keep a line for the next invoice."""
     details = line_details(line)

@@ -14,7 +14,7 @@ SOURCE = Path(django_stripe_gateway.__file__).parent
 CALL = re.compile(r"\.v1\.((?:checkout\.|billing\.|billing_portal\.)?\w+)\.(?:\w+\.)*(\w+)")
 READING = ("list", "retrieve", "retrieve_current")
 # Services that are called otherwise than their path.
-PATHS = {"accounts": "account"}
+PATHS = {"accounts": "account", "invoice_items": "invoiceitems"}
 
 
 def called() -> dict[str, bool]:

@@ -113,7 +113,7 @@ def test_charge__nothing_to_charge(shop: Shop, begin: Callable[[Shop], None]) ->
     begin(shop)
     with pytest.raises(InvalidInput) as caught:
         charged(shop)
-    assert caught.value.code == "payment_method_missing"
+    assert caught.value.code == "no_default_payment_method"
     assert not get_payment_model().objects.exists()
 
 
@@ -157,7 +157,7 @@ def test_charge__another_mode_is_another_customer(shop: Shop) -> None:
     Customer.objects.update(livemode=True)
     with pytest.raises(InvalidInput) as caught:
         charged(shop)
-    assert caught.value.code == "payment_method_missing"
+    assert caught.value.code == "no_default_payment_method"
 
 
 def test_charge__declined(either: Shop, recorded_signals: SignalRecorder) -> None:
@@ -283,7 +283,7 @@ def test_charge__a_customer_that_was_deleted_unheard(shop: Shop) -> None:
         charged(shop)
     with pytest.raises(InvalidInput) as caught:
         charged(shop)
-    assert caught.value.code == "payment_method_missing"
+    assert caught.value.code == "no_default_payment_method"
 
 
 def test_charge__nobody_charges_on_localstripe(shop: Shop, settings: Any) -> None:

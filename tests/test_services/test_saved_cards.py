@@ -54,7 +54,7 @@ def session_of(shop: Shop, payment: Any) -> dict[str, Any]:
 
 def test_by_default_a_payment_is_nobodys(shop: Shop) -> None:
     payment = shop.waiting(billing_email="ada@example.com")
-    assert payment.customer_id == ""
+    assert payment.provider_customer_id == ""
     assert (session_of(shop, payment)["customer"], session_of(shop, payment)["customer_email"]) == (
         None,
         "ada@example.com",
@@ -66,20 +66,20 @@ def test_always__the_customer_brings_name_and_email(shop: Shop, settings: Any) -
     settings.STRIPE_GATEWAY_PAYMENT_CUSTOMERS = "always"
     payment = shop.waiting(billing_email="other@example.com")
     customer = Customer.objects.get()
-    assert payment.customer_id == customer.provider_id == session_of(shop, payment)["customer"]
+    assert payment.provider_customer_id == customer.provider_id == session_of(shop, payment)["customer"]
     assert session_of(shop, payment)["customer_email"] is None
-    assert shop.stripe.get(payment.customer_id)["email"] == shop.user.email
-    assert shop.waiting().customer_id == payment.customer_id, "one for each owner"
+    assert shop.stripe.get(payment.provider_customer_id)["email"] == shop.user.email
+    assert shop.waiting().provider_customer_id == payment.provider_customer_id, "one for each owner"
 
 
 def test_always__a_guest_is_nobody(shop: Shop, settings: Any) -> None:
     settings.STRIPE_GATEWAY_PAYMENT_CUSTOMERS = "always"
-    assert shop.waiting(owner=None).customer_id == ""
+    assert shop.waiting(owner=None).provider_customer_id == ""
 
 
 def test_it_is_the_customer_of_the_subscriptions(shop: Shop) -> None:
     customer = ensure_customer(owner=shop.user)
-    assert shop.waiting(save_payment_method=True).customer_id == customer.provider_id
+    assert shop.waiting(save_payment_method=True).provider_customer_id == customer.provider_id
 
 
 def test_save__checkout(shop: Shop) -> None:
@@ -123,7 +123,7 @@ def test_save__never(shop: Shop, settings: Any) -> None:
     settings.STRIPE_GATEWAY_CHECKOUT_OFFERS_TO_SAVE = True
     with pytest.raises(UnsupportedByGateway):
         shop.waiting(save_payment_method=True)
-    assert shop.waiting().customer_id == ""
+    assert shop.waiting().provider_customer_id == ""
 
 
 def test_save__a_repeat_asks_nobody_anything_new(shop: Shop) -> None:
@@ -137,7 +137,7 @@ def test_start__a_new_attempt_saves_as_the_one_before(shop: Shop) -> None:
     payment = shop.waiting(save_payment_method=True)
     shop.stripe.expire_session(payment.transaction_id)
     again = start_payment(payment=sync_payment(payment=payment))
-    assert session_of(shop, again)["customer"] == payment.customer_id
+    assert session_of(shop, again)["customer"] == payment.provider_customer_id
     request = shop.mutations("/checkout/sessions")[-1]
     assert request.params["payment_intent_data"]["setup_future_usage"] == "off_session"
 
@@ -146,31 +146,35 @@ def test_start__a_payment_that_the_host_has_saved(shop: Shop) -> None:
     fields = {"owner": shop.user, "variant": "stripe", "gateway": "Stripe", "total": Decimal(10), "currency": "USD"}
     payment = get_payment_model().objects.create(**fields)
     started = start_payment(payment=payment, save_payment_method=True)
-    assert started.customer_id == Customer.objects.get().provider_id == session_of(shop, started)["customer"]
+    assert started.provider_customer_id == Customer.objects.get().provider_id == session_of(shop, started)["customer"]
 
 
 def test_a_customer_that_was_deleted_unheard_is_made_anew(shop: Shop) -> None:
     customer = ensure_customer(owner=shop.user)
     shop.stripe.delete_customer(customer.provider_id)
     payment = shop.waiting(save_payment_method=True)
-    assert (payment.status, payment.customer_id == customer.provider_id) == ("waiting", False)
-    assert session_of(shop, payment)["customer"] == payment.customer_id
+    assert (payment.status, payment.provider_customer_id == customer.provider_id) == ("waiting", False)
+    assert session_of(shop, payment)["customer"] == payment.provider_customer_id
 
 
 def test_pay__with_a_saved_card(intents: Shop) -> None:
     card = saved_card(intents.user)
     payment = intents.waiting(payment_method=card)
-    assert payment.customer_id == Customer.objects.get().provider_id
+    assert payment.provider_customer_id == Customer.objects.get().provider_id
     assert confirm_payment(payment=payment).status == "confirmed"
 
 
 def test_pay__with_a_saved_card_named_when_it_is_confirmed(intents: Shop) -> None:
     card = saved_card(intents.user)
     payment = intents.waiting()
-    assert payment.customer_id == ""
+    assert payment.provider_customer_id == ""
     paid = confirm_payment(payment=payment, payment_method=card)
     assert paid.status == "confirmed"
-    assert paid.customer_id == intents.stripe.get(paid.intent_id)["customer"] == Customer.objects.get().provider_id
+    assert (
+        paid.provider_customer_id
+        == intents.stripe.get(paid.intent_id)["customer"]
+        == Customer.objects.get().provider_id
+    )
 
 
 def another_users(shop: Shop) -> str:
@@ -231,7 +235,7 @@ def test_pay__with_a_card_that_was_taken_away(intents: Shop) -> None:
 def test_two_first_payments_at_once_make_one_customer(shop: Shop, recorded_signals: SignalRecorder) -> None:
     def pay(_: int) -> Any:
         try:
-            return shop.waiting(save_payment_method=True).customer_id
+            return shop.waiting(save_payment_method=True).provider_customer_id
         except OperationInProgress as error:
             return error
         finally:
@@ -256,5 +260,5 @@ def test_a_killed_payment_keeps_its_customer(shop: Shop, stripe_server: FakeStri
         save_payment_method=True,
         idempotency_key="k",
     )
-    assert session_of(shop, payment)["customer"] == payment.customer_id != ""
+    assert session_of(shop, payment)["customer"] == payment.provider_customer_id != ""
     assert PaymentOperation.objects.count() == 1

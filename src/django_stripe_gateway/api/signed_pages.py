@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from django.template import loader
@@ -54,7 +54,7 @@ class SignedPageView(GatewayAPIView):
     tag = "return pages"
     renderer_classes = (ReturnPageRenderer, JSONRenderer)
     #: Of the page, where the host has none of its own.
-    template_name: ClassVar[str]
+    template_name: str
     shown: dict[str, Any]
 
     def get_authenticators(self) -> list[BaseAuthentication]:

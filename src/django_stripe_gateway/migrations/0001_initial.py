@@ -97,7 +97,7 @@ class Migration(migrations.Migration):
                 ('capture_method', models.CharField(blank=True, choices=[('automatic', 'Automatic'), ('manual', 'Manual')], default='', max_length=16, verbose_name='capture method')),
                 ('transaction_id', models.CharField(blank=True, db_index=True, max_length=255, verbose_name='transaction')),
                 ('intent_id', models.CharField(blank=True, db_index=True, default='', max_length=255, verbose_name='intent')),
-                ('customer_id', models.CharField(blank=True, default='', editable=False, max_length=255, verbose_name='customer')),
+                ('provider_customer_id', models.CharField(blank=True, default='', editable=False, max_length=255, verbose_name='customer')),
                 ('token', models.CharField(default=django_stripe_gateway.models.payments.new_token, editable=False, max_length=36, unique=True)),
                 ('failure_code', models.CharField(blank=True, default='', max_length=64, verbose_name='failure code')),
                 ('decline_code', models.CharField(blank=True, default='', max_length=64, verbose_name='decline code')),

@@ -73,7 +73,7 @@ class AbstractPayment(OfAccount, BasePayment):
     transaction_id = models.CharField(_("transaction"), max_length=255, blank=True, db_index=True)
     intent_id = models.CharField(_("intent"), max_length=255, blank=True, default="", db_index=True)
     # The provider's id of the customer whose payment it is there (cus_…); empty for a guest's.
-    customer_id = models.CharField(_("customer"), max_length=255, blank=True, default="", editable=False)
+    provider_customer_id = models.CharField(_("customer"), max_length=255, blank=True, default="", editable=False)
     token = models.CharField(max_length=36, unique=True, default=new_token, editable=False)
     failure_code = models.CharField(_("failure code"), max_length=64, blank=True, default="")
     decline_code = models.CharField(_("decline code"), max_length=64, blank=True, default="")

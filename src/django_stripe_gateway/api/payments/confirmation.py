@@ -84,7 +84,7 @@ class ConfirmationView(ReturnView):
         if not is_browser:
             return self.answer(ConfirmationPageSerializer, payment)
         payment.base_url = self.base_url
-        return Response(status=303, headers={"Location": payment.action_url or payment.get_success_url()})
+        return Response(status=302, headers={"Location": payment.action_url or payment.get_success_url()})
 
     def _confirm(self, payment: AbstractPayment) -> AbstractPayment:
         """Confirm what was charged without the customer; whatever else there is to know, its return page says."""

@@ -76,9 +76,7 @@ class ReturnView(SignedPageView):
             raise NotFound
         payments = get_payment_model()._default_manager.using(payments_database())
         payment: AbstractPayment | None = payments.filter(pk=payment_id).first()
-        if payment is None or not is_valid_signature(
-            payment_id, signature, salt=self.salt, token=str(payment.token)
-        ):
+        if payment is None or not is_valid_signature(payment_id, signature, salt=self.salt, token=str(payment.token)):
             raise NotFound
         return payment
 

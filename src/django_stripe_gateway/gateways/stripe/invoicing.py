@@ -15,7 +15,7 @@ from django_stripe_gateway.gateways.invoicing import (
     InvoiceRequest,
     InvoicingGateway,
 )
-from django_stripe_gateway.gateways.stripe.billing_objects import invoice_snapshot, signed_amount_of
+from django_stripe_gateway.gateways.stripe.billing_objects import invoice_snapshot
 from django_stripe_gateway.gateways.stripe.calls import StripeAccountCalls, ask
 from django_stripe_gateway.gateways.stripe.customers import has_metadata
 from django_stripe_gateway.gateways.stripe.fields import (
@@ -26,6 +26,7 @@ from django_stripe_gateway.gateways.stripe.fields import (
     optional_text,
     part,
     reads,
+    signed_amount_of,
     text,
 )
 from django_stripe_gateway.money import to_minor_units

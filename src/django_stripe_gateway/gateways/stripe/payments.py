@@ -37,11 +37,13 @@ class StripeGateway(StripeFurtherParams, Gateway):
     supports_partial_capture = True
     supports_partial_refund = True
     supports_fees = True
+    supports_customers = True
 
     def __init__(self, account: StripeAccount) -> None:
         super().__init__(account)
-        # localstripe neither keeps what an intent was paid with, nor charges it later; it has no fees.
-        self.supports_customers = self.supports_fees = not account.is_localstripe
+        if account.is_localstripe:
+            # It neither keeps what an intent was paid with, nor charges it later, and books everything without a fee.
+            self.supports_customers = self.supports_fees = False
 
     def retrieve_payment(self, ref: PaymentRef) -> PaymentSnapshot:
         """Ask Stripe for the session (with its intent), or for the intent."""

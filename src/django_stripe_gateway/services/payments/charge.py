@@ -120,7 +120,7 @@ def charge(
 
     Raises:
         InvalidInput: amount, currency or gateway cannot be accepted, the payment method is not the owner's, or there
-            is none ("payment_method_missing"); nothing was stored.
+            is none ("no_default_payment_method"); nothing was stored.
         UnsupportedByGateway: the gateway cannot do it.
         PaymentDeclined: declined; ``extra["payment_id"]`` is the payment, which its customer can still pay.
         ProviderError: the provider refused or failed; with an unknown outcome a repeat under the same
@@ -146,11 +146,11 @@ def charge(
         order_id=order_id,
         metadata=dict(metadata or {}),
         capture_method=capture,
-        customer_id=customer.provider_id or "",
+        provider_customer_id=customer.provider_id or "",
         **fields,
     )
     payment.base_url = base_url
-    request = Request(params={"payment_method": method, "customer_id": payment.customer_id}, key=key)
+    request = Request(params={"payment_method": method, "customer_id": payment.provider_customer_id}, key=key)
     try:
         claim = store_payment(CHARGE, payment, request, origin)
     except IntegrityError:
@@ -224,6 +224,6 @@ def _what_pays(owner: Any, variant: str, payment_method: str) -> tuple[Customer,
 def _missing() -> InvalidInput:
     return InvalidInput(
         "There is no default payment method to charge. Name one, or let the customer choose one.",
-        code="payment_method_missing",
+        code="no_default_payment_method",
         field="payment_method",
     )

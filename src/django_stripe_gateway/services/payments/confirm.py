@@ -57,9 +57,9 @@ class ConfirmVerb(SnapshotVerb):
         if not method and payment.status == PaymentStatus.ERROR and gateway.confirms_at_once:
             method = gateway_settings.test_payment_method
         claim.params["payment_method"] = method
-        if claim.params.get("customer_id") and not payment.customer_id:
-            payment.customer_id = claim.params["customer_id"]
-            payment.save(update_fields=["customer_id", "modified"])
+        if claim.params.get("customer_id") and not payment.provider_customer_id:
+            payment.provider_customer_id = claim.params["customer_id"]
+            payment.save(update_fields=["provider_customer_id", "modified"])
         if not gateway.confirms_at_once and not gateway.confirms_on_return:
             payment.base_url = base_url
             claim.params["success_url"] = payment.get_success_url()

@@ -85,9 +85,9 @@ class CreateVerb(BeginningVerb):
             payment.livemode, payment.account_id = made["livemode"], made["account_id"]
             changed = ["transaction_id", "intent_id", "livemode", "account_id", *take_back_amounts(payment)]
             payment.save(update_fields=[*changed, "modified"])
-        if payment.customer_id != asked.get("customer_id", ""):
-            payment.customer_id = asked.get("customer_id", "")
-            payment.save(update_fields=["customer_id", "modified"])
+        if payment.provider_customer_id != asked.get("customer_id", ""):
+            payment.provider_customer_id = asked.get("customer_id", "")
+            payment.save(update_fields=["provider_customer_id", "modified"])
         if gateway.supports_redirect:
             payment.base_url = asked.get("base_url") or payment.base_url
             claim.operation.params = _page_params(payment) | kept
@@ -246,9 +246,13 @@ def _with_customer(
     )
     if customer is None:
         return None, request
-    payment.customer_id = customer.provider_id or ""
+    payment.provider_customer_id = customer.provider_id or ""
     offers = offers_to_save(get_gateway(payment.variant))
-    added = {"customer_id": payment.customer_id, "save_payment_method": save_payment_method, "offer_to_save": offers}
+    added = {
+        "customer_id": payment.provider_customer_id,
+        "save_payment_method": save_payment_method,
+        "offer_to_save": offers,
+    }
     return customer, replace(request, params={**request.params, **added})
 
 
@@ -321,7 +325,7 @@ def start_payment(
 
 def _saved_before(payment: AbstractPayment) -> bool:
     """Return whether the attempt before this one was to keep what is paid with."""
-    if not payment.customer_id:
+    if not payment.provider_customer_id:
         return False
     before = CREATE.operations(payment.pk).filter(kind=CREATE.kind).order_by("-pk").first()
     return before is not None and bool(before.params.get("save_payment_method"))
@@ -329,10 +333,10 @@ def _saved_before(payment: AbstractPayment) -> bool:
 
 def _customer_owner(payment: AbstractPayment) -> Any:
     """Return who is billed for a payment: whose customer it was made for, or its owner."""
-    if not payment.customer_id:
+    if not payment.provider_customer_id:
         return billed_owner(payment.owner)
     rows = Customer.objects.using(payments_database()).filter(variant=payment.variant).select_related("owner")
-    known = next((row for row in rows.filter(provider_id=payment.customer_id)), None)
+    known = next((row for row in rows.filter(provider_id=payment.provider_customer_id)), None)
     return known.owner if known is not None else billed_owner(payment.owner)
 
 

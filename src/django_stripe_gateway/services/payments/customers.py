@@ -12,7 +12,12 @@ from django.apps import apps
 from django.db.models import Model
 
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.exceptions import InvalidInput, ProviderError, UnsupportedByGateway
+from django_stripe_gateway.exceptions import (
+    GatewayConfigurationError,
+    InvalidInput,
+    ProviderError,
+    UnsupportedByGateway,
+)
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.registry import get_billing_gateway, get_gateway
 from django_stripe_gateway.models import AbstractPayment, Customer
@@ -95,6 +100,11 @@ def owner_of_method(variant: str, owner: Any, payment_method: str, *, field: str
         raise unknown
     try:
         found = get_billing_gateway(variant).retrieve_payment_method(payment_method)
+    except GatewayConfigurationError as error:
+        if not error.lacks_permission:
+            raise
+        # A restricted key that has never needed it: the provider itself lets nobody pay with what another has saved.
+        return None
     except ProviderError as error:
         if not error.is_missing:
             raise
@@ -111,9 +121,9 @@ def check_confirming(payment: AbstractPayment, gateway: Gateway, payment_method:
     """Return the customer who has saved what a payment is to be confirmed with; see ``owner_of_method``."""
     if not payment_method or not gateway.supports_customers or not gateway.supports_confirm:
         return None
-    if payment.customer_id:
+    if payment.provider_customer_id:
         rows = Customer.objects.using(payments_database()).filter(variant=payment.variant)
-        customer = rows.filter(provider_id=payment.customer_id).select_related("owner").first()
+        customer = rows.filter(provider_id=payment.provider_customer_id).select_related("owner").first()
         owner = customer.owner if customer is not None else None
     else:
         owner = billed_owner(payment.owner)

@@ -109,7 +109,7 @@ def apply_snapshot(
 
 def _was_charged(payment: AbstractPayment) -> bool:
     """Return whether the payment was begun without its customer."""
-    return payment.operations.using(payments_database()).filter(kind=OperationKind.CHARGE).exists()
+    return bool(payment.operations.using(payments_database()).filter(kind=OperationKind.CHARGE).exists())
 
 
 def verify_snapshot(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own: bool, total: Decimal) -> None:

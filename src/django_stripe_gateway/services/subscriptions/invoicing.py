@@ -156,7 +156,8 @@ def add_invoice_item(
         key = scoped_request_key(idempotency_key, ADD_INVOICE_ITEM.kind, customer.pk)
         about = {"subscription_id": subscription.pk} if subscription is not None else {}
         claim = run(ADD_INVOICE_ITEM, customer.pk, Request(params, params, about=about, key=key), origin)
-        return claim.answer or gateway.retrieve_invoice_item(claim.operation.object_id)
+        item: InvoiceItemSnapshot = claim.answer or gateway.retrieve_invoice_item(claim.operation.object_id)
+        return item
 
     if subscription is not None:
         return add(subscription.customer)
