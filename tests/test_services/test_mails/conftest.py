@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from rest_framework.test import APIClient
 
 from django_stripe_gateway.adapter import Adapter
 from django_stripe_gateway.models import MailMessage
+from django_stripe_gateway.services.mails.outbox import store_mail
+from tests.factories import make_paid_payment
 from tests.fake_smtp import FakeSmtp
 from tests.fake_stripe import FakeStripe
 from tests.test_billing.host import SubscriptionHost
@@ -57,3 +61,23 @@ def smtp(settings: Any) -> Iterator[FakeSmtp]:
 def states() -> list[tuple[str, str]]:
     """Return the kinds of all e-mails with their states, the oldest first."""
     return list(MailMessage.objects.order_by("pk").values_list("kind", "state"))
+
+
+@pytest.fixture
+def queued(user: Any, settings: Any) -> MailMessage:
+    """Return an e-mail that waits to be sent."""
+    settings.STRIPE_GATEWAY_MAIL_DELIVERY = "command"
+    payment = make_paid_payment(owner=user)
+    with transaction.atomic():
+        store_mail("paid", f"payment:{payment.pk}", about=payment)
+    return MailMessage.objects.get()
+
+
+def again(row: MailMessage) -> MailMessage:
+    return MailMessage.objects.get(pk=row.pk)
+
+
+def let_time_pass(**span: Any) -> None:
+    """Let delays and leases run out."""
+    for row in MailMessage.objects.all():
+        MailMessage.objects.filter(pk=row.pk).update(next_attempt=row.next_attempt - timedelta(**span))

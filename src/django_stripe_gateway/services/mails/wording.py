@@ -58,7 +58,7 @@ def get_precision(currency: str) -> int:
 
 
 def written_date(moment: datetime | date, language: str, zone: tzinfo | None = None) -> str:
-    """Return a day, such as "3. Dezember 2026"; of a moment, the day that it is in a time zone."""
+    """Return a day, such as "3. November 2026"; of a moment, the day that it is in a time zone."""
     if isinstance(moment, datetime) and timezone.is_aware(moment):
         moment = moment.astimezone(zone or timezone.get_default_timezone())
     return str(format_date(moment, format="long", locale=locale_of(language)))
