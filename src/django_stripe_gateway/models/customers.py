@@ -112,8 +112,8 @@ class Customer(OfAccount):
     )
     variant = models.CharField(_("variant"), max_length=64)
     provider_id = models.CharField(_("customer"), max_length=255, null=True, blank=True)
-    # Ids of those that the provider has deleted, or that stand beside this one because the owner has bought as them on a
-    # page of the provider's; events about what they had subscribed to keep naming them.
+    # Ids of those that the provider has deleted, or as whom the owner has bought beside this one on a page of the
+    # provider's; events about what they had subscribed to keep naming them.
     former_ids = models.JSONField(default=list, blank=True, editable=False)
     default_payment_method = models.CharField(_("payment method"), max_length=255, blank=True, default="")
     # What was last sent of the owner's details, as a digest: enough to see that they have changed.

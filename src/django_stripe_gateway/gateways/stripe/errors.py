@@ -112,14 +112,14 @@ def translate(error: StripeError, *, about_state: bool = False) -> GatewayError:
             request_id=request_id,
         )
     if isinstance(error, stripe.PermissionError):
-        refused = GatewayConfigurationError(
+        forbidden = GatewayConfigurationError(
             "The API key has no permission for this request. Give it to the restricted key in Stripe's Dashboard, or "
             "set another key in STRIPE_GATEWAY_API_KEY.",
             code="provider_authentication",
             request_id=request_id,
         )
-        refused.lacks_permission = True
-        return refused
+        forbidden.lacks_permission = True
+        return forbidden
     if isinstance(error, stripe.AuthenticationError):
         return GatewayConfigurationError(
             "Stripe does not accept the API key. Check STRIPE_GATEWAY_API_KEY.",
