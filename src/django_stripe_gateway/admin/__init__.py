@@ -21,7 +21,7 @@ from django_stripe_gateway.admin.payments import PaymentAdmin, PaymentAdminMixin
 from django_stripe_gateway.admin.plans import PlanAdmin, PlanLimitInline, PlanPricingInline
 from django_stripe_gateway.admin.refunds import RefundAdmin, RefundInline
 from django_stripe_gateway.admin.subscriptions import SubscriptionAdmin
-from django_stripe_gateway.admin.unexpected import UnexpectedPaymentAdmin, UnexpectedPaymentInline
+from django_stripe_gateway.admin.unexpected import UnexpectedPaymentAdmin
 from django_stripe_gateway.admin.usage import (
     LimitOverrideAdmin,
     MeterEventAdmin,
@@ -60,7 +60,6 @@ __all__ = [
     "RefundInline",
     "SubscriptionAdmin",
     "UnexpectedPaymentAdmin",
-    "UnexpectedPaymentInline",
     "UsageCounterAdmin",
     "UsageGrantAdmin",
     "UsageRecordAdmin",

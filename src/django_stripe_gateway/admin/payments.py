@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.admin.actions import ActionsMixin
-from django_stripe_gateway.admin.actions.payments import PAYMENT_ACTIONS
+from django_stripe_gateway.admin.actions.payments import PAYMENT_ACTIONS, unexpected_amounts
 from django_stripe_gateway.admin.base.display import EMPTY, display_json, external_link, fees_sentence, money_column
 from django_stripe_gateway.admin.base.filters import GatewayFilter, MoneyFilter
 from django_stripe_gateway.admin.base.lists import AdminBase, LargeListMixin
@@ -25,7 +25,6 @@ from django_stripe_gateway.admin.given_back import DisputeInline
 from django_stripe_gateway.admin.logs import PaymentLogInline
 from django_stripe_gateway.admin.operations import OperationInline
 from django_stripe_gateway.admin.refunds import RefundInline
-from django_stripe_gateway.admin.unexpected import UnexpectedPaymentInline
 from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.payments.fees import stored_fees
 
@@ -33,8 +32,8 @@ OWN_FIELDS = frozenset(field.name for field in AbstractPayment._meta.get_fields(
 SECTIONS: Sequence[tuple[Any, Sequence[str]]] = (
     (
         None,
-        "status total_money authorized_money captured_money refunded_money owner is_guest gateway created "
-        "modified".split(),
+        "status total_money authorized_money captured_money refunded_money unexpected_money owner is_guest gateway "
+        "created modified".split(),
     ),
     (_("Paid with"), "payment_method_type card_brand card_last4 receipt fee_and_net".split()),
     (_("Order"), "order_id description metadata delivery_money tax_money capture_method".split()),
@@ -68,7 +67,7 @@ class PaymentAdminMixin(ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, 
     search_fields = ("pk__exact", "order_id", "owner")
     id_fields = {"cs_": ("transaction_id",), "pi_": ("transaction_id", "intent_id"), "re_": ("refunds__provider_id",)}
     search_help_text = _("Id, order, provider's id (cs_…, pi_…, re_…), token, or the owner's name or e-mail address")
-    inlines = (RefundInline, DisputeInline, UnexpectedPaymentInline, OperationInline, PaymentLogInline)
+    inlines = (RefundInline, DisputeInline, OperationInline, PaymentLogInline)
 
     total_money = money_column("total", _("amount"))
     authorized_money = money_column("authorized_amount", _("authorised"))
@@ -143,6 +142,11 @@ class PaymentAdminMixin(ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, 
     def row_label(self, subject: Any) -> str:
         """Return the payment's number and order."""
         return f"{subject.pk} ({subject.order_id})" if subject.order_id else str(subject.pk)
+
+    @admin.display(description=_("not expected"), empty_value="-")
+    def unexpected_money(self, payment: Any) -> str | None:
+        """Return what came and waits for a decision."""
+        return unexpected_amounts(payment) or None
 
     @admin.display(description=_("provider's record"))
     def provider_record(self, payment: Any) -> SafeString | str:

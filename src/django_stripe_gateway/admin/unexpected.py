@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.admin.base.display import money_column, payment_link
-from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin, ReadOnlyInline
+from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin
 from django_stripe_gateway.models import UnexpectedPayment
 
 
@@ -24,12 +24,4 @@ class UnexpectedPaymentAdmin(ReadOnlyAdmin):
     )
 
     payment_number = staticmethod(payment_link)
-    money = money_column("amount", _("amount"))
-
-
-class UnexpectedPaymentInline(ReadOnlyInline):
-    """The unexpected money of a payment."""
-
-    model = UnexpectedPayment
-    fields = readonly_fields = ("intent_id", "money", "reason", "state", "is_held", "created")
     money = money_column("amount", _("amount"))

@@ -80,12 +80,13 @@ def _cancel(payment: Any, asked: ActionRequest) -> str:
     return f"{cancelled.get_status_display()}."
 
 
-def _has_unexpected(payment: Any) -> bool:
-    return bool(payment.unexpected.open().exists())
-
-
-def _unexpected(payment: Any) -> str:
-    return ", ".join(display_money(one.amount, one.currency) for one in payment.unexpected.open())
+def unexpected_amounts(payment: Any) -> str:
+    """Return what came for a payment and waits for a decision, asked of the database once for each instance."""
+    if not hasattr(payment, "_unexpected_amounts"):
+        rows = payment.unexpected.open() if payment.pk else ()
+        payment._unexpected_amounts = ", ".join(display_money(one.amount, one.currency) for one in rows)
+    found: str = payment._unexpected_amounts
+    return found
 
 
 def _accept(payment: Any, asked: ActionRequest) -> str:
@@ -160,10 +161,10 @@ PAYMENT_ACTIONS = (
         label=gettext_lazy("Accept what was paid"),
         label_all=gettext_lazy("Accept what was paid for selected %(verbose_name_plural)s"),
         run=_accept,
-        is_possible=_has_unexpected,
+        is_possible=lambda payment: bool(unexpected_amounts(payment)),
         question=gettext_lazy("Accept what was paid? This payment's amount and currency become those."),
         question_all=gettext_lazy("Accept what was paid? The amounts and currencies of these payments become those."),
-        at_stake=_unexpected,
+        at_stake=unexpected_amounts,
     ),
     Action(
         name="refund_unexpected",
@@ -171,10 +172,10 @@ PAYMENT_ACTIONS = (
         label=gettext_lazy("Give back what was not expected"),
         label_all=gettext_lazy("Give back what was not expected for selected %(verbose_name_plural)s"),
         run=_give_back,
-        is_possible=_has_unexpected,
+        is_possible=lambda payment: bool(unexpected_amounts(payment)),
         question=gettext_lazy("Give back exactly what came? A refund cannot be taken back."),
         question_all=gettext_lazy("Give back exactly what came for these payments? A refund cannot be taken back."),
-        at_stake=_unexpected,
+        at_stake=unexpected_amounts,
     ),
     Action(
         name="sync",
