@@ -144,12 +144,21 @@ def browser() -> Service:
     return Service("Browser", True, f"{answer.stdout.strip()} at {path}", {"TEST_CHROMIUM": path})
 
 
+def pooler() -> Service:
+    """Describe the PgBouncer that tests start for themselves, in front of PostgreSQL."""
+    path = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+    if path is None:
+        return Service("PgBouncer", False, "it is not on PATH; the Debian package is called pgbouncer", {})
+    return Service("PgBouncer", True, path, {})
+
+
 def find_services() -> list[Service]:
     """Return every service that the tests know, usable or not."""
     return [
         Service("SQLite", True, "it comes with Python", {}),
         server("PostgreSQL", "POSTGRES_URL", POSTGRES_URL, log_in_to_postgres),
         mariadb(),
+        pooler(),
         server("Redis", "TEST_REDIS_URL", REDIS_URL, log_in_to_redis),
         browser(),
     ]

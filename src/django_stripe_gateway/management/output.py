@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import sys
-from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
 from django_stripe_gateway.exceptions import GatewayError
 
@@ -16,7 +15,7 @@ from django_stripe_gateway.exceptions import GatewayError
 class GatewayCommand(BaseCommand):
     """A command of this app: a terminal that cannot show a character gets its escape, and ends no command."""
 
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> ArgumentParser:
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """Return the parser, whose help holds such characters itself."""
         show_anything(sys.stdout)
         return super().create_parser(prog_name, subcommand, **kwargs)

@@ -33,7 +33,7 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _BEYOND_THREE_BYTES = re.compile("[\U00010000-\U0010ffff]")
 REPLACEMENT = "?"
 # Encodings of PostgreSQL and MariaDB by their own names, where Python calls them otherwise; any other is looked up.
-_CODECS = {
+_CODECS: dict[Any, str] = {
     "unicode": UTF8,
     "utf8mb4": UTF8,
     "mule_internal": "ascii",
@@ -79,7 +79,7 @@ def encoding_of(field: models.Field[Any, Any], using: str) -> str:
     if connection.vendor == "postgresql":
         return _postgres_encoding(connection, is_json=isinstance(field, models.JSONField))
     if connection.vendor == "mysql":
-        return _mysql_encodings(connection, field.model._meta.db_table).get(field.column, UTF8)
+        return _mysql_encodings(connection, field.model._meta.db_table).get(str(field.column), UTF8)
     return UTF8
 
 
@@ -100,7 +100,8 @@ def refuse_unstorable(row: models.Model, names: Iterable[str], using: str) -> No
         InvalidInput: with the column as its ``field``.
     """
     for name in names:
-        if not is_storable(getattr(row, name), row._meta.get_field(name), using):
+        field: Any = row._meta.get_field(name)
+        if not is_storable(getattr(row, name), field, using):
             raise InvalidInput("This holds characters that this site's database cannot keep.", field=name)
 
 

@@ -151,10 +151,10 @@ def translate(error: StripeError, *, about_state: bool = False) -> GatewayError:
             code="provider_error",
             request_id=request_id,
         )
-    refused = _refusal(details, code, request_id, status, about_state=about_state)
-    if isinstance(refused, ProviderError) and details.get("param") == CLOSING_PARAM:
-        refused.provider_time = _time_of(error.headers)
-    return refused
+    refusal = _refusal(details, code, request_id, status, about_state=about_state)
+    if isinstance(refusal, ProviderError) and details.get("param") == CLOSING_PARAM:
+        refusal.provider_time = _time_of(error.headers)
+    return refusal
 
 
 def _refusal(

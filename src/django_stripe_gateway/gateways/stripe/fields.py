@@ -12,6 +12,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NoReturn, TypeVar
 
+from django.conf import settings
+from django.utils import timezone
+
 from django_stripe_gateway.exceptions import GatewayError, ProviderError
 from django_stripe_gateway.money import DECIMAL_PLACES, MAX_DIGITS, from_minor_units
 
@@ -86,13 +89,17 @@ optional_text = functools.partial(text, default="")
 
 
 def moment(value: Any) -> datetime | None:
-    """Return a moment from seconds since 1970, ``None`` if there is none."""
+    """Return a moment from seconds since 1970 as this site's databases hold it, ``None`` if there is none.
+
+    Where the host does without time zones it is one of the host's own, as ``timezone.now()`` is.
+    """
     if not value:
         return None
     try:
-        return datetime.fromtimestamp(int(value), UTC)
+        found = datetime.fromtimestamp(int(value), UTC)
     except OSError as error:
         raise ValueError("no moment in time") from error
+    return found if settings.USE_TZ else timezone.make_naive(found, timezone.get_default_timezone())
 
 
 def flag(value: Any) -> bool | None:
