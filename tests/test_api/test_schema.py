@@ -37,6 +37,8 @@ OPERATIONS = {
     ("post", "payments/{payment_id}/confirm_intent/"): {200, 400, 401, 402, 403, 404, 409, 429, 500, 501, 502, 504},
     ("post", "payments/{payment_id}/cancel_payment/"): {200, 400, 401, 403, 404, 409, 429, 500, 501, 502, 504},
     ("post", "payments/{payment_id}/refund_payment/"): {200, 400, 401, 403, 404, 409, 429, 500, 501, 502, 504},
+    ("get", "payments/{payment_id}/confirmation/"): {200, 302, 404, 429},
+    ("post", "payments/{payment_id}/confirmation/"): {200, 302, 400, 402, 404, 409, 429, 500, 501, 502, 504},
     ("get", "payments/{payment_id}/success/"): {200, 302, 404, 429},
     ("get", "payments/{payment_id}/failure/"): {200, 302, 404, 429},
 }

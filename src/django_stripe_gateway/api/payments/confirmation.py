@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from django_stripe_gateway.api.openapi.errors import PROVIDER_ERRORS
 from django_stripe_gateway.api.openapi.operations import operation
 from django_stripe_gateway.api.payments import examples
 from django_stripe_gateway.api.payments.return_pages import ReturnView
@@ -31,7 +32,6 @@ class ConfirmationView(ReturnView):
 
     expects_success = True
     salt = CONFIRMATION_SALT
-    calls_provider = True
     template_name = "django_stripe_gateway/payment_confirmation.html"
 
     @operation(
@@ -61,7 +61,7 @@ class ConfirmationView(ReturnView):
         "payments_confirmation_begin",
         query=SignatureSerializer,
         answer=ConfirmationPageSerializer,
-        errors=(402,),
+        errors=(402, *PROVIDER_ERRORS),
         redirect="A browser: to the bank's page, or to where the payment's page at the provider would send it.",
         examples=examples.CONFIRMATION_PAGE,
     )
