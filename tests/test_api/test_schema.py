@@ -39,6 +39,7 @@ OPERATIONS = {
     ("post", "payments/{payment_id}/refund_payment/"): {200, 400, 401, 403, 404, 409, 429, 500, 501, 502, 504},
     ("get", "payments/{payment_id}/confirmation/"): {200, 302, 404, 429},
     ("post", "payments/{payment_id}/confirmation/"): {200, 302, 400, 402, 404, 409, 429, 500, 501, 502, 504},
+    ("get", "payments/{payment_id}/fees/"): {200, 401, 403, 404, 409, 429, 500, 501, 502, 504},
     ("get", "payments/{payment_id}/success/"): {200, 302, 404, 429},
     ("get", "payments/{payment_id}/failure/"): {200, 302, 404, 429},
 }
@@ -290,3 +291,15 @@ def test_without_drf_spectacular() -> None:
     done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-2:] == [f"{ROOT}payments/", "no schema"]
+
+
+def test_guests(settings: Any) -> None:
+    """Where they may pay, the document says how."""
+    for is_open in (False, True):
+        settings.STRIPE_GATEWAY_GUEST_PAYMENTS = is_open
+        document = json.loads(Client().get(f"{ROOT}schema/", {"format": "json"}).content)
+        found = payment_operations(document)
+        read, create = found["get", "payments/{payment_id}/"], found["post", "payments/create_payment/"]
+        assert ("Guest-Token" in {parameter["name"] for parameter in read["parameters"]}) is is_open
+        assert ({} in read["security"], {} in create["security"]) == (is_open, is_open)
+        assert {} not in found["post", "payments/{payment_id}/refund_payment/"]["security"]

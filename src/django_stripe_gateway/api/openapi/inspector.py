@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 
 from django_stripe_gateway.api.openapi.errors import ERRORS, ErrorSerializer, error_statuses
 from django_stripe_gateway.api.openapi.operations import operation, summary_and_description
+from django_stripe_gateway.conf import gateway_settings
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -20,6 +21,13 @@ IDEMPOTENCY_KEY = OpenApiParameter(
         "Any unique text, such as a UUID. A repeat with the same key and body gets the first answer again, "
         "with the header Idempotent-Replayed."
     ),
+)
+
+GUEST_TOKEN = OpenApiParameter(
+    "Guest-Token",
+    str,
+    OpenApiParameter.HEADER,
+    description="Of a payment that was made without signing in: the guest_token of the answer to its creation.",
 )
 
 
@@ -64,13 +72,21 @@ class GatewaySchema(AutoSchema):  # type: ignore[no-untyped-call,unused-ignore]
 
     def get_auth(self) -> list[dict[str, Any]]:
         """Return the ways to say who is asking."""
-        return [] if self.view.is_public else list(super().get_auth())
+        if self.view.is_public:
+            return []
+        return [*super().get_auth(), *([{}] if self._is_open_to_guests else [])]
+
+    @property
+    def _is_open_to_guests(self) -> bool:
+        return bool(self.view.takes_guests and gateway_settings.guest_payments)
 
     def get_override_parameters(self) -> list[Any]:
         """Return the header, the parts of the path and the query."""
         parameters: list[Any] = [*super().get_override_parameters(), *self._path_parameters()]
         if getattr(self.handler, "takes_idempotency_key", False):
             parameters.append(IDEMPOTENCY_KEY)
+        if self._is_open_to_guests and uritemplate.variables(self.path):
+            parameters.append(GUEST_TOKEN)
         if self.declared is not None and self.declared.query is not None:
             parameters.append(self.declared.query)
         if self.method == "GET":
