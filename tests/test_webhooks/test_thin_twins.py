@@ -24,6 +24,7 @@ PATHS = {
     "charge": "/v1/charges",
     "refund": "/v1/refunds",
     "dispute": "/v1/disputes",
+    "invoice_payment": "/v1/invoice_payments",
 }
 
 

@@ -154,3 +154,10 @@ def list_payments(call: Call) -> Object:
 
 def _invoice(call: Call) -> Object:
     return call.scope.get("invoice", call.id(), param="invoice")
+
+
+@route("GET", "/v1/invoice_payments/{id}")
+def retrieve_payment(call: Call) -> Object:
+    """Return a payment of an invoice."""
+    invoice = call.scope.get("invoice", call.id().replace("inpay_", "in_", 1), param="invoice_payment")
+    return payment(call.scope, invoice)
