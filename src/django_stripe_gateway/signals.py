@@ -77,7 +77,7 @@ refund_failed = Signal()
 # payment, dispute (dict: dispute_id, status, reason, amount, currency): a dispute was opened, changed or closed.
 payment_disputed = Signal()
 
-# dispute (Dispute), is_won (bool), payment and invoice (one of them None): a dispute was decided, or decided anew.
+# dispute (Dispute), is_won (bool), payment, invoice: a dispute of one of them was decided, or decided anew.
 dispute_closed = Signal()
 
 # invoice, refund (InvoiceRefund), amount (Decimal), is_full (bool): a refund of an invoice has succeeded.

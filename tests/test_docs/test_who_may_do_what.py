@@ -13,7 +13,9 @@ from django_stripe_gateway.conf.api import ACTIONS, SELLERS_ACTIONS
 from tests.test_docs.blocks import DOCS
 from tests.test_docs.tables import codes, rows, sections
 
-ADMIN_PERMISSIONS = ("capture_payment", "refund_payment", "cancel_payment", "change_terms", "give_up")
+ADMIN_PERMISSIONS = tuple(
+    "capture_payment refund_payment refund_invoice issue_credit_note cancel_payment change_terms give_up".split()
+)
 
 
 def test_who_may_do_what() -> None:

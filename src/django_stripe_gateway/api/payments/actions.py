@@ -27,7 +27,7 @@ from django_stripe_gateway.api.payments.views import PaymentView
 from django_stripe_gateway.choices import CaptureMethod
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import AbstractPayment
-from django_stripe_gateway.services.payments.amounts import validate_amount
+from django_stripe_gateway.services.amounts import validate_amount
 from django_stripe_gateway.services.payments.cancel import cancel_payment
 from django_stripe_gateway.services.payments.capture import capture_payment
 from django_stripe_gateway.services.payments.confirm import confirm_payment

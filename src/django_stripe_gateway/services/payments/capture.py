@@ -8,10 +8,10 @@ from django_stripe_gateway.choices import OperationKind
 from django_stripe_gateway.exceptions import UnsupportedByGateway, WrongState
 from django_stripe_gateway.gateways.values import PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.models import AbstractPayment
+from django_stripe_gateway.services.amounts import validate_part
 from django_stripe_gateway.services.operations.engine import run, scoped_request_key
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.payments.amounts import validate_part
 from django_stripe_gateway.services.payments.line import PaymentClaim, SnapshotVerb
 from django_stripe_gateway.services.payments.refresh import payment_ref
 

@@ -25,6 +25,7 @@ from django_stripe_gateway.exceptions import (
 from django_stripe_gateway.gateways.registry import billing_variants, get_gateway
 from django_stripe_gateway.gateways.values import PaymentSnapshot
 from django_stripe_gateway.models import AbstractPayment, Customer, PaymentGatewayConfig, get_payment_model
+from django_stripe_gateway.services.amounts import validate_amount
 from django_stripe_gateway.services.operations.engine import (
     give_up,
     look_up,
@@ -36,7 +37,6 @@ from django_stripe_gateway.services.operations.engine import (
 )
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.payments.amounts import validate_amount
 from django_stripe_gateway.services.payments.create import store_payment, verified_capture_method
 from django_stripe_gateway.services.payments.customers import known_customer
 from django_stripe_gateway.services.payments.line import BeginningVerb, PaymentClaim, payment_request

@@ -31,12 +31,12 @@ from django_stripe_gateway.models import (
 from django_stripe_gateway.models.storable import refuse_unstorable
 from django_stripe_gateway.money import format_amount, to_minor_units
 from django_stripe_gateway.services.accounts import columns_of, gateway_of, made_in
+from django_stripe_gateway.services.amounts import validate_amount
 from django_stripe_gateway.services.audit import send_on_commit, write_log
 from django_stripe_gateway.services.operations.engine import carry_on, perform, run, scoped_request_key, store
 from django_stripe_gateway.services.operations.page_times import closing_time, make_page
 from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.payments.amounts import line_items, validate_amount
 from django_stripe_gateway.services.payments.breakdown import KEPT_AS, kept_amounts, take_back_amounts
 from django_stripe_gateway.services.payments.confirm import confirm_at_once
 from django_stripe_gateway.services.payments.customers import billed_owner, customer_to_pay, offers_to_save
@@ -47,6 +47,7 @@ from django_stripe_gateway.services.payments.line import (
     ask_host_to_start,
     payment_request,
 )
+from django_stripe_gateway.services.payments.line_items import line_items
 from django_stripe_gateway.services.payments.refresh import ask_about, sync_payment, write_snapshot
 from django_stripe_gateway.services.payments.unexpected import verify_decided
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer, note_unheard_deletion

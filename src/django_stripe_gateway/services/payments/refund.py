@@ -19,6 +19,7 @@ from django_stripe_gateway.gateways.values import RefundSnapshot
 from django_stripe_gateway.models import AbstractPayment, Refund
 from django_stripe_gateway.money import display_amount, format_amount
 from django_stripe_gateway.services.accounts import prove_payment
+from django_stripe_gateway.services.amounts import validate_part
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.operations.engine import (
     look_up,
@@ -30,7 +31,6 @@ from django_stripe_gateway.services.operations.engine import (
 )
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.payments.amounts import validate_part
 from django_stripe_gateway.services.payments.line import (
     PaymentClaim,
     PaymentVerb,

@@ -215,26 +215,29 @@ def _take_status(payment: AbstractPayment, snapshot: PaymentSnapshot, operation:
         payment.status = target
     elif not (new_attempt and target == payment.status == PaymentStatus.ERROR):
         return
-    held = payment.total if snapshot.amount is None else snapshot.amount
-    if target == PaymentStatus.PREAUTH:
-        payment.authorized_amount = max(payment.authorized_amount, held)
-    if target == PaymentStatus.CONFIRMED:
-        received = snapshot.amount_received
-        payment.captured_amount = payment.total if received is None else received
-        # What was released of it stays: it says how much there was to take.
-        payment.authorized_amount = max(payment.authorized_amount, held, payment.captured_amount)
-        # A refund may have been known first.
-        if payment.captured_amount and payment.refunded_amount >= payment.captured_amount:
-            payment.status = PaymentStatus.REFUNDED
-        payment.failure_code = payment.decline_code = payment.message = ""
-    elif target == PaymentStatus.PREAUTH and payment.failure_code == AUTHENTICATION_REQUIRED:
-        payment.failure_code = payment.decline_code = payment.message = ""
+    if target in (PaymentStatus.PREAUTH, PaymentStatus.CONFIRMED):
+        _take_money(payment, snapshot, is_captured=target == PaymentStatus.CONFIRMED)
     elif snapshot.status == ProviderStatus.CANCELED and target == PaymentStatus.REJECTED:
         payment.message = "The payment was cancelled at the provider."
     elif snapshot.status == ProviderStatus.REJECTED and not snapshot.failure:
         payment.message = "The payment expired before it was paid."
     if target in (PaymentStatus.ERROR, PaymentStatus.REJECTED) and snapshot.failure:
         _note_failure(payment, snapshot)
+
+
+def _take_money(payment: AbstractPayment, snapshot: PaymentSnapshot, *, is_captured: bool) -> None:
+    """Write how much was held or taken, which no failure before it matters for any more."""
+    held = payment.total if snapshot.amount is None else snapshot.amount
+    if is_captured:
+        received = snapshot.amount_received
+        payment.captured_amount = payment.total if received is None else received
+        # A refund may have been known first.
+        if payment.captured_amount and payment.refunded_amount >= payment.captured_amount:
+            payment.status = PaymentStatus.REFUNDED
+    # What was released of it stays: it says how much there was to take.
+    payment.authorized_amount = max(payment.authorized_amount, held, payment.captured_amount)
+    if is_captured or payment.failure_code == AUTHENTICATION_REQUIRED:
+        payment.failure_code = payment.decline_code = payment.message = ""
 
 
 def _note_failure(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:

@@ -13,10 +13,10 @@ from django_stripe_gateway.models import CreditNote, Invoice
 from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.money import display_amount
 from django_stripe_gateway.services.accounts import billing_gateway_of
+from django_stripe_gateway.services.amounts import validate_amount, validate_part
 from django_stripe_gateway.services.operations.engine import run, scoped_request_key
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.payments.amounts import validate_amount, validate_part
 from django_stripe_gateway.services.subscriptions.given_back import creditable_amount, refundable_amount
 from django_stripe_gateway.services.subscriptions.given_back_look import look_up_given_back
 from django_stripe_gateway.services.subscriptions.invoice_refund_sync import apply_credit_note, fail_credit_note

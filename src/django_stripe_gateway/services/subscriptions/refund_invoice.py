@@ -19,10 +19,10 @@ from django_stripe_gateway.models import Invoice, InvoiceRefund
 from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.money import display_amount, format_amount
 from django_stripe_gateway.services.accounts import billing_gateway_of
+from django_stripe_gateway.services.amounts import validate_amount, validate_part
 from django_stripe_gateway.services.operations.engine import run, scoped_request_key
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.payments.amounts import validate_amount, validate_part
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.given_back import refundable_amount
 from django_stripe_gateway.services.subscriptions.given_back_look import look_up_given_back

@@ -1,4 +1,4 @@
-"""Check the amounts that callers ask for, and show what they are made of."""
+"""What a payment is made of, as its customer sees it on the provider's page."""
 
 from __future__ import annotations
 
@@ -7,46 +7,16 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
-from django_stripe_gateway.exceptions import GatewayError, InvalidAmount
+from django_stripe_gateway.exceptions import GatewayError
 from django_stripe_gateway.gateways.values import LineItem
 from django_stripe_gateway.models import AbstractPayment
-from django_stripe_gateway.money import quantize_amount, to_minor_units
+from django_stripe_gateway.money import to_minor_units
 
 logger = logging.getLogger(__name__)
 
 NAME_LENGTH = 250
 # https://docs.stripe.com/api/checkout/sessions/create: at most 100 line items.
 MAX_ITEMS = 100
-
-
-def validate_amount(amount: Decimal, currency: str) -> Decimal:
-    """Return ``amount`` with the currency's decimals.
-
-    Raises:
-        InvalidAmount: not positive, too large or too fine.
-        UnsupportedCurrency: Stripe does not charge in the currency.
-    """
-    if to_minor_units(amount, currency) == 0:
-        raise InvalidAmount("The amount must be greater than zero.", field="amount")
-    return quantize_amount(amount, currency)
-
-
-def validate_part(amount: Decimal | None, whole: Decimal, currency: str) -> Decimal:
-    """Return the part of ``whole`` that was asked for, all of it for ``None``.
-
-    Raises:
-        InvalidAmount: not positive, too fine, or more than ``whole``.
-    """
-    if amount is None:
-        return quantize_amount(whole, currency)
-    exact = validate_amount(amount, currency)
-    if exact > whole:
-        raise InvalidAmount(
-            f"The amount is more than the {quantize_amount(whole, currency)} that are left.",
-            code="amount_too_large",
-            field="amount",
-        )
-    return exact
 
 
 def line_items(payment: AbstractPayment) -> list[LineItem]:
