@@ -10,12 +10,13 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from django_stripe_gateway import signals
-from django_stripe_gateway.choices import LogSource, MailKind
+from django_stripe_gateway.choices import LogSource, MailKind, OperationKind
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.models import AbstractPayment, Invoice, KnownCard, Refund, Subscription
+from django_stripe_gateway.models import AbstractPayment, Invoice, InvoiceRefund, KnownCard, Refund, Subscription
 from django_stripe_gateway.services.audit import writes_with
-from django_stripe_gateway.services.mails.outbox import store_mail
+from django_stripe_gateway.services.mails.outbox import is_mailed, store_mail
 from django_stripe_gateway.services.origins import Origin
+from django_stripe_gateway.services.transactions import payments_database
 
 # Invoices of what a customer does on a page: whoever stands there sees what has become of the payment.
 AT_THE_PAGE = ("subscription_create", "subscription_update")
@@ -41,29 +42,27 @@ def write_refunded_payment(payment: AbstractPayment, refund: Refund, amount: Dec
     store_mail(MailKind.REFUNDED, f"refund:{refund.pk}", about=payment, data=data)
 
 
-def write_refunded_invoice(invoice: Invoice, *, occurrence: str, amount: Decimal) -> None:
-    """Tell a customer that money of an invoice is on its way back.
-
-    Args:
-        occurrence: what tells this refund from others, such as the provider's id of it.
-        amount: in the invoice's currency.
-    """
+@writes_with(signals.invoice_refunded)
+def write_refunded_invoice(invoice: Invoice, refund: InvoiceRefund, amount: Decimal, **kwargs: object) -> None:
+    """Tell a customer that money of an invoice is on its way back."""
     data = {"amount": str(amount), "currency": invoice.currency}
-    store_mail(MailKind.REFUNDED, f"invoice:{invoice.pk}:{occurrence}", about=invoice, data=data)
+    store_mail(MailKind.REFUNDED, f"invoice-refund:{refund.pk}", about=invoice, data=data)
 
 
-def write_failed_payment(payment: AbstractPayment, *, occurrence: str) -> None:
-    """Tell whoever is charged while they are away that it has failed; who stands at the page sees that.
+@writes_with(signals.payment_failed)
+def write_failed_payment(payment: AbstractPayment, **kwargs: object) -> None:
+    """Tell whoever was charged while they were away that it has failed; who stands at the page sees that."""
+    if not is_mailed(MailKind.PAYMENT_FAILED, livemode=payment.livemode):
+        return
+    tried = payment.operations.using(payments_database()).order_by("-pk").values_list("pk", "kind").first()
+    if tried is not None and tried[1] == OperationKind.CHARGE:
+        store_mail(MailKind.PAYMENT_FAILED, f"payment:{payment.pk}:{tried[0]}", about=payment)
 
-    Args:
-        occurrence: what tells this attempt from others, such as the operation's key.
-    """
-    store_mail(MailKind.PAYMENT_FAILED, f"payment:{payment.pk}:{occurrence}", about=payment)
 
-
-def write_payment_action_required(payment: AbstractPayment, *, occurrence: str) -> None:
-    """Ask whoever is charged while they are away to confirm it; see ``write_failed_payment``."""
-    store_mail(MailKind.ACTION_REQUIRED, f"payment:{payment.pk}:{occurrence}", about=payment)
+@writes_with(signals.payment_action_required)
+def write_payment_action_required(payment: AbstractPayment, **kwargs: object) -> None:
+    """Ask whoever was charged while they were away to confirm it."""
+    store_mail(MailKind.ACTION_REQUIRED, f"payment:{payment.pk}", about=payment)
 
 
 @writes_with(signals.subscription_payment_failed)
