@@ -69,9 +69,10 @@ def require(scope: Scope, account: Object, *due: str) -> None:
 
 def leave(scope: Scope, account: Object) -> Object:
     """Let the owner take the platform's rights away: the event's object is the application."""
-    del scope.objects["account"][account["id"]]
     application: Object = {"id": "ca_FakeApplication", "object": "application", "name": "A platform"}
-    return record(of_account(scope, account), "account.application.deauthorized", application)
+    event = record(of_account(scope, account), "account.application.deauthorized", application)
+    del scope.objects["account"][account["id"]]
+    return event
 
 
 def of_account(scope: Scope, account: Object) -> Scope:

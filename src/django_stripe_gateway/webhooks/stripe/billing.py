@@ -13,7 +13,7 @@ from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot, SubscriptionSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import Customer, Invoice, Subscription
+from django_stripe_gateway.models import ConnectedAccount, Customer, Invoice, Subscription
 from django_stripe_gateway.models.provider_accounts import OfAccount
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
@@ -109,7 +109,7 @@ def apply_subscription_event(
 
 def newest_of(
     event: Event,
-    row: Subscription | Invoice | Customer,
+    row: Subscription | Invoice | Customer | ConnectedAccount,
     said: S,
     *,
     retrieve: Callable[[], S],
