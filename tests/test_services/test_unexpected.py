@@ -6,13 +6,24 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 
 from django_stripe_gateway import exceptions
 from django_stripe_gateway.models import PaymentLog, Refund, UnexpectedPayment
-from django_stripe_gateway.payments import accept_unexpected, refund_unexpected, start_payment, sync_payment
+from django_stripe_gateway.payments import (
+    accept_unexpected,
+    capture_payment,
+    refund_unexpected,
+    start_payment,
+    sync_payment,
+)
+from django_stripe_gateway.services.operations.engine import begin
+from django_stripe_gateway.services.operations.verbs import Request
+from django_stripe_gateway.services.origins import SYSTEM
+from django_stripe_gateway.services.payments.decide import RETURN
 from tests.conftest import SignalRecorder
 from tests.fake_stripe.state import Object, Scope
-from tests.test_services.conftest import Shop
+from tests.test_services.conftest import Shop, run_out_leases
 from tests.test_webhooks.support import deliver_all
 from tests.test_webhooks.test_order import IGNORED
 
@@ -165,3 +176,117 @@ def test_older_page_paid__accepted_closes_the_newer(shop: Shop) -> None:
     payment = accept_unexpected(payment=payment)
     assert (payment.status, payment.transaction_id) == ("confirmed", first)
     assert shop.stripe.get(second)["status"] == "expired"
+
+
+def test_older_page_held__while_the_newer_is_open(shop: Shop) -> None:
+    payment = shop.waiting(capture_method="manual")
+    first = payment.transaction_id
+    shop.stripe.expire_session(first)
+    payment = start_payment(payment=sync_payment(payment=payment))
+    shop.stripe.act(first, lambda _scope, session: session.update(status="open", url="https://checkout.example/1"))
+    shop.stripe.complete_checkout(first)
+    deliver_all([event for event in events_of(shop) if event["type"] == "checkout.session.completed"])
+    row = UnexpectedPayment.objects.get()
+    assert (row.reason, row.object_id, row.is_held) == ("second", first, True)
+
+
+def test_given_back_in_the_dashboard__has_a_new_page(shop: Shop) -> None:
+    payment = paid_with(shop)
+    shop.stripe.dashboard_refund(UnexpectedPayment.objects.get().intent_id)
+    deliver_all(events_of(shop))
+    payment.refresh_from_db()
+    again = start_payment(payment=payment)
+    assert again.transaction_id != payment.transaction_id
+    assert shop.stripe.get(again.transaction_id)["status"] == "open"
+
+
+def test_two_of_them__what_is_unanswered_is_not_taken_for_the_other(shop: Shop) -> None:
+    payment, first = with_an_older_page(shop)
+    edited(shop, payment, amount_total=800)
+    for page in (payment.transaction_id, first):
+        shop.stripe.complete_checkout(page)
+    deliver_all(events_of(shop))
+    one, other = UnexpectedPayment.objects.order_by("pk")
+    begin(RETURN, payment.pk, Request(params={"unexpected": one.pk}), SYSTEM)
+    run_out_leases()
+    with pytest.raises(exceptions.OperationInProgress):
+        refund_unexpected(payment=payment, unexpected=other)
+    assert not shop.stripe.all("refund")
+    for row in (one, other):
+        refund_unexpected(payment=payment, unexpected=row)
+    assert {refund["payment_intent"] for refund in shop.stripe.all("refund")} == {one.intent_id, other.intent_id}
+    assert not UnexpectedPayment.objects.exclude(state="returned")
+
+
+def test_given_back_in_the_dashboard__before_the_event(shop: Shop) -> None:
+    payment = paid_with(shop, 1200)
+    row = UnexpectedPayment.objects.get()
+    shop.stripe.dashboard_refund(row.intent_id, 500)
+    shop.stripe.dashboard_refund(row.intent_id, 700)
+    with pytest.raises(exceptions.WrongState) as caught:
+        accept_unexpected(payment=payment)
+    assert caught.value.code == "given_back"
+    payment.refresh_from_db()
+    row.refresh_from_db()
+    assert (payment.status, payment.captured_amount, row.state) == ("waiting", 0, "returned")
+    assert start_payment(payment=payment).transaction_id != row.object_id
+
+
+def test_part_given_back_in_the_dashboard__accepted(shop: Shop) -> None:
+    payment = paid_with(shop, 1200)
+    shop.stripe.dashboard_refund(UnexpectedPayment.objects.get().intent_id, 500)
+    deliver_all(events_of(shop))
+    payment = accept_unexpected(payment=payment)
+    assert (payment.status, payment.captured_amount, payment.refunded_amount) == ("confirmed", 12, 5)
+    assert Refund.objects.get().amount == 5
+    deliver_all(events_of(shop))
+    payment.refresh_from_db()
+    assert payment.refunded_amount == 5
+
+
+@pytest.mark.parametrize("parts", [[500], [500, 700]])
+def test_part_given_back_in_the_dashboard__the_rest_is_given_back(shop: Shop, parts: list[int]) -> None:
+    payment = paid_with(shop, 1200)
+    for part in parts:
+        shop.stripe.dashboard_refund(UnexpectedPayment.objects.get().intent_id, part)
+    deliver_all(events_of(shop))
+    assert refund_unexpected(payment=payment).status == "rejected"
+    assert sorted(refund["amount"] for refund in shop.stripe.all("refund")) == [500, 700]
+    assert UnexpectedPayment.objects.get().state == "returned"
+
+
+@pytest.mark.parametrize("is_paid", [True, False])
+def test_imported__is_no_payment_of_its_own(shop: Shop, is_paid: bool) -> None:
+    payment, first = with_an_older_page(shop)
+    for page in (payment.transaction_id, first) if is_paid else (first,):
+        shop.stripe.complete_checkout(page)
+    deliver_all(events_of(shop))
+    row = UnexpectedPayment.objects.get()
+    call_command("import_account", "--variant", "stripe")
+    assert type(payment).objects.get().pk == payment.pk
+    refund_unexpected(payment=payment)
+    assert [refund["payment_intent"] for refund in shop.stripe.all("refund")] == [row.intent_id]
+
+
+def test_accepted_beside_an_authorisation__releases_that(shop: Shop) -> None:
+    payment = shop.waiting(capture_method="manual")
+    first = payment.transaction_id
+    shop.stripe.expire_session(first)
+    payment = start_payment(payment=sync_payment(payment=payment))
+    shop.stripe.act(first, lambda _scope, session: session.update(status="open", url="https://checkout.example/1"))
+    shop.stripe.complete_checkout(payment.transaction_id)
+    payment = sync_payment(payment=payment)
+    assert payment.status == "preauth"
+    shop.stripe.complete_checkout(first)
+    deliver_all(events_of(shop))
+    row = UnexpectedPayment.objects.get()
+    payment = accept_unexpected(payment=payment)
+    assert (payment.status, payment.intent_id, payment.authorized_amount) == ("preauth", row.intent_id, 10)
+    statuses = {intent["id"]: intent["status"] for intent in shop.stripe.all("payment_intent")}
+    assert statuses.pop(row.intent_id) == "requires_capture"
+    assert set(statuses.values()) == {"canceled"}
+    # The end of the other is no news.
+    deliver_all(events_of(shop))
+    payment.refresh_from_db()
+    assert payment.status == "preauth"
+    assert capture_payment(payment=payment).captured_amount == 10

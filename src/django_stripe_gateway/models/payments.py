@@ -207,7 +207,7 @@ class AbstractPayment(OfAccount, BasePayment):
         """Whether the customer has to authenticate before the payment can be made."""
         if not self.is_payable:
             return False
-        return self.waits_for_authentication or self._stored("intent").get("status") == "requires_action"
+        return self.waits_for_authentication or self.stored_intent.get("status") == "requires_action"
 
     def refundable_amount(self) -> Decimal:
         """Return what can still be given back: captured, less every refund that succeeded or is under way."""
@@ -221,6 +221,11 @@ class AbstractPayment(OfAccount, BasePayment):
     def stored_session(self) -> dict[str, Any]:
         """The Checkout Session as it was last known, empty if there is none."""
         return self._stored("session")
+
+    @property
+    def stored_intent(self) -> dict[str, Any]:
+        """What holds the money, as it was last known, empty if there is nothing."""
+        return self._stored("intent")
 
     def _stored(self, name: str) -> dict[str, Any]:
         try:

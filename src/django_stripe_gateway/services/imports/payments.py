@@ -15,7 +15,13 @@ from django.utils.crypto import salted_hmac
 from django_stripe_gateway.choices import CaptureMethod, LogEvent
 from django_stripe_gateway.gateways.account_reading import AccountReader, ListedPayment
 from django_stripe_gateway.gateways.values import RefundSnapshot
-from django_stripe_gateway.models import AbstractPayment, Customer, PaymentGatewayConfig, get_payment_model
+from django_stripe_gateway.models import (
+    AbstractPayment,
+    Customer,
+    PaymentGatewayConfig,
+    UnexpectedPayment,
+    get_payment_model,
+)
 from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.money import format_amount
 from django_stripe_gateway.services.accounts import columns_of, prove_payment
@@ -123,13 +129,21 @@ def _take(
 
 
 def _find(item: ListedPayment) -> AbstractPayment | None:
-    """Return the payment that an object is: by the ids of what holds its money and of its page, or by our token."""
+    """Return the payment that an object is: by the ids of what holds its money and of its page, or by our token.
+
+    Money that came for a payment and was not expected is that one's, whatever was decided about it.
+    """
     rows = get_payment_model()._default_manager.using(payments_database())
     snapshot, token = item.snapshot, str(item.metadata.get("token", ""))
     for column, value in (("intent_id", snapshot.intent_id), ("transaction_id", snapshot.object_id)):
         found: AbstractPayment | None = rows.filter(**{column: value}).first() if value else None
         if found is not None:
             return found
+    if snapshot.intent_id:
+        beside = UnexpectedPayment.objects.using(payments_database()).filter(intent_id=snapshot.intent_id)
+        owner: AbstractPayment | None = rows.filter(pk__in=beside.values("payment")).first()
+        if owner is not None:
+            return owner
     hinted: AbstractPayment | None = rows.filter(token=token).first() if 0 < len(token) <= 36 else None
     # Whoever copies our metadata copies the token; what has other ids is another payment.
     is_free = hinted is not None and hinted.transaction_id in ("", snapshot.object_id) and not hinted.intent_id

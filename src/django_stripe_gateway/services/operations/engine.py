@@ -30,7 +30,7 @@ from django_stripe_gateway.models.operations import AbstractOperation, new_idemp
 from django_stripe_gateway.services.further_params import KEPT_AS
 from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb, verb_of
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.snapshots import SnapshotMismatch
+from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 T = TypeVar("T")
@@ -40,7 +40,8 @@ logger = logging.getLogger(__name__)
 MAX_ROUNDS = 3
 # What the SDK may wait between its attempts, and we before and after.
 LEASE_MARGIN = 30
-MAX_CALLS_PER_OPERATION = 3
+# Starting a payment anew looks for the page, looks twice and asks twice to close the one before, and makes one twice.
+MAX_CALLS_PER_OPERATION = 7
 # What the column holds.
 MAX_ATTEMPTS_COUNTED = 32_767
 
@@ -246,6 +247,9 @@ def settle(claim: Claim[Any, Any], answer: Any) -> None:
             object_id = claim.verb.apply(claim, answer)
         except SnapshotMismatch as mismatch:
             claim.verb.note_mismatch(claim, mismatch)
+            state = OperationState.FAILED
+        except SupersededAttempt:
+            # An event has overtaken the answer, and has written down what contradicts the subject.
             state = OperationState.FAILED
         if claim.operation.is_pending:
             # Unless another process has claimed it and was faster.

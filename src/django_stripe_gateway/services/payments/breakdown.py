@@ -17,7 +17,7 @@ from django_stripe_gateway.models import AbstractPayment, PaymentOperation
 from django_stripe_gateway.money import format_amount
 from django_stripe_gateway.services.audit import write_log
 from django_stripe_gateway.services.origins import Origin
-from django_stripe_gateway.services.snapshots import PageDecides, SnapshotMismatch
+from django_stripe_gateway.services.snapshots import PageDecides
 from django_stripe_gateway.services.transactions import payments_database
 
 #: Where an operation keeps what was asked for.
@@ -48,14 +48,13 @@ def agreed_amounts(payment: AbstractPayment, snapshot: PaymentSnapshot, operatio
 
     Raises:
         PageDecides: it was paid, and how the amount comes about is for the page to say.
-        SnapshotMismatch: what the page adds does not add up.
     """
     current = Amounts(payment.total, payment.tax, payment.delivery)
     breakdown, amount = snapshot.breakdown, snapshot.amount
     # Most pages charge what was asked for, which costs no query.
     if amount is None or (breakdown is None and amount == payment.total):
         return current
-    asked = _asked(payment, operation)
+    asked = asked_amounts(payment, operation)
     if asked is None:
         return current
     if breakdown is None:
@@ -65,12 +64,11 @@ def agreed_amounts(payment: AbstractPayment, snapshot: PaymentSnapshot, operatio
             raise PageDecides("amount differs")
         # Nothing was taken; what holds the money says no more than how much it would be.
         return Amounts(amount, payment.tax, payment.delivery)
-    if breakdown.subtotal != asked.total:
-        raise SnapshotMismatch("subtotal differs")
     added = amount - (breakdown.subtotal + breakdown.shipping - breakdown.discount)
     # Where prices are meant with tax, it is in the subtotal already.
-    if not 0 <= added <= breakdown.tax:
-        raise SnapshotMismatch("amount differs")
+    if breakdown.subtotal != asked.total or not 0 <= added <= breakdown.tax:
+        # Another amount than the payment's: the caller says so, and keeps what was paid.
+        return current
     return Amounts(amount, asked.tax + breakdown.tax, asked.delivery + breakdown.shipping)
 
 
@@ -89,8 +87,13 @@ def take_amounts(payment: AbstractPayment, agreed: Amounts, snapshot: PaymentSna
 
 
 def take_back_amounts(payment: AbstractPayment) -> list[str]:
-    """Set what was asked for again on a payment that is started anew, and return the columns that this has changed."""
-    asked = _asked(payment, None)
+    """Set what was asked for again on a payment that is started anew, and return the columns that this has changed.
+
+    Only what a page has held or taken was set by it; a total that is another one was changed by the host since.
+    """
+    if not payment.intent_id or payment.authorized_amount != payment.total:
+        return []
+    asked = asked_amounts(payment)
     if asked is None:
         return []
     changed = [name for name in COLUMNS if getattr(payment, name) != getattr(asked, name)]
@@ -99,7 +102,7 @@ def take_back_amounts(payment: AbstractPayment) -> list[str]:
     return changed
 
 
-def _asked(payment: AbstractPayment, operation: PaymentOperation | None) -> Amounts | None:
+def asked_amounts(payment: AbstractPayment, operation: PaymentOperation | None = None) -> Amounts | None:
     """Return what the operation has asked for that has made the payment's page, if that may charge otherwise."""
     params: Mapping[str, Any] | None = (
         operation.params if operation and operation.kind == OperationKind.CREATE else None

@@ -13,7 +13,6 @@ from django_stripe_gateway import signals
 from django_stripe_gateway.choices import CaptureMethod, LogEvent, OperationKind, PaymentStatus
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import (
-    GatewayError,
     InvalidInput,
     ProviderError,
     UnknownGateway,
@@ -29,7 +28,7 @@ from django_stripe_gateway.models import (
     get_payment_model,
 )
 from django_stripe_gateway.models.storable import refuse_unstorable
-from django_stripe_gateway.money import format_amount, to_minor_units
+from django_stripe_gateway.money import format_amount
 from django_stripe_gateway.services.accounts import columns_of, gateway_of, made_in
 from django_stripe_gateway.services.amounts import validate_amount
 from django_stripe_gateway.services.audit import send_on_commit, write_log
@@ -40,7 +39,14 @@ from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.breakdown import KEPT_AS, kept_amounts, take_back_amounts
 from django_stripe_gateway.services.payments.confirm import confirm_at_once
 from django_stripe_gateway.services.payments.customers import billed_owner, customer_to_pay, offers_to_save
-from django_stripe_gateway.services.payments.earlier_pages import fits, is_fresh, is_open, settle_earlier
+from django_stripe_gateway.services.payments.earlier_pages import (
+    fits,
+    is_fresh,
+    is_open,
+    is_unchanged,
+    replaced_ids,
+    settle_earlier,
+)
 from django_stripe_gateway.services.payments.line import (
     BeginningVerb,
     PaymentClaim,
@@ -77,30 +83,30 @@ class CreateVerb(BeginningVerb):
             raise WrongState(f"A payment that is {payment.status} cannot be started again.")
         made = {"livemode": gateway.livemode, "account_id": payment.account_id} | columns_of(payment.variant)
         is_elsewhere = any(getattr(payment, name) != value for name, value in made.items())
-        if payment.transaction_id:
+        if asked.get("anew"):
             verify_decided(payment)
-        replaced = [] if is_elsewhere else [payment.transaction_id or payment.intent_id, payment.intent_id]
+        replaced = [] if is_elsewhere else replaced_ids(payment, is_anew=bool(asked.get("anew")))
+        earlier = {"earlier": replaced} if replaced else {}
         if payment.transaction_id or payment.intent_id or is_elsewhere:
+            taken_back = take_back_amounts(payment)
             # The ids of a closed attempt would make the events of the new one look foreign.
             payment.transaction_id = payment.intent_id = ""
             payment.livemode, payment.account_id = made["livemode"], made["account_id"]
-            changed = ["transaction_id", "intent_id", "livemode", "account_id", *take_back_amounts(payment)]
+            changed = ["transaction_id", "intent_id", "livemode", "account_id", *taken_back]
             payment.save(update_fields=[*changed, "modified"])
         if payment.provider_customer_id != asked.get("customer_id", ""):
             payment.provider_customer_id = asked.get("customer_id", "")
             payment.save(update_fields=["provider_customer_id", "modified"])
         if gateway.supports_redirect:
             payment.base_url = asked.get("base_url") or payment.base_url
-            claim.operation.params = _page_params(payment) | kept
-            if any(replaced):
-                claim.operation.params["earlier"] = replaced
+            claim.operation.params = _page_params(payment) | kept | earlier
             if gateway.lets_amount_differ(claim.added.params):
                 claim.operation.params[KEPT_AS] = kept_amounts(payment)
             return
         method = asked.get("payment_method") or (
             gateway_settings.test_payment_method if gateway.confirms_at_once else ""
         )
-        claim.operation.params = ({"payment_method": method} if method else {}) | kept
+        claim.operation.params = ({"payment_method": method} if method else {}) | kept | earlier
 
     def verify_account(self, subject: AbstractPayment) -> None:
         """Let what nobody has been asked for be started in any account."""
@@ -295,9 +301,8 @@ def start_payment(
     replaces = ""
     verify_decided(payment)
     if payment.transaction_id and (payment.is_payable or payment.status in REOPENABLE):
-        is_unchanged = payment.stored_session.get("amount_total") in (None, _minor_total(payment))
         # The secret of a page that stands within the host's own is not stored.
-        if is_open(payment) and is_unchanged and is_fresh(payment) and not payment.needs_secret:
+        if is_open(payment) and is_unchanged(payment) and is_fresh(payment) and not payment.needs_secret:
             return payment
         # It may have been paid without our having been notified: only the provider knows.
         gateway = gateway_of(payment)
@@ -313,7 +318,7 @@ def start_payment(
             replaces = payment.transaction_id
     validate_amount(payment.total, payment.currency)
     made_in(payment.variant)
-    params = {"payment_method": "", "base_url": base_url} | ({"replaces": replaces} if replaces else {})
+    params = {"payment_method": "", "base_url": base_url, "anew": True} | ({"replaces": replaces} if replaces else {})
     request = Request(params=params, further=ask_host_to_start(payment))
     saves = save_payment_method or _saved_before(payment)
     if not CREATE.operations(payment.pk).pending().exists():
@@ -377,11 +382,3 @@ def verified_capture_method(variant: str, asked: str) -> str:
     if asked == CaptureMethod.MANUAL and not get_gateway(variant).supports_manual_capture:
         raise InvalidInput("This gateway cannot capture later.", field="capture_method")
     return asked
-
-
-def _minor_total(payment: AbstractPayment) -> int | None:
-    """Return the total as a page keeps it, ``None`` if no provider could charge it."""
-    try:
-        return to_minor_units(payment.total, payment.currency)
-    except GatewayError:
-        return None

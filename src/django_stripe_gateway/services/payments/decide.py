@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from django_stripe_gateway.choices import (
@@ -15,26 +17,31 @@ from django_stripe_gateway.choices import (
 from django_stripe_gateway.exceptions import GatewayError, ProviderStateError, WrongState
 from django_stripe_gateway.gateways.values import PaymentRef, PaymentSnapshot, ProviderStatus, RefundSnapshot
 from django_stripe_gateway.models import AbstractPayment, UnexpectedPayment
+from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.money import display_amount
 from django_stripe_gateway.services.accounts import prove_payment
 from django_stripe_gateway.services.audit import announce_status, write_log
-from django_stripe_gateway.services.operations.engine import give_up, run, scoped_request_key
+from django_stripe_gateway.services.operations.engine import change_call, give_up, run, scoped_request_key
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
-from django_stripe_gateway.services.payments.earlier_pages import settle_earlier
+from django_stripe_gateway.services.payments.earlier_pages import close_earlier, close_page
 from django_stripe_gateway.services.payments.line import PaymentClaim, PaymentVerb, payment_metadata
-from django_stripe_gateway.services.payments.refresh import payment_ref
+from django_stripe_gateway.services.payments.refresh import payment_ref, write_refunds
 from django_stripe_gateway.services.payments.refund import RefundVerb
 from django_stripe_gateway.services.payments.sync import apply_snapshot
-from django_stripe_gateway.services.payments.unexpected import TAKEN
+from django_stripe_gateway.services.payments.unexpected import GONE, TAKEN, find_unexpected
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import PAID, can_transition
 
 FAILURE_CODE = "unexpected_amount"
+GIVEN_BACK = "given_back"
+
+#: What the provider holds, with what was given back of it.
+Held = tuple[PaymentSnapshot, Sequence[RefundSnapshot]]
 
 
-class AcceptVerb(PaymentVerb[PaymentSnapshot]):
+class AcceptVerb(PaymentVerb[Held]):
     """Let what came be what is asked for; the provider says how much it is."""
 
     kind = OperationKind.ACCEPT
@@ -46,37 +53,60 @@ class AcceptVerb(PaymentVerb[PaymentSnapshot]):
             raise WrongState("This payment is paid; what came beside that can only be given back.")
         claim.operation.amount = row.amount
 
-    def call(self, claim: PaymentClaim) -> PaymentSnapshot:
+    def call(self, claim: PaymentClaim) -> Held:
         """Ask how much there is, and close the page that could still be paid beside it."""
         row, payment = _row_of(claim), claim.subject
         snapshot: PaymentSnapshot = claim.gateway.retrieve_payment(_ref(row))
         if snapshot.status not in TAKEN:
             raise ProviderStateError("This money is not there any more.")
-        if row.reason == UnexpectedReason.SECOND and payment.transaction_id and payment.is_payable:
+        refunds = () if snapshot.status == ProviderStatus.AUTHORIZED else claim.gateway.list_refunds(_ref(row))
+        if refunds and _left(row, refunds) <= ZERO:
+            raise ProviderStateError("This money was given back already.", code=GIVEN_BACK)
+        releases = _is_held_beside(payment, row)
+        if releases:
+            # Neither may be taken beside the other.
+            close_page(claim.gateway, payment_ref(payment), claim.key)
+        if releases or (row.reason == UnexpectedReason.SECOND and payment.transaction_id and payment.is_payable):
             # Otherwise it is the payment's own page, which is over.
-            settle_earlier(claim.gateway, payment, payment_ref(payment), claim.key)
-        return snapshot
+            paid = close_earlier(claim.gateway, payment_ref(payment), claim.key)
+            if paid is not None and find_unexpected(payment, paid.intent_id) is None:
+                raise ProviderStateError("The payment was paid on its own page meanwhile.")
+        return snapshot, refunds
 
-    def find_earlier(self, claim: PaymentClaim) -> PaymentSnapshot | None:
+    def find_earlier(self, claim: PaymentClaim) -> Held | None:
         """Return nothing: the call asks, and closes what is closed already."""
         return None
 
-    def apply(self, claim: PaymentClaim, answer: PaymentSnapshot) -> str:
-        """Let total, currency and amounts be what was paid."""
-        payment, row = claim.subject, _row_of(claim)
+    def undo(self, claim: PaymentClaim, error: GatewayError) -> None:
+        """Let what was given back elsewhere wait for nobody."""
+        if error.code == GIVEN_BACK:
+            row = _row_of(claim)
+            row.state = UnexpectedState.RETURNED
+            row.save(using=payments_database(), update_fields=["state", "modified"])
+
+    def apply(self, claim: PaymentClaim, held: Held) -> str:
+        """Let total, currency and amounts be what was paid, less what was given back of it."""
+        payment, row, (answer, refunds) = claim.subject, _row_of(claim), held
         if answer.amount is None or not answer.currency or answer.intent_id != row.intent_id:
             raise SnapshotMismatch("amount, currency or intent is missing")
         was = display_amount(payment.total, payment.currency)
         payment.total, payment.currency = answer.amount, answer.currency
         if payment.status == PaymentStatus.CANCELLED and answer.status == ProviderStatus.AUTHORIZED:
             raise SnapshotMismatch("a cancelled payment cannot be authorised")
+        was_held = _is_held_beside(payment, row)
+        if was_held:
+            # It was released.
+            payment.authorized_amount = ZERO
         apply_snapshot(payment, answer, claim.origin, operation=claim.operation)
-        payment.save(update_fields=["total", "currency", "modified"])
+        if was_held and answer.status == ProviderStatus.AUTHORIZED:
+            payment.authorized_amount = answer.amount
+        payment.save(update_fields=["total", "currency", "authorized_amount", "modified"])
         row.state = UnexpectedState.ACCEPTED
         row.save(using=payments_database(), update_fields=["state", "modified"])
         now = display_amount(payment.total, payment.currency)
         data = {"intent_id": row.intent_id, "expected": was, "accepted": now}
         write_log(payment, LogEvent.UPDATED, claim.origin, f"{now} accepted instead of {was}", data)
+        write_refunds(payment, refunds, claim.origin)
         prove_payment(payment)
         return row.intent_id
 
@@ -86,7 +116,7 @@ class AcceptVerb(PaymentVerb[PaymentSnapshot]):
 
 
 class ReturnVerb(RefundVerb):
-    """Give back, or release, exactly what came."""
+    """Give back, or release, exactly what came, less what was given back of it already."""
 
     kind = OperationKind.RETURN
 
@@ -102,9 +132,16 @@ class ReturnVerb(RefundVerb):
                 PaymentRef(row.intent_id, row.intent_id, row.currency), idempotency_key=claim.key
             )
             return _released(row)
+        made: Sequence[RefundSnapshot] = claim.gateway.list_refunds(_ref(row))
+        left = _left(row, made)
+        if left <= ZERO:
+            return next(refund for refund in reversed(made) if refund.status not in GONE)
+        if left != Decimal(claim.params.get("left", row.amount)):
+            # Another amount than under the key before.
+            change_call(claim, {"left": str(left)})
         refund: RefundSnapshot = claim.gateway.refund_payment(
             _ref(row),
-            row.amount,
+            left,
             reason="",
             metadata=payment_metadata(claim.subject) | {"operation": str(claim.operation.pk)},
             idempotency_key=claim.key,
@@ -123,8 +160,8 @@ class ReturnVerb(RefundVerb):
     def apply(self, claim: PaymentClaim, answer: RefundSnapshot) -> str:
         """Write that it was given back; a payment that waited for nothing else is over, and can be started anew."""
         payment, row = claim.subject, _row_of(claim)
-        amount = display_amount(row.amount, row.currency)
-        is_lost = answer.status in (RefundStatus.FAILED, RefundStatus.CANCELED)
+        amount = display_amount(answer.amount, row.currency)
+        is_lost = answer.status in GONE
         data = {"intent_id": row.intent_id, "refund_id": answer.refund_id, "amount": amount, "status": answer.status}
         write_log(payment, LogEvent.REFUND_CREATED, claim.origin, f"unexpected {amount} given back", data)
         prove_payment(payment)
@@ -195,7 +232,9 @@ def _decide(
     verb: Any, payment: AbstractPayment, unexpected: UnexpectedPayment | None, key: str | None, origin: Origin
 ) -> PaymentClaim:
     asked = {"unexpected": None if unexpected is None else unexpected.pk}
-    request = Request(params=asked, key=scoped_request_key(key, verb.kind, payment.pk))
+    # What was left unanswered about another row is not this.
+    match = {} if unexpected is None else asked
+    request = Request(params=asked, match=match, key=scoped_request_key(key, verb.kind, payment.pk))
     claim: PaymentClaim = run(verb, payment.pk, request, origin)
     return claim
 
@@ -217,6 +256,17 @@ def _row_of(claim: PaymentClaim) -> UnexpectedPayment:
 
 def _ref(row: UnexpectedPayment) -> PaymentRef:
     return PaymentRef(row.object_id, row.intent_id, row.currency)
+
+
+def _is_held_beside(payment: AbstractPayment, row: UnexpectedPayment) -> bool:
+    """Return whether other money than the unexpected is authorised for the payment."""
+    return bool(payment.is_preauthorized and payment.intent_id != row.intent_id)
+
+
+def _left(row: UnexpectedPayment, refunds: Sequence[RefundSnapshot]) -> Decimal:
+    """Return how much of unexpected money was not given back yet."""
+    left: Decimal = row.amount - sum((refund.amount for refund in refunds if refund.status not in GONE), ZERO)
+    return left
 
 
 def _released(row: UnexpectedPayment) -> RefundSnapshot:

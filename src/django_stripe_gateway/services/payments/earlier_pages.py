@@ -7,16 +7,19 @@ from typing import Any
 
 from django.utils import timezone
 
-from django_stripe_gateway.choices import OperationKind, PaymentStatus
+from django_stripe_gateway.choices import OperationKind, OperationState, PaymentStatus
 from django_stripe_gateway.exceptions import (
+    GatewayError,
     ProviderError,
     ProviderStateError,
     ProviderUnavailable,
     UnsupportedByGateway,
 )
 from django_stripe_gateway.gateways.values import PaymentRef, PaymentSnapshot, ProviderStatus
-from django_stripe_gateway.models import AbstractPayment
-from django_stripe_gateway.services.payments.unexpected import find_unexpected
+from django_stripe_gateway.models import AbstractPayment, UnexpectedPayment
+from django_stripe_gateway.money import to_minor_units
+from django_stripe_gateway.services.payments.breakdown import asked_amounts
+from django_stripe_gateway.services.payments.unexpected import find_unexpected, verify_decided
 from django_stripe_gateway.services.transactions import payments_database
 
 #: No page closes by itself sooner than half an hour after it was made, so that nobody is asked for almost as long
@@ -24,7 +27,13 @@ from django_stripe_gateway.services.transactions import payments_database
 FRESH = timedelta(minutes=25)
 #: The page was paid, or is being paid: there must not be another.
 USED = (ProviderStatus.SUCCEEDED, ProviderStatus.AUTHORIZED, ProviderStatus.PROCESSING)
-PAYABLE = (ProviderStatus.OPEN, ProviderStatus.APPROVED, ProviderStatus.REQUIRES_ACTION, ProviderStatus.FAILED)
+PAYABLE = (
+    ProviderStatus.OPEN,
+    ProviderStatus.APPROVED,
+    ProviderStatus.REQUIRES_ACTION,
+    ProviderStatus.AUTHENTICATION_REQUIRED,
+    ProviderStatus.FAILED,
+)
 
 
 def is_open(payment: AbstractPayment) -> bool:
@@ -48,12 +57,55 @@ def is_fresh(payment: AbstractPayment) -> bool:
         return False
     made = payment.operations.using(payments_database()).filter(kind=OperationKind.CREATE)
     began = made.filter(object_id=payment.transaction_id).order_by("-pk").values_list("created", flat=True).first()
-    return began is not None and timedelta(0) <= now - began < FRESH
+    if began is None or not timedelta(0) <= now - began < FRESH:
+        return False
+    # What was paid on it has closed it, though the payment has not taken it.
+    return (
+        not UnexpectedPayment.objects.using(payments_database())
+        .filter(payment=payment, object_id=payment.transaction_id)
+        .exists()
+    )
 
 
 def fits(payment: AbstractPayment, snapshot: PaymentSnapshot) -> bool:
-    """Return whether what a page asks for is what the payment asks for."""
-    return snapshot.amount in (None, payment.total) and snapshot.currency in ("", payment.currency.upper())
+    """Return whether what a page asks for is what the payment asks for, before anything that the page itself adds."""
+    if snapshot.currency not in ("", payment.currency.upper()):
+        return False
+    asked = asked_amounts(payment)
+    if asked is not None and asked.total != payment.total:
+        return False
+    added = None if asked is None else snapshot.breakdown
+    return (snapshot.amount if added is None else added.subtotal) in (None, payment.total)
+
+
+def is_unchanged(payment: AbstractPayment) -> bool:
+    """Return whether the payment still asks for what was asked for when it was started, as far as is known here."""
+    asked = asked_amounts(payment)
+    if asked is not None:
+        return bool(asked.total == payment.total)
+    session, intent = payment.stored_session, payment.stored_intent
+    is_page = session.get("id") == payment.transaction_id or not intent
+    known = session.get("amount_total") if is_page else intent.get("amount")
+    try:
+        return known in (None, to_minor_units(payment.total, payment.currency))
+    except GatewayError:
+        # No provider could charge it.
+        return known is None
+
+
+def replaced_ids(payment: AbstractPayment, *, is_anew: bool) -> list[str]:
+    """Return the ids of what the payment can be paid on so far, of page and intent; empty if there is nothing.
+
+    Args:
+        is_anew: there may have been an attempt before.
+    """
+    if payment.transaction_id or payment.intent_id:
+        return [payment.transaction_id or payment.intent_id, payment.intent_id]
+    if not is_anew:
+        return []
+    # An attempt that has failed may not have closed it.
+    before = payment.operations.using(payments_database()).filter(kind=OperationKind.CREATE).order_by("-pk").first()
+    return [] if before is None or before.state != OperationState.FAILED else list(before.params.get("earlier", ()))
 
 
 def settle_earlier(gateway: Any, payment: AbstractPayment, earlier: PaymentRef, key: str) -> PaymentSnapshot | None:
@@ -63,16 +115,28 @@ def settle_earlier(gateway: Any, payment: AbstractPayment, earlier: PaymentRef, 
         key: the idempotency key of what asks for it.
 
     Raises:
+        WrongState: what was paid on it waits for a decision.
+        ProviderError: the provider refused or failed.
+    """
+    snapshot = close_earlier(gateway, earlier, key)
+    if snapshot is None:
+        return None
+    verify_decided(payment)
+    # What was decided about is no reason to take it once more.
+    return None if find_unexpected(payment, snapshot.intent_id) is not None else snapshot
+
+
+def close_earlier(gateway: Any, earlier: PaymentRef, key: str) -> PaymentSnapshot | None:
+    """Close a page; return how it stands if it was paid, or is being paid.
+
+    Raises:
         ProviderError: the provider refused or failed.
     """
     snapshot = _look(gateway, earlier)
     if snapshot is not None and snapshot.status in PAYABLE:
         close_page(gateway, PaymentRef(earlier.object_id, snapshot.intent_id, earlier.currency), key)
         snapshot = _look(gateway, earlier)
-    if snapshot is None or snapshot.status not in USED:
-        return None
-    # What was decided about is no reason to take it once more.
-    return None if find_unexpected(payment, snapshot.intent_id) is not None else snapshot
+    return snapshot if snapshot is not None and snapshot.status in USED else None
 
 
 def _look(gateway: Any, ref: PaymentRef) -> PaymentSnapshot | None:

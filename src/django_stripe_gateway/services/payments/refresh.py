@@ -42,7 +42,7 @@ def sync_payment(*, payment: AbstractPayment, with_refunds: bool = False, origin
     refunds = gateway.list_refunds(ref) if with_refunds and (ref.intent_id or snapshot.intent_id) else ()
     payment = write_snapshot(payment.pk, snapshot, origin)
     if refunds:
-        payment = _write_refunds(payment.pk, refunds, origin)
+        payment = _lock_and_write_refunds(payment.pk, refunds, origin)
     payment.client_secret = snapshot.client_secret
     return payment
 
@@ -87,12 +87,17 @@ def write_snapshot(payment_pk: Any, snapshot: PaymentSnapshot, origin: Origin) -
 
 
 @retry_on_deadlock
-def _write_refunds(payment_pk: Any, refunds: Sequence[RefundSnapshot], origin: Origin) -> AbstractPayment:
+def _lock_and_write_refunds(payment_pk: Any, refunds: Sequence[RefundSnapshot], origin: Origin) -> AbstractPayment:
     with money_transaction():
         payment = lock_payment(payment_pk)
-        for snapshot in in_order(refunds):
-            try:
-                apply_refund(payment, snapshot, origin)
-            except SnapshotMismatch as mismatch:
-                write_log(payment, LogEvent.MISMATCH, origin, str(mismatch), {"refund_id": snapshot.refund_id})
+        write_refunds(payment, refunds, origin)
     return payment
+
+
+def write_refunds(payment: AbstractPayment, refunds: Sequence[RefundSnapshot], origin: Origin) -> None:
+    """Write what the provider says about refunds of the locked payment; a contradiction changes nothing."""
+    for snapshot in in_order(refunds):
+        try:
+            apply_refund(payment, snapshot, origin)
+        except SnapshotMismatch as mismatch:
+            write_log(payment, LogEvent.MISMATCH, origin, str(mismatch), {"refund_id": snapshot.refund_id})

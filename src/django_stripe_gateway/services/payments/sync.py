@@ -141,14 +141,15 @@ def verify_snapshot(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own:
 def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
     """Let no object of a stranger, or of an earlier attempt, change the payment."""
     operations = payment.operations.using(payments_database())
-    if snapshot.status in UNPAID and not snapshot.is_session and not payment.intent_id:
-        # An unpaid intent may be of another attempt than the one that waits for its intent.
-        attempt = snapshot.raw.get("metadata", {}).get("attempt", "")
+    is_awaited = not (payment.transaction_id if snapshot.is_session else payment.intent_id)
+    if snapshot.status in UNPAID and is_awaited:
+        # What is unpaid may be of another attempt than the one that waits for it; we may have closed it ourselves.
+        attempt = (snapshot.raw.get("metadata") or {}).get("attempt", "")
         latest = operations.filter(kind__in=BEGINNINGS).order_by("-pk").values_list("pk", flat=True).first()
         if attempt and attempt != str(latest):
             raise SupersededAttempt(snapshot.object_id)
     is_first_holder = snapshot.status in TAKEN and not snapshot.is_session and not payment.intent_id
-    if is_first_holder and _is_of_earlier_page(payment, snapshot):
+    if is_first_holder and is_of_earlier_page(payment, snapshot):
         raise contradiction(payment, snapshot, "intent differs", SECOND_TIME)
     # What holds the money stands in both columns until the page that is paid on is known.
     has_session = bool(payment.transaction_id) and payment.transaction_id != payment.intent_id
@@ -170,7 +171,7 @@ def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
     raise contradiction(payment, snapshot, message, SECOND_TIME)
 
 
-def _is_of_earlier_page(payment: AbstractPayment, snapshot: PaymentSnapshot) -> bool:
+def is_of_earlier_page(payment: AbstractPayment, snapshot: PaymentSnapshot) -> bool:
     """Return whether what holds money was made by an earlier page than the one that the payment waits for."""
     marker = _marker(payment, snapshot)
     current = (payment.stored_session.get("metadata") or {}).get("attempt")

@@ -13,7 +13,8 @@ from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.gateways.stripe.payment_objects import object_id, payment_snapshot
 from django_stripe_gateway.gateways.values import Failure, PaymentRef, PaymentSnapshot, ProviderStatus
 from django_stripe_gateway.models import AbstractPayment
-from django_stripe_gateway.services.payments.sync import apply_snapshot
+from django_stripe_gateway.services.payments.sync import apply_snapshot, is_of_earlier_page
+from django_stripe_gateway.services.payments.unexpected import SECOND_TIME, TAKEN, contradiction
 from django_stripe_gateway.services.snapshots import PageDecides, SnapshotMismatch
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.payments import change_payment, find_payment
@@ -36,6 +37,7 @@ def apply_payment_event(event: Event, kind: str, *, failure: Failure | None = No
         if failure is not None:
             snapshot = dataclasses.replace(snapshot, status=ProviderStatus.REJECTED, failure=failure)
         elif event.fetched is not None:
+            _verify_same_money(payment, snapshot, event.fetched)
             snapshot = event.fetched
         elif (
             snapshot.is_session
@@ -58,7 +60,8 @@ def apply_payment_event(event: Event, kind: str, *, failure: Failure | None = No
 
 def _look_up(payment: AbstractPayment, snapshot: PaymentSnapshot) -> PaymentSnapshot:
     """Ask for the session with its intent; what the provider does not say stays an open question."""
-    ref = PaymentRef(payment.transaction_id or snapshot.object_id, snapshot.intent_id, payment.currency)
+    object_id = snapshot.object_id if snapshot.is_session else payment.transaction_id or snapshot.object_id
+    ref = PaymentRef(object_id, snapshot.intent_id, payment.currency)
     try:
         return get_gateway(payment.variant).retrieve_payment(ref)
     except ProviderUnavailable:
@@ -66,6 +69,14 @@ def _look_up(payment: AbstractPayment, snapshot: PaymentSnapshot) -> PaymentSnap
     except ProviderError as error:
         logger.warning("The session of payment %s could not be looked up: %s", payment.pk, error.code)
         return snapshot
+
+
+def _verify_same_money(payment: AbstractPayment, said: PaymentSnapshot, page: PaymentSnapshot) -> None:
+    """Let the payment's page not answer for what was paid on another one."""
+    if said.is_session or said.status not in TAKEN or page.intent_id == said.intent_id:
+        return
+    if page.intent_id or is_of_earlier_page(payment, said):
+        raise contradiction(payment, said, "intent differs", SECOND_TIME)
 
 
 def change_stripe_payment(event: Event, kind: str, change: Callable[[AbstractPayment], object]) -> WebhookState:
