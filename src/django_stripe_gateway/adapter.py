@@ -122,7 +122,8 @@ class Adapter:
 
         By default ``True``. Before a sale the provider is asked what runs under the address, and a second subscription
         is refused (``subscribed_elsewhere``). Return ``False`` for an address that anybody can have entered: otherwise
-        the refusal tells them that it subscribes here. Only what carries the owner's own mark is refused then.
+        the refusal tells them that it subscribes here. Only what carries the owner's own mark is refused then. E-mails
+        about one-off payments that go there hold nothing that the owner has written, and no link to pay.
         """
         return True
 
@@ -159,7 +160,8 @@ class Adapter:
         """Return the address that an e-mail goes to; empty for none.
 
         By default the address of ``customer_details``; where there is no owner, or theirs is empty, that of the
-        payment.
+        payment. What goes to an address that only the payment has, or that ``has_verified_email`` does not vouch for,
+        says the amount, and nothing that a client has written: anybody can name anybody's.
 
         Args:
             owner: ``None`` for a guest's payment, or for somebody who is gone.

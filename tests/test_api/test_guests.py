@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from decimal import Decimal
 from typing import Any
@@ -16,6 +17,7 @@ from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import IdempotencyKey, Payment, PaymentLog, WebhookEvent
 from django_stripe_gateway.payments import claim_payment, guest_token
 from django_stripe_gateway.services.leaving.erase import erase_owner
+from django_stripe_gateway.services.leaving.export import export_owner
 from django_stripe_gateway.services.payments.guests import opens
 from tests.factories import make_payment
 from tests.fake_stripe.server import FakeStripe
@@ -243,6 +245,22 @@ def test_key__that_others_use_too(guest: APIClient, key: str) -> None:
     assert not Payment.objects.exists()
 
 
+@pytest.mark.parametrize("token", ["null", "undefined", "guest_" + "0" * 64])
+def test_key__that_others_use_too__with_a_worthless_token(guest: APIClient, token: str) -> None:
+    headers = {"Guest-Token": token, "Idempotency-Key": "1"}
+    answer = guest.post(CREATE, body(), format="json", headers=headers)
+    assert_error(answer, 400, "weak_idempotency_key", "Idempotency-Key")
+    assert not Payment.objects.exists()
+
+
+def test_key__of_another_payment_than_the_tokens(guest: APIClient, made: dict[str, Any]) -> None:
+    """A browser that sends its token with everything finds its lost answer all the same."""
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    first = guest.post(CREATE, body(), format="json", headers=headers | {"Guest-Token": made["guest_token"]})
+    again = guest.post(CREATE, body(), format="json", headers=headers)
+    assert first.json() == again.json()
+
+
 def test_key__of_two_guests(guest: APIClient) -> None:
     """Below a payment the token keeps two guests apart, whatever their keys."""
     first, second = (create(guest, payment_method="pm_card_visa").json() for _ in range(2))
@@ -311,6 +329,28 @@ def test_guest_is_erased_by_address(guest: APIClient, stripe_server: FakeStripe)
     erase_owner(email="ada@example.com")
     payment = Payment.objects.get()
     assert (payment.billing_email, payment.card_last4, payment.receipt_url) == ("", "", "")
+
+
+def test_guests_answers_are_exported_and_erased_by_address(guest: APIClient, stripe_server: FakeStripe) -> None:
+    personal: dict[str, Any] = {"description": "For Ada", "metadata": {"name": "Ada"}}
+    made = create(guest, str(uuid.uuid4()), email="ada@example.com", payment_method="pm_card_visa", **personal).json()
+    headers = {"Guest-Token": made["guest_token"], "Idempotency-Key": "1"}
+    guest.post(f"{ROOT}payments/{made['payment_id']}/confirm_intent/", {}, format="json", headers=headers)
+    # Somebody else's stays, also one that says of itself that it is about Ada's.
+    claims = {"payment_id": made["payment_id"]}
+    other = create(guest, str(uuid.uuid4()), email="bob@example.com", metadata=claims).json()
+    deliver_all(stripe_server.events())
+    exported = export_owner(email="ada@example.com")["idempotency_keys"]
+    assert [key["response_body"]["description"] for key in exported] == ["For Ada", "For Ada"]
+    assert erase_owner(email="ada@example.com", dry_run=True).erased["idempotency keys"] == 2
+    assert erase_owner(email="ada@example.com").erased["idempotency keys"] == 2
+    assert json.loads(IdempotencyKey.objects.get().response_body)["payment_id"] == other["payment_id"]
+
+
+def test_claimed__answers_to_the_guest_are_the_users_to_erase(guest: APIClient, user: Any) -> None:
+    made = create(guest, str(uuid.uuid4()), description="For Ada").json()
+    claim_payment(payment=Payment.objects.get(), guest_token=made["guest_token"], owner=user)
+    assert len(export_owner(owner=user)["idempotency_keys"]) == 1
 
 
 def test_no_csrf_token_is_needed() -> None:

@@ -104,44 +104,6 @@ class TestReplay:
         assert_replayed(post(api_client, CREATE, reordered, KEY), first)
 
 
-class TestClientSecret:
-    def test_not_stored_and_given_again(self, intent_server: FakeStripe, api_client: APIClient) -> None:
-        first = create(api_client, KEY)
-        assert first.json()["client_secret"]
-        assert first.json()["client_secret"] not in IdempotencyKey.objects.get().response_body
-        assert_replayed(create(api_client, KEY), first)
-
-    def test_provider_fails__repeat_later(self, intent_server: FakeStripe, api_client: APIClient) -> None:
-        first = create(api_client, KEY)
-        intent_server.fault("GET", "/v1/payment_intents/*", kind="error_500_before")
-        assert_error(create(api_client, KEY), 502)
-        assert_replayed(create(api_client, KEY), first)
-
-    def test_repeat_that_carries_on_has_it(
-        self, intent_server: FakeStripe, api_client: APIClient, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        with monkeypatch.context() as patch:
-            patch.setattr(idempotency, "_store", _die)
-            with pytest.raises(Killed):
-                create(api_client, KEY)
-        again = create(api_client, KEY)
-        assert again.status_code == 201
-        intent = intent_server.all("payment_intent")[0]
-        assert again.json()["client_secret"] == intent["client_secret"]
-
-    def test_repeat_of_an_action_that_carries_on_has_it(
-        self, intent_server: FakeStripe, api_client: APIClient, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        shown = create(api_client).json()
-        data = {"payment_method": "pm_card_threeDSecure2Required"}
-        with monkeypatch.context() as patch:
-            patch.setattr(idempotency, "_store", _die)
-            with pytest.raises(Killed):
-                act(api_client, shown["payment_id"], "confirm_intent", data, KEY)
-        again = act(api_client, shown["payment_id"], "confirm_intent", data, KEY).json()
-        assert (again["requires_action"], again["client_secret"]) == (True, shown["client_secret"])
-
-
 class TestReuse:
     def test_other_body(self, stripe_server: FakeStripe, api_client: APIClient) -> None:
         create(api_client, KEY)
@@ -231,7 +193,7 @@ class TestNotStored:
 class TestKilled:
     def test_after_the_claim(self, stripe_server: FakeStripe, api_client: APIClient, monkeypatch: Any) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr("django_stripe_gateway.api.payments.actions.create_payment", _die)
+            patch.setattr("django_stripe_gateway.api.payments.actions.create_payment", die)
             with pytest.raises(Killed):
                 create(api_client, KEY)
         assert IdempotencyKey.objects.get().response_status is None
@@ -245,7 +207,7 @@ class TestKilled:
             return act(api_client, confirmed["payment_id"], "refund_payment", {"amount": "3.00"}, KEY)
 
         with monkeypatch.context() as patch:
-            patch.setattr(engine, "settle", _die)
+            patch.setattr(engine, "settle", die)
             with pytest.raises(Killed):
                 refund()
         refused = refund()
@@ -265,7 +227,7 @@ class TestKilled:
             return act(api_client, confirmed["payment_id"], "refund_payment", {"amount": "3.00"}, KEY)
 
         with monkeypatch.context() as patch:
-            patch.setattr(idempotency, "_store", _die)
+            patch.setattr(idempotency, "_store", die)
             with pytest.raises(Killed):
                 refund()
         age(days * 24 * 60 * 60)
@@ -383,5 +345,5 @@ class TestKey:
         assert not IdempotencyKey.objects.exists()
 
 
-def _die(*args: Any, **kwargs: Any) -> None:
+def die(*args: Any, **kwargs: Any) -> None:
     raise Killed

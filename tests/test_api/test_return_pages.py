@@ -43,7 +43,7 @@ def show(client: Any, payment_id: Any, page: str = "success") -> dict[str, Any]:
 def assert_private(response: Any) -> None:
     """Check that the address of the page goes nowhere."""
     assert response["Referrer-Policy"] == "no-referrer"
-    assert response["Cache-Control"] == "no-store"
+    assert response["Cache-Control"] == "private, no-store"
 
 
 @pytest.fixture

@@ -7,15 +7,17 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.test import Client
 from rest_framework.test import APIClient
 
+from django_stripe_gateway.adapter import Adapter
 from django_stripe_gateway.models import Customer, get_payment_model
 from django_stripe_gateway.models.return_urls import sign_payment_id
 from django_stripe_gateway.payments import charge, create_payment
 from tests.factories import make_user
 from tests.fake_stripe.server import FakeStripe
-from tests.test_api.calls import ROOT, act, assert_error, create
+from tests.test_api.calls import CREATE, ROOT, act, assert_error, body, create
 from tests.test_services.test_saved_cards import saved_card
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,6 +76,66 @@ class TestSaving:
         assert_error(create(api_client, off_session=True), 400, "unknown_field", "off_session")
 
 
+class TeamAdapter(Adapter):
+    """Bills whom the request's header names."""
+
+    def get_owner(self, request: Any) -> Any:
+        named = request.headers.get("Team")
+        return get_user_model().objects.get(pk=named) if named else request.user
+
+
+class TestTeam:
+    """What is named at the confirmation is of whom the user speaks for now, not of when the payment began."""
+
+    @pytest.fixture(autouse=True)
+    def _teams(self, settings: Any) -> None:
+        settings.STRIPE_GATEWAY_ADAPTER = f"{__name__}.TeamAdapter"
+
+    def confirm(self, client: APIClient, shown: dict[str, Any], card: str, team: str = "", key: str = "k") -> Any:
+        headers = {"Team": team, "Idempotency-Key": key}
+        path = f"{ROOT}payments/{shown['payment_id']}/confirm_intent/"
+        return client.post(path, {"payment_method": card}, format="json", headers=headers)
+
+    def begin(self, client: APIClient, team: Any, **fields: Any) -> dict[str, Any]:
+        shown: dict[str, Any] = client.post(
+            CREATE, body(**fields), format="json", headers={"Team": str(team.pk) if team else ""}
+        ).json()
+        return shown
+
+    def test_who_has_left(self, intent_server: FakeStripe, api_client: APIClient, other_user: Any) -> None:
+        card = saved_card(other_user)
+        shown = self.begin(api_client, other_user, save_payment_method=True)
+        refused = self.confirm(api_client, shown, card)
+        assert_error(refused, 400, "unknown_payment_method", "payment_method")
+        assert [found for found in intent_server.requests if found.path.endswith("/confirm")] == []
+        assert self.confirm(api_client, shown, card, str(other_user.pk)).json()["status"] == "confirmed"
+
+    def test_began_without_a_customer(self, intent_server: FakeStripe, api_client: APIClient, other_user: Any) -> None:
+        card = saved_card(other_user)
+        shown = self.begin(api_client, None)
+        assert_error(self.confirm(api_client, shown, card), 400, "unknown_payment_method")
+        assert self.confirm(api_client, shown, card, str(other_user.pk)).json()["status"] == "confirmed"
+        payment = get_payment_model().objects.get()
+        assert payment.provider_customer_id == Customer.objects.get(owner=other_user).provider_id
+
+    def test_began_for_another(
+        self, intent_server: FakeStripe, api_client: APIClient, user: Any, other_user: Any
+    ) -> None:
+        saved_card(other_user)
+        card = saved_card(user)
+        shown = self.begin(api_client, other_user, save_payment_method=True)
+        assert_error(self.confirm(api_client, shown, card), 400, "unknown_payment_method")
+
+    def test_repeated_for_another(self, intent_server: FakeStripe, api_client: APIClient, other_user: Any) -> None:
+        """The payment is the user's own, whomever they speak for: its answer is given again."""
+        card = saved_card(other_user)
+        shown = self.begin(api_client, None)
+        first = self.confirm(api_client, shown, card, str(other_user.pk))
+        again = self.confirm(api_client, shown, card)
+        assert (again.status_code, again.json()) == (200, first.json())
+        assert again["Idempotent-Replayed"] == "true"
+
+
 class TestConfirmationPage:
     def test_browser(self, stripe_server: FakeStripe, client: Client, user: Any) -> None:
         payment = charged(user)
@@ -83,7 +145,7 @@ class TestConfirmationPage:
         assert page.status_code == 200
         assert "25.00 USD" in page.content.decode()
         assert payment.client_secret not in page.content.decode()
-        assert (page["Cache-Control"], page["Referrer-Policy"]) == ("no-store", "no-referrer")
+        assert (page["Cache-Control"], page["Referrer-Policy"]) == ("private, no-store", "no-referrer")
         assert not [found for found in stripe_server.requests if found.method == "POST"]
 
         sent = open_page(client, url, "post")

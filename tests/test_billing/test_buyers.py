@@ -10,8 +10,9 @@ import pytest
 
 from django_stripe_gateway.exceptions import InvalidInput
 from django_stripe_gateway.models import Customer, Invoice, Subscription
-from django_stripe_gateway.subscriptions import active_plan, client_reference
+from django_stripe_gateway.subscriptions import active_plan, client_reference, ensure_customer
 from tests.factories import make_event
+from tests.test_api.calls import assert_error, create
 from tests.test_billing.host import SubscriptionHost
 from tests.test_webhooks.support import deliver, row_of
 
@@ -43,7 +44,7 @@ def test_known_by_the_reference(host: SubscriptionHost, order: str) -> None:
     assert deliver(event).json()["state"] == "processed"
     host.deliver_new()
     assert active_plan(host.user) == host.basic.plan
-    assert host.customer.provider_id == event["data"]["object"]["customer"]
+    assert host.customer.former_ids == [event["data"]["object"]["customer"]]
     assert Invoice.objects.for_owner(host.user).paid().count() == 1
     assert deliver(event | {"id": "evt_again"}).json()["state"] == "processed"
     assert Subscription.objects.count() == 1
@@ -60,6 +61,26 @@ def test_owner_who_has_a_customer(host: SubscriptionHost) -> None:
     assert host.customer.provider_id == own
     assert Subscription.objects.for_owner(host.user).count() == 2
     assert Invoice.objects.for_owner(host.user).count() == 2
+
+
+@pytest.mark.parametrize("has_customer", [True, False])
+def test_payer_is_not_the_owner(host: SubscriptionHost, settings: Any, has_customer: bool) -> None:
+    """Whoever hands their reference on is given a subscription, never the card that pays for it."""
+    settings.PAYMENT_VARIANTS = {"stripe": ("django_stripe_gateway.providers.StripeProvider", {"flow": "intent"})}
+    if has_customer:
+        ensure_customer(owner=host.user, variant="stripe")
+    own = Customer.objects.values_list("provider_id", flat=True).first()
+    event = bought(host, client_reference(owner=host.user))
+    assert deliver(event).json()["state"] == "processed"
+    host.deliver_new()
+    assert host.customer.provider_id == own
+    assert host.get("payment_methods").json()["results"] == []
+    payer = event["data"]["object"]["customer"]
+    (card,) = host.v1.payment_methods.list({"customer": payer}).data
+    refused = create(host.client, amount="99.00", payment_method=card.id)
+    assert_error(refused, 400, "unknown_payment_method")
+    host.post("portal", {})
+    assert host.customer.provider_id != payer
 
 
 @pytest.mark.parametrize("kind", ["none", "a key", "forged", "another site's", "too old", "not ours", "of nobody"])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.test import Client
 from rest_framework.test import APIClient
 
 from django_stripe_gateway.models import CreditNote, Invoice, InvoiceRefund
 from tests.factories import make_user
+from tests.test_admin.pages import own_url, run_action
 from tests.test_billing.host import SubscriptionHost
 from tests.test_billing.test_access import client_of
 from tests.test_billing.test_cancel import refunded
@@ -23,6 +26,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "credit_note": {"amount": "5.00", "refund_amount": "5.00"},
 }
 PERMISSIONS = {"refund": "refund_invoice", "credit_note": "issue_credit_note"}
+#: A credit note whose money goes back is a refund as well.
+NEEDED = {"refund": ("refund_invoice",), "credit_note": tuple(PERMISSIONS.values())}
 #: Who asks → what they are answered, if they lack the permission of the endpoint, or have it.
 ROLES = {
     "anonymous": (401, None),
@@ -54,19 +59,57 @@ def test_matrix(host: SubscriptionHost, role: str, endpoint: str) -> None:
     invoice = paid_invoice(host)
     refused, allowed = ROLES[role]
     (other,) = set(PERMISSIONS.values()) - {PERMISSIONS[endpoint]}
+    needed = NEEDED[endpoint]
     assert act(client_for(role, host), host, invoice, endpoint).status_code == refused
     if allowed is None:
         return
     assert act(client_for(role, host, other), host, invoice, endpoint).status_code == refused
     assert not InvoiceRefund.objects.exists()
-    assert act(client_for(role, host, PERMISSIONS[endpoint]), host, invoice, endpoint).status_code == allowed
+    assert act(client_for(role, host, *needed), host, invoice, endpoint).status_code == allowed
     assert refunded(host) == 500
+
+
+@pytest.mark.parametrize("role", ["owner", "other"])
+@pytest.mark.parametrize("amount", ["5.00", "0.01"])
+def test_credit_note__refunds_nothing_without_the_permission_to_refund(
+    host: SubscriptionHost, settings: Any, role: str, amount: str
+) -> None:
+    """Also where customers may have credit notes."""
+    settings.STRIPE_GATEWAY_CUSTOMER_ACTIONS = ["default", "issue_credit_note"]
+    invoice = paid_invoice(host)
+    client = client_for(role, host, "issue_credit_note")
+    path = f"invoices/{invoice.provider_id}/credit_note"
+    body = {"amount": "5.00", "refund_amount": amount, "credit_amount": str(5 - Decimal(amount))}
+    refused = host.post(path, body, client=client)
+    assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed")
+    assert not CreditNote.objects.exists()
+    assert host.post(path, {"amount": "5.00", "credit_amount": "5.00"}, client=client).status_code == 200
+    assert refunded(host) == 0
+
+
+def test_credit_note_in_the_admin__refunds_nothing_without_the_permission_to_refund(host: SubscriptionHost) -> None:
+    invoice = paid_invoice(host)
+    clerk, client = make_user(is_staff=True), Client()
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=("view_invoice", "issue_credit_note")))
+    client.force_login(clerk)
+    page, rows = own_url("invoice", "credit", invoice.pk), own_url("invoice", "changelist")
+    key = str(client.get(page).context["form"]["key"].value())
+    refused = client.post(page, {"key": key, "amount": "5.00", "way": "refund_amount"})
+    assert refused.context["form"].errors["way"]
+    run_action(client, "credit_selected", invoice, url=rows, confirmed="yes", key=str(uuid.uuid4()))
+    assert not CreditNote.objects.exists()
+    client.post(page, {"key": key, "amount": "5.00", "way": "credit_amount"})
+    assert CreditNote.objects.get().credit_amount == 5
+    assert refunded(host) == 0
+    clerk.user_permissions.add(Permission.objects.get(codename="refund_invoice"))
+    run_action(client, "credit_selected", invoice, url=rows, confirmed="yes", key=str(uuid.uuid4()))
+    assert refunded(host) == 1500
 
 
 @pytest.mark.parametrize("endpoint", BODIES)
 def test_once_for_each_key(host: SubscriptionHost, endpoint: str) -> None:
     invoice = paid_invoice(host)
-    client = client_for("other", host, PERMISSIONS[endpoint])
+    client = client_for("other", host, *NEEDED[endpoint])
     first, again = (act(client, host, invoice, endpoint, **{"Idempotency-Key": "k1"}) for _time in range(2))
     assert (first.status_code, first.json()) == (200, again.json())
     assert again.headers["Idempotent-Replayed"] == "true"
@@ -75,7 +118,7 @@ def test_once_for_each_key(host: SubscriptionHost, endpoint: str) -> None:
 
 def test_what_the_owner_sees(host: SubscriptionHost) -> None:
     invoice = paid_invoice(host)
-    act(client_for("other", host, "issue_credit_note"), host, invoice, "credit_note")
+    act(client_for("other", host, *NEEDED["credit_note"]), host, invoice, "credit_note")
     CreditNote.objects.create(invoice=invoice, amount=1, currency="USD", status="failed")
     host.fake.dispute(host.fake.intent_of(invoice.provider_id), 1500)
     host.deliver_new()

@@ -97,7 +97,7 @@ def test_page(opened: SubscriptionHost, client: Client) -> None:
     pay(opened)
     changed_since()
     page = come_back(opened, client, accept="text/html")
-    assert (page["Referrer-Policy"], page["Cache-Control"]) == ("no-referrer", "no-store")
+    assert (page["Referrer-Policy"], page["Cache-Control"]) == ("no-referrer", "private, no-store")
     text = page.content.decode()
     assert "<h1>Subscription started</h1>" in text
     assert "Premium" in text

@@ -114,3 +114,15 @@ def test_w039(proxies: int | None, expected: list[str]) -> None:
         assert run(check_proxies) == expected
         with override_settings(DEBUG=True):
             assert run(check_proxies) == []
+
+
+@pytest.mark.parametrize(("proxies", "expected"), [(None, ["E033"]), (0, []), (1, [])])
+def test_e033(proxies: int | None, expected: list[str]) -> None:
+    """Guests are counted by their address alone."""
+    opened = SAFE | {"STRIPE_GATEWAY_GUEST_PAYMENTS": True}
+    with override_settings(**opened, REST_FRAMEWORK={"NUM_PROXIES": proxies}):
+        assert run(check_proxies) == expected
+        with override_settings(DEBUG=True):
+            assert run(check_proxies) == []
+    with override_settings(**opened | {"STRIPE_GATEWAY_GUEST_PAYMENTS": "yes"}):
+        assert run(check_proxies) == ["W039"]

@@ -64,7 +64,7 @@ def test_healthy(monitor: APIClient, django_assert_max_num_queries: Any) -> None
     assert 3000 <= body.pop("oldest_age") < 3100
     counts = {"received": 0, "failed": 1, "dead": 0, "unmatched": 1, "orphaned_payers": 0}
     assert body == {"status": "healthy", "exceeded": [], **counts}
-    assert answer["Cache-Control"] == "no-store"
+    assert answer["Cache-Control"] == "private, no-store"
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,8 @@ FIELDS: Mapping[str, str] = {
     "proration_date": "proration",
     "cancel_at": "cancel_at",
     "refund_unused": "refund_unused",
+    # Of a credit note: money that moves is a refund, whatever brings it about.
+    "refund_amount": "refund_invoice",
 }
 
 

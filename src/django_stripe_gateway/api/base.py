@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import connections
 from django.db.models import Model
 from django.http import UnreadablePostError
+from django.utils.cache import patch_vary_headers
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from rest_framework.authentication import BaseAuthentication
@@ -162,6 +163,16 @@ class GatewayAPIView(APIView):
         declared = getattr(getattr(self, str(request.method).lower(), None), "operation", None)
         if declared is not None and request.method in SAFE_METHODS and not self.takes_any_query:
             check_query(request.query_params, self.known_query(declared.query))
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Keep answers about somebody out of every cache: a site may have one in front of all its views."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if not self.is_public:
+            # Django's own cache middleware heeds the first word, others the second.
+            response["Cache-Control"] = "private, no-store"
+        if self.takes_guests:
+            patch_vary_headers(response, [GUEST_HEADER])
+        return response
 
     def known_query(self, query: SerializerClass | None) -> set[str]:
         """Return the names of the query parameters that a handler reads; it declares ``query``."""

@@ -34,4 +34,4 @@ class WebhookHealthView(GatewayAPIView):
         limits = gateway_settings.webhook_health_limits
         exceeded = [name for name, count in counts.items() if count > limits.get(name, count)]
         body = {"status": "unhealthy" if exceeded else "healthy", "exceeded": exceeded, **counts}
-        return Response(body, status=503 if exceeded else 200, headers={"Cache-Control": "no-store"})
+        return Response(body, status=503 if exceeded else 200)

@@ -34,7 +34,7 @@ REPLAYED = "Idempotent-Replayed"
 KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
 MAX_TRIES = 3
 # Secrets of the provider are handed on, never stored; the view fetches them again for a replay.
-WITHHELD = ("client_secret", "guest_token")
+WITHHELD = ("client_secret", "action_url", "guest_token")
 # A guest's key is all that tells one guest from another: nobody may guess it. A UUID is long and varied enough.
 GUEST_KEY_LENGTH, GUEST_KEY_VARIETY = 32, 8
 # Nothing was begun when these are answered, so the key may come back with a corrected request.
@@ -87,13 +87,15 @@ def idempotent(handler: Callable[..., Response]) -> Callable[..., Response]:
 
 
 def _claim(view: GatewayAPIView, request: Request, key: str) -> Claim:
-    """Claim a user's key, or a guest's: apart for each token that it comes with, right or wrong."""
+    """Claim a user's key, or a guest's: below a payment apart for each token that it comes with, right or wrong."""
     if not view.is_guest:
         return claim_key(view.owner, view.idempotency_scope, key, fingerprint(key, request))
-    if not view.guest_token and (len(key) < GUEST_KEY_LENGTH or len(set(key)) < GUEST_KEY_VARIETY):
+    # Before there is a payment there is no token, and what comes in its place opens nothing.
+    token = view.guest_token if "payment_id" in view.kwargs else ""
+    if not token and (len(key) < GUEST_KEY_LENGTH or len(set(key)) < GUEST_KEY_VARIETY):
         text = _("Without signing in, an Idempotency-Key has to be random, such as a UUID.")
         raise InvalidInput(text, code="weak_idempotency_key", field=HEADER)
-    digest = hashlib.sha256("\n".join([view.guest_token, key]).encode()).hexdigest()
+    digest = hashlib.sha256("\n".join([token, key]).encode()).hexdigest()
     return claim_key(None, "", digest, fingerprint(key, request))
 
 

@@ -30,6 +30,7 @@ E023  Error   database Stripe has named another account for a key than the setti
 E030  Error   deploy   localstripe with ``DEBUG = False``
 E031  Error   deploy   a dummy API key with ``DEBUG = False``
 E032  Error   deploy   the key would be sent over plain http
+E033  Error   deploy   guests pay, and nothing says how many proxies stand in front: they choose how they are counted
 E060  Error   always   a PayPal variant has no credentials
 E061  Error   always   a PayPal variant has no webhook id
 E062  Error   always   PayPal webhooks cannot be verified: ``cryptography`` is not installed

@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage
 from rest_framework.settings import api_settings
 
 from django_stripe_gateway.adapter import Adapter, get_adapter
-from django_stripe_gateway.checks.messages import warning
+from django_stripe_gateway.checks.messages import error, warning
 from django_stripe_gateway.checks.settings import wrong_settings
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.conf.api import SELLERS_ACTIONS, THROTTLE_RATES
@@ -144,7 +144,12 @@ def check_proxies(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if not gateway_settings.throttle_rates or api_settings.NUM_PROXIES is not None:
         return []
     message = "REST_FRAMEWORK has no NUM_PROXIES: X-Forwarded-For, which callers write, says as whom they are counted."
-    return [warning("039", message, 'Add "NUM_PROXIES" with the number of proxies in front of the site, 0 for none.')]
+    hint = 'Add "NUM_PROXIES" with the number of proxies in front of the site, 0 for none.'
+    guests = f"{PREFIX}GUEST_PAYMENTS"
+    if guests not in wrong_settings() and gateway_settings.guest_payments:
+        # Their address is all that they are counted by.
+        return [error("033", f"{message} {guests} lets them try stolen cards without end.", hint)]
+    return [warning("039", message, hint)]
 
 
 def _per_second(rate: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,16 +12,22 @@ import pytest
 from django.core import mail
 from django.db import transaction
 from django.utils import timezone
+from django.utils.html import escape
 
-from django_stripe_gateway.models import Invoice, MailMessage, Subscription
+from django_stripe_gateway.adapter import Adapter
+from django_stripe_gateway.exceptions import PaymentDeclined
+from django_stripe_gateway.models import Invoice, MailMessage, Subscription, get_payment_model
+from django_stripe_gateway.payments import charge
 from django_stripe_gateway.services.audit import announce_status, without_signals
 from django_stripe_gateway.services.mails.send import send_due_mails
 from django_stripe_gateway.services.mails.writers import write_paid_invoice
 from django_stripe_gateway.services.origins import SYSTEM
 from tests.factories import intent_object, make_event, make_paid_payment, make_payment, refund_object
+from tests.fake_stripe import FakeStripe
 from tests.test_billing.host import SubscriptionHost
 from tests.test_billing.test_trials import trialing
 from tests.test_services.test_mails.conftest import states
+from tests.test_services.test_saved_cards import saved_card
 from tests.test_webhooks.support import deliver
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,6 +81,58 @@ def test_paid__german(user: Any) -> None:
 def test_paid__guest() -> None:
     pay(billing_email="guest@example.com")
     assert mail.outbox[0].to == ["guest@example.com"]
+
+
+EVIL = "Your account is locked: https://evil.example/login"
+
+
+class DoubtingAdapter(Adapter):
+    """Knows of no address whose it is."""
+
+    def has_verified_email(self, owner: Any) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("who", ["guest", "owner without an address", "owner of doubt"])
+def test_paid__to_an_address_that_only_a_client_has_named(user: Any, settings: Any, who: str) -> None:
+    """Nothing that whoever asked for the payment has written comes there in the site's name."""
+    user.first_name, user.email = EVIL[:30], "" if who != "owner of doubt" else "victim@example.com"
+    user.save()
+    if who == "owner of doubt":
+        settings.STRIPE_GATEWAY_ADAPTER = f"{__name__}.DoubtingAdapter"
+    owner = None if who == "guest" else user
+    pay(owner=owner, is_guest=owner is None, billing_email="victim@example.com", description=EVIL)
+    (message,) = mail.outbox
+    assert message.to == ["victim@example.com"]
+    for part in (message.subject, *both_parts(message)):
+        assert EVIL[:30] not in part
+        assert "evil" not in part
+    assert "$10.00" in message.body
+
+
+def test_paid__to_the_owners_own_address__also_named_by_the_client(user: Any) -> None:
+    pay(owner=user, billing_email="ADA@example.com", description="Three bears")
+    assert "For: Three bears" in mail.outbox[0].body
+
+
+@pytest.mark.parametrize(
+    ("card", "kind"),
+    [("pm_card_authenticationRequired", "action_required"), ("pm_card_chargeCustomerFail", "payment_failed")],
+)
+@pytest.mark.parametrize("is_own", [True, False])
+def test_charge_without_its_customer__leads_to_the_confirmation(
+    stripe_server: FakeStripe, user: Any, settings: Any, card: str, kind: str, is_own: bool
+) -> None:
+    if not is_own:
+        settings.STRIPE_GATEWAY_ADAPTER = f"{__name__}.DoubtingAdapter"
+    saved_card(user, card)
+    with contextlib.suppress(PaymentDeclined):
+        charge(owner=user, amount=Decimal("25.00"), currency="USD")
+    assert states() == [(kind, "sent")]
+    url = get_payment_model().objects.get().get_confirmation_url()
+    text, html = both_parts(mail.outbox[0])
+    assert (url in text, escape(url) in html) == (is_own, is_own)
+    assert ("https://shop.test/account/" in text) is not is_own
 
 
 def test_paid__nobody_to_write_to() -> None:

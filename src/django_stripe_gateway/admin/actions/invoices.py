@@ -14,7 +14,7 @@ from django_stripe_gateway.admin.actions.table import Action, ActionRequest
 from django_stripe_gateway.admin.base.display import display_money
 from django_stripe_gateway.choices import CreditNoteReason, RefundReason
 from django_stripe_gateway.conf.permissions import PERMISSIONS
-from django_stripe_gateway.exceptions import WrongState
+from django_stripe_gateway.exceptions import InvalidInput, WrongState
 from django_stripe_gateway.services.subscriptions.credit_notes import MAX_MEMO, issue_credit_note
 from django_stripe_gateway.services.subscriptions.given_back import creditable_amount, refundable_amount
 from django_stripe_gateway.services.subscriptions.pay_invoice import pay_invoice
@@ -86,6 +86,8 @@ def _credit(invoice: Any, asked: ActionRequest) -> str:
     if not values:
         # Of a selection, all that is left: back to what has paid.
         values["amount"], way = creditable_amount(invoice), "refund_amount" if invoice.is_paid else ""
+    if way == "refund_amount" and not asked.may("refund", invoice):
+        raise InvalidInput(_("Only who may refund invoices gives money back."), code="not_allowed", field="way")
     given_back = {way: values["amount"]} if way else {}
     note = issue_credit_note(invoice=invoice, idempotency_key=asked.key, origin=asked.origin, **values, **given_back)
     amount = display_money(note.amount, note.currency)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from django_stripe_gateway.admin.actions.forms import ConfirmationForm
 from django_stripe_gateway.admin.actions.report import report_error
-from django_stripe_gateway.admin.actions.table import Action, ActionRequest, ActionTableMixin, staff_origin
+from django_stripe_gateway.admin.actions.table import Action, ActionTableMixin
 from django_stripe_gateway.admin.base.atomicity import outside_of_transactions, refuse_inside_transaction
 from django_stripe_gateway.exceptions import GatewayError, InvalidInput, ProviderUnavailable
 
@@ -78,7 +78,7 @@ class ActionPagesMixin(ActionTableMixin):
     def _run(self, request: HttpRequest, action: Action, form: ConfirmationForm) -> bool:
         """Carry out the action and report it; return whether the form is done with."""
         values = dict(form.cleaned_data)
-        asked = ActionRequest(origin=staff_origin(request), key=str(values.pop("key")), values=values)
+        asked = self.asked(request, str(values.pop("key")), values)
         label = self.object_label(form.subject)
         try:
             result = action.run(form.subject, asked)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from django_stripe_gateway.admin.actions.forms import read_key
 from django_stripe_gateway.admin.actions.report import reported_errors
-from django_stripe_gateway.admin.actions.table import Action, ActionRequest, ActionTableMixin, staff_origin
+from django_stripe_gateway.admin.actions.table import Action, ActionTableMixin
 from django_stripe_gateway.admin.base.atomicity import refuse_inside_transaction
 
 
@@ -36,7 +36,7 @@ class SelectedActionsMixin(ActionTableMixin):
             return self._ask(request, subjects, action)
         if not subjects or refuse_inside_transaction(self, request):
             return None
-        asked = ActionRequest(origin=staff_origin(request), key=read_key(request.POST.get("key")))
+        asked = self.asked(request, read_key(request.POST.get("key")))
         for subject in subjects:
             label = self.object_label(subject)
             if not self.may(request, action, subject):

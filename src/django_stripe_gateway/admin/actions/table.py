@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -26,11 +27,13 @@ class ActionRequest:
     Args:
         key: the same for every submission of one form, so that a second click moves no second money.
         values: the further fields of the action's form; none for a selection.
+        may: whether they may do another action, by its name, to an object: what one brings about can be two.
     """
 
     origin: Origin
     key: str
     values: Mapping[str, Any] = field(default_factory=dict)
+    may: Callable[[str, Any], bool] = lambda _name, _subject: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,14 @@ class ActionTableMixin(AdminBase):
 
     def may(self, request: HttpRequest, action: Action, subject: Any) -> bool:
         """Return whether the user may do ``action`` to ``subject``."""
-        return bool(getattr(self, f"has_{action.name}_permission")(request, subject))
+        return self._may(request, action.name, subject)
+
+    def _may(self, request: HttpRequest, name: str, subject: Any) -> bool:
+        return bool(getattr(self, f"has_{name}_permission")(request, subject))
+
+    def asked(self, request: HttpRequest, key: str, values: Mapping[str, Any] | None = None) -> ActionRequest:
+        """Return what the user has asked for."""
+        return ActionRequest(staff_origin(request), key, values or {}, partial(self._may, request))
 
     def object_label(self, subject: Any) -> str:
         """Return what messages call the object: "Payment 17"."""

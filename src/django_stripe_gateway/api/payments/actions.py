@@ -52,20 +52,26 @@ class PaymentActionView(PaymentView):
         super().check_repeat(body, path)
 
     def withheld(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Ask the provider again for the client secret of an answer given earlier."""
+        """Ask the provider again, once, for what an answer given earlier let its customer go on with."""
         payment = self.get_payment(str(body["payment_id"]))
-        if "client_secret" not in body:
+        names = [name for name in ("client_secret", "action_url") if name in body]
+        if not names:
             return {}
-        return {"client_secret": sync_payment(payment=payment, origin=self.origin).client_secret}
+        payment = sync_payment(payment=payment, origin=self.origin)
+        return {name: getattr(payment, name) for name in names}
 
 
-class CreatePaymentView(OwnerView, PaymentActionView):
-    """Create a payment and start it at its gateway."""
+class BilledPaymentView(OwnerView, PaymentActionView):
+    """A view that may charge what an owner has saved."""
 
     @property
     def idempotency_scope(self) -> str:
         """Nobody but the user, whose payment it is, whomever they are billed for."""
         return ""
+
+
+class CreatePaymentView(BilledPaymentView):
+    """Create a payment and start it at its gateway."""
 
     action = "create_payment"
     rate_scope = "payments.create"
@@ -152,7 +158,7 @@ class CaptureIntentView(CapturePaymentView):
     operation_id = "payments_capture_intent"
 
 
-class ConfirmIntentView(PaymentActionView):
+class ConfirmIntentView(BilledPaymentView):
     """Charge a payment method from the server."""
 
     action = "confirm_intent"
@@ -171,6 +177,9 @@ class ConfirmIntentView(PaymentActionView):
         """Confirm a PaymentIntent, or carry on after its customer has authenticated."""
         payment = self.get_payment(payment_id)
         values = self.validated(ConfirmPaymentSerializer, request.data)
+        if values.get("payment_method") and not self.is_guest and payment.owner_id == self.owner.pk:
+            # Whom it was begun for may have another's card in mind by now, or have shut the user out.
+            values["customer_owner"] = self.billed_owner_or_none
         payment = confirm_payment(
             payment=payment, base_url=self.base_url, idempotency_key=idempotency_key, origin=self.origin, **values
         )

@@ -8,6 +8,7 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from django_stripe_gateway.api.access import check_fields
 from django_stripe_gateway.api.idempotency import idempotent
 from django_stripe_gateway.api.openapi.operations import operation
 from django_stripe_gateway.api.subscriptions import examples
@@ -116,9 +117,10 @@ class CreditNoteView(InvoiceActionView):
         """Issue a credit note.
 
         Less is due of an invoice that is open. Of a paid one, `refund_amount`, `credit_amount` and `out_of_band_amount`
-        say how `amount` is given back, and add up to it.
+        say how `amount` is given back, and add up to it. `refund_amount` is for whoever may refund invoices.
         """
         invoice = self.get_invoice(invoice_id)
+        check_fields(request)
         values = self.validated(IssueCreditNoteSerializer, request.data)
         note = issue_credit_note(invoice=invoice, idempotency_key=idempotency_key, origin=self.origin, **values)
         return self.answer(InvoiceSerializer, note.invoice)

@@ -119,8 +119,8 @@ def erase_owner(
         "cards": _erase_cards(account, dry_run=dry_run),
         # Before the payments, by whose address those of nobody are found.
         "mails": _erase_mails(account, dry_run=dry_run),
-        "payments": _erase_payments(account, origin, dry_run=dry_run),
         "idempotency keys": _erase_keys(account, dry_run=dry_run),
+        "payments": _erase_payments(account, origin, dry_run=dry_run),
         "notes on limits": _erase_notes(account, dry_run=dry_run),
         "events": found,
     }

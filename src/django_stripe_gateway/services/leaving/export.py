@@ -27,7 +27,7 @@ SECRET_COLUMNS = frozenset({"token", "idempotency_key", "request_key", "details_
 SECRET_NAMES = frozenset(
     """
     client_secret secret token client_reference_id custom_id idempotency_key digest
-    url gateway_url success_url cancel_url return_url
+    url action_url gateway_url success_url cancel_url return_url
     """.split()
 )
 OF_INVOICES = ("refunds", "credit_notes", "disputes")

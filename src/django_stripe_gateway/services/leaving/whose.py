@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -96,12 +97,26 @@ class Account:
 
     @property
     def keys(self) -> Any:
-        """The answers to a user's idempotency keys, or to those that were used for a team."""
+        """The answers to a user's idempotency keys, to those that were used for a team, or to a guest's."""
         rows = IdempotencyKey.objects.using(payments_database()).order_by("pk")
-        own = Q(owner_id=self.owner.pk) if self.is_user else Q(pk__in=())
+        own = Q(pk__in=self._guests_keys())
+        if self.is_user:
+            own |= Q(owner_id=self.owner.pk)
         if self.is_owner and not self.is_user:
             own |= Q(scope=str(self.owner.pk))
         return rows.filter(own)
+
+    def _guests_keys(self) -> list[int]:
+        """Return the keys of the answers about these payments that nobody got who had signed in.
+
+        Nothing but the answer says whose it is. The rows are those of a day, unless the host keeps them for longer.
+        """
+        rows = IdempotencyKey.objects.using(payments_database()).filter(owner=None).exclude(response_body="")
+        answers = {pk: _payment_of(body) for pk, body in rows.values_list("pk", "response_body").iterator()}
+        if not answers:
+            return []
+        own = set(self.payments.order_by().values_list("pk", flat=True))
+        return [pk for pk, payment_pk in answers.items() if payment_pk in own]
 
     @cached_property
     def is_user(self) -> bool:
@@ -112,6 +127,15 @@ class Account:
     def is_owner(self) -> bool:
         """Whether the owner is billed, and has what is counted of their use."""
         return isinstance(self.owner, apps.get_model(settings.STRIPE_GATEWAY_OWNER_MODEL))
+
+
+def _payment_of(body: str) -> Any:
+    """Return the key of the payment that an answer is about, ``None`` if it is about none."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return None
+    return found.get("payment_id") if isinstance(found, dict) else None
 
 
 def account_of(owner: Any = None, customer: Customer | None = None, email: str = "") -> Account:

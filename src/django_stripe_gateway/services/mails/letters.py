@@ -58,8 +58,9 @@ def write_letter(mail: MailMessage) -> Letter:
     except ValidationError:
         raise NotNeeded("there is no address") from None
     language = str(adapter.language(owner) or settings.LANGUAGE_CODE)
+    is_theirs = not _is_clients_word(recipient, mail, owner)
     with translation.override(language):
-        context = _context(mail, owner, facts, language)
+        context = _context(mail, owner, facts, language, is_theirs=is_theirs)
         subject = one_line(render_to_string(f"{FOLDER}/{mail.kind}.subject.txt", context))[:SUBJECT_LENGTH]
         text = render_to_string(f"{FOLDER}/{mail.kind}.txt", context).strip() + "\n"
         html = render_to_string(f"{FOLDER}/{mail.kind}.html", {**context, "subject": subject})
@@ -71,6 +72,22 @@ def owner_of(mail: MailMessage) -> Any:
     if mail.customer is not None:
         return mail.customer.owner
     return mail.payment.owner if mail.payment is not None else None
+
+
+def _is_clients_word(recipient: str, mail: MailMessage, owner: Any) -> bool:
+    """Return whether nothing but a client's word says that an address is the payer's.
+
+    Whoever asks for a payment can name anybody's. The e-mail then carries nothing that they have written, which would
+    come with the site's name on it, and opens nothing.
+    """
+    if mail.payment is None:
+        return False
+    if owner is not None:
+        adapter = get_adapter()
+        known = str(adapter.customer_details(owner).get("email") or "").strip()
+        if known.lower() == recipient.lower():
+            return not adapter.has_verified_email(owner)
+    return recipient.lower() == (mail.payment.billing_email or "").strip().lower()
 
 
 def one_line(text: str) -> str:
@@ -90,14 +107,20 @@ def site_name() -> str:
     return gateway_settings.payment_host
 
 
-def _context(mail: MailMessage, owner: Any, facts: dict[str, Any], language: str) -> dict[str, Any]:
-    """Return what templates get, as it stands in the reader's language."""
+def _context(mail: MailMessage, owner: Any, facts: dict[str, Any], language: str, *, is_theirs: bool) -> dict[str, Any]:
+    """Return what templates get, as it stands in the reader's language.
+
+    Args:
+        is_theirs: the address is the reader's own, and not a client's word; see ``_is_clients_word``.
+    """
     adapter = get_adapter()
     subscription = facts.get("subscription") or mail.subscription
     plan = None if subscription is None else subscription.plan
-    name = adapter.customer_details(owner).get("name") if owner is not None else ""
+    name = adapter.customer_details(owner).get("name") if owner is not None and is_theirs else ""
     written = _written(mail, owner, facts, language) | {"plan_name": "" if plan is None else one_line(str(plan.name))}
-    link, page = safe_link(facts.get("link") or ""), str(adapter.mail_page(mail.kind, owner) or "")
+    if not is_theirs:
+        written["description"] = ""
+    link, page = safe_link(facts.get("link") or "") if is_theirs else "", str(adapter.mail_page(mail.kind, owner) or "")
     page = safe_link(urljoin(default_base_url(), page)) if page else ""
     details = (
         (pgettext("mail", "Amount"), written["amount"]),

@@ -65,7 +65,8 @@ def _waiting_payment(mail: MailMessage) -> Facts:
     payment: Any = mail.payment
     if payment.status not in (PaymentStatus.WAITING, PaymentStatus.INPUT, PaymentStatus.ERROR, PaymentStatus.REJECTED):
         raise NotNeeded("it is paid, or was cancelled")
-    return {"amount": payment.total, "currency": payment.currency, "link": payment.gateway_url}
+    # It was charged without its customer, who goes on there.
+    return {"amount": payment.total, "currency": payment.currency, "link": payment.get_confirmation_url()}
 
 
 def _open_invoice(mail: MailMessage) -> Facts:

@@ -100,6 +100,7 @@ def confirm_payment(
     *,
     payment: AbstractPayment,
     payment_method: str = "",
+    customer_owner: Any = ...,
     base_url: str = "",
     idempotency_key: str | None = None,
     origin: Origin = SYSTEM,
@@ -109,6 +110,8 @@ def confirm_payment(
     Args:
         payment_method: the provider's id, of a new one or one that the owner has saved; by default the one that the
             intent has already, or that was charged without its customer.
+        customer_owner: whose saved payment method that may be, such as the team that a user speaks for now; ``None``
+            for the user's own. By default the one's whose customer the payment is, or its owner's.
         base_url: scheme and host for the return URL when ``PAYMENT_HOST`` is not set.
 
     Raises:
@@ -123,7 +126,8 @@ def confirm_payment(
     further = ask_host_about(CallKind.CONFIRMATION, payment)
     request = Request(params=params, match=match, key=key, further=further)
     if payment_method and payment.is_payable and not is_unanswered(CONFIRM, payment.pk, request):
-        saved = check_confirming(payment, gateway_of(payment).for_object(payment.transaction_id), payment_method)
+        gateway = gateway_of(payment).for_object(payment.transaction_id)
+        saved = check_confirming(payment, gateway, payment_method, customer_owner)
         if saved is not None:
             params["customer_id"] = saved.provider_id
     confirmed: AbstractPayment = run(CONFIRM, payment.pk, request, origin).subject

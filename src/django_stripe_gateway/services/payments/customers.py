@@ -94,7 +94,7 @@ def owner_of_method(variant: str, owner: Any, payment_method: str, *, field: str
         InvalidInput: it is another's, or unknown, which is one and the same to whoever asks.
         ProviderError: the provider refused or failed.
     """
-    unknown = InvalidInput("There is no such payment method.", code="unknown_payment_method", field=field)
+    unknown = _unknown_method(field)
     # Anything else, such as "..", would be another address at the provider.
     if not OBJECT_ID.fullmatch(payment_method):
         raise unknown
@@ -117,17 +117,34 @@ def owner_of_method(variant: str, owner: Any, payment_method: str, *, field: str
     return own
 
 
-def check_confirming(payment: AbstractPayment, gateway: Gateway, payment_method: str) -> Customer | None:
-    """Return the customer who has saved what a payment is to be confirmed with; see ``owner_of_method``."""
+def check_confirming(
+    payment: AbstractPayment, gateway: Gateway, payment_method: str, customer_owner: Any = ...
+) -> Customer | None:
+    """Return the customer who has saved what a payment is to be confirmed with; see ``owner_of_method``.
+
+    Args:
+        customer_owner: see ``confirm_payment``.
+    """
     if not payment_method or not gateway.supports_customers or not gateway.supports_confirm:
         return None
-    if payment.provider_customer_id:
+    customer_id = payment.provider_customer_id
+    if customer_owner is not ...:
+        owner = customer_owner or billed_owner(payment.owner)
+    elif customer_id:
         rows = Customer.objects.using(payments_database()).filter(variant=payment.variant)
-        customer = rows.filter(provider_id=payment.provider_customer_id).select_related("owner").first()
+        customer = rows.filter(provider_id=customer_id).select_related("owner").first()
         owner = customer.owner if customer is not None else None
     else:
         owner = billed_owner(payment.owner)
-    return owner_of_method(payment.variant, owner, payment_method)
+    saved = owner_of_method(payment.variant, owner, payment_method)
+    if saved is not None and customer_id not in ("", saved.provider_id):
+        # The payment is somebody else's at the provider, which would refuse it.
+        raise _unknown_method("payment_method")
+    return saved
+
+
+def _unknown_method(field: str) -> InvalidInput:
+    return InvalidInput("There is no such payment method.", code="unknown_payment_method", field=field)
 
 
 def _check_may_save(gateway: Gateway, owner: Any) -> None:

@@ -43,7 +43,7 @@ def sync_payment(*, payment: AbstractPayment, with_refunds: bool = False, origin
     payment = write_snapshot(payment.pk, snapshot, origin)
     if refunds:
         payment = _lock_and_write_refunds(payment.pk, refunds, origin)
-    payment.client_secret = snapshot.client_secret
+    payment.client_secret, payment.action_url = snapshot.client_secret, snapshot.action_url
     return payment
 
 

@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 def link_buyer(owner_key: str, variant: str, customer_id: str) -> Customer | None:
     """Return the owner's customer, locked, who stands for the provider's from now on; ``None`` if nobody can.
 
-    An owner has one customer in an account. What is bought as another one there is the owner's all the same: the
-    provider's id is kept beside the first.
+    Whoever pays with an owner's reference need not be the owner: what they buy is the owner's, but never the card that
+    they pay with. So the provider's id is kept beside the owner's own customer, of which there is one in an account.
     """
     owners = apps.get_model(gateway_settings.owner_model)._base_manager
     try:
@@ -50,14 +50,8 @@ def link_buyer(owner_key: str, variant: str, customer_id: str) -> Customer | Non
     row = rows.select_for_update().filter(owner_id=owner_pk).current().first()
     if row is None:
         row = Customer(variant=variant, owner_id=owner_pk, **columns_of(variant))
-    if row.exists_at_provider:
-        logger.warning("The owner of %s has bought as the customer %s.", row.provider_id, customer_id)
-        if not row.is_known_as(customer_id):
-            row.former_ids = [*row.former_ids, customer_id]
-    else:
-        if row.provider_id:
-            row.former_ids = [*row.former_ids, row.provider_id]
-        row.provider_id, row.deleted = customer_id, None
+    if not row.is_known_as(customer_id):
+        row.former_ids = [*row.former_ids, customer_id]
     try:
         with transaction.atomic(using=payments_database()):
             row.save(using=payments_database())
