@@ -35,6 +35,9 @@ RENAMED = {"WEBHOOK_SECRET": "webhook_secrets", "PAYPAL_WEBHOOK_ID": "paypal_web
 
 OVERRIDES: list[tuple[str, Any, Any]] = [
     ("DELETED_OWNERS", "cancel", "cancel"),
+    ("DISPUTED_ACCESS", "keep", "keep"),
+    ("REFUNDED_ACCESS", "end", "end"),
+    ("GUEST_PAYMENTS", True, True),
     ("API_KEY", "sk_test_other", "sk_test_other"),
     ("API_KEY", None, ""),
     ("ACCOUNT_ID", "acct_1Abc", "acct_1Abc"),

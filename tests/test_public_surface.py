@@ -43,6 +43,7 @@ REPLACEABLE = (
     "admin",
     "api.payments.serializers",
     "api.errors",
+    "services.mails.tasks",
     "webhooks.tasks",
 )
 

@@ -42,7 +42,7 @@ def test_row__gives_page_menu_entry_and_permission(rf: Any, admin_user: Any) -> 
     assert f"{meta.app_label}_{meta.model_name}_praise" in [pattern.name for pattern in praising.get_urls()]
     assert praising.may(request, PRAISE, None)
     offered = list(praising.get_actions(request))
-    names = ("capture", "cancel", "sync", "fees", "give_up", "praise")
+    names = ("capture", "cancel", "accept_unexpected", "refund_unexpected", "sync", "fees", "give_up", "praise")
     assert offered == [f"{name}_selected" for name in names]
 
 

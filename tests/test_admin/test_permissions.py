@@ -35,6 +35,8 @@ ROLES = (
     "resume_operation",
     "replay_event",
     "give_up",
+    "decide_unexpected",
+    "send_mail_again",
 )
 # Model → its actions, each with the permission that it needs.
 ACTIONS: Mapping[str, Mapping[str, str]] = {
@@ -42,6 +44,8 @@ ACTIONS: Mapping[str, Mapping[str, str]] = {
         "capture": "capture_payment",
         "refund": "refund_payment",
         "cancel": "cancel_payment",
+        "accept_unexpected": "decide_unexpected",
+        "refund_unexpected": "decide_unexpected",
         "sync": "ask_provider",
         "fees": "ask_provider",
         "give_up": "give_up",
@@ -57,9 +61,11 @@ ACTIONS: Mapping[str, Mapping[str, str]] = {
 LISTS: Mapping[str, Mapping[str, str]] = {
     **{
         f"{kind}operation": {"resume": "resume_operation", "give_up": "give_up"}
-        for kind in ("payment", "billing", "catalogue")
+        for kind in ("payment", "billing", "catalogue", "connect")
     },
     "webhookevent": {"replay": "replay_event"},
+    "mailmessage": {"send_again": "send_mail_again"},
+    "connectedaccount": {"sync": "ask_provider"},
     "plan": {"push": "change_plan"},
 }
 PAGES = [(model, action) for model, actions in ACTIONS.items() for action in actions]

@@ -47,7 +47,7 @@ def test_whole_life(either_host: SubscriptionHost, recorded_signals: SignalRecor
     host.deliver_new()
     subscription = now(subscription)
     assert subscription.current_period_end > end_of_first
-    assert announced(signals) == ["subscription_renewed"]
+    assert announced(signals) == ["subscription_renewal_coming", "subscription_renewed"]
 
     host.change_card(subscription, "pm_card_chargeCustomerFail")
     host.deliver_new()

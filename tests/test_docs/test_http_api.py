@@ -83,7 +83,7 @@ def test_values(section: str, values: Any) -> None:
 def test_every_serializer_has_its_place() -> None:
     """Those of a plan are shown in a guide, and what stands in a path or a query in the text."""
     known = {*SHOWN.values(), *ASKED.values(), *(one for _section, _field, one in INSIDE)}
-    elsewhere = {"Plan", "PlanFilter", "Limit", "PayInvoice", "Setup", "SetupCheckout", "Portal", "AddOn", "ChangeItem"}
+    elsewhere = {"Plan", "PlanFilter", "Limit", "Setup", "SetupCheckout", "Portal", "AddOn", "ChangeItem"}
     own = {
         value
         for value in vars(serializers).values()

@@ -94,8 +94,15 @@ class CreditNoteInline(ReadOnlyInline):
 
 
 class DisputeInline(ReadOnlyInline):
-    """The disputes of a payment or an invoice."""
+    """The disputes of a payment."""
 
     model = Dispute
     fields = readonly_fields = DISPUTE_FIELDS
     money = money_column("amount", _("amount"))
+
+
+class InvoiceDisputeInline(DisputeInline):
+    """The disputes of an invoice."""
+
+    # Named, so that Django's check does not look at the other one, of a payment model that a host has misspelt.
+    fk_name = "invoice"

@@ -13,7 +13,7 @@ from django_stripe_gateway.admin.actions.invoices import INVOICE_ACTIONS
 from django_stripe_gateway.admin.base.display import display_money, money_column
 from django_stripe_gateway.admin.base.readonly import ReadOnlyAdmin, ReadOnlyInline, may_change
 from django_stripe_gateway.admin.base.search import IdSearchMixin
-from django_stripe_gateway.admin.given_back import CreditNoteInline, DisputeInline, InvoiceRefundInline
+from django_stripe_gateway.admin.given_back import CreditNoteInline, InvoiceDisputeInline, InvoiceRefundInline
 from django_stripe_gateway.models import Invoice
 
 
@@ -29,7 +29,7 @@ class InvoiceAdmin(ActionsMixin, IdSearchMixin, ReadOnlyAdmin):
     list_display = tuple(
         "id issued number status total_money paid_money remaining_money customer subscription requires_action".split()
     )
-    inlines = (InvoiceRefundInline, CreditNoteInline, DisputeInline)
+    inlines = (InvoiceRefundInline, CreditNoteInline, InvoiceDisputeInline)
     list_filter = ("status", "billing_reason", "requires_action", "livemode", "created")
     list_select_related = ("customer", "subscription")
     date_hierarchy = "created"

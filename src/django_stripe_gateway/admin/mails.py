@@ -32,7 +32,7 @@ class MailMessageAdmin(ReadOnlyAdmin):
         "invoice__provider_id__exact",
     )
     list_select_related = ()
-    actions = ("send_selected_again",)
+    actions = ("send_again_selected",)
     fields = readonly_fields = tuple(
         "kind key state recipient language payment customer subscription invoice values attempts next_attempt error "
         "queued sent created".split()
@@ -44,7 +44,7 @@ class MailMessageAdmin(ReadOnlyAdmin):
         return request.user.has_perm(SEND_AGAIN)
 
     @admin.action(permissions=["again"], description=_("Send selected %(verbose_name_plural)s again"))
-    def send_selected_again(self, request: HttpRequest, queryset: QuerySet[MailMessage]) -> None:
+    def send_again_selected(self, request: HttpRequest, queryset: QuerySet[MailMessage]) -> None:
         """Take up again what was given up, or of which nobody knows; ``send_mails`` sends it."""
         pks: list[Any] = list(queryset.values_list("pk", flat=True))
         count = send_again(stored_mails().filter(pk__in=pks))

@@ -23,6 +23,7 @@ E015  Error   always   the models are routed to several databases
 E016  Error   always   ``PAYMENT_HOST`` is no host name
 E017  Error   always   the primary key of ``PAYMENT_MODEL`` is no whole number
 E018  Error   always   webhook events are left to workers, but cannot be enqueued
+E019  Error   always   an organisation's key, and nothing says for which account
 E020  Error   database the database has no transactions
 E021  Error   database the database cannot lock rows
 E022  Error   database transactions do not see what was committed while they waited for a lock

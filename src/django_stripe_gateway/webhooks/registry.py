@@ -150,7 +150,9 @@ def handled_types(variant: str | None = None, provider: str | None = None, *, co
     return sorted(
         event_type
         for event_type, registrations in _by_type.items()
-        if handlers_for(event_type, variant, provider, connect=connect) and not _is_foreign(registrations, provider)
+        if any(one.connect == connect for one in registrations)
+        and handlers_for(event_type, variant, provider, connect=connect)
+        and not _is_foreign(registrations, provider)
     )
 
 

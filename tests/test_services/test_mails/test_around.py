@@ -75,7 +75,7 @@ def test_admin__shows_and_sends_again(sent: MailMessage, staff_user: Any) -> Non
     assert b"ada@example.com" in client.get(listed).content
     page = reverse("admin:django_stripe_gateway_mailmessage_change", args=[sent.pk])
     assert client.get(page).status_code == 200
-    body = {"action": "send_selected_again", "_selected_action": [sent.pk]}
+    body = {"action": "send_again_selected", "_selected_action": [sent.pk]}
     # What was sent is not sent again.
     client.post(listed, body)
     assert MailMessage.objects.get().state == MailState.SENT
@@ -88,7 +88,7 @@ def test_admin__who_may_only_look(sent: MailMessage, staff_user: Any) -> None:
     client = staff_client(staff_user, "view_mailmessage")
     MailMessage.objects.update(state=MailState.UNKNOWN)
     listed = reverse("admin:django_stripe_gateway_mailmessage_changelist")
-    client.post(listed, {"action": "send_selected_again", "_selected_action": [sent.pk]})
+    client.post(listed, {"action": "send_again_selected", "_selected_action": [sent.pk]})
     assert MailMessage.objects.get().state == MailState.UNKNOWN
 
 

@@ -47,7 +47,7 @@ def client_reference(*, owner: Any, valid_for: timedelta = VALID_FOR) -> str:
     payload = PREFIX + _encode(content.encode())
     reference = payload + _signature(payload, settings.SECRET_KEY)
     if len(reference) > MOST_CHARACTERS:
-        raise InvalidInput("The owner's key is too long for Stripe.", field="owner")
+        raise InvalidInput("The owner's key is too long for a reference.", field="owner")
     return reference
 
 

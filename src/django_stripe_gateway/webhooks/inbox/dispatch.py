@@ -89,7 +89,7 @@ def note_unhandled(event: Event) -> None:
     if event.is_thin:
         logger.info(
             "The thin event %s (%s) is ignored, because nobody handles its type. Register a handler with "
-            'django_stripe_gateway.webhooks.handles("%s"%s), which gets it with its object where Stripe knows it under '
+            'django_stripe_gateway.webhooks.handles("%s"%s), which gets it with its object where the provider knows it under '
             "that name, or for the type as it came, and ask with fetch_related_object.",
             event.id,
             event.type,
