@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from django.core.management import call_command
 
 from django_stripe_gateway.models import Dispute, Invoice, Subscription
+from django_stripe_gateway.services import disputes
 from django_stripe_gateway.services.subscriptions.refund_invoice import refund_invoice
 from django_stripe_gateway.subscriptions import has_plan
 from tests.conftest import SignalRecorder
@@ -161,6 +163,19 @@ def test_reconcile__asks_for_what_was_not_heard_of(host: SubscriptionHost, recor
     assert dispute.is_lost
     call_command("reconcile", older_than=0)
     assert len(recorded_signals.values("invoice_disputed")) == 2
+
+
+def test_reconcile__of_every_variant_with_the_key(host: SubscriptionHost, settings: Any, monkeypatch: Any) -> None:
+    """An old dispute is listed no more; it is asked for whichever of the key's variants its row is of."""
+    paid_invoice(host)
+    dispute_id = open_dispute(host)
+    host.fake.move_dispute(dispute_id, "lost")
+    host.new_events()
+    own = settings.PAYMENT_VARIANTS["stripe"]
+    settings.PAYMENT_VARIANTS = {"first": own, **settings.PAYMENT_VARIANTS}
+    monkeypatch.setattr(disputes, "LOOKED_BACK", timedelta(days=-1))
+    assert [found.outcome for found in disputes.reconcile_disputes(older_than=timedelta(0))] == ["changed"]
+    assert Dispute.objects.get().is_lost
 
 
 def test_reconcile__pending_refund(host: SubscriptionHost) -> None:

@@ -86,7 +86,7 @@ def test_nothing_is_left(either_host: SubscriptionHost, order: str) -> None:
         (row.type, row.state, row.reason) for row in WebhookEvent.objects.exclude(state__in=("processed", "ignored"))
     ]
     assert left == []
-    assert len({event["type"] for event in told}) > 24
+    assert len({event["type"] for event in told}) >= 24
     assert all(row.reason for row in WebhookEvent.objects.filter(state="ignored"))
     assert Invoice.objects.exclude(intent_id="").count() >= 3
     client = Client()
@@ -104,10 +104,10 @@ def test_refund_whose_invoice_nobody_has_named(host: SubscriptionHost) -> None:
     intent = host.fake.intent_of(subscription["subscription_id"])
     refunds = [event for event in host.fake.dashboard_refund(intent, 300) if event["type"] == "refund.created"]
     host.fake.forget_requests()
-    assert host.deliver(refunds) == ["ignored"]
+    assert host.deliver(refunds) == ["processed"]
     assert {request.path for request in host.fake.requests} <= {f"/v1/payment_intents/{intent}", "/v1/invoice_payments"}
     invoice = Invoice.objects.get()
-    assert invoice.intent_id == intent
+    assert (invoice.intent_id, invoice.refunded_amount) == (intent, 3)
     event = Event(
         id="evt_1", type="refund.created", provider="stripe", variant="stripe", object=refunds[0]["data"]["object"]
     )

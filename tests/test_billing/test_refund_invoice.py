@@ -184,7 +184,7 @@ def test_in_the_dashboard__before_the_invoice_is_known(either_host: Subscription
     assert (invoice.status, invoice.amount_paid, invoice.refunded_amount) == ("paid", 20, 3)
 
 
-def test_strangers_payment__asks_once_and_is_unmatched(host: SubscriptionHost) -> None:
+def test_strangers_payment__asks_once_and_is_ignored(host: SubscriptionHost) -> None:
     """Another system of the seller's has charged somebody on the same account."""
     host.subscribed()
     intent = host.v1.payment_intents.create(
@@ -198,13 +198,14 @@ def test_strangers_payment__asks_once_and_is_unmatched(host: SubscriptionHost) -
     )
     events = host.fake.dashboard_refund(intent.id, 300)
     host.fake.forget_requests()
-    assert host.deliver(events) == ["unmatched"] * len(events)
-    # The charge names no customer, and pays no invoice.
-    assert len(host.fake.requests) == len(events) - 1
+    assert host.deliver(events) == ["ignored"] * len(events)
+    # The charge names no customer, and pays no invoice. Of a refund it is asked what its intent was made for.
+    asked = [f"/v1/payment_intents/{intent.id}", "/v1/invoice_payments"]
+    assert [request.path for request in host.fake.requests] == asked * (len(events) - 1)
     assert not InvoiceRefund.objects.exists()
 
 
-def test_nobody_is_asked_where_nothing_is_billed(host: SubscriptionHost) -> None:
+def test_no_invoice_is_asked_for_where_nothing_is_billed(host: SubscriptionHost) -> None:
     intent = host.v1.payment_intents.create(
         {
             "amount": 900,
@@ -216,8 +217,8 @@ def test_nobody_is_asked_where_nothing_is_billed(host: SubscriptionHost) -> None
     )
     events = host.fake.dashboard_refund(intent.id, 300)
     host.fake.forget_requests()
-    assert set(host.deliver(events)) == {"unmatched"}
-    assert not host.fake.requests
+    assert set(host.deliver(events)) == {"ignored"}
+    assert not any(request.path.startswith("/v1/invoices") for request in host.fake.requests)
 
 
 def test_other_mode(host: SubscriptionHost) -> None:

@@ -23,7 +23,7 @@ from django_stripe_gateway.webhooks.registry import handles
 from tests.conftest import SignalRecorder
 from tests.factories import intent_object, make_event, make_payment, refund_object, session_object
 from tests.test_webhooks.conftest import Shop
-from tests.test_webhooks.support import deliver, deliver_all, in_threads, pass_time, row_of
+from tests.test_webhooks.support import deliver, deliver_all, in_threads, only, pass_time, row_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -66,6 +66,16 @@ def test_before_the_session__dispute_and_refund(recorded_signals: SignalRecorder
     assert (payment.status, payment.refunded_amount, payment.fraud_status) == ("confirmed", 3, "review")
     sent = [name for name in recorded_signals.names if name.startswith("payment_")]
     assert sent == ["payment_confirmed", "payment_disputed", "payment_refunded"]
+
+
+def test_before_the_session__only_stripe_knows_whose_the_refund_is(shop: Shop) -> None:
+    """It is asked what the intent was made for, and then how the payment stands; neither answer replaces the other."""
+    payment = shop.payment()
+    paid = only(shop.fake.complete_checkout(payment.transaction_id), "payment_intent.succeeded")
+    events = shop.fake.dashboard_refund(paid[0]["data"]["object"]["id"], 300)
+    deliver_all(event for event in events if "refund." in event["type"])
+    payment.refresh_from_db()
+    assert (payment.status, payment.refunded_amount) == ("confirmed", 3)
 
 
 def test_oldest_first() -> None:

@@ -68,11 +68,12 @@ def delivered(fake: FakeStripe, events: list[Any]) -> None:
 def test_missed_payment(shop: Shop, recorded_signals: SignalRecorder) -> None:
     payment = shop.payment()
     shop.fake.complete_checkout(payment.transaction_id)
-    assert counts(sync()) == [2, 2, 0, 0]
+    # Its charge's, its intent's and its page's.
+    assert counts(sync()) == [3, 3, 0, 0]
     payment.refresh_from_db()
     assert (payment.status, payment.captured_amount) == ("confirmed", 10)
     assert recorded_signals.names.count("payment_confirmed") == 1
-    assert counts(sync()) == [2, 0, 2, 0]
+    assert counts(sync()) == [3, 0, 3, 0]
     # The delivery that was under way all the time has no effect any more.
     assert deliver_all(shop.fake.events("checkout.session.completed")) == ["processed"]
     assert recorded_signals.names.count("payment_confirmed") == 1

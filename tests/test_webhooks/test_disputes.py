@@ -13,7 +13,8 @@ from django.db import IntegrityError
 from django_stripe_gateway.models import Dispute, PaymentLog
 from tests.conftest import SignalRecorder
 from tests.factories import make_event, make_paid_payment
-from tests.test_webhooks.support import deliver_all
+from tests.test_webhooks.support import deliver, deliver_all, only
+from tests.test_webhooks.test_thin_twins import thin
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -181,3 +182,30 @@ def test_same_second__stripe_is_asked_once(shop: Any, recorded_signals: SignalRe
     assert payment.fraud_status == ("reject" if truth == "lost" else "accept")
     assert len(shop.fake.requests) == 1
     assert recorded_signals.values("dispute_closed")[-1]["is_won"] is (truth == "won")
+
+
+def test_thin__is_as_new_as_the_look(shop: Any, recorded_signals: SignalRecorder) -> None:
+    """An event between a thin one and the look at its object says less than the look did: Stripe is asked."""
+    payment = shop.paid()
+    (opened, *_rest) = shop.fake.dispute(payment.intent_id)
+    dispute_id = opened["data"]["object"]["id"]
+    between = only(shop.fake.move_dispute(dispute_id, "under_review"), "charge.dispute.updated")
+    shop.fake.move_dispute(dispute_id, "lost")
+    assert deliver(thin({**opened, "created": opened["created"] - 60})).json()["state"] == "processed"
+    assert Dispute.objects.get().status == "lost"
+    deliver_all([{**event, "created": opened["created"] - 30} for event in between])
+    assert Dispute.objects.get().status == "lost"
+    payment.refresh_from_db()
+    assert payment.fraud_status == "reject"
+    assert len(recorded_signals.values("payment_disputed")) == 1
+
+
+def test_before_the_session__the_last_first(shop: Any) -> None:
+    """What was asked for about a dispute does not replace which payment it is of."""
+    payment = shop.payment()
+    paid = only(shop.fake.complete_checkout(payment.transaction_id), "payment_intent.succeeded")
+    opened = shop.fake.dispute(paid[0]["data"]["object"]["id"])
+    closed = shop.fake.move_dispute(opened[0]["data"]["object"]["id"], "lost")
+    assert set(deliver_all([*reversed(closed), *reversed(opened)])) == {"processed"}
+    payment.refresh_from_db()
+    assert (payment.fraud_status, Dispute.objects.get().status) == ("reject", "lost")

@@ -214,8 +214,12 @@ def waiting_objects() -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda value: repr(value)[:12])
+@pytest.mark.usefixtures("stripe_server")
 def test_wrong_values__never_an_error(wrong: Any, monkeypatch: Any) -> None:
-    """Each field of each object in turn; the event is kept, and its state says that it was not believed."""
+    """Each field of each object in turn; the event is kept, and its state says that it was not believed.
+
+    Of an intent that nobody here knows Stripe is asked what it was made for.
+    """
     monkeypatch.setattr(StripeGateway, "list_refunds", lambda gateway, ref: [])
     for build in (waiting_objects, paid_objects):
         for event_type, template in build().items():

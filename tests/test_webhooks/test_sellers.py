@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from django_stripe_gateway import payments
-from django_stripe_gateway.models import ConnectedAccount
+from django_stripe_gateway.models import ConnectedAccount, ConnectOperation
+from django_stripe_gateway.services.arrivals import handle_arrivals, known_objects
+from django_stripe_gateway.services.transactions import money_transaction
 from tests.conftest import SignalRecorder
 from tests.factories import make_event
 from tests.fake_stripe import connecting
@@ -60,6 +62,24 @@ def test_left(stripe_server: FakeStripe, account: ConnectedAccount) -> None:
     account.refresh_from_db()
     assert account.deauthorized
     assert not account.is_payable
+
+
+def test_left__before_the_account_is_known(stripe_server: FakeStripe, account: ConnectedAccount) -> None:
+    """The object is the application: the event waits for the account that it names."""
+    account_id = account.provider_id or ""
+    (left,) = stripe_server.act(account_id, connecting.leave)
+    ConnectedAccount.objects.update(provider_id=None)
+    ConnectOperation.objects.update(state="pending")
+    assert deliver(left).json()["state"] == "unmatched"
+    assert row_of(left).related_id == account_id
+    assert not known_objects([account_id])
+    ConnectedAccount.objects.update(provider_id=account_id)
+    assert known_objects([account_id]) == {account_id}
+    with money_transaction():
+        handle_arrivals(account_id)
+    assert row_of(left).state == "processed"
+    account.refresh_from_db()
+    assert account.deauthorized
 
 
 def test_of_somebody_else(account: ConnectedAccount) -> None:

@@ -44,7 +44,7 @@ def test_checkout__paid(shop: Shop, recorded_signals: SignalRecorder) -> None:
     states = dict(zip([event["type"] for event in events], deliver_all(events), strict=True))
     assert states == {
         "payment_intent.created": "ignored",
-        "charge.succeeded": "ignored",
+        "charge.succeeded": "processed",
         "payment_intent.succeeded": "processed",
         "checkout.session.completed": "processed",
     }
@@ -189,8 +189,8 @@ def test_authorisation_that_ran_out(shop: Shop, recorded_signals: SignalRecorder
     deliver_all(shop.fake.complete_checkout(payment.transaction_id))
     payment.refresh_from_db()
     events = shop.fake.expire_authorization(payment.intent_id)
-    assert [event["type"] for event in events] == ["charge.refunded", "payment_intent.canceled"]
-    assert deliver_all(events) == ["processed", "processed"]
+    assert [event["type"] for event in events] == ["charge.expired", "charge.refunded", "payment_intent.canceled"]
+    assert deliver_all(events) == ["ignored", "processed", "processed"]
     assert state(payment) == ("rejected", 0, 0)
     assert not payment.refunds.exists()
     assert "payment_refunded" not in recorded_signals.names

@@ -12,7 +12,7 @@ from functools import partial
 from django.db import transaction
 from django.db.models import Model
 
-from django_stripe_gateway.models import Customer, Invoice, Subscription, get_payment_model
+from django_stripe_gateway.models import ConnectedAccount, Customer, Invoice, Subscription, get_payment_model
 from django_stripe_gateway.services.transactions import payments_database
 
 Receiver = Callable[[Collection[str]], None]
@@ -57,7 +57,7 @@ def known_objects(object_ids: Collection[str]) -> set[str]:
 
 @finds_objects
 def find_own_objects(object_ids: Collection[str]) -> Iterable[str]:
-    """Return the ids that payments, customers, subscriptions, invoices and pages hold: an indexed column a subquery."""
+    """Return the ids that payments, customers, subscriptions, invoices, pages and sellers hold: a column a subquery."""
     payment = get_payment_model()
     columns: tuple[tuple[type[Model], str], ...] = (
         (payment, "transaction_id"),
@@ -67,6 +67,7 @@ def find_own_objects(object_ids: Collection[str]) -> Iterable[str]:
         (Subscription, "checkout_id"),
         (Invoice, "provider_id"),
         (Invoice, "intent_id"),
+        (ConnectedAccount, "provider_id"),
     )
     first, *others = (
         model._default_manager.using(payments_database())

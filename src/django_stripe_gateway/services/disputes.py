@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -42,24 +42,25 @@ def reconcile_disputes(*, older_than: timedelta, origin: Origin = SYSTEM) -> Ite
     Args:
         older_than: how long an event may take before it counts as lost.
     """
-    asked: set[str] = set()
+    by_key: dict[str, list[str]] = {}
     for variant in gateway_settings.variants:
         account = configured_account(variant) if is_supported_variant(variant) else None
-        if account is None or account.key_digest in asked:
-            continue
-        asked.add(account.key_digest)
+        if account is not None:
+            by_key.setdefault(account.key_digest, []).append(variant)
+    for variants in by_key.values():
         try:
-            yield from _reconcile_account(variant, older_than, origin)
+            yield from _reconcile_account(variants, older_than, origin)
         except GatewayError as error:
-            yield Reconciled(f"disputes of {variant}", failure_of(error), error.detail)
+            yield Reconciled(f"disputes of {variants[0]}", failure_of(error), error.detail)
 
 
-def _reconcile_account(variant: str, older_than: timedelta, origin: Origin) -> Iterator[Reconciled]:
+def _reconcile_account(variants: Sequence[str], older_than: timedelta, origin: Origin) -> Iterator[Reconciled]:
+    variant = variants[0]
     began, gateway = timezone.now(), get_gateway(variant)
     found = list(gateway.list_disputes(began - LOOKED_BACK))
     rows = Dispute.objects.using(payments_database()).of_configured_account()
     listed = {snapshot.dispute_id for snapshot in found}
-    open_rows = Dispute.objects.using(payments_database()).open().filter(pk__in=rows, variant=variant)
+    open_rows = Dispute.objects.using(payments_database()).open().filter(pk__in=rows, variant__in=variants)
     open_rows = open_rows.filter(created__lt=began - older_than)
     for provider_id in open_rows.exclude(provider_id__in=listed).values_list("provider_id", flat=True):
         found.append(gateway.retrieve_dispute(provider_id))

@@ -10,6 +10,7 @@ from django_stripe_gateway.services.payments.refund_sync import RefundUnclear, a
 from django_stripe_gateway.services.payments.standing import Standing, ask_standing
 from django_stripe_gateway.services.payments.sync import apply_snapshot
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
+from django_stripe_gateway.webhooks.answers import answers_of, needs
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.registry import FetchNeeded
 
@@ -29,7 +30,7 @@ def apply_event_refunds(
         FetchNeeded: the provider has to be asked first.
         SnapshotMismatch: a refund contradicts the payment; the others were written.
     """
-    standing: Standing | None = event.fetched
+    standing = answers_of(event).standing
     found = [*refunds]
     if standing is not None:
         _apply_standing(event, payment, standing)
@@ -44,7 +45,7 @@ def apply_event_refunds(
             if standing is not None:
                 contradiction = contradiction or error
                 continue
-            raise needs_standing(payment, intent_id or snapshot.intent_id) from None
+            raise needs_standing(event, payment, intent_id or snapshot.intent_id) from None
         except SnapshotMismatch as error:
             # The other refunds are true all the same, in whichever order the provider lists them.
             contradiction = contradiction or error
@@ -52,9 +53,9 @@ def apply_event_refunds(
         raise contradiction
 
 
-def needs_standing(payment: AbstractPayment, intent_id: str) -> FetchNeeded:
+def needs_standing(event: Event, payment: AbstractPayment, intent_id: str) -> FetchNeeded:
     """Return the request to be called again with how the payment and its refunds stand at the provider."""
-    return FetchNeeded(lambda: ask_standing(payment, intent_id))
+    return needs(event, standing=lambda: ask_standing(payment, intent_id))
 
 
 def _apply_standing(event: Event, payment: AbstractPayment, standing: Standing) -> None:

@@ -89,8 +89,8 @@ def note_unhandled(event: Event) -> None:
     if event.is_thin:
         logger.info(
             "The thin event %s (%s) is ignored, because nobody handles its type. Register a handler with "
-            'django_stripe_gateway.webhooks.handles("%s"%s), which gets it with its object where the provider knows it under '
-            "that name, or for the type as it came, and ask with fetch_related_object.",
+            'django_stripe_gateway.webhooks.handles("%s"%s), which gets it with its object where the provider knows it '
+            "under that name, or for the type as it came, and ask with fetch_related_object.",
             event.id,
             event.type,
             webhook_provider(event.provider).full_type(event.type) or event.type,

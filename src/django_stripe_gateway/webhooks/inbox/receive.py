@@ -32,6 +32,7 @@ from django_stripe_gateway.webhooks.inbox.run import (
     lease_end,
     log_failure,
     note_failure,
+    note_related,
     reason_of,
     run_handlers,
     settle,
@@ -139,6 +140,7 @@ def _store_and_handle(delivery: Delivery, fetched: Fetched) -> WebhookEvent:
     # Nobody sees the row before its handlers have run, so that it can be stored with their result in one statement.
     handlers = dispatch(event)
     expected = WebhookState.PROCESSED if handlers else WebhookState.IGNORED
+    note_related(row, event, fetched)
     row.attempts = 1
     settle(row, expected)
     row.reason = "" if handlers else why_nobody(event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import random
 import time
@@ -20,8 +21,8 @@ from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.models.webhook_events import REASON_LENGTH, WebhookEventQuerySet
 from django_stripe_gateway.services.audit import send_on_commit
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
-from django_stripe_gateway.webhooks.events import Event
-from django_stripe_gateway.webhooks.inbox.dispatch import Dispatch, dispatch, note_unhandled
+from django_stripe_gateway.webhooks.events import Event, related_id
+from django_stripe_gateway.webhooks.inbox.dispatch import Dispatch, dispatch, look_up, note_unhandled
 from django_stripe_gateway.webhooks.registry import FetchNeeded, Handler
 
 T = TypeVar("T")
@@ -39,7 +40,7 @@ GRAVITY = (WebhookState.IGNORED, WebhookState.PROCESSED, WebhookState.UNMATCHED,
 FIRST_LOOK = timedelta(minutes=1)
 LAST_LOOK = timedelta(days=3)
 NEVER_APPEARED = f"nothing that it could be about has appeared here for {LAST_LOOK.days} days"
-WRITTEN = ("state", "attempts", "error", "reason", "processed", "next_attempt", "leased_until")
+WRITTEN = ("state", "attempts", "error", "reason", "processed", "next_attempt", "leased_until", "related_id")
 
 Fetched = Mapping[Handler, Any]
 
@@ -125,6 +126,16 @@ def settle(row: WebhookEvent, state: WebhookState, event: Event | None = None) -
         give_up_looking(row)
 
 
+def note_related(row: WebhookEvent, event: Event, fetched: Fetched) -> None:
+    """Set on ``row`` what the object of a thin event belongs to, once it was asked for; the caller writes it.
+
+    By that it is found again when it has to wait. A whole one's was set when it came.
+    """
+    found = fetched.get(look_up)
+    if found is not None and not row.related_id:
+        row.related_id = related_id(dataclasses.replace(event, object=found.object))
+
+
 def give_up_looking(row: WebhookEvent) -> None:
     """Set on ``row`` that what it is about has not appeared, and will not; the caller writes it."""
     row.state, row.reason, row.next_attempt = WebhookState.IGNORED, NEVER_APPEARED, None
@@ -173,6 +184,7 @@ def handle_locked(rows: WebhookEventQuerySet, event: Event, fetched: Fetched, *,
         # A worker whose lease ran out may have been slow and not dead.
         if row is not None and not row.is_settled:
             row.attempts += attempts
+            note_related(row, event, fetched)
             settle(row, run_handlers(event, fetched), event)
             write(row)
             announce(row)

@@ -15,9 +15,9 @@ from django_stripe_gateway.models import AbstractPayment
 from django_stripe_gateway.services.payments.returns import complete_return
 from django_stripe_gateway.services.payments.sync import apply_snapshot
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
+from django_stripe_gateway.webhooks.answers import answers_of, needs
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.payments import change_payment, find_payment
-from django_stripe_gateway.webhooks.registry import FetchNeeded
 
 
 def change_paypal_payment(event: Event, change: Callable[[AbstractPayment], object]) -> WebhookState:
@@ -60,7 +60,7 @@ def confirm_approved(payment: AbstractPayment, snapshot: PaymentSnapshot, event:
         FetchNeeded: the money has still to be taken.
     """
     is_due = (
-        event.fetched is None
+        answers_of(event).look is None
         and snapshot.status == ProviderStatus.APPROVED
         and snapshot.object_id == payment.transaction_id
         and payment.is_payable
@@ -80,7 +80,7 @@ def confirm_approved(payment: AbstractPayment, snapshot: PaymentSnapshot, event:
             return error.code
         return "confirmed"
 
-    raise FetchNeeded(confirm)
+    raise needs(event, look=confirm)
 
 
 def find_paypal_payment(event: Event) -> AbstractPayment | None:

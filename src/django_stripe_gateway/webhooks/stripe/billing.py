@@ -44,8 +44,8 @@ from django_stripe_gateway.services.subscriptions.sync import (
 )
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import ENDED_SUBSCRIPTIONS
+from django_stripe_gateway.webhooks.answers import answers_of, needs
 from django_stripe_gateway.webhooks.events import Event, clean_id
-from django_stripe_gateway.webhooks.registry import FetchNeeded
 from django_stripe_gateway.webhooks.stripe.variants import may_speak_for
 
 S = TypeVar("S")
@@ -92,12 +92,13 @@ def apply_subscription_event(
             or lack_periods(snapshot.items)
             or are_discounts_in_doubt(subscription, snapshot),
         )
-        if isinstance(event.fetched, Look):
+        look = answers_of(event).look
+        if isinstance(look, Look):
             note_found(subscription, event.origin)
         if newest is not None:
             apply_subscription(subscription, newest, event.origin, said_at=event.created)
-            if isinstance(event.fetched, Look) and newest.latest_invoice is not None:
-                store_invoice(subscription, newest.latest_invoice, event.origin, looked_at=event.fetched.began)
+            if isinstance(look, Look) and newest.latest_invoice is not None:
+                store_invoice(subscription, newest.latest_invoice, event.origin, looked_at=look.began)
     except SnapshotMismatch as mismatch:
         logger.error("The event %s contradicts subscription %s: %s.", event.id, subscription.pk, mismatch)
         write_log(subscription, SubscriptionLogEvent.MISMATCH, event.origin, str(mismatch), {"type": event.type})
@@ -129,7 +130,8 @@ def newest_of(
     Raises:
         FetchNeeded: the event is not clearly newer, or is in doubt, so that the provider has to be asked.
     """
-    look: Look[S] | None = event.fetched if isinstance(event.fetched, Look) else None
+    found = answers_of(event).look
+    look: Look[S] | None = found if isinstance(found, Look) else None
     before = row.provider_time
     # What was fetched of a thin event is newer than the event, and nobody knows than what else.
     if (is_in_doubt or event.looked_up is not None) and look is None and not is_over:
@@ -141,7 +143,7 @@ def newest_of(
     if verdict is Verdict.LOOK:
         known, began = begin_look(row)
         asked = began if look is None else look.asked
-        raise FetchNeeded(lambda: Look(known, timezone.now(), retrieve(), asked))
+        raise needs(event, look=lambda: Look(known, timezone.now(), retrieve(), asked))
     if row.provider_time != before:
         row.save(using=payments_database(), update_fields=["provider_time", "modified"])
     return None
@@ -243,7 +245,7 @@ def _lock_known(event: Event, snapshot: SubscriptionSnapshot) -> Subscription | 
     pk = find_subscription_row(speaks_for(event), snapshot.subscription_id, token=token, customer_id=customer_id)
     if pk is None:
         return None
-    if event.fetched is not None:
+    if answers_of(event).look is not None:
         # An invoice comes along, and a customer is locked before what is theirs.
         lock_customer(Subscription.objects.using(payments_database()).get(pk=pk).customer_id)
     subscription = lock_subscription(pk)

@@ -16,8 +16,8 @@ from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.buyers import link_buyer, take_in_subscription
 from django_stripe_gateway.services.subscriptions.client_references import looks_like_ours, owner_key_of
 from django_stripe_gateway.services.subscriptions.freshness import Look
+from django_stripe_gateway.webhooks.answers import answers_of, needs
 from django_stripe_gateway.webhooks.events import Event, clean_id
-from django_stripe_gateway.webhooks.registry import FetchNeeded
 from django_stripe_gateway.webhooks.stripe.billing import claimed_modes
 
 logger = logging.getLogger(__name__)
@@ -50,11 +50,11 @@ def take_in_buyer(event: Event) -> WebhookState:
             raise SnapshotMismatch("it names no customer, or no subscription")
         if account is None or claimed_modes(event) - {account.livemode}:
             raise SnapshotMismatch("live mode differs")
-        look = event.fetched
+        look = answers_of(event).look
         if look is None:
             gateway = get_billing_gateway(event.variant)
             began = timezone.now()
-            raise FetchNeeded(lambda: Look(None, began, gateway.retrieve_subscription(subscription_id)))
+            raise needs(event, look=lambda: Look(None, began, gateway.retrieve_subscription(subscription_id)))
         if look.answer.customer_id != customer_id:
             raise SnapshotMismatch("customer differs")
         customer = link_buyer(owner_key, event.variant, customer_id)

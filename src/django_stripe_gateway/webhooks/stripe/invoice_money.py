@@ -10,7 +10,6 @@ import dataclasses
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from django.utils import timezone
 
@@ -18,6 +17,7 @@ from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.exceptions import ProviderError, UnsupportedByGateway
 from django_stripe_gateway.gateways.billing_values import InvoiceSnapshot
 from django_stripe_gateway.gateways.registry import get_billing_gateway
+from django_stripe_gateway.gateways.stripe.intent_facts import named_invoice
 from django_stripe_gateway.gateways.stripe.payment_objects import object_id
 from django_stripe_gateway.models import Customer, Invoice
 from django_stripe_gateway.services.arrivals import handle_arrivals
@@ -25,30 +25,13 @@ from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, judge
 from django_stripe_gateway.services.subscriptions.sync import apply_invoice, lock_customer, lock_invoice
 from django_stripe_gateway.services.transactions import payments_database
+from django_stripe_gateway.webhooks.answers import Answers, answers_of
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.registry import FetchNeeded
 from django_stripe_gateway.webhooks.stripe.billing import find_invoice, find_known_invoice, speaks_for, verify_account
+from django_stripe_gateway.webhooks.stripe.invoice_intents import invoice_of_intent
 
 logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Answers:
-    """What the provider was asked for about one event.
-
-    Args:
-        asked: when it was asked which invoice the payment pays; ``invoice`` is that, if it pays one.
-        look: what else a handler has asked for.
-    """
-
-    asked: datetime | None = None
-    invoice: InvoiceSnapshot | None = None
-    look: Any = None
-
-
-def answers_of(event: Event) -> Answers:
-    """Return what the provider was asked for about an event so far."""
-    return event.fetched if isinstance(event.fetched, Answers) else Answers()
 
 
 def change_invoice_of_payment(event: Event, kind: str, change: Callable[[Invoice], object]) -> WebhookState:
@@ -83,15 +66,13 @@ def _lock_invoice(event: Event, intent_id: str) -> Invoice | None:
         FetchNeeded: only the provider can tell.
         SnapshotMismatch: the invoice is somebody else's than its subscription.
     """
-    rows = Invoice.objects.using(payments_database()).filter(variant__in=speaks_for(event))
-    # As charges had it before.
-    named = clean_id(object_id(event.object.get("invoice")))
-    known = rows.filter(intent_id=intent_id).first() or find_known_invoice(event, named)
+    answers = answers_of(event)
+    said_id = answers.facts.invoice_id if answers.facts is not None else ""
+    known = invoice_of_intent(event) or find_known_invoice(event, clean_id(said_id))
     if known is not None:
         return _locked(known, intent_id)
-    answers = answers_of(event)
     if answers.asked is None:
-        if not named and not _may_be_ours(event):
+        if not _may_be_ours(event, said_id or named_invoice(event.object)):
             return None
         raise FetchNeeded(lambda: _ask(event, answers, intent_id))
     if answers.invoice is None or not clean_id(answers.invoice.invoice_id):
@@ -100,13 +81,15 @@ def _lock_invoice(event: Event, intent_id: str) -> Invoice | None:
     return _locked(known, intent_id) if known else _arrived(event, answers.invoice, answers.asked, intent_id)
 
 
-def _may_be_ours(event: Event) -> bool:
-    """Return whether it is worth asking: the object names no customer, or one who is known here."""
+def _may_be_ours(event: Event, invoice_id: str) -> bool:
+    """Return whether it is worth asking for an invoice: one is named, or a customer who is known here.
+
+    A refund or a dispute names neither. What its payment was made for is asked first; see ``state_without_payment``.
+    """
     customers = Customer.objects.using(payments_database()).filter(variant__in=speaks_for(event))
-    customer_id = object_id(event.object.get("customer"))
-    known: bool = (customers.filter(provider_id=customer_id) if customer_id else customers).exists()
-    # A charge without a customer pays no invoice.
-    return known and bool(customer_id or event.object.get("object") != "charge")
+    customer_id = clean_id(object_id(event.object.get("customer")))
+    is_known = bool(customer_id) and customers.filter(provider_id=customer_id).exists()
+    return is_known or (bool(invoice_id) and customers.exists())
 
 
 def _ask(event: Event, answers: Answers, intent_id: str) -> Answers:

@@ -12,14 +12,15 @@ from django_stripe_gateway.exceptions import ProviderError, ProviderUnavailable
 from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.gateways.stripe.payment_objects import object_id, payment_snapshot
 from django_stripe_gateway.gateways.values import Failure, PaymentRef, PaymentSnapshot, ProviderStatus
-from django_stripe_gateway.models import AbstractPayment
+from django_stripe_gateway.models import AbstractPayment, Invoice
 from django_stripe_gateway.services.payments.sync import apply_snapshot, is_of_earlier_page
 from django_stripe_gateway.services.payments.unexpected import SECOND_TIME, TAKEN, contradiction
 from django_stripe_gateway.services.snapshots import PageDecides, SnapshotMismatch
+from django_stripe_gateway.webhooks.answers import answers_of, needs
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.payments import change_payment, find_payment
-from django_stripe_gateway.webhooks.registry import FetchNeeded
 from django_stripe_gateway.webhooks.stripe.foreign import find_by_intent, state_without_payment
+from django_stripe_gateway.webhooks.stripe.invoice_money import change_invoice_of_payment
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +34,12 @@ def apply_payment_event(event: Event, kind: str, *, failure: Failure | None = No
     """
 
     def apply(payment: AbstractPayment) -> None:
-        snapshot = payment_snapshot(event.object)
+        snapshot, look = payment_snapshot(event.object), answers_of(event).look
         if failure is not None:
             snapshot = dataclasses.replace(snapshot, status=ProviderStatus.REJECTED, failure=failure)
-        elif event.fetched is not None:
-            _verify_same_money(payment, snapshot, event.fetched)
-            snapshot = event.fetched
+        elif look is not None:
+            _verify_same_money(payment, snapshot, look)
+            snapshot = look
         elif (
             snapshot.is_session
             and snapshot.status == ProviderStatus.PROCESSING
@@ -46,14 +47,14 @@ def apply_payment_event(event: Event, kind: str, *, failure: Failure | None = No
             and payment.is_payable
         ):
             # A completed session that is authorised says "unpaid", as that of a slow bank debit does.
-            raise FetchNeeded(lambda: _look_up(payment, snapshot))
+            raise needs(event, look=lambda: _look_up(payment, snapshot))
         try:
             apply_snapshot(payment, snapshot, event.origin)
         except PageDecides:
-            if event.fetched is not None or not payment.transaction_id or payment.transaction_id == payment.intent_id:
+            if look is not None or not payment.transaction_id or payment.transaction_id == payment.intent_id:
                 raise
             # Taxes or delivery were added on the page, which the intent does not itemise.
-            raise FetchNeeded(lambda: _look_up(payment, snapshot)) from None
+            raise needs(event, look=lambda: _look_up(payment, snapshot)) from None
 
     return change_stripe_payment(event, kind, apply)
 
@@ -79,12 +80,18 @@ def _verify_same_money(payment: AbstractPayment, said: PaymentSnapshot, page: Pa
         raise contradiction(payment, said, "intent differs", SECOND_TIME)
 
 
-def change_stripe_payment(event: Event, kind: str, change: Callable[[AbstractPayment], object]) -> WebhookState:
+def change_stripe_payment(
+    event: Event,
+    kind: str,
+    change: Callable[[AbstractPayment], object],
+    of_invoice: Callable[[Invoice], object] | None = None,
+) -> WebhookState:
     """Lock the event's payment and change it; what contradicts the payment changes nothing, and is reported.
 
     Args:
         kind: the object that events of this type are about.
         change: called with the locked payment; raises ``SnapshotMismatch`` before it has changed anything.
+        of_invoice: called instead where there is no payment, with the locked invoice that the event is about.
     """
 
     def verify_and_change(payment: AbstractPayment) -> None:
@@ -103,7 +110,10 @@ def change_stripe_payment(event: Event, kind: str, change: Callable[[AbstractPay
 
     payment = find_stripe_payment(event.object) or find_by_intent(event)
     if payment is None:
-        return state_without_payment(event)
+        state = WebhookState.UNMATCHED
+        if of_invoice is not None:
+            state = change_invoice_of_payment(event, kind, of_invoice)
+        return state_without_payment(event) if state == WebhookState.UNMATCHED else state
     return change_payment(event, payment, verify_and_change)
 
 

@@ -68,6 +68,9 @@ class StripeWebhooks(WebhookProvider):
         account = data.get("account")
         if account is None:
             account = context.rpartition("/")[2] if isinstance(context, str) else context
+        if account is not None and obj is not None and obj.get("object") == "application":
+            # A seller has left it: the account is what the event waits for.
+            obj = {**obj, "account": account}
         names = ("id", "type", "created", "livemode", "api_version", "context")
         previous = inner.get("previous_attributes") if isinstance(inner, Mapping) else None
         return Envelope(
@@ -83,9 +86,11 @@ class StripeWebhooks(WebhookProvider):
         """Yield what an object belongs to.
 
         Of sessions, charges, refunds and disputes that is the payment intent, of an invoice the subscription, of its
-        payments and credit notes the invoice, and of a subscription the customer.
+        payments and credit notes the invoice, of a subscription the customer, and of an application the account.
         """
         kind = obj.get("object")
+        if kind == "application":
+            yield obj.get("account")
         if kind in ("invoice_payment", "credit_note"):
             yield object_id(obj.get("invoice"))
         # The older generation's invoice names its payment, too; its subscription is what it waits for.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from django_stripe_gateway.choices import RefundStatus, UnexpectedState, WebhookState
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.gateways.stripe.charges import paid_with
@@ -21,10 +19,9 @@ from django_stripe_gateway.services.snapshots import SnapshotMismatch, Supersede
 from django_stripe_gateway.services.subscriptions.invoice_refund_sync import apply_invoice_refund
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import PAID
+from django_stripe_gateway.webhooks.answers import answers_of, needs
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.refunds import apply_event_refunds, needs_standing
-from django_stripe_gateway.webhooks.registry import FetchNeeded
-from django_stripe_gateway.webhooks.stripe.invoice_money import answers_of, change_invoice_of_payment
 from django_stripe_gateway.webhooks.stripe.payments import change_stripe_payment
 from django_stripe_gateway.webhooks.stripe.registration import handles
 
@@ -34,19 +31,21 @@ LIVE = (RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION, RefundStatus.SUCCEED
 @handles("charge.refunded")
 def handle_charge_refunded(event: Event) -> WebhookState:
     """Learn of refunds that are not known here, such as those made at the provider's dashboard."""
-    state = change_stripe_payment(event, "charge", lambda payment: _apply_refunds(event, payment))
-    if state != WebhookState.UNMATCHED:
-        return state
-    return change_invoice_of_payment(event, "charge", lambda invoice: _apply_invoice_refunds(event, invoice))
+    return change_stripe_payment(
+        event,
+        "charge",
+        lambda payment: _apply_refunds(event, payment),
+        lambda invoice: _apply_invoice_refunds(event, invoice),
+    )
 
 
 def _apply_invoice_refunds(event: Event, invoice: Invoice) -> None:
-    answers, intent_id = answers_of(event), clean_id(object_id(event.object.get("payment_intent")))
-    found = answers.look if answers.look is not None else charge_refunds(event.object)
+    listed, intent_id = answers_of(event).look, clean_id(object_id(event.object.get("payment_intent")))
+    found = listed if listed is not None else charge_refunds(event.object)
     known = InvoiceRefund.objects.using(payments_database()).filter(invoice=invoice, intent_id=intent_id).live()
     if found is None and sum(known.values_list("amount", flat=True), ZERO) < refunded_total(event.object):
         gateway = get_billing_gateway(invoice.variant)
-        raise FetchNeeded(lambda: dataclasses.replace(answers, look=gateway.list_invoice_refunds(intent_id)))
+        raise needs(event, look=lambda: gateway.list_invoice_refunds(intent_id))
     for snapshot in found or ():
         if not clean_id(snapshot.refund_id):
             raise SnapshotMismatch("a refund's id is malformed")
@@ -87,8 +86,8 @@ def _apply_refunds(event: Event, payment: AbstractPayment) -> None:
     if intent_id and payment.intent_id and intent_id != payment.intent_id:
         raise SnapshotMismatch("intent differs")
     embedded = charge_refunds(event.object)
-    if embedded is None and event.fetched is None and not _is_known(event, payment):
-        raise needs_standing(payment, intent_id)
+    if embedded is None and answers_of(event).standing is None and not _is_known(event, payment):
+        raise needs_standing(event, payment, intent_id)
     apply_event_refunds(event, payment, embedded or (), intent_id)
 
 

@@ -16,8 +16,8 @@ from django_stripe_gateway.services.subscriptions.checkouts import note_checkout
 from django_stripe_gateway.services.subscriptions.setup_checkouts import charge_what_was_added, find_setup_operation
 from django_stripe_gateway.services.subscriptions.sync import lock_customer, lock_subscription
 from django_stripe_gateway.services.transactions import payments_database
+from django_stripe_gateway.webhooks.answers import answers_of, needs
 from django_stripe_gateway.webhooks.events import Event, clean_id
-from django_stripe_gateway.webhooks.registry import FetchNeeded
 from django_stripe_gateway.webhooks.stripe.billing import speaks_for, verify_account
 from django_stripe_gateway.webhooks.stripe.buyers import take_in_buyer
 from django_stripe_gateway.webhooks.stripe.payments import apply_payment_event
@@ -84,11 +84,11 @@ def _handle_setup_page(event: Event) -> WebhookState:
         return WebhookState.MISMATCHED
     if not operation.params["set_default"] or customer_id != customer.provider_id:
         return WebhookState.PROCESSED
-    setup: SetupSnapshot | None = event.fetched
+    setup: SetupSnapshot | None = answers_of(event).look
     if setup is None:
         gateway = get_billing_gateway(customer.variant)
         # The page says by which SetupIntent, and not what was added.
-        raise FetchNeeded(lambda: gateway.retrieve_setup(setup_id))
+        raise needs(event, look=lambda: gateway.retrieve_setup(setup_id))
     if setup.payment_method_id:
         charge_what_was_added(operation, page_id, setup.payment_method_id, event.origin)
     return WebhookState.PROCESSED

@@ -8,6 +8,7 @@ from django_stripe_gateway.models import Invoice
 from django_stripe_gateway.services.subscriptions.announcements import announce
 from django_stripe_gateway.services.subscriptions.grace import note_under_way
 from django_stripe_gateway.services.subscriptions.pay_invoice import put_back_what_was_charged
+from django_stripe_gateway.webhooks.answers import answers_of
 from django_stripe_gateway.webhooks.events import Event
 from django_stripe_gateway.webhooks.stripe.billing import apply_invoice_event
 from django_stripe_gateway.webhooks.stripe.forms import was_told_in_other_form
@@ -39,7 +40,7 @@ def handle_failed_payment(event: Event) -> WebhookState:
     """Bring the invoice to its provider's state, and announce it unless it is paid by now."""
 
     def announce_failure(invoice: Invoice) -> None:
-        if event.fetched is None:
+        if answers_of(event).look is None:
             # What was under way is decided; whoever was asked instead knows better.
             note_under_way(invoice, is_under_way=False)
         if invoice.is_open and invoice.subscription is not None and not was_told_in_other_form(event):
