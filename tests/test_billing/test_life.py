@@ -56,7 +56,8 @@ def test_whole_life(either_host: SubscriptionHost, recorded_signals: SignalRecor
     host.deliver_new()
     subscription = now(subscription)
     assert (subscription.status, subscription.is_valid) == ("past_due", True)
-    assert sorted(announced(signals)) == ["subscription_past_due", "subscription_payment_failed"]
+    failed = ["subscription_past_due", "subscription_payment_failed", "subscription_renewal_coming"]
+    assert sorted(announced(signals)) == failed
     subscription.past_due_since -= timedelta(days=8)
     subscription.save()
     assert not now(subscription).is_valid
