@@ -7,6 +7,7 @@ With REQUIRE_SERVICES=1 a service that is not there is a failure.
     python scripts/run_tests.py -e lint,docs         other environments of tox.ini, by name
     python scripts/run_tests.py -e … --coverage      the same, with the coverage of all of them together
     python scripts/run_tests.py --jobs 1             one after the other, with what they print as it comes
+    python scripts/run_tests.py -e … --start-within 3000   leave out, and say so, what has not begun by then
 """
 
 from __future__ import annotations
@@ -43,10 +44,13 @@ class Result:
     code: int
     seconds: float
     counts: Counter[str] = field(default_factory=Counter)
+    is_left_out: bool = False
 
     @property
     def outcome(self) -> str:
         """Return what the table shows in its last column."""
+        if self.is_left_out:
+            return "LEFT OUT: the time is over"
         counts = ", ".join(f"{self.counts[word]} {word}" for word in COUNTED if self.counts[word])
         return f"{'ok' if self.code == 0 else f'FAILED ({self.code})'}{f': {counts}' if counts else ''}"
 
@@ -130,9 +134,14 @@ def count(summary: str) -> Counter[str]:
 
 
 def run_all(
-    names: Sequence[str], environment: Mapping[str, str], pytest_arguments: Sequence[str], jobs: int
+    names: Sequence[str],
+    environment: Mapping[str, str],
+    pytest_arguments: Sequence[str],
+    jobs: int,
+    start_within: float | None = None,
 ) -> list[Result]:
-    """Make the environments, then use them, so many of them at once."""
+    """Make the environments, then use them, so many of them at once; none begins after ``start_within`` seconds."""
+    began = time.monotonic()
     say(f"Making {len(names)} environments: {', '.join(names)}")
     options = ["--skip-missing-interpreters", "false"]
     parallel = ["--parallel", str(jobs), "--parallel-no-spinner", "--notest"]
@@ -142,6 +151,8 @@ def run_all(
     servers = {factor: threading.Lock() for factor in ("postgres", "mariadb")}
 
     def use(number: int, name: str, held_by: Progress | None) -> Result:
+        if start_within is not None and time.monotonic() - began > start_within:
+            return Result(name, 0, 0.0, is_left_out=True)
         # Without arguments no "--" either: it would replace what tox.ini runs by nothing.
         arguments = ["--", *pytest_arguments] if pytest_arguments else []
         command = [*TOX, "run", *options, "--skip-pkg-install", "-e", name, *arguments]
@@ -209,6 +220,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("-e", dest="names", default="", help="environments of tox.ini, separated by commas")
     parser.add_argument("--coverage", action="store_true", help="measure coverage, and report it at the end")
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 2), help="environments at once")
+    parser.add_argument("--start-within", type=float, help="seconds after which no further environment begins")
     options, rest = parser.parse_known_args(arguments)
     options.pytest = [argument for argument in rest if argument != "--"]
     return options
@@ -233,7 +245,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.coverage:
         remove_old_measurements()
     names = options.names.split(",") if options.names else environments(services)
-    results = run_all(names, environment, options.pytest, options.jobs)
+    results = run_all(names, environment, options.pytest, options.jobs, options.start_within)
     if options.coverage and not results[0].code:
         results.append(combine_coverage(environment))
     print_summary(results, missing)
