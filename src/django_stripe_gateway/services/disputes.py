@@ -48,10 +48,19 @@ def reconcile_disputes(*, older_than: timedelta, origin: Origin = SYSTEM) -> Ite
         if account is not None:
             by_key.setdefault(account.key_digest, []).append(variant)
     for variants in by_key.values():
+        if not _has_been_paid(variants):
+            continue
         try:
             yield from _reconcile_account(variants, older_than, origin)
         except GatewayError as error:
             yield Reconciled(f"disputes of {variants[0]}", failure_of(error), error.detail)
+
+
+def _has_been_paid(variants: Sequence[str]) -> bool:
+    """Return whether there is anything here that a dispute could be of."""
+    using = payments_database()
+    payments = get_payment_model()._default_manager.using(using).exclude(intent_id="").filter(variant__in=variants)
+    return payments.exists() or Invoice.objects.using(using).filter(variant__in=variants).exists()
 
 
 def _reconcile_account(variants: Sequence[str], older_than: timedelta, origin: Origin) -> Iterator[Reconciled]:
