@@ -6,6 +6,7 @@ import os
 from importlib.util import find_spec
 
 import dj_database_url
+import django
 
 try:
     import MySQLdb  # noqa: F401
@@ -115,3 +116,7 @@ STRIPE_GATEWAY_CUSTOMER_ACTIONS = [
 STRIPE_GATEWAY_PRORATION_BEHAVIOR = "create_prorations"
 # Many requests of one user in a moment are no attack here.
 STRIPE_GATEWAY_THROTTLE_RATES = None
+
+if django.VERSION >= (6, 1):
+    # In the place of EMAIL_BACKEND.
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}

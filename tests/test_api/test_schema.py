@@ -64,6 +64,8 @@ SUBSCRIPTION_OPERATIONS = {
     ("post", "subscriptions/pause/"): _CHANGES,
     ("post", "subscriptions/unpause/"): _CHANGES,
     ("post", "subscriptions/invoices/{invoice_id}/pay/"): _CHANGES,
+    ("post", "subscriptions/invoices/{invoice_id}/refund/"): _CHANGES - {402},
+    ("post", "subscriptions/invoices/{invoice_id}/credit_note/"): _CHANGES - {402},
     ("post", "subscriptions/portal/"): {201, 400, 409, *_CALLS},
     ("get", "subscriptions/payment_methods/"): {200, *_CALLS},
     ("post", "subscriptions/payment_methods/"): {201, 400, 409, *_CALLS},

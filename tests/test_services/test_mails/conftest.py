@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import django
 import pytest
 from django.db import transaction
 from rest_framework.test import APIClient
@@ -52,10 +53,19 @@ def host(stripe_server: FakeStripe, user: Any, api_client: APIClient) -> Subscri
 def smtp(settings: Any) -> Iterator[FakeSmtp]:
     """Send to a real server of the test's own."""
     with FakeSmtp() as server:
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
-        settings.EMAIL_TIMEOUT = 1
+        send_to(server, settings, timeout=1)
         yield server
+
+
+def send_to(server: FakeSmtp, settings: Any, *, timeout: float | None) -> None:
+    """Let Django send to a server, as its version is told so."""
+    backend = "django.core.mail.backends.smtp.EmailBackend"
+    if django.VERSION >= (6, 1):
+        options = {"host": "127.0.0.1", "port": server.port, "timeout": timeout}
+        settings.MAILERS = {"default": {"BACKEND": backend, "OPTIONS": options}}
+        return
+    settings.EMAIL_BACKEND, settings.EMAIL_TIMEOUT = backend, timeout
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
 
 
 def states() -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from django_stripe_gateway.services.mails import outbox, send
 from django_stripe_gateway.services.mails.send import send_due_mails, send_mail
 from tests.factories import intent_object, make_event, make_payment
 from tests.fake_smtp import FakeSmtp
-from tests.test_services.test_mails.conftest import again, let_time_pass
+from tests.test_services.test_mails.conftest import again, let_time_pass, send_to
 from tests.test_webhooks.support import deliver
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -60,7 +60,7 @@ def test_hangs__nobody_waits_longer_than_the_timeout(queued: MailMessage, smtp: 
 def test_no_timeout_in_the_settings__is_bounded_all_the_same(
     queued: MailMessage, smtp: FakeSmtp, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.EMAIL_TIMEOUT = None
+    send_to(smtp, settings, timeout=None)
     monkeypatch.setattr(send, "TIMEOUT", 1)
     smtp.hang = True
     send_mail(queued.pk)

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from django_stripe_gateway.api.fields import OBJECT_ID, AmountField, FormattedAmountField
-from django_stripe_gateway.choices import CreditNoteReason, CreditNoteStatus, InvoiceStatus, RefundReason, RefundStatus
+from django_stripe_gateway.choices import CreditNoteReason, CreditNoteStatus, InvoiceStatus
 from django_stripe_gateway.models import CreditNote, Dispute, Invoice, InvoiceRefund
 from django_stripe_gateway.services.subscriptions.credit_notes import MAX_MEMO
 
@@ -17,7 +17,7 @@ class InvoiceRefundSerializer(serializers.Serializer[InvoiceRefund]):
 
     refund_id = serializers.CharField(source="provider_id", allow_null=True)
     amount = FormattedAmountField()
-    status = serializers.ChoiceField(choices=RefundStatus.choices)
+    status = serializers.CharField(help_text="As of the refund of a payment.")
     created = serializers.DateTimeField()
 
 
@@ -83,7 +83,7 @@ class RefundInvoiceSerializer(serializers.Serializer[Any]):
     """How much of an invoice is given back, and why."""
 
     amount = AmountField(required=False, help_text="In the invoice's currency; all that is left when left out.")
-    reason = serializers.ChoiceField(choices=RefundReason.choices, required=False)
+    reason = serializers.CharField(required=False, help_text="As of the refund of a payment.")
 
 
 class IssueCreditNoteSerializer(serializers.Serializer[Any]):
