@@ -14,13 +14,20 @@ SOURCE = Path(django_stripe_gateway.__file__).parent
 
 def test_serializers__can_all_be_replaced() -> None:
     from django_stripe_gateway.api.payments import filters, serializers
-    from django_stripe_gateway.api.subscriptions import return_pages
+    from django_stripe_gateway.api.subscriptions import invoice_serializers, return_pages
     from django_stripe_gateway.api.subscriptions import serializers as subscription_serializers
     from django_stripe_gateway.api.usage import serializers as usage_serializers
 
     names = {
         name.removesuffix("Serializer")
-        for module in (serializers, filters, subscription_serializers, return_pages, usage_serializers)
+        for module in (
+            serializers,
+            filters,
+            subscription_serializers,
+            invoice_serializers,
+            return_pages,
+            usage_serializers,
+        )
         for name, value in vars(module).items()
         if inspect.isclass(value) and value.__module__ == module.__name__ and name.endswith("Serializer")
     }
@@ -35,6 +42,10 @@ def test_serializers__can_all_be_replaced() -> None:
         "Discount",
         "PreviewLine",
         "AddOn",
+        "FeeDetail",
+        "InvoiceRefund",
+        "CreditNote",
+        "Dispute",
     }
     names -= {"SubscriptionReturnQuery"}
     assert {name for row in rows(section) for name in codes(row[0])} == names

@@ -90,7 +90,7 @@ def test_errors() -> None:
     text = source_text()
     used = set(re.findall(r"code=\"([a-z_]+)\"", text)) - {"async_payment_failed", "no_redirect"}
     used |= set(re.findall(r"ErrorDetail\(detail, \"([a-z_]+)\"", text))
-    used |= {"internal_error", "event_failed", "no_status", *PRICE_SENTENCES.values()}
+    used |= {"internal_error", "event_failed", "no_status", "given_back", *PRICE_SENTENCES.values()}
     base = exceptions.GatewayError
     classes = {value for value in vars(exceptions).values() if inspect.isclass(value) and issubclass(value, base)}
     used |= {cls.default_code for cls in classes}

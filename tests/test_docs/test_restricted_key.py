@@ -14,7 +14,7 @@ SOURCE = Path(django_stripe_gateway.__file__).parent
 CALL = re.compile(r"\.v1\.((?:checkout\.|billing\.|billing_portal\.)?\w+)\.(?:\w+\.)*(\w+)")
 READING = ("list", "retrieve", "retrieve_current")
 # Services that are called otherwise than their path.
-PATHS = {"accounts": "account", "invoice_items": "invoiceitems"}
+PATHS = {"accounts.retrieve_current": "account", "invoice_items": "invoiceitems"}
 
 
 def called() -> dict[str, bool]:
@@ -23,7 +23,7 @@ def called() -> dict[str, bool]:
     for path in SOURCE.rglob("*.py"):
         if "localstripe" not in path.parts:
             for service, method in CALL.findall(path.read_text(encoding="utf-8")):
-                name = PATHS.get(service, service.replace(".", "/"))
+                name = PATHS.get(f"{service}.{method}") or PATHS.get(service, service.replace(".", "/"))
                 found[name] = found.get(name, False) or method not in READING
     return found
 

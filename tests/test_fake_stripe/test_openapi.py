@@ -55,7 +55,7 @@ def test_violation__unknown_url(shop: Shop) -> None:
 
 def test_violation__not_implemented_by_the_fake(shop: Shop) -> None:
     with pytest.raises(stripe.APIError, match="does not implement"):
-        shop.v1.invoice_items.create({"customer": "cus_1"})
+        shop.v1.charges.capture("ch_1")
     assert len(shop.fake.take_violations()) == 1
 
 

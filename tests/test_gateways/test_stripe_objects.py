@@ -144,7 +144,7 @@ def test_amounts(minor: int, currency: str, expected: str) -> None:
         payment_snapshot(session(amount_total=minor, currency=currency)).amount,
         refund_snapshot(refund(amount=minor, currency=currency)).amount,
         dispute_snapshot({"id": "dp_1", "status": "lost", "amount": minor, "currency": currency}).amount,
-        refunded_total({"amount_refunded": minor, "currency": currency}),
+        refunded_total({"amount": minor, "captured": True, "amount_refunded": minor, "currency": currency}),
     ]
     assert [str(amount) for amount in amounts] == [expected] * 5
 

@@ -72,7 +72,9 @@ def test_proxy__of_the_environment(monkeypatch: Any) -> None:
     with RawServer(answering(INTENT)) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         intent_gateway("http://stripe.invalid").retrieve_payment(REF)
-        assert proxy.requests[0].startswith(b"GET http://stripe.invalid/v1/payment_intents/pi_1 HTTP/1.1\r\n")
+        assert proxy.requests[0].startswith(
+            b"GET http://stripe.invalid/v1/payment_intents/pi_1?expand%5B0%5D=latest_charge HTTP/1.1\r\n"
+        )
 
 
 def test_proxy__tunnels_https(monkeypatch: Any) -> None:

@@ -8,16 +8,18 @@ from decimal import Decimal
 from typing import Any
 
 from django_stripe_gateway.gateways.invoicing import InvoiceItem
-from django_stripe_gateway.models import Customer, Invoice, Subscription
+from django_stripe_gateway.models import ConnectedAccount, CreditNote, Customer, Invoice, Subscription
 from django_stripe_gateway.services.catalogue.meters import CREATE_METER
 from django_stripe_gateway.services.catalogue.prices import ARCHIVE_PRICE, CREATE_PRICE, RESTORE_PRICE, SET_LOOKUP_KEY
 from django_stripe_gateway.services.catalogue.products import ARCHIVE_PRODUCT, CREATE_PRODUCT, UPDATE_PRODUCT
+from django_stripe_gateway.services.connect.accounts import CREATE_ACCOUNT, ONBOARD, onboarding_url
 from django_stripe_gateway.services.operations.verbs import Verb
 from django_stripe_gateway.services.payments.cancel import CANCEL, cancel_payment
 from django_stripe_gateway.services.payments.capture import CAPTURE, capture_payment
 from django_stripe_gateway.services.payments.charge import CHARGE, charge
 from django_stripe_gateway.services.payments.confirm import CONFIRM, confirm_payment
 from django_stripe_gateway.services.payments.create import CREATE
+from django_stripe_gateway.services.payments.decide import ACCEPT, RETURN, accept_unexpected, refund_unexpected
 from django_stripe_gateway.services.payments.refund import REFUND, refund_payment
 from django_stripe_gateway.services.subscriptions.abandon import ABANDON
 from django_stripe_gateway.services.subscriptions.add_items import (
@@ -36,6 +38,12 @@ from django_stripe_gateway.services.subscriptions.cancel import (
 )
 from django_stripe_gateway.services.subscriptions.change import CHANGE_SUBSCRIPTION
 from django_stripe_gateway.services.subscriptions.collection import CHANGE_COLLECTION, change_collection
+from django_stripe_gateway.services.subscriptions.credit_notes import (
+    ISSUE_CREDIT_NOTE,
+    VOID_CREDIT_NOTE,
+    issue_credit_note,
+    void_credit_note,
+)
 from django_stripe_gateway.services.subscriptions.customers import (
     CREATE_CUSTOMER,
     UPDATE_CUSTOMER,
@@ -67,6 +75,7 @@ from django_stripe_gateway.services.subscriptions.payment_methods import (
     remove_payment_method,
 )
 from django_stripe_gateway.services.subscriptions.portal import OPEN_PORTAL, portal_url
+from django_stripe_gateway.services.subscriptions.refund_invoice import REFUND_INVOICE, refund_invoice
 from django_stripe_gateway.services.subscriptions.schedule import CANCEL_CHANGE, SCHEDULE_CHANGE, cancel_change
 from django_stripe_gateway.services.subscriptions.setup_checkouts import OPEN_SETUP_CHECKOUT, open_setup_checkout
 from django_stripe_gateway.services.subscriptions.subscribe import OPEN_CHECKOUT, SUBSCRIBE, subscribe
@@ -76,15 +85,20 @@ from tests.test_verbs.scenes import (
     another_price,
     ask_for_the_meter,
     authorised,
+    billed,
     cancelled,
     change,
     close,
+    connected,
+    credited,
     customer,
     delete,
     nothing,
     on_the_one,
     on_trial,
+    owing,
     paid,
+    paid_too_little,
     past_due,
     paused,
     plan_not_sold,
@@ -162,6 +176,23 @@ CASES: tuple[Case, ...] = (
         paid,
         lambda host: refund_payment(payment=the_payment(), amount=Decimal(6), idempotency_key="k"),
         {"refund": 1},
+    ),
+    Case(ACCEPT, paid_too_little, lambda host: accept_unexpected(payment=the_payment(), idempotency_key="k")),
+    Case(
+        RETURN,
+        paid_too_little,
+        lambda host: refund_unexpected(payment=the_payment(), idempotency_key="k"),
+        {"refund": 1},
+    ),
+    Case(CREATE_ACCOUNT, nothing, connected, {"account": 1}),
+    Case(
+        ONBOARD,
+        connected,
+        lambda host: onboarding_url(
+            account=ConnectedAccount.objects.get(),
+            return_url="https://shop.test/a/",
+            refresh_url="https://shop.test/b/",
+        ),
     ),
     Case(CREATE_CUSTOMER, nothing, customer, {"customer": 1}),
     Case(UPDATE_CUSTOMER, renamed, lambda host: update_customer(customer=Customer.objects.get())),
@@ -297,6 +328,25 @@ CASES: tuple[Case, ...] = (
         ),
         {"invoiceitem": 1, "price": 1},
         {"invoiceitem.created": 1},
+    ),
+    Case(
+        REFUND_INVOICE,
+        billed,
+        lambda host: refund_invoice(invoice=Invoice.objects.get(), amount=Decimal(5), idempotency_key="k"),
+        {"refund": 1},
+    ),
+    Case(
+        ISSUE_CREDIT_NOTE,
+        owing,
+        lambda host: issue_credit_note(
+            invoice=Invoice.objects.get(status="open"), amount=Decimal(5), idempotency_key="k"
+        ),
+        {"credit_note": 1},
+    ),
+    Case(
+        VOID_CREDIT_NOTE,
+        credited,
+        lambda host: void_credit_note(credit_note=CreditNote.objects.get(), idempotency_key="k"),
     ),
     Case(
         CREATE_INVOICE,

@@ -9,9 +9,10 @@ from typing import Any
 from payments import get_payment_model
 
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import Customer, Plan, PlanPricing, Subscription, SubscriptionItem
+from django_stripe_gateway.models import Customer, Invoice, Plan, PlanPricing, Subscription, SubscriptionItem
 from django_stripe_gateway.services.catalogue.meters import CREATE_METER
 from django_stripe_gateway.services.catalogue.publish import Push, push_plan
+from django_stripe_gateway.services.connect.accounts import create_connected_account
 from django_stripe_gateway.services.leaving.close import close_account
 from django_stripe_gateway.services.origins import SYSTEM
 from django_stripe_gateway.services.payments.create import create_payment
@@ -23,6 +24,7 @@ from django_stripe_gateway.services.subscriptions.cancel import (
     cancel_subscription,
 )
 from django_stripe_gateway.services.subscriptions.change import change_subscription
+from django_stripe_gateway.services.subscriptions.credit_notes import issue_credit_note
 from django_stripe_gateway.services.subscriptions.customers import (
     ensure_customer,
 )
@@ -60,6 +62,21 @@ def paid(host: SubscriptionHost, **fields: Any) -> None:
     sync_payment(payment=the_payment())
 
 
+def paid_too_little(host: SubscriptionHost) -> None:
+    payment = waiting(host)
+
+    def change(scope: Any, session: Any) -> None:
+        session["amount_total"] = 800
+
+    host.fake.act(payment.transaction_id, change)
+    host.fake.complete_checkout(payment.transaction_id)
+    sync_payment(payment=the_payment())
+
+
+def connected(host: SubscriptionHost) -> None:
+    create_connected_account(owner=host.user, gateway="stripe")
+
+
 def authorised(host: SubscriptionHost) -> None:
     paid(host, capture_method="manual")
 
@@ -93,6 +110,24 @@ def on_trial(host: SubscriptionHost) -> None:
 def subscribed(host: SubscriptionHost) -> None:
     host.subscribed()
     host.change_card(Subscription.objects.get(), "pm_card_visa")
+
+
+def billed(host: SubscriptionHost) -> None:
+    subscribed(host)
+    host.deliver_new()
+
+
+def owing(host: SubscriptionHost) -> None:
+    """Begin with an invoice that could not be charged."""
+    subscribed(host)
+    host.change_card(Subscription.objects.get(), "pm_card_chargeCustomerFail")
+    host.fake.advance(days=31)
+    host.deliver_new()
+
+
+def credited(host: SubscriptionHost) -> None:
+    owing(host)
+    issue_credit_note(invoice=Invoice.objects.get(status="open"), amount=Decimal(5))
 
 
 def with_another_card(host: SubscriptionHost) -> None:

@@ -10,8 +10,14 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from django_stripe_gateway.choices import BillingOperationKind, CatalogueOperationKind, OperationKind, OperationState
-from django_stripe_gateway.models import BillingOperation, CatalogueOperation, PaymentOperation
+from django_stripe_gateway.choices import (
+    BillingOperationKind,
+    CatalogueOperationKind,
+    ConnectOperationKind,
+    OperationKind,
+    OperationState,
+)
+from django_stripe_gateway.models import BillingOperation, CatalogueOperation, ConnectOperation, PaymentOperation
 from django_stripe_gateway.services.operations import engine
 from django_stripe_gateway.services.operations.verbs import registered_verbs
 from django_stripe_gateway.services.verbs import VERBS
@@ -19,10 +25,10 @@ from tests.fake_stripe import FakeStripe
 from tests.test_billing.host import SubscriptionHost
 from tests.test_verbs.cases import CASES, Case
 
-TABLES = (PaymentOperation, BillingOperation, CatalogueOperation)
+TABLES = (PaymentOperation, BillingOperation, CatalogueOperation, ConnectOperation)
 KINDS = (
     "credit_note discount customer subscription subscription_schedule checkout.session payment_intent "
-    "charge refund product price setup_intent invoice invoiceitem billing.meter"
+    "charge refund product price setup_intent invoice invoiceitem billing.meter account"
 ).split()
 
 
@@ -94,6 +100,7 @@ def test_every_kind_of_operation_is_a_verb_in_the_table() -> None:
     tables = {(PaymentOperation, kind.value) for kind in OperationKind}
     tables |= {(BillingOperation, kind.value) for kind in BillingOperationKind}
     tables |= {(CatalogueOperation, kind.value) for kind in CatalogueOperationKind}
+    tables |= {(ConnectOperation, kind.value) for kind in ConnectOperationKind}
     assert set(registered_verbs()) == tables
     assert len(VERBS) == len(set(map(id, VERBS))) == len(tables)
 

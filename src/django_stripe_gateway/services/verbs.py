@@ -21,6 +21,7 @@ from django_stripe_gateway.services.subscriptions.add_items import ADD_ITEM, CHA
 from django_stripe_gateway.services.subscriptions.cancel import CANCEL_SUBSCRIPTION, RESUME_SUBSCRIPTION
 from django_stripe_gateway.services.subscriptions.change import CHANGE_SUBSCRIPTION
 from django_stripe_gateway.services.subscriptions.collection import CHANGE_COLLECTION
+from django_stripe_gateway.services.subscriptions.credit_notes import ISSUE_CREDIT_NOTE, VOID_CREDIT_NOTE
 from django_stripe_gateway.services.subscriptions.customers import CREATE_CUSTOMER, UPDATE_CUSTOMER
 from django_stripe_gateway.services.subscriptions.default_payment_method import SET_DEFAULT_PAYMENT_METHOD
 from django_stripe_gateway.services.subscriptions.deletion import DELETE_CUSTOMER
@@ -30,6 +31,7 @@ from django_stripe_gateway.services.subscriptions.pause import PAUSE_SUBSCRIPTIO
 from django_stripe_gateway.services.subscriptions.pay_invoice import PAY_INVOICE
 from django_stripe_gateway.services.subscriptions.payment_methods import ADD_PAYMENT_METHOD, REMOVE_PAYMENT_METHOD
 from django_stripe_gateway.services.subscriptions.portal import OPEN_PORTAL
+from django_stripe_gateway.services.subscriptions.refund_invoice import REFUND_INVOICE
 from django_stripe_gateway.services.subscriptions.schedule import CANCEL_CHANGE, SCHEDULE_CHANGE
 from django_stripe_gateway.services.subscriptions.setup_checkouts import OPEN_SETUP_CHECKOUT
 from django_stripe_gateway.services.subscriptions.subscribe import OPEN_CHECKOUT, SUBSCRIBE
@@ -68,6 +70,9 @@ VERBS: tuple[Verb[Any, Any, Any], ...] = (
     REMOVE_PAYMENT_METHOD,
     OPEN_SETUP_CHECKOUT,
     PAY_INVOICE,
+    REFUND_INVOICE,
+    ISSUE_CREDIT_NOTE,
+    VOID_CREDIT_NOTE,
     ADD_INVOICE_ITEM,
     CREATE_INVOICE,
     OPEN_PORTAL,

@@ -6,18 +6,18 @@ from argparse import ArgumentParser
 from collections import Counter
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from django_stripe_gateway.choices import MailState
 from django_stripe_gateway.management.descriptions import describe
-from django_stripe_gateway.management.output import Progress, table
+from django_stripe_gateway.management.output import GatewayCommand, Progress, table
 from django_stripe_gateway.services.mails.cards import announce_expiring_cards
 from django_stripe_gateway.services.mails.send import send_again, send_due_mails, stored_mails
 
 AGAIN = (MailState.DEAD.value, MailState.UNKNOWN.value)
 
 
-class Command(BaseCommand):
+class Command(GatewayCommand):
     """Run it from cron every minute, and with --cards every night; several at once share the work."""
 
     help = describe(__module__, __doc__)

@@ -8,10 +8,10 @@ from collections import Counter
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from django_stripe_gateway.management.descriptions import describe
-from django_stripe_gateway.management.output import Progress, as_table, table
+from django_stripe_gateway.management.output import GatewayCommand, Progress, as_table, table
 from django_stripe_gateway.models import get_payment_model
 from django_stripe_gateway.services.payments.verify import verify_payments
 from django_stripe_gateway.services.payments.verify_rules import RULES, Violation
@@ -19,7 +19,7 @@ from django_stripe_gateway.services.payments.verify_rules import RULES, Violatio
 HEADER = ("what", "rule", "what is wrong", "what to do")
 
 
-class Command(BaseCommand):
+class Command(GatewayCommand):
     """Run it once a day, and after every restore of a backup: it changes nothing."""
 
     help = describe(__module__, __doc__)
