@@ -157,7 +157,7 @@ def test_close__page_that_was_used_unheard(host: SubscriptionHost) -> None:
 
 
 def test_close__another_provider(host: SubscriptionHost, settings: Any) -> None:
-    settings.PAYMENT_VARIANTS |= {"dummy": ("payments.dummy.DummyProvider", {})}
+    settings.PAYMENT_VARIANTS = settings.PAYMENT_VARIANTS | {"dummy": ("payments.dummy.DummyProvider", {})}
     make_payment(owner=host.user, variant="dummy", status="waiting")
     assert outcomes(close_account(owner=host.user)) == ["at the provider"]
 
