@@ -63,9 +63,9 @@ def state_of(subscription: Subscription) -> State:
 
 
 def announced_once(signals: SignalRecorder) -> Counter[str]:
-    """Count the signals of subscriptions, each of which may be sent once only about each invoice."""
+    """Count the signals of subscriptions, each of which may be sent once only about each invoice and coming renewal."""
     counts = Counter(
-        (name, getattr(values.get("invoice"), "provider_id", ""))
+        (name, getattr(values.get("invoice"), "provider_id", "") or values.get("renews_at"))
         for name, values in signals.sent
         if name.startswith("subscription_")
     )

@@ -20,6 +20,8 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from django_stripe_gateway import payments, signals
+from django_stripe_gateway.conf import SETTINGS
+from django_stripe_gateway.conf.setting import NEVER_READ
 from django_stripe_gateway.gateways.registry import temporary_providers
 from django_stripe_gateway.models import PaymentOperation
 from django_stripe_gateway.services import arrivals
@@ -212,4 +214,7 @@ def guide(settings: Any, user: Any, fake: Any) -> Iterator[Guide]:
                 getattr(signals, name).sender_receivers_cache.clear()
             for name in followed.modules:
                 sys.modules.pop(name, None)
+            # Another guide's module may have the same name.
+            for setting in SETTINGS.values():
+                setting.last = NEVER_READ, None
             arrivals._finders[:] = finders

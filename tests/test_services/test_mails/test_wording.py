@@ -58,7 +58,7 @@ def test_written_date__is_the_readers_day() -> None:
 
 
 def test_without_babel__says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wording, "Locale", None)
+    monkeypatch.setattr(wording, "HAS_BABEL", False)
     with pytest.raises(GatewayConfigurationError, match=r"django-stripe-gateway\[mails\]"):
         locale_of("de")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
+from importlib.util import find_spec
 from typing import Any
 
 from django.utils import timezone
@@ -12,20 +13,19 @@ from django.utils.translation import to_locale
 from django_stripe_gateway.exceptions import GatewayConfigurationError
 from django_stripe_gateway.money import currency_format, quantize_amount
 
-try:
+# Mails are off where it is not installed; a system check says so where they are on.
+HAS_BABEL = find_spec("babel") is not None
+if HAS_BABEL:
     from babel import Locale, UnknownLocaleError
     from babel.dates import format_date
     from babel.numbers import format_currency, get_currency_precision
-except ImportError:
-    # Mails are off where it is not installed; a system check says so where they are on.
-    Locale = None
 
 DEFAULT = "en"
 
 
 def has_babel() -> bool:
     """Return whether amounts can be written as languages do."""
-    return Locale is not None
+    return HAS_BABEL
 
 
 def locale_of(language: str) -> Any:
