@@ -10,12 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib import admin
+from django.contrib.admin.utils import label_for_field
 from django.core.management import call_command
+from django.test import Client
 from django.utils import translation
 from rest_framework.test import APIClient
 
 import django_stripe_gateway
+from django_stripe_gateway.models import (
+    BillingOperation,
+    ConnectOperation,
+    CreditNote,
+    Customer,
+    InvoiceRefund,
+    MailMessage,
+)
 from tests.factories import make_payment
+from tests.test_admin.pages import payment_url
 from tests.test_api.calls import ROOT, assert_error
 from tests.test_api.test_return_pages import visit
 
@@ -71,6 +83,26 @@ def test_return_page(anonymous_client: APIClient) -> None:
         page = visit(anonymous_client, make_payment(status="confirmed").pk).content.decode()
         assert "Vielen Dank. Wir haben Ihre Zahlung erhalten." in page
         assert '<html lang="de"' in page
+
+
+@pytest.mark.django_db
+def test_payment_in_the_admin(admin_client: Client) -> None:
+    """No field is called by its attribute's name, as django-payments leaves its own."""
+    with translation.override("de"):
+        page = admin_client.get(payment_url("change", make_payment().pk)).content.decode()
+    labels = re.findall(r"<label>\s*([^<]+?):?</label>", page)
+    assert {"Angelegt", "Vorname", "IP-Adresse des Kunden"} <= set(labels)
+    assert not [label for label in labels if re.search("Billing|Created|Modified|Fraud|Customer|Message", label)]
+
+
+@pytest.mark.parametrize(
+    "model", [CreditNote, InvoiceRefund, BillingOperation, ConnectOperation, Customer, MailMessage]
+)
+def test_fields_in_the_admin(model: Any) -> None:
+    with translation.override("de"):
+        shown = admin.site.get_model_admin(model).readonly_fields
+        names = {str(label_for_field(name, model, admin.site.get_model_admin(model))) for name in shown}
+    assert not names & {"invoice", "customer", "subscription", "connected account", "former ids", "key"}
 
 
 @pytest.mark.django_db(transaction=True)

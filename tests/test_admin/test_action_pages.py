@@ -29,6 +29,7 @@ def test_refund__partial_then_the_rest(admin_client: Client, paid_payment: Any, 
     assert LogEntry.objects.filter(object_id=str(payment.pk), user=admin_user).count() == 1
     opened = admin_client.get(payment_url("refund", payment.pk))
     assert opened.context["form"]["amount"].value() == "7.00"
+    assert "Amount:</label>" in opened.content.decode()
     submit(admin_client, "refund", payment, amount="7.00", reason="")
     payment.refresh_from_db()
     assert payment.status == "refunded"

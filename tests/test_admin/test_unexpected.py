@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from django_stripe_gateway.payments import create_payment, sync_payment
+from tests.factories import make_payment
 from tests.test_admin.pages import payment_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,6 +31,18 @@ def test_shown_and_accepted(admin_client: Client, stripe_server: Any) -> None:
     assert "Accept what was paid" in page
     assert admin_client.get(reverse("admin:django_stripe_gateway_unexpectedpayment_changelist")).status_code == 200
     assert decide(admin_client, payment, "accept_unexpected") == ("confirmed", 8)
+
+
+@pytest.mark.parametrize("action", ["accept_unexpected", "refund_unexpected"])
+def test_asked_with_the_amount(admin_client: Client, stripe_server: Any, action: str) -> None:
+    page = admin_client.get(payment_url(action, unexpected(stripe_server).pk)).content.decode()
+    assert "Not expected: 8.00 USD" in page
+
+
+def test_nothing_unexpected(admin_client: Client) -> None:
+    page = admin_client.get(payment_url("change", make_payment().pk)).content.decode()
+    shown = page.partition("Not expected:")[2].partition('<div class="readonly">')[2].partition("</div>")[0]
+    assert shown == "-"
 
 
 def test_given_back(admin_client: Client, stripe_server: Any) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q
+from django.db.models import Model, Q
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django_stripe_gateway.admin.actions import ActionsMixin
 from django_stripe_gateway.admin.actions.payments import PAYMENT_ACTIONS, unexpected_amounts
 from django_stripe_gateway.admin.base.display import EMPTY, display_json, external_link, fees_sentence, money_column
+from django_stripe_gateway.admin.base.field_names import name_fields
 from django_stripe_gateway.admin.base.filters import GatewayFilter, MoneyFilter
 from django_stripe_gateway.admin.base.lists import AdminBase, LargeListMixin
 from django_stripe_gateway.admin.base.readonly import KeptMixin
@@ -35,7 +36,7 @@ SECTIONS: Sequence[tuple[Any, Sequence[str]]] = (
         "status total_money authorized_money captured_money refunded_money unexpected_money owner is_guest gateway "
         "created modified".split(),
     ),
-    (_("Paid with"), "payment_method_type card_brand card_last4 receipt fee_and_net".split()),
+    (_("Payment method"), "payment_method_type card_brand card_last4 receipt fee_and_net".split()),
     (_("Order"), "order_id description metadata delivery_money tax_money capture_method".split()),
     (
         _("Provider"),
@@ -75,6 +76,10 @@ class PaymentAdminMixin(ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, 
     refunded_money = money_column("refunded_amount", _("refunded"))
     delivery_money = money_column("delivery", _("delivery"))
     tax_money = money_column("tax", _("tax"))
+
+    def __init__(self, model: type[Model], admin_site: admin.AdminSite) -> None:
+        name_fields(model)
+        super().__init__(model, admin_site)
 
     @admin.display(description=_("receipt"))
     def receipt(self, payment: Any) -> SafeString | str:
@@ -132,21 +137,23 @@ class PaymentAdminMixin(ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, 
 
     def facts(self, subject: Any) -> list[tuple[Any, Any]]:
         """Return where the payment's money is."""
-        return [
+        facts = [
             *super().facts(subject),
             (gettext("Amount"), self.total_money(subject)),
             (gettext("Captured"), self.captured_money(subject)),
             (gettext("Refunded"), self.refunded_money(subject)),
         ]
+        unexpected = unexpected_amounts(subject)
+        return [*facts, (gettext("Not expected"), unexpected)] if unexpected else facts
 
     def row_label(self, subject: Any) -> str:
         """Return the payment's number and order."""
         return f"{subject.pk} ({subject.order_id})" if subject.order_id else str(subject.pk)
 
-    @admin.display(description=_("not expected"), empty_value="-")
-    def unexpected_money(self, payment: Any) -> str | None:
+    @admin.display(description=_("not expected"))
+    def unexpected_money(self, payment: Any) -> str:
         """Return what came and waits for a decision."""
-        return unexpected_amounts(payment) or None
+        return unexpected_amounts(payment) or EMPTY
 
     @admin.display(description=_("provider's record"))
     def provider_record(self, payment: Any) -> SafeString | str:

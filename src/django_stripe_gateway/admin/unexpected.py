@@ -15,7 +15,7 @@ class UnexpectedPaymentAdmin(ReadOnlyAdmin):
     """Unexpected money, newest first."""
 
     ordering = ("-id",)
-    list_display = ("id", "created", "payment_number", "money", "reason", "state", "is_held")
+    list_display = ("id", "payment_number", "money", "state", "reason", "is_held", "created")
     list_filter = ("state", "reason", "created")
     date_hierarchy = "created"
     search_fields = ("intent_id__exact", "object_id__exact", "payment__id__exact")

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from django_stripe_gateway.checks.mails import check_mail_sender, check_mails
 from django_stripe_gateway.choices import MailState
@@ -74,7 +75,7 @@ def test_admin__shows_and_sends_again(sent: MailMessage, staff_user: Any) -> Non
     listed = reverse("admin:django_stripe_gateway_mailmessage_changelist")
     assert b"ada@example.com" in client.get(listed).content
     page = reverse("admin:django_stripe_gateway_mailmessage_change", args=[sent.pk])
-    assert client.get(page).status_code == 200
+    assert next_attempt_on(client, page) == "-"
     body = {"action": "send_again_selected", "_selected_action": [sent.pk]}
     # What was sent is not sent again.
     client.post(listed, body)
@@ -82,6 +83,13 @@ def test_admin__shows_and_sends_again(sent: MailMessage, staff_user: Any) -> Non
     MailMessage.objects.update(state=MailState.UNKNOWN)
     client.post(listed, body)
     assert MailMessage.objects.get().state == MailState.PENDING
+    assert str(timezone.now().year) in next_attempt_on(client, page)
+
+
+def next_attempt_on(client: Any, page: str) -> str:
+    """Return what the page of an e-mail says of its next attempt."""
+    shown = client.get(page).content.decode().partition("Next attempt:")[2]
+    return str(shown.partition('<div class="readonly">')[2].partition("</div>")[0])
 
 
 def test_admin__who_may_only_look(sent: MailMessage, staff_user: Any) -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.admin.base.display import display_money
@@ -22,6 +23,9 @@ class ConfirmationForm(forms.Form):
     def __init__(self, *args: Any, subject: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.subject = subject
+        for field in self.fields.values():
+            # As the admin's own forms write them.
+            field.label = capfirst(field.label)
 
 
 class AmountForm(ConfirmationForm):

@@ -26,7 +26,7 @@ class ActionPagesMixin(ActionTableMixin):
 
     def facts(self, subject: Any) -> list[tuple[Any, Any]]:
         """Return what somebody should see before they confirm an action: names and values."""
-        return [(_("Status"), subject.get_status_display())]
+        return [(_("Status"), self.status_label(subject))]
 
     def get_urls(self) -> list[Any]:
         """Put the pages of the actions before the admin's own."""
@@ -66,7 +66,7 @@ class ActionPagesMixin(ActionTableMixin):
         if request.method != "POST":
             if not action.is_possible(subject):
                 text = _("The status “%(status)s” does not allow this.")
-                self.message_user(request, text % {"status": subject.get_status_display()}, messages.WARNING)
+                self.message_user(request, text % {"status": self.status_label(subject)}, messages.WARNING)
                 return back
             return self._render_action(request, action, action.form(subject=subject))
         form = action.form(request.POST, subject=subject)

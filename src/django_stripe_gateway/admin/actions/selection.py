@@ -51,6 +51,7 @@ class SelectedActionsMixin(ActionTableMixin):
             {
                 "subject": subject,
                 "label": self.row_label(subject),
+                "status": self.status_label(subject),
                 "amount": action.at_stake(subject),
                 "is_possible": action.is_possible(subject),
             }

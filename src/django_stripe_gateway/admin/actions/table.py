@@ -106,6 +106,10 @@ class ActionTableMixin(AdminBase):
         """Return what messages call the object: "Payment 17"."""
         return f"{capfirst(self.opts.verbose_name)} {subject.pk}"
 
+    def status_label(self, subject: Any) -> str:
+        """Return what pages and messages call the object's status."""
+        return str(subject.get_status_display())
+
     def report_done(self, request: HttpRequest, action: Action, subject: Any, result: str) -> None:
         """Show the person what became of the object, and keep it in the admin's history."""
         self.message_user(request, f"{self.object_label(subject)}: {result}", messages.SUCCESS)

@@ -9,6 +9,7 @@ from django.contrib.auth import get_permission_codename
 from django.db.models import Model
 from django.http import HttpRequest
 
+from django_stripe_gateway.admin.base.field_names import name_fields
 from django_stripe_gateway.admin.base.lists import LargeListMixin
 
 
@@ -34,6 +35,10 @@ class ReadOnlyMixin(KeptMixin):
 
 class ReadOnlyAdmin(LargeListMixin, ReadOnlyMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     """Admin of a model whose rows only the services write."""
+
+    def __init__(self, model: type[Model], admin_site: admin.AdminSite) -> None:
+        name_fields(model)
+        super().__init__(model, admin_site)
 
 
 class ReadOnlyInline(ReadOnlyMixin, admin.TabularInline):  # type: ignore[type-arg]
