@@ -72,7 +72,7 @@ class MailSettings:
         rule=rules.is_optional_plain_page,
         sentence=(
             "Your page on which customers see what they have and change their card: e-mails lead there; empty for no "
-            "link. `Adapter.mail_page` decides it for one customer."
+            "link. `Adapter.mail_page` decides it for one customer, and gives guests none."
         ),
     )
     mail_test_mode = Setting(

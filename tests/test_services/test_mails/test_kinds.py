@@ -58,8 +58,9 @@ def test_paid(user: Any) -> None:
     assert "For: Three <b> & bears Bcc: x@y.z" in text
     assert "Three &lt;b&gt; &amp; bears" in html
     assert "Three <b>" not in html
-    assert "https://shop.test/account/" in text
+    assert "See your account:\nhttps://shop.test/account/" in text
     assert "https://shop.test/account/" in html
+    assert "invoice" not in text + html
     assert states() == [("paid", "sent")]
     # The same again, and another event that says the same.
     deliver(event)
@@ -74,6 +75,8 @@ def test_paid__german(user: Any) -> None:
     assert "1.234,50\xa0€" in text
     assert "1.234,50\xa0€" in html
     assert '<html lang="de"' in html
+    # What follows begins with a capital, as after no comma.
+    assert text.startswith("Guten Tag!\n\nWir haben")
     row = MailMessage.objects.get()
     assert (row.language, row.recipient) == ("de", "ada@example.com")
 
@@ -81,6 +84,8 @@ def test_paid__german(user: Any) -> None:
 def test_paid__guest() -> None:
     pay(billing_email="guest@example.com")
     assert mail.outbox[0].to == ["guest@example.com"]
+    # A guest has no account to see.
+    assert "account" not in mail.outbox[0].body
 
 
 EVIL = "Your account is locked: https://evil.example/login"
@@ -173,7 +178,7 @@ def test_subscription__first_payment_and_renewal(host: SubscriptionHost) -> None
     invoice = Invoice.objects.get()
     assert f"Invoice number: {invoice.number}" in mail.outbox[0].body
     assert "Plan: Basic" in mail.outbox[0].body
-    assert invoice.hosted_url in mail.outbox[0].body
+    assert f"See the invoice:\n{invoice.hosted_url}" in mail.outbox[0].body
     events = host.new_events()
     host.fake.advance(days=32)
     events = host.new_events()

@@ -53,7 +53,7 @@ class ConfirmationView(ReturnView):
         answer = self.answer(ReturnPageSerializer, payment)
         message = _("We could not charge your card while you were away. Your bank wants you to confirm this payment.")
         if payment.status == PaymentStatus.ERROR:
-            message = _("Your payment did not go through.")
+            message = _("Your payment did not go through. You can try it once more with the same card.")
         self.shown = {**answer.data, "message": message, "description": payment.description}
         return answer
 
