@@ -48,4 +48,4 @@ def test_ask__list(admin_client: Client, account: ConnectedAccount) -> None:
 def test_page__tells_the_platform_from_the_seller(admin_client: Client, account: ConnectedAccount) -> None:
     page = admin_client.get(own_url("connectedaccount", "change", account.pk)).content.decode()
     assert page.count("Account:") == 1
-    assert "Platform’s account:" in page
+    assert "Account of the platform:" in page

@@ -35,7 +35,7 @@ class ConnectedAccountAdmin(ActionsMixin, IdSearchMixin, ReadOnlyAdmin):
         "currently_due disabled_reason deauthorized livemode platform created modified".split()
     )
 
-    @admin.display(description=_("platform’s account"), ordering="account_id")
+    @admin.display(description=_("account of the platform"), ordering="account_id")
     def platform(self, account: ConnectedAccount) -> str:
         """Return whose the account is; ``provider_id`` is the account's own."""
         return account.account_id or EMPTY
