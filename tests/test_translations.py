@@ -91,7 +91,7 @@ def test_payment_in_the_admin(admin_client: Client) -> None:
     with translation.override("de"):
         page = admin_client.get(payment_url("change", make_payment().pk)).content.decode()
     labels = re.findall(r"<label>\s*([^<]+?):?</label>", page)
-    assert {"Angelegt", "Vorname", "IP-Adresse des Kunden"} <= set(labels)
+    assert {"Angelegt", "Vorname", "Postleitzahl"} <= set(labels)
     assert not [label for label in labels if re.search("Billing|Created|Modified|Fraud|Customer|Message", label)]
 
 

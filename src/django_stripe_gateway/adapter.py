@@ -192,7 +192,7 @@ class Adapter:
     def mail_page(self, kind: str, owner: Any) -> str:
         """Return the page of yours that an e-mail leads to: an address, a path of your site, or empty for none.
 
-        By default ``STRIPE_GATEWAY_MAIL_ACCOUNT_URL``, and none for guests (``owner`` is ``None``): they have no account.
+        By default ``STRIPE_GATEWAY_MAIL_ACCOUNT_URL``, and none for guests (``owner`` is ``None``), who lack one.
         It is opened by whoever has the e-mail: let it ask for a login.
         """
         return "" if owner is None else gateway_settings.mail_account_url
