@@ -209,7 +209,9 @@ def create_invoice(
     if collection not in (AUTOMATICALLY, SENT):
         raise InvalidInput(f'Invoices are collected by "{AUTOMATICALLY}" or "{SENT}".', field="collection")
     if (collection == SENT) != (days_until_due is not None):
-        raise InvalidInput("An invoice that is sent, and no other, says in how many days.", field="days_until_due")
+        raise InvalidInput(
+            'Give days_until_due with collection "send_invoice", and with no other.', field="days_until_due"
+        )
     if days_until_due is not None and days_until_due < 0:
         raise InvalidInput("The days must not be negative.", field="days_until_due")
     if not items and not include_pending:
