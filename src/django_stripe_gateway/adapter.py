@@ -39,15 +39,22 @@ class Price(TypedDict):
         currency: ISO code, any case.
         description: what the customer reads.
         capture_method: "automatic" or "manual"; by default as the variant is configured.
+        destination, on_behalf_of, application_fee: of a platform's payment, see ``create_payment``; no client can say
+            them.
     """
 
     amount: Decimal
     currency: str
     description: NotRequired[str]
     capture_method: NotRequired[str]
+    destination: NotRequired[Any]
+    on_behalf_of: NotRequired[Any]
+    application_fee: NotRequired[Decimal | None]
 
 
 PRICE_KEYS = (*Price.__annotations__,)
+#: What a client may have said of it.
+ASKED_KEYS = ("amount", "currency", "description", "capture_method")
 
 
 class CallKind(StrEnum):
@@ -207,7 +214,7 @@ class Adapter:
             request: Django REST framework's, with its ``user``.
             data: what the client sent, as the serializer ``CreatePayment`` has accepted it.
         """
-        return {key: data[key] for key in PRICE_KEYS if key in data}  # type: ignore[return-value]
+        return {key: data[key] for key in ASKED_KEYS if key in data}  # type: ignore[return-value]
 
     def further_params(self, call: ProviderCall) -> Mapping[str, Any]:
         """Return parameters of the provider's own that are sent along with a call, as its reference spells them.

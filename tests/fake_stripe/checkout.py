@@ -11,6 +11,7 @@ from typing import Any
 from tests.fake_stripe import (
     cards,
     checkout_totals,
+    destinations,
     discounting,
     item_rules,
     money,
@@ -65,6 +66,7 @@ def create(scope: Scope, params: Object) -> Object:
     total = 0 if data.get("trial_end") or data.get("trial_period_days") else subtotal - off
     if total and mode == "payment":
         money.check_amount(total, currency, "line_items")
+    destinations.check(scope, params.get("payment_intent_data", {}), total, "payment_intent_data")
     session = _session(scope, mode, params.get("expires_at"))
     session.update({name: params[name] for name in _COPIED if name in params})
     if params.get("ui_mode", "hosted_page") != "hosted_page":

@@ -98,7 +98,7 @@ def charge(scope: Scope, intent: Object, method: Object, *, status: str, capture
         "amount_refunded": 0,
         "application": None,
         "application_fee": None,
-        "application_fee_amount": None,
+        "application_fee_amount": intent["application_fee_amount"],
         "balance_transaction": _booked(scope, identifier, intent) if captured and status == "succeeded" else None,
         "billing_details": {"address": dict(_NO_ADDRESS), "email": None, "name": None, "phone": None, "tax_id": None},
         "calculated_statement_descriptor": "FAKE STRIPE",
@@ -114,7 +114,7 @@ def charge(scope: Scope, intent: Object, method: Object, *, status: str, capture
         "fraud_details": {},
         "livemode": scope.livemode,
         "metadata": dict(intent["metadata"]),
-        "on_behalf_of": None,
+        "on_behalf_of": intent["on_behalf_of"],
         "outcome": _outcome(behaviour, failed),
         "paid": status == "succeeded",
         "payment_intent": intent["id"],
@@ -131,7 +131,7 @@ def charge(scope: Scope, intent: Object, method: Object, *, status: str, capture
         "statement_descriptor": None,
         "statement_descriptor_suffix": None,
         "status": status,
-        "transfer_data": None,
+        "transfer_data": intent["transfer_data"],
         "transfer_group": None,
     }
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.fake_stripe import balance, cards, objects, releasing, shapes
+from tests.fake_stripe import balance, cards, destinations, objects, releasing, shapes
 from tests.fake_stripe.errors import ApiError
 from tests.fake_stripe.events import record
 from tests.fake_stripe.state import Object, Scope
@@ -71,6 +71,8 @@ def succeed(scope: Scope, intent: Object, method: Object) -> None:
         charge.update(status="succeeded", paid=True, balance_transaction=booked)
     else:
         charge = scope.add(objects.charge(scope, intent, method, status="succeeded", captured=not manual))
+    if not manual:
+        destinations.pass_on(scope, charge)
     intent.update(latest_charge=charge["id"], next_action=None, last_payment_error=None)
     if manual:
         intent.update(status="requires_capture", amount_capturable=intent["amount"])
@@ -132,8 +134,8 @@ def authentication_failed(scope: Scope, intent: Object) -> None:
     _notify(scope, intent, "failed")
 
 
-def capture(scope: Scope, intent: Object, amount: int | None) -> None:
-    """Take an authorised amount; what is not captured is released at once."""
+def capture(scope: Scope, intent: Object, amount: int | None, fee: int | None = None) -> None:
+    """Take an authorised amount, and another fee of it than was agreed on; what is not captured is released at once."""
     if intent["status"] != "requires_capture":
         raise unexpected_state(
             intent,
@@ -150,12 +152,16 @@ def capture(scope: Scope, intent: Object, amount: int | None) -> None:
             param="amount_to_capture",
         )
     charge = scope.objects["charge"][intent["latest_charge"]]
+    if fee is not None:
+        destinations.check_fee(fee, taken, (intent["transfer_data"] or {}).get("destination"))
+        intent["application_fee_amount"] = charge["application_fee_amount"] = fee
     charge.update(
         captured=True,
         amount_captured=taken,
         balance_transaction=balance.book(scope, charge["id"], "charge", taken, charge["currency"]),
     )
     releasing.release(scope, charge, charge["amount"] - taken)
+    destinations.pass_on(scope, charge)
     intent.update(status="succeeded", amount_capturable=0, amount_received=taken)
     record(scope, "charge.captured", charge)
     record(scope, "payment_intent.succeeded", intent)

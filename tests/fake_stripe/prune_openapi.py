@@ -22,6 +22,7 @@ KEPT_RESOURCES = (
     "account",
     "account_links",
     "accounts",
+    "application_fees",
     "balance",
     "billing/meter_event_adjustments",
     "billing/meter_events",
@@ -49,6 +50,7 @@ KEPT_RESOURCES = (
     "subscription_items",
     "subscription_schedules",
     "subscriptions",
+    "transfers",
     "webhook_endpoints",
 )
 
@@ -56,6 +58,7 @@ KEPT_RESOURCES = (
 KEPT_OBJECTS = (
     "account",
     "account_link",
+    "application_fee",
     "billing.meter",
     "billing.meter_event",
     "billing.meter_event_summary",
@@ -71,6 +74,7 @@ KEPT_OBJECTS = (
     "discount",
     "dispute",
     "event",
+    "fee_refund",
     "invoice",
     "invoice_payment",
     "invoiceitem",
@@ -87,6 +91,8 @@ KEPT_OBJECTS = (
     "subscription",
     "subscription_item",
     "subscription_schedule",
+    "transfer",
+    "transfer_reversal",
     "webhook_endpoint",
 )
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from tests.fake_stripe import balance, money, objects
+from tests.fake_stripe import balance, destinations, money, objects
 from tests.fake_stripe.errors import ApiError, invalid
 from tests.fake_stripe.events import record
 from tests.fake_stripe.state import Object, Scope
 
 
-def create(scope: Scope, charge: Object, amount: int | None, **fields: object) -> Object:
+def create(
+    scope: Scope, charge: Object, amount: int | None, *, gives_back: Object | None = None, **fields: object
+) -> Object:
     """Refund a charge in part or, without an amount, all that is left; refuse what Stripe refuses."""
     # Where what was released is counted as refunded, it is a part of the sum; where it is not, it was never there.
     is_counted = scope.state.releases != "uncounted"
     rest = (charge["amount"] if is_counted else charge["amount_captured"]) - charge["amount_refunded"]
     _check(scope, charge, amount, rest)
+    destinations.check_give_back(charge, gives_back or {})
     status = "pending" if scope.state.refunds_stay_pending else "succeeded"
     refund = objects.refund(scope, charge, amount=rest if amount is None else amount, status=status)
     refund.update(fields)
     scope.add(refund)
     before = {"amount_refunded": charge["amount_refunded"], "refunded": charge["refunded"]}
     _count(charge, refund["amount"])
+    destinations.give_back(scope, charge, refund, gives_back or {})
     record(scope, "refund.created", refund)
     record(scope, "charge.refunded", charge, previous=before)
     return refund

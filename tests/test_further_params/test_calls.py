@@ -92,7 +92,7 @@ CASES: dict[CallKind, tuple[Callable[[Shop], None], str, dict[str, Any]]] = {
     ),
     CallKind.PAYMENT: (pay_in_browser, "/v1/payment_intents", {"receipt_email": "a@example.com"}),
     CallKind.CONFIRMATION: (confirm, "/v1/payment_intents/*/confirm", {"receipt_email": "a@example.com"}),
-    CallKind.REFUND: (refund, "/v1/refunds", {"metadata": {"clerk": "7"}, "refund_application_fee": False}),
+    CallKind.REFUND: (refund, "/v1/refunds", {"metadata": {"clerk": "7"}, "instructions_email": "a@example.com"}),
     CallKind.CUSTOMER: (make_customer, "/v1/customers", {"preferred_locales": ["de"], "metadata": {"crm": "1"}}),
     CallKind.CUSTOMER_UPDATE: (change_customer, "/v1/customers/*", {"phone": "555"}),
     CallKind.PAYMENT_METHOD: (add_card, "/v1/setup_intents", {"description": "for later"}),

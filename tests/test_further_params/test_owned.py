@@ -59,6 +59,20 @@ REFUSED: list[tuple[CallKind, dict[str, Any], str]] = [
     (CallKind.PAYMENT, {"confirm": True}, "confirm"),
     (CallKind.CONFIRMATION, {"payment_method": "pm_1"}, "payment_method"),
     (CallKind.REFUND, {"amount": 1}, "amount"),
+    (PAGE, {"payment_intent_data": {"transfer_data": {"destination": "acct_1"}}}, "payment_intent_data.transfer_data"),
+    (PAGE, {"payment_intent_data": {"on_behalf_of": "acct_1"}}, "payment_intent_data.on_behalf_of"),
+    (PAGE, {"payment_intent_data": {"application_fee_amount": 1}}, "payment_intent_data.application_fee_amount"),
+    *(
+        (kind, params, next(iter(params)))
+        for kind in (CallKind.PAYMENT, CallKind.CONFIRMATION)
+        for params in (
+            {"transfer_data": {"destination": "acct_1"}},
+            {"on_behalf_of": "acct_1"},
+            {"application_fee_amount": 1},
+        )
+    ),
+    (CallKind.REFUND, {"reverse_transfer": True}, "reverse_transfer"),
+    (CallKind.REFUND, {"refund_application_fee": False}, "refund_application_fee"),
     (CallKind.CUSTOMER, {"balance": -500}, "balance"),
     (CallKind.CUSTOMER, {"invoice_settings": {"default_payment_method": "pm_1"}}, "default_payment_method"),
     (CallKind.SUBSCRIPTION, {"items": []}, "items"),
@@ -70,7 +84,7 @@ REFUSED: list[tuple[CallKind, dict[str, Any], str]] = [
     (CallKind.PRICE, {"unit_amount": 1}, "unit_amount"),
 ]
 TAKEN: list[tuple[CallKind, dict[str, Any]]] = [
-    (PAGE, {"payment_intent_data": {"transfer_data": {"destination": "acct_1"}, "setup_future_usage": "off_session"}}),
+    (PAGE, {"payment_intent_data": {"transfer_group": "order_7", "setup_future_usage": "off_session"}}),
     (PAGE, {"metadata": {str(number): "x" for number in range(46)}}),
     (PAGE, {"custom_text": {"submit": {"message": "Thank you"}}, "ui_mode": "embedded_page"}),
     (PAGE, {"automatic_tax": {"enabled": True}, "shipping_options": [{"shipping_rate": "shr_1"}]}),

@@ -50,6 +50,7 @@ from django_stripe_gateway.gateways.values import (
     PaymentSnapshot,
     ProviderStatus,
     RefundSnapshot,
+    TransferTerms,
 )
 
 __all__ = [
@@ -100,6 +101,7 @@ __all__ = [
     "SubscriptionItemSnapshot",
     "SubscriptionRequest",
     "SubscriptionSnapshot",
+    "TransferTerms",
     "Unreadable",
     "get_billing_gateway",
     "get_gateway",

@@ -46,6 +46,10 @@ class Gateway(TakesFurtherParams, ABC):
     confirms_on_return: ClassVar[bool] = False
     #: Payments can be a customer's of the account's billing: their cards are saved, and charged later without them.
     supports_customers: bool = False
+    #: Payments can be a platform's, whose money goes on to a connected account; decided for each account as well.
+    #: ``capture_payment`` takes ``application_fee`` then, ``refund_payment`` takes ``reverse_transfer`` and
+    #: ``refund_application_fee``.
+    supports_destinations: bool = False
     #: It says what the provider keeps of a payment; a gateway decides that for each of its accounts.
     supports_fees: bool = False
 
@@ -56,6 +60,10 @@ class Gateway(TakesFurtherParams, ABC):
     @abstractmethod
     def livemode(self) -> bool:
         """Whether real money moves."""
+
+    def is_account_id(self, text: str) -> bool:
+        """Return whether the provider's ids of connected accounts are spelt so."""
+        return False
 
     @abstractmethod
     def create_payment(self, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:

@@ -53,6 +53,21 @@ class PaidWith:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferTerms:
+    """What becomes of a platform's payment: whose money it is, and what the platform keeps of it.
+
+    Args:
+        destination: the provider's id of the account that the money goes on to; empty for the platform itself.
+        on_behalf_of: of the account that is shown as the merchant, and whose country's rules count.
+        application_fee: what the platform keeps, in the payment's currency; ``None`` for nothing.
+    """
+
+    destination: str = ""
+    on_behalf_of: str = ""
+    application_fee: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Breakdown:
     """What the page of a payment has added to what was asked for, in the currency's units.
 
@@ -85,6 +100,7 @@ class PaymentSnapshot:
         paid_with: of the attempt that holds or takes the money, never of one that failed; ``None`` when the object does
             not say.
         raw: the object, without secrets, for the record.
+        terms: of a platform's payment; ``None`` when the object does not say.
     """
 
     status: ProviderStatus
@@ -105,6 +121,7 @@ class PaymentSnapshot:
     paid_with: PaidWith | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
     breakdown: Breakdown | None = None
+    terms: TransferTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +193,7 @@ class PaymentRequest:
         save_payment_method: keep what is paid with on the customer, for later charges without them.
         offer_to_save: let the customer say on the provider's page whether it is kept.
         further: what the host adds to the call (``Adapter.further_params``), as the provider spells it.
+        terms: of a platform's payment; of none but gateways that support it.
     """
 
     amount: Decimal
@@ -194,6 +212,7 @@ class PaymentRequest:
     save_payment_method: bool = False
     offer_to_save: bool = False
     further: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    terms: TransferTerms = TransferTerms()
 
 
 @dataclass(frozen=True, slots=True)

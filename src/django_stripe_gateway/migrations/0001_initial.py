@@ -105,6 +105,9 @@ class Migration(migrations.Migration):
                 ('card_brand', models.CharField(blank=True, default='', editable=False, max_length=32, verbose_name='card brand')),
                 ('card_last4', models.CharField(blank=True, default='', editable=False, max_length=4, verbose_name='last four digits')),
                 ('receipt_url', models.TextField(blank=True, default='', editable=False, verbose_name='receipt')),
+                ('destination_id', models.CharField(blank=True, default='', max_length=255, verbose_name='destination')),
+                ('on_behalf_of_id', models.CharField(blank=True, default='', max_length=255, verbose_name='on behalf of')),
+                ('application_fee', models.DecimalField(blank=True, decimal_places=3, max_digits=15, null=True, verbose_name='application fee')),
                 ('is_guest', models.BooleanField(default=False, editable=False, verbose_name='guest')),
                 ('total', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=15, verbose_name='total')),
                 ('delivery', models.DecimalField(decimal_places=3, default=Decimal('0'), max_digits=15, verbose_name='delivery')),
@@ -927,6 +930,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='payment',
             constraint=models.CheckConstraint(condition=models.Q(('captured_amount__lte', models.F('authorized_amount')), ('refunded_amount__gte', 0), ('refunded_amount__lte', models.F('captured_amount'))), name='django_stripe_gateway_payment_money'),
+        ),
+        migrations.AddConstraint(
+            model_name='payment',
+            constraint=models.CheckConstraint(condition=models.Q(('application_fee__isnull', True), ('application_fee__gte', 0), _connector='OR'), name='django_stripe_gateway_payment_fee'),
         ),
         migrations.AddConstraint(
             model_name='connectedaccount',

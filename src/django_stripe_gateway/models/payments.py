@@ -82,6 +82,11 @@ class AbstractPayment(OfAccount, BasePayment):
     card_brand = models.CharField(_("card brand"), max_length=32, blank=True, default="", editable=False)
     card_last4 = models.CharField(_("last four digits"), max_length=4, blank=True, default="", editable=False)
     receipt_url = models.TextField(_("receipt"), blank=True, default="", editable=False)
+    # Of a platform's payment: whose money it becomes (acct_…), who is shown as its merchant, and what the platform
+    # keeps. Set before the payment is started; afterwards as the provider says.
+    destination_id = models.CharField(_("destination"), max_length=255, blank=True, default="")
+    on_behalf_of_id = models.CharField(_("on behalf of"), max_length=255, blank=True, default="")
+    application_fee = MoneyField(_("application fee"), null=True, blank=True)
     # Made by nobody who has signed in: a token opens it to whoever has that, until somebody claims it.
     is_guest = models.BooleanField(_("guest"), default=False, editable=False)
 
@@ -123,6 +128,10 @@ class AbstractPayment(OfAccount, BasePayment):
                     captured_amount__lte=models.F("authorized_amount"),
                 ),
                 name="%(app_label)s_%(class)s_money",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(application_fee__isnull=True) | models.Q(application_fee__gte=0),
+                name="%(app_label)s_%(class)s_fee",
             ),
         ]
 

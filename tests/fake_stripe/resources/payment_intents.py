@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fake_stripe import cards, money, objects, payments, saved_cards
+from tests.fake_stripe import cards, destinations, money, objects, payments, saved_cards
 from tests.fake_stripe.errors import invalid, missing_param
 from tests.fake_stripe.events import record
 from tests.fake_stripe.routes import Call, paginate, route
@@ -19,6 +19,7 @@ COPIED = (
     "statement_descriptor",
     "statement_descriptor_suffix",
     "transfer_group",
+    *destinations.TERMS,
 )
 
 
@@ -34,6 +35,7 @@ def create(call: Call) -> Object:
     money.check_amount(params["amount"], currency)
     metadata = objects.merged_metadata({}, params.get("metadata"))
     _check_customer(call)
+    destinations.check(scope, params, params["amount"])
     intent = objects.payment_intent(scope, amount=params["amount"], currency=currency, metadata=metadata)
     # Without a word about methods the Dashboard's settings count.
     intent["automatic_payment_methods"] = {"allow_redirects": "always", "enabled": True}
@@ -116,7 +118,7 @@ def capture(call: Call) -> Object:
         raise invalid(
             "This value must be greater than or equal to 1.", "amount_to_capture", "parameter_invalid_integer"
         )
-    payments.capture(call.scope, intent, amount)
+    payments.capture(call.scope, intent, amount, call.params.get("application_fee_amount"))
     intent["metadata"] = objects.merged_metadata(intent["metadata"], call.params.get("metadata"))
     return intent
 

@@ -15,7 +15,12 @@ def create(call: Call) -> Object:
     params = call.params
     metadata = objects.merged_metadata({}, params.get("metadata"))
     return refunding.create(
-        call.scope, _charge(call), params.get("amount"), metadata=metadata, reason=params.get("reason")
+        call.scope,
+        _charge(call),
+        params.get("amount"),
+        gives_back=params,
+        metadata=metadata,
+        reason=params.get("reason"),
     )
 
 

@@ -35,6 +35,7 @@ ANSWER = "it decides what is read of the answer"
 DETAILS = "use customer_details() of the adapter"
 DEFAULT = "use set_default_payment_method()"
 BALANCE = "what is credited changes what is charged: give discounts or refunds"
+TERMS = "use destination, on_behalf_of and application_fee of create_payment() and charge(), or of price_payment()"
 REFUNDED = "what is given back is decided by refund_payment()"
 CATALOGUE = "it is the plan's, or its price's: change that, and push"
 
@@ -69,7 +70,9 @@ _BILLING_PAGE = _PAGE | {
     "after_expiration": "it makes pages that nobody here knows: call the service again",
 }
 _TRIAL = dict.fromkeys(("trial_end", "trial_period_days", "trial_from_plan", "trial_settings"), TRIAL)
+_TERMS = ("transfer_data", "on_behalf_of", "application_fee_amount")
 _INTENT = {
+    **dict.fromkeys(_TERMS, TERMS),
     **dict.fromkeys(("customer", "customer_account"), WHO),
     "amount_to_confirm": AMOUNT,
     "capture_method": CAPTURE,
@@ -90,6 +93,7 @@ OWNED: Mapping[CallKind, Mapping[str, str]] = {
     CallKind.PAYMENT_PAGE: _PAGE
     | {
         "payment_intent_data.capture_method": CAPTURE,
+        **{f"payment_intent_data.{name}": TERMS for name in _TERMS},
         "subscription_data": MODE,
         "setup_intent_data": MODE,
     },
@@ -101,7 +105,8 @@ OWNED: Mapping[CallKind, Mapping[str, str]] = {
     },
     CallKind.CONFIRMATION: _INTENT | {"client_secret": CHARGED},
     CallKind.REFUND: {
-        **dict.fromkeys(("payment_intent", "charge", "amount", "currency", "customer", "origin", "reason"), REFUNDED)
+        **dict.fromkeys(("payment_intent", "charge", "amount", "currency", "customer", "origin", "reason"), REFUNDED),
+        **dict.fromkeys(("reverse_transfer", "refund_application_fee"), REFUNDED),
     },
     CallKind.CUSTOMER: _CUSTOMER,
     CallKind.CUSTOMER_UPDATE: _CUSTOMER,

@@ -14,6 +14,7 @@ from typing import Any
 from django_stripe_gateway.choices import RefundStatus
 from django_stripe_gateway.gateways.messages import readable_message
 from django_stripe_gateway.gateways.stripe.charges import intent_charge, paid_with
+from django_stripe_gateway.gateways.stripe.destinations import intent_terms
 from django_stripe_gateway.gateways.stripe.fields import (
     READING_ERRORS,
     Object,
@@ -204,6 +205,7 @@ def _intent_snapshot(obj: Object) -> PaymentSnapshot:
         customer_id=object_id(obj.get("customer")),
         paid_with=paid_with(intent_charge(obj)),
         raw=recorded(obj),
+        terms=intent_terms(obj, currency),
     )
 
 
@@ -217,7 +219,7 @@ def _session_snapshot(obj: Object) -> PaymentSnapshot:
     is_paid = text(obj["payment_status"]) in PAID_STATUSES
     status = ProviderStatus.SUCCEEDED if is_paid else UNPAID_STATUSES.get(str(obj.get("status")), ProviderStatus.OPEN)
     received = amount if is_paid else None
-    failure = used = None
+    failure = used = terms = None
     if isinstance(intent, Mapping):
         inner = _intent_snapshot(intent)
         # The intent knows what the session does not say.
@@ -225,7 +227,7 @@ def _session_snapshot(obj: Object) -> PaymentSnapshot:
             status, received = inner.status, inner.amount_received
             is_refused = status in (ProviderStatus.FAILED, ProviderStatus.AUTHENTICATION_REQUIRED)
             status = ProviderStatus.REJECTED if is_refused else status
-        failure, used = inner.failure, inner.paid_with
+        failure, used, terms = inner.failure, inner.paid_with, inner.terms
     return PaymentSnapshot(
         kind="checkout.session",
         is_session=True,
@@ -243,6 +245,7 @@ def _session_snapshot(obj: Object) -> PaymentSnapshot:
         paid_with=used,
         raw=recorded(obj) | _recorded_totals(obj),
         breakdown=None if asked else _breakdown(obj, currency),
+        terms=terms,
     )
 
 

@@ -15,6 +15,7 @@ from django_stripe_gateway.gateways.stripe.accounts import StripeAccount
 from django_stripe_gateway.gateways.stripe.balance import add_refunds, charge_fees, refund_bookings
 from django_stripe_gateway.gateways.stripe.calls import ask
 from django_stripe_gateway.gateways.stripe.charges import charge_expansion
+from django_stripe_gateway.gateways.stripe.destinations import is_account_id, transfer_params
 from django_stripe_gateway.gateways.stripe.further_params import StripeFurtherParams
 from django_stripe_gateway.gateways.stripe.payment_objects import dispute_snapshot, payment_snapshot, refund_snapshot
 from django_stripe_gateway.gateways.values import (
@@ -38,12 +39,18 @@ class StripeGateway(StripeFurtherParams, Gateway):
     supports_partial_refund = True
     supports_fees = True
     supports_customers = True
+    supports_destinations = True
 
     def __init__(self, account: StripeAccount) -> None:
         super().__init__(account)
         if account.is_localstripe:
-            # It neither keeps what an intent was paid with, nor charges it later, and books everything without a fee.
-            self.supports_customers = self.supports_fees = False
+            # It neither keeps what an intent was paid with, nor charges it later, books everything without a fee, and
+            # knows no accounts but one.
+            self.supports_customers = self.supports_fees = self.supports_destinations = False
+
+    def is_account_id(self, text: str) -> bool:
+        """Return whether ``text`` is spelt like ``acct_1…``."""
+        return is_account_id(text)
 
     def retrieve_payment(self, ref: PaymentRef) -> PaymentSnapshot:
         """Ask Stripe for the session (with its intent), or for the intent."""
@@ -59,9 +66,13 @@ class StripeGateway(StripeFurtherParams, Gateway):
         names = charge_expansion(account.api_version, is_localstripe=account.is_localstripe, before=before, after=after)
         return {"expand": names} if names else {}
 
-    def capture_payment(self, ref: PaymentRef, amount: Decimal, *, idempotency_key: str) -> PaymentSnapshot:
-        """Capture ``amount`` of the intent; Stripe releases the rest."""
+    def capture_payment(
+        self, ref: PaymentRef, amount: Decimal, *, idempotency_key: str, application_fee: Decimal | None = None
+    ) -> PaymentSnapshot:
+        """Capture ``amount`` of the intent; Stripe releases the rest, and keeps the fee unless another one is named."""
         params = {"amount_to_capture": to_minor_units(amount, ref.currency)} | self.with_charge()
+        if application_fee is not None:
+            params["application_fee_amount"] = to_minor_units(application_fee, ref.currency)
         return ask(
             self.v1.payment_intents.capture,
             payment_snapshot,
@@ -96,8 +107,10 @@ class StripeGateway(StripeFurtherParams, Gateway):
         metadata: Mapping[str, str],
         idempotency_key: str,
         further: Mapping[str, Any] = MappingProxyType({}),
+        reverse_transfer: bool = False,
+        refund_application_fee: bool = False,
     ) -> RefundSnapshot:
-        """Refund ``amount`` of the intent."""
+        """Refund ``amount`` of the intent, with that share of what has gone on, and of the platform's fee, if asked."""
         params: dict[str, Any] = {
             "payment_intent": self._intent_id(ref),
             "amount": to_minor_units(amount, ref.currency),
@@ -106,6 +119,10 @@ class StripeGateway(StripeFurtherParams, Gateway):
         # localstripe refuses parameters that it does not know.
         if reason and not self.account.is_localstripe:
             params["reason"] = reason
+        if reverse_transfer:
+            params["reverse_transfer"] = True
+        if refund_application_fee:
+            params["refund_application_fee"] = True
         params = self._with_further(params, further)
         return ask(self.v1.refunds.create, refund_snapshot, params=params, key=idempotency_key, about_state=True)
 
@@ -192,7 +209,7 @@ class StripeGateway(StripeFurtherParams, Gateway):
             params["capture_method"] = "manual"
         if request.description and not self.account.is_localstripe:
             params["description"] = request.description[:1000]
-        return params
+        return params | transfer_params(request.terms, request.currency)
 
 
 def attempt_of(snapshots: Iterable[PaymentSnapshot], request: PaymentRequest) -> PaymentSnapshot | None:

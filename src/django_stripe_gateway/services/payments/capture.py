@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from django_stripe_gateway.choices import OperationKind
@@ -14,6 +15,7 @@ from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.line import PaymentClaim, SnapshotVerb
 from django_stripe_gateway.services.payments.refresh import payment_ref
+from django_stripe_gateway.services.payments.terms import exact_fee, payment_terms, verify_fee
 
 
 class CaptureVerb(SnapshotVerb):
@@ -31,14 +33,27 @@ class CaptureVerb(SnapshotVerb):
         if part != payment.total and not claim.gateway.supports_partial_capture:
             raise UnsupportedByGateway("This gateway can only capture the whole payment.")
         claim.operation.amount = part
+        terms, asked = payment_terms(payment), claim.params.get("application_fee")
+        if asked is not None:
+            if not claim.gateway.supports_destinations:
+                raise UnsupportedByGateway("This gateway takes no application fees.")
+            terms = replace(terms, application_fee=Decimal(asked))
+        # One that was agreed on must fit what is taken, too.
+        verify_fee(terms, part, payment.currency)
 
     def call(self, claim: PaymentClaim) -> PaymentSnapshot:
         """Take the money."""
         amount = claim.operation.amount or claim.subject.total
         snapshot: PaymentSnapshot = claim.gateway.capture_payment(
-            payment_ref(claim.subject), amount, idempotency_key=claim.key
+            payment_ref(claim.subject), amount, idempotency_key=claim.key, **_fee_argument(claim)
         )
         return snapshot
+
+
+def _fee_argument(claim: PaymentClaim) -> dict[str, Decimal]:
+    """Return another fee than was agreed on as an argument, which gateways that know no fees need not take."""
+    fee = claim.params.get("application_fee")
+    return {} if fee is None else {"application_fee": Decimal(fee)}
 
 
 CAPTURE = register(CaptureVerb())
@@ -48,6 +63,7 @@ def capture_payment(
     *,
     payment: AbstractPayment,
     amount: Decimal | None = None,
+    application_fee: Decimal | None = None,
     idempotency_key: str | None = None,
     origin: Origin = SYSTEM,
 ) -> AbstractPayment:
@@ -55,13 +71,18 @@ def capture_payment(
 
     Args:
         amount: in the payment's currency, ``None`` for all of it.
+        application_fee: what your platform keeps of it; by default what was agreed on when the payment was made.
 
     Raises:
-        InvalidAmount: zero, negative, above what was authorised, or finer than the currency.
+        InvalidAmount: zero, negative, above what was authorised, or finer than the currency; or the fee, also one that
+            was agreed on, is more than what is captured.
+        InvalidInput: a fee is named, and the payment has no destination.
         WrongState: the payment is not authorised (any more).
         ProviderError: the provider refused or failed.
     """
     key = scoped_request_key(idempotency_key, "capture", payment.pk)
-    request = Request(about={"requested_amount": amount}, key=key)
+    fee = None if application_fee is None else str(exact_fee(application_fee, payment.currency))
+    params = {} if fee is None else {"application_fee": fee}
+    request = Request(params=params, match={"application_fee": fee}, about={"requested_amount": amount}, key=key)
     captured: AbstractPayment = run(CAPTURE, payment.pk, request, origin).subject
     return captured

@@ -24,7 +24,13 @@ from django_stripe_gateway.exceptions import (
 )
 from django_stripe_gateway.gateways.registry import billing_variants, get_gateway
 from django_stripe_gateway.gateways.values import PaymentSnapshot
-from django_stripe_gateway.models import AbstractPayment, Customer, PaymentGatewayConfig, get_payment_model
+from django_stripe_gateway.models import (
+    AbstractPayment,
+    ConnectedAccount,
+    Customer,
+    PaymentGatewayConfig,
+    get_payment_model,
+)
 from django_stripe_gateway.services.amounts import validate_amount
 from django_stripe_gateway.services.operations.engine import (
     give_up,
@@ -41,6 +47,7 @@ from django_stripe_gateway.services.payments.create import store_payment, verifi
 from django_stripe_gateway.services.payments.customers import known_customer
 from django_stripe_gateway.services.payments.line import BeginningVerb, PaymentClaim, payment_request
 from django_stripe_gateway.services.payments.refresh import sync_payment
+from django_stripe_gateway.services.payments.terms import kept_terms, take_terms
 from django_stripe_gateway.services.subscriptions.customers import note_unheard_deletion
 from django_stripe_gateway.services.subscriptions.payment_methods import list_payment_methods, own_payment_method
 
@@ -53,6 +60,7 @@ class ChargeVerb(BeginningVerb):
     def check(self, claim: PaymentClaim) -> None:
         """Keep where the customer would come back to, should they have to authenticate."""
         claim.params["success_url"] = claim.subject.get_success_url()
+        claim.params.update(kept_terms(claim.subject))
 
     def call(self, claim: PaymentClaim) -> PaymentSnapshot:
         """Charge."""
@@ -93,6 +101,9 @@ def charge(
     metadata: Mapping[str, Any] | None = None,
     gateway: str = "",
     capture_method: str | None = None,
+    destination: ConnectedAccount | str = "",
+    on_behalf_of: ConnectedAccount | str = "",
+    application_fee: Decimal | None = None,
     user: Any = None,
     base_url: str = "",
     idempotency_key: str | None = None,
@@ -109,6 +120,7 @@ def charge(
         description, order_id, metadata, fields: see ``create_payment``.
         gateway: name of an active ``PaymentGatewayConfig``, or its variant; by default the first that can do it.
         capture_method: "automatic" or "manual"; by default as the variant is configured.
+        destination, on_behalf_of, application_fee: see ``create_payment``.
         user: whose payment it is in lists, where the owner is no user.
         base_url: scheme and host for the return URLs when ``PAYMENT_HOST`` is not set.
         idempotency_key: the same key of the same owner brings the same payment again, and the same decline.
@@ -119,8 +131,8 @@ def charge(
         and ``get_confirmation_url()`` leads there.
 
     Raises:
-        InvalidInput: amount, currency or gateway cannot be accepted, the payment method is not the owner's, or there
-            is none ("no_default_payment_method"); nothing was stored.
+        InvalidInput: amount, currency, gateway, account or fee cannot be accepted, the payment method is not the
+            owner's, or there is none ("no_default_payment_method"); nothing was stored.
         UnsupportedByGateway: the gateway cannot do it.
         PaymentDeclined: declined; ``extra["payment_id"]`` is the payment, which its customer can still pay.
         ProviderError: the provider refused or failed; with an unknown outcome a repeat under the same
@@ -150,6 +162,7 @@ def charge(
         **fields,
     )
     payment.base_url = base_url
+    take_terms(payment, destination=destination, on_behalf_of=on_behalf_of, application_fee=application_fee)
     request = Request(params={"payment_method": method, "customer_id": payment.provider_customer_id}, key=key)
     try:
         claim = store_payment(CHARGE, payment, request, origin)

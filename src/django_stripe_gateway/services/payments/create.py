@@ -22,6 +22,7 @@ from django_stripe_gateway.gateways.registry import get_gateway
 from django_stripe_gateway.gateways.values import PaymentRef, PaymentSnapshot
 from django_stripe_gateway.models import (
     AbstractPayment,
+    ConnectedAccount,
     Customer,
     PaymentGatewayConfig,
     PaymentOperation,
@@ -55,6 +56,7 @@ from django_stripe_gateway.services.payments.line import (
 )
 from django_stripe_gateway.services.payments.line_items import line_items
 from django_stripe_gateway.services.payments.refresh import ask_about, sync_payment, write_snapshot
+from django_stripe_gateway.services.payments.terms import kept_terms, take_terms, verify_terms
 from django_stripe_gateway.services.payments.unexpected import verify_decided
 from django_stripe_gateway.services.subscriptions.customers import ensure_customer, note_unheard_deletion
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
@@ -75,7 +77,7 @@ class CreateVerb(BeginningVerb):
         Nobody is asked if another request has started the payment meanwhile.
         """
         payment, gateway, asked = claim.subject, claim.gateway, claim.params
-        kept = {name: asked[name] for name in KEPT if asked.get(name)}
+        kept = {name: asked[name] for name in KEPT if asked.get(name)} | kept_terms(payment)
         if is_open(payment) and payment.transaction_id != asked.get("replaces"):
             claim.is_answered = True
             return
@@ -156,6 +158,9 @@ def create_payment(
     capture_method: str | None = None,
     payment_method: str = "",
     save_payment_method: bool = False,
+    destination: ConnectedAccount | str = "",
+    on_behalf_of: ConnectedAccount | str = "",
+    application_fee: Decimal | None = None,
     customer_owner: Any = None,
     confirm: bool = True,
     base_url: str = "",
@@ -178,6 +183,9 @@ def create_payment(
             has saved.
         save_payment_method: keep what is paid with on the owner's customer, for ``charge`` and for what they buy next.
             It is the customer's to say.
+        destination: the connected account that the money goes on to: its row, or the provider's id of it.
+        on_behalf_of: the one that is shown as the merchant; beside a destination it is that one.
+        application_fee: what your platform keeps, in the payment's currency.
         customer_owner: who is billed, where that is not the user (``STRIPE_GATEWAY_OWNER_MODEL``).
         confirm: ``False`` leaves a payment that would be confirmed at once (localstripe) to ``confirm_payment``.
         base_url: scheme and host for the return URLs when ``PAYMENT_HOST`` is not set.
@@ -189,8 +197,8 @@ def create_payment(
         browser needs (PaymentIntent).
 
     Raises:
-        InvalidInput: amount, currency, gateway or payment method cannot be accepted.
-        UnsupportedByGateway: the gateway saves nothing that is paid with.
+        InvalidInput: amount, currency, gateway, payment method, account or fee cannot be accepted.
+        UnsupportedByGateway: the gateway saves nothing that is paid with, or passes nothing on.
         PaymentDeclined: the test payment method was declined; the payment can still be paid.
         ProviderError: the provider refused or failed; with an unknown outcome a repeat under the same
             ``idempotency_key`` carries on.
@@ -218,6 +226,7 @@ def create_payment(
     request = Request(params={"payment_method": payment_method}, key=key)
     customer = None
     if not known:
+        take_terms(payment, destination=destination, on_behalf_of=on_behalf_of, application_fee=application_fee)
         billed = customer_owner or billed_owner(owner)
         request = replace(request, further=ask_host_to_start(payment))
         customer, request = _with_customer(payment, request, billed, save_payment_method, origin)
@@ -317,6 +326,7 @@ def start_payment(
                 return payment
             replaces = payment.transaction_id
     validate_amount(payment.total, payment.currency)
+    verify_terms(payment)
     made_in(payment.variant)
     params = {"payment_method": "", "base_url": base_url, "anew": True} | ({"replaces": replaces} if replaces else {})
     request = Request(params=params, further=ask_host_to_start(payment))

@@ -15,7 +15,13 @@ from django_stripe_gateway.choices import (
     UnexpectedState,
 )
 from django_stripe_gateway.exceptions import GatewayError, ProviderStateError, WrongState
-from django_stripe_gateway.gateways.values import PaymentRef, PaymentSnapshot, ProviderStatus, RefundSnapshot
+from django_stripe_gateway.gateways.values import (
+    PaymentRef,
+    PaymentSnapshot,
+    ProviderStatus,
+    RefundSnapshot,
+    TransferTerms,
+)
 from django_stripe_gateway.models import AbstractPayment, UnexpectedPayment
 from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.money import display_amount
@@ -29,6 +35,7 @@ from django_stripe_gateway.services.payments.line import PaymentClaim, PaymentVe
 from django_stripe_gateway.services.payments.refresh import payment_ref, write_refunds
 from django_stripe_gateway.services.payments.refund import RefundVerb
 from django_stripe_gateway.services.payments.sync import apply_snapshot
+from django_stripe_gateway.services.payments.terms import given_back
 from django_stripe_gateway.services.payments.unexpected import GONE, TAKEN, find_unexpected
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.transactions import payments_database
@@ -145,6 +152,7 @@ class ReturnVerb(RefundVerb):
             reason="",
             metadata=payment_metadata(claim.subject) | {"operation": str(claim.operation.pk)},
             idempotency_key=claim.key,
+            **_given_back(claim, row),
         )
         return refund
 
@@ -256,6 +264,14 @@ def _row_of(claim: PaymentClaim) -> UnexpectedPayment:
 
 def _ref(row: UnexpectedPayment) -> PaymentRef:
     return PaymentRef(row.object_id, row.intent_id, row.currency)
+
+
+def _given_back(claim: PaymentClaim, row: UnexpectedPayment) -> dict[str, bool]:
+    """Return what is taken back along with the money: as it was paid, whatever the payment says by now."""
+    if not claim.gateway.supports_destinations:
+        return {}
+    intent: PaymentSnapshot = claim.gateway.retrieve_payment(PaymentRef(row.intent_id, row.intent_id, row.currency))
+    return given_back(intent.terms or TransferTerms())
 
 
 def _is_held_beside(payment: AbstractPayment, row: UnexpectedPayment) -> bool:

@@ -19,6 +19,7 @@ from django_stripe_gateway.gateways.values import PaymentRef, PaymentSnapshot, P
 from django_stripe_gateway.models import AbstractPayment, UnexpectedPayment
 from django_stripe_gateway.money import to_minor_units
 from django_stripe_gateway.services.payments.breakdown import asked_amounts
+from django_stripe_gateway.services.payments.terms import are_unchanged
 from django_stripe_gateway.services.payments.unexpected import find_unexpected, verify_decided
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -69,7 +70,7 @@ def is_fresh(payment: AbstractPayment) -> bool:
 
 def fits(payment: AbstractPayment, snapshot: PaymentSnapshot) -> bool:
     """Return whether what a page asks for is what the payment asks for, before anything that the page itself adds."""
-    if snapshot.currency not in ("", payment.currency.upper()):
+    if snapshot.currency not in ("", payment.currency.upper()) or not are_unchanged(payment):
         return False
     asked = asked_amounts(payment)
     if asked is not None and asked.total != payment.total:
@@ -80,6 +81,8 @@ def fits(payment: AbstractPayment, snapshot: PaymentSnapshot) -> bool:
 
 def is_unchanged(payment: AbstractPayment) -> bool:
     """Return whether the payment still asks for what was asked for when it was started, as far as is known here."""
+    if not are_unchanged(payment):
+        return False
     asked = asked_amounts(payment)
     if asked is not None:
         return bool(asked.total == payment.total)

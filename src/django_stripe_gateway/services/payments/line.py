@@ -28,6 +28,7 @@ from django_stripe_gateway.services.operations.page_times import closing_moment
 from django_stripe_gateway.services.operations.verbs import Claim, Verb
 from django_stripe_gateway.services.payments.refresh import ask_about, payment_ref, write_snapshot
 from django_stripe_gateway.services.payments.sync import apply_snapshot
+from django_stripe_gateway.services.payments.terms import operation_terms
 from django_stripe_gateway.services.payments.unexpected import note_unexpected
 from django_stripe_gateway.services.transactions import lock_payment
 from django_stripe_gateway.transitions import can_transition
@@ -199,4 +200,5 @@ def payment_request(payment: AbstractPayment, operation: PaymentOperation) -> Pa
         save_payment_method=params.get("save_payment_method", False),
         offer_to_save=params.get("offer_to_save", False),
         further=kept_params(params),
+        terms=operation_terms(params),
     )

@@ -39,7 +39,11 @@ from django_stripe_gateway.services.payments.line import (
 )
 from django_stripe_gateway.services.payments.refresh import payment_ref
 from django_stripe_gateway.services.payments.refund_sync import apply_refund, fail_refund
+from django_stripe_gateway.services.payments.terms import given_back, payment_terms
 from django_stripe_gateway.services.transactions import payments_database
+
+#: What a caller may say of a platform's payment.
+ASKED = ("reverse_transfer", "refund_application_fee")
 
 
 class RefundVerb(PaymentVerb[RefundSnapshot]):
@@ -59,6 +63,8 @@ class RefundVerb(PaymentVerb[RefundSnapshot]):
         if part != payment.captured_amount and not claim.gateway.supports_partial_refund:
             raise UnsupportedByGateway("This gateway can only refund the whole payment.")
         operation, reason = claim.operation, claim.params["reason"]
+        asked = {name: claim.params.get(name) for name in ASKED}
+        claim.params["gives_back"] = given_back(payment_terms(payment), **asked)
         operation.amount = part
         # Stored along with its operation, so that nothing else is promised of the money.
         currency = payment.currency.upper()
@@ -76,6 +82,7 @@ class RefundVerb(PaymentVerb[RefundSnapshot]):
             metadata=payment_metadata(claim.subject) | {"operation": str(claim.operation.pk)},
             idempotency_key=claim.key,
             **claim.further_argument,
+            **claim.params.get("gives_back", {}),
         )
         return snapshot
 
@@ -121,6 +128,8 @@ def refund_payment(
     payment: AbstractPayment,
     amount: Decimal | None = None,
     reason: str = "",
+    reverse_transfer: bool | None = None,
+    refund_application_fee: bool | None = None,
     idempotency_key: str | None = None,
     origin: Origin = SYSTEM,
 ) -> Refund:
@@ -129,12 +138,17 @@ def refund_payment(
     Args:
         amount: in the payment's currency, ``None`` for all that is left.
         reason: one of ``RefundReason``, or empty.
+        reverse_transfer: take the same share back of the payment's destination, if it has one; by default yes.
+            Otherwise your platform pays for the refund.
+        refund_application_fee: give the same share of the application fee back to the destination; by default yes,
+            unless nothing is taken back of that: Stripe does the one only with the other.
 
     Returns:
         The refund; ``refund.payment`` is the payment as it is afterwards. A refund can stay pending for days.
 
     Raises:
         InvalidAmount: zero, negative, above what is left, or finer than the currency.
+        InvalidInput: the payment has no destination, or no fee, or only the fee would be given back.
         WrongState: the payment is not paid, or nothing is left.
         ProviderError: the provider refused or failed.
     """
@@ -142,7 +156,10 @@ def refund_payment(
         raise InvalidInput(f"The reason is one of {', '.join(RefundReason.values)}.", field="reason")
     key = scoped_request_key(idempotency_key, "refund", payment.pk)
     further = ask_host_about(CallKind.REFUND, payment, amount=amount)
-    request = Request(params={"reason": reason}, about={"requested_amount": amount}, key=key, further=further)
+    asked = dict(zip(ASKED, (reverse_transfer, refund_application_fee), strict=True))
+    request = Request(
+        params={"reason": reason, **asked}, match=asked, about={"requested_amount": amount}, key=key, further=further
+    )
     claim = run(REFUND, payment.pk, request, origin)
     refund: Refund = claim.result or _refund_of(claim)
     refund.payment = claim.subject

@@ -19,6 +19,7 @@ from django_stripe_gateway.services.audit import announce_failure, announce_stat
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.payments.breakdown import agreed_amounts, take_amounts
 from django_stripe_gateway.services.payments.paid_with import PAID_WITH, take_paid_with
+from django_stripe_gateway.services.payments.terms import TERMS, mirror_terms
 from django_stripe_gateway.services.payments.unexpected import ANOTHER_AMOUNT, SECOND_TIME, TAKEN, contradiction
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.services.transactions import payments_database
@@ -51,6 +52,7 @@ WATCHED = (
     *"status total tax delivery transaction_id intent_id authorized_amount captured_amount extra_data".split(),
     *"failure_code decline_code message".split(),
     *PAID_WITH,
+    *TERMS,
 )
 
 
@@ -84,6 +86,9 @@ def apply_snapshot(
         take_amounts(payment, agreed, snapshot, origin)
     _take_status(payment, snapshot, operation)
     _take_object(payment, snapshot, own=own)
+    if snapshot.terms is not None and snapshot.status in TAKEN and TARGETS[snapshot.status] == payment.status:
+        # What is not paid yet may be started anew on others; what came too late may not know of a capture's fee.
+        mirror_terms(payment, snapshot.terms)
     if snapshot.paid_with is not None:
         # Whenever it comes: of one object's attempts one succeeds, and other objects have been told apart above.
         take_paid_with(payment, snapshot.paid_with, was_paid=before["status"] in PAID)
