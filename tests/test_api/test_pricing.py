@@ -131,6 +131,14 @@ def test_what_the_client_sent_is_the_clients_fault(
         ({"amount": Decimal(25), "currency": "EUR", "description": None}, "must return a string as description"),
         ({"amount": Decimal(25), "currency": "EUR", "capture_method": "later"}, "must return automatic or manual"),
         ({"amount": Decimal(25), "currency": "EUR", "capture_method": None}, "must return automatic or manual"),
+        (
+            {"amount": Decimal(25), "currency": "EUR", "application_fee": 1},
+            "application_fee: The amount must be a finite",
+        ),
+        (
+            {"amount": Decimal(25), "currency": "EUR", "application_fee": Decimal(-1)},
+            "application_fee: The amount must not",
+        ),
     ],
 )
 def test_wrong_answer(

@@ -28,7 +28,7 @@ from django_stripe_gateway.payments import create_payment
 from django_stripe_gateway.services.subscriptions.sync import sync_subscription
 from django_stripe_gateway.subscriptions import has_plan
 from tests.conftest import SignalRecorder
-from tests.fake_stripe import payments
+from tests.fake_stripe import connecting, payments
 from tests.fake_stripe.releasing import WAYS
 from tests.test_imports.running_account import RunningAccount, counts, run_import
 from tests.test_imports.tables import make_djstripe_by_hand, other_database, stored_by_djstripe
@@ -147,6 +147,23 @@ def test_imported_payment_can_be_refunded_here(account: RunningAccount, user: An
     Payment.objects.get().refund(Decimal("5.00"))
     assert Payment.objects.get().refunded_amount == 5
     assert account.fake.get(account.fake.get(page["payment_intent"])["latest_charge"])["amount_refunded"] == 500
+
+
+def test_money_that_has_gone_on_comes_back_with_a_refund(account: RunningAccount, user: Any) -> None:
+    seller = account.v1.accounts.create({"capabilities": {"transfers": {"requested": True}}}).id
+    account.fake.act(seller, connecting.onboard)
+    terms = {"transfer_data": {"destination": seller}, "on_behalf_of": seller, "application_fee_amount": 150}
+    account.fake.complete_checkout(account.session(payment_intent_data=terms)["id"])
+    run_import()
+    payment = Payment.objects.get()
+    assert (payment.destination_id, payment.on_behalf_of_id, payment.application_fee) == (
+        seller,
+        seller,
+        Decimal("1.5"),
+    )
+    payment.refund()
+    assert [transfer["reversed"] for transfer in account.fake.all("transfer")] == [True]
+    assert [fee["refunded"] for fee in account.fake.all("application_fee")] == [True]
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -19,8 +19,8 @@ from django_stripe_gateway.services.payments.capture import CAPTURE, capture_pay
 from django_stripe_gateway.services.payments.charge import CHARGE, charge
 from django_stripe_gateway.services.payments.confirm import CONFIRM, confirm_payment
 from django_stripe_gateway.services.payments.create import CREATE
-from django_stripe_gateway.services.payments.decide import ACCEPT, RETURN, accept_unexpected, refund_unexpected
-from django_stripe_gateway.services.payments.refund import REFUND, refund_payment
+from django_stripe_gateway.services.payments.decide import ACCEPT, RETURN, accept_unexpected
+from django_stripe_gateway.services.payments.refund import REFUND
 from django_stripe_gateway.services.subscriptions.abandon import ABANDON
 from django_stripe_gateway.services.subscriptions.add_items import (
     ADD_ITEM,
@@ -85,6 +85,7 @@ from tests.test_verbs.scenes import (
     another_price,
     ask_for_the_meter,
     authorised,
+    authorised_for_a_seller,
     billed,
     cancelled,
     change,
@@ -93,12 +94,16 @@ from tests.test_verbs.scenes import (
     credited,
     customer,
     delete,
+    give_back_six,
+    give_back_unexpected,
     nothing,
     on_the_one,
     on_trial,
     owing,
     paid,
+    paid_for_a_seller,
     paid_too_little,
+    paid_too_little_for_a_seller,
     past_due,
     paused,
     plan_not_sold,
@@ -171,19 +176,24 @@ CASES: tuple[Case, ...] = (
         lambda host: cancel_payment(payment=the_payment(), idempotency_key="k"),
         events={"payment_intent.canceled": 1},
     ),
+    Case(REFUND, paid, give_back_six, {"refund": 1}),
     Case(
-        REFUND,
-        paid,
-        lambda host: refund_payment(payment=the_payment(), amount=Decimal(6), idempotency_key="k"),
-        {"refund": 1},
+        CAPTURE,
+        authorised_for_a_seller,
+        lambda host: capture_payment(
+            payment=the_payment(), amount=Decimal(6), application_fee=Decimal(1), idempotency_key="k"
+        ),
+        {"transfer": 1, "application_fee": 1},
     ),
-    Case(ACCEPT, paid_too_little, lambda host: accept_unexpected(payment=the_payment(), idempotency_key="k")),
+    Case(REFUND, paid_for_a_seller, give_back_six, {"refund": 1, "transfer_reversal": 1, "fee_refund": 1}),
     Case(
         RETURN,
-        paid_too_little,
-        lambda host: refund_unexpected(payment=the_payment(), idempotency_key="k"),
-        {"refund": 1},
+        paid_too_little_for_a_seller,
+        give_back_unexpected,
+        {"refund": 1, "transfer_reversal": 1, "fee_refund": 1},
     ),
+    Case(ACCEPT, paid_too_little, lambda host: accept_unexpected(payment=the_payment(), idempotency_key="k")),
+    Case(RETURN, paid_too_little, give_back_unexpected, {"refund": 1}),
     Case(CREATE_ACCOUNT, nothing, connected, {"account": 1}),
     Case(
         ONBOARD,

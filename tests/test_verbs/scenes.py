@@ -9,14 +9,25 @@ from typing import Any
 from payments import get_payment_model
 
 from django_stripe_gateway.gateways.registry import get_billing_gateway
-from django_stripe_gateway.models import Customer, Invoice, Plan, PlanPricing, Subscription, SubscriptionItem
+from django_stripe_gateway.models import (
+    ConnectedAccount,
+    Customer,
+    Invoice,
+    Plan,
+    PlanPricing,
+    Subscription,
+    SubscriptionItem,
+)
 from django_stripe_gateway.services.catalogue.meters import CREATE_METER
 from django_stripe_gateway.services.catalogue.publish import Push, push_plan
 from django_stripe_gateway.services.connect.accounts import create_connected_account
+from django_stripe_gateway.services.connect.sync import sync_connected_account
 from django_stripe_gateway.services.leaving.close import close_account
 from django_stripe_gateway.services.origins import SYSTEM
 from django_stripe_gateway.services.payments.create import create_payment
+from django_stripe_gateway.services.payments.decide import refund_unexpected
 from django_stripe_gateway.services.payments.refresh import sync_payment
+from django_stripe_gateway.services.payments.refund import refund_payment
 from django_stripe_gateway.services.subscriptions.add_items import (
     add_item,
 )
@@ -33,6 +44,7 @@ from django_stripe_gateway.services.subscriptions.pause import (
     pause_subscription,
 )
 from tests.billing_factories import make_pricing
+from tests.fake_stripe import connecting
 from tests.test_billing.host import SubscriptionHost
 
 Act = Callable[[SubscriptionHost], Any]
@@ -62,8 +74,8 @@ def paid(host: SubscriptionHost, **fields: Any) -> None:
     sync_payment(payment=the_payment())
 
 
-def paid_too_little(host: SubscriptionHost) -> None:
-    payment = waiting(host)
+def paid_too_little(host: SubscriptionHost, **fields: Any) -> None:
+    payment = waiting(host, **fields)
 
     def change(scope: Any, session: Any) -> None:
         session["amount_total"] = 800
@@ -77,8 +89,37 @@ def connected(host: SubscriptionHost) -> None:
     create_connected_account(owner=host.user, gateway="stripe")
 
 
+def sold(host: SubscriptionHost) -> dict[str, Any]:
+    """Return what is said of a payment for a seller, who has told Stripe everything."""
+    connected(host)
+    account = ConnectedAccount.objects.get()
+    host.fake.act(account.provider_id or "", connecting.onboard)
+    sync_connected_account(account=account)
+    return {"destination": account.provider_id, "application_fee": Decimal("1.50")}
+
+
+def paid_for_a_seller(host: SubscriptionHost) -> None:
+    paid(host, **sold(host))
+
+
+def paid_too_little_for_a_seller(host: SubscriptionHost) -> None:
+    paid_too_little(host, **sold(host))
+
+
+def authorised_for_a_seller(host: SubscriptionHost) -> None:
+    paid(host, capture_method="manual", **sold(host))
+
+
 def authorised(host: SubscriptionHost) -> None:
     paid(host, capture_method="manual")
+
+
+def give_back_six(host: SubscriptionHost) -> Any:
+    return refund_payment(payment=the_payment(), amount=Decimal(6), idempotency_key="k")
+
+
+def give_back_unexpected(host: SubscriptionHost) -> Any:
+    return refund_unexpected(payment=the_payment(), idempotency_key="k")
 
 
 def customer(host: SubscriptionHost) -> None:

@@ -28,7 +28,8 @@ from tests.test_verbs.cases import CASES, Case
 TABLES = (PaymentOperation, BillingOperation, CatalogueOperation, ConnectOperation)
 KINDS = (
     "credit_note discount customer subscription subscription_schedule checkout.session payment_intent "
-    "charge refund product price setup_intent invoice invoiceitem billing.meter account"
+    "charge refund product price setup_intent invoice invoiceitem billing.meter account transfer transfer_reversal "
+    "application_fee fee_refund"
 ).split()
 
 

@@ -37,6 +37,7 @@ SECTIONS: Sequence[tuple[Any, Sequence[str]]] = (
         "created modified".split(),
     ),
     (_("Payment method"), "payment_method_type card_brand card_last4 receipt fee_and_net".split()),
+    (_("Platform"), "destination_id on_behalf_of_id application_fee_money".split()),
     (_("Order"), "order_id description metadata delivery_money tax_money capture_method".split()),
     (
         _("Provider"),
@@ -76,6 +77,7 @@ class PaymentAdminMixin(ActionsMixin, IdSearchMixin, LargeListMixin, KeptMixin, 
     refunded_money = money_column("refunded_amount", _("refunded"))
     delivery_money = money_column("delivery", _("delivery"))
     tax_money = money_column("tax", _("tax"))
+    application_fee_money = money_column("application_fee", _("application fee"))
 
     def __init__(self, model: type[Model], admin_site: admin.AdminSite) -> None:
         name_fields(model)

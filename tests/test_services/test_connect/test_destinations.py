@@ -13,6 +13,8 @@ from django_stripe_gateway import exceptions
 from django_stripe_gateway.conf import PAYPAL_PROVIDER
 from django_stripe_gateway.models import ConnectedAccount, PaymentOperation, get_payment_model
 from django_stripe_gateway.payments import (
+    capture_payment,
+    charge,
     create_connected_account,
     refund_payment,
     refund_unexpected,
@@ -24,6 +26,7 @@ from tests.factories import make_payment, make_user
 from tests.fake_stripe import connecting
 from tests.fake_stripe.server import FakeStripe
 from tests.test_services.conftest import Shop
+from tests.test_services.test_saved_cards import saved_card
 from tests.test_webhooks.support import deliver_all
 from tests.test_webhooks.test_order import IGNORED
 
@@ -318,3 +321,82 @@ def test_return(shop: Shop, seller: ConnectedAccount) -> None:
     payment.refresh_from_db()
     refund_unexpected(payment=payment)
     assert balance(shop) == ([(800, 800)], [(150, 150)])
+
+
+# Captures and charges.
+
+
+def test_capture__keeps_the_fee(shop: Shop, seller: ConnectedAccount) -> None:
+    payment = shop.authorized(destination=seller, application_fee=FEE)
+    assert balance(shop) == ([], [])
+    capture_payment(payment=payment, amount=Decimal(6))
+    assert balance(shop) == ([(600, 0)], [(150, 0)])
+    assert "application_fee_amount" not in shop.mutations("/capture")[0].params
+
+
+@pytest.mark.parametrize("fee", ["0.60", "6.00", "0"])
+def test_capture__another_fee(shop: Shop, seller: ConnectedAccount, fee: str) -> None:
+    payment = shop.authorized(destination=seller, application_fee=FEE)
+    before = shop.stripe.events()
+    capture_payment(payment=payment, amount=Decimal(6), application_fee=Decimal(fee))
+    minor = int(Decimal(fee) * 100)
+    assert balance(shop) == ([(600, 0)], [(minor, 0)] if minor else [])
+    assert terms_of(payment) == (seller.provider_id, "", Decimal(fee))
+    # News of before the capture, which come late, know nothing of it.
+    deliver_all([event for event in before if event["type"] not in IGNORED])
+    assert terms_of(payment) == (seller.provider_id, "", Decimal(fee))
+
+
+@pytest.mark.parametrize(
+    ("kept", "asked", "code"),
+    [("6.01", None, "fee_too_large"), ("1", "6.01", "fee_too_large"), ("1", "-1", "invalid_amount")],
+)
+def test_capture__bad_fee(shop: Shop, seller: ConnectedAccount, kept: str, asked: str | None, code: str) -> None:
+    payment = shop.authorized(destination=seller, application_fee=Decimal(kept))
+    fee = None if asked is None else Decimal(asked)
+    with pytest.raises(exceptions.InvalidAmount) as caught:
+        capture_payment(payment=payment, amount=Decimal(6), application_fee=fee)
+    assert (caught.value.code, caught.value.field) == (code, "application_fee")
+    assert not payment.operations.filter(kind="capture").exists()
+    assert not shop.mutations("/capture")
+
+
+def test_capture__fee_of_nobody(shop: Shop) -> None:
+    payment = shop.authorized()
+    with pytest.raises(exceptions.InvalidInput):
+        capture_payment(payment=payment, application_fee=FEE)
+    assert not shop.mutations("/capture")
+
+
+def test_capture__lost_answer(shop: Shop, seller: ConnectedAccount) -> None:
+    payment = shop.authorized(destination=seller, application_fee=FEE)
+    shop.stripe.fault("POST", "/v1/payment_intents/*/capture", kind="error_500_after")
+    with pytest.raises(exceptions.ProviderUnavailable):
+        capture_payment(payment=payment, amount=Decimal(6), application_fee=Decimal("0.6"))
+    capture_payment(payment=payment, amount=Decimal(6), application_fee=Decimal("0.60"))
+    assert balance(shop) == ([(600, 0)], [(60, 0)])
+
+
+@pytest.mark.parametrize("fault", [None, "error_500_before", "error_500_after"])
+def test_charge(shop: Shop, seller: ConnectedAccount, fault: Any) -> None:
+    saved_card(shop.user)
+    asked = {"owner": shop.user, "amount": Decimal(10), "currency": "USD", "idempotency_key": "k"}
+    terms = {"destination": seller, "on_behalf_of": seller, "application_fee": FEE}
+    if fault:
+        shop.stripe.fault("POST", "/v1/payment_intents", kind=fault)
+        with pytest.raises(exceptions.ProviderUnavailable):
+            charge(**asked, **terms)
+    # What is asked for under the key is what was asked for first.
+    payment = charge(**asked, **terms if fault is None else {})
+    assert payment.is_confirmed
+    assert terms_of(payment) == (seller.provider_id, seller.provider_id, FEE)
+    assert balance(shop) == ([(1000, 0)], [(150, 0)])
+
+
+def test_charge__thief(shop: Shop) -> None:
+    saved_card(shop.user)
+    with pytest.raises(exceptions.InvalidInput):
+        charge(owner=shop.user, amount=Decimal(10), currency="USD", application_fee=FEE)
+    with pytest.raises(exceptions.InvalidInput):
+        charge(owner=shop.user, amount=Decimal(10), currency="USD", destination="cus_1")
+    assert not get_payment_model().objects.exists()

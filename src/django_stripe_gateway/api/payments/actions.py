@@ -36,6 +36,7 @@ from django_stripe_gateway.services.payments.customers import may_need_customer
 from django_stripe_gateway.services.payments.guests import guest_token
 from django_stripe_gateway.services.payments.refresh import sync_payment
 from django_stripe_gateway.services.payments.refund import refund_payment
+from django_stripe_gateway.services.payments.terms import exact_fee
 
 
 class PaymentActionView(PaymentView):
@@ -259,9 +260,11 @@ def _check_price(price: Mapping[str, Any], decided: set[str]) -> None:
     if "capture_method" in decided and price["capture_method"] not in CaptureMethod.values:
         problem = f"must return {' or '.join(CaptureMethod.values)} as capture_method, or leave it out"
         raise wrong_answer("price_payment", problem)
-    if decided & {"amount", "currency"}:
+    if decided & {"amount", "currency", "application_fee"}:
         try:
             validate_amount(price["amount"], price["currency"])
+            if price.get("application_fee") is not None:
+                exact_fee(price["application_fee"], price["currency"])
         except InvalidInput as error:
             problem = f"returned an amount that cannot be charged: {error.detail.rstrip('.')}"
             raise wrong_answer("price_payment", problem) from None
