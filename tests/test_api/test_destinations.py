@@ -15,7 +15,7 @@ from django_stripe_gateway.api.payments.serializers import CreatePaymentSerializ
 from django_stripe_gateway.models import ConnectedAccount
 from tests.fake_stripe.server import FakeStripe
 from tests.test_api.calls import act, assert_error, create
-from tests.test_services.test_connect.test_destinations import seller_of
+from tests.test_services.test_connect.sellers import seller_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
