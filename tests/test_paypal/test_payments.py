@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 from django_stripe_gateway.choices import OperationKind, OperationState
 from django_stripe_gateway.exceptions import (
     InvalidAmount,
+    InvalidInput,
     PaymentDeclined,
     ProviderUnavailable,
     UnsupportedCurrency,
@@ -229,6 +230,16 @@ def test_cancel__unpaid__is_never_captured(shop: Shop) -> None:
     assert complete_return(payment=payment).status == "cancelled"
     assert shop.deliver(event) == ["processed"]
     assert shop.fake.state.captures == {}
+
+
+def test_refund__of_what_a_host_has_written_on_it(shop: Shop) -> None:
+    """Nothing of PayPal's has gone on to anybody, whatever the row says."""
+    payment = shop.paid()
+    payment.destination_id, payment.application_fee = "acct_1", Decimal(1)
+    payment.save()
+    assert refunds.refund_payment(payment=payment).status == "succeeded"
+    with pytest.raises(InvalidInput):
+        refunds.refund_payment(payment=shop.paid(), reverse_transfer=True)
 
 
 @pytest.mark.parametrize("manual", [False, True])

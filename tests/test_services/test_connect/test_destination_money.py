@@ -141,6 +141,15 @@ def test_capture__lost_answer(shop: Shop, seller: ConnectedAccount) -> None:
     assert balance(shop) == ([(600, 0)], [(60, 0)])
 
 
+def test_capture__another_fee_than_was_not_answered(shop: Shop, seller: ConnectedAccount) -> None:
+    payment = shop.authorized(destination=seller, application_fee=FEE)
+    shop.stripe.fault("POST", "/v1/payment_intents/*/capture", kind="error_500_before")
+    with pytest.raises(exceptions.ProviderUnavailable):
+        capture_payment(payment=payment, amount=Decimal(6), application_fee=Decimal("0.60"))
+    capture_payment(payment=payment, amount=Decimal(6), application_fee=Decimal("1.00"))
+    assert balance(shop) == ([(600, 0)], [(100, 0)])
+
+
 @pytest.mark.parametrize("fault", [None, "error_500_before", "error_500_after"])
 def test_charge(shop: Shop, seller: ConnectedAccount, fault: Any) -> None:
     saved_card(shop.user)

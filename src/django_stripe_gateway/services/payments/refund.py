@@ -15,7 +15,7 @@ from django_stripe_gateway.exceptions import (
     UnsupportedByGateway,
     WrongState,
 )
-from django_stripe_gateway.gateways.values import RefundSnapshot
+from django_stripe_gateway.gateways.values import RefundSnapshot, TransferTerms
 from django_stripe_gateway.models import AbstractPayment, Refund
 from django_stripe_gateway.money import display_amount, format_amount
 from django_stripe_gateway.services.accounts import prove_payment
@@ -64,7 +64,9 @@ class RefundVerb(PaymentVerb[RefundSnapshot]):
             raise UnsupportedByGateway("This gateway can only refund the whole payment.")
         operation, reason = claim.operation, claim.params["reason"]
         asked = {name: claim.params.get(name) for name in ASKED}
-        claim.params["gives_back"] = given_back(payment_terms(payment), **asked)
+        # What a host has written on a payment of another provider has gone on nowhere.
+        terms = payment_terms(payment) if claim.gateway.supports_destinations else TransferTerms()
+        claim.params["gives_back"] = given_back(terms, **asked)
         operation.amount = part
         # Stored along with its operation, so that nothing else is promised of the money.
         currency = payment.currency.upper()
