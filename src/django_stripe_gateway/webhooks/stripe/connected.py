@@ -18,9 +18,9 @@ def place(variant: str, account_id: str, livemode: bool | None) -> tuple[str, st
     """Return the variant that an event is about, and its account where that is no variant's.
 
     An event that names the verified variant's own account is as one that names none: an endpoint of an organisation
-    names it always. What a platform's endpoint brings of an account that another variant has the key of is that
-    variant's, if the platform has been given a secret for the events of connected accounts. All else is of an account
-    that nothing here belongs to.
+    names it always. What an endpoint brings of an account that another variant has the key of is that variant's, if
+    the platform has been given a secret for the events of connected accounts, or both have the endpoint's secret, as
+    the accounts of an organisation may. All else is of an account that nothing here belongs to.
 
     Raises:
         ProviderUnavailable: Stripe did not say whose the variant's key is.
@@ -37,10 +37,10 @@ def place(variant: str, account_id: str, livemode: bool | None) -> tuple[str, st
             account_id,
             variant,
         )
-    if verified.connect_secrets:
-        for other in stripe_accounts():
-            if other.is_localstripe or livemode not in (None, other.livemode):
-                continue
+    for other in stripe_accounts():
+        if other.is_localstripe or livemode not in (None, other.livemode):
+            continue
+        if verified.connect_secrets or not set(verified.webhook_secrets).isdisjoint(other.webhook_secrets):
             known = current_account(other.variant)
             if known is not None and not known.named_id and known.account_id == account_id:
                 return event_variant(other), ""

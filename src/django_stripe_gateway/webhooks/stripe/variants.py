@@ -14,8 +14,9 @@ from django_stripe_gateway.models.provider_accounts import current_account
 def may_speak_for(verified: str, variant: str) -> bool:
     """Return whether an event that was verified as ``verified`` may change payments of ``variant``.
 
-    They are the same variant, or of one account, or share a secret, so that no signature distinguishes them.
-    localstripe never speaks for Stripe.
+    They are the same variant, or of one account, or share a secret, so that no signature distinguishes them. What is
+    asked in the name of different accounts is of one only if the provider says so: an organisation's key stands for
+    many, and its one endpoint brings the events of all of them. localstripe never speaks for Stripe.
     """
     if verified == variant:
         return True
@@ -26,7 +27,8 @@ def may_speak_for(verified: str, variant: str) -> bool:
     shares_secret = not set(one.webhook_secrets).isdisjoint(other.webhook_secrets)
     if one.is_localstripe != other.is_localstripe:
         return False
-    return has_same_key or shares_secret or _is_one_account(verified, variant)
+    is_apart = one.context != other.context
+    return (not is_apart and (has_same_key or shares_secret)) or _is_one_account(verified, variant)
 
 
 def _is_one_account(verified: str, variant: str) -> bool:
@@ -39,6 +41,6 @@ def _is_one_account(verified: str, variant: str) -> bool:
 
 def event_variant(account: StripeAccount) -> str:
     """Return the first variant of the same account, so that an event that comes on several addresses is stored once."""
-    key = (account.api_key, account.is_localstripe)
-    same = (one.variant for one in stripe_accounts() if (one.api_key, one.is_localstripe) == key)
+    key = (account.api_key, account.context, account.is_localstripe)
+    same = (one.variant for one in stripe_accounts() if (one.api_key, one.context, one.is_localstripe) == key)
     return next(same, account.variant) if account.api_key else account.variant
