@@ -136,7 +136,9 @@ class Dispatcher:
         key = self.keys.authenticate(incoming.headers.get("authorization"))
         self._change_record(position, key_name=key.name)
         key.check_permission(incoming.path)
-        key = key.within(incoming.headers.get("stripe-context"))
+        named = incoming.headers.get("stripe-context"), incoming.headers.get("stripe-account")
+        with self.state.acting():
+            key = key.within(*named, lambda platform, account: self._is_connected(platform, account, key.livemode))
         try:
             params = forms.decode(incoming.form)
         except ValueError as error:
@@ -156,6 +158,9 @@ class Dispatcher:
         self.faults.pass_by(incoming.method, incoming.path, "after")
         self.faults.hang(fault, "after")
         return answer
+
+    def _is_connected(self, platform: str, account: str, livemode: bool) -> bool:
+        return self.state.scope(platform, livemode).find("account", account) is not None
 
     def _protected(
         self, incoming: Incoming, key: ApiKey, params: dict[str, Any], request_id: str, fault: Fault | None

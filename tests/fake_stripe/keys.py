@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
+from collections.abc import Callable
 
 from tests.fake_stripe.errors import ApiError
 
@@ -25,17 +26,26 @@ class ApiKey:
         """Distinguish a live key from a test key, by its prefix as at Stripe."""
         return self.secret.startswith(("sk_live_", "rk_live_", "sk_org_live_"))
 
-    def within(self, context: str | None) -> ApiKey:
-        """Return the key as it acts under a `Stripe-Context`; an organisation's has no account without one."""
-        if not self.secret.startswith("sk_org_"):
-            return self
-        if not context:
+    def within(self, context: str | None, account: str | None, is_connected: Callable[[str, str], bool]) -> ApiKey:
+        """Return the key as it acts under a `Stripe-Context` or `Stripe-Account`.
+
+        An organisation's key has no account without one; `is_connected` says of a platform and an account whether the
+        one may act for the other. https://docs.stripe.com/context
+        """
+        is_organization, path = self.secret.startswith("sk_org_"), (context or account or "").split("/")
+        if is_organization and not context:
             raise ApiError(400, "Organization API keys must be used with the `Stripe-Context` header.", stored=False)
-        account = context.rpartition("/")[2]
-        if account not in self.account.split():
-            message = f"The provided key '{self.secret[:8]}***' does not have access to account '{account}'."
-            raise ApiError(403, message, stored=False)
-        return dataclasses.replace(self, account=account)
+        own, asked = self.account.split(), path[-1] or self.account
+        platforms = [name for name in path[:-1] if name in own] if is_organization else own
+        if asked in own or any(is_connected(platform, asked) for platform in platforms):
+            return dataclasses.replace(self, account=asked)
+        raise ApiError(
+            403,
+            f"The provided key '{self.secret[:8]}***' does not have access to account '{asked}' (or that account does "
+            "not exist). Application access may have been revoked.",
+            code="account_invalid",
+            stored=False,
+        )
 
     def check_permission(self, path: str) -> None:
         """Refuse what a restricted key may not ask for."""

@@ -172,13 +172,14 @@ def test_related_object__asks_nobody_else(stripe_server: FakeStripe, url: Any) -
 
 
 def test_related_object__of_another_account(stripe_server: FakeStripe) -> None:
-    intent = Sdk(stripe_server).intent()
-    url = f"/v1/payment_intents/{intent['id']}"
+    sdk = Sdk(stripe_server)
+    ours, account = sdk.intent(), sdk.v1.accounts.create({"country": "DE"}).id
+    theirs = sdk.v1.payment_intents.create({"amount": 100, "currency": "usd"}, {"stripe_account": account})
     stripe_server.forget_requests()
-    events = StripeEvents(stripe_account("stripe"))
-    assert events.related_object({"url": url}, context="acct_1")["id"] == intent["id"]
-    assert events.related_object({"url": url})["id"] == intent["id"]
-    assert [request.stripe_context for request in stripe_server.requests] == ["acct_1", None]
+    events, path = StripeEvents(stripe_account("stripe")), "/v1/payment_intents/"
+    assert events.related_object({"url": path + theirs.id}, context=account)["id"] == theirs.id
+    assert events.related_object({"url": path + ours["id"]})["id"] == ours["id"]
+    assert [request.stripe_context for request in stripe_server.requests] == [account, None]
 
 
 HALF_FORMED: dict[str, dict[str, Any]] = {
