@@ -41,6 +41,8 @@ class Price(TypedDict):
         capture_method: "automatic" or "manual"; by default as the variant is configured.
         destination, on_behalf_of, application_fee: of a platform's payment, see ``create_payment``; no client can say
             them.
+        account: the ``ConnectedAccount`` of the seller on whose own account it is taken; by default the gateway's. No
+            client says it.
     """
 
     amount: Decimal
@@ -50,6 +52,7 @@ class Price(TypedDict):
     destination: NotRequired[Any]
     on_behalf_of: NotRequired[Any]
     application_fee: NotRequired[Decimal | None]
+    account: NotRequired[Any]
 
 
 PRICE_KEYS = (*Price.__annotations__,)

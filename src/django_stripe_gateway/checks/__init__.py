@@ -28,6 +28,8 @@ E020  Error   database the database has no transactions
 E021  Error   database the database cannot lock rows
 E022  Error   database transactions do not see what was committed while they waited for a lock
 E023  Error   database Stripe has named another account for a key than the settings do
+E024  Error   always   a variant's name is a seller's account's, or too long to stand before one
+E025  Error   always   ``direct_charges`` on an account that cannot have sellers
 E030  Error   deploy   localstripe with ``DEBUG = False``
 E031  Error   deploy   a dummy API key with ``DEBUG = False``
 E032  Error   deploy   the key would be sent over plain http
@@ -47,6 +49,7 @@ W004  Warning always   a variant uses django-payments' own Stripe provider
 W005  Warning always   a template override stands in an app that comes too late
 W006  Warning always   webhook events are left to workers, but the tasks backend has none
 W007  Warning always   actions of a team's are open to every member, and not named
+W008  Warning always   payments are taken on sellers' accounts, whose events do not come
 W020  Warning database an active gateway names a variant that cannot be called
 W021  Warning database the database cannot store every character
 W022  Warning database a plan that is paid for lacks a metric of the default plan

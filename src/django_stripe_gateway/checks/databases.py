@@ -79,7 +79,7 @@ def check_gateway_rows(app_configs: Any, databases: Sequence[str] | None = None,
         for name, (path, options) in readable_variants().items()
         if owner_of(path, options) is not None or options.get("gateway")
     }
-    rows = PaymentGatewayConfig.objects.using(alias).active().values_list("name", "variant")
+    rows = PaymentGatewayConfig.objects.using(alias).filter(is_active=True).values_list("name", "variant")
     found = []
     try:
         for name, variant in rows:

@@ -26,6 +26,7 @@ from django_stripe_gateway.conf.paypal import PayPalSettings
 from django_stripe_gateway.conf.setting import PREFIX, Setting, made_of_settings
 from django_stripe_gateway.conf.usage import UsageSettings
 from django_stripe_gateway.conf.values import split_secrets
+from django_stripe_gateway.conf.variants import is_seller_variant, seller_variant, split_variant
 from django_stripe_gateway.conf.webhooks import WebhookSettings
 
 LOCALSTRIPE_API_KEY = "sk_test_123"
@@ -74,8 +75,11 @@ __all__ = [
     "PaymentsConf",
     "StripeGatewayConf",
     "gateway_settings",
+    "is_seller_variant",
     "made_of_settings",
+    "seller_variant",
     "settings_of",
     "split_secrets",
+    "split_variant",
     "unset_payment_host",
 ]

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from django_stripe_gateway.conf.setting import made_of_settings
+from django_stripe_gateway.conf.variants import Variants
 
 STRIPE_PROVIDER = "django_stripe_gateway.providers.StripeProvider"
 PAYPAL_PROVIDER = "django_stripe_gateway.providers.PayPalProvider"
@@ -50,9 +51,11 @@ class DjangoPaymentsSettings:
     """What django-payments' settings say."""
 
     @property
-    def variants(self) -> Mapping[str, tuple[str, Mapping[str, Any]]]:
-        """django-payments' ``PAYMENT_VARIANTS``."""
-        return getattr(settings, "PAYMENT_VARIANTS", None) or {}
+    def variants(self) -> Variants:
+        """django-payments' ``PAYMENT_VARIANTS``; see ``Variants`` for those of sellers."""
+        written = getattr(settings, "PAYMENT_VARIANTS", None)
+        # The checks say what is wrong with anything else.
+        return Variants(written if isinstance(written, Mapping) else {})
 
     @property
     def payment_host(self) -> str:

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from django_stripe_gateway.conf.rules import Rule
+from django_stripe_gateway.conf.variants import is_seller_variant
 
 PREFIX = "STRIPE_GATEWAY_"
 NEVER_READ = object()
@@ -98,7 +99,8 @@ def made_of_settings(*names: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Let a function remember what it returns until one of Django's settings ``names`` is another.
 
     A dictionary that was changed in place is another one, too: what it held is compared. What is raised is not
-    remembered. The arguments have to be hashable and few.
+    remembered, and nothing of a seller's variant: the settings do not say whether it is there. The arguments have to be
+    hashable and few.
     """
 
     def decorate(make: Callable[P, T]) -> Callable[P, T]:
@@ -106,6 +108,8 @@ def made_of_settings(*names: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
         @functools.wraps(make)
         def made_once(*args: P.args, **kwargs: P.kwargs) -> T:
+            if any(isinstance(arg, str) and is_seller_variant(arg) for arg in args):
+                return make(*args, **kwargs)
             key = args, tuple(kwargs.items())
             known = remembered.get(key)
             if known is None or not known[0].is_current():

@@ -8,6 +8,8 @@ from typing import Any
 from django.core.exceptions import AppRegistryNotReady
 from django.utils.module_loading import import_string
 
+from django_stripe_gateway.conf import split_variant
+
 
 def is_entry_of(name: str, provider_path: str, gateway_path: str, path: str, options: Mapping[str, Any]) -> bool:
     """Return whether an entry is one of the accounts of the provider ``name``.
@@ -36,3 +38,15 @@ def extends(path: str, base: str) -> bool:
         # The checks say what is wrong with it; a module can raise anything when it is imported.
         return False
     return isinstance(found, type) and isinstance(parent, type) and issubclass(found, parent)
+
+
+def why_unknown(variant: str) -> str:
+    """Return what is wrong with a variant that has no entry, and what to do."""
+    platform, account_id = split_variant(variant)
+    if not account_id:
+        return f"PAYMENT_VARIANTS has no entry {variant!r}. Add it, or correct the gateway."
+    return (
+        f"The account {account_id} takes no payments through the variant {platform!r}: it is not connected to its "
+        'platform (any more), or the variant has no option "direct_charges". Connect it again, or give up in the admin '
+        "on what is open there."
+    )

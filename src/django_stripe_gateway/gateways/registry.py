@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from django.utils.module_loading import import_string
 
 from django_stripe_gateway.accounts import Account, read_accounts_with
-from django_stripe_gateway.conf import gateway_settings, made_of_settings
+from django_stripe_gateway.conf import gateway_settings, is_seller_variant, made_of_settings, split_variant
 from django_stripe_gateway.exceptions import GatewayConfigurationError, UnsupportedByGateway
 from django_stripe_gateway.gateways.account_reading import AccountReader
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.billing import BillingGateway
 from django_stripe_gateway.gateways.connecting import ConnectGateway
+from django_stripe_gateway.gateways.entries import why_unknown
 from django_stripe_gateway.gateways.metering import MeterGateway
 from django_stripe_gateway.gateways.provider import Provider
 
@@ -57,10 +58,18 @@ def provider_of(variant: str) -> Provider | None:
         return None
 
 
-@made_of_settings("PAYMENT_VARIANTS")
 def _owner(variant: str, *providers: Provider) -> Provider | None:
+    platform = split_variant(variant)[0]
+    # Asked of the database, and never remembered.
+    if platform != variant and variant not in gateway_settings.variants:
+        raise GatewayConfigurationError(why_unknown(variant))
+    return _owner_of_entry(platform, *providers)
+
+
+@made_of_settings("PAYMENT_VARIANTS")
+def _owner_of_entry(variant: str, *providers: Provider) -> Provider | None:
     if variant not in gateway_settings.variants:
-        raise GatewayConfigurationError(f"PAYMENT_VARIANTS has no entry {variant!r}. Add it, or correct the gateway.")
+        raise GatewayConfigurationError(why_unknown(variant))
     return next((provider for provider in providers if provider.owns(variant)), None)
 
 
@@ -88,13 +97,26 @@ def get_gateway(variant: str) -> Gateway:
     return _gateway_of_host(variant, provider) if is_hosts else provider.payments(variant)  # type: ignore[union-attr]
 
 
+def refuse_sellers(variant: str, what: str) -> None:
+    """Raise ``UnsupportedByGateway`` for a seller's variant.
+
+    Args:
+        what: cannot be had there; the beginning of a sentence.
+    """
+    if is_seller_variant(variant):
+        raise UnsupportedByGateway(
+            f"{what} are the platform's: on a seller's account ({variant}) one-off payments are taken and nothing else."
+        )
+
+
 def get_billing_gateway(variant: str) -> BillingGateway:
     """Return the gateway that bills customers of the account behind ``variant``.
 
     Raises:
         GatewayConfigurationError: the settings name no such variant.
-        UnsupportedByGateway: the variant's provider bills no subscriptions.
+        UnsupportedByGateway: the variant's provider bills no subscriptions, or it is a seller's.
     """
+    refuse_sellers(variant, "Subscriptions, customers and catalogue")
     provider = _owner(variant, *_providers.values())
     if provider is None:
         raise UnsupportedByGateway(f"The provider of the variant {variant!r} bills no subscriptions here.")
@@ -106,7 +128,9 @@ def get_meters(variant: str) -> MeterGateway:
 
     Raises:
         GatewayConfigurationError: the settings name no such variant, or one whose provider has no meters.
+        UnsupportedByGateway: it is a seller's.
     """
+    refuse_sellers(variant, "Meters")
     provider = _owner(variant, *_providers.values())
     if provider is None or not provider.supports_meters:
         raise GatewayConfigurationError(f"The provider of the variant {variant!r} has no meters here.")
@@ -118,8 +142,9 @@ def get_connect_gateway(variant: str) -> ConnectGateway:
 
     Raises:
         GatewayConfigurationError: the settings name no such variant.
-        UnsupportedByGateway: the variant's provider connects none.
+        UnsupportedByGateway: the variant's provider connects none, or it is a seller's itself.
     """
+    refuse_sellers(variant, "Connected accounts")
     provider = _owner(variant, *_providers.values())
     if provider is None:
         raise UnsupportedByGateway(f"The provider of the variant {variant!r} connects no accounts of sellers here.")
@@ -131,8 +156,9 @@ def get_account_reader(variant: str) -> AccountReader:
 
     Raises:
         GatewayConfigurationError: the settings name no such variant.
-        UnsupportedByGateway: the variant's provider cannot be read so.
+        UnsupportedByGateway: the variant's provider cannot be read so, or it is a seller's.
     """
+    refuse_sellers(variant, "Imports")
     provider = _owner(variant, *_providers.values())
     if provider is None:
         raise UnsupportedByGateway(f"The account of the variant {variant!r} cannot be imported here.")
@@ -141,13 +167,13 @@ def get_account_reader(variant: str) -> AccountReader:
 
 def is_supported_variant(variant: str) -> bool:
     """Return whether ``get_gateway`` would find a gateway for ``variant``."""
-    return provider_of(variant) is not None or bool(_host_path(variant))
+    return provider_of(variant) is not None or (bool(_host_path(variant)) and variant in gateway_settings.variants)
 
 
 def bills_subscriptions(variant: str) -> bool:
     """Return whether subscriptions can be sold through the account behind ``variant``."""
     provider = provider_of(variant)
-    return provider is not None and provider.supports_billing
+    return provider is not None and provider.supports_billing and not is_seller_variant(variant)
 
 
 def billing_variants() -> Iterator[str]:
@@ -158,7 +184,7 @@ def billing_variants() -> Iterator[str]:
 def has_meters(variant: str) -> bool:
     """Return whether use can be reported to the account behind ``variant``."""
     provider = provider_of(variant)
-    return provider is not None and provider.supports_meters
+    return provider is not None and provider.supports_meters and not is_seller_variant(variant)
 
 
 @contextmanager
@@ -173,7 +199,7 @@ def temporary_providers() -> Iterator[None]:
 
 
 def _host_path(variant: str) -> str:
-    options = gateway_settings.variants.get(variant, ("", {}))[1] or {}
+    options = gateway_settings.variants.get(split_variant(variant)[0], ("", {}))[1] or {}
     return str(options.get("gateway") or "")
 
 

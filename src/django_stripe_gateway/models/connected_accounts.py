@@ -5,10 +5,20 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.db import models
+from django.db import models, router
+from django.db.models import Exists, F, OuterRef, Q, Value
+from django.db.models.functions import Concat
 from django.utils.translation import gettext_lazy as _
 
-from django_stripe_gateway.models.provider_accounts import AccountQuerySet, OfAccount, of_current_accounts
+from django_stripe_gateway.accounts import Account
+from django_stripe_gateway.conf import gateway_settings, seller_variant
+from django_stripe_gateway.conf.variants import resolve_sellers_with
+from django_stripe_gateway.models.provider_accounts import (
+    AccountQuerySet,
+    OfAccount,
+    current_account,
+    of_current_accounts,
+)
 
 
 class ConnectedAccountQuerySet(AccountQuerySet["ConnectedAccount"]):
@@ -29,6 +39,12 @@ class ConnectedAccountQuerySet(AccountQuerySet["ConnectedAccount"]):
     def payable(self) -> ConnectedAccountQuerySet:
         """Return the accounts that payments can be taken for."""
         return self.connected().filter(charges_enabled=True)
+
+    def of_platform(self, platform: Account | None) -> ConnectedAccountQuerySet:
+        """Return those that are connected to an account; none while nobody knows for certain which one that is."""
+        if platform is None or not platform.account_id or platform.named_id:
+            return self.none()
+        return self.connected().filter(livemode=platform.livemode, account_id=platform.account_id)
 
 
 class ConnectedAccount(OfAccount):
@@ -98,3 +114,25 @@ class ConnectedAccount(OfAccount):
     def is_onboarded(self) -> bool:
         """Whether its owner has told the provider all that it wants to know now."""
         return self.is_connected and self.details_submitted and not self.currently_due
+
+
+def is_connected_to(platform: str, account_id: str) -> bool:
+    """Return whether a seller's account is connected to the one that a payment variant stands for now."""
+    # Where it is written: a seller who has left is gone at once, whatever a replica knows.
+    rows = ConnectedAccount.objects.using(router.db_for_write(ConnectedAccount))
+    return rows.of_platform(current_account(platform)).filter(provider_id=account_id).exists()
+
+
+def of_sellers() -> Q:
+    """Return the condition for rows that were made on accounts of sellers who are connected now."""
+    found = Q(pk__in=())
+    for name in gateway_settings.variants.platforms():
+        platform = current_account(name)
+        if platform is not None:
+            sellers = ConnectedAccount.objects.of_platform(platform).filter(provider_id=OuterRef("account_id"))
+            variant = Concat(Value(seller_variant(name, "")), F("account_id"))
+            found |= Q(Exists(sellers), variant=variant, livemode=platform.livemode)
+    return found
+
+
+resolve_sellers_with(is_connected_to)

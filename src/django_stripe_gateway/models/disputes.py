@@ -10,14 +10,19 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from django_stripe_gateway.choices import DISPUTES_LOST, DISPUTES_WON, INQUIRY
+from django_stripe_gateway.models.connected_accounts import of_sellers
 from django_stripe_gateway.models.fields import MoneyField
 from django_stripe_gateway.models.invoices import Invoice
-from django_stripe_gateway.models.provider_accounts import AccountQuerySet, OfAccount
+from django_stripe_gateway.models.provider_accounts import AccountQuerySet, OfAccount, of_current_accounts
 from django_stripe_gateway.money import display_amount
 
 
 class DisputeQuerySet(AccountQuerySet["Dispute"]):
     """Each filter stands for the predicate of the same name on the model."""
+
+    def of_configured_account(self) -> DisputeQuerySet:
+        """See ``AccountQuerySet``; of sellers who are connected, too."""
+        return self.filter(of_current_accounts() | of_sellers())
 
     def open(self) -> DisputeQuerySet:
         """Return the disputes that nobody has decided yet."""

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models.expressions import BaseExpression
 
 from django_stripe_gateway.choices import CaptureMethod
-from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.conf import gateway_settings, split_variant
 from django_stripe_gateway.money import DECIMAL_PLACES, MAX_DIGITS, UNIT_DECIMAL_PLACES, UNIT_MAX_DIGITS
 
 
@@ -65,7 +65,8 @@ class CaptureMethodField(models.CharField):  # type: ignore[type-arg]
         """Fill in the variant's capture method, in bulk_create() too."""
         value = super().pre_save(model_instance, add)
         if not value:
-            _provider, options = gateway_settings.variants.get(getattr(model_instance, "variant", ""), ("", {}))
+            platform = split_variant(getattr(model_instance, "variant", ""))[0]
+            _provider, options = gateway_settings.variants.get(platform, ("", {}))
             is_manual = (options or {}).get("capture") is False
             value = CaptureMethod.MANUAL if is_manual else CaptureMethod.AUTOMATIC
             setattr(model_instance, self.attname, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 
@@ -10,8 +11,8 @@ class PaymentGatewayConfigQuerySet(models.QuerySet["PaymentGatewayConfig"]):
     """Questions about gateways."""
 
     def active(self) -> PaymentGatewayConfigQuerySet:
-        """Return the gateways that take payments."""
-        return self.filter(is_active=True)
+        """Return the gateways that take payments; never one of a seller, whom ``create_payment(account=…)`` names."""
+        return self.filter(~Q(variant__contains=":acct_"), is_active=True)
 
     def named(self, name: str) -> PaymentGatewayConfigQuerySet:
         """Return the gateways called ``name``, in any case, or that stand for the variant ``name``; best first."""

@@ -12,9 +12,10 @@ from django.db.models.functions import Cast, Greatest, Round
 from django.utils import timezone
 
 from django_stripe_gateway.choices import FraudStatus, PaymentStatus, RefundStatus
+from django_stripe_gateway.models.connected_accounts import of_sellers
 from django_stripe_gateway.models.fields import MoneyField
 from django_stripe_gateway.models.operations import PaymentOperation
-from django_stripe_gateway.models.provider_accounts import AccountQuerySet, may_be_of_another
+from django_stripe_gateway.models.provider_accounts import AccountQuerySet, may_be_of_another, of_current_accounts
 from django_stripe_gateway.models.unexpected import UnexpectedPayment
 from django_stripe_gateway.money import DECIMAL_PLACES
 from django_stripe_gateway.transitions import CANCELLABLE, PAYABLE
@@ -36,6 +37,10 @@ class PaymentQuerySet(AccountQuerySet[P]):
         return super().update(**values)
 
     update.alters_data = True  # type: ignore[attr-defined]
+
+    def of_configured_account(self) -> PaymentQuerySet[P]:
+        """See ``AccountQuerySet``; of sellers who are connected, too."""
+        return self.filter(of_current_accounts() | of_sellers())
 
     def for_owner(self, owner: Any) -> PaymentQuerySet[P]:
         """Return the payments of one user."""

@@ -19,6 +19,7 @@ from payments.models import BasePayment
 from payments.signals import status_changed
 
 from django_stripe_gateway.choices import CaptureMethod, FraudStatus, LogEvent, PaymentStatus, RefundStatus
+from django_stripe_gateway.conf import gateway_settings, is_seller_variant, split_variant
 from django_stripe_gateway.exceptions import WrongState
 from django_stripe_gateway.models.fields import ZERO, AuthorizedField, CaptureMethodField, MoneyField
 from django_stripe_gateway.models.logs import PaymentLog
@@ -264,6 +265,10 @@ class AbstractPayment(OfAccount, BasePayment):
 
     # What django-payments asks of a payment.
 
+    def get_form(self, data: Any = None) -> Any:
+        """Start the payment at its provider; django-payments' own knows no seller's variant."""
+        return self._provider().get_form(self, data=data)
+
     def get_purchased_items(self) -> Iterable[PurchasedItem]:
         """Return the lines that the customer sees at the provider; override to show your own.
 
@@ -307,7 +312,7 @@ class AbstractPayment(OfAccount, BasePayment):
             return
         if not self.is_preauthorized:
             raise ValueError("Only pre-authorized payments can be released.")
-        provider_factory(self.variant, self).release(self)
+        self._provider().release(self)
         # django-payments calls it refunded, but no money had been taken.
         self.change_status(PaymentStatus.CANCELLED)
 
@@ -360,9 +365,15 @@ class AbstractPayment(OfAccount, BasePayment):
         if commit:
             self.save(update_fields=["fraud_status", "fraud_message", "modified"])
 
+    def _provider(self) -> Any:
+        """Return django-payments' provider of the variant; of a seller's, that of the platform's entry."""
+        if is_seller_variant(self.variant) and self.variant not in gateway_settings.variants:
+            raise ValueError(f"Payment variant does not exist: {self.variant}")
+        return provider_factory(split_variant(self.variant)[0], self)
+
     def _through_provider(self, name: str, *args: Any) -> bool:
         """Call a provider of this app, which records the change itself; return False for any other provider."""
-        provider = provider_factory(self.variant, self)
+        provider = self._provider()
         if not getattr(provider, "records_changes", False):
             return False
         getattr(provider, name)(self, *args)

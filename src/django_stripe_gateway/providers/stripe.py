@@ -13,7 +13,8 @@ class StripeProvider(GatewayProvider):
 
     Options, all of them optional, in ``PAYMENT_VARIANTS``: ``api_key``, ``endpoint_secret`` (one, a list, or separated
     by commas), ``api_base``, ``api_version``, ``flow`` ("checkout" or "intent"), ``capture`` (``False`` authorises
-    only), ``use_localstripe``. Whatever is left out comes from the ``STRIPE_GATEWAY_*`` settings.
+    only), ``use_localstripe``, ``direct_charges`` (payments may be taken on the accounts of connected sellers).
+    Whatever is left out comes from the ``STRIPE_GATEWAY_*`` settings.
     """
 
     webhook_address = "Send Stripe's webhooks to the webhooks/stripe/ URL of this app instead."

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from django_stripe_gateway.accounts import Account, configured_account
-from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.conf import gateway_settings, is_seller_variant
 from django_stripe_gateway.exceptions import (
     AccountContradicted,
     GatewayError,
@@ -22,6 +22,7 @@ from django_stripe_gateway.exceptions import (
 )
 from django_stripe_gateway.gateways.base import Gateway
 from django_stripe_gateway.gateways.billing import BillingGateway
+from django_stripe_gateway.gateways.entries import why_unknown
 from django_stripe_gateway.gateways.registry import get_billing_gateway, get_gateway, provider_of
 from django_stripe_gateway.models import Customer, Invoice, ProviderAccount, Subscription
 from django_stripe_gateway.models.provider_accounts import ACCOUNT_ID_LENGTH, current_account, known_accounts
@@ -164,9 +165,11 @@ def verify_account(row: Any) -> None:
     Raises:
         AccountContradicted: which one that is the settings and the provider do not agree about.
     """
-    if row.variant in gateway_settings.variants:
+    verify_seller(row.variant)
+    is_configured = row.variant in gateway_settings.variants
+    if is_configured:
         uncontradicted_account(row.variant)
-    if row.is_of_configured_account or row.variant not in gateway_settings.variants:
+    if not is_configured or row.is_of_configured_account:
         # Of a variant that is gone the gateway's own error says so.
         return
     account = configured_account(row.variant)
@@ -176,6 +179,12 @@ def verify_account(row: Any) -> None:
             f"This was made in {was} mode, and the site works in {now} mode by now: nobody can be asked."
         )
     raise OtherAccount("This was made in another account of the payment provider than the one that is used now.")
+
+
+def verify_seller(variant: str) -> None:
+    """Raise ``OtherAccount`` if a variant is that of a seller who is not connected (any more)."""
+    if is_seller_variant(variant) and variant not in gateway_settings.variants:
+        raise OtherAccount(why_unknown(variant))
 
 
 def billing_gateway_of(row: Any) -> BillingGateway:

@@ -11,9 +11,12 @@ from django_stripe_gateway.accounts import configured_account
 from django_stripe_gateway.choices import DISPUTES_LOST, DISPUTES_WON
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayError, UnsupportedByGateway
+from django_stripe_gateway.gateways.entries import why_unknown
 from django_stripe_gateway.gateways.registry import get_billing_gateway, get_gateway, is_supported_variant
 from django_stripe_gateway.gateways.values import DisputeSnapshot
 from django_stripe_gateway.models import AbstractPayment, Customer, Dispute, Invoice, get_payment_model
+from django_stripe_gateway.models.connected_accounts import of_sellers
+from django_stripe_gateway.services.connect.direct import has_left
 from django_stripe_gateway.services.operations.reconcile import Reconciled, failure_of
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.disputes import apply_dispute
@@ -29,6 +32,8 @@ from django_stripe_gateway.services.transactions import (
 
 # How long ago a dispute may have been opened of which nobody here has heard.
 LOOKED_BACK = timedelta(days=30)
+# How long after a payment most banks take its dispute; every seller is one question more.
+DISPUTABLE = timedelta(days=120)
 DECIDED = (*DISPUTES_WON, *DISPUTES_LOST)
 
 Subject = AbstractPayment | Invoice
@@ -47,13 +52,25 @@ def reconcile_disputes(*, older_than: timedelta, origin: Origin = SYSTEM) -> Ite
         account = configured_account(variant) if is_supported_variant(variant) else None
         if account is not None:
             by_key.setdefault(account.key_digest, []).append(variant)
-    for variants in by_key.values():
+    for variants in (*by_key.values(), *_sellers()):
         if not _has_been_paid(variants):
             continue
         try:
             yield from _reconcile_account(variants, older_than, origin)
         except GatewayError as error:
-            yield Reconciled(f"disputes of {variants[0]}", failure_of(error), error.detail)
+            if has_left(variants[0], error):
+                yield Reconciled(f"disputes of {variants[0]}", "refused", why_unknown(variants[0]))
+            else:
+                yield Reconciled(f"disputes of {variants[0]}", failure_of(error), error.detail)
+
+
+def _sellers() -> list[list[str]]:
+    """Return the variants of connected sellers on whose accounts something was paid that may still be disputed."""
+    if not gateway_settings.variants.platforms():
+        return []
+    payments = get_payment_model()._default_manager.using(payments_database()).filter(of_sellers())
+    paid = payments.exclude(intent_id="").filter(created__gt=timezone.now() - DISPUTABLE)
+    return [[variant] for variant in paid.order_by("variant").values_list("variant", flat=True).distinct()]
 
 
 def _has_been_paid(variants: Sequence[str]) -> bool:

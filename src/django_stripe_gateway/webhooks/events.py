@@ -145,7 +145,10 @@ def place_event(event: Event) -> Event:
     """
     if not event.account_id:
         return event
-    return _placed(event, *webhook_provider(event.provider).place(event.variant, event.account_id, event.livemode))
+    # A thin event says what it is about where others say "object".
+    kind = clean_id(event.object.get("object") or event.object.get("type"))
+    place = webhook_provider(event.provider).place
+    return _placed(event, *place(event.variant, event.account_id, event.livemode, kind))
 
 
 def related_id(event: Event) -> str:

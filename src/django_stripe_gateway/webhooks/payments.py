@@ -22,7 +22,9 @@ logger = logging.getLogger(__name__)
 TOKEN_LENGTH = 36
 
 
-def find_payment(token: str, ids: Iterable[tuple[str, str]], *, of_unexpected: bool = False) -> AbstractPayment | None:
+def find_payment(
+    token: str, ids: Iterable[tuple[str, str]], *, of_unexpected: bool = False, account_id: str = ""
+) -> AbstractPayment | None:
     """Return the payment with a token, or with a provider's id, locked, or ``None``.
 
     Only our own calls write a token, but it may have been copied: an object that another payment names is that one's.
@@ -33,8 +35,12 @@ def find_payment(token: str, ids: Iterable[tuple[str, str]], *, of_unexpected: b
         token: what the event's object says that its payment's token is.
         ids: columns ("transaction_id", "intent_id") and ids, of which empty ones are left out.
         of_unexpected: look also for what holds unexpected money of a payment.
+        account_id: the seller's account on which the object is: whose tokens it carries says who writes there, and no
+            payment of another account is found, or noted to be contradicted.
     """
     payments = get_payment_model()._default_manager.using(payments_database())
+    if account_id:
+        payments = payments.filter(account_id=account_id)
     named = [(column, value) for column, value in dict.fromkeys(ids) if value]
     hinted: AbstractPayment | None = None
     if token and len(token) <= TOKEN_LENGTH:
@@ -48,6 +54,7 @@ def find_payment(token: str, ids: Iterable[tuple[str, str]], *, of_unexpected: b
     if hinted is None and of_unexpected:
         for value in [value for column, value in named if column == "intent_id"]:
             rows = UnexpectedPayment.objects.using(payments_database()).filter(intent_id=value)
+            rows = rows.filter(payment__account_id=account_id) if account_id else rows
             pk = rows.values_list("payment_id", flat=True).first()
             if pk is not None:
                 return lock_payment(pk)

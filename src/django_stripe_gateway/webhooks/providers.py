@@ -122,7 +122,7 @@ class WebhookProvider(ABC):
         """
         raise UnsupportedByGateway("The events of this provider hold their objects.")
 
-    def place(self, variant: str, account_id: str, livemode: bool | None) -> tuple[str, str]:
+    def place(self, variant: str, account_id: str, livemode: bool | None, kind: str = "") -> tuple[str, str]:
         """Return the variant that an event is about, and its account where that is no variant's: a connected one.
 
         Called outside of any transaction: the provider may be asked whose the variant's key is.
@@ -130,6 +130,7 @@ class WebhookProvider(ABC):
         Args:
             variant: as which the event was verified.
             account_id: that the event names as its own.
+            kind: of the object that the event is about, as the provider names it.
 
         Raises:
             ProviderUnavailable: nobody knows whether the account is the variant's own.

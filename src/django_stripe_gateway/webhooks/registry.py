@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from django_stripe_gateway.choices import WebhookState
-from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.conf import gateway_settings, is_seller_variant, split_variant
 from django_stripe_gateway.webhooks.events import Event
 
 #: A handler runs inside the transaction that stores the event: it may change rows and must not call a provider.
@@ -123,8 +123,11 @@ def handlers_for(
     Args:
         variant: leave out what is registered for other variants; by default nothing is left out.
         provider: leave out what is registered for other providers; by default nothing is left out.
-        connect: of the events of connected accounts.
+        connect: of the events of connected accounts. Where the variant is a seller's, whose payments are taken here,
+            these are hosts' handlers for connected accounts and the provider's own for payments.
     """
+    is_sellers = variant is not None and is_seller_variant(variant)
+    variant = variant and split_variant(variant)[0]
     found = [*_by_type.get(event_type, ())]
     found += [one for one in _by_pattern if matches(one.event_type, event_type)]
     turned_off = any(matches(pattern, event_type) for pattern in gateway_settings.webhook_unhandled)
@@ -134,7 +137,7 @@ def handlers_for(
         if (not one.variant or variant in (None, one.variant))
         and (not one.provider or provider in (None, one.provider))
         and not (one.built_in and turned_off)
-        and one.connect == connect
+        and (one.connect == connect or (is_sellers and one.built_in))
     )
     return list(dict.fromkeys(one.handler for one in sorted(mine, key=attrgetter("turn"))))
 

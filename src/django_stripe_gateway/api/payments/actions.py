@@ -26,7 +26,7 @@ from django_stripe_gateway.api.payments.serializers import (
 from django_stripe_gateway.api.payments.views import PaymentView
 from django_stripe_gateway.choices import CaptureMethod
 from django_stripe_gateway.exceptions import InvalidInput
-from django_stripe_gateway.models import AbstractPayment
+from django_stripe_gateway.models import AbstractPayment, ConnectedAccount
 from django_stripe_gateway.services.amounts import validate_amount
 from django_stripe_gateway.services.payments.cancel import cancel_payment
 from django_stripe_gateway.services.payments.capture import capture_payment
@@ -260,6 +260,8 @@ def _check_price(price: Mapping[str, Any], decided: set[str]) -> None:
     if "capture_method" in decided and price["capture_method"] not in CaptureMethod.values:
         problem = f"must return {' or '.join(CaptureMethod.values)} as capture_method, or leave it out"
         raise wrong_answer("price_payment", problem)
+    if price.get("account") is not None and not isinstance(price["account"], ConnectedAccount):
+        raise wrong_answer("price_payment", "must return a ConnectedAccount as account, or leave it out")
     if decided & {"amount", "currency", "application_fee"}:
         try:
             validate_amount(price["amount"], price["currency"])

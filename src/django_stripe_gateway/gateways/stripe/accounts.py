@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.utils.crypto import salted_hmac
 
@@ -13,9 +13,10 @@ from django_stripe_gateway.conf import (
     gateway_settings,
     made_of_settings,
     split_secrets,
+    split_variant,
 )
 from django_stripe_gateway.exceptions import GatewayConfigurationError
-from django_stripe_gateway.gateways.entries import is_entry_of
+from django_stripe_gateway.gateways.entries import is_entry_of, why_unknown
 
 #: What a gateway of the host's may extend, and be one of this provider's.
 BASE_GATEWAY = "django_stripe_gateway.gateways.stripe.payments.StripeGateway"
@@ -61,9 +62,12 @@ class StripeAccount:
     account_id: str = ""
     #: The account, or the path to it, in whose name the key's calls are made; empty for the key's own.
     context: str = ""
+    #: The seller's account, connected to the key's, in whose name the calls are made; empty for the key's own.
+    connected_id: str = ""
     #: Whether the key moves real money.
     livemode: bool = field(init=False)
-    #: Stands for the key where it is remembered whose it is; nobody can read the key from it.
+    #: Stands for the key where it is remembered whose it is; nobody can read the key from it. Empty for a seller's
+    #: account, of which is known whose it is.
     key_digest: str = field(init=False, repr=False)
     #: Whether events need no signature: only localstripe's, and only while no secret is set.
     accepts_unsigned_webhooks: bool = field(init=False)
@@ -75,9 +79,9 @@ class StripeAccount:
         object.__setattr__(self, "livemode", livemode)
         # One key stands for as many accounts as it has contexts.
         text = f"{self.api_key} {self.context}" if self.context else self.api_key
-        digest = salted_hmac(DIGEST_SALT, text, algorithm="sha256").hexdigest()
+        digest = "" if self.connected_id else salted_hmac(DIGEST_SALT, text, algorithm="sha256").hexdigest()
         object.__setattr__(self, "key_digest", digest)
-        is_unsigned = self.is_localstripe and not self.webhook_secrets and not livemode
+        is_unsigned = self.is_localstripe and not (self.webhook_secrets or livemode or self.connected_id)
         object.__setattr__(self, "accepts_unsigned_webhooks", is_unsigned)
 
     @property
@@ -101,13 +105,32 @@ def is_stripe_variant(variant: str) -> bool:
     return is_entry_of("stripe", STRIPE_PROVIDER, BASE_GATEWAY, provider, options or {})
 
 
-@made_of_account
 def stripe_account(variant: str) -> StripeAccount:
     """Return the account of ``variant``: its own options, and the ``STRIPE_GATEWAY_*`` settings for the rest.
+
+    That of a seller is the platform's with the seller's name to each call, and no secrets: what is signed comes from
+    the platform's endpoints.
 
     Raises:
         GatewayConfigurationError: the variant is not one of this app's Stripe variants.
     """
+    platform, connected_id = split_variant(variant)
+    if not connected_id:
+        return _account_of_settings(variant)
+    if not is_stripe_variant(variant):
+        raise GatewayConfigurationError(why_unknown(variant))
+    return replace(
+        _account_of_settings(platform),
+        variant=variant,
+        account_id=connected_id,
+        connected_id=connected_id,
+        webhook_secrets=(),
+        connect_secrets=(),
+    )
+
+
+@made_of_account
+def _account_of_settings(variant: str) -> StripeAccount:
     if not is_stripe_variant(variant):
         raise GatewayConfigurationError(
             f"PAYMENT_VARIANTS has no Stripe variant {variant!r}. Add "

@@ -12,8 +12,10 @@ import logging
 import os
 import re
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -39,6 +41,9 @@ CLOCK_SKEW = 300
 # Anything else would fail while the request's headers are written, in an exception that quotes them.
 API_KEY = re.compile(r"[!-~]+")
 
+# How many sellers' clients are kept; each is a few hundred bytes, on the connections of its platform's.
+MOST_SELLERS = 256
+
 _Key = tuple[str, str, str, str, float, int, int]
 
 #: How often the current call of the SDK has gone out: it repeats a request whose connection broke.
@@ -46,10 +51,15 @@ http_attempts: ContextVar[int] = ContextVar("http_attempts", default=0)
 
 
 class ClientPool:
-    """Clients by the settings that made them; a change of settings makes a new one."""
+    """Clients by the settings that made them; a change of settings makes a new one.
+
+    Sellers' accounts have clients of their own, so that no call can go out without its account, on the connections of
+    their platform's; those that were asked last are kept.
+    """
 
     def __init__(self) -> None:
         self._clients: dict[_Key, tuple[StripeClient, Session]] = {}
+        self._sellers: OrderedDict[tuple[_Key, str], StripeClient] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, account: StripeAccount) -> StripeClient:
@@ -86,36 +96,52 @@ class ClientPool:
             with self._lock:
                 entry = self._clients.get(key) or _make_client(account)
                 self._clients[key] = entry
-        return entry[0]
+        return self._of_seller(key, account, entry[1]) if account.connected_id else entry[0]
+
+    def _of_seller(self, key: _Key, account: StripeAccount, session: Session) -> StripeClient:
+        with self._lock:
+            name = (key, account.connected_id)
+            client = self._sellers.pop(name, None) or _client_on(session, account)
+            self._sellers[name] = client
+            while len(self._sellers) > MOST_SELLERS:
+                self._sellers.popitem(last=False)
+        return client
 
     def close(self) -> None:
         """Close every connection; the next call opens new ones."""
         with self._lock:
             clients, self._clients = self._clients, {}
+            self._sellers.clear()
         for _client, session in clients.values():
             session.close()
 
     def forget(self) -> None:
         """Drop every client, without closing sockets that a parent process may still use."""
-        self._clients = {}
+        self._clients, self._sellers = {}, OrderedDict()
         self._lock = threading.Lock()
 
 
 def _make_client(account: StripeAccount) -> tuple[StripeClient, Session]:
-    import stripe  # noqa: PLC0415 (0.3 s and 25 MB that a process which never pays should not spend)
-
     session = make_session(gateway_settings.pool_size, _keep_authorization)
     # The API never redirects; whoever does must not be sent the key or the request.
     session.max_redirects = 0
-    client = stripe.StripeClient(
+    return _client_on(session, replace(account, connected_id="")), session
+
+
+def _client_on(session: Session, account: StripeAccount) -> StripeClient:
+    import stripe  # noqa: PLC0415 (0.3 s and 25 MB that a process which never pays should not spend)
+
+    # An account below one that is named itself: https://docs.stripe.com/context
+    context = "/".join(filter(None, (account.context, account.connected_id))) if account.context else None
+    return stripe.StripeClient(
         account.api_key,
-        stripe_context=account.context or None,
+        stripe_account=None if context else account.connected_id or None,
+        stripe_context=context,
         stripe_version=account.api_version or None,
         base_addresses={"api": account.api_base} if account.api_base else {},
         max_network_retries=gateway_settings.max_network_retries,
         http_client=stripe.RequestsClient(timeout=timeouts(), session=session),
     )
-    return client, session
 
 
 def _keep_authorization(request: PreparedRequest) -> PreparedRequest:

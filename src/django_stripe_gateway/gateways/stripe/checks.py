@@ -14,7 +14,8 @@ from django.core.checks import CheckMessage
 from django_stripe_gateway.checks.messages import error, warning
 from django_stripe_gateway.checks.settings import wrong_settings
 from django_stripe_gateway.checks.variants import readable_variants
-from django_stripe_gateway.conf import STRIPE_PROVIDER, rules
+from django_stripe_gateway.conf import STRIPE_PROVIDER, gateway_settings, is_seller_variant, rules, split_secrets
+from django_stripe_gateway.conf.variants import DIRECT_CHARGES, takes_direct_charges
 from django_stripe_gateway.gateways.entries import is_entry_of
 from django_stripe_gateway.gateways.provider import Options, ProviderChecks
 from django_stripe_gateway.gateways.stripe.accounts import (
@@ -31,6 +32,8 @@ NOT_SECRET_KEYS = ("pk_", "whsec_", "price_", "acct_")
 # Stripe's keys are long and without punctuation after their prefix; made-up ones are not.
 REAL_KEY = re.compile(r"(sk|rk)_(test|live|org|org_test|org_live)_[A-Za-z0-9]{16,}")
 UPSTREAM_PROVIDERS = ("payments.stripe.StripeProvider", "payments.stripe.StripeProviderV3")
+# Of the 64 characters of a column; the rest is for a colon and the account's id, some of which are longer than others.
+LONGEST_PLATFORM = 32
 OPTIONS: Options = {
     "api_key": ("a string", rules.is_optional_text),
     "endpoint_secret": ("a string, or a list of strings", rules.is_texts),
@@ -41,6 +44,7 @@ OPTIONS: Options = {
     "api_version": ("a version of Stripe's API, or empty", rules.is_optional_version),
     "flow": (f'"{FLOW_CHECKOUT}" or "{FLOW_INTENT}"', rules.is_optional_text),
     "capture": ("True or False", rules.is_bool),
+    DIRECT_CHARGES: ("True or False", rules.is_bool),
     "use_localstripe": ("True or False", rules.is_bool),
     "gateway": ("a dotted path", rules.is_optional_text),
 }
@@ -131,6 +135,25 @@ def _is_loopback(address: str) -> bool:
         return False
 
 
+def _check_sellers(name: str, options: Mapping[str, Any], *, is_ours: bool) -> Iterator[CheckMessage]:
+    """Check what an entry says of payments on sellers' accounts."""
+    if is_seller_variant(name):
+        message = f"The variant {name!r} has the name of a seller's account, which is found without an entry."
+        yield error("024", message, "Give the entry another name, without a colon.")
+    if not takes_direct_charges(options):
+        return
+    if not is_ours or options.get("use_localstripe", gateway_settings.use_localstripe) is True:
+        message = f"The variant {name!r} cannot take payments on sellers' accounts: that is Stripe's alone."
+        yield error("025", message, f'Remove "{DIRECT_CHARGES}" from its options.')
+    elif len(name) > LONGEST_PLATFORM:
+        message = f"The name of the variant {name!r} is too long to stand before a seller's account."
+        yield error("024", message, f"Give the entry a name of at most {LONGEST_PLATFORM} characters.")
+    elif not split_secrets(options.get("connect_endpoint_secret")):
+        message = f"The variant {name!r} takes payments on sellers' accounts, of which it gets no events."
+        hint = 'Run manage.py register_webhook_endpoint --connect, and set its option "connect_endpoint_secret".'
+        yield warning("008", message, hint)
+
+
 class StripeChecks(ProviderChecks):
     """What is checked of Stripe's variants."""
 
@@ -145,6 +168,7 @@ class StripeChecks(ProviderChecks):
         if is_ours and isinstance(flow, str) and flow not in ("", FLOW_CHECKOUT, FLOW_INTENT):
             message = f'The flow of the variant {name!r} must be "{FLOW_CHECKOUT}" or "{FLOW_INTENT}".'
             yield error("006", message, f'Write "flow": "{FLOW_CHECKOUT}" in its options, or leave it out.')
+        yield from _check_sellers(name, options, is_ours=is_ours)
         if path in UPSTREAM_PROVIDERS:
             message = (
                 f"The variant {name!r} uses django-payments' own Stripe provider, which fails on current Stripe SDKs."

@@ -40,13 +40,18 @@ class StripeGateway(StripeFurtherParams, Gateway):
     supports_fees = True
     supports_customers = True
     supports_destinations = True
+    supports_application_fees = True
 
     def __init__(self, account: StripeAccount) -> None:
         super().__init__(account)
         if account.is_localstripe:
             # It neither keeps what an intent was paid with, nor charges it later, books everything without a fee, and
             # knows no accounts but one.
-            self.supports_customers = self.supports_fees = self.supports_destinations = False
+            self.supports_customers = self.supports_fees = False
+            self.supports_destinations = self.supports_application_fees = False
+        if account.connected_id:
+            # Customers and their cards are the platform's, and a seller's money stays with them.
+            self.supports_customers = self.supports_destinations = False
 
     def is_account_id(self, text: str) -> bool:
         """Return whether ``text`` is spelt like ``acct_1…``."""

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.utils import timezone
 
 from django_stripe_gateway import signals
+from django_stripe_gateway.choices import PaymentStatus
+from django_stripe_gateway.conf import seller_variant
 from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.gateways.connecting import ConnectedAccountSnapshot
 from django_stripe_gateway.gateways.registry import get_connect_gateway
-from django_stripe_gateway.models import ConnectedAccount
+from django_stripe_gateway.models import ConnectedAccount, get_payment_model
 from django_stripe_gateway.services.accounts import is_perhaps_elsewhere, verify_account
 from django_stripe_gateway.services.audit import send_on_commit
 from django_stripe_gateway.services.connect.line import lock_connected_account
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, verify_lengths
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, judge, look_until_written
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
+from django_stripe_gateway.transitions import PAYABLE
+
+logger = logging.getLogger(__name__)
 
 MIRRORED = ("country", "default_currency", "charges_enabled", "payouts_enabled", "details_submitted", "disabled_reason")
 
@@ -88,6 +95,17 @@ def note_deauthorized(account: ConnectedAccount) -> None:
         account.deauthorized = timezone.now()
         account.save(using=payments_database(), update_fields=["deauthorized", "modified"])
         announce(account, ["deauthorized"])
+        payments = get_payment_model()._default_manager.using(payments_database())
+        sold = payments.filter(variant=seller_variant(account.variant, account.provider_id or ""))
+        waiting = sold.filter(status__in=[*PAYABLE, PaymentStatus.PREAUTH]).count()
+        if waiting:
+            logger.warning(
+                "The account %s has left the platform %s with %s payments that wait. Nobody can be asked about them "
+                "any more: give up on them in the admin.",
+                account.provider_id,
+                account.variant,
+                waiting,
+            )
 
 
 def announce(account: ConnectedAccount, changed: list[str]) -> None:

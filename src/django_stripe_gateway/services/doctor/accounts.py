@@ -9,7 +9,7 @@ from django.db.models import Count, Q, QuerySet
 
 from django_stripe_gateway.accounts import configured_account
 from django_stripe_gateway.choices import InvoiceStatus, PaymentStatus
-from django_stripe_gateway.conf import gateway_settings
+from django_stripe_gateway.conf import gateway_settings, is_seller_variant
 from django_stripe_gateway.exceptions import AccountContradicted, GatewayError, ProviderError
 from django_stripe_gateway.models import Customer, Invoice, Plan, PlanPricing, Subscription, get_payment_model
 from django_stripe_gateway.models.provider_accounts import current_account, may_be_of_another
@@ -120,7 +120,8 @@ def _counted(name: str, rows: QuerySet[Any], remedy: str, *, is_problem: bool) -
 
 def _why_foreign(variant: str, livemode: bool) -> str:
     if variant not in gateway_settings.variants:
-        return "PAYMENT_VARIANTS has no such variant"
+        is_sellers = is_seller_variant(variant)
+        return "its seller is not connected any more" if is_sellers else "PAYMENT_VARIANTS has no such variant"
     account = current_account(variant)
     return "of the other mode" if account is not None and account.livemode != livemode else "of another account"
 

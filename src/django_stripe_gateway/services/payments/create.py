@@ -30,16 +30,22 @@ from django_stripe_gateway.models import (
 )
 from django_stripe_gateway.models.storable import refuse_unstorable
 from django_stripe_gateway.money import format_amount
-from django_stripe_gateway.services.accounts import columns_of, gateway_of, made_in
+from django_stripe_gateway.services.accounts import columns_of, gateway_of, made_in, verify_seller
 from django_stripe_gateway.services.amounts import validate_amount
 from django_stripe_gateway.services.audit import send_on_commit, write_log
+from django_stripe_gateway.services.connect.direct import variant_for
 from django_stripe_gateway.services.operations.engine import carry_on, perform, run, scoped_request_key, store
 from django_stripe_gateway.services.operations.page_times import closing_time, make_page
 from django_stripe_gateway.services.operations.verbs import Claim, Request, Verb, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.breakdown import KEPT_AS, kept_amounts, take_back_amounts
 from django_stripe_gateway.services.payments.confirm import confirm_at_once
-from django_stripe_gateway.services.payments.customers import billed_owner, customer_to_pay, offers_to_save
+from django_stripe_gateway.services.payments.customers import (
+    billed_owner,
+    customer_owner_of,
+    customer_to_pay,
+    offers_to_save,
+)
 from django_stripe_gateway.services.payments.earlier_pages import (
     fits,
     is_fresh,
@@ -111,7 +117,8 @@ class CreateVerb(BeginningVerb):
         claim.operation.params = ({"payment_method": method} if method else {}) | kept | earlier
 
     def verify_account(self, subject: AbstractPayment) -> None:
-        """Let what nobody has been asked for be started in any account."""
+        """Let what nobody has been asked for be started in any account; a seller's has to be there."""
+        verify_seller(subject.variant)
         if subject.transaction_id:
             super().verify_account(subject)
 
@@ -162,6 +169,7 @@ def create_payment(
     on_behalf_of: ConnectedAccount | str = "",
     application_fee: Decimal | None = None,
     customer_owner: Any = None,
+    account: ConnectedAccount | None = None,
     confirm: bool = True,
     base_url: str = "",
     idempotency_key: str | None = None,
@@ -187,6 +195,8 @@ def create_payment(
         on_behalf_of: the one that is shown as the merchant; beside a destination it is that one.
         application_fee: what your platform keeps, in the payment's currency.
         customer_owner: who is billed, where that is not the user (``STRIPE_GATEWAY_OWNER_MODEL``).
+        account: the seller on whose own account the payment is taken (a direct charge), connected to the gateway's;
+            nothing is saved there for later. Never let a client choose it.
         confirm: ``False`` leaves a payment that would be confirmed at once (localstripe) to ``confirm_payment``.
         base_url: scheme and host for the return URLs when ``PAYMENT_HOST`` is not set.
         idempotency_key: the same key of the same owner brings the same payment again.
@@ -198,7 +208,9 @@ def create_payment(
 
     Raises:
         InvalidInput: amount, currency, gateway, payment method, account or fee cannot be accepted.
-        UnsupportedByGateway: the gateway saves nothing that is paid with, or passes nothing on.
+        UnsupportedByGateway: the gateway saves nothing that is paid with, passes nothing on, or takes nothing on
+            sellers' accounts.
+        WrongState: the seller's account cannot be paid (any more).
         PaymentDeclined: the test payment method was declined; the payment can still be paid.
         ProviderError: the provider refused or failed; with an unknown outcome a repeat under the same
             ``idempotency_key`` carries on.
@@ -207,16 +219,17 @@ def create_payment(
     config = PaymentGatewayConfig.objects.active().named(gateway).first()
     if config is None:
         raise UnknownGateway("No active gateway has this name. GET gateways/ lists them.", field="gateway")
+    variant = config.variant if account is None else variant_for(config.variant, account)
     payment = get_payment_model()(
         owner=owner,
         gateway=config.name,
-        variant=config.variant,
+        variant=variant,
         total=validate_amount(amount, currency),
         currency=currency.upper(),
         description=description,
         order_id=order_id,
         metadata=dict(metadata or {}),
-        capture_method="" if capture_method is None else verified_capture_method(config.variant, capture_method),
+        capture_method="" if capture_method is None else verified_capture_method(variant, capture_method),
         **fields,
     )
     refuse_unstorable(payment, ("order_id", "metadata"), payments_database())
@@ -303,9 +316,11 @@ def start_payment(
         save_payment_method, customer_owner: see ``create_payment``; an attempt before has said it for the next, too.
 
     Raises:
-        WrongState: the payment is paid, authorised or cancelled, or money that was not expected waits for a decision.
+        WrongState: the payment is paid, authorised or cancelled, or money that was not expected waits for a decision;
+            or its seller is not connected any more (``OtherAccount``).
         ProviderError: the provider refused or failed.
     """
+    verify_seller(payment.variant)
     payment.base_url = base_url
     replaces = ""
     verify_decided(payment)
@@ -332,7 +347,7 @@ def start_payment(
     request = Request(params=params, further=ask_host_to_start(payment))
     saves = save_payment_method or _saved_before(payment)
     if not CREATE.operations(payment.pk).pending().exists():
-        billed = customer_owner or _customer_owner(payment)
+        billed = customer_owner or customer_owner_of(payment)
         request = _with_customer(payment, request, billed, saves, origin)[1]
     claim = run(CREATE, payment.pk, request, origin)
     started: AbstractPayment = claim.subject
@@ -345,15 +360,6 @@ def _saved_before(payment: AbstractPayment) -> bool:
         return False
     before = CREATE.operations(payment.pk).filter(kind=CREATE.kind).order_by("-pk").first()
     return before is not None and bool(before.params.get("save_payment_method"))
-
-
-def _customer_owner(payment: AbstractPayment) -> Any:
-    """Return who is billed for a payment: whose customer it was made for, or its owner."""
-    if not payment.provider_customer_id:
-        return billed_owner(payment.owner)
-    rows = Customer.objects.using(payments_database()).filter(variant=payment.variant).select_related("owner")
-    known = next((row for row in rows.filter(provider_id=payment.provider_customer_id)), None)
-    return known.owner if known is not None else billed_owner(payment.owner)
 
 
 @retry_on_deadlock

@@ -10,10 +10,13 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from django_stripe_gateway.choices import PaymentStatus
+from django_stripe_gateway.conf import is_seller_variant
 from django_stripe_gateway.exceptions import GatewayError
+from django_stripe_gateway.gateways.entries import why_unknown
 from django_stripe_gateway.gateways.registry import is_supported_variant
 from django_stripe_gateway.models import PaymentOperation, Refund, get_payment_model
 from django_stripe_gateway.services.batches import in_batches
+from django_stripe_gateway.services.connect.direct import has_left
 from django_stripe_gateway.services.operations.reconcile import Reconciled, failure_of, settle_pending
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.refresh import sync_payment
@@ -39,8 +42,14 @@ def reconcile_payments(*, older_than: timedelta, origin: Origin = SYSTEM) -> Ite
     Args:
         older_than: time since the payment was created; how long an event may take before it counts as lost.
     """
+    gone: set[str] = set()
     for payment in in_batches(_waiting(older_than)):
+        if payment.variant in gone:
+            continue
         if not is_supported_variant(payment.variant):
+            if is_seller_variant(payment.variant):
+                gone.add(payment.variant)
+                yield Reconciled(f"payments of {payment.variant}", "skipped", why_unknown(payment.variant))
             continue
         subject = f"payment {payment.pk}"
         if not payment.is_of_configured_account:
@@ -53,7 +62,11 @@ def reconcile_payments(*, older_than: timedelta, origin: Origin = SYSTEM) -> Ite
             else:
                 current = sync_payment(payment=payment, with_refunds=payment.is_confirmed, origin=origin)
         except GatewayError as error:
-            yield Reconciled(subject, failure_of(error), error.detail)
+            if has_left(payment.variant, error):
+                gone.add(payment.variant)
+                yield Reconciled(f"payments of {payment.variant}", "refused", why_unknown(payment.variant))
+            else:
+                yield Reconciled(subject, failure_of(error), error.detail)
         else:
             is_changed = (current.status, current.refunded_amount) != before
             detail = f"{payment.status} -> {current.status}"

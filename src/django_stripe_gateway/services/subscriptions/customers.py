@@ -18,7 +18,7 @@ from django_stripe_gateway.choices import BillingOperationKind, OperationState
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import GatewayConfigurationError, ProviderError
 from django_stripe_gateway.gateways.billing_values import CustomerRequest, CustomerSnapshot
-from django_stripe_gateway.gateways.registry import billing_variants, get_billing_gateway
+from django_stripe_gateway.gateways.registry import billing_variants, get_billing_gateway, refuse_sellers
 from django_stripe_gateway.models import Customer
 from django_stripe_gateway.services.accounts import billing_gateway_of, is_perhaps_elsewhere, learn_account, made_in
 from django_stripe_gateway.services.arrivals import handle_arrivals
@@ -120,8 +120,10 @@ def billing_variant() -> str:
 
     Raises:
         GatewayConfigurationError: there is no variant whose provider bills subscriptions.
+        UnsupportedByGateway: the setting names a seller's account.
     """
     if gateway_settings.billing_variant:
+        refuse_sellers(gateway_settings.billing_variant, "Subscriptions")
         return gateway_settings.billing_variant
     variant = next(billing_variants(), None)
     if variant is None:
@@ -134,6 +136,7 @@ def customer_row(owner: Any, variant: str) -> Customer:
 
     The provider is asked nothing but, once for each key, whose that is; see ``learn_account`` for what is raised.
     """
+    refuse_sellers(variant, "Customers")
     rows = Customer.objects.using(payments_database())
     made = made_in(variant, is_required=True)
     row = rows.filter(owner_id=owner.pk, variant=variant).current().first()

@@ -125,13 +125,17 @@ def accounts_to_ask(variant: str = "") -> Iterator[StripeAccount]:
     """Yield the account of ``variant``, or each account of the settings once, without localstripe's.
 
     Raises:
-        UnsupportedByGateway: ``variant`` is on localstripe, whose events end with it.
+        UnsupportedByGateway: ``variant`` is on localstripe, whose events end with it, or a seller's.
     """
     if variant:
         account = stripe_account(variant)
         if account.is_localstripe:
             raise UnsupportedByGateway(
                 f"The variant {variant!r} is on localstripe, which delivers its events once and only while it runs."
+            )
+        if account.connected_id:
+            raise UnsupportedByGateway(
+                "The events of sellers' accounts are not listed. What waits there, manage.py reconcile asks about."
             )
         yield account
         return

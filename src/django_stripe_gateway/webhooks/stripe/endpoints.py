@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 from django.urls import reverse
 
-from django_stripe_gateway.exceptions import InvalidInput
+from django_stripe_gateway.exceptions import InvalidInput, UnsupportedByGateway
 from django_stripe_gateway.gateways.stripe.accounts import StripeAccount, stripe_account, stripe_accounts
 from django_stripe_gateway.gateways.stripe.endpoints import StripeEndpoints, WebhookEndpoint
 from django_stripe_gateway.gateways.stripe.localstripe.webhooks import register_with_localstripe
@@ -57,9 +57,18 @@ def webhook_url() -> str:
 
 
 def accounts_to_register(variant: str = "") -> Iterator[StripeAccount]:
-    """Yield the account of ``variant``, or each account of the settings once."""
+    """Yield the account of ``variant``, or each account of the settings once.
+
+    Raises:
+        UnsupportedByGateway: it is a seller's, who has no endpoint of the site's.
+    """
     if variant:
-        yield stripe_account(variant)
+        account = stripe_account(variant)
+        if account.connected_id:
+            raise UnsupportedByGateway(
+                "What happens on sellers' accounts comes by the platform's endpoint: register that, with --connect."
+            )
+        yield account
         return
     yield from (account for account in stripe_accounts() if event_variant(account) == account.variant)
 

@@ -18,6 +18,7 @@ from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.payments import find_payment
 from django_stripe_gateway.webhooks.stripe.billing import speaks_for
 from django_stripe_gateway.webhooks.stripe.invoice_intents import intent_of, invoice_of_intent
+from django_stripe_gateway.webhooks.stripe.variants import seller_of
 
 # These carry what their payment's call has written.
 MARKED = frozenset({"checkout.session", "payment_intent", "charge"})
@@ -35,7 +36,7 @@ def find_by_intent(event: Event) -> AbstractPayment | None:
     facts: IntentFacts | None = answers_of(event).facts
     if facts is None or not clean_id(facts.token):
         return None
-    return find_payment(facts.token, [("intent_id", intent_of(event.object))])
+    return find_payment(facts.token, [("intent_id", intent_of(event.object))], account_id=seller_of(event))
 
 
 def state_without_payment(event: Event) -> WebhookState:

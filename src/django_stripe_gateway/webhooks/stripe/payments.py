@@ -21,6 +21,7 @@ from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.payments import change_payment, find_payment
 from django_stripe_gateway.webhooks.stripe.foreign import find_by_intent, state_without_payment
 from django_stripe_gateway.webhooks.stripe.invoice_money import change_invoice_of_payment
+from django_stripe_gateway.webhooks.stripe.variants import GONE, is_gone, seller_of
 
 logger = logging.getLogger(__name__)
 
@@ -108,20 +109,25 @@ def change_stripe_payment(
             raise SnapshotMismatch("the payment is of another account or mode than the one that is configured")
         change(payment)
 
-    payment = find_stripe_payment(event.object) or find_by_intent(event)
+    if is_gone(event):
+        return event.because(WebhookState.IGNORED, GONE)
+    payment = find_stripe_payment(event.object, seller_of(event)) or find_by_intent(event)
     if payment is None:
         state = WebhookState.UNMATCHED
-        if of_invoice is not None:
+        if of_invoice is not None and not seller_of(event):
             state = change_invoice_of_payment(event, kind, of_invoice)
         return state_without_payment(event) if state == WebhookState.UNMATCHED else state
     return change_payment(event, payment, verify_and_change)
 
 
-def find_stripe_payment(obj: Mapping[str, Any]) -> AbstractPayment | None:
+def find_stripe_payment(obj: Mapping[str, Any], account_id: str = "") -> AbstractPayment | None:
     """Return the payment that an object belongs to, locked, or ``None``.
 
     By the token, else by the ids of intent and session. An id of ours alone, such as another system's
     ``metadata.payment_id`` on a shared account, never matches.
+
+    Args:
+        account_id: see ``find_payment``.
     """
     own_id, kind = clean_id(obj.get("id")), obj.get("object")
     intent_id = own_id if kind == "payment_intent" else clean_id(object_id(obj.get("payment_intent")))
@@ -131,4 +137,4 @@ def find_stripe_payment(obj: Mapping[str, Any]) -> AbstractPayment | None:
     if not token and kind == "checkout.session":
         token = clean_id(obj.get("client_reference_id"))
     ids = [("intent_id", intent_id), ("transaction_id", session_id)]
-    return find_payment(token, ids, of_unexpected=kind in ("refund", "charge"))
+    return find_payment(token, ids, of_unexpected=kind in ("refund", "charge"), account_id=account_id)

@@ -104,9 +104,9 @@ class StripeWebhooks(WebhookProvider):
         """Return the object that an event names."""
         return StripeEvents(stripe_account(variant)).related_object(related, context=context, account_id=account_id)
 
-    def place(self, variant: str, account_id: str, livemode: bool | None) -> tuple[str, str]:
+    def place(self, variant: str, account_id: str, livemode: bool | None, kind: str = "") -> tuple[str, str]:
         """Return whose an event is that names its account."""
-        return place(variant, account_id, livemode)
+        return place(variant, account_id, livemode, kind)
 
     def full_type(self, event_type: str) -> str:
         """Return the type of a thin event of API v1 without its prefix."""

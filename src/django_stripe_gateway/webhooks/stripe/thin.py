@@ -19,6 +19,7 @@ from django_stripe_gateway.gateways.stripe.events import API_PATH, StripeEvents
 from django_stripe_gateway.gateways.stripe.paths import PATHS, kind_of
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.providers import LookedUp
+from django_stripe_gateway.webhooks.stripe.variants import GONE, is_gone
 
 THIN_PREFIX = "v1."
 DELETED = ".deleted"
@@ -44,6 +45,8 @@ def look_up(event: Event) -> LookedUp:
     reason = _contradiction(full, event.object)
     if reason:
         return LookedUp({}, began, WebhookState.MISMATCHED, reason)
+    if is_gone(event):
+        return LookedUp({}, began, WebhookState.IGNORED, GONE)
     is_deletion = full.endswith(DELETED) and event.object["type"] not in STAY
     stripe = StripeEvents(stripe_account(event.variant))
     try:

@@ -22,6 +22,7 @@ from django_stripe_gateway.webhooks.stripe.billing import speaks_for, verify_acc
 from django_stripe_gateway.webhooks.stripe.buyers import take_in_buyer
 from django_stripe_gateway.webhooks.stripe.payments import apply_payment_event
 from django_stripe_gateway.webhooks.stripe.registration import handles
+from django_stripe_gateway.webhooks.stripe.variants import seller_of
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ ASYNC_FAILURE = Failure(code="async_payment_failed", message="The bank did not m
 def handle_checkout_session(event: Event) -> WebhookState:
     """Bring the payment to its session's state; note what a page of subscriptions or of payment methods has made."""
     mode = event.object.get("mode")
+    if mode not in (None, "payment") and seller_of(event):
+        return event.because(WebhookState.IGNORED, "sellers' accounts take payments, and nothing else")
     if mode == "subscription" and event.type in ("checkout.session.completed", "checkout.session.expired"):
         return _handle_subscription_page(event)
     if mode == "setup" and event.type == "checkout.session.completed":
