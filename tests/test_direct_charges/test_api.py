@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from django_stripe_gateway.adapter import Adapter
 from django_stripe_gateway.models import ConnectedAccount, PaymentGatewayConfig
+from tests.fake_stripe.server import FakeStripe
 from tests.test_api.calls import CREATE, assert_error, create, post
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -57,6 +58,12 @@ def test_by_the_adapter(api_client: APIClient, anna: ConnectedAccount, settings:
     payment = get_payment_model().objects.get()
     assert (payment.account_id, payment.total) == (anna.provider_id, 7)
     assert answer.json()["gateway"] == "Stripe"
+    # Its browser needs the account, whose page or secret it is.
+    assert answer.json()["seller_account"] == anna.provider_id
+
+
+def test_own_account(api_client: APIClient, platform: FakeStripe) -> None:
+    assert "seller_account" not in create(api_client).json()
 
 
 def test_wrong_answer(api_client: APIClient, anna: ConnectedAccount, settings: Any) -> None:

@@ -219,6 +219,11 @@ class AbstractPayment(OfAccount, BasePayment):
             return False
         return self.waits_for_authentication or self.stored_intent.get("status") == "requires_action"
 
+    @property
+    def seller_account(self) -> str:
+        """The seller's account on which the payment is taken (``acct_…``), empty where it is the gateway's own."""
+        return split_variant(self.variant)[1]
+
     def refundable_amount(self) -> Decimal:
         """Return what can still be given back: captured, less every refund that succeeded or is under way."""
         held = (RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION, RefundStatus.SUCCEEDED)

@@ -24,7 +24,7 @@ from django_stripe_gateway.models import AbstractPayment, PaymentLog, Refund
 # What is shown only when there is something to show.
 OPTIONAL = (
     *("intent_id", "gateway_url", "client_secret", "action_url", "failure_code", "decline_code", "requires_action"),
-    "guest_token",
+    *("guest_token", "seller_account"),
     *("payment_method_type", "card_brand", "card_last4", "receipt_url"),
 )
 
@@ -76,6 +76,9 @@ class PaymentSerializer(serializers.Serializer[AbstractPayment]):
     gateway_url = serializers.CharField(required=False, help_text="Where the customer pays, while that is possible.")
     client_secret = serializers.CharField(
         required=False, help_text="For Stripe.js in the customer's browser. Do not store or log it."
+    )
+    seller_account = serializers.CharField(
+        required=False, help_text="The account that is paid, where it is a seller's: for Stripe.js, as stripeAccount."
     )
     action_url = serializers.CharField(
         required=False,
