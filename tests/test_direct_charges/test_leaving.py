@@ -9,8 +9,9 @@ import pytest
 from django.core.management import call_command
 
 from django_stripe_gateway import payments
-from django_stripe_gateway.exceptions import GatewayError, OtherAccount
-from django_stripe_gateway.models import ConnectedAccount, Payment
+from django_stripe_gateway.exceptions import GatewayError, OtherAccount, WrongState
+from django_stripe_gateway.models import ConnectedAccount, Payment, ProviderAccount
+from django_stripe_gateway.models.provider_accounts import known_accounts
 from tests.fake_stripe import connecting
 from tests.fake_stripe.server import FakeStripe
 from tests.test_direct_charges.support import CONNECT, sell
@@ -100,6 +101,22 @@ def test_doctor(platform: FakeStripe, anna: ConnectedAccount, settings: Any) -> 
     assert "Give up on selected payments" in line
 
 
+def test_given_up(platform: FakeStripe, anna: ConnectedAccount) -> None:
+    """As the log and the doctor say: then nothing is said any more."""
+    payment = sell(anna)
+    platform.fault("POST", "/v1/checkout/sessions", kind="reset_before")
+    with pytest.raises(GatewayError):
+        sell(anna)
+    (left,) = platform.act(anna.provider_id or "", connecting.leave)
+    deliver(left, secret=CONNECT)
+    for one in Payment.objects.all():
+        payments.give_up_payment(payment=one, reason="The seller has left.")
+    payment.refresh_from_db()
+    assert not payment.is_payable
+    reconcile()
+    assert "Give up" not in doctor()
+
+
 PRINTED: list[str] = []
 
 
@@ -111,3 +128,20 @@ def doctor() -> str:
     finally:
         PRINTED.append(printed.getvalue())
     return PRINTED[-1]
+
+
+def test_new_key(platform: FakeStripe, anna: ConnectedAccount, settings: Any) -> None:
+    """Until it is known to be the same platform's, nobody is asked, and nothing is given up."""
+    payment = sell(anna)
+    platform.complete_checkout(payment.transaction_id)
+    platform.add_key("sk_test_new")
+    settings.STRIPE_GATEWAY_API_KEY, settings.STRIPE_GATEWAY_ACCOUNT_ID = "sk_test_new", ""
+    with pytest.raises(OtherAccount, match="Nobody knows yet whose the key"):
+        payments.sync_payment(payment=payment)
+    with pytest.raises(WrongState, match="knows this payment"):
+        payments.give_up_payment(payment=payment, reason="The seller has left.")
+    known_accounts.forget()
+    ProviderAccount.objects.all().delete()
+    reconcile()
+    payment.refresh_from_db()
+    assert payment.status == "confirmed"

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from django_stripe_gateway.accounts import Account, configured_account
-from django_stripe_gateway.conf import gateway_settings, is_seller_variant
+from django_stripe_gateway.conf import gateway_settings, is_seller_variant, split_variant
 from django_stripe_gateway.exceptions import (
     AccountContradicted,
     GatewayError,
@@ -182,9 +182,18 @@ def verify_account(row: Any) -> None:
 
 
 def verify_seller(variant: str) -> None:
-    """Raise ``OtherAccount`` if a variant is that of a seller who is not connected (any more)."""
-    if is_seller_variant(variant) and variant not in gateway_settings.variants:
-        raise OtherAccount(why_unknown(variant))
+    """Raise ``OtherAccount`` if a variant is that of a seller who is not connected (any more); nobody is asked."""
+    if not is_seller_variant(variant) or variant in gateway_settings.variants:
+        return
+    platform = split_variant(variant)[0]
+    account = current_account(platform)
+    if account is not None and not account.account_id:
+        # As after a change of the key; then whose accounts are connected to it is not known either.
+        raise OtherAccount(
+            f"Nobody knows yet whose the key of the variant {platform!r} is, to which the account is connected. Run "
+            "manage.py reconcile, or set STRIPE_GATEWAY_ACCOUNT_ID (or the variant's account_id)."
+        )
+    raise OtherAccount(why_unknown(variant))
 
 
 def billing_gateway_of(row: Any) -> BillingGateway:

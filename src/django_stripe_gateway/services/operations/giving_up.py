@@ -7,6 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from django_stripe_gateway.accounts import configured_account
+from django_stripe_gateway.conf import gateway_settings, split_variant
 from django_stripe_gateway.exceptions import InvalidInput, OperationInProgress, ProviderError, WrongState
 from django_stripe_gateway.gateways.registry import is_supported_variant
 from django_stripe_gateway.services.accounts import is_perhaps_elsewhere, learn_account
@@ -47,7 +48,12 @@ class KnownRow:
             ProviderError: the provider refused to say, or failed.
             WrongState: it has said that it does not know it, and may be wrong.
         """
-        variant, is_own = self.row.variant, self.row.is_of_configured_account
+        variant = self.row.variant
+        platform = split_variant(variant)[0]
+        if platform != variant and platform in gateway_settings.variants:
+            # Which sellers there are shows only where it is known whose the platform's key is.
+            learn_account(platform)
+        is_own = self.row.is_of_configured_account
         if not is_supported_variant(variant):
             return False
         if not is_own:
