@@ -1,4 +1,6 @@
-"""Destination charges: what a platform passes on and keeps (https://docs.stripe.com/connect/destination-charges).
+"""What a platform passes on and keeps: destination charges, and the fees of direct ones.
+
+https://docs.stripe.com/connect/destination-charges, https://docs.stripe.com/connect/direct-charges
 
 Call with the state's lock held.
 """
@@ -29,12 +31,14 @@ def check(scope: Scope, params: Object, amount: int, above: str = "") -> None:
             _named(above, "on_behalf_of"),
         )
     if fee is not None:
-        check_fee(fee, amount, destination, _named(above, "application_fee_amount"))
+        check_fee(scope, fee, amount, destination, _named(above, "application_fee_amount"))
 
 
-def check_fee(fee: int, amount: int, destination: str | None, param: str = "application_fee_amount") -> None:
+def check_fee(
+    scope: Scope, fee: int, amount: int, destination: str | None, param: str = "application_fee_amount"
+) -> None:
     """Refuse a fee that cannot be taken of `amount`."""
-    if not destination:
+    if not destination and scope.platform() is None:
         raise invalid(
             "Can only apply an application_fee_amount when the PaymentIntent is attempting a direct payment (using an "
             "OAuth key or Stripe-Account header) or destination payment (using `transfer_data[destination]`).",
@@ -49,7 +53,14 @@ def check_fee(fee: int, amount: int, destination: str | None, param: str = "appl
 def pass_on(scope: Scope, charge: Object) -> None:
     """Transfer a captured charge to its destination, and take the platform's fee of it."""
     destination = (charge["transfer_data"] or {}).get("destination")
+    platform = scope.platform()
     if destination is None:
+        if platform is not None and charge["application_fee_amount"]:
+            fee = platform.add(
+                _application_fee(scope, charge, scope.account, charge["id"]) | {"originating_transaction": None}
+            )
+            charge["application_fee"] = fee["id"]
+            record(platform, "application_fee.created", fee)
         return
     payment_id = scope.new_id("py_")
     transfer = scope.add(_transfer(scope, charge, destination, payment_id))
@@ -73,12 +84,13 @@ def give_back(scope: Scope, charge: Object, refund: Object, params: Object) -> N
         refund["transfer_reversal"] = reversal["id"]
         record(scope, "transfer.reversed", transfer)
     if params.get("refund_application_fee"):
-        fee = scope.objects["application_fee"][charge["application_fee"]]
-        returned = scope.add(_fee_refund(scope, fee, _part(fee["amount"], share)))
+        platform = scope.platform() or scope
+        fee = platform.objects["application_fee"][charge["application_fee"]]
+        returned = platform.add(_fee_refund(scope, fee, _part(fee["amount"], share)))
         fee["amount_refunded"] += returned["amount"]
         fee["refunded"] = fee["amount_refunded"] == fee["amount"]
         fee["refunds"]["data"].append(returned)
-        record(scope, "application_fee.refunded", fee)
+        record(platform, "application_fee.refunded", fee)
 
 
 def check_give_back(charge: Object, params: Object) -> None:

@@ -28,7 +28,7 @@ def record(scope: Scope, type: str, obj: Object, *, previous: Object | None = No
         "request": {"id": state.cause.request_id, "idempotency_key": state.cause.idempotency_key},
         "type": type,
     }
-    if any(scope.account in other.objects.get("account", {}) for other in state.scopes()):
+    if scope.platform() is not None:
         # An endpoint of the platform's names whose event it is.
         event["account"] = scope.account
     scope.add(event)

@@ -153,7 +153,7 @@ def capture(scope: Scope, intent: Object, amount: int | None, fee: int | None = 
         )
     charge = scope.objects["charge"][intent["latest_charge"]]
     if fee is not None:
-        destinations.check_fee(fee, taken, (intent["transfer_data"] or {}).get("destination"))
+        destinations.check_fee(scope, fee, taken, (intent["transfer_data"] or {}).get("destination"))
         intent["application_fee_amount"] = charge["application_fee_amount"] = fee
     charge.update(
         captured=True,

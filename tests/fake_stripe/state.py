@@ -167,6 +167,11 @@ class Scope:
             )
         raise error
 
+    def platform(self) -> Scope | None:
+        """Return the account that this one is connected to, or `None`."""
+        others = (other for other in self.state.scopes() if self.account in other.objects.get("account", {}))
+        return next(others, None)
+
     def related(self, kind: str, **fields: Any) -> list[Object]:
         """Return the objects of a type whose fields have these values, newest first."""
         return [obj for obj in self.all(kind) if all(obj.get(name) == value for name, value in fields.items())]

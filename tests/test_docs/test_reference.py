@@ -327,7 +327,8 @@ def test_log__values() -> None:
 
 
 def test_gateways() -> None:
-    flags = "redirect confirm manual_capture partial_capture partial_refund fees customers destinations".split()
+    payments = "redirect confirm manual_capture partial_capture partial_refund".split()
+    flags = [*payments, "fees", "customers", "destinations", "application_fees"]
     gateways = {cls.__name__: cls for cls in (PayPalGateway, StripeCheckoutGateway, StripeIntentGateway)}
     for row in rows(read("gateways")):
         gateway = gateways[codes(row[0])[0]]

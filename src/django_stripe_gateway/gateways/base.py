@@ -47,9 +47,10 @@ class Gateway(TakesFurtherParams, ABC):
     #: Payments can be a customer's of the account's billing: their cards are saved, and charged later without them.
     supports_customers: bool = False
     #: Payments can be a platform's, whose money goes on to a connected account; decided for each account as well.
-    #: ``capture_payment`` takes ``application_fee`` then, ``refund_payment`` takes ``reverse_transfer`` and
-    #: ``refund_application_fee``.
     supports_destinations: bool = False
+    #: A platform keeps a fee of what it passes on, or of what is paid on a seller's account: ``capture_payment`` takes
+    #: ``application_fee`` then, ``refund_payment`` takes ``reverse_transfer`` and ``refund_application_fee``.
+    supports_application_fees: bool = False
     #: It says what the provider keeps of a payment; a gateway decides that for each of its accounts.
     supports_fees: bool = False
 

@@ -35,12 +35,12 @@ class CaptureVerb(SnapshotVerb):
         claim.operation.amount = part
         terms, asked = payment_terms(payment), claim.params.get("application_fee")
         if asked is not None:
-            if not claim.gateway.supports_destinations:
+            if not claim.gateway.supports_application_fees:
                 raise UnsupportedByGateway("This gateway takes no application fees.")
             terms = replace(terms, application_fee=Decimal(asked))
-        if claim.gateway.supports_destinations:
+        if claim.gateway.supports_application_fees:
             # One that was agreed on must fit what is taken, too.
-            verify_fee(terms, part, payment.currency)
+            verify_fee(payment, terms, part)
 
     def call(self, claim: PaymentClaim) -> PaymentSnapshot:
         """Take the money."""
@@ -77,7 +77,7 @@ def capture_payment(
     Raises:
         InvalidAmount: zero, negative, above what was authorised, or finer than the currency; or the fee, also one that
             was agreed on, is more than what is captured.
-        InvalidInput: a fee is named, and the payment has no destination.
+        InvalidInput: a fee is named, and all the money is your platform's anyway.
         WrongState: the payment is not authorised (any more).
         ProviderError: the provider refused or failed.
     """

@@ -37,6 +37,15 @@ def billed_owner(owner: Any) -> Any:
     return owner if is_billed and getattr(owner, "pk", None) is not None else None
 
 
+def customer_owner_of(payment: AbstractPayment) -> Any:
+    """Return who is billed for a payment: whose customer it was made for, or its owner."""
+    if not payment.provider_customer_id:
+        return billed_owner(payment.owner)
+    rows = Customer.objects.using(payments_database()).filter(variant=payment.variant).select_related("owner")
+    known = next((row for row in rows.filter(provider_id=payment.provider_customer_id)), None)
+    return known.owner if known is not None else billed_owner(payment.owner)
+
+
 def may_need_customer(asked: Mapping[str, Any]) -> bool:
     """Return whether a payment that is asked for may be a customer's, so that it matters who is billed."""
     if asked.get("save_payment_method") or asked.get("payment_method"):

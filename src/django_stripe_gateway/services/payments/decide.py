@@ -268,7 +268,7 @@ def _ref(row: UnexpectedPayment) -> PaymentRef:
 
 def _given_back(claim: PaymentClaim, row: UnexpectedPayment) -> dict[str, bool]:
     """Return what is taken back along with the money: as it was paid, whatever the payment says by now."""
-    if not claim.gateway.supports_destinations:
+    if not claim.gateway.supports_application_fees:
         return {}
     intent: PaymentSnapshot = claim.gateway.retrieve_payment(PaymentRef(row.intent_id, row.intent_id, row.currency))
     return given_back(intent.terms or TransferTerms())

@@ -65,7 +65,7 @@ class RefundVerb(PaymentVerb[RefundSnapshot]):
         operation, reason = claim.operation, claim.params["reason"]
         asked = {name: claim.params.get(name) for name in ASKED}
         # What a host has written on a payment of another provider has gone on nowhere.
-        terms = payment_terms(payment) if claim.gateway.supports_destinations else TransferTerms()
+        terms = payment_terms(payment) if claim.gateway.supports_application_fees else TransferTerms()
         claim.params["gives_back"] = given_back(terms, **asked)
         operation.amount = part
         # Stored along with its operation, so that nothing else is promised of the money.

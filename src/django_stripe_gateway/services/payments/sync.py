@@ -19,7 +19,7 @@ from django_stripe_gateway.services.audit import announce_failure, announce_stat
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.payments.breakdown import agreed_amounts, take_amounts
 from django_stripe_gateway.services.payments.paid_with import PAID_WITH, take_paid_with
-from django_stripe_gateway.services.payments.terms import TERMS, mirror_terms
+from django_stripe_gateway.services.payments.terms import TERMS, mirror_terms, verify_sellers_fee
 from django_stripe_gateway.services.payments.unexpected import ANOTHER_AMOUNT, SECOND_TIME, TAKEN, contradiction
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.services.transactions import payments_database
@@ -127,6 +127,8 @@ def verify_snapshot(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own:
         raise SnapshotMismatch("live mode differs")
     if not own:
         _verify_ids(payment, snapshot)
+        if snapshot.status in TAKEN:
+            verify_sellers_fee(payment, snapshot.terms)
     for name, found, expected in (
         ("currency", snapshot.currency, payment.currency.upper()),
         ("amount", snapshot.amount, total),

@@ -16,7 +16,7 @@ from django_stripe_gateway.models import AbstractPayment, ConnectedAccount
 from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.money import quantize_amount, to_minor_units
 from django_stripe_gateway.services.accounts import made_in
-from django_stripe_gateway.services.snapshots import verify_lengths
+from django_stripe_gateway.services.snapshots import SnapshotMismatch, verify_lengths
 from django_stripe_gateway.services.transactions import payments_database
 
 #: The columns that hold them.
@@ -58,18 +58,22 @@ def verify_terms(payment: AbstractPayment) -> None:
     if terms == TransferTerms():
         return
     gateway = get_gateway(payment.variant)
-    if not gateway.supports_destinations:
+    if (terms.destination or terms.on_behalf_of) and not gateway.supports_destinations:
+        if payment.seller_account:
+            raise UnsupportedByGateway("What is paid on a seller's own account is not passed on to another one.")
         raise UnsupportedByGateway("This gateway cannot pass payments on to connected accounts.")
+    if not gateway.supports_application_fees:
+        raise UnsupportedByGateway("This gateway takes no application fees.")
     for field, account_id in (("destination", terms.destination), ("on_behalf_of", terms.on_behalf_of)):
         if account_id and not gateway.is_account_id(account_id):
             raise InvalidInput("This is not the id of a connected account.", code="unknown_account", field=field)
     if terms.destination and terms.on_behalf_of not in ("", terms.destination):
         # Stripe refuses it for cards, which hardly a payment goes without.
         raise InvalidInput("on_behalf_of must be the destination, or be left out.", field="on_behalf_of")
-    verify_fee(terms, payment.total, payment.currency)
+    verify_fee(payment, terms, payment.total)
 
 
-def verify_fee(terms: TransferTerms, amount: Decimal, currency: str) -> None:
+def verify_fee(payment: AbstractPayment, terms: TransferTerms, amount: Decimal) -> None:
     """Check the fee of what is taken.
 
     Raises:
@@ -77,11 +81,16 @@ def verify_fee(terms: TransferTerms, amount: Decimal, currency: str) -> None:
     """
     if terms.application_fee is None:
         return
-    _refuse_fee_of_nobody(terms)
-    fee = exact_fee(terms.application_fee, currency)
+    if not (terms.destination or payment.seller_account):
+        # All the money is the platform's anyway.
+        raise InvalidInput(
+            "An application fee is taken of a destination, or on a seller's account: name one.", field="application_fee"
+        )
+    fee = exact_fee(terms.application_fee, payment.currency)
     if fee > amount:
+        taken = quantize_amount(amount, payment.currency)
         raise InvalidAmount(
-            f"The application fee of {fee} is more than the {quantize_amount(amount, currency)} that it is taken of.",
+            f"The application fee of {fee} is more than the {taken} that it is taken of.",
             code="fee_too_large",
             field="application_fee",
         )
@@ -98,12 +107,6 @@ def exact_fee(fee: Decimal, currency: str) -> Decimal:
         return quantize_amount(fee, currency)
     except InvalidAmount as error:
         raise InvalidAmount(f"application_fee: {error.detail}", field="application_fee") from None
-
-
-def _refuse_fee_of_nobody(terms: TransferTerms) -> None:
-    """Refuse a fee where all the money is the platform's anyway."""
-    if not terms.destination:
-        raise InvalidInput("An application fee is taken of a destination: name one.", field="application_fee")
 
 
 def payment_terms(payment: AbstractPayment) -> TransferTerms:
@@ -134,6 +137,26 @@ def are_unchanged(payment: AbstractPayment) -> bool:
     made = payment.operations.using(payments_database()).filter(kind=OperationKind.CREATE)
     params = made.filter(object_id=payment.transaction_id).order_by("-pk").values_list("params", flat=True).first()
     return params is None or _same(operation_terms(params), payment_terms(payment))
+
+
+def verify_sellers_fee(payment: AbstractPayment, said: TransferTerms | None) -> None:
+    """Compare the fee with which money was taken on a seller's own account with what was agreed on.
+
+    A seller may make an intent there that bears the payment's mark, and pay it without the platform's part.
+
+    Args:
+        said: by the provider; ``None`` of a page, which is known by its id and has what it was made with.
+
+    Raises:
+        SnapshotMismatch: it is neither the payment's fee nor one that a capture has asked for.
+    """
+    if not payment.seller_account or said is None:
+        return
+    captures = payment.operations.using(payments_database()).filter(kind=OperationKind.CAPTURE)
+    asked = (params.get("application_fee") for params in captures.values_list("params", flat=True))
+    agreed = {payment.application_fee or ZERO, *(Decimal(fee) for fee in asked if fee is not None)}
+    if (said.application_fee or ZERO) not in agreed:
+        raise SnapshotMismatch("application fee differs")
 
 
 def mirror_terms(payment: AbstractPayment, said: TransferTerms) -> None:
