@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 import uuid
 from collections.abc import Mapping
 from decimal import Decimal
@@ -46,7 +47,7 @@ def make_event(event_type: str, obj: Mapping[str, Any], **fields: Any) -> dict[s
         "id": f"evt_{uuid.uuid4().hex}",
         "object": "event",
         "api_version": "2026-10-28.endive",
-        "created": 1_790_000_000,
+        "created": int(time.time()),
         "data": {"object": dict(obj)},
         "livemode": False,
         "pending_webhooks": 1,

@@ -97,6 +97,7 @@ class PaymentSnapshot:
         client_secret: for the customer's browser; never stored or logged.
         action_url: where the customer authenticates; never stored or logged.
         customer_id: the provider's id of whose it is, where it says so.
+        charged: when it was paid, or at the latest; ``None`` when the object does not say, and for what is only held.
         paid_with: of the attempt that holds or takes the money, never of one that failed; ``None`` when the object does
             not say.
         raw: the object, without secrets, for the record.
@@ -118,6 +119,7 @@ class PaymentSnapshot:
     action_url: str = field(default="", repr=False)
     failure: Failure | None = None
     customer_id: str = ""
+    charged: datetime | None = None
     paid_with: PaidWith | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
     breakdown: Breakdown | None = None
@@ -131,6 +133,7 @@ class RefundSnapshot:
     Args:
         is_release: it names money that was held and never taken, and is no refund; ``None`` where only what was
             captured can tell.
+        created: when it was asked for.
     """
 
     refund_id: str
@@ -142,6 +145,7 @@ class RefundSnapshot:
     failure_reason: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     is_release: bool | None = False
+    created: datetime | None = None
 
     def is_released_of(self, authorized: Decimal, captured: Decimal) -> bool:
         """Return whether it is a release, given how much was held and how much of that was taken."""

@@ -127,9 +127,9 @@ def method_event(owned_by: Customer, kind: str = "payment_method.updated", **fie
 
 
 def test_events__the_newest_counts(customer: Customer) -> None:
-    newer = method_event(customer, created=1_790_000_100)
-    newer["created"] = 1_790_000_100
-    older = method_event(customer, card={"brand": "visa", "last4": "1111", "exp_month": 1, "exp_year": 2027})
+    newer = method_event(customer, created=1_790_000_100) | {"created": 1_790_000_100}
+    card = {"brand": "visa", "last4": "1111", "exp_month": 1, "exp_year": 2027}
+    older = method_event(customer, card=card) | {"created": 1_790_000_000}
     deliver(newer)
     deliver(older)
     assert KnownCard.objects.get().expires == date(2030, 12, 31)

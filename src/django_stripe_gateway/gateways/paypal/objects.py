@@ -17,6 +17,9 @@ from decimal import Decimal
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
+from django.conf import settings
+from django.utils import timezone
+
 from django_stripe_gateway.choices import RefundStatus
 from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.gateways.paypal.money import read_amount
@@ -122,6 +125,7 @@ def order_snapshot(order: Object) -> PaymentSnapshot:
         currency=currency,
         redirect_url=url,
         failure=failure,
+        charged=_charged(captures),
         paid_with=_paid_with(order) if status in HOLDING else None,
         raw=_record(order, status, url, captures, authorizations),
     )
@@ -190,6 +194,7 @@ def refund_snapshot(refund: Object, intent_id: str | None = None) -> RefundSnaps
         intent_id=intent_id,
         failure_reason=_optional_text(_part(refund, "status_details").get("reason")).lower(),
         metadata={"operation": marker} if marker else {},
+        created=_stored_moment(refund.get("create_time")),
     )
 
 
@@ -268,6 +273,13 @@ def _standing(
         status = AUTHORIZATION_STATUSES[authorizations[-1]["status"]]
         return status, DENIED if status == ProviderStatus.REJECTED else None, None
     return ORDER_STATUSES[order["status"]], None, None
+
+
+def _charged(captures: Sequence[Object]) -> datetime | None:
+    """Return when the last capture that took money was over, at the latest."""
+    taken = [capture for capture in captures if CAPTURE_STATUSES[capture["status"]] == ProviderStatus.SUCCEEDED]
+    times = [_stored_moment(capture.get("update_time") or capture.get("create_time")) for capture in taken]
+    return max(filter(None, times), default=None)
 
 
 def _paid_with(order: Object) -> PaidWith | None:
@@ -357,3 +369,11 @@ def moment(value: Any) -> datetime | None:
     except (TypeError, ValueError):
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _stored_moment(value: Any) -> datetime | None:
+    """Return one of PayPal's times as this site's databases hold times."""
+    found = moment(value)
+    if found is None or settings.USE_TZ:
+        return found
+    return timezone.make_naive(found, timezone.get_default_timezone())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
-from django_stripe_gateway.gateways.stripe.fields import Object, part
+from django_stripe_gateway.gateways.stripe.fields import Object, moment, part
 from django_stripe_gateway.gateways.values import PaidWith
 
 #: The version from which an intent names its charge, and does not embed it any more.
@@ -14,6 +15,8 @@ CARDS = ("card", "card_present", "interac_present")
 # How the oldest versions write what is one word now.
 OLD_BRANDS = {"american express": "amex", "diners club": "diners"}
 ADDRESS_LENGTH = 2048
+# No bank takes longer to make a payment that it was asked for.
+SLOWEST = timedelta(days=14)
 
 
 def charge_expansion(api_version: str, *, is_localstripe: bool = False, before: str = "", after: str = "") -> list[str]:
@@ -60,6 +63,19 @@ def paid_with(charge: Object) -> PaidWith | None:
         card_last4=_last4(card.get("last4")),
         receipt_url=_address(charge.get("receipt_url")),
     )
+
+
+def charged_at(charge: Object) -> datetime | None:
+    """Return when a charge has succeeded, or at the latest; ``None`` where it has not, or does not say.
+
+    A charge is as old as the attempt. A card's is over at once, a debit of an account days later
+    (https://docs.stripe.com/payments/payment-methods/payment-method-support#additional-api-supportability).
+    """
+    if charge.get("status") != "succeeded" or charge.get("captured") is not True:
+        return None
+    made = moment(charge.get("created"))
+    is_card = _text(part(charge.get("payment_method_details")).get("type")) in CARDS
+    return made if made is None or is_card else made + SLOWEST
 
 
 def _text(value: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from django_stripe_gateway.choices import RefundStatus
 from django_stripe_gateway.gateways.messages import readable_message
-from django_stripe_gateway.gateways.stripe.charges import intent_charge, paid_with
+from django_stripe_gateway.gateways.stripe.charges import charged_at, intent_charge, paid_with
 from django_stripe_gateway.gateways.stripe.destinations import intent_terms
 from django_stripe_gateway.gateways.stripe.fields import (
     READING_ERRORS,
@@ -94,6 +94,7 @@ def refund_snapshot(obj: Object) -> RefundSnapshot:
         failure_reason=optional_text(obj.get("failure_reason")),
         metadata=metadata_of(obj.get("metadata")),
         is_release=_is_release(obj),
+        created=moment(obj.get("created")),
     )
 
 
@@ -203,6 +204,8 @@ def _intent_snapshot(obj: Object) -> PaymentSnapshot:
         action_url=_action_url(obj.get("next_action")),
         failure=failure,
         customer_id=object_id(obj.get("customer")),
+        # Of a capture the charge does not say when it was.
+        charged=None if obj.get("capture_method") == "manual" else charged_at(intent_charge(obj)),
         paid_with=paid_with(intent_charge(obj)),
         raw=recorded(obj),
         terms=intent_terms(obj, currency),
@@ -219,7 +222,7 @@ def _session_snapshot(obj: Object) -> PaymentSnapshot:
     is_paid = text(obj["payment_status"]) in PAID_STATUSES
     status = ProviderStatus.SUCCEEDED if is_paid else UNPAID_STATUSES.get(str(obj.get("status")), ProviderStatus.OPEN)
     received = amount if is_paid else None
-    failure = used = terms = None
+    failure = used = charged = terms = None
     if isinstance(intent, Mapping):
         inner = _intent_snapshot(intent)
         # The intent knows what the session does not say.
@@ -227,7 +230,7 @@ def _session_snapshot(obj: Object) -> PaymentSnapshot:
             status, received = inner.status, inner.amount_received
             is_refused = status in (ProviderStatus.FAILED, ProviderStatus.AUTHENTICATION_REQUIRED)
             status = ProviderStatus.REJECTED if is_refused else status
-        failure, used, terms = inner.failure, inner.paid_with, inner.terms
+        failure, used, charged, terms = inner.failure, inner.paid_with, inner.charged, inner.terms
     return PaymentSnapshot(
         kind="checkout.session",
         is_session=True,
@@ -242,6 +245,7 @@ def _session_snapshot(obj: Object) -> PaymentSnapshot:
         client_secret=optional_text(obj.get("client_secret")) if obj.get("status") == "open" else "",
         expires_at=moment(obj.get("expires_at")),
         failure=failure,
+        charged=charged,
         paid_with=used,
         raw=recorded(obj) | _recorded_totals(obj),
         breakdown=None if asked else _breakdown(obj, currency),

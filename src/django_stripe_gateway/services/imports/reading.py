@@ -16,6 +16,7 @@ from django.utils import timezone
 from django_stripe_gateway.exceptions import InvalidInput, ProviderError, ProviderUnavailable
 from django_stripe_gateway.gateways.account_reading import AccountReader, Page, Unreadable
 from django_stripe_gateway.services.imports.results import Imported, Outcome
+from django_stripe_gateway.services.mails.outbox import without_mails
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -108,7 +109,8 @@ def attempt(kind: str, object_id: str, step: Callable[[], Result]) -> Imported:
         DatabaseError: the database has gone.
     """
     try:
-        outcome, detail = step()
+        with without_mails():
+            outcome, detail = step()
     except SupersededAttempt:
         outcome, detail = Outcome.KNOWN, "of an earlier attempt"
     except ProviderError as error:

@@ -7,7 +7,10 @@ sent after the commit; whatever happens to that, the row is still there, and due
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -24,6 +27,18 @@ from django_stripe_gateway.services.transactions import payments_database
 
 logger = logging.getLogger(__name__)
 
+_is_silent: ContextVar[bool] = ContextVar("is_silent", default=False)
+
+
+@contextmanager
+def without_mails() -> Iterator[None]:
+    """Write to nobody inside, whatever is announced: this site catches up with what its customers know already."""
+    token = _is_silent.set(True)
+    try:
+        yield
+    finally:
+        _is_silent.reset(token)
+
 
 def is_mailed(kind: str, *, livemode: bool) -> bool:
     """Return whether the settings let customers be written to about what happened in a mode."""
@@ -39,7 +54,7 @@ def store_mail(
     *,
     about: AbstractPayment | Customer | Invoice | Subscription,
     data: Mapping[str, Any] | None = None,
-    happened: Any = None,
+    happened: datetime | None = None,
 ) -> None:
     """Add an e-mail to the outbox, inside of the transaction that makes the change; once for each occurrence.
 
@@ -50,7 +65,7 @@ def store_mail(
         data: what the rows will not tell any more when it is sent; nothing personal.
         happened: when, if that may have been long ago: what is old is no news.
     """
-    if not is_mailed(kind, livemode=about.livemode) or is_history():
+    if not is_mailed(kind, livemode=about.livemode) or is_history() or _is_silent.get():
         return
     if happened is not None and happened < timezone.now() - STALE:
         return

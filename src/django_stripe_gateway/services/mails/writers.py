@@ -1,6 +1,7 @@
 """When customers are written to: each function stores one kind of e-mail, in the transaction of what it tells.
 
 What follows a signal is registered for it. What has none of its own, or depends on who made the change, is called.
+Of what is over nobody is told once it is old, however late it is found. Of what is to come everybody is, until then.
 """
 
 from __future__ import annotations
@@ -9,12 +10,23 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 
+from django.utils import timezone
+
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import LogSource, MailKind, OperationKind
 from django_stripe_gateway.conf import gateway_settings
-from django_stripe_gateway.models import AbstractPayment, Invoice, InvoiceRefund, KnownCard, Refund, Subscription
+from django_stripe_gateway.models import (
+    AbstractPayment,
+    Invoice,
+    InvoiceRefund,
+    KnownCard,
+    PaymentOperation,
+    Refund,
+    Subscription,
+)
 from django_stripe_gateway.services.audit import writes_with
 from django_stripe_gateway.services.mails.outbox import is_mailed, store_mail
+from django_stripe_gateway.services.moments import told_moment
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -26,27 +38,28 @@ AT_THE_PAGE = ("subscription_create", "subscription_update")
 def write_paid_payment(payment: AbstractPayment, **kwargs: object) -> None:
     """Tell whoever has paid once that their money has come."""
     if payment.captured_amount:
-        store_mail(MailKind.PAID, f"payment:{payment.pk}", about=payment)
+        store_mail(MailKind.PAID, f"payment:{payment.pk}", about=payment, happened=told_moment())
 
 
 def write_paid_invoice(invoice: Invoice) -> None:
     """Tell a customer that an invoice was paid with money: the first one, or that of a renewal."""
     if invoice.amount_paid > 0:
-        store_mail(MailKind.PAID, f"invoice:{invoice.pk}", about=invoice, happened=invoice.paid_at)
+        store_mail(MailKind.PAID, f"invoice:{invoice.pk}", about=invoice, happened=invoice.paid_at or told_moment())
 
 
 @writes_with(signals.payment_refunded)
 def write_refunded_payment(payment: AbstractPayment, refund: Refund, amount: Decimal, **kwargs: object) -> None:
     """Tell whoever has paid once that money is on its way back."""
     data = {"amount": str(amount), "currency": payment.currency}
-    store_mail(MailKind.REFUNDED, f"refund:{refund.pk}", about=payment, data=data)
+    store_mail(MailKind.REFUNDED, f"refund:{refund.pk}", about=payment, data=data, happened=told_moment())
 
 
 @writes_with(signals.invoice_refunded)
 def write_refunded_invoice(invoice: Invoice, refund: InvoiceRefund, amount: Decimal, **kwargs: object) -> None:
     """Tell a customer that money of an invoice is on its way back."""
     data = {"amount": str(amount), "currency": invoice.currency}
-    store_mail(MailKind.REFUNDED, f"invoice-refund:{refund.pk}", about=invoice, data=data)
+    occurrence = f"invoice-refund:{refund.pk}"
+    store_mail(MailKind.REFUNDED, occurrence, about=invoice, data=data, happened=told_moment())
 
 
 @writes_with(signals.payment_failed)
@@ -54,15 +67,23 @@ def write_failed_payment(payment: AbstractPayment, **kwargs: object) -> None:
     """Tell whoever was charged while they were away that it has failed; who stands at the page sees that."""
     if not is_mailed(MailKind.PAYMENT_FAILED, livemode=payment.livemode):
         return
-    tried = payment.operations.using(payments_database()).order_by("-pk").values_list("pk", "kind").first()
-    if tried is not None and tried[1] == OperationKind.CHARGE:
-        store_mail(MailKind.PAYMENT_FAILED, f"payment:{payment.pk}:{tried[0]}", about=payment)
+    tried = _last_tried(payment)
+    if tried is not None and tried.kind == OperationKind.CHARGE:
+        occurrence = f"payment:{payment.pk}:{tried.pk}"
+        store_mail(MailKind.PAYMENT_FAILED, occurrence, about=payment, happened=told_moment() or tried.created)
 
 
 @writes_with(signals.payment_action_required)
 def write_payment_action_required(payment: AbstractPayment, **kwargs: object) -> None:
     """Ask whoever was charged while they were away to confirm it."""
-    store_mail(MailKind.ACTION_REQUIRED, f"payment:{payment.pk}", about=payment)
+    tried = _last_tried(payment)
+    happened = told_moment() or (None if tried is None else tried.created)
+    store_mail(MailKind.ACTION_REQUIRED, f"payment:{payment.pk}", about=payment, happened=happened)
+
+
+def _last_tried(payment: AbstractPayment) -> PaymentOperation | None:
+    tried: PaymentOperation | None = payment.operations.using(payments_database()).order_by("-pk").first()
+    return tried
 
 
 @writes_with(signals.subscription_payment_failed)
@@ -70,14 +91,17 @@ def write_failed_invoice(subscription: Subscription, invoice: Invoice, **kwargs:
     """Tell a customer that a renewal could not be charged, once for each of the provider's attempts."""
     if invoice.billing_reason not in AT_THE_PAGE:
         occurrence = f"invoice:{invoice.pk}:attempt-{invoice.attempt_count}"
-        store_mail(MailKind.PAYMENT_FAILED, occurrence, about=invoice)
+        store_mail(MailKind.PAYMENT_FAILED, occurrence, about=invoice, happened=told_moment())
 
 
 def write_action_required(invoice: Invoice, origin: Origin) -> None:
     """Ask a customer to confirm a payment, unless they have just tried to make it themselves."""
     if invoice.billing_reason not in AT_THE_PAGE and origin.source != LogSource.API:
         occurrence = f"invoice:{invoice.pk}:attempt-{invoice.attempt_count}"
-        store_mail(MailKind.ACTION_REQUIRED, occurrence, about=invoice)
+        # What the provider goes on to try is no history, whenever it is found.
+        is_tried = invoice.next_payment_attempt is not None and invoice.next_payment_attempt > timezone.now()
+        happened = told_moment() or (None if is_tried else invoice.issued)
+        store_mail(MailKind.ACTION_REQUIRED, occurrence, about=invoice, happened=happened)
 
 
 @writes_with(signals.subscription_trial_ending)

@@ -11,6 +11,7 @@ from django_stripe_gateway.models import AbstractPayment, Refund
 from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.money import format_amount
 from django_stripe_gateway.services.audit import announce_status, send_on_commit, write_log
+from django_stripe_gateway.services.moments import happened_at, moment_of_refund
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.payments.unexpected import find_unexpected, note_given_back
 from django_stripe_gateway.services.payments.unnamed_refunds import claim_unnamed
@@ -79,6 +80,7 @@ def apply_refund(
     elif refund.amount != snapshot.amount:
         raise SnapshotMismatch("refund amount differs")
     previous = None if refund._state.adding else refund.status
+    happened = moment_of_refund(refund, snapshot)
     changed = refund.provider_id != snapshot.refund_id or previous is None
     # A refund that we gave up without the provider's word is whatever the provider says that it is.
     was_never_answered = refund.provider_id is None and refund.status == RefundStatus.FAILED
@@ -88,7 +90,8 @@ def apply_refund(
         refund.failure_reason = snapshot.failure_reason[:64]
         changed = True
     if changed:
-        _write(payment, refund, previous, origin)
+        with happened_at(happened):
+            _write(payment, refund, previous, origin)
     return refund
 
 

@@ -16,6 +16,7 @@ from django_stripe_gateway.models import AbstractPayment, PaymentOperation
 from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.audit import announce_failure, announce_status, send_on_commit, write_log
+from django_stripe_gateway.services.moments import happened_at, told_moment
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.payments.breakdown import agreed_amounts, take_amounts
 from django_stripe_gateway.services.payments.paid_with import PAID_WITH, take_paid_with
@@ -97,7 +98,8 @@ def apply_snapshot(
         return False
     payment.save(update_fields=[*changed, "modified"])
     if payment.status != before["status"]:
-        announce_status(payment, before["status"], origin)
+        with happened_at(told_moment() or snapshot.charged):
+            announce_status(payment, before["status"], origin)
     elif payment.status == PaymentStatus.ERROR and {"failure_code", "decline_code", "message"} & set(changed):
         announce_failure(payment, origin)
     elif operation is not None:

@@ -12,6 +12,7 @@ from django_stripe_gateway.models import CreditNote, Invoice, InvoiceRefund
 from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.money import display_amount
 from django_stripe_gateway.services.audit import send_on_commit, write_log
+from django_stripe_gateway.services.moments import happened_at, moment_of_refund
 from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, verify_lengths
 from django_stripe_gateway.services.subscriptions.given_back import settle_invoice
@@ -48,6 +49,7 @@ def apply_invoice_refund(
     elif refund.amount != snapshot.amount:
         raise SnapshotMismatch("refund amount differs")
     previous = None if refund._state.adding else refund.status
+    happened = moment_of_refund(refund, snapshot)
     # A refund that we gave up without the provider's word is whatever the provider says that it is.
     was_never_answered = refund.provider_id is None and refund.status == RefundStatus.FAILED
     changed = previous is None or refund.provider_id != snapshot.refund_id
@@ -58,7 +60,8 @@ def apply_invoice_refund(
         refund.failure_reason = snapshot.failure_reason[:64]
         changed = True
     if changed:
-        _write_refund(invoice, refund, previous, origin)
+        with happened_at(happened):
+            _write_refund(invoice, refund, previous, origin)
     return refund
 
 

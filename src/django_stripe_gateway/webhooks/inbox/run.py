@@ -20,6 +20,7 @@ from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.models import WebhookEvent
 from django_stripe_gateway.models.webhook_events import REASON_LENGTH, WebhookEventQuerySet
 from django_stripe_gateway.services.audit import send_on_commit
+from django_stripe_gateway.services.moments import happened_at
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 from django_stripe_gateway.webhooks.events import Event, related_id
 from django_stripe_gateway.webhooks.inbox.dispatch import Dispatch, dispatch, look_up, note_unhandled
@@ -90,7 +91,8 @@ def run_handlers(event: Event, fetched: Fetched, handlers: Dispatch | None = Non
         note_unhandled(event)
     for handler, asked in handlers.calls(fetched):
         try:
-            state = handler(asked)
+            with happened_at(event.created):
+                state = handler(asked)
         except FetchNeeded as needed:
             needed.handler = handler
             raise
