@@ -44,13 +44,13 @@ def run_import(command: str = "import_account", *args: str, **options: Any) -> s
 
 
 def counts(printed: str) -> dict[str, dict[str, int]]:
-    """Return the numbers of the summary, without the zeros."""
+    """Return the numbers of the summary, without the zeros, of the kinds that have any."""
     lines = printed.splitlines()
     start = next(number for number, line in enumerate(lines) if line.split()[:2] == ["new", "known"])
     names = ["new", "known", "ambiguous", "unmatched", "left out", "failed"]
     found = {}
-    for line in lines[start + 1 : start + 5]:
+    for line in lines[start + 1 :]:
         cells = line.split()
         if len(cells) == len(names) + 1:
             found[cells[0]] = {name: int(cell) for name, cell in zip(names, cells[1:], strict=True) if cell != "0"}
-    return found
+    return {kind: numbers for kind, numbers in found.items() if numbers}

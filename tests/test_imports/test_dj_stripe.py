@@ -84,6 +84,7 @@ def test_offline(account: RunningAccount, legacy: str, user: Any) -> None:
         "invoices": {"new": 1},
         # Nothing that is stored says of the other one that it has paid no invoice.
         "payments": {"new": 1},
+        "refunds": {"left out": 1},
     }
     assert account.fake.requests == []
     assert Subscription.objects.get().plan == account.plan

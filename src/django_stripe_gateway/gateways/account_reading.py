@@ -14,7 +14,8 @@ from decimal import Decimal
 from typing import ClassVar, TypeVar
 
 from django_stripe_gateway.gateways.billing_values import CustomerSnapshot, InvoiceSnapshot, SubscriptionSnapshot
-from django_stripe_gateway.gateways.values import PaymentSnapshot, RefundSnapshot
+from django_stripe_gateway.gateways.invoice_money import CreditNoteSnapshot
+from django_stripe_gateway.gateways.values import DisputeSnapshot, PaymentSnapshot, RefundSnapshot
 
 T = TypeVar("T")
 
@@ -90,3 +91,21 @@ class AccountReader(ABC):
     @abstractmethod
     def refunds(self, payment: PaymentSnapshot) -> Sequence[RefundSnapshot]:
         """Return the refunds of a payment."""
+
+    # What was given back; a reader that knows nothing of it leaves these as they are.
+
+    def all_refunds(self, since: datetime) -> Iterator[Page[RefundSnapshot]]:
+        """Yield the refunds that were made since a moment, of payments and of what has paid invoices."""
+        yield from ()
+
+    def credit_notes(self, since: datetime) -> Iterator[Page[CreditNoteSnapshot]]:
+        """Yield the credit notes that were issued since a moment, with their refunds."""
+        yield from ()
+
+    def disputes(self, since: datetime) -> Iterator[Page[DisputeSnapshot]]:
+        """Yield the disputes that were opened since a moment."""
+        yield from ()
+
+    def invoices_of_payments(self, since: datetime) -> Mapping[str, str]:
+        """Return the ids of invoices by those of what has paid them since a moment, where the provider lists that."""
+        return {}

@@ -37,7 +37,9 @@ class ImportCommand(GatewayCommand):
 
     def add_account(self, parser: ArgumentParser) -> None:
         """Add what decides which objects of an account are brought, and to whom."""
-        parser.add_argument("--since", type=moment, metavar="DATE", help="bring invoices and payments from here on")
+        parser.add_argument(
+            "--since", type=moment, metavar="DATE", help="bring all but customers and subscriptions from here on"
+        )
         parser.add_argument("--days", type=int, metavar="N", help=f"of so many days instead (default: {DEFAULT_DAYS})")
         parser.add_argument("--only", default="", metavar="KINDS", help=f"some of {','.join(KINDS)} (default: all)")
         parser.add_argument("--map", default="", metavar="FILE", help="a CSV file of customers' ids and owners' keys")

@@ -13,7 +13,7 @@ from typing import Any
 from django_stripe_gateway import signals
 from django_stripe_gateway.gateways.values import DisputeSnapshot
 from django_stripe_gateway.models import Dispute
-from django_stripe_gateway.services.audit import send_on_commit
+from django_stripe_gateway.services.audit import is_history, send_on_commit
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, verify_lengths
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -78,7 +78,8 @@ def write_dispute(
     if dispute.is_open:
         dispute.closed = None
     elif dispute.closed is None or previous != dispute.status:
-        dispute.closed = said_at or looked_at
+        # When what is history was closed nobody says.
+        dispute.closed = said_at or (None if is_history() else looked_at)
     note_times(dispute, said_at, looked_at)
     dispute.save(using=payments_database())
     return previous

@@ -10,16 +10,18 @@ from typing import Any, TypeVar
 from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.gateways.account_reading import AccountReader, ListedPayment, Page, Unreadable
 from django_stripe_gateway.gateways.billing_values import CustomerSnapshot, InvoiceSnapshot, SubscriptionSnapshot
+from django_stripe_gateway.gateways.invoice_money import CreditNoteSnapshot
 from django_stripe_gateway.gateways.patience import patiently
 from django_stripe_gateway.gateways.stripe.billing import StripeBillingGateway
 from django_stripe_gateway.gateways.stripe.billing_objects import invoice_snapshot, subscription_snapshot
 from django_stripe_gateway.gateways.stripe.calls import PAGE, StripeAccountCalls, ask, seconds
 from django_stripe_gateway.gateways.stripe.catalogue_objects import customer_snapshot
 from django_stripe_gateway.gateways.stripe.fields import Object, object_id, optional_text, page_of
+from django_stripe_gateway.gateways.stripe.invoice_money import credit_note_snapshot
 from django_stripe_gateway.gateways.stripe.listed_payments import intent_payment, is_taken, session_payment
-from django_stripe_gateway.gateways.stripe.payment_objects import refund_snapshot
+from django_stripe_gateway.gateways.stripe.payment_objects import dispute_snapshot, refund_snapshot
 from django_stripe_gateway.gateways.stripe.subscription_terms import BILLING_MOVED
-from django_stripe_gateway.gateways.values import PaymentSnapshot, RefundSnapshot
+from django_stripe_gateway.gateways.values import DisputeSnapshot, PaymentSnapshot, RefundSnapshot
 
 S = TypeVar("S")
 
@@ -37,7 +39,8 @@ class ObjectReader(AccountReader):
         """Yield the objects of a kind that were made since a moment, page by page.
 
         Args:
-            kind: "customer", "subscription", "invoice", "payment_intent", "checkout.session" or "invoice_payment".
+            kind: "customer", "subscription", "invoice", "payment_intent", "checkout.session", "invoice_payment",
+                "refund", "credit_note" or "dispute".
         """
 
     def customers(self) -> Iterator[Page[CustomerSnapshot]]:
@@ -74,6 +77,29 @@ class ObjectReader(AccountReader):
         for page in self._objects("payment_intent", since):
             free = [obj for obj in page if obj.get("id") not in taken and not obj.get("invoice")]
             yield _read([obj for obj in free if is_taken(obj, since)], intent_payment)
+
+    def all_refunds(self, since: datetime) -> Iterator[Page[RefundSnapshot]]:
+        """Yield the refunds that were made since a moment."""
+        for page in self._objects("refund", since):
+            yield _read(page, refund_snapshot)
+
+    def credit_notes(self, since: datetime) -> Iterator[Page[CreditNoteSnapshot]]:
+        """Yield the credit notes that were issued since a moment."""
+        for page in self._objects("credit_note", since):
+            yield _read(page, credit_note_snapshot)
+
+    def disputes(self, since: datetime) -> Iterator[Page[DisputeSnapshot]]:
+        """Yield the disputes that were opened since a moment."""
+        for page in self._objects("dispute", since):
+            yield _read(page, dispute_snapshot)
+
+    def invoices_of_payments(self, since: datetime) -> Mapping[str, str]:
+        """Return the ids of invoices by those of the intents that have paid them since a moment."""
+        return {
+            object_id(_payment_of(found).get("payment_intent")): object_id(found.get("invoice"))
+            for page in self._objects("invoice_payment", since - LONGEST_PAGE)
+            for found in page
+        }
 
 
 class StripeAccountReader(StripeAccountCalls, ObjectReader):
@@ -112,6 +138,14 @@ class StripeAccountReader(StripeAccountCalls, ObjectReader):
             }
         if kind == "invoice_payment":
             return lambda params: self.v1.invoice_payments.list(params=params), {}
+        if kind == "refund":
+            return lambda params: self.v1.refunds.list(params=params), {}
+        if kind == "credit_note":
+            return lambda params: self.v1.credit_notes.list(params=params), {
+                "expand": ["data.refund"] if self._is_older else ["data.refunds.refund"]
+            }
+        if kind == "dispute":
+            return lambda params: self.v1.disputes.list(params=params), {}
         if kind == "checkout.session":
             return lambda params: self.v1.checkout.sessions.list(params=params), {
                 "expand": ["data.payment_intent.latest_charge"]

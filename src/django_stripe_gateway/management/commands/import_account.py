@@ -1,4 +1,4 @@
-"""Bring what a running Stripe account holds: customers, subscriptions, invoices and one-off payments."""
+"""Bring what a running Stripe account holds: customers, subscriptions, invoices, payments and what was given back."""
 
 from __future__ import annotations
 

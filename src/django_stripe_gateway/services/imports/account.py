@@ -10,6 +10,7 @@ from django_stripe_gateway.gateways.account_reading import AccountReader
 from django_stripe_gateway.services.accounts import learn_account
 from django_stripe_gateway.services.imports.customers import KIND as CUSTOMERS
 from django_stripe_gateway.services.imports.customers import import_customers
+from django_stripe_gateway.services.imports.given_back import CREDIT_NOTES, DISPUTES, REFUNDS, import_given_back
 from django_stripe_gateway.services.imports.owners import Matching, customers_of
 from django_stripe_gateway.services.imports.payments import KIND as PAYMENTS
 from django_stripe_gateway.services.imports.payments import import_payments
@@ -22,7 +23,7 @@ from django_stripe_gateway.services.imports.subscriptions import (
 )
 
 #: What can be brought, in its order.
-KINDS = (CUSTOMERS, SUBSCRIPTIONS, INVOICES, PAYMENTS)
+KINDS = (CUSTOMERS, SUBSCRIPTIONS, INVOICES, PAYMENTS, REFUNDS, CREDIT_NOTES, DISPUTES)
 
 
 def import_account(
@@ -34,13 +35,13 @@ def import_account(
     matching: Matching | None = None,
     dry_run: bool = False,
 ) -> Iterator[Imported]:
-    """Bring customers, subscriptions, invoices and payments, and yield what became of each.
+    """Bring customers, subscriptions, invoices, payments and what was given back, and yield what became of each.
 
     Nothing is written at the provider, and nothing comes in twice: run it as often as you like.
 
     Args:
         reader: of the account behind ``variant``.
-        since: of invoices and payments; customers and subscriptions come all.
+        since: of invoices, payments and what was given back; customers and subscriptions come all.
         kinds: some of ``KINDS``.
         dry_run: yield what would become of each, and write nothing.
 
@@ -67,3 +68,6 @@ def import_account(
         yield from import_invoices(reader, variant, customers, since, dry_run=dry_run)
     if PAYMENTS in kinds:
         yield from import_payments(reader, variant, customers, since, dry_run=dry_run)
+    for kind in (REFUNDS, CREDIT_NOTES, DISPUTES):
+        if kind in kinds:
+            yield from import_given_back(reader, variant, since, kind, dry_run=dry_run)

@@ -28,7 +28,7 @@ NOTABLE = frozenset({Outcome.AMBIGUOUS, Outcome.UNMATCHED, Outcome.FAILED})
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """One object: its kind ("customers", "subscriptions", "invoices" or "payments"), its id, and why."""
+    """One object: its kind ("customers", "credit_notes", …), its id, and why."""
 
     kind: str
     object_id: str

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.gateways.values import DisputeSnapshot
 from django_stripe_gateway.models import Dispute, Invoice
+from django_stripe_gateway.services.audit import is_history
 from django_stripe_gateway.services.dispute_rows import (
     announce_dispute,
     find_dispute,
@@ -62,7 +63,7 @@ def apply_invoice_dispute(
 def _cancel_if_wanted(invoice: Invoice, origin: Origin) -> None:
     """End the subscription of a disputed invoice at once, if the host wants that and its period still runs."""
     subscription = invoice.subscription
-    if gateway_settings.disputed_access != "cancel" or subscription is None:
+    if gateway_settings.disputed_access != "cancel" or subscription is None or is_history():
         return
     until = subscription.disputed_until
     if subscription.has_ended or not subscription.provider_id or until is None or until <= timezone.now():
