@@ -786,6 +786,7 @@ class Migration(migrations.Migration):
                 ('amount', models.DecimalField(decimal_places=3, max_digits=15, verbose_name='amount')),
                 ('currency', models.CharField(max_length=3, verbose_name='currency')),
                 ('is_held', models.BooleanField(default=False, verbose_name='only authorised')),
+                ('refunds', models.JSONField(blank=True, default=dict, editable=False)),
                 ('created', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('modified', models.DateTimeField(auto_now=True, verbose_name='modified')),
                 ('payment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='unexpected', to=settings.PAYMENT_MODEL)),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from django_stripe_gateway.choices import UnexpectedReason, UnexpectedState
-from django_stripe_gateway.models.fields import MoneyField
+from django_stripe_gateway.choices import RefundStatus, UnexpectedReason, UnexpectedState
+from django_stripe_gateway.models.fields import ZERO, MoneyField
 from django_stripe_gateway.money import display_amount
+
+GONE = (RefundStatus.FAILED, RefundStatus.CANCELED)
 
 
 class UnexpectedPaymentQuerySet(models.QuerySet["UnexpectedPayment"]):
@@ -36,6 +39,8 @@ class UnexpectedPayment(models.Model):
     amount = MoneyField(_("amount"))
     currency = models.CharField(_("currency"), max_length=3)
     is_held = models.BooleanField(_("only authorised"), default=False)
+    # What was heard of its refunds: amount and status, by the provider's id.
+    refunds = models.JSONField(default=dict, blank=True, editable=False)
     created = models.DateTimeField(_("created"), auto_now_add=True)
     modified = models.DateTimeField(_("modified"), auto_now=True)
 
@@ -60,3 +65,9 @@ class UnexpectedPayment(models.Model):
     def is_open(self) -> bool:
         """Whether nobody has decided about it."""
         return self.state == UnexpectedState.OPEN
+
+    @property
+    def is_given_back(self) -> bool:
+        """Whether its refunds that were heard of, and have not failed, are all of it."""
+        back = [Decimal(refund["amount"]) for refund in self.refunds.values() if refund["status"] not in GONE]
+        return sum(back, ZERO) >= self.amount

@@ -24,6 +24,7 @@ from django_stripe_gateway.gateways.values import (
 )
 from django_stripe_gateway.models import AbstractPayment, UnexpectedPayment
 from django_stripe_gateway.models.fields import ZERO
+from django_stripe_gateway.models.unexpected import GONE
 from django_stripe_gateway.money import display_amount
 from django_stripe_gateway.services.accounts import prove_payment
 from django_stripe_gateway.services.audit import announce_status, write_log
@@ -36,7 +37,7 @@ from django_stripe_gateway.services.payments.refresh import payment_ref, write_r
 from django_stripe_gateway.services.payments.refund import RefundVerb
 from django_stripe_gateway.services.payments.sync import apply_snapshot
 from django_stripe_gateway.services.payments.terms import given_back
-from django_stripe_gateway.services.payments.unexpected import GONE, TAKEN, find_unexpected
+from django_stripe_gateway.services.payments.unexpected import TAKEN, find_unexpected, note_given_back
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import PAID, can_transition
@@ -173,8 +174,10 @@ class ReturnVerb(RefundVerb):
         data = {"intent_id": row.intent_id, "refund_id": answer.refund_id, "amount": amount, "status": answer.status}
         write_log(payment, LogEvent.REFUND_CREATED, claim.origin, f"unexpected {amount} given back", data)
         prove_payment(payment)
+        note_given_back(row, answer)
         if is_lost:
             return answer.refund_id
+        # With parts of which nothing was heard: the provider has counted them.
         row.state = UnexpectedState.RETURNED
         row.save(using=payments_database(), update_fields=["state", "modified"])
         if row.reason == UnexpectedReason.AMOUNT and can_transition(payment.status, PaymentStatus.REJECTED):

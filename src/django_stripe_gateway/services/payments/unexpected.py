@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-
 from django_stripe_gateway import signals
-from django_stripe_gateway.choices import RefundStatus, UnexpectedReason, UnexpectedState
+from django_stripe_gateway.choices import UnexpectedReason, UnexpectedState
 from django_stripe_gateway.exceptions import WrongState
 from django_stripe_gateway.gateways.values import PaymentSnapshot, ProviderStatus, RefundSnapshot
 from django_stripe_gateway.models import AbstractPayment, UnexpectedPayment
 from django_stripe_gateway.models.fields import ZERO
+from django_stripe_gateway.models.unexpected import GONE
 from django_stripe_gateway.services.audit import send_on_commit
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.services.transactions import payments_database
-
-logger = logging.getLogger(__name__)
+from django_stripe_gateway.transitions import can_transition_refund
 
 TAKEN = (ProviderStatus.SUCCEEDED, ProviderStatus.AUTHORIZED)
-GONE = (RefundStatus.FAILED, RefundStatus.CANCELED)
 
 
 class UnexpectedMoney(SnapshotMismatch):
@@ -92,15 +89,24 @@ def find_unexpected(payment: AbstractPayment, intent_id: str) -> UnexpectedPayme
 
 
 def note_given_back(row: UnexpectedPayment, refund: RefundSnapshot) -> None:
-    """Take in what the provider says about a refund of unexpected money, whoever has made it."""
-    if refund.currency != row.currency or refund.amount < row.amount:
-        # A part of it; what is left can still be given back, or be accepted.
-        logger.info("A part of unexpected payment %s was refunded.", row.pk)
+    """Take in what the provider says about a refund of unexpected money, whoever has made it.
+
+    Parts add up: once all of it is given back nobody has to decide any more, until one of them fails. News may come in
+    any order; one that has failed stays so.
+    """
+    if refund.currency != row.currency:
         return
-    state = UnexpectedState.OPEN if refund.status in GONE else UnexpectedState.RETURNED
-    if row.state not in (state, UnexpectedState.ACCEPTED):
-        row.state = state
-        row.save(using=payments_database(), update_fields=["state", "modified"])
+    known = row.refunds.get(refund.refund_id)
+    if known is not None and not can_transition_refund(known["status"], refund.status):
+        return
+    row.refunds = {**row.refunds, refund.refund_id: {"amount": str(refund.amount), "status": refund.status}}
+    if row.state != UnexpectedState.ACCEPTED:
+        if row.is_given_back:
+            row.state = UnexpectedState.RETURNED
+        elif refund.status in GONE:
+            # Parts of which nothing was heard may have closed it: only what has failed opens it again.
+            row.state = UnexpectedState.OPEN
+    row.save(using=payments_database(), update_fields=["refunds", "state", "modified"])
 
 
 def verify_decided(payment: AbstractPayment) -> None:
