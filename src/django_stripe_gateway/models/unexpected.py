@@ -70,4 +70,4 @@ class UnexpectedPayment(models.Model):
     def is_given_back(self) -> bool:
         """Whether its refunds that were heard of, and have not failed, are all of it."""
         back = [Decimal(refund["amount"]) for refund in self.refunds.values() if refund["status"] not in GONE]
-        return sum(back, ZERO) >= self.amount
+        return bool(sum(back, ZERO) >= self.amount)

@@ -85,8 +85,10 @@ def apply_snapshot(
     before = {name: getattr(payment, name) for name in WATCHED}
     if snapshot.status in TAKEN:
         take_amounts(payment, agreed, snapshot, origin)
-    _take_status(payment, snapshot, operation)
-    _take_object(payment, snapshot, own=own)
+    is_making_room = operation is None and _is_making_room(payment, snapshot)
+    if not is_making_room:
+        _take_status(payment, snapshot, operation)
+    _take_object(payment, snapshot, own=own, is_over=is_making_room)
     if snapshot.terms is not None and snapshot.status in TAKEN and TARGETS[snapshot.status] == payment.status:
         # What is not paid yet may be started anew on others; what came too late may not know of a capture's fee.
         mirror_terms(payment, snapshot.terms)
@@ -117,6 +119,14 @@ def apply_snapshot(
 def _was_charged(payment: AbstractPayment) -> bool:
     """Return whether the payment was begun without its customer."""
     return bool(payment.operations.using(payments_database()).filter(kind=OperationKind.CHARGE).exists())
+
+
+def _is_making_room(payment: AbstractPayment, snapshot: PaymentSnapshot) -> bool:
+    """Return whether what has ended was ended for other money, which is being accepted: that says where it stands."""
+    if snapshot.status not in (ProviderStatus.CANCELED, ProviderStatus.REJECTED):
+        return False
+    pending = payment.operations.using(payments_database()).pending()
+    return bool(pending.filter(kind=OperationKind.ACCEPT).exists())
 
 
 def verify_snapshot(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own: bool, total: Decimal) -> None:
@@ -257,10 +267,11 @@ def _note_failure(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
         payment.message = snapshot.failure.message
 
 
-def _take_object(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own: bool) -> None:
+def _take_object(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own: bool, is_over: bool) -> None:
     """Take the ids of the provider's object, and keep it where hosts of django-payments look: ``attrs.session``.
 
-    An intent is kept in ``attrs.intent``. What came too late to move the payment does not replace what did.
+    An intent is kept in ``attrs.intent``. What came too late to move the payment does not replace what did; what
+    ``is_over`` does, so that nobody is sent there again.
     """
     has_session = bool(payment.transaction_id) and payment.transaction_id != payment.intent_id
     # What holds a session's money does not take the session's place; where it was known first, the session replaces it.
@@ -278,7 +289,7 @@ def _take_object(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own: bo
     except ValueError:
         data = {}
     known = data.get(name)
-    is_late = TARGETS[snapshot.status] != payment.status and isinstance(known, dict)
+    is_late = not is_over and TARGETS[snapshot.status] != payment.status and isinstance(known, dict)
     if is_late and known.get("id") == snapshot.raw.get("id"):
         return
     data[name] = dict(snapshot.raw)

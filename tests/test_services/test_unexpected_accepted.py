@@ -1,0 +1,90 @@
+"""Unexpected money is accepted while news of what is closed for it come in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from django_stripe_gateway import exceptions
+from django_stripe_gateway.models import PaymentLog
+from django_stripe_gateway.payments import accept_unexpected, refund_unexpected, start_payment, sync_payment
+from django_stripe_gateway.services.payments import decide
+from tests.conftest import SignalRecorder
+from tests.test_services.conftest import Shop, run_out_leases
+from tests.test_services.test_unexpected import events_of, with_an_older_page
+from tests.test_webhooks.support import deliver_all
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def heard_at_once(monkeypatch: pytest.MonkeyPatch, shop: Shop, name: str, after: Any = lambda: None) -> None:
+    """Let the events of what is closed for other money come before that is accepted."""
+    original = getattr(decide, name)
+
+    def close(*args: Any) -> Any:
+        found = original(*args)
+        deliver_all(events_of(shop))
+        after()
+        return found
+
+    monkeypatch.setattr(decide, name, close)
+
+
+def statuses_of(payment: Any) -> list[str]:
+    """Return what the payment has become, in its order."""
+    logs = PaymentLog.objects.filter(payment=payment, event="status_changed").order_by("pk")
+    return [log.data["to"] for log in logs]
+
+
+def test_accepted__never_reads_rejected(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, recorded_signals: SignalRecorder
+) -> None:
+    payment, first = with_an_older_page(shop)
+    shop.stripe.complete_checkout(first)
+    deliver_all(events_of(shop))
+    before = len(statuses_of(payment))
+    recorded_signals.sent.clear()
+    heard_at_once(monkeypatch, shop, "close_earlier")
+    payment = accept_unexpected(payment=payment)
+    assert statuses_of(payment)[before:] == ["confirmed"]
+    assert recorded_signals.values("payment_failed") == []
+    assert (payment.status, payment.failure_code, payment.message) == ("confirmed", "", "")
+
+
+def test_accepted_beside_an_authorisation__never_reads_rejected(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    payment = shop.waiting(capture_method="manual")
+    first = payment.transaction_id
+    shop.stripe.expire_session(first)
+    payment = start_payment(payment=sync_payment(payment=payment))
+    shop.stripe.act(first, lambda _scope, session: session.update(status="open", url="https://checkout.example/1"))
+    shop.stripe.complete_checkout(payment.transaction_id)
+    payment = sync_payment(payment=payment)
+    shop.stripe.complete_checkout(first)
+    deliver_all(events_of(shop))
+    before = len(statuses_of(payment))
+    heard_at_once(monkeypatch, shop, "close_page")
+    payment = accept_unexpected(payment=payment)
+    assert payment.status == "preauth"
+    assert "rejected" not in statuses_of(payment)[before:]
+
+
+def test_not_accepted_after_all__nobody_is_sent_to_the_page_that_was_closed(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment, first = with_an_older_page(shop)
+    second = payment.transaction_id
+    shop.stripe.complete_checkout(first)
+    deliver_all(events_of(shop))
+
+    def fail() -> None:
+        raise exceptions.ProviderUnavailable("Nobody answers.")
+
+    heard_at_once(monkeypatch, shop, "close_earlier", fail)
+    with pytest.raises(exceptions.ProviderUnavailable):
+        accept_unexpected(payment=payment)
+    payment.refresh_from_db()
+    assert payment.status == "waiting"
+    run_out_leases()
+    refund_unexpected(payment=payment)
+    assert start_payment(payment=payment).transaction_id not in (first, second)

@@ -1,0 +1,76 @@
+"""Parts of unexpected money that are given back, here and in the Dashboard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from django_stripe_gateway import exceptions
+from django_stripe_gateway.models import UnexpectedPayment
+from django_stripe_gateway.payments import accept_unexpected, refund_unexpected
+from tests.test_services.conftest import Shop
+from tests.test_services.test_unexpected import paid_with
+from tests.test_webhooks.support import deliver_all
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def refund_events(shop: Shop, *types: str) -> list[Any]:
+    return [event for event in shop.stripe.events() if event["type"] in (types or ("refund.created", "refund.updated"))]
+
+
+def state_of_only() -> str:
+    return UnexpectedPayment.objects.get().state
+
+
+def test_parts_given_back_in_the_dashboard__add_up(shop: Shop) -> None:
+    payment = paid_with(shop)
+    intent_id = UnexpectedPayment.objects.get().intent_id
+    for amount, state in ((300, "open"), (400, "open"), (100, "returned")):
+        shop.stripe.dashboard_refund(intent_id, amount)
+        deliver_all(refund_events(shop))
+        assert state_of_only() == state
+    payment.refresh_from_db()
+    assert payment.refunded_amount == 0
+    with pytest.raises(exceptions.WrongState):
+        refund_unexpected(payment=payment)
+
+
+def test_part_that_fails__opens_it_again(shop: Shop) -> None:
+    paid_with(shop)
+    intent_id = UnexpectedPayment.objects.get().intent_id
+    for amount in (300, 500):
+        shop.stripe.dashboard_refund(intent_id, amount)
+    deliver_all(refund_events(shop))
+    shop.stripe.fail_refund(shop.stripe.all("refund")[0]["id"])
+    deliver_all(refund_events(shop, "refund.failed"))
+    assert state_of_only() == "open"
+    # News of before the failure change nothing.
+    deliver_all({**event, "id": f"{event['id']}2"} for event in refund_events(shop))
+    assert state_of_only() == "open"
+
+
+@pytest.mark.parametrize("amount", [300, None])
+def test_failure_that_overtakes_the_refund__stands(shop: Shop, amount: int | None) -> None:
+    """A ``refund.created`` that comes late says what was before."""
+    payment = paid_with(shop)
+    shop.stripe.dashboard_refund(UnexpectedPayment.objects.get().intent_id, amount)
+    shop.stripe.fail_refund(shop.stripe.all("refund")[0]["id"])
+    deliver_all([*refund_events(shop, "refund.failed"), *refund_events(shop, "refund.created")])
+    assert state_of_only() == "open"
+    assert accept_unexpected(payment=payment).captured_amount == 8
+
+
+def test_given_back_here_after_an_unheard_part(shop: Shop) -> None:
+    """What the provider counts closes it, and the part's own news do not open it again; that it has failed does."""
+    payment = paid_with(shop)
+    shop.stripe.dashboard_refund(UnexpectedPayment.objects.get().intent_id, 300)
+    refund_unexpected(payment=payment)
+    assert state_of_only() == "returned"
+    deliver_all(refund_events(shop))
+    assert state_of_only() == "returned"
+    part = next(refund for refund in shop.stripe.all("refund") if refund["amount"] == 300)
+    shop.stripe.fail_refund(part["id"])
+    deliver_all(refund_events(shop, "refund.failed"))
+    assert state_of_only() == "open"
