@@ -28,7 +28,7 @@ def test_capture__whole(
     intent_server: FakeStripe, api_client: APIClient, preauthorized: dict[str, Any], action: str
 ) -> None:
     assert preauthorized["status"] == "preauth"
-    assert preauthorized["captured_amount"] == "0.00"
+    assert (preauthorized["authorized_amount"], preauthorized["captured_amount"]) == ("10.00", "0.00")
     answer = act(api_client, preauthorized["payment_id"], action)
     assert answer.status_code == 200
     assert (answer.json()["status"], answer.json()["captured_amount"]) == ("confirmed", "10.00")
@@ -42,7 +42,9 @@ def test_capture__partial(
     intent_server: FakeStripe, api_client: APIClient, preauthorized: dict[str, Any], action: str, amount: Any
 ) -> None:
     answer = act(api_client, preauthorized["payment_id"], action, {"amount": amount})
-    assert (answer.json()["status"], answer.json()["captured_amount"]) == ("confirmed", "4.50")
+    shown = answer.json()
+    # What was released says how much there was to take.
+    assert (shown["status"], shown["authorized_amount"], shown["captured_amount"]) == ("confirmed", "10.00", "4.50")
     assert intent_server.get(preauthorized["intent_id"])["amount_received"] == 450
 
 

@@ -56,8 +56,8 @@ def test_intent_flow__client_secret(intent_server: FakeStripe, api_client: APICl
 
 def test_exact_keys(stripe_server: FakeStripe, api_client: APIClient) -> None:
     expected = (
-        "payment_id status amount currency captured_amount refunded_amount gateway order_id description metadata "
-        "created modified capture_method gateway_url"
+        "payment_id status amount currency authorized_amount captured_amount refunded_amount gateway order_id "
+        "description metadata created modified capture_method gateway_url"
     )
     assert set(create(api_client).json()) == set(expected.split())
 

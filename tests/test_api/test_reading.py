@@ -172,7 +172,12 @@ class TestFilters:
 class TestDetail:
     def test_own(self, api_client: APIClient, user: Any, django_assert_num_queries: Any) -> None:
         payment = make_paid_payment(
-            owner=user, order_id="o", description="d", metadata={"a": 1}, refunded_amount=Decimal("3")
+            owner=user,
+            order_id="o",
+            description="d",
+            metadata={"a": 1},
+            authorized_amount=Decimal("12"),
+            refunded_amount=Decimal("3"),
         )
         with django_assert_num_queries(1):
             shown = api_client.get(f"{PAYMENTS}{payment.pk}/").json()
@@ -183,6 +188,7 @@ class TestDetail:
             "status": "confirmed",
             "amount": "10.00",
             "currency": "USD",
+            "authorized_amount": "12.00",
             "captured_amount": "10.00",
             "refunded_amount": "3.00",
             "gateway": "Stripe",

@@ -12,6 +12,7 @@ _CONFIRMED: dict[str, Any] = {
     "status": "confirmed",
     "amount": "10.00",
     "currency": "USD",
+    "authorized_amount": "10.00",
     "captured_amount": "10.00",
     "refunded_amount": "0.00",
     "gateway": "Stripe",
@@ -31,6 +32,7 @@ _WAITING = {name: value for name, value in _CONFIRMED.items() if name not in _OF
     "payment_id": 99,
     "status": "waiting",
     "amount": "25.00",
+    "authorized_amount": "0.00",
     "captured_amount": "0.00",
     "gateway_url": "https://checkout.stripe.com/c/pay/cs_test_a1b2c3",
 }
@@ -90,7 +92,8 @@ CONFIRM_INTENT = Examples(
     answers={
         "Confirmed": _CONFIRMED,
         "The customer has to authenticate": _CONFIRMED
-        | {"status": "waiting", "captured_amount": "0.00", "client_secret": _CLIENT_SECRET, "requires_action": True},
+        | {"status": "waiting", "authorized_amount": "0.00", "captured_amount": "0.00"}
+        | {"client_secret": _CLIENT_SECRET, "requires_action": True},
     },
 )
 CANCEL_PAYMENT = Examples(answers={"Cancelled": _WAITING | {"status": "cancelled"}})

@@ -63,6 +63,9 @@ class PaymentSerializer(serializers.Serializer[AbstractPayment]):
     status = serializers.ChoiceField(choices=PaymentStatus.choices)
     amount = FormattedAmountField(source="total")
     currency = serializers.CharField()
+    authorized_amount = FormattedAmountField(
+        help_text="What was held or taken at most. What is released stays in it: so much there was to take."
+    )
     captured_amount = FormattedAmountField()
     refunded_amount = FormattedAmountField()
     gateway = serializers.CharField(allow_blank=True)
