@@ -91,6 +91,13 @@ class StripeEvents(StripeAccountCalls):
             url = f"{PATHS[related['object']]}/{related.get('id')}"
         if not isinstance(url, str) or not API_PATH.fullmatch(url):
             raise ProviderError("The event names no object of Stripe's API.", code="malformed_object")
+        return self._get(url, context, account_id)
+
+    def whole_event(self, event_id: str, *, context: str = "", account_id: str = "") -> dict[str, Any]:
+        """Return an event with the object that it holds, for as long as Stripe keeps it; see ``related_object``."""
+        return self._get(f"/v1/events/{event_id}", context, account_id)
+
+    def _get(self, url: str, context: str, account_id: str) -> dict[str, Any]:
         options = {"stripe_context": context} if context else {"stripe_account": account_id} if account_id else {}
         return ask(lambda: pool.get(self.account).raw_request("get", url, **options), dict)
 

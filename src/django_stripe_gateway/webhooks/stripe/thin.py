@@ -8,6 +8,7 @@ its kind, its id and its path have to fit each other and the event's type.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -40,8 +41,7 @@ def look_up(event: Event) -> LookedUp:
     """
     began, full = timezone.now(), full_type(event.type)
     if not event.object:
-        # Such as that of an upcoming invoice, which is no object yet.
-        return LookedUp({}, began, WebhookState.IGNORED, "it names no object")
+        return _of_whole_event(event, full, began)
     reason = _contradiction(full, event.object)
     if reason:
         return LookedUp({}, began, WebhookState.MISMATCHED, reason)
@@ -63,6 +63,28 @@ def look_up(event: Event) -> LookedUp:
         if is_deletion:
             return LookedUp({}, began, WebhookState.MISMATCHED, "it says that the object is deleted, which is there")
         return LookedUp({}, began, WebhookState.IGNORED, "its object has been deleted since")
+    return LookedUp(found, began)
+
+
+def _of_whole_event(event: Event, full: str, began: datetime) -> LookedUp:
+    """Return what the whole form of an event holds: an upcoming invoice is no object yet that could be named.
+
+    The thin form names the whole one, as ``snapshot_event``, by which it is known here
+    (https://docs.stripe.com/webhooks/migrate-snapshot-to-thin-events).
+    """
+    stripe = StripeEvents(stripe_account(event.variant))
+    try:
+        whole = stripe.whole_event(event.id, context=event.context, account_id=event.account_id)
+    except ProviderUnavailable:
+        raise
+    except ProviderError as error:
+        if not error.is_missing:
+            raise
+        return LookedUp({}, began, WebhookState.IGNORED, "it names no object")
+    data = whole.get("data")
+    found = data.get("object") if isinstance(data, Mapping) else None
+    if (whole.get("id"), whole.get("type")) != (event.id, full) or not isinstance(found, Mapping):
+        return LookedUp({}, began, WebhookState.MISMATCHED, "Stripe answers with another event than it names")
     return LookedUp(found, began)
 
 
