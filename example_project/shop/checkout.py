@@ -11,7 +11,10 @@ from typing import Any
 from django.conf import settings
 from django.http import Http404, HttpRequest
 
-from django_stripe_gateway.payments import Origin, confirm_payment, create_payment, start_payment
+from django_stripe_gateway.exceptions import GatewayError
+from django_stripe_gateway.models import Customer
+from django_stripe_gateway.payments import Origin, charge, confirm_payment, create_payment, start_payment
+from django_stripe_gateway.subscriptions import list_payment_methods
 from shop.catalogue import Product
 from shop.models import Order
 
@@ -35,8 +38,23 @@ def place_order(*, request: HttpRequest, product: Product, number: str) -> Order
     return order
 
 
-def pay_order(*, request: HttpRequest, order: Order, product: Product) -> Any:
-    """Make the payment of an order; with the same idempotency key, a repeat brings the same payment again."""
+def saved_cards(user: Any) -> list[Any]:
+    """Return what a customer has saved, asked of Stripe; localstripe keeps nothing."""
+    if settings.USE_LOCALSTRIPE or not user.is_authenticated:
+        return []
+    try:
+        return list(list_payment_methods(customer=Customer.objects.for_owner(user).first()))
+    except GatewayError:
+        # The shop is open all the same: on Stripe's page one can type the card again.
+        return []
+
+
+def pay_order(*, request: HttpRequest, order: Order, product: Product, saves: bool = False) -> Any:
+    """Make the payment of an order; with the same idempotency key, a repeat brings the same payment again.
+
+    Args:
+        saves: the customer wants the card to be kept.
+    """
     return create_payment(
         owner=order.owner,
         gateway=GATEWAY,
@@ -47,20 +65,47 @@ def pay_order(*, request: HttpRequest, order: Order, product: Product) -> Any:
         metadata={"product": order.product},
         capture_method=product.capture_method,
         payment_method=product.payment_method,
+        save_payment_method=saves,
         base_url=base_url(request),
         idempotency_key=f"order-{order.number}",
         origin=customer(request),
     )
 
 
+def pay_with_saved(*, request: HttpRequest, order: Order, product: Product, card: str) -> Any:
+    """Charge an order to a card that its customer has saved; no page of Stripe's is needed.
+
+    ``charge`` does it as if they were away. Should their bank want to hear from them, they are here to tell it. An
+    order that has a payment goes on with that, whatever is pressed: it must not be paid twice.
+    """
+    if order.payment is not None:
+        return pay_again(request=request, payment=order.payment)
+    payment = charge(
+        owner=order.owner,
+        gateway=GATEWAY,
+        amount=order.amount,
+        currency=order.currency,
+        payment_method=card,
+        description=order.description,
+        order_id=order.number,
+        metadata={"product": order.product},
+        capture_method=product.capture_method,
+        base_url=base_url(request),
+        idempotency_key=f"order-{order.number}",
+        origin=customer(request),
+    )
+    return pay_again(request=request, payment=payment) if payment.requires_action else payment
+
+
 def pay_again(*, request: HttpRequest, payment: Any) -> Any:
     """Go on with a payment whose customer came back: the open Checkout page, or a new one if it has closed.
 
-    On localstripe a failed payment is confirmed with the test card that works.
+    On localstripe a failed payment is confirmed with the test card that works; what was charged to a saved card is
+    confirmed with that, perhaps at the bank's page.
     """
     payment = start_payment(payment=payment, base_url=base_url(request), origin=customer(request))
     if payment.is_payable and not payment.gateway_url:
-        payment = confirm_payment(payment=payment, origin=customer(request))
+        payment = confirm_payment(payment=payment, base_url=base_url(request), origin=customer(request))
     return payment
 
 

@@ -9,6 +9,8 @@ class BuyForm(forms.Form):
     """The order that a product's button places."""
 
     number = forms.RegexField(r"^\d{12}$")
+    card = forms.CharField(required=False, max_length=255, help_text="One that the customer has saved; else a new one.")
+    save = forms.BooleanField(required=False, help_text="Keep the new card.")
 
 
 class AmountForm(forms.Form):

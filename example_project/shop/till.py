@@ -60,7 +60,8 @@ def pay(request: HttpRequest, order: Order) -> Outcome:
         payment = checkout.pay_order(request=request, order=order, product=product)
     else:
         raise Http404
-    return Outcome(url=payment.gateway_url) if payment.gateway_url else Outcome("Thank you, that worked.")
+    url = payment.gateway_url or payment.action_url
+    return Outcome(url=url) if url else Outcome("Thank you, that worked.")
 
 
 def capture(request: HttpRequest, order: Order) -> Outcome:

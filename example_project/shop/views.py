@@ -34,7 +34,8 @@ class ProductsView(TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Give each product a number for the order that its button would place."""
         offers = [{"product": product, "number": new_number()} for product in products()]
-        return super().get_context_data(offers=offers, **kwargs)
+        cards = checkout.saved_cards(self.request.user)
+        return super().get_context_data(offers=offers, cards=cards, **kwargs)
 
 
 class BuyView(LoginRequiredMixin, View):
@@ -45,7 +46,7 @@ class BuyView(LoginRequiredMixin, View):
         return redirect("shop:products")
 
     def post(self, request: HttpRequest, slug: str) -> HttpResponse:
-        """Redirect to Stripe's page, or to the order when the payment needs none."""
+        """Redirect to Stripe's page, to the bank's, or to the order when the payment needs none."""
         product = find_product(slug)
         form = BuyForm(request.POST)
         if product is None or not form.is_valid():
@@ -53,13 +54,17 @@ class BuyView(LoginRequiredMixin, View):
         order = checkout.place_order(request=request, product=product, number=form.cleaned_data["number"])
         if not settle(order).is_open:
             return redirect(order)
+        asked, card = {"request": request, "order": order, "product": product}, form.cleaned_data["card"]
         try:
-            payment = checkout.pay_order(request=request, order=order, product=product)
+            if card:
+                payment = checkout.pay_with_saved(**asked, card=card)
+            else:
+                payment = checkout.pay_order(**asked, saves=form.cleaned_data["save"])
         except GatewayError as error:
             show_error(request, error)
             return redirect("shop:order", order.number)
-        if payment.gateway_url:
-            return redirect(payment.gateway_url)
+        if payment.gateway_url or payment.action_url:
+            return redirect(payment.gateway_url or payment.action_url)
         thank(request, payment)
         return redirect(order)
 

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_example.site import Demo, Site, free_port
+from tests.fake_stripe.fixtures import assert_no_violations
+from tests.fake_stripe.server import FakeStripe
+from tests.test_example.paying import Shop
+from tests.test_example.site import CHECKOUT, Demo, Process, Site, free_port, listens
+from tests.waiting import wait_until
 
 # The example project has a database of its own: running it again beside the suite on PostgreSQL proves nothing new.
 if not (os.environ.get("TEST_DATABASE_URL") or "sqlite:").startswith("sqlite:"):
@@ -56,3 +60,29 @@ def chromium() -> str:
             pytest.fail(reason)
         pytest.skip(reason)
     return path
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """Run the site with nothing but environment variables, as somebody with test keys would."""
+    site = Site(tmp_path_factory.mktemp("checkout"))
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with FakeStripe() as fake:
+        fake.accept_any_key()
+        fake.deliver_to(f"{url}/api/v1/webhooks/stripe/", "whsec_x")
+        variables = CHECKOUT | {
+            "STRIPE_API_BASE": fake.url,
+            "STRIPE_WEBHOOK_SECRET": "whsec_new,whsec_x",
+            "DATABASE_URL": f"sqlite:///{site.root / 'elsewhere.sqlite3'}",
+            "PAYMENT_HOST": f"127.0.0.1:{port}",
+        }
+        for command in (["migrate", "-v0"], ["seed_demo", "--plans"]):
+            done = site.manage(*command, **variables)
+            assert done.returncode == 0, done.stderr
+        manage = str(site.example / "manage.py")
+        with Process(site, manage, "runserver", "--noreload", f"127.0.0.1:{port}", **variables):
+            wait_until(lambda: listens(port), what="the site")
+            yield Shop(url, fake)
+        assert not site.database.exists()
+        assert_no_violations(fake)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -11,54 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.fake_stripe.fixtures import assert_no_violations
-from tests.fake_stripe.server import FakeStripe
-from tests.test_example.site import CHECKOUT, Process, Site, free_port, listens
-from tests.test_example.visitor import Visitor, call
-from tests.waiting import wait_until
+from tests.test_example.paying import Shop
+from tests.test_example.visitor import Visitor
 
 pytestmark = pytest.mark.slow
-
-TOKEN = "demo" * 10
-
-
-class Shop:
-    """The running site, and the fake that it is paid through."""
-
-    def __init__(self, url: str, fake: FakeStripe) -> None:
-        self.url = url
-        self.fake = fake
-
-    def api(self, method: str, path: str, **body: Any) -> tuple[int, Any]:
-        """Call the API as the demo user."""
-        headers = {"Authorization": f"Token {TOKEN}", "Content-Type": "application/json"}
-        return call(method, f"{self.url}/api/v1/{path}", body=json.dumps(body), headers=headers)
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """Run the site with nothing but environment variables, as somebody with test keys would."""
-    site = Site(tmp_path_factory.mktemp("checkout"))
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    with FakeStripe() as fake:
-        fake.accept_any_key()
-        fake.deliver_to(f"{url}/api/v1/webhooks/stripe/", "whsec_x")
-        variables = CHECKOUT | {
-            "STRIPE_API_BASE": fake.url,
-            "STRIPE_WEBHOOK_SECRET": "whsec_new,whsec_x",
-            "DATABASE_URL": f"sqlite:///{site.root / 'elsewhere.sqlite3'}",
-            "PAYMENT_HOST": f"127.0.0.1:{port}",
-        }
-        for command in (["migrate", "-v0"], ["seed_demo", "--plans"]):
-            done = site.manage(*command, **variables)
-            assert done.returncode == 0, done.stderr
-        manage = str(site.example / "manage.py")
-        with Process(site, manage, "runserver", "--noreload", f"127.0.0.1:{port}", **variables):
-            wait_until(lambda: listens(port), what="the site")
-            yield Shop(url, fake)
-        assert not site.database.exists()
-        assert_no_violations(fake)
 
 
 @pytest.fixture(scope="module")

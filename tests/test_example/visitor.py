@@ -64,12 +64,12 @@ class Visitor:
         assert self.post("/login/", username=username, password=password).status == 302
         return self
 
-    def buy(self, slug: str) -> Page:
-        """Press the button of a product and return what came of it."""
+    def buy(self, slug: str, **fields: str) -> Page:
+        """Press the button of a product, with what was chosen beside it, and return what came of it."""
         shop = self.get("/")
         found = re.search(rf'action="/buy/{slug}/".*?name="number" value="(\d+)"', shop.text, re.DOTALL)
         assert found, shop.text
-        return self.post(f"/buy/{slug}/", number=found[1])
+        return self.post(f"/buy/{slug}/", number=found[1], **fields)
 
     def _open(self, asked: request.Request) -> Page:
         try:

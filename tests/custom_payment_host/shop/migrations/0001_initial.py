@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
                 'ordering': ('-id',),
                 'abstract': False,
                 'indexes': [models.Index(fields=['owner', '-id'], name='shop_shoppa_owner_i_7c80de_idx'), models.Index(fields=['order_id', 'owner'], name='shop_shoppa_order_i_664538_idx'), models.Index(fields=['status', 'created'], name='shop_shoppa_status_285987_idx')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('captured_amount__lte', models.F('authorized_amount')), ('refunded_amount__gte', 0), ('refunded_amount__lte', models.F('captured_amount'))), name='shop_shoppayment_money')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('captured_amount__lte', models.F('authorized_amount')), ('refunded_amount__gte', 0), ('refunded_amount__lte', models.F('captured_amount'))), name='shop_shoppayment_money'), models.CheckConstraint(condition=models.Q(('application_fee__isnull', True), ('application_fee__gte', 0), _connector='OR'), name='shop_shoppayment_fee')],
             },
         ),
     ]
