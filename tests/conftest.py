@@ -28,7 +28,7 @@ from tests.fake_stripe.keys import DEFAULT_ACCOUNT
 from tests.fake_stripe.server import FakeStripe
 from tests.waiting import wait_until
 
-pytest_plugins = ["tests.fake_stripe.fixtures"]
+pytest_plugins = ["tests.cases", "tests.fake_stripe.fixtures"]
 # So that a failed assertion of the shipped suite says what it has compared.
 pytest.register_assert_rewrite("django_stripe_gateway.testing")
 
