@@ -10,7 +10,8 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from django_stripe_gateway import exceptions, payments
-from django_stripe_gateway.models import ConnectedAccount, ConnectOperation
+from django_stripe_gateway.conf import STRIPE_PROVIDER
+from django_stripe_gateway.models import ConnectedAccount, ConnectOperation, PaymentGatewayConfig
 from tests.conftest import SignalRecorder
 from tests.fake_stripe import connecting
 from tests.fake_stripe.server import FakeStripe
@@ -49,6 +50,21 @@ def test_create(stripe_server: FakeStripe, user: Any, recorded_signals: SignalRe
 def test_create__once(stripe_server: FakeStripe, user: Any) -> None:
     assert connect(user) == connect(user)
     assert len(accounts_of(stripe_server)) == 1
+
+
+@pytest.mark.parametrize("name", ["stripe", "Stripe", "Cards"])
+def test_create__by_any_name_of_the_gateway(stripe_server: FakeStripe, user: Any, name: str) -> None:
+    PaymentGatewayConfig.objects.create(name="Cards", variant="stripe")
+    account = payments.create_connected_account(owner=user, gateway=name)
+    assert account.variant == "stripe"
+    assert account == connect(user)
+
+
+def test_create__not_on_a_sellers_account(stripe_server: FakeStripe, user: Any, settings: Any) -> None:
+    settings.PAYMENT_VARIANTS = {"stripe": (STRIPE_PROVIDER, {"direct_charges": True})}
+    seller = connect(user)
+    with pytest.raises(exceptions.UnsupportedByGateway):
+        payments.create_connected_account(owner=user, gateway=f"stripe:{seller.provider_id}")
 
 
 @pytest.mark.parametrize("fields", [{"dashboard": "own"}, {"country": "DEU"}, {"country": "ßß"}, {"country": "1a"}])

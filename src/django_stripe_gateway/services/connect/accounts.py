@@ -11,10 +11,11 @@ from django.utils import timezone
 
 from django_stripe_gateway.adapter import get_adapter
 from django_stripe_gateway.choices import ConnectOperationKind
+from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.exceptions import InvalidInput, WrongState
 from django_stripe_gateway.gateways.connecting import ConnectedAccountRequest, ConnectedAccountSnapshot
 from django_stripe_gateway.gateways.registry import get_connect_gateway, get_gateway
-from django_stripe_gateway.models import ConnectedAccount, ConnectOperation
+from django_stripe_gateway.models import ConnectedAccount, ConnectOperation, PaymentGatewayConfig
 from django_stripe_gateway.services.accounts import made_in
 from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.connect.line import ConnectClaim, ConnectVerb
@@ -106,7 +107,7 @@ def create_connected_account(
 
     Args:
         owner: instance of ``STRIPE_GATEWAY_OWNER_MODEL``; name and e-mail are the adapter's ``customer_details``.
-        gateway: the payment variant whose account is the platform.
+        gateway: whose account is the platform: a variant, or the name of an active ``PaymentGatewayConfig``.
         country: ISO code of where the seller does business; by default the platform's. It cannot be changed later.
         dashboard: "express", "full" or "none": which dashboard of the provider the seller gets. With "full" the seller
             pays the provider's fees and bears losses, with the others the platform does.
@@ -122,8 +123,9 @@ def create_connected_account(
         raise InvalidInput(f"The dashboard is one of {', '.join(DASHBOARDS)}.", field="dashboard")
     if country and not (len(country) == COUNTRY_LENGTH and country.isascii() and country.isalpha()):
         raise InvalidInput("The country is an ISO code of two letters.", field="country")
-    get_connect_gateway(gateway)
-    account = _row(owner, gateway)
+    variant = _variant_of(gateway)
+    get_connect_gateway(variant)
+    account = _row(owner, variant)
     if account.is_connected:
         return account
     email = str(get_adapter().customer_details(owner).get("email") or "")
@@ -165,6 +167,12 @@ def account_request(claim: ConnectClaim) -> ConnectedAccountRequest:
 def reconcile_connect_operations(*, origin: Origin = SYSTEM) -> Iterator[Reconciled]:
     """Claim every operation about a seller's account whose process died, and yield what became of it."""
     return settle_pending(ConnectOperation, origin)
+
+
+def _variant_of(gateway: str) -> str:
+    """Return the variant that a gateway is named by, which need not be offered to buyers."""
+    config = PaymentGatewayConfig.objects.active().named(gateway).first()
+    return gateway if config is None or gateway in gateway_settings.variants else config.variant
 
 
 def _row(owner: Any, variant: str) -> ConnectedAccount:
