@@ -17,7 +17,7 @@ class SupersededAttempt(Exception):
 
 
 class PageDecides(SnapshotMismatch):
-    """What was paid is another amount than was asked for; whether it may be, only the payment's page says."""
+    """What an intent says is the payment's only if its page says so, too: another amount, or on a seller's account."""
 
 
 def verify_lengths(row: Model, snapshot: Any, names: Iterable[str]) -> None:

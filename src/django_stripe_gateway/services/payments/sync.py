@@ -22,7 +22,7 @@ from django_stripe_gateway.services.payments.breakdown import agreed_amounts, ta
 from django_stripe_gateway.services.payments.paid_with import PAID_WITH, take_paid_with
 from django_stripe_gateway.services.payments.terms import TERMS, mirror_terms, verify_sellers_fee
 from django_stripe_gateway.services.payments.unexpected import ANOTHER_AMOUNT, SECOND_TIME, TAKEN, contradiction
-from django_stripe_gateway.services.snapshots import SnapshotMismatch, SupersededAttempt
+from django_stripe_gateway.services.snapshots import PageDecides, SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import AUTHENTICATION_REQUIRED, PAID, can_transition
 
@@ -171,6 +171,9 @@ def _verify_ids(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
     if is_first_holder and is_of_earlier_page(payment, snapshot):
         raise contradiction(payment, snapshot, "intent differs", SECOND_TIME)
     # What holds the money stands in both columns until the page that is paid on is known.
+    if payment.seller_account and payment.transaction_id and not payment.intent_id and not snapshot.is_session:
+        # Its seller can let any intent bear the payment's mark, paid without us or by another platform of theirs.
+        raise PageDecides("intent differs")
     has_session = bool(payment.transaction_id) and payment.transaction_id != payment.intent_id
     names_session = snapshot.is_session and bool(snapshot.object_id)
     session_differs = has_session and names_session and snapshot.object_id != payment.transaction_id

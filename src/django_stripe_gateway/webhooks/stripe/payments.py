@@ -15,7 +15,7 @@ from django_stripe_gateway.gateways.values import Failure, PaymentRef, PaymentSn
 from django_stripe_gateway.models import AbstractPayment, Invoice
 from django_stripe_gateway.services.payments.sync import apply_snapshot, is_of_earlier_page
 from django_stripe_gateway.services.payments.unexpected import SECOND_TIME, TAKEN, contradiction
-from django_stripe_gateway.services.snapshots import PageDecides, SnapshotMismatch
+from django_stripe_gateway.services.snapshots import PageDecides, SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.webhooks.answers import answers_of, needs
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.payments import change_payment, find_payment
@@ -35,7 +35,8 @@ def apply_payment_event(event: Event, kind: str, *, failure: Failure | None = No
     """
 
     def apply(payment: AbstractPayment) -> None:
-        snapshot, look = payment_snapshot(event.object), answers_of(event).look
+        said, look = payment_snapshot(event.object), answers_of(event).look
+        snapshot = said
         if failure is not None:
             snapshot = dataclasses.replace(snapshot, status=ProviderStatus.REJECTED, failure=failure)
         elif look is not None:
@@ -56,6 +57,9 @@ def apply_payment_event(event: Event, kind: str, *, failure: Failure | None = No
                 raise
             # Taxes or delivery were added on the page, which the intent does not itemise.
             raise needs(event, look=lambda: _look_up(payment, snapshot)) from None
+        if look is not None and payment.seller_account and not said.is_session:
+            # The page has named it; a failure that the page goes on after, it does not tell.
+            apply_snapshot(payment, said, event.origin)
 
     return change_stripe_payment(event, kind, apply)
 
@@ -75,10 +79,12 @@ def _look_up(payment: AbstractPayment, snapshot: PaymentSnapshot) -> PaymentSnap
 
 def _verify_same_money(payment: AbstractPayment, said: PaymentSnapshot, page: PaymentSnapshot) -> None:
     """Let the payment's page not answer for what was paid on another one."""
-    if said.is_session or said.status not in TAKEN or page.intent_id == said.intent_id:
+    if said.is_session or page.intent_id == said.intent_id:
         return
-    if page.intent_id or is_of_earlier_page(payment, said):
+    if said.status in TAKEN and (page.intent_id or is_of_earlier_page(payment, said)):
         raise contradiction(payment, said, "intent differs", SECOND_TIME)
+    if payment.seller_account:
+        raise SnapshotMismatch("intent differs") if said.status in TAKEN else SupersededAttempt(said.object_id)
 
 
 def change_stripe_payment(

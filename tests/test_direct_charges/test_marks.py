@@ -1,0 +1,72 @@
+"""A payment's mark proves nothing on a seller's account: an intent is the payment's if the payment's page says so."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from django_stripe_gateway import payments
+from django_stripe_gateway.models import ConnectedAccount, Payment
+from tests.factories import intent_object, make_event
+from tests.fake_stripe.server import FakeStripe
+from tests.test_direct_charges.support import bring, sell
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FEE = Decimal("1.50")
+
+
+def mark(payment: Any) -> dict[str, str]:
+    """Return what our calls have written on a payment's objects, as its seller reads it there."""
+    attempt = payment.operations.latest("pk").pk
+    return {"token": payment.token, "payment_id": str(payment.pk), "attempt": str(attempt)}
+
+
+def events_of(platform: FakeStripe, account: ConnectedAccount) -> list[dict[str, Any]]:
+    """Return what has happened on a seller's account."""
+    return [event for event in platform.events() if event.get("account") == account.provider_id]
+
+
+@pytest.mark.parametrize("kind", ["succeeded", "requires_capture", "processing", "requires_action"])
+def test_intent_with_a_fee_for_another_platform(platform: FakeStripe, anna: ConnectedAccount, kind: str) -> None:
+    """A seller who has a platform of their own lets that take as much as ours would have."""
+    payment = sell(anna, application_fee=FEE)
+    forged = intent_object(payment, kind, id="pi_of_mine", metadata=mark(payment))
+    forged |= {"application_fee_amount": 150, "application": "ca_of_mine"}
+    bring([make_event(f"payment_intent.{kind}", forged) | {"account": anna.provider_id}])
+    payment.refresh_from_db()
+    assert (payment.status, payment.intent_id) == ("waiting", "")
+
+
+def test_one_intent_pays_one_payment(platform: FakeStripe, anna: ConnectedAccount) -> None:
+    """The seller writes the mark of another order on an intent, before it is captured."""
+    paid, other = (sell(anna, application_fee=FEE, capture_method="manual") for _number in range(2))
+    platform.complete_checkout(paid.transaction_id)
+    paid = payments.sync_payment(payment=paid)
+    known = len(events_of(platform, anna))
+    platform.act(paid.intent_id, lambda scope, intent: intent.update(metadata=mark(other)))
+    payments.capture_payment(payment=paid)
+    bring(events_of(platform, anna)[known:])
+    other.refresh_from_db()
+    assert (other.status, other.intent_id) == ("waiting", "")
+
+
+def test_own_intents__before_the_page_is_heard_of(platform: FakeStripe, anna: ConnectedAccount) -> None:
+    payment = sell(anna, application_fee=FEE)
+    platform.complete_checkout(payment.transaction_id)
+    (paid,) = [event for event in events_of(platform, anna) if event["type"] == "payment_intent.succeeded"]
+    assert bring([paid]) == ["processed"]
+    payment = Payment.objects.get(pk=payment.pk)
+    assert (payment.status, payment.intent_id) == ("confirmed", paid["data"]["object"]["id"])
+
+
+def test_own_intents__declined(platform: FakeStripe, anna: ConnectedAccount) -> None:
+    """The page goes on after a failure, and says nothing of it."""
+    payment = sell(anna)
+    platform.complete_checkout(payment.transaction_id, "pm_card_chargeDeclined")
+    (failed,) = [event for event in events_of(platform, anna) if event["type"] == "payment_intent.payment_failed"]
+    assert bring([failed]) == ["processed"]
+    payment.refresh_from_db()
+    assert (payment.status, payment.failure_code) == ("error", "card_declined")
