@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 
 from django_stripe_gateway import payments
-from django_stripe_gateway.models import ConnectedAccount, Payment
-from tests.factories import intent_object, make_event
+from django_stripe_gateway.exceptions import GatewayError
+from django_stripe_gateway.models import ConnectedAccount, Payment, WebhookEvent
+from tests.factories import intent_object, make_event, session_object
 from tests.fake_stripe.server import FakeStripe
 from tests.test_direct_charges.support import bring, sell
 
@@ -70,3 +73,30 @@ def test_own_intents__declined(platform: FakeStripe, anna: ConnectedAccount) -> 
     assert bring([failed]) == ["processed"]
     payment.refresh_from_db()
     assert (payment.status, payment.failure_code) == ("error", "card_declined")
+
+
+def forged_page(payment: Any) -> dict[str, Any]:
+    """Return the event of a page that the seller has made and marked, and let somebody pay."""
+    page = session_object(payment, id="cs_of_mine", payment_intent="pi_of_mine", metadata=mark(payment))
+    return make_event("checkout.session.completed", page) | {"account": payment.account_id}
+
+
+def test_page_of_mine__while_ours_is_not_known(platform: FakeStripe, anna: ConnectedAccount) -> None:
+    """The answer that names our page is lost; then events wait for what the next attempt finds."""
+    platform.fault("POST", "/v1/checkout/sessions", kind="reset_after")
+    with pytest.raises(GatewayError):
+        sell(anna, application_fee=FEE)
+    (payment,) = Payment.objects.all()
+    (page,) = platform.all("checkout.session")
+    platform.complete_checkout(page["id"])
+    paid = [event for event in events_of(platform, anna) if event["type"] == "checkout.session.completed"]
+    assert bring([forged_page(payment), *paid]) == ["unmatched", "unmatched"]
+    payment.refresh_from_db()
+    assert (payment.status, payment.transaction_id) == ("waiting", "")
+    call_command("reconcile", older_than=0, stdout=StringIO())
+    payment.refresh_from_db()
+    assert (payment.status, payment.transaction_id) == ("confirmed", page["id"])
+    assert sorted(WebhookEvent.objects.filter(type="checkout.session.completed").values_list("state", flat=True)) == [
+        "processed",
+        "unmatched",
+    ]

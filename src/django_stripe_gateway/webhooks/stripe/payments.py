@@ -25,6 +25,9 @@ from django_stripe_gateway.webhooks.stripe.variants import GONE, is_gone, seller
 
 logger = logging.getLogger(__name__)
 
+# Its mark proves nothing there, and what we have made for it is not known yet.
+PAGE_AWAITED = "about a payment on a seller's account whose page is not known yet"
+
 
 def apply_payment_event(event: Event, kind: str, *, failure: Failure | None = None) -> WebhookState:
     """Bring the payment to the state of the session or intent in ``event``.
@@ -123,6 +126,8 @@ def change_stripe_payment(
         if of_invoice is not None and not seller_of(event):
             state = change_invoice_of_payment(event, kind, of_invoice)
         return state_without_payment(event) if state == WebhookState.UNMATCHED else state
+    if seller_of(event) and not payment.transaction_id:
+        return event.because(WebhookState.UNMATCHED, PAGE_AWAITED)
     return change_payment(event, payment, verify_and_change)
 
 
