@@ -9,7 +9,7 @@ import pytest
 from django.core.management import call_command
 
 from django_stripe_gateway import payments
-from django_stripe_gateway.exceptions import GatewayError, OtherAccount, WrongState
+from django_stripe_gateway.exceptions import AccountContradicted, GatewayError, OtherAccount, WrongState
 from django_stripe_gateway.models import ConnectedAccount, Payment, ProviderAccount
 from django_stripe_gateway.models.provider_accounts import known_accounts
 from tests.fake_stripe import connecting
@@ -145,3 +145,14 @@ def test_new_key(platform: FakeStripe, anna: ConnectedAccount, settings: Any) ->
     reconcile()
     payment.refresh_from_db()
     assert payment.status == "confirmed"
+
+
+def test_key_of_another_platform(platform: FakeStripe, anna: ConnectedAccount, settings: Any) -> None:
+    """The settings go on naming the right one: the key is wrong, and nobody has left."""
+    platform.add_key("sk_test_wrong", "acct_1Wrong")
+    settings.STRIPE_GATEWAY_API_KEY, settings.STRIPE_GATEWAY_ACCOUNT_ID = "sk_test_wrong", anna.account_id
+    known_accounts.forget()
+    with pytest.raises(AccountContradicted):
+        payments.sync_connected_account(account=anna)
+    anna.refresh_from_db()
+    assert anna.deauthorized is None

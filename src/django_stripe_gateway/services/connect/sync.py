@@ -13,7 +13,7 @@ from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.gateways.connecting import ConnectedAccountSnapshot
 from django_stripe_gateway.gateways.registry import get_connect_gateway
 from django_stripe_gateway.models import ConnectedAccount, get_payment_model
-from django_stripe_gateway.services.accounts import is_perhaps_elsewhere, verify_account
+from django_stripe_gateway.services.accounts import is_perhaps_elsewhere, learn_account, verify_account
 from django_stripe_gateway.services.audit import send_on_commit
 from django_stripe_gateway.services.connect.line import lock_connected_account
 from django_stripe_gateway.services.snapshots import SnapshotMismatch, verify_lengths
@@ -31,6 +31,7 @@ def sync_connected_account(*, account: ConnectedAccount) -> ConnectedAccount:
 
     Raises:
         OtherAccount: it belongs to another platform account than the one that would be asked.
+        AccountContradicted: it is unknown there, and the key is of another platform than the settings name.
         OperationInProgress: events keep coming in faster than we can look.
         ProviderError: the provider refused or failed.
     """
@@ -47,6 +48,8 @@ def sync_connected_account(*, account: ConnectedAccount) -> ConnectedAccount:
     except ProviderError as error:
         if not error.is_missing or is_perhaps_elsewhere(account):
             raise
+        # To a key of another platform than the settings name every seller is unknown.
+        learn_account(account.variant)
         return _write_left(account)
     return found
 
