@@ -99,6 +99,9 @@ class StripeEvents(StripeAccountCalls):
 
     def _get(self, url: str, context: str, account_id: str) -> dict[str, Any]:
         options = {"stripe_context": context} if context else {"stripe_account": account_id} if account_id else {}
+        if self.account.connected_id:
+            # Every call of its client names it, for an organisation's key by the path that it needs.
+            options = {}
         return ask(lambda: pool.get(self.account).raw_request("get", url, **options), dict)
 
 
