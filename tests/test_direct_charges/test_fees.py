@@ -91,3 +91,12 @@ def test_sellers_own_intent__does_not_pay_without_the_fee(
     payment.refresh_from_db()
     assert (payment.status, payment.captured_amount, payment.intent_id) == ("waiting", 0, "")
     assert PaymentLog.objects.filter(payment=payment, event="mismatch").exists()
+
+
+def test_fee_that_was_changed_while_the_page_was_open(platform: FakeStripe, anna: ConnectedAccount) -> None:
+    """The page asks for what it was made with; that is what was paid, and what the payment says then."""
+    payment = sell(anna, application_fee=Decimal("1.50"))
+    Payment.objects.filter(pk=payment.pk).update(application_fee=Decimal(2))
+    platform.complete_checkout(payment.transaction_id)
+    payment = payments.sync_payment(payment=payment)
+    assert (payment.status, payment.application_fee) == ("confirmed", Decimal("1.50"))

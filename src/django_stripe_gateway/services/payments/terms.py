@@ -148,13 +148,17 @@ def verify_sellers_fee(payment: AbstractPayment, said: TransferTerms | None) -> 
         said: by the provider; ``None`` of a page, which is known by its id and has what it was made with.
 
     Raises:
-        SnapshotMismatch: it is neither the payment's fee nor one that a capture has asked for.
+        SnapshotMismatch: it is neither the payment's fee, nor the one that its page was made with, nor one that a
+            capture has asked for.
     """
     if not payment.seller_account or said is None:
         return
-    captures = payment.operations.using(payments_database()).filter(kind=OperationKind.CAPTURE)
-    asked = (params.get("application_fee") for params in captures.values_list("params", flat=True))
-    agreed = {payment.application_fee or ZERO, *(Decimal(fee) for fee in asked if fee is not None)}
+    operations = payment.operations.using(payments_database())
+    captures = operations.filter(kind=OperationKind.CAPTURE).values_list("params", flat=True)
+    made = operations.filter(kind=OperationKind.CREATE, object_id=payment.transaction_id).exclude(object_id="")
+    agreed = {payment.application_fee or ZERO}
+    agreed |= {operation_terms(params).application_fee or ZERO for params in made.values_list("params", flat=True)}
+    agreed |= {Decimal(params["application_fee"]) for params in captures if params.get("application_fee") is not None}
     if (said.application_fee or ZERO) not in agreed:
         raise SnapshotMismatch("application fee differs")
 
