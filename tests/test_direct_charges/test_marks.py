@@ -10,7 +10,7 @@ import pytest
 from django.core.management import call_command
 
 from django_stripe_gateway import payments
-from django_stripe_gateway.exceptions import GatewayError
+from django_stripe_gateway.exceptions import GatewayError, WrongState
 from django_stripe_gateway.models import ConnectedAccount, Payment, WebhookEvent
 from tests.factories import intent_object, make_event, session_object
 from tests.fake_stripe.server import FakeStripe
@@ -100,3 +100,26 @@ def test_page_of_mine__while_ours_is_not_known(platform: FakeStripe, anna: Conne
         "processed",
         "unmatched",
     ]
+
+
+def test_page_of_mine__is_not_accepted_without_the_fee(platform: FakeStripe, anna: ConnectedAccount) -> None:
+    """It stands before staff as money that came beside the page, and looks like what was asked for."""
+    payment = sell(anna, application_fee=FEE)
+    his, theirs = sell(anna), mark(payment)
+
+    def copy(scope: Any, session: dict[str, Any]) -> None:
+        session |= {"metadata": theirs, "_payment_intent_data": {"metadata": theirs}}
+
+    platform.act(his.transaction_id, copy)
+    platform.complete_checkout(his.transaction_id)
+    page_id = his.transaction_id
+    # The seller's own page, which nobody here has made.
+    his.operations.all().delete()
+    Payment.objects.filter(pk=his.pk).update(transaction_id="cs_gone")
+    (paid,) = [event for event in events_of(platform, anna) if event["type"] == "checkout.session.completed"]
+    assert bring([paid]) == ["mismatched"]
+    assert payment.unexpected.get().object_id == page_id
+    with pytest.raises(WrongState, match="without the fee"):
+        payments.accept_unexpected(payment=payment)
+    payment.refresh_from_db()
+    assert (payment.status, payment.application_fee) == ("waiting", FEE)

@@ -36,7 +36,7 @@ from django_stripe_gateway.services.payments.line import PaymentClaim, PaymentVe
 from django_stripe_gateway.services.payments.refresh import payment_ref, write_refunds
 from django_stripe_gateway.services.payments.refund import RefundVerb
 from django_stripe_gateway.services.payments.sync import apply_snapshot
-from django_stripe_gateway.services.payments.terms import given_back
+from django_stripe_gateway.services.payments.terms import given_back, verify_sellers_fee
 from django_stripe_gateway.services.payments.unexpected import TAKEN, find_unexpected, note_given_back
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.transactions import payments_database
@@ -67,6 +67,13 @@ class AcceptVerb(PaymentVerb[Held]):
         snapshot: PaymentSnapshot = claim.gateway.retrieve_payment(_ref(row))
         if snapshot.status not in TAKEN:
             raise ProviderStateError("This money is not there any more.")
+        try:
+            verify_sellers_fee(payment, snapshot.terms)
+        except SnapshotMismatch:
+            raise ProviderStateError(
+                "This was paid on the seller's account without the fee that was agreed on. It can only be given back.",
+                code="fee_differs",
+            ) from None
         refunds = () if snapshot.status == ProviderStatus.AUTHORIZED else claim.gateway.list_refunds(_ref(row))
         if refunds and _left(row, refunds) <= ZERO:
             raise ProviderStateError("This money was given back already.", code=GIVEN_BACK)
