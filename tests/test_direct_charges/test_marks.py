@@ -123,3 +123,14 @@ def test_page_of_mine__is_not_accepted_without_the_fee(platform: FakeStripe, ann
         payments.accept_unexpected(payment=payment)
     payment.refresh_from_db()
     assert (payment.status, payment.application_fee) == ("waiting", FEE)
+
+
+def test_page_of_mine__is_not_found_in_place_of_ours(platform: FakeStripe, anna: ConnectedAccount) -> None:
+    """The answer is lost, and before we look for the page its seller has made another one with the same marks."""
+    platform.fault("POST", "/v1/checkout/sessions", kind="reset_after")
+    with pytest.raises(GatewayError):
+        sell(anna, application_fee=FEE)
+    (page,) = platform.all("checkout.session")
+    platform.act(page["id"], lambda scope, session: scope.add(session | {"id": "cs_test_of_mine"}))
+    call_command("reconcile", older_than=0, stdout=StringIO())
+    assert Payment.objects.get().transaction_id == page["id"]

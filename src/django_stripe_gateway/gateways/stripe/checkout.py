@@ -66,7 +66,7 @@ class StripeCheckoutGateway(StripeGateway):
     def find_payment(self, request: PaymentRequest, *, since: datetime) -> PaymentSnapshot | None:
         """Return the Checkout Session that an earlier attempt has made."""
         made = self._items(self.v1.checkout.sessions.list, payment_snapshot, **self._made_since(since))
-        return attempt_of(made, request)
+        return attempt_of(made, request, is_first=bool(self.account.connected_id))
 
     def confirm_payment(self, ref: PaymentRef, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
         """Refuse: the customer confirms on Stripe's page."""

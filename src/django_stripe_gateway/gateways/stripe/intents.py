@@ -37,7 +37,7 @@ class StripeIntentGateway(StripeGateway):
     def find_payment(self, request: PaymentRequest, *, since: datetime) -> PaymentSnapshot | None:
         """Return the PaymentIntent that an earlier attempt has made."""
         made = self._items(self.v1.payment_intents.list, payment_snapshot, **self._made_since(since))
-        return attempt_of(made, request)
+        return attempt_of(made, request, is_first=bool(self.account.connected_id))
 
     def confirm_payment(self, ref: PaymentRef, request: PaymentRequest, *, idempotency_key: str) -> PaymentSnapshot:
         """Confirm the intent if it still waits for that; otherwise say where it stands."""

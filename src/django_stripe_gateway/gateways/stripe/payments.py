@@ -217,13 +217,23 @@ class StripeGateway(StripeFurtherParams, Gateway):
         return params | transfer_params(request.terms, request.currency)
 
 
-def attempt_of(snapshots: Iterable[PaymentSnapshot], request: PaymentRequest) -> PaymentSnapshot | None:
-    """Return the session or intent that a request has made, if there is one: token and attempt are on both."""
+def attempt_of(
+    snapshots: Iterable[PaymentSnapshot], request: PaymentRequest, *, is_first: bool = False
+) -> PaymentSnapshot | None:
+    """Return the session or intent that a request has made, if there is one: token and attempt are on both.
+
+    Args:
+        snapshots: the newest first, as Stripe lists them.
+        is_first: of several the one that was there first, where others can read our marks and copy them.
+    """
+    found = None
     for snapshot in snapshots:
         metadata = snapshot.raw.get("metadata") or {}
         if all(metadata.get(name) == request.metadata.get(name) for name in ("token", "attempt")):
-            return snapshot
-    return None
+            found = snapshot
+            if not is_first:
+                break
+    return found
 
 
 def is_session(ref: PaymentRef) -> bool:
