@@ -11,12 +11,13 @@ from payments import RedirectNeeded
 
 from django_stripe_gateway import payments
 from django_stripe_gateway.conf import STRIPE_PROVIDER
-from django_stripe_gateway.exceptions import ProviderUnavailable
+from django_stripe_gateway.exceptions import IdempotencyKeyReused, ProviderUnavailable
 from django_stripe_gateway.gateways.stripe import calls
 from django_stripe_gateway.gateways.stripe.accounts import stripe_account
 from django_stripe_gateway.models import ConnectedAccount, Payment, WebhookEvent
 from django_stripe_gateway.services.disputes import reconcile_disputes
 from django_stripe_gateway.services.payments.verify import verify_payments
+from tests.fake_stripe import connecting
 from tests.fake_stripe.keys import DEFAULT_ACCOUNT
 from tests.fake_stripe.server import FakeStripe
 from tests.test_direct_charges.support import CONNECT, bring, sell
@@ -141,3 +142,21 @@ def test_organisation(platform: FakeStripe, anna: ConnectedAccount, settings: An
     sell(anna)
     sent = platform.requests[-1]
     assert (sent.stripe_context, sent.stripe_account) == (f"{DEFAULT_ACCOUNT}/{anna.provider_id}", None)
+
+
+def test_key__of_a_seller_who_is_not_payable_any_more(platform: FakeStripe, anna: ConnectedAccount) -> None:
+    """The key comes first, as with every verb."""
+    payment = sell(anna, idempotency_key="order-17")
+    platform.act(
+        anna.provider_id or "", lambda scope, account: connecting.require(scope, account, "individual.id_number")
+    )
+    payments.sync_connected_account(account=anna)
+    assert sell(anna, idempotency_key="order-17").pk == payment.pk
+
+
+def test_key__of_another_account(anna: ConnectedAccount, bert: ConnectedAccount) -> None:
+    """Nobody is sent to one seller's page for what they buy of another."""
+    sell(anna, idempotency_key="order-17")
+    for account in (bert, None):
+        with pytest.raises(IdempotencyKeyReused):
+            sell(account, idempotency_key="order-17")

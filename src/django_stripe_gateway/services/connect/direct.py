@@ -11,30 +11,39 @@ from django_stripe_gateway.conf import gateway_settings, seller_variant, split_v
 from django_stripe_gateway.exceptions import (
     GatewayConfigurationError,
     GatewayError,
+    IdempotencyKeyReused,
     InvalidInput,
     UnsupportedByGateway,
     WrongState,
 )
-from django_stripe_gateway.models import ConnectedAccount
+from django_stripe_gateway.models import AbstractPayment, ConnectedAccount
 from django_stripe_gateway.models.provider_accounts import current_account
 from django_stripe_gateway.services.accounts import learn_account
 from django_stripe_gateway.services.connect.sync import sync_connected_account
 from django_stripe_gateway.services.transactions import payments_database
 
 
-def variant_for(variant: str, account: Any) -> str:
-    """Return the variant by which a payment is taken on a seller's account.
+def variant_for(variant: str, account: Any, earlier: AbstractPayment | None = None) -> str:
+    """Return the variant by which a payment is taken, on a seller's account or the platform's own.
 
     Args:
         variant: of the platform, as a gateway names it.
-        account: a ``ConnectedAccount``; how it stands is read anew.
+        account: a ``ConnectedAccount``, whose state is read anew; ``None`` for the platform's own.
+        earlier: what an earlier request under the same key has begun, which goes on whatever has become of the seller.
 
     Raises:
+        IdempotencyKeyReused: that is on another account.
         UnsupportedByGateway: the variant takes no direct charges.
         InvalidInput: it is no seller's account, or one that is connected to another platform.
         WrongState: it cannot be paid: it has left the platform, or is not onboarded.
         GatewayError: nobody knows which account the platform is; see ``learn_account``.
     """
+    if earlier is not None:
+        if earlier.seller_account != ("" if account is None else getattr(account, "provider_id", None)):
+            raise IdempotencyKeyReused("This key was used for a payment on another account.")
+        return variant
+    if account is None:
+        return variant
     if not isinstance(account, ConnectedAccount):
         raise InvalidInput("The account is a ConnectedAccount.", field="account")
     if variant not in gateway_settings.variants.platforms():

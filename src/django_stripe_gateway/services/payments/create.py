@@ -199,7 +199,7 @@ def create_payment(
             nothing is saved there for later. Never let a client choose it.
         confirm: ``False`` leaves a payment that would be confirmed at once (localstripe) to ``confirm_payment``.
         base_url: scheme and host for the return URLs when ``PAYMENT_HOST`` is not set.
-        idempotency_key: the same key of the same owner brings the same payment again.
+        idempotency_key: the same key of the same owner and account brings the same payment again; of another, 409.
         fields: further fields of the host's own payment model.
 
     Returns:
@@ -219,7 +219,9 @@ def create_payment(
     config = PaymentGatewayConfig.objects.active().named(gateway).first()
     if config is None:
         raise UnknownGateway("No active gateway has this name. GET gateways/ lists them.", field="gateway")
-    variant = config.variant if account is None else variant_for(config.variant, account)
+    # Of an earlier request under the caller's key, unless it has failed.
+    known = CREATE.operations().filter(request_key=key) if key else PaymentOperation.objects.none()
+    variant = variant_for(config.variant, account, known[0].payment if known else None)
     payment = get_payment_model()(
         owner=owner,
         gateway=config.name,
@@ -234,8 +236,6 @@ def create_payment(
     )
     refuse_unstorable(payment, ("order_id", "metadata"), payments_database())
     payment.base_url = base_url
-    # Of an earlier request under the caller's key, unless it has failed.
-    known = CREATE.operations().filter(request_key=key) if key else PaymentOperation.objects.none()
     request = Request(params={"payment_method": payment_method}, key=key)
     customer = None
     if not known:
