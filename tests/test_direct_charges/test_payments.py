@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from payments import RedirectNeeded
 
 from django_stripe_gateway import payments
@@ -17,6 +19,7 @@ from django_stripe_gateway.gateways.stripe.accounts import stripe_account
 from django_stripe_gateway.models import ConnectedAccount, Payment, WebhookEvent
 from django_stripe_gateway.services.disputes import reconcile_disputes
 from django_stripe_gateway.services.payments.verify import verify_payments
+from tests.factories import make_paid_payment
 from tests.fake_stripe import connecting
 from tests.fake_stripe.keys import DEFAULT_ACCOUNT
 from tests.fake_stripe.server import FakeStripe
@@ -160,3 +163,15 @@ def test_key__of_another_account(anna: ConnectedAccount, bert: ConnectedAccount)
     for account in (bert, None):
         with pytest.raises(IdempotencyKeyReused):
             sell(account, idempotency_key="order-17")
+
+
+def test_verified_without_a_question_for_each(anna: ConnectedAccount) -> None:
+    """Whether a seller is connected is asked once for all of their payments in a batch."""
+    counts = []
+    for number in range(4):
+        values = {"variant": f"stripe:{anna.provider_id}", "account_id": anna.provider_id}
+        make_paid_payment(intent_id=f"pi_{number}", transaction_id=f"cs_{number}", **values)
+        with CaptureQueriesContext(connection) as seen:
+            assert not any(checked.violations for checked in verify_payments())
+        counts.append(len(seen))
+    assert counts == [counts[0]] * 4

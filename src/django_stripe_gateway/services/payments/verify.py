@@ -63,10 +63,10 @@ def verify_payments(*, after: Any = None, ask: int = 0, batch: int = BATCH) -> I
         found = list((rows if after is None else rows.filter(pk__gt=after))[:batch])
         if not found:
             return
-        undecided = _undecided(found)
+        undecided, ours = _undecided(found), _ours(found)
         for books in _books(found):
             payment, after = books.payment, books.payment.pk
-            violations, silence = _violations(books), ""
+            violations, silence = _violations(books, is_ours=payment.variant in ours), ""
             is_asked = ask > 0 and _can_be_asked(payment)
             if is_asked:
                 ask -= 1
@@ -77,9 +77,13 @@ def verify_payments(*, after: Any = None, ask: int = 0, batch: int = BATCH) -> I
             yield Checked(payment.pk, violations, is_asked, silence, undecided.get(payment.pk, 0))
 
 
-def _violations(books: Books) -> list[Violation]:
-    variant = books.payment.variant
-    is_ours = variant not in gateway_settings.variants or is_supported_variant(variant)
+def _ours(payments: Sequence[AbstractPayment]) -> set[str]:
+    """Return the variants of some payments that no other provider of the host's has; a seller's is a question each."""
+    variants = {payment.variant for payment in payments}
+    return {name for name in variants if name not in gateway_settings.variants or is_supported_variant(name)}
+
+
+def _violations(books: Books, *, is_ours: bool) -> list[Violation]:
     return [
         Violation(f"payment {books.payment.pk}", name, detail, remedy)
         for name, rule in RULES.items()
