@@ -13,6 +13,7 @@ from django_stripe_gateway import payments
 from django_stripe_gateway.exceptions import GatewayError, WrongState
 from django_stripe_gateway.models import ConnectedAccount, Payment, WebhookEvent
 from tests.factories import intent_object, make_event, session_object
+from tests.fake_stripe import refunding
 from tests.fake_stripe.server import FakeStripe
 from tests.test_direct_charges.support import bring, sell
 
@@ -134,3 +135,22 @@ def test_page_of_mine__is_not_found_in_place_of_ours(platform: FakeStripe, anna:
     platform.act(page["id"], lambda scope, session: scope.add(session | {"id": "cs_test_of_mine"}))
     call_command("reconcile", older_than=0, stdout=StringIO())
     assert Payment.objects.get().transaction_id == page["id"]
+
+
+def test_refund_of_mine__in_place_of_ours(platform: FakeStripe, anna: ConnectedAccount) -> None:
+    """A cent given back by the seller, with the mark of a refund that was not answered, settles no other amount."""
+    payment = sell(anna)
+    platform.complete_checkout(payment.transaction_id)
+    payment = payments.sync_payment(payment=payment)
+    platform.fault("POST", "/v1/refunds", kind="reset_before")
+    with pytest.raises(GatewayError):
+        payments.refund_payment(payment=payment, amount=Decimal(4))
+
+    def give_back(scope: Any, intent: dict[str, Any]) -> None:
+        marks = {"operation": str(payment.operations.latest("pk").pk), "token": payment.token}
+        refunding.create(scope, scope.objects["charge"][intent["latest_charge"]], 1, metadata=marks)
+
+    platform.act(payment.intent_id, give_back)
+    refund = payments.refund_payment(payment=payment, amount=Decimal(4))
+    assert (refund.status, refund.amount) == ("succeeded", Decimal(4))
+    assert payments.sync_payment(payment=payment, with_refunds=True).refunded_amount == Decimal("4.01")

@@ -89,10 +89,11 @@ class RefundVerb(PaymentVerb[RefundSnapshot]):
         return snapshot
 
     def find_earlier(self, claim: PaymentClaim) -> RefundSnapshot | None:
-        """Return the refund that carries the operation's mark."""
+        """Return the refund that carries the operation's mark; a seller may have copied that to one of their own."""
         made: Sequence[RefundSnapshot] = claim.gateway.list_refunds(payment_ref(claim.subject))
-        marker = str(claim.operation.pk)
-        return next((refund for refund in made if refund.metadata.get("operation") == marker), None)
+        marker, amount = str(claim.operation.pk), claim.operation.amount
+        marked = (refund for refund in made if refund.metadata.get("operation") == marker)
+        return next((refund for refund in marked if refund.amount == amount), None)
 
     def apply(self, claim: PaymentClaim, answer: RefundSnapshot) -> str:
         """Write where the refund stands."""
