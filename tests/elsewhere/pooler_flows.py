@@ -11,11 +11,20 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection
 from rest_framework.test import APIClient
 
-from django_stripe_gateway.models import Customer, Payment, Subscription, WebhookEvent
+from django_stripe_gateway.models import (
+    Customer,
+    IdempotencyKey,
+    Invoice,
+    InvoiceRefund,
+    Payment,
+    Subscription,
+    WebhookEvent,
+)
 from django_stripe_gateway.services import batches
 from django_stripe_gateway.services.payments.capture import capture_payment
 from django_stripe_gateway.services.payments.refresh import sync_payment
 from django_stripe_gateway.services.payments.refund import refund_payment
+from django_stripe_gateway.services.subscriptions.refund_invoice import refund_invoice
 from django_stripe_gateway.webhooks import registry
 from tests.factories import make_event, make_user
 from tests.fake_stripe import FakeStripe
@@ -107,3 +116,28 @@ def test_events_at_once(shop: Shop) -> None:
     assert set(answers) == {200}
     assert set(Payment.objects.values_list("status", flat=True)) == {"confirmed"}
     assert WebhookEvent.objects.count() == len(events)
+
+
+def test_reconcile__refunds_of_invoices(
+    stripe_server: FakeStripe, user: Any, api_client: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches.in_batches, "__defaults__", (1,))
+    host = SubscriptionHost(stripe_server, user, api_client)
+    host.fake.state.refunds_stay_pending = True
+    for _number in range(3):
+        api_client.force_authenticate(make_user())
+        made = host.subscribe()
+        host.fake.customer_pays(made["subscription_id"], "pm_card_visa")
+    reconcile()
+    for invoice in Invoice.objects.filter(status="paid"):
+        refund = refund_invoice(invoice=invoice)
+        host.fake.settle_refund(refund.provider_id or "")
+    reconcile()
+    assert list(InvoiceRefund.objects.values_list("status", flat=True)) == ["succeeded"] * 3
+
+
+def test_export_and_erase(shop: Shop) -> None:
+    shop.completed()
+    IdempotencyKey.objects.create(owner=None, key="a guest's", fingerprint="x", response_body="{}")
+    for command in ("export_owner", "erase_owner"):
+        call_command(command, str(shop.user.pk), stdout=io.StringIO())

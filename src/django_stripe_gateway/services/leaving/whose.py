@@ -25,6 +25,7 @@ from django_stripe_gateway.models import (
 )
 from django_stripe_gateway.models.customers import CustomerQuerySet
 from django_stripe_gateway.models.subscriptions import SubscriptionQuerySet
+from django_stripe_gateway.services.batches import in_batches
 from django_stripe_gateway.services.transactions import payments_database
 
 
@@ -112,7 +113,7 @@ class Account:
         Nothing but the answer says whose it is. The rows are those of a day, unless the host keeps them for longer.
         """
         rows = IdempotencyKey.objects.using(payments_database()).filter(owner=None).exclude(response_body="")
-        answers = {pk: _payment_of(body) for pk, body in rows.values_list("pk", "response_body").iterator()}
+        answers = {row.pk: _payment_of(row.response_body) for row in in_batches(rows.only("response_body"))}
         if not answers:
             return []
         own = set(self.payments.order_by().values_list("pk", flat=True))

@@ -13,6 +13,7 @@ from django_stripe_gateway.gateways.invoice_money import CreditNoteSnapshot
 from django_stripe_gateway.gateways.values import RefundSnapshot
 from django_stripe_gateway.models import Invoice, InvoiceRefund
 from django_stripe_gateway.services.accounts import billing_gateway_of
+from django_stripe_gateway.services.batches import in_batches
 from django_stripe_gateway.services.operations.reconcile import Reconciled, failure_of
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
@@ -48,7 +49,7 @@ def reconcile_invoice_refunds(*, older_than: timedelta, origin: Origin = SYSTEM)
     waiting = InvoiceRefund.objects.using(payments_database()).under_way().exclude(provider_id=None)
     waiting = waiting.filter(created__lt=timezone.now() - older_than)
     rows = Invoice.objects.using(payments_database()).select_related("customer", "subscription")
-    for invoice in rows.filter(pk__in=waiting.values("invoice")).order_by("pk").iterator(chunk_size=500):
+    for invoice in in_batches(rows.filter(pk__in=waiting.values("invoice"))):
         subject = f"refunds of invoice {invoice.pk}"
         if not invoice.is_of_configured_account:
             yield Reconciled(subject, "skipped", "of another account")
