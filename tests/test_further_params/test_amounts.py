@@ -67,7 +67,7 @@ def test_page_that_adds(shop: Shop, added: dict[str, Any], expected: tuple[str, 
 
 def test_page_that_adds__is_logged_and_itemised(shop: Shop) -> None:
     payment = paid(shop, {**TAX, **SHIPPING})
-    log = PaymentLog.objects.get(payment=payment, message__contains="→ 18.00")
+    log = PaymentLog.objects.get(payment=payment, message="10.00 -> 18.00 by taxes, delivery and discounts of its page")
     assert log.data == {"asked": "10.00", "total": "18.00", "tax": "3.00", "delivery": "5.00", "discount": "0.00"}
     session = payment.stored_session
     assert (session["amount_tax"], session["amount_shipping"]) == (300, 500)

@@ -82,7 +82,7 @@ def take_amounts(payment: AbstractPayment, agreed: Amounts, snapshot: PaymentSna
     amounts = {"total": agreed.total, "tax": agreed.tax, "delivery": agreed.delivery, "discount": discount}
     data = {name: format_amount(amount, payment.currency) for name, amount in amounts.items()}
     data["asked"] = format_amount(before.total, payment.currency)
-    message = f"{data['asked']} → {data['total']} by taxes, delivery and discounts of its page"
+    message = f"{data['asked']} -> {data['total']} by taxes, delivery and discounts of its page"
     write_log(payment, LogEvent.UPDATED, origin, message, data)
 
 
