@@ -28,7 +28,8 @@ def open_with(scope: Scope, session: Object, params: Object) -> None:
         )
     if session["shipping_options"]:
         ship(session, 0)
-    if params.get("automatic_tax", {}).get("enabled"):
+    is_default = scope.state.taxes_by_default and session["mode"] == "payment"
+    if params.get("automatic_tax", {"enabled": is_default})["enabled"]:
         status = "requires_location_inputs"
         session["automatic_tax"] = {
             "enabled": True,

@@ -59,6 +59,8 @@ class State:
         self.base_url = base_url
         self.generation = "current"
         self.refunds_stay_pending = False
+        # What the account's owner has set in the Dashboard for payments' pages that say nothing of taxes.
+        self.taxes_by_default = False
         self.releases = "counted"
         #: The currency that the account is paid out in, and what one of a payment's buys of it, in thousandths.
         self.settlement: tuple[str, int] | None = None

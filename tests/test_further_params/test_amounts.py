@@ -73,6 +73,12 @@ def test_page_that_adds__is_logged_and_itemised(shop: Shop) -> None:
     assert (session["amount_tax"], session["amount_shipping"]) == (300, 500)
 
 
+def test_taxes_by_the_accounts_default__are_none_that_were_asked_for(shop: Shop) -> None:
+    shop.stripe.state.taxes_by_default = True
+    assert costs(paid(shop, {})) == ("confirmed", "10.00", "0.00", "0.00", "10.00")
+    assert costs(paid(shop, TAX)) == ("confirmed", "12.00", "2.00", "0.00", "12.00")
+
+
 def test_customer_chooses_delivery(shop: Shop) -> None:
     ADDED[CallKind.PAYMENT_PAGE] = SHIPPING
     payment = shop.waiting("10.00")

@@ -43,6 +43,9 @@ class StripeCheckoutGateway(StripeGateway):
             "client_reference_id": request.token,
             "metadata": dict(request.metadata),
             "payment_intent_data": self._intent_params(request),
+            # Else the account's own default decides, and may add taxes that nobody here has asked for
+            # (https://docs.stripe.com/tax/checkout/automatic-tax-default).
+            "automatic_tax": {"enabled": False},
         }
         if request.customer_id:
             # Stripe shows what the customer has agreed to be shown, and knows their name and e-mail address.
