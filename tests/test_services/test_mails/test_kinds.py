@@ -22,6 +22,7 @@ from django_stripe_gateway.services.audit import announce_status, without_signal
 from django_stripe_gateway.services.mails.send import send_due_mails
 from django_stripe_gateway.services.mails.writers import write_paid_invoice
 from django_stripe_gateway.services.origins import SYSTEM
+from django_stripe_gateway.subscriptions import InvoiceItem, create_invoice, ensure_customer
 from tests.factories import intent_object, make_event, make_paid_payment, make_payment, refund_object
 from tests.fake_stripe import FakeStripe
 from tests.test_billing.host import SubscriptionHost
@@ -230,6 +231,38 @@ def test_action_required(host: SubscriptionHost) -> None:
     assert len(mail.outbox) == 1
     kinds = {kind for kind, state in states() if state == "sent"} - {"paid"}
     assert len(kinds) == 1
+
+
+@pytest.mark.parametrize("pay", [True, False], ids=["at once", "by the provider"])
+@pytest.mark.parametrize(
+    ("card", "kind"),
+    [("pm_card_chargeCustomerFail", "payment_failed"), ("pm_card_authenticationRequired", "action_required")],
+)
+def test_invoice_on_demand(host: SubscriptionHost, card: str, kind: str, pay: bool) -> None:
+    customer = ensure_customer(owner=host.user)
+    host.fake.customer_changes_card(customer.provider_id or "", card)
+    with contextlib.suppress(PaymentDeclined):
+        create_invoice(owner=host.user, items=[InvoiceItem("Hours", Decimal(50))], currency="USD", pay=pay)
+    host.fake.advance(hours=0 if pay else 3)
+    events = host.new_events()
+    host.deliver(events)
+    host.deliver(reversed(events))
+    assert [found for found, state in states() if state == "sent"] == [kind]
+    assert len(mail.outbox) == 1
+    assert Invoice.objects.get().hosted_url in mail.outbox[0].body
+
+
+def test_invoice_that_is_sent__tells_of_no_failure(host: SubscriptionHost) -> None:
+    invoice = create_invoice(
+        owner=host.user,
+        items=[InvoiceItem("Hours", Decimal(50))],
+        currency="USD",
+        collection="send_invoice",
+        days_until_due=14,
+    )
+    event = make_event("invoice.payment_failed", host.fake.get(invoice.provider_id))
+    host.deliver([event])
+    assert states() == []
 
 
 def test_trial_ending(host: SubscriptionHost) -> None:

@@ -87,8 +87,8 @@ def _last_tried(payment: AbstractPayment) -> PaymentOperation | None:
 
 
 @writes_with(signals.subscription_payment_failed)
-def write_failed_invoice(subscription: Subscription, invoice: Invoice, **kwargs: object) -> None:
-    """Tell a customer that a renewal could not be charged, once for each of the provider's attempts."""
+def write_failed_invoice(subscription: Subscription | None, invoice: Invoice, **kwargs: object) -> None:
+    """Tell a customer that an invoice could not be charged, once for each of the provider's attempts."""
     if invoice.billing_reason not in AT_THE_PAGE:
         occurrence = f"invoice:{invoice.pk}:attempt-{invoice.attempt_count}"
         store_mail(MailKind.PAYMENT_FAILED, occurrence, about=invoice, happened=told_moment())

@@ -107,7 +107,9 @@ def announce_invoice(invoice: Invoice, subscription: Subscription, before: Invoi
         write_action_required(invoice, origin)
 
 
-def tell_of_payment(invoice: Invoice, before: Invoice) -> None:
-    """Let the customer know of an invoice that is paid now, also of one that is of no subscription."""
+def tell_of_payment(invoice: Invoice, before: Invoice, origin: Origin) -> None:
+    """Let the customer know of an invoice that is paid now, or of one of no subscription that they have to confirm."""
     if invoice.is_paid and not before.is_paid:
         write_paid_invoice(invoice)
+    if invoice.subscription is None and invoice.is_open and invoice.requires_action and not before.requires_action:
+        write_action_required(invoice, origin)

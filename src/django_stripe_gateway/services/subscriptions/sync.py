@@ -359,7 +359,7 @@ def apply_invoice(invoice: Invoice, snapshot: InvoiceSnapshot, origin: Origin) -
     if before.pk is None or "intent_id" in changed:
         # Its credit notes, refunds and disputes may have come before.
         handle_arrivals(invoice.provider_id, invoice.intent_id)
-    tell_of_payment(invoice, before)
+    tell_of_payment(invoice, before, origin)
     if changed and invoice.subscription is not None:
         note_payment(invoice.subscription, snapshot)
         note_paid_period(invoice.subscription, snapshot)

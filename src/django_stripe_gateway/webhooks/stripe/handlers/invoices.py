@@ -5,6 +5,7 @@ from __future__ import annotations
 from django_stripe_gateway import signals
 from django_stripe_gateway.choices import WebhookState
 from django_stripe_gateway.models import Invoice
+from django_stripe_gateway.services.mails.writers import write_failed_invoice
 from django_stripe_gateway.services.subscriptions.announcements import announce
 from django_stripe_gateway.services.subscriptions.grace import note_under_way
 from django_stripe_gateway.services.subscriptions.pay_invoice import put_back_what_was_charged
@@ -43,7 +44,12 @@ def handle_failed_payment(event: Event) -> WebhookState:
         if answers_of(event).look is None:
             # What was under way is decided; whoever was asked instead knows better.
             note_under_way(invoice, is_under_way=False)
-        if invoice.is_open and invoice.subscription is not None and not was_told_in_other_form(event):
+        if not invoice.is_open or was_told_in_other_form(event):
+            return
+        if invoice.subscription is not None:
             announce(signals.subscription_payment_failed, invoice.subscription, invoice=invoice)
+        elif invoice.due is None:
+            # Who is sent an invoice pays it on a page, and sees there what becomes of it.
+            write_failed_invoice(None, invoice)
 
     return apply_invoice_event(event, announce_failure)
