@@ -40,7 +40,8 @@ def keep(scope: Scope, subscription: Object, line: Object) -> Object:
         "livemode": scope.livemode,
         "metadata": {},
         "net_amount": line["amount"],
-        "parent": {
+        "parent": subscription["id"]
+        and {
             "subscription_details": {
                 "subscription": subscription["id"],
                 **({"subscription_item": details["subscription_item"]} if "subscription_item" in details else {}),

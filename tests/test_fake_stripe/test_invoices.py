@@ -189,6 +189,15 @@ def test_lines__more_than_are_embedded(billing: BillingShop) -> None:
     assert old.data[0]["plan"]["id"] == items[0]["price"]
 
 
+def test_item_of_no_subscription__satisfies_stripes_schema(billing: BillingShop) -> None:
+    wanted = {"customer": billing.customer(""), "amount": 500, "currency": "usd", "description": "Hours"}
+    item = plain(billing.v1.invoice_items.create(wanted))
+    (event,) = billing.fake.events("invoiceitem.created")
+    for shown in (item, event["data"]["object"]):
+        jsonschema.Draft202012Validator(openapi.response_schema("invoiceitem")).validate(shown)
+        assert shown["parent"] is None
+
+
 def test_sent__satisfies_stripes_schemas(billing: BillingShop) -> None:
     billing.subscribe(billing.customer(""), billing.price(), **SENT)
     billing.fake.advance(days=16)
