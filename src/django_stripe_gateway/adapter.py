@@ -66,6 +66,7 @@ class CallKind(StrEnum):
     PAYMENT = "payment"  # one that is confirmed in the customer's browser
     PAYMENT_PAGE = "payment_page"  # the page that a payment is paid on
     CONFIRMATION = "confirmation"  # of a payment, from the server
+    CHARGE = "charge"  # a payment that is made without its customer
     REFUND = "refund"
     CUSTOMER = "customer"
     CUSTOMER_UPDATE = "customer_update"

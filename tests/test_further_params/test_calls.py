@@ -18,6 +18,7 @@ from django_stripe_gateway.gateways.values import PaymentRef, PaymentSnapshot, P
 from django_stripe_gateway.models import BillingOperation, PaymentGatewayConfig, PaymentOperation
 from django_stripe_gateway.services.catalogue.publish import push_plan
 from django_stripe_gateway.services.operations.verbs import verb_of
+from django_stripe_gateway.services.payments.charge import charge
 from django_stripe_gateway.services.payments.confirm import confirm_payment
 from django_stripe_gateway.services.payments.create import create_payment
 from django_stripe_gateway.services.payments.refund import refund_payment
@@ -30,6 +31,7 @@ from tests.billing_factories import make_plan
 from tests.test_billing.host import SubscriptionHost
 from tests.test_further_params.adding import ADDED, ASKED
 from tests.test_services.conftest import Shop
+from tests.test_services.test_saved_cards import saved_card
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,6 +53,10 @@ def confirm(shop: Shop) -> None:
 
 def refund(shop: Shop) -> None:
     refund_payment(payment=shop.prepared, amount=Decimal(1))  # type: ignore[attr-defined]
+
+
+def charge_saved_card(shop: Shop) -> None:
+    charge(owner=shop.user, amount=Decimal(10), currency="USD", gateway="Stripe", idempotency_key="k")
 
 
 def make_customer(shop: Shop) -> None:
@@ -92,6 +98,11 @@ CASES: dict[CallKind, tuple[Callable[[Shop], None], str, dict[str, Any]]] = {
     ),
     CallKind.PAYMENT: (pay_in_browser, "/v1/payment_intents", {"receipt_email": "a@example.com"}),
     CallKind.CONFIRMATION: (confirm, "/v1/payment_intents/*/confirm", {"receipt_email": "a@example.com"}),
+    CallKind.CHARGE: (
+        charge_saved_card,
+        "/v1/payment_intents",
+        {"receipt_email": "a@example.com", "metadata": {"shelf": "7"}},
+    ),
     CallKind.REFUND: (refund, "/v1/refunds", {"metadata": {"clerk": "7"}, "instructions_email": "a@example.com"}),
     CallKind.CUSTOMER: (make_customer, "/v1/customers", {"preferred_locales": ["de"], "metadata": {"crm": "1"}}),
     CallKind.CUSTOMER_UPDATE: (change_customer, "/v1/customers/*", {"phone": "555"}),
@@ -118,6 +129,8 @@ def ready(shop: Shop, host: SubscriptionHost, settings: Any, request: pytest.Fix
         shop.prepared = shop.waiting(gateway="intent")  # type: ignore[attr-defined]
     elif kind == CallKind.REFUND:
         shop.prepared = shop.completed()  # type: ignore[attr-defined]
+    elif kind == CallKind.CHARGE:
+        saved_card(shop.user)
     elif kind not in (CallKind.CUSTOMER, CallKind.PAYMENT_PAGE, CallKind.PAYMENT):
         ensure_customer(owner=shop.user)
     shop.stripe.forget_requests()
@@ -151,7 +164,10 @@ def test_added__arrives(ready: Shop, kind: CallKind) -> None:
     (params,) = sent(ready, path)
     assert holds(params, added), params
     (call,) = [call for call in ASKED if call.kind == kind]
-    assert (call.provider, call.variant) == ("stripe", "intent" if "payment_intents" in path else "stripe")
+    assert (call.provider, call.variant) == (
+        "stripe",
+        "intent" if kind in (CallKind.PAYMENT, CallKind.CONFIRMATION) else "stripe",
+    )
     assert call.owner == ready.user
 
 

@@ -58,6 +58,8 @@ REFUSED: list[tuple[CallKind, dict[str, Any], str]] = [
     (CallKind.PAYMENT, {"amount": 1}, "amount"),
     (CallKind.PAYMENT, {"confirm": True}, "confirm"),
     (CallKind.CONFIRMATION, {"payment_method": "pm_1"}, "payment_method"),
+    (CallKind.CHARGE, {"off_session": False}, "off_session"),
+    (CallKind.CHARGE, {"setup_future_usage": "off_session"}, "setup_future_usage"),
     (CallKind.REFUND, {"amount": 1}, "amount"),
     (PAGE, {"payment_intent_data": {"transfer_data": {"destination": "acct_1"}}}, "payment_intent_data.transfer_data"),
     (PAGE, {"payment_intent_data": {"on_behalf_of": "acct_1"}}, "payment_intent_data.on_behalf_of"),

@@ -104,6 +104,12 @@ OWNED: Mapping[CallKind, Mapping[str, str]] = {
         **dict.fromkeys(("confirm", "confirmation_method", "mandate", "mandate_data"), CHARGED),
     },
     CallKind.CONFIRMATION: _INTENT | {"client_secret": CHARGED},
+    CallKind.CHARGE: _INTENT
+    | {
+        "amount": AMOUNT,
+        "currency": CURRENCY,
+        **dict.fromkeys(("confirm", "confirmation_method", "mandate", "mandate_data", "setup_future_usage"), CHARGED),
+    },
     CallKind.REFUND: {
         **dict.fromkeys(("payment_intent", "charge", "amount", "currency", "customer", "origin", "reason"), REFUNDED),
         **dict.fromkeys(("reverse_transfer", "refund_application_fee"), REFUNDED),
@@ -161,6 +167,7 @@ NOUNS: Mapping[CallKind, str] = {
     CallKind.PAYMENT_PAGE: "the Checkout Session of a payment",
     CallKind.PAYMENT: "a PaymentIntent",
     CallKind.CONFIRMATION: "the confirmation of a PaymentIntent",
+    CallKind.CHARGE: "the PaymentIntent of a charge",
     CallKind.REFUND: "a Refund",
     CallKind.CUSTOMER: "a Customer",
     CallKind.CUSTOMER_UPDATE: "the update of a Customer",

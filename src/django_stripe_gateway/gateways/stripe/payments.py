@@ -178,6 +178,7 @@ class StripeGateway(StripeFurtherParams, Gateway):
         params = self._new_intent_params(request) | {"confirm": True, "off_session": True}
         if request.success_url:
             params["return_url"] = request.success_url
+        params = self._with_further(params, request.further)
         try:
             return ask(self.v1.payment_intents.create, payment_snapshot, params=params, key=idempotency_key)
         except PaymentDeclined as error:

@@ -13,6 +13,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError
 
+from django_stripe_gateway.adapter import CallKind
 from django_stripe_gateway.choices import OperationKind, PaymentStatus
 from django_stripe_gateway.exceptions import (
     InvalidInput,
@@ -45,7 +46,12 @@ from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.create import store_payment, verified_capture_method
 from django_stripe_gateway.services.payments.customers import known_customer
-from django_stripe_gateway.services.payments.line import BeginningVerb, PaymentClaim, payment_request
+from django_stripe_gateway.services.payments.line import (
+    BeginningVerb,
+    PaymentClaim,
+    ask_host_about,
+    payment_request,
+)
 from django_stripe_gateway.services.payments.refresh import sync_payment
 from django_stripe_gateway.services.payments.terms import kept_terms, take_terms
 from django_stripe_gateway.services.subscriptions.customers import note_unheard_deletion
@@ -163,7 +169,8 @@ def charge(
     )
     payment.base_url = base_url
     take_terms(payment, destination=destination, on_behalf_of=on_behalf_of, application_fee=application_fee)
-    request = Request(params={"payment_method": method, "customer_id": payment.provider_customer_id}, key=key)
+    paid_by = {"payment_method": method, "customer_id": payment.provider_customer_id}
+    request = Request(params=paid_by, key=key, further=ask_host_about(CallKind.CHARGE, payment))
     try:
         claim = store_payment(CHARGE, payment, request, origin)
     except IntegrityError:
