@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from django_stripe_gateway import exceptions
-from django_stripe_gateway.models import PaymentLog
+from django_stripe_gateway.models import PaymentLog, UnexpectedPayment
 from django_stripe_gateway.payments import accept_unexpected, refund_unexpected, start_payment, sync_payment
 from django_stripe_gateway.services.payments import decide
 from tests.conftest import SignalRecorder
 from tests.test_services.conftest import Shop, run_out_leases
-from tests.test_services.test_unexpected import events_of, with_an_older_page
+from tests.test_services.test_unexpected import events_of, paid_with, with_an_older_page
 from tests.test_webhooks.support import deliver_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -88,3 +88,14 @@ def test_not_accepted_after_all__nobody_is_sent_to_the_page_that_was_closed(
     run_out_leases()
     refund_unexpected(payment=payment)
     assert start_payment(payment=payment).transaction_id not in (first, second)
+
+
+def test_accepted_after_it_could_not_be_given_back__closes_the_page_that_was_made_since(shop: Shop) -> None:
+    payment = start_payment(payment=refund_unexpected(payment=paid_with(shop)))
+    second = payment.transaction_id
+    shop.stripe.fail_refund(shop.stripe.all("refund")[0]["id"])
+    deliver_all(events_of(shop))
+    assert UnexpectedPayment.objects.get().state == "open"
+    payment = accept_unexpected(payment=payment)
+    assert (payment.status, payment.captured_amount) == ("confirmed", 8)
+    assert shop.stripe.get(second)["status"] == "expired"

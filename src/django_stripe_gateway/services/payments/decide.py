@@ -9,6 +9,7 @@ from typing import Any
 from django_stripe_gateway.choices import (
     LogEvent,
     OperationKind,
+    OperationState,
     PaymentStatus,
     RefundStatus,
     UnexpectedReason,
@@ -35,7 +36,7 @@ from django_stripe_gateway.services.payments.earlier_pages import close_earlier,
 from django_stripe_gateway.services.payments.line import PaymentClaim, PaymentVerb, payment_metadata
 from django_stripe_gateway.services.payments.refresh import payment_ref, write_refunds
 from django_stripe_gateway.services.payments.refund import RefundVerb
-from django_stripe_gateway.services.payments.sync import apply_snapshot
+from django_stripe_gateway.services.payments.sync import BEGINNINGS, apply_snapshot
 from django_stripe_gateway.services.payments.terms import given_back, verify_sellers_fee
 from django_stripe_gateway.services.payments.unexpected import TAKEN, find_unexpected, note_given_back
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
@@ -81,7 +82,8 @@ class AcceptVerb(PaymentVerb[Held]):
         if releases:
             # Neither may be taken beside the other.
             close_page(claim.gateway, payment_ref(payment), claim.key)
-        if releases or (row.reason == UnexpectedReason.SECOND and payment.transaction_id and payment.is_payable):
+        is_elsewhere = row.reason == UnexpectedReason.SECOND or _was_started_since(payment, row)
+        if releases or (is_elsewhere and payment.transaction_id and payment.is_payable):
             # Otherwise it is the payment's own page, which is over.
             paid = close_earlier(claim.gateway, payment_ref(payment), claim.key)
             if paid is not None and find_unexpected(payment, paid.intent_id) is None:
@@ -282,6 +284,12 @@ def _given_back(claim: PaymentClaim, row: UnexpectedPayment) -> dict[str, bool]:
         return {}
     intent: PaymentSnapshot = claim.gateway.retrieve_payment(PaymentRef(row.intent_id, row.intent_id, row.currency))
     return given_back(intent.terms or TransferTerms())
+
+
+def _was_started_since(payment: AbstractPayment, row: UnexpectedPayment) -> bool:
+    """Return whether the payment was started anew after unexpected money came, which was given back then, in vain."""
+    begun = payment.operations.using(payments_database()).filter(kind__in=BEGINNINGS, created__gt=row.created)
+    return bool(begun.exclude(state=OperationState.FAILED).exists())
 
 
 def _is_held_beside(payment: AbstractPayment, row: UnexpectedPayment) -> bool:
