@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from django_stripe_gateway import exceptions
+from django_stripe_gateway.gateways.registry import get_gateway
+from django_stripe_gateway.gateways.values import PaymentRef
 from django_stripe_gateway.models import UnexpectedPayment
-from django_stripe_gateway.payments import accept_unexpected, refund_unexpected
+from django_stripe_gateway.payments import accept_unexpected, refund_unexpected, start_payment, sync_payment
+from tests.conftest import SignalRecorder
 from tests.test_services.conftest import Shop
 from tests.test_services.test_unexpected import paid_with
 from tests.test_webhooks.support import deliver_all
@@ -74,3 +78,26 @@ def test_given_back_here_after_an_unheard_part(shop: Shop) -> None:
     shop.stripe.fail_refund(part["id"])
     deliver_all(refund_events(shop, "refund.failed"))
     assert state_of_only() == "open"
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_given_back_again__leaves_what_was_begun_since(
+    shop: Shop, recorded_signals: SignalRecorder, is_held: bool
+) -> None:
+    """The first refund has failed, and the payment goes on elsewhere: on a page, or held there."""
+    payment = paid_with(shop, capture_method="manual")
+    row = UnexpectedPayment.objects.get()
+    ref = PaymentRef(row.intent_id, row.intent_id, "USD")
+    get_gateway("stripe").capture_payment(ref, Decimal(8), idempotency_key="dashboard")
+    deliver_all(shop.stripe.events())
+    payment = start_payment(payment=refund_unexpected(payment=payment))
+    if is_held:
+        shop.stripe.complete_checkout(payment.transaction_id)
+        payment = sync_payment(payment=payment)
+    before = payment.status
+    shop.stripe.fail_refund(shop.stripe.all("refund")[0]["id"])
+    deliver_all(refund_events(shop, "refund.failed"))
+    recorded_signals.sent.clear()
+    payment = refund_unexpected(payment=payment)
+    assert (payment.status, state_of_only()) == (before, "returned")
+    assert recorded_signals.values("payment_failed") == []

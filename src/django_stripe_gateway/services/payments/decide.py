@@ -189,7 +189,8 @@ class ReturnVerb(RefundVerb):
         # With parts of which nothing was heard: the provider has counted them.
         row.state = UnexpectedState.RETURNED
         row.save(using=payments_database(), update_fields=["state", "modified"])
-        if row.reason == UnexpectedReason.AMOUNT and can_transition(payment.status, PaymentStatus.REJECTED):
+        is_over = row.reason == UnexpectedReason.AMOUNT and not _was_started_since(payment, row)
+        if is_over and can_transition(payment.status, PaymentStatus.REJECTED):
             previous, payment.status = payment.status, PaymentStatus.REJECTED
             payment.failure_code, payment.decline_code = FAILURE_CODE, ""
             payment.message = "Another amount was paid, and was given back."
