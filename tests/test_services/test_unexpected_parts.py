@@ -13,8 +13,9 @@ from django_stripe_gateway.gateways.values import PaymentRef
 from django_stripe_gateway.models import UnexpectedPayment
 from django_stripe_gateway.payments import accept_unexpected, refund_unexpected, start_payment, sync_payment
 from tests.conftest import SignalRecorder
+from tests.fake_stripe.releasing import WAYS
 from tests.test_services.conftest import Shop
-from tests.test_services.test_unexpected import paid_with
+from tests.test_services.test_unexpected import events_of, paid_with
 from tests.test_webhooks.support import deliver_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,6 +27,13 @@ def refund_events(shop: Shop, *types: str) -> list[Any]:
 
 def state_of_only() -> str:
     return UnexpectedPayment.objects.get().state
+
+
+def capture_in_the_dashboard(amount: int) -> None:
+    """Take what is held, or a part of it, past this app."""
+    row = UnexpectedPayment.objects.get()
+    ref = PaymentRef(row.intent_id, row.intent_id, row.currency)
+    get_gateway("stripe").capture_payment(ref, Decimal(amount), idempotency_key="dashboard")
 
 
 def test_parts_given_back_in_the_dashboard__add_up(shop: Shop) -> None:
@@ -86,10 +94,8 @@ def test_given_back_again__leaves_what_was_begun_since(
 ) -> None:
     """The first refund has failed, and the payment goes on elsewhere: on a page, or held there."""
     payment = paid_with(shop, capture_method="manual")
-    row = UnexpectedPayment.objects.get()
-    ref = PaymentRef(row.intent_id, row.intent_id, "USD")
-    get_gateway("stripe").capture_payment(ref, Decimal(8), idempotency_key="dashboard")
-    deliver_all(shop.stripe.events())
+    capture_in_the_dashboard(8)
+    deliver_all(events_of(shop))
     payment = start_payment(payment=refund_unexpected(payment=payment))
     if is_held:
         shop.stripe.complete_checkout(payment.transaction_id)
@@ -101,3 +107,28 @@ def test_given_back_again__leaves_what_was_begun_since(
     payment = refund_unexpected(payment=payment)
     assert (payment.status, state_of_only()) == (before, "returned")
     assert recorded_signals.values("payment_failed") == []
+
+
+@pytest.mark.parametrize("taken", [3, 4, 6])
+@pytest.mark.parametrize("way", WAYS)
+def test_part_of_what_was_held__all_of_it_is_given_back(shop: Shop, way: str, taken: int) -> None:
+    """What Stripe shows as refunded of the rest was never taken."""
+    shop.stripe.state.releases = way
+    payment = paid_with(shop, capture_method="manual")
+    capture_in_the_dashboard(taken)
+    deliver_all(events_of(shop))
+    assert (UnexpectedPayment.objects.get().amount, state_of_only()) == (taken, "open")
+    refund_unexpected(payment=payment)
+    deliver_all(events_of(shop))
+    made = [refund["amount"] for refund in shop.stripe.all("refund") if refund["balance_transaction"]]
+    assert (made, state_of_only()) == ([taken * 100], "returned")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_half_of_what_was_held__can_be_accepted(shop: Shop, way: str) -> None:
+    shop.stripe.state.releases = way
+    payment = paid_with(shop, capture_method="manual")
+    capture_in_the_dashboard(4)
+    deliver_all(events_of(shop))
+    payment = accept_unexpected(payment=payment)
+    assert (payment.status, payment.captured_amount, payment.refunded_amount) == ("confirmed", 4, 0)

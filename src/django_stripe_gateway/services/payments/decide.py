@@ -75,7 +75,7 @@ class AcceptVerb(PaymentVerb[Held]):
                 "This was paid on the seller's account without the fee that was agreed on. It can only be given back.",
                 code="fee_differs",
             ) from None
-        refunds = () if snapshot.status == ProviderStatus.AUTHORIZED else claim.gateway.list_refunds(_ref(row))
+        refunds = () if snapshot.status == ProviderStatus.AUTHORIZED else _refunds_of(claim, row)
         if refunds and _left(row, refunds) <= ZERO:
             raise ProviderStateError("This money was given back already.", code=GIVEN_BACK)
         releases = _is_held_beside(payment, row)
@@ -149,7 +149,7 @@ class ReturnVerb(RefundVerb):
                 PaymentRef(row.intent_id, row.intent_id, row.currency), idempotency_key=claim.key
             )
             return _released(row)
-        made: Sequence[RefundSnapshot] = claim.gateway.list_refunds(_ref(row))
+        made = _refunds_of(claim, row)
         left = _left(row, made)
         if left <= ZERO:
             return next(refund for refund in reversed(made) if refund.status not in GONE)
@@ -296,6 +296,17 @@ def _was_started_since(payment: AbstractPayment, row: UnexpectedPayment) -> bool
 def _is_held_beside(payment: AbstractPayment, row: UnexpectedPayment) -> bool:
     """Return whether other money than the unexpected is authorised for the payment."""
     return bool(payment.is_preauthorized and payment.intent_id != row.intent_id)
+
+
+def _refunds_of(claim: PaymentClaim, row: UnexpectedPayment) -> Sequence[RefundSnapshot]:
+    """Return the refunds of unexpected money, without what names money that was held and never taken."""
+    listed: Sequence[RefundSnapshot] = claim.gateway.list_refunds(_ref(row))
+    if all(refund.is_release is False for refund in listed):
+        return listed
+    paid: PaymentSnapshot = claim.gateway.retrieve_payment(_ref(row))
+    held = row.amount if paid.amount is None else paid.amount
+    taken = row.amount if paid.amount_received is None else paid.amount_received
+    return [refund for refund in listed if not refund.is_released_of(held, taken)]
 
 
 def _left(row: UnexpectedPayment, refunds: Sequence[RefundSnapshot]) -> Decimal:

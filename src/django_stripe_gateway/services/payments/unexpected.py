@@ -92,9 +92,10 @@ def note_given_back(row: UnexpectedPayment, refund: RefundSnapshot) -> None:
     """Take in what the provider says about a refund of unexpected money, whoever has made it.
 
     Parts add up: once all of it is given back nobody has to decide any more, until one of them fails. News may come in
-    any order; one that has failed stays so.
+    any order; one that has failed stays so. What was released was never taken, and is no part of it: where the refund
+    alone cannot tell, whoever decides asks.
     """
-    if refund.currency != row.currency:
+    if refund.currency != row.currency or refund.is_release is not False:
         return
     known = row.refunds.get(refund.refund_id)
     if known is not None and not can_transition_refund(known["status"], refund.status):
