@@ -132,3 +132,54 @@ def test_half_of_what_was_held__can_be_accepted(shop: Shop, way: str) -> None:
     deliver_all(events_of(shop))
     payment = accept_unexpected(payment=payment)
     assert (payment.status, payment.captured_amount, payment.refunded_amount) == ("confirmed", 4, 0)
+
+
+def let_go(shop: Shop, *, expired: bool) -> None:
+    """End what is held: by time, or in the Dashboard."""
+    intent_id = UnexpectedPayment.objects.get().intent_id
+    if expired:
+        shop.stripe.expire_authorization(intent_id)
+    else:
+        ref = PaymentRef(intent_id, intent_id, "USD")
+        get_gateway("stripe").cancel_payment(ref, idempotency_key="dashboard")
+
+
+@pytest.mark.parametrize("expired", [True, False])
+@pytest.mark.parametrize("way", WAYS)
+def test_hold_that_is_over__waits_for_nobody(shop: Shop, way: str, expired: bool) -> None:
+    shop.stripe.state.releases = way
+    payment = paid_with(shop, capture_method="manual")
+    let_go(shop, expired=expired)
+    deliver_all(event for event in events_of(shop) if event["type"] == "payment_intent.canceled")
+    assert state_of_only() == "returned"
+    # What says so late changes nothing.
+    deliver_all({**event, "id": f"{event['id']}2"} for event in events_of(shop))
+    assert state_of_only() == "returned"
+    payment.refresh_from_db()
+    first = payment.transaction_id
+    again = start_payment(payment=payment)
+    assert again.transaction_id != first
+    shop.stripe.complete_checkout(again.transaction_id)
+    assert sync_payment(payment=again).status == "preauth"
+
+
+@pytest.mark.parametrize("expired", [True, False])
+def test_hold_that_is_over__of_which_nobody_has_heard(shop: Shop, expired: bool) -> None:
+    payment = paid_with(shop, capture_method="manual")
+    let_go(shop, expired=expired)
+    with pytest.raises(exceptions.WrongState):
+        accept_unexpected(payment=payment)
+    assert state_of_only() == "returned"
+    UnexpectedPayment.objects.update(state="open")
+    assert refund_unexpected(payment=payment).status == "rejected"
+    assert state_of_only() == "returned"
+
+
+def test_hold_that_was_taken_elsewhere__is_not_released(shop: Shop) -> None:
+    payment = paid_with(shop, capture_method="manual")
+    capture_in_the_dashboard(8)
+    with pytest.raises(exceptions.WrongState):
+        refund_unexpected(payment=payment)
+    assert state_of_only() == "open"
+    refund_unexpected(payment=payment)
+    assert [refund["amount"] for refund in shop.stripe.all("refund")] == [800]

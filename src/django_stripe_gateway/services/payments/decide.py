@@ -67,7 +67,8 @@ class AcceptVerb(PaymentVerb[Held]):
         row, payment = _row_of(claim), claim.subject
         snapshot: PaymentSnapshot = claim.gateway.retrieve_payment(_ref(row))
         if snapshot.status not in TAKEN:
-            raise ProviderStateError("This money is not there any more.")
+            is_released = row.is_held and snapshot.status == ProviderStatus.CANCELED
+            raise ProviderStateError("This money is not there any more.", code=GIVEN_BACK if is_released else "")
         try:
             verify_sellers_fee(payment, snapshot.terms)
         except SnapshotMismatch:
@@ -145,10 +146,7 @@ class ReturnVerb(RefundVerb):
         """Refund what was taken, or release what is held."""
         row = _row_of(claim)
         if row.is_held:
-            claim.gateway.cancel_payment(
-                PaymentRef(row.intent_id, row.intent_id, row.currency), idempotency_key=claim.key
-            )
-            return _released(row)
+            return self._release(claim, row)
         made = _refunds_of(claim, row)
         left = _left(row, made)
         if left <= ZERO:
@@ -165,6 +163,16 @@ class ReturnVerb(RefundVerb):
             **_given_back(claim, row),
         )
         return refund
+
+    def _release(self, claim: PaymentClaim, row: UnexpectedPayment) -> RefundSnapshot:
+        ref = PaymentRef(row.intent_id, row.intent_id, row.currency)
+        try:
+            claim.gateway.cancel_payment(ref, idempotency_key=claim.key)
+        except ProviderStateError:
+            # It has run out, or was released elsewhere.
+            if self.find_earlier(claim) is None:
+                raise
+        return _released(row)
 
     def find_earlier(self, claim: PaymentClaim) -> RefundSnapshot | None:
         """Return the refund that carries the operation's mark, or the end of what was held."""

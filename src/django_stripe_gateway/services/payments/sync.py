@@ -21,7 +21,13 @@ from django_stripe_gateway.services.origins import Origin
 from django_stripe_gateway.services.payments.breakdown import agreed_amounts, take_amounts
 from django_stripe_gateway.services.payments.paid_with import PAID_WITH, take_paid_with
 from django_stripe_gateway.services.payments.terms import TERMS, mirror_terms, verify_sellers_fee
-from django_stripe_gateway.services.payments.unexpected import ANOTHER_AMOUNT, SECOND_TIME, TAKEN, contradiction
+from django_stripe_gateway.services.payments.unexpected import (
+    ANOTHER_AMOUNT,
+    SECOND_TIME,
+    TAKEN,
+    contradiction,
+    note_released,
+)
 from django_stripe_gateway.services.snapshots import PageDecides, SnapshotMismatch, SupersededAttempt
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.transitions import AUTHENTICATION_REQUIRED, PAID, can_transition
@@ -138,6 +144,7 @@ def verify_snapshot(payment: AbstractPayment, snapshot: PaymentSnapshot, *, own:
     if snapshot.livemode is not None and snapshot.livemode != payment.livemode:
         raise SnapshotMismatch("live mode differs")
     if not own:
+        note_released(payment, snapshot)
         _verify_ids(payment, snapshot)
         if snapshot.status in TAKEN:
             verify_sellers_fee(payment, snapshot.terms)

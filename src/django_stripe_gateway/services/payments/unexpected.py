@@ -88,6 +88,16 @@ def find_unexpected(payment: AbstractPayment, intent_id: str) -> UnexpectedPayme
     return rows.filter(payment=payment, intent_id=intent_id).first()
 
 
+def note_released(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:
+    """Let what was only held, and has run out or was released elsewhere, wait for nobody."""
+    if snapshot.status != ProviderStatus.CANCELED:
+        return
+    row = find_unexpected(payment, snapshot.intent_id)
+    if row is not None and row.is_open and row.is_held:
+        row.state = UnexpectedState.RETURNED
+        row.save(using=payments_database(), update_fields=["state", "modified"])
+
+
 def note_given_back(row: UnexpectedPayment, refund: RefundSnapshot) -> None:
     """Take in what the provider says about a refund of unexpected money, whoever has made it.
 
