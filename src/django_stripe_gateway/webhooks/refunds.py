@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from django_stripe_gateway.gateways.values import RefundSnapshot
 from django_stripe_gateway.models import AbstractPayment
+from django_stripe_gateway.services.moments import happened_at
 from django_stripe_gateway.services.payments.refund_sync import RefundUnclear, apply_refund, in_order
 from django_stripe_gateway.services.payments.standing import Standing, ask_standing
 from django_stripe_gateway.services.payments.sync import apply_snapshot
@@ -62,7 +63,9 @@ def _apply_standing(event: Event, payment: AbstractPayment, standing: Standing) 
     if standing.snapshot is None:
         return
     try:
-        apply_snapshot(payment, standing.snapshot, event.origin)
+        # The event says when it was refunded; when it was paid the payment itself does.
+        with happened_at(None):
+            apply_snapshot(payment, standing.snapshot, event.origin)
     except SupersededAttempt:
         # Its refunds are of an attempt that was never paid.
         raise SnapshotMismatch("a refund of an attempt that was not paid") from None

@@ -72,6 +72,26 @@ def test_paid(shop: Shop, user: Any, find: Finding, days: int, is_told: bool) ->
     assert kinds() == ["paid"] * is_told
 
 
+@LATE
+@pytest.mark.parametrize("kind", ["refund.created", "charge.refunded"])
+def test_paid__found_by_the_news_of_a_refund(shop: Shop, user: Any, kind: str, days: int, is_told: bool) -> None:
+    """They say when it was refunded, and not when it was paid."""
+    payment = owned(shop, user)
+    shop.stripe.dashboard_refund(shop.stripe.get(payment.transaction_id)["payment_intent"], 400)
+    late = days * 86_400
+    refund_id = shop.stripe.all("refund")[0]["id"]
+    shop.stripe.act(refund_id, lambda _scope, refund: refund.update(created=refund["created"] + late))
+    (event,) = (event for event in shop.stripe.events() if event["type"] == kind)
+    event["created"] += late
+    if kind == "refund.created":
+        event["data"]["object"]["created"] += late
+    with later(days):
+        deliver_all([event])
+    payment.refresh_from_db()
+    assert (payment.captured_amount, payment.refunded_amount) == (10, 4)
+    assert kinds() == ["paid"] * is_told + ["refunded"]
+
+
 def test_paid__a_capture_is_no_older_than_it_is_found(shop: Shop, user: Any) -> None:
     """When a hold was taken nobody says, but for its event."""
     payment = sync_payment(payment=owned(shop, user, capture_method="manual"))
