@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core import mail
 from django.utils import timezone
 
 from django_stripe_gateway.exceptions import PaymentDeclined, ProviderUnavailable
@@ -90,6 +91,18 @@ def test_paid__found_by_the_news_of_a_refund(shop: Shop, user: Any, kind: str, d
     payment.refresh_from_db()
     assert (payment.captured_amount, payment.refunded_amount) == (10, 4)
     assert kinds() == ["paid"] * is_told + ["refunded"]
+
+
+@FINDINGS
+def test_date__is_that_of_what_happened(shop: Shop, user: Any, find: Finding) -> None:
+    """And not that of the day on which it was found."""
+    payment = owned(shop, user)
+    shop.stripe.dashboard_refund(shop.stripe.get(payment.transaction_id)["payment_intent"], 400)
+    paid = timezone.localdate()
+    with later(3):
+        find(shop, payment, ("checkout.session.completed", "refund.created"))
+    assert kinds() == ["paid", "refunded"]
+    assert all(f"Date: {paid:%B} {paid.day}, {paid.year}" in message.body for message in mail.outbox)
 
 
 def test_paid__a_capture_is_no_older_than_it_is_found(shop: Shop, user: Any) -> None:

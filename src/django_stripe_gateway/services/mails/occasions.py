@@ -14,6 +14,8 @@ from django_stripe_gateway.choices import MailKind, MailState, PaymentStatus
 from django_stripe_gateway.models import KnownCard, MailMessage, Subscription
 from django_stripe_gateway.services.transactions import payments_database
 
+#: In the data of an e-mail: when that was of which it tells, where that is known.
+HAPPENED = "happened"
 #: What templates get beside what all of them get; amounts and days are written by ``letters``.
 Facts = dict[str, Any]
 
@@ -37,7 +39,7 @@ def facts_of(mail: MailMessage) -> Facts:
 def _paid(mail: MailMessage) -> Facts:
     if mail.payment is not None:
         payment = mail.payment
-        return {"amount": payment.captured_amount, "currency": payment.currency, "moment": mail.created}
+        return {"amount": payment.captured_amount, "currency": payment.currency, "moment": _happened(mail)}
     invoice: Any = mail.invoice
     return {
         "amount": invoice.amount_paid,
@@ -50,7 +52,7 @@ def _paid(mail: MailMessage) -> Facts:
 def _refunded(mail: MailMessage) -> Facts:
     paid = mail.payment.captured_amount if mail.payment is not None else mail.invoice.amount_paid  # type: ignore[union-attr]
     amount = Decimal(mail.data["amount"])
-    return {"amount": amount, "currency": mail.data["currency"], "moment": mail.created, "is_full": amount >= paid}
+    return {"amount": amount, "currency": mail.data["currency"], "moment": _happened(mail), "is_full": amount >= paid}
 
 
 def _payment_failed(mail: MailMessage) -> Facts:
@@ -130,6 +132,13 @@ def _card_expiring(mail: MailMessage) -> Facts:
     if not running:
         raise NotNeeded("nothing is charged on it")
     return {"brand": card.brand, "last4": card.last4, "expires": expires, "subscription": running[0]}
+
+
+def _happened(mail: MailMessage) -> datetime:
+    """Return when that was of which an e-mail tells: before it was found here, or just then."""
+    said = parse_datetime(mail.data.get(HAPPENED, ""))
+    # Of what takes days the latest that can be is known, which may be to come.
+    return mail.created if said is None else min(said, mail.created)
 
 
 def _future(moment: datetime | None) -> datetime | None:

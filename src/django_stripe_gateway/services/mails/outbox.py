@@ -22,6 +22,7 @@ from django.utils.module_loading import import_string
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.models import AbstractPayment, Customer, Invoice, MailMessage, Subscription
 from django_stripe_gateway.services.audit import is_history
+from django_stripe_gateway.services.mails.occasions import HAPPENED
 from django_stripe_gateway.services.mails.send import STALE, send_mail
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -71,7 +72,8 @@ def store_mail(
         return
     key, using, now = f"{kind}:{occurrence}", payments_database(), timezone.now()
     times = {"created": now, "queued": now, "next_attempt": now}
-    row = MailMessage(kind=kind, key=key, data=dict(data or {}), **times, **_subjects(about))
+    kept = dict(data or {}) | ({} if happened is None else {HAPPENED: happened.isoformat()})
+    row = MailMessage(kind=kind, key=key, data=kept, **times, **_subjects(about))
     # One statement that leaves the transaction intact, whoever was first.
     MailMessage.objects.using(using).bulk_create([row], ignore_conflicts=True)
     transaction.on_commit(partial(deliver_soon, key), using=using, robust=True)
