@@ -16,11 +16,11 @@ from django.utils.html import escape
 
 from django_stripe_gateway.adapter import Adapter
 from django_stripe_gateway.exceptions import PaymentDeclined
-from django_stripe_gateway.models import Invoice, MailMessage, Subscription, get_payment_model
+from django_stripe_gateway.models import Invoice, MailMessage, Subscription, SubscriptionItem, get_payment_model
 from django_stripe_gateway.payments import charge
 from django_stripe_gateway.services.audit import announce_status, without_signals
 from django_stripe_gateway.services.mails.send import send_due_mails
-from django_stripe_gateway.services.mails.writers import write_paid_invoice
+from django_stripe_gateway.services.mails.writers import write_paid_invoice, write_trial_ending
 from django_stripe_gateway.services.origins import SYSTEM
 from django_stripe_gateway.subscriptions import InvoiceItem, create_invoice, ensure_customer
 from tests.factories import intent_object, make_event, make_paid_payment, make_payment, refund_object
@@ -277,6 +277,28 @@ def test_trial_ending(host: SubscriptionHost) -> None:
     assert f"Your trial ends on {end:%B} {end.day}, {end.year}" == message.subject
     assert states() == [("trial_ending", "sent")]
     assert "costs $20.00" in message.body
+
+
+def test_trial_ending__with_an_add_on(host: SubscriptionHost) -> None:
+    """What the plan costs is not what is charged: no amount is told."""
+    subscription = trialing(host, days=14)
+    support = host.sell("support", Decimal("7.00"), is_add_on=True)
+    host.v1.subscription_items.create({"subscription": subscription.provider_id, "price": support.stripe_price_id})
+    host.deliver_new()
+    host.fake.advance(days=12)
+    host.deliver_new()
+    (message,) = mail.outbox
+    assert message.subject.startswith("Your trial ends on")
+    assert "$" not in message.body
+
+
+def test_trial_ending__in_another_currency_than_the_catalogue_says(host: SubscriptionHost) -> None:
+    subscription = trialing(host, days=14)
+    SubscriptionItem.objects.update(currency="EUR")
+    write_trial_ending(subscription)
+    list(send_due_mails())
+    (message,) = mail.outbox
+    assert "$" not in message.body
 
 
 @pytest.mark.usefixtures("german")

@@ -102,8 +102,10 @@ def _trial_ending(mail: MailMessage) -> Facts:
     end = parse_datetime(mail.data["moment"])
     if not subscription.on_trial or subscription.is_cancelled or subscription.trial_end != end:
         raise NotNeeded("the trial is over, was moved, or is followed by nothing")
-    pricing = subscription.pricing
+    pricing, items = subscription.pricing, list(subscription.items.using(payments_database())[:2])
     is_known = pricing is not None and pricing.usage_type != "metered" and not subscription.discounts
+    # Add-ons cost something, too; and a price can be charged in another currency than the catalogue says it in.
+    is_known = is_known and len(items) <= 1 and not any(item.is_in_other_currency for item in items)
     cost = pricing.amount * subscription.quantity if is_known else None
     return {"moment": end, "amount": cost, "currency": "" if pricing is None else pricing.currency}
 
