@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from django_stripe_gateway import signals
-from django_stripe_gateway.models import Customer, KnownCard, Subscription
+from django_stripe_gateway.models import Customer, KnownCard, MailMessage, Subscription
 from django_stripe_gateway.services.mails.cards import announce_expiring_cards, last_day
 from tests.billing_factories import make_customer, make_subscription
 from tests.factories import make_event, make_user
@@ -50,6 +50,19 @@ def test_told_once(customer: Customer) -> None:
     # Replaced by the bank, and expiring again.
     KnownCard.objects.update(expires=SOON + timedelta(days=1))
     assert announced() == 1
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_another_card_was_chosen_before_it_was_sent(customer: Customer, settings: Any, is_own: bool) -> None:
+    settings.STRIPE_GATEWAY_MAIL_DELIVERY = "command"
+    make_subscription(customer, default_payment_method="pm_1" if is_own else "")
+    card(customer)
+    assert announced() == 1
+    rows = Subscription.objects if is_own else Customer.objects
+    rows.update(default_payment_method="pm_2")
+    call_command("send_mails")
+    assert mail.outbox == []
+    assert MailMessage.objects.get().error == "nothing is charged on it"
 
 
 @pytest.mark.usefixtures("german")

@@ -129,11 +129,17 @@ def _card_expiring(mail: MailMessage) -> Facts:
     card = KnownCard.objects.using(using).filter(pk=mail.data["card"], expires=expires).first()
     if card is None:
         raise NotNeeded("the card was replaced or removed")
-    charged = Subscription.objects.using(using).filter(pk__in=mail.data["subscriptions"]).select_related("plan")
-    running = [subscription for subscription in charged if not subscription.is_cancelled]
+    charged = Subscription.objects.using(using).filter(pk__in=mail.data["subscriptions"])
+    charged = charged.select_related("plan", "customer")
+    running = [one for one in charged if not one.is_cancelled and _charged_on(one) == card.provider_id]
     if not running:
         raise NotNeeded("nothing is charged on it")
     return {"brand": card.brand, "last4": card.last4, "expires": expires, "subscription": running[0]}
+
+
+def _charged_on(subscription: Subscription) -> str:
+    """Return what a subscription is charged on now: its own, or else its customer's default."""
+    return subscription.default_payment_method or subscription.customer.default_payment_method
 
 
 def _happened(mail: MailMessage) -> datetime:
