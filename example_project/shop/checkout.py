@@ -50,11 +50,15 @@ def saved_cards(user: Any) -> list[Any]:
 
 
 def pay_order(*, request: HttpRequest, order: Order, product: Product, saves: bool = False) -> Any:
-    """Make the payment of an order; with the same idempotency key, a repeat brings the same payment again.
+    """Make the payment of an order, or go on with the one that it has: it must not be paid twice.
+
+    With the same idempotency key, a repeat brings the same payment again.
 
     Args:
         saves: the customer wants the card to be kept.
     """
+    if order.payment is not None:
+        return pay_again(request=request, payment=order.payment)
     return create_payment(
         owner=order.owner,
         gateway=GATEWAY,

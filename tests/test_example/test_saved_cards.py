@@ -88,3 +88,17 @@ def test_bank_wants_to_hear_from_the_customer(shop: Shop, customer: Visitor) -> 
     found = re.search(r'href="(/orders/\d+/)"', customer.get("/orders/").text)
     assert found
     assert customer.get(found[1]).field("order-status") == "Paid"
+
+
+def test_another_way_is_chosen_meanwhile__is_charged_once(shop: Shop, customer: Visitor) -> None:
+    """The order goes on with the payment that it has, whatever is pressed."""
+    session = shop.fake.get(pay_on_page(shop, customer, "mug", save="on"))
+    shop.fake.customer_changes_card(session["customer"], "pm_card_authenticationRequired")
+    known = {method["id"] for method in shop.fake.all("payment_method") if method["card"]["last4"] != "4242"}
+    card = next(one for one in cards(customer).values() if one in known)
+    found = re.search(r'action="/buy/mug/".*?name="number" value="(\d+)"', customer.get("/").text, re.DOTALL)
+    assert found
+    pages = shop.fake.all("checkout.session")
+    at_bank = customer.post("/buy/mug/", number=found[1], card=card).location
+    assert customer.post("/buy/mug/", number=found[1]).location == at_bank
+    assert shop.fake.all("checkout.session") == pages
