@@ -52,7 +52,8 @@ def test_accepted__never_reads_rejected(
     assert (payment.status, payment.failure_code, payment.message) == ("confirmed", "", "")
 
 
-def test_accepted_beside_an_authorisation__never_reads_rejected(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def held_twice(shop: Shop) -> Any:
+    """Return a payment that is authorised, for which as much is held once more."""
     payment = shop.waiting(capture_method="manual")
     first = payment.transaction_id
     shop.stripe.expire_session(first)
@@ -62,6 +63,11 @@ def test_accepted_beside_an_authorisation__never_reads_rejected(shop: Shop, monk
     payment = sync_payment(payment=payment)
     shop.stripe.complete_checkout(first)
     deliver_all(events_of(shop))
+    return payment
+
+
+def test_accepted_beside_an_authorisation__never_reads_rejected(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    payment = held_twice(shop)
     before = len(statuses_of(payment))
     heard_at_once(monkeypatch, shop, "close_page")
     payment = accept_unexpected(payment=payment)
@@ -88,6 +94,20 @@ def test_not_accepted_after_all__nobody_is_sent_to_the_page_that_was_closed(
     run_out_leases()
     refund_unexpected(payment=payment)
     assert start_payment(payment=payment).transaction_id not in (first, second)
+
+
+def test_not_accepted_after_all__what_was_released_for_it_reads_so(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    payment = held_twice(shop)
+
+    def fail() -> None:
+        raise exceptions.ProviderUnavailable("Nobody answers.")
+
+    heard_at_once(monkeypatch, shop, "close_page", fail)
+    with pytest.raises(exceptions.ProviderUnavailable):
+        accept_unexpected(payment=payment)
+    run_out_leases()
+    assert refund_unexpected(payment=payment).status == "rejected"
+    assert {intent["status"] for intent in shop.stripe.all("payment_intent")} == {"canceled"}
 
 
 def test_accepted_after_it_could_not_be_given_back__closes_the_page_that_was_made_since(shop: Shop) -> None:

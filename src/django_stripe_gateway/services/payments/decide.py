@@ -15,7 +15,7 @@ from django_stripe_gateway.choices import (
     UnexpectedReason,
     UnexpectedState,
 )
-from django_stripe_gateway.exceptions import GatewayError, ProviderStateError, WrongState
+from django_stripe_gateway.exceptions import GatewayError, ProviderStateError, ProviderUnavailable, WrongState
 from django_stripe_gateway.gateways.values import (
     PaymentRef,
     PaymentSnapshot,
@@ -29,12 +29,19 @@ from django_stripe_gateway.models.unexpected import GONE
 from django_stripe_gateway.money import display_amount
 from django_stripe_gateway.services.accounts import prove_payment
 from django_stripe_gateway.services.audit import announce_status, write_log
-from django_stripe_gateway.services.operations.engine import change_call, give_up, run, scoped_request_key
+from django_stripe_gateway.services.operations.engine import (
+    change_call,
+    give_up,
+    look_up,
+    run,
+    scoped_request_key,
+    settle_failure,
+)
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.earlier_pages import close_earlier, close_page
 from django_stripe_gateway.services.payments.line import PaymentClaim, PaymentVerb, payment_metadata
-from django_stripe_gateway.services.payments.refresh import payment_ref, write_refunds
+from django_stripe_gateway.services.payments.refresh import ask_about, payment_ref, write_refunds, write_snapshot
 from django_stripe_gateway.services.payments.refund import RefundVerb
 from django_stripe_gateway.services.payments.sync import BEGINNINGS, apply_snapshot
 from django_stripe_gateway.services.payments.terms import given_back, verify_sellers_fee
@@ -129,8 +136,16 @@ class AcceptVerb(PaymentVerb[Held]):
         return row.intent_id
 
     def supersede(self, claim: PaymentClaim) -> None:
-        """Give it up: nothing has moved."""
+        """Give it up: nothing was taken. What was closed for it has ended, and its news were only noted."""
+        payment = claim.subject
+        try:
+            snapshot = look_up(lambda: ask_about(claim.gateway, payment)) if payment.transaction_id else None
+        except ProviderUnavailable as error:
+            settle_failure(claim, error)
+            raise
         give_up(claim, "superseded", "Another request came before the provider's answer.")
+        if snapshot is not None:
+            write_snapshot(payment.pk, snapshot, claim.origin)
 
 
 class ReturnVerb(RefundVerb):
