@@ -16,6 +16,8 @@ from django.utils.html import escape
 
 from django_stripe_gateway.adapter import Adapter
 from django_stripe_gateway.exceptions import PaymentDeclined
+from django_stripe_gateway.gateways.registry import get_gateway
+from django_stripe_gateway.gateways.values import PaymentRef
 from django_stripe_gateway.models import Invoice, MailMessage, Subscription, SubscriptionItem, get_payment_model
 from django_stripe_gateway.payments import charge
 from django_stripe_gateway.services.audit import announce_status, without_signals
@@ -263,6 +265,24 @@ def test_invoice_that_is_sent__tells_of_no_failure(host: SubscriptionHost) -> No
     event = make_event("invoice.payment_failed", host.fake.get(invoice.provider_id))
     host.deliver([event])
     assert states() == []
+
+
+@pytest.mark.parametrize(
+    ("card", "sent"), [("pm_card_visa", []), ("pm_card_authenticationRequired", ["action_required"])]
+)
+def test_charge_that_the_seller_has_let_go__is_no_failure(
+    stripe_server: FakeStripe, user: Any, card: str, sent: list[str]
+) -> None:
+    """Released or cancelled at Stripe: there is nothing to pay any more."""
+    saved_card(user, card)
+    payment = charge(owner=user, amount=Decimal("25.00"), currency="USD", capture_method="manual")
+    ref = PaymentRef(payment.intent_id, payment.intent_id, "USD")
+    get_gateway("stripe").cancel_payment(ref, idempotency_key="dashboard")
+    deliver(next(event for event in stripe_server.events() if event["type"] == "payment_intent.canceled"))
+    payment.refresh_from_db()
+    assert payment.status == "rejected"
+    assert [kind for kind, state in states() if state == "sent"] == sent
+    assert len(mail.outbox) == len(sent)
 
 
 def test_trial_ending(host: SubscriptionHost) -> None:

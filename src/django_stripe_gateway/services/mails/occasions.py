@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from django_stripe_gateway.choices import MailKind, MailState, PaymentStatus
+from django_stripe_gateway.choices import MailKind, MailState
 from django_stripe_gateway.models import KnownCard, MailMessage, Subscription
 from django_stripe_gateway.services.transactions import payments_database
 
@@ -65,7 +65,8 @@ def _action_required(mail: MailMessage) -> Facts:
 
 def _waiting_payment(mail: MailMessage) -> Facts:
     payment: Any = mail.payment
-    if payment.status not in (PaymentStatus.WAITING, PaymentStatus.INPUT, PaymentStatus.ERROR, PaymentStatus.REJECTED):
+    if not payment.is_payable:
+        # Nor is a hold a failure that has run out, or was released at the provider: nobody is to pay it any more.
         raise NotNeeded("it is paid, or was cancelled")
     # It was charged without its customer, who goes on there.
     return {"amount": payment.total, "currency": payment.currency, "link": payment.get_confirmation_url()}
