@@ -14,7 +14,14 @@ from django_stripe_gateway.exceptions import GatewayError, UnsupportedByGateway
 from django_stripe_gateway.gateways.entries import why_unknown
 from django_stripe_gateway.gateways.registry import get_billing_gateway, get_gateway, is_supported_variant
 from django_stripe_gateway.gateways.values import DisputeSnapshot
-from django_stripe_gateway.models import AbstractPayment, Customer, Dispute, Invoice, get_payment_model
+from django_stripe_gateway.models import (
+    AbstractPayment,
+    Customer,
+    Dispute,
+    Invoice,
+    UnexpectedPayment,
+    get_payment_model,
+)
 from django_stripe_gateway.models.connected_accounts import of_sellers
 from django_stripe_gateway.services.connect.direct import has_left
 from django_stripe_gateway.services.operations.reconcile import Reconciled, failure_of
@@ -124,6 +131,9 @@ def _subject_of(variant: str, snapshot: DisputeSnapshot) -> Subject | None:
     payment: AbstractPayment | None = payments.filter(intent_id=snapshot.intent_id).first()
     if payment is not None:
         return payment
+    unexpected = UnexpectedPayment.objects.using(payments_database()).filter(intent_id=snapshot.intent_id).first()
+    if unexpected is not None:
+        return unexpected.payment
     invoices = Invoice.objects.using(payments_database()).of_configured_account()
     invoice = invoices.filter(intent_id=snapshot.intent_id).first()
     is_billing = Customer.objects.using(payments_database()).of_configured_account().exists()

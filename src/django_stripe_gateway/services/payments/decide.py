@@ -39,6 +39,7 @@ from django_stripe_gateway.services.operations.engine import (
 )
 from django_stripe_gateway.services.operations.verbs import Request, register
 from django_stripe_gateway.services.origins import SYSTEM, Origin
+from django_stripe_gateway.services.payments.disputes import take_worst
 from django_stripe_gateway.services.payments.earlier_pages import close_earlier, close_page
 from django_stripe_gateway.services.payments.line import PaymentClaim, PaymentVerb, payment_metadata
 from django_stripe_gateway.services.payments.refresh import ask_about, payment_ref, write_refunds, write_snapshot
@@ -126,6 +127,8 @@ class AcceptVerb(PaymentVerb[Held]):
         if was_held and answer.status == ProviderStatus.AUTHORIZED:
             payment.authorized_amount = answer.amount
         payment.save(update_fields=["total", "currency", "authorized_amount", "modified"])
+        # It may be disputed already.
+        take_worst(payment)
         row.state = UnexpectedState.ACCEPTED
         row.save(using=payments_database(), update_fields=["state", "modified"])
         now = display_amount(payment.total, payment.currency)
