@@ -71,6 +71,26 @@ def test_paid(user: Any) -> None:
     assert len(mail.outbox) == 1
 
 
+@pytest.mark.parametrize("invoice_first", [True, False])
+def test_paid__with_an_invoice_of_it(host: SubscriptionHost, invoice_first: bool) -> None:
+    """A page that was asked for an invoice (`invoice_creation`): one e-mail, whichever comes first."""
+    customer = ensure_customer(owner=host.user)
+    payment = make_payment(transaction_id="pi_1", intent_id="pi_1", owner=host.user)
+    event = make_event("payment_intent.succeeded", intent_object(payment))
+    if not invoice_first:
+        deliver(event)
+    values = {"status": "paid", "currency": "USD", "amount_paid": Decimal(10), "intent_id": "pi_1"}
+    invoice = Invoice.objects.create(
+        customer=customer, variant="stripe", provider_id="in_1", account_id=customer.account_id, **values
+    )
+    write_paid_invoice(invoice)
+    if invoice_first:
+        deliver(event)
+    payment.refresh_from_db()
+    assert payment.status == "confirmed"
+    assert [kind for kind, _state in states()] == ["paid"]
+
+
 @pytest.mark.usefixtures("german")
 def test_paid__german(user: Any) -> None:
     pay(owner=user, total=Decimal("1234.50"), currency="EUR")

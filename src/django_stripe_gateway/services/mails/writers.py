@@ -13,7 +13,7 @@ from decimal import Decimal
 from django.utils import timezone
 
 from django_stripe_gateway import signals
-from django_stripe_gateway.choices import LogSource, MailKind, OperationKind
+from django_stripe_gateway.choices import InvoiceStatus, LogSource, MailKind, OperationKind
 from django_stripe_gateway.conf import gateway_settings
 from django_stripe_gateway.models import (
     AbstractPayment,
@@ -23,6 +23,7 @@ from django_stripe_gateway.models import (
     PaymentOperation,
     Refund,
     Subscription,
+    get_payment_model,
 )
 from django_stripe_gateway.services.audit import writes_with
 from django_stripe_gateway.services.mails.outbox import is_mailed, store_mail
@@ -36,14 +37,24 @@ AT_THE_PAGE = ("subscription_create", "subscription_update")
 
 @writes_with(signals.payment_confirmed)
 def write_paid_payment(payment: AbstractPayment, **kwargs: object) -> None:
-    """Tell whoever has paid once that their money has come."""
-    if payment.captured_amount:
+    """Tell whoever has paid once that their money has come.
+
+    A page can have been asked for an invoice of it (``invoice_creation``): whichever of both comes first tells of it.
+    """
+    if not payment.captured_amount or not is_mailed(MailKind.PAID, livemode=payment.livemode):
+        return
+    invoices = Invoice.objects.using(payments_database()).filter(variant=payment.variant, status=InvoiceStatus.PAID)
+    if not (payment.intent_id and invoices.filter(intent_id=payment.intent_id).exists()):
         store_mail(MailKind.PAID, f"payment:{payment.pk}", about=payment, happened=told_moment())
 
 
 def write_paid_invoice(invoice: Invoice) -> None:
     """Tell a customer that an invoice was paid with money: the first one, or that of a renewal."""
-    if invoice.amount_paid > 0:
+    if invoice.amount_paid <= 0 or not is_mailed(MailKind.PAID, livemode=invoice.livemode):
+        return
+    payments = get_payment_model()._default_manager.using(payments_database())
+    paid = payments.filter(variant=invoice.variant, intent_id=invoice.intent_id, captured_amount__gt=0)
+    if not (invoice.intent_id and paid.exists()):
         store_mail(MailKind.PAID, f"invoice:{invoice.pk}", about=invoice, happened=invoice.paid_at or told_moment())
 
 
