@@ -18,6 +18,7 @@ PERMISSIONS: Mapping[str, str] = {
     "release_payment": f"{APP}.cancel_payment",
 }
 # What only the admin does.
+CREATE_INVOICE = f"{APP}.create_invoice"
 DECIDE_UNEXPECTED = f"{APP}.decide_unexpected"
 ASK_PROVIDER = f"{APP}.ask_provider"
 RESUME_OPERATION = f"{APP}.resume_operation"

@@ -287,7 +287,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'invoice',
                 'verbose_name_plural': 'invoices',
                 'ordering': ('-id',),
-                'permissions': [('refund_invoice', 'Can refund invoices'), ('issue_credit_note', 'Can issue and void credit notes')],
+                'permissions': [('create_invoice', 'Can make invoices on demand'), ('refund_invoice', 'Can refund invoices'), ('issue_credit_note', 'Can issue and void credit notes')],
             },
         ),
         migrations.CreateModel(

@@ -97,6 +97,7 @@ class Invoice(OfAccount):
         verbose_name_plural = _("invoices")
         ordering = ("-id",)
         permissions: ClassVar[list[tuple[str, Any]]] = [
+            ("create_invoice", _("Can make invoices on demand")),
             ("refund_invoice", _("Can refund invoices")),
             ("issue_credit_note", _("Can issue and void credit notes")),
         ]

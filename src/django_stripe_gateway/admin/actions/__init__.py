@@ -1,6 +1,6 @@
-"""What staff can do to a payment, a subscription or an invoice: a table of actions, and what the admin makes of it.
+"""What staff can do to a row: a table of actions, and what the admin makes of it.
 
-An action is a row of ``PAYMENT_ACTIONS``, ``SUBSCRIPTION_ACTIONS`` or ``INVOICE_ACTIONS``, with a form of its own if it
+An action is a row of one of the tables (``PAYMENT_ACTIONS``, ``INVOICE_ACTIONS``, …), with a form of its own if it
 asks for more than a confirmation. Its permission method, its page with the button, and its entry in the list's menu
 follow from the row.
 """
