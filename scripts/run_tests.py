@@ -242,7 +242,6 @@ def main(arguments: Sequence[str]) -> int:
     for service in services:
         environment.update(service.environment)
     environment["MEASURE"] = "coverage run -m" if options.coverage else "python -m"
-    environment["TEST_MEASURED_CASES"] = "1" if options.coverage else ""
     if options.coverage:
         remove_old_measurements()
     names = options.names.split(",") if options.names else environments(services)
