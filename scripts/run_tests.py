@@ -117,7 +117,7 @@ def run(name: str, command: Sequence[str], environment: Mapping[str, str], held_
                 if progress := PYTEST_PROGRESS.search(line):
                     held_by.running[name] = progress[1]
             if summary := PYTEST_SUMMARY.search(line):
-                counts = count(summary[1])
+                counts += count(summary[1])
     result = Result(name, process.returncode, time.monotonic() - started, counts)
     if held_by is not None:
         with held_by.lock:
