@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import django
 from configurations import Configuration
 
 from config import environment
@@ -251,10 +250,8 @@ class Development(Base):
     # What customers are written to is printed where the server runs.
     STRIPE_GATEWAY_MAILS = True
     STRIPE_GATEWAY_MAIL_ACCOUNT_URL = "/plans/"
-    if django.VERSION >= (6, 1):
-        MAILERS = {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"}}
-    else:
-        EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+    # Not by MAILERS of Django 6.1, which refuses it beside EMAIL_*; django-configurations sets all of these.
+    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 
     @property
     def SECRET_KEY(self) -> str:

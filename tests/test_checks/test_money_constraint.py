@@ -13,6 +13,7 @@ from django_stripe_gateway.checks import money
 from django_stripe_gateway.models import AbstractPayment
 
 
+@pytest.mark.django_db
 def test_ours_has_it() -> None:
     assert not [message for message in run_checks(tags=["django_stripe_gateway"]) if message.id.endswith("W040")]
 
