@@ -47,6 +47,11 @@ class BillingControls(Controls):
         """Move time on to a moment (in seconds since 1970) and one second past it."""
         return self.advance(seconds=moment - self.state.now() + 1, deliver=deliver)
 
+    def stop_clock(self) -> None:
+        """Let no second pass from here on but by `advance`."""
+        stands = self.state.clock()
+        self.state.clock = lambda: stands
+
     @property
     def after_retries(self) -> str:
         """Return what becomes of a subscription after the last attempt: "canceled", "unpaid" or "past_due"."""

@@ -41,6 +41,12 @@ def either_host(
 
 
 @pytest.fixture
+def clock(stripe_server: FakeStripe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let everybody's clock be Stripe's."""
+    monkeypatch.setattr(timezone, "now", lambda: datetime.fromtimestamp(stripe_server.state.now(), UTC))
+
+
+@pytest.fixture
 def metered(either_host: SubscriptionHost, settings: Any) -> Iterator[MeteredHost]:
     """Return a site on each generation of the API."""
     settings.STRIPE_GATEWAY_USAGE_METERS = {"calls": "api_calls"}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
 from django_stripe_gateway import usage
 from django_stripe_gateway.gateways.registry import get_billing_gateway
@@ -19,11 +17,6 @@ from tests.test_billing.metered_host import MeteredHost, send
 pytestmark = pytest.mark.django_db(transaction=True)
 
 BAD, GOOD = "pm_card_chargeCustomerFail", "pm_card_visa"
-
-
-@pytest.fixture
-def one_clock(host: SubscriptionHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timezone, "now", lambda: datetime.fromtimestamp(host.fake.state.now(), UTC))
 
 
 def use(metered: MeteredHost, calls: int) -> None:
@@ -67,7 +60,7 @@ def test_use(metered: MeteredHost, when: str) -> None:
     assert owed.provider_id in answer.json()["detail"]
 
 
-@pytest.mark.usefixtures("one_clock")
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("heard", [True, False])
 def test_start_that_never_began(host: SubscriptionHost, heard: bool) -> None:
     """Nobody has had anything of it."""
@@ -79,7 +72,7 @@ def test_start_that_never_began(host: SubscriptionHost, heard: bool) -> None:
     assert host.post("subscribe", {"plan_id": host.basic.plan_id}).status_code == 201
 
 
-@pytest.mark.usefixtures("one_clock")
+@pytest.mark.usefixtures("clock")
 def test_trial_that_nobody_paid_for(host: SubscriptionHost) -> None:
     """Nobody has had anything of what came after it."""
     PlanPricing.objects.filter(pk=host.premium.pk).update(trial_days=7)
@@ -93,7 +86,7 @@ def test_trial_that_nobody_paid_for(host: SubscriptionHost) -> None:
     assert host.post("subscribe", {"plan_id": host.basic.plan_id}).status_code == 201
 
 
-@pytest.mark.usefixtures("one_clock")
+@pytest.mark.usefixtures("clock")
 def test_invoice_that_its_provider_does_not_know(host: SubscriptionHost) -> None:
     """Nobody can pay it."""
     found = host.subscribed(host.premium)
@@ -106,7 +99,7 @@ def test_invoice_that_its_provider_does_not_know(host: SubscriptionHost) -> None
     assert host.post("subscribe", {"plan_id": host.basic.plan_id}).status_code == 201
 
 
-@pytest.mark.usefixtures("one_clock")
+@pytest.mark.usefixtures("clock")
 def test_start_that_was_sent_to_be_paid_later(host: SubscriptionHost) -> None:
     """It began at once."""
     plan = host.premium.plan
@@ -127,7 +120,7 @@ def renewed_unheard(host: SubscriptionHost, found: Subscription) -> str:
     return str(host.fake.get(found.provider_id)["latest_invoice"])
 
 
-@pytest.mark.usefixtures("one_clock")
+@pytest.mark.usefixtures("clock")
 def test_events_that_were_lost(host: SubscriptionHost) -> None:
     found = host.subscribed(host.premium)
     invoice = renewed_unheard(host, found)
@@ -142,7 +135,7 @@ def test_events_that_were_lost(host: SubscriptionHost) -> None:
     assert len(asked) == 1
 
 
-@pytest.mark.usefixtures("one_clock")
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("kind", ["invoice", "customer.subscription"])
 def test_paid_elsewhere(host: SubscriptionHost, kind: str) -> None:
     """One of the events is enough."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
 from django_stripe_gateway import usage
 from django_stripe_gateway.exceptions import UsageLimitExceeded
@@ -23,11 +21,10 @@ UNCOLLECTED = ["void", "mark_uncollectible"]
 
 
 @pytest.fixture(autouse=True)
-def clock(stripe_server: Any, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
-    """Let everybody's clock be Stripe's, and customers pause."""
+def _customers(clock: None, settings: Any) -> None:
+    """Let customers pause."""
     settings.STRIPE_GATEWAY_CUSTOMER_ACTIONS = ["default", "pause_subscription", "unpause_subscription"]
     settings.STRIPE_GATEWAY_USAGE_METERS = {"calls": "api_calls"}
-    monkeypatch.setattr(timezone, "now", lambda: datetime.fromtimestamp(stripe_server.state.now(), UTC))
 
 
 @pytest.fixture

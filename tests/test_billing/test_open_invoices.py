@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import PlanPricing, Subscription
@@ -22,9 +21,8 @@ BAD, GOOD = "pm_card_chargeCustomerFail", "pm_card_visa"
 
 
 @pytest.fixture(autouse=True)
-def one_clock(host: SubscriptionHost, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def _customers(clock: None, settings: Any) -> None:
     settings.STRIPE_GATEWAY_CUSTOMER_ACTIONS = ["default"]
-    monkeypatch.setattr(timezone, "now", lambda: datetime.fromtimestamp(host.fake.state.now(), UTC))
 
 
 def now(found: Subscription) -> Subscription:

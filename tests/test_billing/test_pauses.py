@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,15 +22,9 @@ from django_stripe_gateway.subscriptions import (
 from tests.test_billing.host import SubscriptionHost
 from tests.test_billing.rows import now
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("clock")]
 
 BEHAVIORS = ["void", "keep_as_draft", "mark_uncollectible"]
-
-
-@pytest.fixture(autouse=True)
-def clock(stripe_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let everybody's clock be Stripe's."""
-    monkeypatch.setattr(timezone, "now", lambda: datetime.fromtimestamp(stripe_server.state.now(), UTC))
 
 
 @pytest.fixture

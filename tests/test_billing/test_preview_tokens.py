@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -30,12 +30,6 @@ def mine(host: SubscriptionHost) -> Subscription:
     host.basic.save()
     host.premium.save()
     return host.subscribed()
-
-
-@pytest.fixture
-def clock(host: SubscriptionHost, mine: Subscription, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let everybody's clock be Stripe's."""
-    monkeypatch.setattr(timezone, "now", lambda: datetime.fromtimestamp(host.fake.state.now(), UTC))
 
 
 def body_of(mine: Subscription, **change: Any) -> dict[str, Any]:
@@ -226,9 +220,7 @@ def test_token__after_there_and_back(
     assert now(mine).quantity == 10
 
 
-def test_token__used_again_and_again(
-    host: SubscriptionHost, mine: Subscription, clock: None, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_token__used_again_and_again(host: SubscriptionHost, mine: Subscription, clock: None, settings: Any) -> None:
     settings.STRIPE_GATEWAY_PRORATION_BEHAVIOR = "invoice_increases"
     change_subscription(subscription=mine, quantity=1000)
     host.deliver_new()
@@ -236,8 +228,7 @@ def test_token__used_again_and_again(
     token = preview(host, body)["preview_token"]
     host.fake.advance(seconds=13 * 60)
     # A second costs about a cent here, so that a slow machine would round to another one.
-    stands = host.fake.state.clock()
-    monkeypatch.setattr(host.fake.state, "clock", lambda: stands)
+    host.fake.stop_clock()
     answers = []
     for _round in range(4):
         answers.append(host.post("change", body | {"preview_token": token}).status_code)

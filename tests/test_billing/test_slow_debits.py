@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.models import PlanPricing, Subscription
@@ -18,10 +16,8 @@ BAD, BANK = "pm_card_chargeCustomerFail", "pm_usBankAccount"
 
 
 @pytest.fixture(autouse=True)
-def one_clock(either_host: SubscriptionHost, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def _customers(clock: None, settings: Any) -> None:
     settings.STRIPE_GATEWAY_CUSTOMER_ACTIONS = ["default"]
-    state = either_host.fake.state
-    monkeypatch.setattr(timezone, "now", lambda: datetime.fromtimestamp(state.now(), UTC))
 
 
 def now(found: Subscription) -> Subscription:
