@@ -141,9 +141,9 @@ def test_nothing_to_decide(shop: Shop) -> None:
         assert caught.value.code == "nothing_unexpected"
 
 
-def with_an_older_page(shop: Shop) -> tuple[Any, str]:
+def with_an_older_page(shop: Shop, **fields: Any) -> tuple[Any, str]:
     """Return a payment on its second page, and the first one, which Stripe takes for open after all."""
-    payment = shop.waiting()
+    payment = shop.waiting(**fields)
     first = payment.transaction_id
     shop.stripe.expire_session(first)
     payment = start_payment(payment=sync_payment(payment=payment))
@@ -270,11 +270,7 @@ def test_imported__is_no_payment_of_its_own(shop: Shop, is_paid: bool) -> None:
 
 
 def test_accepted_beside_an_authorisation__releases_that(shop: Shop) -> None:
-    payment = shop.waiting(capture_method="manual")
-    first = payment.transaction_id
-    shop.stripe.expire_session(first)
-    payment = start_payment(payment=sync_payment(payment=payment))
-    shop.stripe.act(first, lambda _scope, session: session.update(status="open", url="https://checkout.example/1"))
+    payment, first = with_an_older_page(shop, capture_method="manual")
     shop.stripe.complete_checkout(payment.transaction_id)
     payment = sync_payment(payment=payment)
     assert payment.status == "preauth"

@@ -54,11 +54,7 @@ def test_accepted__never_reads_rejected(
 
 def held_twice(shop: Shop) -> Any:
     """Return a payment that is authorised, for which as much is held once more."""
-    payment = shop.waiting(capture_method="manual")
-    first = payment.transaction_id
-    shop.stripe.expire_session(first)
-    payment = start_payment(payment=sync_payment(payment=payment))
-    shop.stripe.act(first, lambda _scope, session: session.update(status="open", url="https://checkout.example/1"))
+    payment, first = with_an_older_page(shop, capture_method="manual")
     shop.stripe.complete_checkout(payment.transaction_id)
     payment = sync_payment(payment=payment)
     shop.stripe.complete_checkout(first)

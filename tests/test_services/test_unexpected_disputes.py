@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 
 from django_stripe_gateway import payments
 from django_stripe_gateway.models import Dispute, UnexpectedPayment
@@ -61,3 +62,11 @@ def test_accepted__is_the_payments_own(shop: Shop) -> None:
     deliver_all(dispute_events(shop))
     payment = payments.accept_unexpected(payment=payment)
     assert (payment.status, payment.fraud_status) == ("confirmed", "review")
+
+
+def test_import__brings_it(shop: Shop) -> None:
+    payment, row = paid_twice(shop)
+    shop.stripe.dispute(row.intent_id)
+    call_command("import_account", "--variant", "stripe")
+    dispute = Dispute.objects.get()
+    assert (dispute.payment, dispute.intent_id) == (payment, row.intent_id)

@@ -19,7 +19,6 @@ from django_stripe_gateway.models import (
     Customer,
     Dispute,
     Invoice,
-    UnexpectedPayment,
     get_payment_model,
 )
 from django_stripe_gateway.models.connected_accounts import of_sellers
@@ -27,9 +26,10 @@ from django_stripe_gateway.services.connect.direct import has_left
 from django_stripe_gateway.services.operations.reconcile import Reconciled, failure_of
 from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.payments.disputes import apply_dispute
+from django_stripe_gateway.services.payments.unexpected import payment_of_intent
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.disputes import apply_invoice_dispute
-from django_stripe_gateway.services.subscriptions.sync import lock_customer, lock_invoice
+from django_stripe_gateway.services.subscriptions.sync import lock_known_invoice
 from django_stripe_gateway.services.transactions import (
     lock_payment,
     money_transaction,
@@ -127,13 +127,9 @@ def _subject_of(variant: str, snapshot: DisputeSnapshot) -> Subject | None:
         return subject
     if not snapshot.intent_id:
         return None
-    payments = get_payment_model()._default_manager.using(payments_database())
-    payment: AbstractPayment | None = payments.filter(intent_id=snapshot.intent_id).first()
+    payment = payment_of_intent(snapshot.intent_id)
     if payment is not None:
         return payment
-    unexpected = UnexpectedPayment.objects.using(payments_database()).filter(intent_id=snapshot.intent_id).first()
-    if unexpected is not None:
-        return unexpected.payment
     invoices = Invoice.objects.using(payments_database()).of_configured_account()
     invoice = invoices.filter(intent_id=snapshot.intent_id).first()
     is_billing = Customer.objects.using(payments_database()).of_configured_account().exists()
@@ -165,10 +161,4 @@ def write_looked_up(subject: Subject, snapshot: DisputeSnapshot, looked_at: date
 
 
 def _lock(subject: Subject) -> Subject:
-    if not isinstance(subject, Invoice):
-        return lock_payment(subject.pk)
-    customer = lock_customer(subject.customer_id)
-    invoice = lock_invoice(subject.variant, subject.provider_id)
-    assert invoice is not None  # noqa: S101 (nobody deletes them)
-    invoice.customer = customer
-    return invoice
+    return lock_known_invoice(subject) if isinstance(subject, Invoice) else lock_payment(subject.pk)

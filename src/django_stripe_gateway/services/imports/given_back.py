@@ -11,6 +11,8 @@ from contextlib import nullcontext
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
+from django.db.models import Model
+
 from django_stripe_gateway.gateways.account_reading import AccountReader, Page, Unreadable
 from django_stripe_gateway.gateways.invoice_money import CreditNoteSnapshot
 from django_stripe_gateway.gateways.values import DisputeSnapshot, RefundSnapshot
@@ -20,15 +22,14 @@ from django_stripe_gateway.models import (
     Dispute,
     Invoice,
     InvoiceRefund,
-    UnexpectedPayment,
-    get_payment_model,
 )
 from django_stripe_gateway.services.audit import without_signals
 from django_stripe_gateway.services.disputes import write_looked_up
 from django_stripe_gateway.services.imports.reading import Result, attempt, dated
 from django_stripe_gateway.services.imports.results import IMPORT, Imported, Outcome
+from django_stripe_gateway.services.payments.unexpected import payment_of_intent
 from django_stripe_gateway.services.subscriptions.invoice_refund_sync import apply_credit_note, apply_invoice_refund
-from django_stripe_gateway.services.subscriptions.sync import lock_customer, lock_invoice
+from django_stripe_gateway.services.subscriptions.sync import lock_known_invoice
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 REFUNDS, CREDIT_NOTES, DISPUTES = "refunds", "credit_notes", "disputes"
@@ -46,6 +47,7 @@ class GivenBack(ABC, Generic[T]):
     """
 
     kind: ClassVar[str]
+    model: ClassVar[type[Model]]
 
     def __init__(self, reader: AccountReader, variant: str, since: datetime) -> None:
         self.reader, self.variant, self.since = reader, variant, since
@@ -59,9 +61,10 @@ class GivenBack(ABC, Generic[T]):
     def name(self, item: T) -> tuple[str, str]:
         """Return the provider's id of an object, and its status."""
 
-    @abstractmethod
     def is_known(self, item: T) -> bool:
         """Return whether there is a row of it."""
+        rows = self.model._default_manager.using(payments_database())
+        return bool(rows.filter(provider_id=self.name(item)[0]).exists())
 
     @abstractmethod
     def subject(self, item: T) -> Subject | None:
@@ -112,7 +115,7 @@ class GivenBack(ABC, Generic[T]):
 class Refunds(GivenBack[RefundSnapshot]):
     """Of invoices; those of payments come with these."""
 
-    kind = REFUNDS
+    kind, model = REFUNDS, InvoiceRefund
 
     def pages(self) -> Iterator[Page[RefundSnapshot]]:
         """Yield all refunds."""
@@ -124,12 +127,7 @@ class Refunds(GivenBack[RefundSnapshot]):
 
     def is_brought(self, item: RefundSnapshot) -> bool:
         """Return whether it is of no payment that is here."""
-        beside = UnexpectedPayment.objects.using(payments_database()).filter(intent_id=item.intent_id)
-        return payment_of(item.intent_id) is None and not beside.exists()
-
-    def is_known(self, item: RefundSnapshot) -> bool:
-        """Return whether there is a row of it."""
-        return InvoiceRefund.objects.using(payments_database()).filter(provider_id=item.refund_id).exists()
+        return payment_of_intent(item.intent_id) is None
 
     def subject(self, item: RefundSnapshot) -> Invoice | None:
         """Return its invoice."""
@@ -143,7 +141,7 @@ class Refunds(GivenBack[RefundSnapshot]):
 class CreditNotes(GivenBack[CreditNoteSnapshot]):
     """With their refunds, which are there already."""
 
-    kind = CREDIT_NOTES
+    kind, model = CREDIT_NOTES, CreditNote
 
     def pages(self) -> Iterator[Page[CreditNoteSnapshot]]:
         """Yield all credit notes."""
@@ -152,10 +150,6 @@ class CreditNotes(GivenBack[CreditNoteSnapshot]):
     def name(self, item: CreditNoteSnapshot) -> tuple[str, str]:
         """Return the provider's id, and the status."""
         return item.note_id, item.status
-
-    def is_known(self, item: CreditNoteSnapshot) -> bool:
-        """Return whether there is a row of it."""
-        return CreditNote.objects.using(payments_database()).filter(provider_id=item.note_id).exists()
 
     def subject(self, item: CreditNoteSnapshot) -> Invoice | None:
         """Return its invoice."""
@@ -170,7 +164,7 @@ class CreditNotes(GivenBack[CreditNoteSnapshot]):
 class Disputes(GivenBack[DisputeSnapshot]):
     """Of payments and of invoices."""
 
-    kind = DISPUTES
+    kind, model = DISPUTES, Dispute
 
     def pages(self) -> Iterator[Page[DisputeSnapshot]]:
         """Yield all disputes."""
@@ -180,13 +174,9 @@ class Disputes(GivenBack[DisputeSnapshot]):
         """Return the provider's id, and the status."""
         return item.dispute_id, item.status
 
-    def is_known(self, item: DisputeSnapshot) -> bool:
-        """Return whether there is a row of it."""
-        return Dispute.objects.using(payments_database()).filter(provider_id=item.dispute_id).exists()
-
     def subject(self, item: DisputeSnapshot) -> Subject | None:
         """Return the payment or the invoice."""
-        return payment_of(item.intent_id) or self.invoice_of(item.intent_id)
+        return payment_of_intent(item.intent_id) or self.invoice_of(item.intent_id)
 
     def write(self, subject: Subject, item: DisputeSnapshot, began: datetime) -> None:
         """Write it, unless it says nothing new."""
@@ -209,18 +199,7 @@ def import_given_back(
     return chosen[kind](reader, variant, since).bring(dry_run=dry_run)
 
 
-def payment_of(intent_id: str) -> AbstractPayment | None:
-    """Return the one-off payment whose money an intent holds, ``None`` if there is none here."""
-    rows = get_payment_model()._default_manager.using(payments_database())
-    found: AbstractPayment | None = rows.filter(intent_id=intent_id).first() if intent_id else None
-    return found
-
-
 @retry_on_deadlock
 def _change(seen: Invoice, change: Callable[[Invoice], object]) -> None:
     with money_transaction():
-        customer = lock_customer(seen.customer_id)
-        invoice = lock_invoice(seen.variant, seen.provider_id)
-        assert invoice is not None  # noqa: S101 (nobody deletes them)
-        invoice.customer = customer
-        change(invoice)
+        change(lock_known_invoice(seen))

@@ -6,7 +6,7 @@ from django_stripe_gateway import signals
 from django_stripe_gateway.choices import UnexpectedReason, UnexpectedState
 from django_stripe_gateway.exceptions import WrongState
 from django_stripe_gateway.gateways.values import PaymentSnapshot, ProviderStatus, RefundSnapshot
-from django_stripe_gateway.models import AbstractPayment, UnexpectedPayment
+from django_stripe_gateway.models import AbstractPayment, UnexpectedPayment, get_payment_model
 from django_stripe_gateway.models.fields import ZERO
 from django_stripe_gateway.models.unexpected import GONE
 from django_stripe_gateway.services.audit import send_on_commit
@@ -86,6 +86,19 @@ def find_unexpected(payment: AbstractPayment, intent_id: str) -> UnexpectedPayme
         return None
     rows = UnexpectedPayment.objects.using(payments_database())
     return rows.filter(payment=payment, intent_id=intent_id).first()
+
+
+def payment_of_intent(intent_id: str) -> AbstractPayment | None:
+    """Return the payment for which an intent holds money, expected or not; ``None`` if none here is paid with it."""
+    if not intent_id:
+        return None
+    payments = get_payment_model()._default_manager.using(payments_database())
+    found: AbstractPayment | None = payments.filter(intent_id=intent_id).first()
+    if found is None:
+        unexpected = UnexpectedPayment.objects.using(payments_database()).filter(intent_id=intent_id)
+        row = unexpected.select_related("payment").first()
+        found = None if row is None else row.payment
+    return found
 
 
 def note_released(payment: AbstractPayment, snapshot: PaymentSnapshot) -> None:

@@ -19,7 +19,7 @@ from django_stripe_gateway.services.origins import SYSTEM, Origin
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.invoice_refund_sync import apply_credit_note, apply_invoice_refund
 from django_stripe_gateway.services.subscriptions.invoices import read_invoice
-from django_stripe_gateway.services.subscriptions.sync import lock_customer, lock_invoice
+from django_stripe_gateway.services.subscriptions.sync import lock_known_invoice
 from django_stripe_gateway.services.transactions import money_transaction, payments_database, retry_on_deadlock
 
 logger = logging.getLogger(__name__)
@@ -69,10 +69,7 @@ def _write(
     seen: Invoice, refunds: Sequence[RefundSnapshot], notes: Sequence[CreditNoteSnapshot], origin: Origin
 ) -> None:
     with money_transaction():
-        customer = lock_customer(seen.customer_id)
-        invoice = lock_invoice(seen.variant, seen.provider_id)
-        assert invoice is not None  # noqa: S101 (nobody deletes them)
-        invoice.customer = customer
+        invoice = lock_known_invoice(seen)
         try:
             # The oldest first, as it happened.
             for refund in reversed(refunds):

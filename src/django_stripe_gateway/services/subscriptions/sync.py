@@ -90,6 +90,15 @@ def lock_invoice(variant: str, invoice_id: str) -> Invoice | None:
     return rows.filter(variant=variant, provider_id=invoice_id).first()
 
 
+def lock_known_invoice(known: Invoice) -> Invoice:
+    """Return an invoice that is here, its row locked after its customer's until the transaction ends."""
+    customer = lock_customer(known.customer_id)
+    invoice = lock_invoice(known.variant, known.provider_id)
+    assert invoice is not None  # noqa: S101 (nobody deletes them)
+    invoice.customer = customer
+    return invoice
+
+
 # Looking at the provider.
 
 

@@ -23,7 +23,7 @@ from django_stripe_gateway.models import Customer, Invoice
 from django_stripe_gateway.services.arrivals import handle_arrivals
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.freshness import Look, Verdict, judge
-from django_stripe_gateway.services.subscriptions.sync import apply_invoice, lock_customer, lock_invoice
+from django_stripe_gateway.services.subscriptions.sync import apply_invoice, lock_known_invoice
 from django_stripe_gateway.services.transactions import payments_database
 from django_stripe_gateway.webhooks.answers import Answers, answers_of
 from django_stripe_gateway.webhooks.events import Event, clean_id
@@ -103,10 +103,7 @@ def _ask(event: Event, answers: Answers, intent_id: str) -> Answers:
 
 def _locked(known: Invoice, intent_id: str) -> Invoice:
     """Return an invoice locked after its customer, with the payment that its own events do not name."""
-    customer = lock_customer(known.customer_id)
-    invoice = lock_invoice(known.variant, known.provider_id)
-    assert invoice is not None  # noqa: S101 (nobody deletes them)
-    invoice.customer = customer
+    invoice = lock_known_invoice(known)
     _note_intent(invoice, intent_id)
     return invoice
 

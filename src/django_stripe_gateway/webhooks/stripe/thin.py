@@ -7,7 +7,7 @@ its kind, its id and its path have to fit each other and the event's type.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -49,14 +49,10 @@ def look_up(event: Event) -> LookedUp:
         return LookedUp({}, began, WebhookState.IGNORED, GONE)
     is_deletion = full.endswith(DELETED) and event.object["type"] not in STAY
     stripe = StripeEvents(stripe_account(event.variant))
-    try:
-        found = stripe.related_object(event.object, context=event.context, account_id=event.account_id)
-    except ProviderUnavailable:
-        raise
-    except ProviderError as error:
-        if not error.is_missing:
-            raise
-        found = {"id": event.object["id"], "object": event.object["type"], "deleted": True}
+    gone = {"id": event.object["id"], "object": event.object["type"], "deleted": True}
+    found = _unless_missing(
+        lambda: stripe.related_object(event.object, context=event.context, account_id=event.account_id), gone
+    )
     if (found.get("id"), found.get("object")) != (event.object["id"], event.object["type"]):
         return LookedUp({}, began, WebhookState.MISMATCHED, "Stripe answers with another object than the event names")
     if (found.get("deleted") is True) != is_deletion and event.object["type"] not in STAY:
@@ -73,19 +69,28 @@ def _of_whole_event(event: Event, full: str, began: datetime) -> LookedUp:
     (https://docs.stripe.com/webhooks/migrate-snapshot-to-thin-events).
     """
     stripe = StripeEvents(stripe_account(event.variant))
-    try:
-        whole = stripe.whole_event(event.id, context=event.context, account_id=event.account_id)
-    except ProviderUnavailable:
-        raise
-    except ProviderError as error:
-        if not error.is_missing:
-            raise
+    whole = _unless_missing(
+        lambda: stripe.whole_event(event.id, context=event.context, account_id=event.account_id), {}
+    )
+    if not whole:
         return LookedUp({}, began, WebhookState.IGNORED, "it names no object")
     data = whole.get("data")
     found = data.get("object") if isinstance(data, Mapping) else None
     if (whole.get("id"), whole.get("type")) != (event.id, full) or not isinstance(found, Mapping):
         return LookedUp({}, began, WebhookState.MISMATCHED, "Stripe answers with another event than it names")
     return LookedUp(found, began)
+
+
+def _unless_missing(ask: Callable[[], Mapping[str, Any]], missing: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what Stripe answers, or ``missing`` where it knows no such thing."""
+    try:
+        return ask()
+    except ProviderUnavailable:
+        raise
+    except ProviderError as error:
+        if not error.is_missing:
+            raise
+        return missing
 
 
 def _contradiction(full: str, related: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from django_stripe_gateway.exceptions import ProviderError
 from django_stripe_gateway.gateways.registry import get_billing_gateway
 from django_stripe_gateway.services.snapshots import SnapshotMismatch
 from django_stripe_gateway.services.subscriptions.invoice_refund_sync import apply_credit_note
-from django_stripe_gateway.services.subscriptions.sync import lock_customer, lock_invoice
+from django_stripe_gateway.services.subscriptions.sync import lock_known_invoice
 from django_stripe_gateway.webhooks.events import Event, clean_id
 from django_stripe_gateway.webhooks.stripe.billing import find_known_invoice, verify_account
 from django_stripe_gateway.webhooks.stripe.registration import handles
@@ -29,10 +29,7 @@ def handle_credit_note(event: Event) -> WebhookState:
         known = find_known_invoice(event, clean_id(snapshot.invoice_id))
         if known is None:
             return WebhookState.UNMATCHED
-        customer = lock_customer(known.customer_id)
-        invoice = lock_invoice(known.variant, known.provider_id)
-        assert invoice is not None  # noqa: S101 (nobody deletes them)
-        invoice.customer = customer
+        invoice = lock_known_invoice(known)
         verify_account(event, invoice)
         apply_credit_note(invoice, snapshot, event.origin)
     except (SnapshotMismatch, ProviderError, RecursionError) as error:
