@@ -29,19 +29,21 @@ SHORT_KEY = "sk_org_" + "a" * 24
 US, EU = "acct_1UnitedStates", "acct_1Europe"
 
 
-@pytest.fixture
-def organization(stripe_server: FakeStripe, settings: Any) -> FakeStripe:
-    """Return Stripe with an organisation of two accounts, sold through two variants with one key."""
+def organize(stripe_server: FakeStripe, settings: Any, **options: dict[str, Any]) -> FakeStripe:
+    """Return Stripe with an organisation of two accounts: one key, of the first unless a variant's options differ."""
     stripe_server.add_key(KEY, account=f"{US} {EU}", name="org")
     settings.STRIPE_GATEWAY_API_KEY = KEY
     settings.STRIPE_GATEWAY_CONTEXT = US
     settings.STRIPE_GATEWAY_ACCOUNT_ID = ""
-    settings.PAYMENT_VARIANTS = {
-        "stripe": (STRIPE_PROVIDER, {}),
-        "eu": (STRIPE_PROVIDER, {"context": EU, "endpoint_secret": "whsec_eu"}),
-    }
+    settings.PAYMENT_VARIANTS = {name: (STRIPE_PROVIDER, own) for name, own in ({"stripe": {}} | options).items()}
     known_accounts.forget()
     return stripe_server
+
+
+@pytest.fixture
+def organization(stripe_server: FakeStripe, settings: Any) -> FakeStripe:
+    """Return Stripe with an organisation of two accounts, sold through two variants with one key."""
+    return organize(stripe_server, settings, eu={"context": EU, "endpoint_secret": "whsec_eu"})
 
 
 @pytest.mark.parametrize(

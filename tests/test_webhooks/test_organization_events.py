@@ -6,35 +6,22 @@ from typing import Any
 
 import pytest
 
-from django_stripe_gateway.conf import STRIPE_PROVIDER
 from django_stripe_gateway.gateways.stripe.accounts import stripe_account
 from django_stripe_gateway.models import WebhookEvent
-from django_stripe_gateway.models.provider_accounts import known_accounts
 from django_stripe_gateway.webhooks.stripe.variants import event_variant, may_speak_for
 from tests.factories import make_event, make_payment, session_object
 from tests.fake_stripe.server import FakeStripe
+from tests.test_gateways.test_organizations import EU, US, organize
 from tests.test_webhooks.support import deliver
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("registry")]
-
-KEY = "sk_org_test_" + "a" * 24
-US, EU = "acct_1UnitedStates", "acct_1Europe"
 
 
 @pytest.fixture(params=["whsec_test", "whsec_eu"], ids=["one endpoint", "two endpoints"], autouse=True)
 def organization(request: Any, stripe_server: FakeStripe, settings: Any) -> FakeStripe:
     """Return Stripe with an organisation of two accounts, whose events come from one endpoint or from two."""
-    stripe_server.add_key(KEY, account=f"{US} {EU}", name="org")
-    settings.STRIPE_GATEWAY_API_KEY = KEY
-    settings.STRIPE_GATEWAY_CONTEXT = US
-    settings.STRIPE_GATEWAY_ACCOUNT_ID = ""
-    settings.PAYMENT_VARIANTS = {
-        "stripe": (STRIPE_PROVIDER, {}),
-        "us": (STRIPE_PROVIDER, {"flow": "intent"}),
-        "eu": (STRIPE_PROVIDER, {"context": EU, "endpoint_secret": request.param}),
-    }
-    known_accounts.forget()
-    return stripe_server
+    eu = {"context": EU, "endpoint_secret": request.param}
+    return organize(stripe_server, settings, us={"flow": "intent"}, eu=eu)
 
 
 def test_who_speaks_for_whom() -> None:
