@@ -84,7 +84,7 @@ class AcceptVerb(PaymentVerb[Held]):
                 "This was paid on the seller's account without the fee that was agreed on. It can only be given back.",
                 code="fee_differs",
             ) from None
-        refunds = () if snapshot.status == ProviderStatus.AUTHORIZED else _refunds_of(claim, row)
+        refunds = () if snapshot.status == ProviderStatus.AUTHORIZED else _refunds_of(claim, row, snapshot)
         if refunds and _left(row, refunds) <= ZERO:
             raise ProviderStateError("This money was given back already.", code=GIVEN_BACK)
         releases = _is_held_beside(payment, row)
@@ -324,12 +324,18 @@ def _is_held_beside(payment: AbstractPayment, row: UnexpectedPayment) -> bool:
     return bool(payment.is_preauthorized and payment.intent_id != row.intent_id)
 
 
-def _refunds_of(claim: PaymentClaim, row: UnexpectedPayment) -> Sequence[RefundSnapshot]:
-    """Return the refunds of unexpected money, without what names money that was held and never taken."""
+def _refunds_of(
+    claim: PaymentClaim, row: UnexpectedPayment, seen: PaymentSnapshot | None = None
+) -> Sequence[RefundSnapshot]:
+    """Return the refunds of unexpected money, without what names money that was held and never taken.
+
+    Args:
+        seen: what the provider has just said of the money; it is asked where only that can tell.
+    """
     listed: Sequence[RefundSnapshot] = claim.gateway.list_refunds(_ref(row))
     if all(refund.is_release is False for refund in listed):
         return listed
-    paid: PaymentSnapshot = claim.gateway.retrieve_payment(_ref(row))
+    paid: PaymentSnapshot = seen or claim.gateway.retrieve_payment(_ref(row))
     held = row.amount if paid.amount is None else paid.amount
     taken = row.amount if paid.amount_received is None else paid.amount_received
     return [refund for refund in listed if not refund.is_released_of(held, taken)]
